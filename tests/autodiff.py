@@ -1,0 +1,174 @@
+"""Gradients by automatic differentiation (HIPS autograd): the oracle of the learning rule.
+
+Each function writes down an objective, with the paths detached that the definition names, and
+lets autograd differentiate it. Eligibility traces do not occur here. The spike is a step function
+whose derivative is the surrogate.
+"""
+
+from __future__ import annotations
+
+import autograd.numpy as np
+import numpy
+from autograd import value_and_grad
+from autograd.extend import defvjp, notrace_primitive, primitive
+from reference import SURROGATES, decay, gain
+
+stop = notrace_primitive(lambda x: x)
+
+
+@primitive
+def spike(u, free, pseudo_derivative):
+    return numpy.where(free & (u >= 0.0), 1.0, 0.0)
+
+
+defvjp(
+    spike,
+    lambda z, u, free, pseudo_derivative: lambda g: g * numpy.where(free, pseudo_derivative(u), 0),
+    argnums=[0],
+)
+
+
+class Neuron:
+    """Section 1 without its adaptation: constants, the refractory gate and the spike."""
+
+    def __init__(
+        self,
+        n,
+        *,
+        tau_mem=20.0,
+        threshold=1.0,
+        dt=1.0,
+        reset_mechanism="subtract",
+        n_ref=0,
+        surrogate="piecewise_linear",
+        surrogate_height=None,
+        surrogate_width=None,
+        input_gain="unit",
+    ):
+        h = 0.3 / threshold if surrogate_height is None else surrogate_height
+        w = threshold if surrogate_width is None else surrogate_width
+        self.n, self.threshold, self.n_ref, self.reset_mechanism = (
+            n,
+            threshold,
+            n_ref,
+            reset_mechanism,
+        )
+        self.alpha, self.zeta = decay(dt, tau_mem), gain(input_gain, dt, tau_mem)
+        self.pseudo_derivative = lambda u: SURROGATES[surrogate](numpy.abs(u), h, w)
+        self.silence = numpy.full(n, 10**9)  # steps since the last spike, for the gate
+
+    def integrate(self, v, z, current):
+        """Step 2, the reset taken as a constant."""
+        if self.reset_mechanism == "subtract":
+            return self.alpha * v + current - self.threshold * stop(z)
+        return self.alpha * v + current - stop(self.alpha * v * z)
+
+    def fire(self, v):
+        self.silence = self.silence + 1
+        z = spike(v - self.threshold, self.silence >= self.n_ref, self.pseudo_derivative)
+        self.silence = numpy.where(stop(z) == 1.0, 0, self.silence)
+        return z
+
+
+def _loss_and_error(kind, y, target):
+    if kind == "mse":
+        err = y - target
+        return 0.5 * np.sum(err**2), stop(err)
+    shifted = y - numpy.max(stop(y))
+    log_p = shifted - np.log(np.sum(np.exp(shifted)))
+    return -np.sum(target * log_p), stop(np.exp(log_p)) - target
+
+
+def eprop_gradients(
+    weights,
+    inputs,
+    targets,
+    *,
+    mask=None,
+    B=None,
+    detach_recurrence=True,
+    tau_trace=20.0,
+    tau_out=None,
+    dt=1.0,
+    readout_gain="unit",
+    loss="mse",
+    c_reg=0.0,
+    f_target=10.0,
+    tau_reg=500.0,
+    regulariser="stream",
+    **neuron,
+):
+    """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
+
+    `weights` is (W_in, W_rec, W_out, b). With `B`, the objective reads stop(err) through it, by a
+    filter of its own (tau_trace); without, it is E itself and tau_trace plays no part.
+    `detach_recurrence=False` is backpropagation through time, only the reset detached.
+    """
+    tau_out = tau_trace if tau_out is None else tau_out
+    kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
+    kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
+    rate, m = f_target * dt / 1000.0, -numpy.expm1(-dt / tau_reg)
+    n, n_outputs = len(weights[0]), len(weights[2])
+    mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
+    off_diagonal = 1.0 - numpy.eye(n)
+    losses = []
+
+    def objective(parameters):
+        W_in, W_rec, W_out, b = parameters
+        cell = Neuron(n, dt=dt, **neuron)
+        v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
+        f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
+        for x, target, has_target in zip(inputs, targets, mask, strict=True):
+            z_source = stop(z) if detach_recurrence else z
+            drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
+            v = cell.integrate(v, z, cell.zeta * drive)
+            z = cell.fire(v)
+            z_read = z if B is None else stop(z)
+            y = kappa * y + zeta_o * (np.dot(W_out, z_read) + b)
+            if B is not None:
+                y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
+            if has_target:
+                step_loss, err = _loss_and_error(loss, y, target)
+                total = total + step_loss + (0.0 if B is None else np.sum(err * y_B))
+                losses.append(float(stop(step_loss)))
+            if regulariser == "stream":
+                f_next = f + (z - f) * m
+                total = total + 0.5 * c_reg * np.sum((f_next - rate) ** 2)
+                f = stop(f_next)
+            z_sum = z_sum + z
+        if regulariser == "sequence":
+            total = total + 0.5 * c_reg * np.sum((z_sum / len(inputs) - rate) ** 2)
+        return total
+
+    _, (g_in, g_rec, g_out, g_b) = value_and_grad(objective)(tuple(map(numpy.asarray, weights)))
+    return {"W_in": g_in, "W_rec": g_rec, "W_out": g_out, "b": g_b, "loss": sum(losses)}
+
+
+def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron):
+    """Online training through time: v has the value of section 1 and the gradient of
+    `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`."""
+    mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
+    losses = []
+
+    def objective(parameters):
+        cells = [Neuron(len(W), **neuron) for W in parameters]
+        state = [(np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters]
+        total = 0.0
+        for x, target, has_target in zip(inputs, targets, mask, strict=True):
+            s = x
+            for layer, (W, cell) in enumerate(zip(parameters, cells, strict=True)):
+                v, z, z_bar = state[layer]
+                value = cell.integrate(v, z, cell.zeta * stop(np.dot(W, s)))
+                z_bar = cell.alpha * stop(z_bar) + cell.zeta * s
+                linear = np.dot(W, z_bar)
+                v = stop(value) + (linear - stop(linear))
+                s = cell.fire(v)
+                state[layer] = (stop(v), stop(s), z_bar)
+            if has_target:
+                step_loss, _ = _loss_and_error(loss, s, target)
+                total = total + step_loss
+                losses.append(float(stop(step_loss)))
+        return total
+
+    _, gradients = value_and_grad(objective)([numpy.asarray(W) for W in weights])
+    return {"W": list(gradients), "loss": sum(losses)}
