@@ -102,6 +102,11 @@ class Schedule:
 
     update_every: int | str
     count: int
+    neurons: list[Lif]
+
+    @property
+    def margin(self):
+        return min(neuron.margin for neuron in self.neurons)
 
     def step(self, x, target=None):
         output = self._forward(np.asarray(x, dtype=float))
@@ -143,6 +148,8 @@ class Schedule:
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             twin._forward(np.asarray(x, dtype=float))
             loss += twin._learn(np.asarray(target, dtype=float) if has_target else None) or 0.0
+        for mine, its in zip(self.neurons, twin.neurons, strict=True):
+            mine.margin = min(mine.margin, its.margin)
         return twin, loss
 
 
@@ -178,6 +185,7 @@ class ReferenceEprop(Schedule):
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
         self.B_random = None if feedback == "symmetric" else np.array(B, dtype=float)
         self.neuron = Lif(self.n, dt=dt, **neuron)
+        self.neurons = [self.neuron]
         tau_out = tau_trace if tau_out is None else tau_out
         self.kappa, self.kappa_e = decay(dt, tau_out), decay(dt, tau_trace)
         self.zeta_o, self.zeta_e = (
@@ -208,10 +216,6 @@ class ReferenceEprop(Schedule):
     @property
     def B(self):
         return self.W_out.T if self.B_random is None else self.B_random
-
-    @property
-    def margin(self):
-        return self.neuron.margin
 
     @property
     def spikes(self):
@@ -311,6 +315,7 @@ class ReferenceStack(Schedule):
 
     def __init__(self, weights, *, loss="mse", update_every=1, **layer):
         self.layers = [ReferenceLayer(W, **layer) for W in weights]
+        self.neurons = [layer.neuron for layer in self.layers]
         self.loss, self.update_every = loss, update_every
         self.reset()
 
@@ -322,10 +327,6 @@ class ReferenceStack(Schedule):
 
     def _drop_pending(self):
         self.g = [np.zeros_like(layer.W) for layer in self.layers]
-
-    @property
-    def margin(self):
-        return min(layer.neuron.margin for layer in self.layers)
 
     @property
     def spikes(self):

@@ -1,0 +1,195 @@
+"""Random networks for Hypothesis: it draws sizes, options and a seed; a seed draws the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from helpers import (
+    NEURON_OPTIONS,
+    assign,
+    eprop_weights,
+    spike_trains,
+    target_rows,
+    weight_scale,
+)
+from hypothesis import strategies as st
+from reference import (
+    SURROGATES,
+    Lif,
+    ReferenceEprop,
+    ReferenceLayer,
+    ReferenceStack,
+    decay,
+    gain,
+)
+
+import eprop
+
+
+def neuron_options():
+    return st.fixed_dictionaries(
+        {
+            "tau_mem": st.sampled_from([2.0, 7.5, 20.0, 60.0]),
+            "threshold": st.sampled_from([0.03, 0.5, 1.0, 2.0]),
+            "dt": st.sampled_from([0.5, 1.0, 2.0]),
+            "reset_mechanism": st.sampled_from(["subtract", "zero"]),
+            "n_ref": st.integers(0, 5),
+            "surrogate": st.sampled_from(sorted(SURROGATES)),
+            "surrogate_height": st.sampled_from([None, 0.4]),
+            "surrogate_width": st.sampled_from([None, 0.7]),
+            "input_gain": st.sampled_from(["unit", "leak"]),
+        }
+    )
+
+
+def update_every():
+    return st.one_of(st.just(1), st.integers(2, 40), st.just("sequence"))
+
+
+def eprop_options():
+    return st.fixed_dictionaries(
+        {
+            "tau_trace": st.sampled_from([0.0, 5.0, 20.0, 33.0]),
+            "tau_out": st.sampled_from([None, None, 0.0, 12.0]),
+            "readout_gain": st.sampled_from(["unit", "leak"]),
+            "loss": st.sampled_from(["mse", "cross_entropy"]),
+            "feedback": st.sampled_from(["symmetric", "random"]),
+            "readout_bias": st.booleans(),
+            "c_reg": st.sampled_from([0.0, 0.0, 1.0]),
+            "f_target": st.sampled_from([10.0, 40.0]),
+            "tau_reg": st.sampled_from([50.0, 500.0]),
+            "update_every": update_every(),
+        }
+    )
+
+
+@dataclass
+class Case:
+    """One network with its data. `sizes` are (n_inputs, n_neurons, n_outputs), or layer sizes."""
+
+    sizes: tuple[int, ...]
+    T: int
+    seed: int
+    analog: bool
+    masked: bool
+    options: dict = field(repr=True)
+
+    P_INPUT = 0.3
+
+    def __post_init__(self):
+        self.rng = np.random.default_rng(self.seed)
+        self.inputs = spike_trains(
+            self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog
+        )
+        self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
+        self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
+        every = self.options["update_every"]
+        steps = self.T if every == "sequence" else min(every, self.T)
+        self.options["lr"] = 0.3 / (steps * self._gradient_scale())
+
+    def _gradient_scale(self):
+        """About the squared length of a step's gradient per unit of error.
+
+        A rate well below its inverse learns; above it the weights run away, and with them every
+        rounding error.
+        """
+        o = {"tau_trace": 20.0, "tau_out": None, "readout_gain": "unit", **self.options}
+        neuron = Lif(1, **{k: o[k] for k in NEURON_OPTIONS})
+        tau_out = o["tau_trace"] if o["tau_out"] is None else o["tau_out"]
+        filters = [
+            gain(o["readout_gain"], o["dt"], tau) / (1.0 - decay(o["dt"], tau))
+            for tau in (o["tau_trace"], tau_out)
+        ]
+        z_bar = neuron.zeta * self.P_INPUT / (1.0 - neuron.alpha)
+        e_bar, F = neuron.h * z_bar * filters[0], self.P_INPUT * filters[1]
+        return sum(self.sizes[:2]) * e_bar**2 + max(self.sizes) * F**2 + 1.0
+
+    def scale(self, n_sources, p):
+        keys = ("tau_mem", "dt", "threshold", "input_gain")
+        return 2.0 * weight_scale(n_sources, p, **{k: self.options[k] for k in keys})
+
+    def eprop(self, dtype="float64"):
+        """The package's trainer and the reference, with the same weights."""
+        n_inputs, n, n_outputs = self.sizes
+        scale = self.scale(n_inputs + n, self.P_INPUT)
+        weights = eprop_weights(np.random.default_rng(self.seed), *self.sizes, scale)
+        trainer = eprop.EpropTrainer(n_inputs, n, n_outputs, dtype=dtype, **self.options)
+        assign(trainer, weights)
+        W_in, W_rec, W_out, b, B = weights
+        if not self.options["readout_bias"]:
+            b = None
+        return trainer, ReferenceEprop(W_in, W_rec, W_out, b, B, **self.options)
+
+    def stack(self, dtype="float64"):
+        trainer = eprop.OnlineTrainer(list(self.sizes), dtype=dtype, **self.options)
+        weights = self.stack_weights()
+        for layer, W in zip(trainer.layers, weights, strict=True):
+            layer.W = W
+        return trainer, ReferenceStack(weights, **self.options)
+
+    def stack_weights(self):
+        rng = np.random.default_rng(self.seed)
+        pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        weights = [self.scale(n, 0.2) * rng.normal(size=(m, n)) for n, m in pairs]
+        return [W.astype(np.float32).astype(float) for W in weights]
+
+    def layer(self, dtype="float64"):
+        n_inputs, n = self.sizes
+        options = {k: self.options[k] for k in (*NEURON_OPTIONS, "lr")}
+        layer = eprop.OnlineLIFLayer(n_inputs, n, dtype=dtype, **options)
+        W = self.stack_weights()[0]
+        layer.W = W
+        return layer, ReferenceLayer(W, **options)
+
+
+def _cases(sizes, options, max_steps=300):
+    return st.builds(
+        Case,
+        sizes=sizes,
+        T=st.integers(40, max_steps // 2) | st.integers(60, max_steps // 2) | st.integers(1, 40),
+        seed=st.integers(0, 2**32 - 1),
+        analog=st.booleans(),
+        masked=st.booleans(),
+        options=options,
+    )
+
+
+def eprop_cases():
+    sizes = st.tuples(st.integers(1, 12), st.integers(1, 6) | st.integers(4, 16), st.integers(1, 4))
+    options = st.builds(lambda a, b: {**a, **b}, neuron_options(), eprop_options())
+    return _cases(sizes, options)
+
+
+def stack_cases():
+    sizes = st.lists(st.integers(1, 4) | st.integers(3, 12), min_size=2, max_size=4).map(tuple)
+    rest = st.fixed_dictionaries(
+        {"loss": st.sampled_from(["mse", "cross_entropy"]), "update_every": update_every()}
+    )
+    return _cases(sizes, st.builds(lambda a, b: {**a, **b}, neuron_options(), rest))
+
+
+def layer_cases():
+    sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
+    rest = st.fixed_dictionaries({"loss": st.just("mse"), "update_every": st.just(1)})
+    return _cases(sizes, st.builds(lambda a, b: {**a, **b}, neuron_options(), rest))
+
+
+class Tally:
+    """How many examples were compared, how many thrown away, how much the networks spiked."""
+
+    def __init__(self):
+        self.compared = self.discarded = 0
+        self.rates = []
+
+    def add(self, spikes):
+        self.compared += 1
+        self.rates.append(float(np.mean(spikes)))
+
+    def check(self, *, spiking=0.8):
+        """The examples say something: few thrown away, most networks spike, few saturate."""
+        total = self.compared + self.discarded
+        assert self.discarded <= 0.1 * total, f"{self.discarded} of {total} discarded"
+        rates = np.array(self.rates)
+        assert np.mean(rates > 0.0) >= spiking, f"only {np.mean(rates > 0.0):.0%} spiked"
+        assert 0.02 < rates.mean() < 0.5, f"mean rate {rates.mean():.3f} per step"

@@ -1,0 +1,206 @@
+"""The package against the literal NumPy reference, float64 to 1e-10, and float32 to 1e-4.
+
+Two halves per example: a stream of steps, then whole calls that go on or start anew.
+"""
+
+import numpy as np
+import pytest
+from cases import Tally, eprop_cases, layer_cases, stack_cases
+from helpers import assert_close
+from hypothesis import given, settings
+
+TOLERANCE = 1e-10
+MARGIN = 1e-9
+
+pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
+
+
+def compare_stream(case, trainer, reference):
+    """First half: step by step. Returns the reference's spikes."""
+    T, spikes = case.T, []
+    pairs = [
+        (x, y if m else None)
+        for x, y, m in zip(case.inputs[:T], case.targets[:T], case.mask[:T], strict=True)
+    ]
+    got = list(trainer.train_stream(pairs))
+    expected = [reference.step(x, y) for x, y in pairs]
+    if reference.margin < MARGIN:
+        return None
+    for here, there in zip(got, expected, strict=True):
+        assert here.keys() == there.keys()
+        assert np.array_equal(here["spikes"], there["spikes"])
+        spikes.append(there["spikes"])
+    outputs = [[step["output"] for step in run] for run in (got, expected)]
+    assert_close(*outputs, TOLERANCE, "output")
+    losses = [[step.get("loss", 0.0) for step in run] for run in (got, expected)]
+    assert_close(*losses, TOLERANCE, "loss")
+    return spikes
+
+
+def compare_sequences(case, trainer, reference):
+    """Second half: train_sequence that goes on, predict, train_sequence from silence, update."""
+    T, (x, y, mask) = case.T, (case.inputs, case.targets, case.mask)
+    cut = T + T // 2
+    runs = []
+    for model, extra in ((trainer, {"return_outputs": True}), (reference, {})):
+        first = (
+            model.train_sequence(x[T:cut], y[T:cut], mask=mask[T:cut], reset=False, **extra)
+            if cut > T
+            else (0.0, np.zeros((0, y.shape[1])))
+        )
+        extra_predict = {"return_spikes": True} if extra else {}
+        predicted = model.predict_sequence(x[cut:], reset=False, **extra_predict)
+        second = model.train_sequence(x[cut:], y[cut:], mask=mask[cut:], **extra)
+        model.step(x[0], y[0])
+        model.update()
+        gradients = model.gradients(x[:T], y[:T], mask=mask[:T])
+        runs.append((first, predicted, second, gradients))
+    if reference.margin < MARGIN:
+        return False
+    (first, predicted, second, gradients), expected = runs
+    assert np.array_equal(predicted[1], expected[1][1])
+    assert_close(predicted[0], expected[1][0], TOLERANCE, "predicted output")
+    for got, there in ((first, expected[0]), (second, expected[2])):
+        assert np.isnan(got[0]) == np.isnan(there[0])
+        assert np.isnan(there[0]) or got[0] == pytest.approx(there[0], rel=TOLERANCE)
+        assert_close(got[1], there[1], TOLERANCE, "output")
+    compare_gradients(gradients, expected[3])
+    return True
+
+
+def compare_gradients(got, expected):
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
+        parts = zip(got[name], array, strict=True) if name == "W" else [(got[name], array)]
+        for here, there in parts:
+            assert_close(here, there, TOLERANCE, f"gradient of {name}")
+
+
+def run_case(case, trainer, reference, compare_state, tally):
+    spikes = compare_stream(case, trainer, reference)
+    if spikes is None or not compare_sequences(case, trainer, reference):
+        tally.discarded += 1
+        return
+    compare_state(trainer, reference)
+    tally.add(spikes)
+
+
+def compare_eprop_state(trainer, reference):
+    i = trainer.n_inputs
+    expected = {
+        "W_in": reference.W[:, :i],
+        "W_rec": reference.W[:, i:],
+        "W_out": reference.W_out,
+        "b": reference.b,
+        "B": reference.B,
+        "v": reference.neuron.v,
+        "spikes": reference.spikes,
+        "output": reference.y,
+        "z_bar": reference.z_bar,
+        "e_bar": reference.e_bar,
+    }
+    for name, array in expected.items():
+        assert_close(getattr(trainer, name), array, TOLERANCE, name)
+
+
+def compare_layer_state(layer, reference):
+    assert_close(layer.W, reference.W, TOLERANCE, "W")
+    assert_close(layer.v, reference.neuron.v, TOLERANCE, "v")
+    assert_close(layer.psi, reference.neuron.psi, TOLERANCE, "psi")
+    assert_close(layer.z_bar, reference.z_bar, TOLERANCE, "z_bar")
+    assert np.array_equal(layer.spikes, reference.neuron.z)
+
+
+def compare_stack_state(trainer, reference):
+    for layer, there in zip(trainer.layers, reference.layers, strict=True):
+        compare_layer_state(layer, there)
+    assert np.array_equal(trainer.output, reference.spikes)
+
+
+def test_eprop_trainer():
+    tally = Tally()
+
+    @settings(max_examples=150)
+    @given(eprop_cases())
+    def check(case):
+        run_case(case, *case.eprop(), compare_eprop_state, tally)
+
+    check()
+    tally.check()
+
+
+def test_online_trainer():
+    tally = Tally()
+
+    @settings(max_examples=100)
+    @given(stack_cases())
+    def check(case):
+        run_case(case, *case.stack(), compare_stack_state, tally)
+
+    check()
+    tally.check(spiking=0.6)  # the tally looks at the last layer only
+
+
+def test_online_lif_layer():
+    tally = Tally()
+
+    @settings(max_examples=100)
+    @given(layer_cases())
+    def check(case):
+        layer, reference = case.layer()
+        spikes, downwards = [], []
+        for x, signal in zip(case.inputs, case.targets, strict=True):
+            here, there = layer.step(x), reference.step(x)
+            spikes.append((here, there))
+            downwards.append((layer.propagate(signal), reference.propagate(signal)))
+            layer.apply_learning_signal(signal)
+            reference.apply_learning_signal(signal)
+        if reference.neuron.margin < MARGIN:
+            tally.discarded += 1
+            return
+        assert all(np.array_equal(here, there) for here, there in spikes)
+        assert_close(*zip(*downwards, strict=True), TOLERANCE, "propagate")
+        compare_layer_state(layer, reference)
+        tally.add([there for _, there in spikes])
+
+    check()
+    tally.check()
+
+
+def run_in(dtype, case, kind):
+    """Spikes, outputs and final weights of the case's stream in one width."""
+    trainer, _ = getattr(case, kind)(dtype)
+    steps = list(
+        trainer.train_stream(
+            (x, y if m else None)
+            for x, y, m in zip(case.inputs, case.targets, case.mask, strict=True)
+        )
+    )
+    trainer.update()
+    if kind == "eprop":
+        weights = [trainer.W_in, trainer.W_rec, trainer.W_out, trainer.b]
+    else:
+        weights = [layer.W for layer in trainer.layers]
+    return [s["spikes"] for s in steps], [s["output"] for s in steps], weights
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+def test_float32_follows_float64(kind):
+    """To 1e-4 where no spike flips, and few networks flip one."""
+    counts = {"same": 0, "flipped": 0}
+
+    @settings(max_examples=60)
+    @given(eprop_cases() if kind == "eprop" else stack_cases())
+    def check(case):
+        spikes, outputs, weights = run_in("float64", case, kind)
+        spikes32, outputs32, weights32 = run_in("float32", case, kind)
+        if not np.array_equal(spikes, spikes32):
+            counts["flipped"] += 1
+            return
+        counts["same"] += 1
+        assert_close(outputs32, outputs, 1e-4, "output")
+        for W32, W in zip(weights32, weights, strict=True):
+            assert_close(W32, W, 1e-4, "weights")
+
+    check()
+    assert counts["flipped"] <= 0.2 * sum(counts.values()), counts
