@@ -1,0 +1,95 @@
+"""The command line: ``eprop demo [digits|pattern] [--seed N] [--out FILE.png]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import digits, needs_extra, pattern
+
+TASKS = {"digits": digits.run, "pattern": pattern.run}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; by default what the shell passed.
+
+    Examples
+    --------
+    >>> main(["demo", "pattern", "--out", "pattern.png"])  # doctest: +SKIP
+    0
+    """
+    options = _parser().parse_args(arguments)
+    out: Path = options.out or Path(f"eprop-{options.task}.png")
+    try:
+        # Asked for now: a missing plotting library should not show after the training.
+        with needs_extra():
+            import matplotlib  # noqa: F401
+            import sklearn  # noqa: F401
+            import tqdm  # noqa: F401
+    except ModuleNotFoundError as missing:
+        print(f"eprop demo: {missing}", file=sys.stderr)
+        return 1
+    TASKS[options.task](options.seed, out)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="eprop", description="Online learning with e-prop in spiking neural networks."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    demo = commands.add_parser(
+        "demo",
+        help="learn a task and draw what happened",
+        description="Learn a task online, print how well and how fast, and draw it into one PNG.",
+    )
+    demo.add_argument(
+        "task",
+        nargs="?",
+        choices=list(TASKS),
+        default="digits",
+        help="digits: classify handwritten digits (default); pattern: generate a waveform",
+    )
+    demo.add_argument(
+        "--seed",
+        type=_seed,
+        default=1,
+        help="of the split, the network and the spikes (default: 1)",
+    )
+    demo.add_argument(
+        "--out",
+        type=_png,
+        metavar="FILE.png",
+        help="where the figure goes (default: eprop-TASK.png in this directory)",
+    )
+    return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1, got {text!r}")
+    return int(text)
+
+
+def _png(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"expected a file name that ends in .png, got {text!r}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file, got the directory {text!r}")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected a file in a directory that exists, got {text!r}: create {path.parent} first"
+        )
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

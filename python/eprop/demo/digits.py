@@ -1,0 +1,207 @@
+"""Handwritten digits, learned from spikes: the data, their encoding, training and test."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eprop import EpropTrainer
+
+from . import needs_extra
+
+N_CLASSES = 10
+STEPS = 25
+"""Steps of 1 ms that an image is shown."""
+LABEL_FROM = 15
+"""The step at which the label appears, in training; before it, the network answers."""
+WINDOW = 200
+"""Images that the running accuracy looks back on."""
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was tuned, on a validation part of the training images only (``eprop.demo.study``)."""
+
+    n_neurons: int = 200
+    passes: int = 15
+    lr: float = 1e-3  # falls linearly to 0 over the training
+    update_every: int | str = "sequence"  # once per image
+    rate: float = 100.0  # Hz, at the start
+    recurrence: float = 0.15  # share of the seed's W_rec to start with
+    readout: float = 0.1  # share of the seed's W_out to start with
+
+
+class Digits(NamedTuple):
+    """Images as rows: pixels (n, 64) in [0, 1], labels (n,) from 0 to 9."""
+
+    pixels: Floats
+    labels: Labels
+
+    def take(self, rows: NDArray[np.int64]) -> Digits:
+        """The images of these rows."""
+        return Digits(self.pixels[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained network, and how it did."""
+
+    trainer: EpropTrainer
+    test: Digits
+    judged: NDArray[np.bool_]
+    """Per training image, in the order of the stream: right before its label was shown?"""
+    predicted: Labels
+    """Per held-out image."""
+    seconds: float
+    """Of training."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the held-out images that were classified correctly."""
+        return float(np.mean(self.predicted == self.test.labels))
+
+
+def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None) -> Result:
+    """Learn, print how well and how fast, and write the figure.
+
+    Parameters
+    ----------
+    seed : int
+        Of the split, the network and the spikes.
+    out : Path
+        The PNG to write.
+    data : Digits, optional
+        By default all that scikit-learn carries.
+    settings : Settings, optional
+        By default the tuned ones.
+    """
+    from . import plots
+
+    settings = settings or Settings()
+    train, test = split(data or load(), seed)
+    print(f"{len(train.labels)} images to learn from, {len(test.labels)} held out")
+    result = learn(train, test, seed, settings)
+    trainer = result.trainer
+    pixels, label = test.pixels[0], int(test.labels[0])
+    outputs, spikes = trainer.predict_sequence(
+        encode(pixels, np.random.default_rng(seed)), return_spikes=True
+    )
+    plots.digits(out, result, plots.Example(pixels, label, outputs, spikes), settings.passes)
+    n_steps = len(result.judged) * STEPS
+    print(
+        f"accuracy on the held-out third: {result.accuracy:.1%}\n"
+        f"training: {n_steps} steps in {result.seconds:.1f} s, "
+        f"{n_steps / result.seconds:,.0f} steps per second\n"
+        f"memory: {trainer.memory_bytes / 1024:.0f} KiB, of which {trainer.memory_per_step} numbers "
+        "are kept from step to step, however long the stream\n"
+        f"figure: {out}"
+    )
+    return result
+
+
+def load() -> Digits:
+    """The 1,797 scans of 8 x 8 pixels that scikit-learn carries."""
+    with needs_extra():
+        from sklearn.datasets import load_digits
+    pixels, labels = load_digits(return_X_y=True)
+    return Digits((pixels / 16.0).astype(np.float32), labels.astype(np.int64))
+
+
+def split(data: Digits, seed: int, share: float = 1 / 3) -> tuple[Digits, Digits]:
+    """Two disjoint parts, every digit in the same share: to learn from, and held out."""
+    with needs_extra():
+        from sklearn.model_selection import train_test_split
+    rows = np.arange(len(data.labels))
+    kept, held_out = train_test_split(
+        rows, test_size=share, random_state=seed, stratify=data.labels
+    )
+    return data.take(kept), data.take(held_out)
+
+
+def learn(train: Digits, test: Digits, seed: int, settings: Settings) -> Result:
+    """Build a network, train it on one part and test it on the other."""
+    rng = np.random.default_rng(seed)
+    trainer = build(train, seed, settings, rng)
+    start = time.perf_counter()
+    judged = teach(trainer, train, settings, rng)
+    seconds = time.perf_counter() - start
+    return Result(trainer, test, judged, classify(trainer, test, rng), seconds)
+
+
+def build(
+    train: Digits, seed: int, settings: Settings, rng: np.random.Generator
+) -> EpropTrainer:
+    """A network that fires at ``settings.rate`` on the training images, with weak recurrence."""
+    trainer = EpropTrainer(
+        train.pixels.shape[1],
+        settings.n_neurons,
+        N_CLASSES,
+        tau_mem=10.0,
+        tau_trace=10.0,
+        lr=settings.lr,
+        loss="cross_entropy",
+        update_every=settings.update_every,
+        seed=seed,
+    )
+    trainer.W_rec = settings.recurrence * trainer.W_rec
+    trainer.W_out = settings.readout * trainer.W_out
+    sample = np.concatenate([encode(pixels, rng) for pixels in train.pixels[:40]])
+    trainer.calibrate(sample, rate=settings.rate)
+    return trainer
+
+
+def encode(pixels: Floats, rng: np.random.Generator) -> Floats:
+    """Spikes (STEPS, n_pixels): at each step a pixel fires with its brightness as probability."""
+    return (rng.random((STEPS, len(pixels))) < pixels).astype(np.float32)
+
+
+def teach(
+    trainer: EpropTrainer, train: Digits, settings: Settings, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Stream the images past the network, fresh spikes each time, and say which it got right.
+
+    Each image is judged by the readouts of the steps before its label appears. From the second
+    pass on, the label was seen in earlier passes: only the first one judges images that are new.
+    """
+    with needs_extra():
+        from tqdm import tqdm
+    order = np.concatenate([rng.permutation(len(train.labels)) for _ in range(settings.passes)])
+    shows_label = np.arange(STEPS) >= LABEL_FROM
+    targets = np.eye(N_CLASSES, dtype=np.float32)
+    judged = np.zeros(len(order), dtype=np.bool_)
+    with tqdm(order, desc="training", unit="image", mininterval=0.2) as stream:
+        for n, row in enumerate(stream):
+            label = train.labels[row]
+            trainer.lr = settings.lr * (1 - n / len(order))
+            _, outputs = trainer.train_sequence(
+                encode(train.pixels[row], rng),
+                np.tile(targets[label], (STEPS, 1)),
+                mask=shows_label,
+                return_outputs=True,
+            )
+            judged[n] = decide(outputs[:LABEL_FROM]) == label
+            if n % 50 == 49:
+                running = judged[max(0, n + 1 - WINDOW) : n + 1].mean()
+                stream.set_postfix_str(f"running accuracy {running:.1%}", refresh=False)
+    return judged
+
+
+def classify(trainer: EpropTrainer, images: Digits, rng: np.random.Generator) -> Labels:
+    """The network's answer to each image; nothing is learned, no label is read."""
+    answers = [
+        decide(trainer.predict_sequence(encode(pixels, rng))) for pixels in images.pixels
+    ]
+    return np.array(answers, dtype=np.int64)
+
+
+def decide(outputs: Floats) -> int:
+    """The class whose readout is largest over these steps."""
+    return int(outputs.sum(axis=0).argmax())

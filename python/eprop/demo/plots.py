@@ -1,0 +1,138 @@
+"""The figures of the demo. Nothing here depends on a display or changes matplotlib's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import digits as digits_task
+from . import needs_extra
+from . import pattern as pattern_task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float32]
+
+
+class Example(NamedTuple):
+    """One held-out image and what the network did: outputs (T, 10), spikes (T, N)."""
+
+    pixels: Floats
+    label: int
+    outputs: Floats
+    spikes: Floats
+
+
+def digits(path: Path, result: digits_task.Result, example: Example, passes: int) -> None:
+    """Raster and readouts of one test digit, learning curve, confusion matrix."""
+    figure = _figure(11.0, 8.2)
+    axes = figure.subplots(2, 2)
+    _raster(axes[0, 0], example)
+    _readouts(axes[0, 1], example)
+    _learning_curve(axes[1, 0], result, passes)
+    _confusion(axes[1, 1], result)
+    figure.savefig(path)
+
+
+def pattern(path: Path, result: pattern_task.Result) -> None:
+    """Target and output before and after training, and the loss."""
+    figure = _figure(9.0, 8.2)
+    before, after, loss = figure.subplots(3, 1)
+    after.sharey(before)
+    for axes, title, output in (
+        (before, "before training", result.before),
+        (after, f"after {len(result.losses) - 1} iterations", result.after),
+    ):
+        axes.plot(result.target, color="0.55", linewidth=3, label="target")
+        axes.plot(output, color="C0", linewidth=1.5, label="output")
+        axes.set(title=title, xlabel="time (ms)", ylabel="readout (1)", xlim=(0, len(output)))
+        axes.legend(loc="upper right")
+    loss.semilogy(result.losses, color="C0")
+    goal = pattern_task.GOAL * result.losses[0]
+    loss.axhline(goal, color="0.4", linestyle="--", label=f"{pattern_task.GOAL:.0%} of the start")
+    loss.set(
+        title="loss",
+        xlabel="iterations (1 s of input and one update each)",
+        ylabel="0.5 err², summed over time (1)",
+        xlim=(0, len(result.losses) - 1),
+    )
+    loss.legend(loc="upper right")
+    figure.savefig(path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    with needs_extra():
+        from matplotlib.figure import Figure
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def _raster(axes: Axes, example: Example) -> None:
+    steps, neurons = np.nonzero(example.spikes)
+    n_steps, n_neurons = example.spikes.shape
+    axes.scatter(steps, neurons, s=14, marker="|", color="black", linewidths=1.0)
+    axes.set(
+        title=f"spikes of the network, test digit {example.label}",
+        xlabel="time (ms)",
+        ylabel=f"neuron (1 to {n_neurons})",
+        xlim=(-0.5, n_steps - 0.5),
+        ylim=(-1, n_neurons),
+    )
+    side = int(np.sqrt(example.pixels.size))
+    inset = axes.inset_axes((0.78, 0.72, 0.21, 0.27))
+    inset.imshow(example.pixels.reshape(side, side), cmap="gray_r")
+    inset.set(xticks=[], yticks=[])
+
+
+def _readouts(axes: Axes, example: Example) -> None:
+    answer = digits_task.decide(example.outputs)
+    for k, readout in enumerate(example.outputs.T):
+        wide = k in (example.label, answer)
+        axes.plot(readout, color=f"C{k}", linewidth=2.5 if wide else 1.0, label=str(k))
+    axes.set(
+        title=f"readouts: label {example.label}, answer {answer}",
+        xlabel="time (ms)",
+        ylabel="readout y, a logit (1)",
+        xlim=(0, len(example.outputs) - 1),
+    )
+    axes.legend(title="digit", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _learning_curve(axes: Axes, result: digits_task.Result, passes: int) -> None:
+    window = min(digits_task.WINDOW, len(result.judged))
+    running = np.convolve(result.judged, np.full(window, 100.0 / window), mode="valid")
+    images = np.arange(window, len(result.judged) + 1)
+    axes.plot(images, running, color="C0", label="training, judged before the label is shown")
+    held_out = 100.0 * result.accuracy
+    axes.axhline(held_out, color="C1", linestyle="--", label=f"held-out third: {held_out:.1f} %")
+    first_pass = len(result.judged) / passes
+    axes.axvline(first_pass, color="0.6", linestyle=":", label="end of the first pass (all new)")
+    axes.set(
+        title=f"learning curve, {passes} passes",
+        xlabel="images shown",
+        ylabel=f"accuracy over the last {window} images (%)",
+        xlim=(0, len(result.judged)),
+    )
+    axes.legend(loc="lower right")
+
+
+def _confusion(axes: Axes, result: digits_task.Result) -> None:
+    n = digits_task.N_CLASSES
+    counts = np.zeros((n, n), dtype=np.int64)
+    np.add.at(counts, (result.test.labels, result.predicted), 1)
+    axes.imshow(counts, cmap="Blues")
+    for (label, answer), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if count > counts.max() / 2 else "black"
+            axes.text(answer, label, str(count), ha="center", va="center", color=color)
+    axes.set(
+        title=f"held-out images: {counts.sum()}, errors: {counts.sum() - counts.trace()}",
+        xlabel="answer (digit)",
+        ylabel="label (digit)",
+        xticks=range(n),
+        yticks=range(n),
+    )
