@@ -69,7 +69,9 @@ class Result:
         return float(np.mean(self.predicted == self.test.labels))
 
 
-def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None) -> Result:
+def run(
+    seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None
+) -> Result:
     """Learn, print how well and how fast, and write the figure.
 
     Parameters
@@ -136,9 +138,7 @@ def learn(train: Digits, test: Digits, seed: int, settings: Settings) -> Result:
     return Result(trainer, test, judged, classify(trainer, test, rng), seconds)
 
 
-def build(
-    train: Digits, seed: int, settings: Settings, rng: np.random.Generator
-) -> EpropTrainer:
+def build(train: Digits, seed: int, settings: Settings, rng: np.random.Generator) -> EpropTrainer:
     """A network that fires at ``settings.rate`` on the training images, with weak recurrence."""
     trainer = EpropTrainer(
         train.pixels.shape[1],
@@ -196,9 +196,7 @@ def teach(
 
 def classify(trainer: EpropTrainer, images: Digits, rng: np.random.Generator) -> Labels:
     """The network's answer to each image; nothing is learned, no label is read."""
-    answers = [
-        decide(trainer.predict_sequence(encode(pixels, rng))) for pixels in images.pixels
-    ]
+    answers = [decide(trainer.predict_sequence(encode(pixels, rng))) for pixels in images.pixels]
     return np.array(answers, dtype=np.int64)
 
 

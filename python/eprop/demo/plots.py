@@ -50,7 +50,7 @@ def pattern(path: Path, result: pattern_task.Result) -> None:
     ):
         axes.plot(result.target, color="0.55", linewidth=3, label="target")
         axes.plot(output, color="C0", linewidth=1.5, label="output")
-        axes.set(title=title, xlabel="time (ms)", ylabel="readout (1)", xlim=(0, len(output)))
+        axes.set(title=title, xlabel="time (ms)", ylabel="readout (no unit)", xlim=(0, len(output)))
         axes.legend(loc="upper right")
     loss.semilogy(result.losses, color="C0")
     goal = pattern_task.GOAL * result.losses[0]
@@ -58,7 +58,7 @@ def pattern(path: Path, result: pattern_task.Result) -> None:
     loss.set(
         title="loss",
         xlabel="iterations (1 s of input and one update each)",
-        ylabel="0.5 err², summed over time (1)",
+        ylabel="0.5 err², summed over time",
         xlim=(0, len(result.losses) - 1),
     )
     loss.legend(loc="upper right")
@@ -78,12 +78,13 @@ def _raster(axes: Axes, example: Example) -> None:
     axes.set(
         title=f"spikes of the network, test digit {example.label}",
         xlabel="time (ms)",
-        ylabel=f"neuron (1 to {n_neurons})",
+        ylabel=f"neuron (index, {n_neurons} in all)",
         xlim=(-0.5, n_steps - 0.5),
         ylim=(-1, n_neurons),
     )
     side = int(np.sqrt(example.pixels.size))
-    inset = axes.inset_axes((0.78, 0.72, 0.21, 0.27))
+    # Beside the raster, where it hides no spike.
+    inset = axes.inset_axes((1.02, 0.74, 0.21, 0.26))
     inset.imshow(example.pixels.reshape(side, side), cmap="gray_r")
     inset.set(xticks=[], yticks=[])
 
@@ -96,7 +97,7 @@ def _readouts(axes: Axes, example: Example) -> None:
     axes.set(
         title=f"readouts: label {example.label}, answer {answer}",
         xlabel="time (ms)",
-        ylabel="readout y, a logit (1)",
+        ylabel="readout y (logit, no unit)",
         xlim=(0, len(example.outputs) - 1),
     )
     axes.legend(title="digit", loc="center left", bbox_to_anchor=(1.0, 0.5))
