@@ -1,6 +1,6 @@
 """The console script ``eprop demo``: handwritten digits, and pattern generation.
 
-It needs the extra ``eprop[demo]``, which is imported where it is used: ``import eprop`` never asks for it.
+It needs the extra ``eprop[demo]``, imported where it is used: ``import eprop`` never asks for it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def needs_extra() -> Iterator[None]:
-    """Import inside of this, and a missing module is reported with the extra that brings it.
+    """Import inside of this, and an error names the extra that brings the missing module.
 
     Raises
     ------
     ModuleNotFoundError
-        If an import in the body fails; the message names the module and the command that installs it.
+        If an import in the body fails; the message names the module and what to install.
+
+    Examples
+    --------
+    >>> with needs_extra():
+    ...     import tqdm
     """
     try:
         yield

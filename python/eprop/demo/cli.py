@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import digits, needs_extra, pattern
 
-TASKS = {"digits": digits.run, "pattern": pattern.run}
+TASKS: dict[str, Callable[[int, Path], object]] = {"digits": digits.run, "pattern": pattern.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

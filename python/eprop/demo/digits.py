@@ -102,8 +102,8 @@ def run(
         f"accuracy on the held-out third: {result.accuracy:.1%}\n"
         f"training: {n_steps} steps in {result.seconds:.1f} s, "
         f"{n_steps / result.seconds:,.0f} steps per second\n"
-        f"memory: {trainer.memory_bytes / 1024:.0f} KiB, of which {trainer.memory_per_step} numbers "
-        "are kept from step to step, however long the stream\n"
+        f"memory: {trainer.memory_bytes / 1024:.0f} KiB in all; {trainer.memory_per_step} numbers "
+        "beside the weights are kept from step to step, however long the stream\n"
         f"figure: {out}"
     )
     return result
@@ -159,7 +159,26 @@ def build(train: Digits, seed: int, settings: Settings, rng: np.random.Generator
 
 
 def encode(pixels: Floats, rng: np.random.Generator) -> Floats:
-    """Spikes (STEPS, n_pixels): at each step a pixel fires with its brightness as probability."""
+    """Spikes of one image: at each step a pixel fires with its brightness as probability.
+
+    Parameters
+    ----------
+    pixels : ndarray, (n_pixels,)
+        Brightness in [0, 1].
+    rng : numpy.random.Generator
+        Where the spikes come from.
+
+    Returns
+    -------
+    ndarray, (STEPS, n_pixels)
+        0 and 1.
+
+    Examples
+    --------
+    >>> spikes = encode(np.array([0.0, 1.0]), np.random.default_rng(0))
+    >>> spikes.shape, spikes.mean(axis=0).tolist()
+    ((25, 2), [0.0, 1.0])
+    """
     return (rng.random((STEPS, len(pixels))) < pixels).astype(np.float32)
 
 
@@ -170,6 +189,22 @@ def teach(
 
     Each image is judged by the readouts of the steps before its label appears. From the second
     pass on, the label was seen in earlier passes: only the first one judges images that are new.
+
+    Parameters
+    ----------
+    trainer : EpropTrainer
+        Trained in place.
+    train : Digits
+        The images to learn from.
+    settings : Settings
+        ``passes`` and ``lr`` are read.
+    rng : numpy.random.Generator
+        The order of the images, and their spikes.
+
+    Returns
+    -------
+    ndarray of bool, (passes * n_images,)
+        In the order of the stream: judged right?
     """
     with needs_extra():
         from tqdm import tqdm
@@ -201,5 +236,11 @@ def classify(trainer: EpropTrainer, images: Digits, rng: np.random.Generator) ->
 
 
 def decide(outputs: Floats) -> int:
-    """The class whose readout is largest over these steps."""
+    """The class whose readout is largest over these steps, (n_steps, N_CLASSES) in all.
+
+    Examples
+    --------
+    >>> decide(np.array([[0.0, 1.0, 0.5], [0.0, 0.0, 0.9]]))
+    2
+    """
     return int(outputs.sum(axis=0).argmax())

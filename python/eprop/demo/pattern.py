@@ -40,7 +40,7 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The outputs (STEPS,) before and after, and the loss (0.5 err^2, summed over time) of each iteration."""
+    """Target and outputs (STEPS,), and the loss (0.5 err^2, summed over time) after each update."""
 
     target: Target
     before: Floats
@@ -82,8 +82,10 @@ def draw(seed: int) -> Task:
     feedback = rng.randn(N_NEURONS, 1) / np.sqrt(N_NEURONS)
     inputs = rng.rand(STEPS, N_INPUTS) < 0.05
     inputs[0] = False
-    weights = [w.astype(np.float32) for w in (w_in, w_rec, w_out, feedback)]
-    return Task(*weights, inputs.astype(np.float32), _waveform(rng))
+    w_in, w_rec, w_out, feedback, spikes = (
+        drawn.astype(np.float32) for drawn in (w_in, w_rec, w_out, feedback, inputs)
+    )
+    return Task(w_in, w_rec, w_out, feedback, spikes, _waveform(rng))
 
 
 def _waveform(rng: np.random.RandomState) -> Target:

@@ -1,8 +1,8 @@
 """The numbers behind the demo: ``python -m eprop.demo.study``.
 
-By default the accuracy on the held-out third, for five splits and seeds. ``--validation`` never looks at
-that third: it trains on three quarters of the training images and tests on the rest. The
-settings were chosen with it.
+By default the accuracy on the held-out third, for five splits and seeds. ``--validation`` never
+looks at that third: it trains on three quarters of the training images and tests on the rest.
+The settings were chosen in this way.
 """
 
 from __future__ import annotations
