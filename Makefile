@@ -1,0 +1,73 @@
+# Needs: Python 3.10 or later with venv, a Rust toolchain, make. Everything else is installed into
+# environments of the project's own: .venv for the demo, build/*-env for tests, checks, benches and docs.
+# README.md says how to do the same by hand, on Windows or with uv.
+PYTHON ?= python3
+
+SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml README.md $(shell find rust python -type f ! -name '*.pyc' ! -name '*.so')
+WHEEL   := build/wheels/stamp
+PIP     := -m pip --disable-pip-version-check
+# eprop-python is tested through Python: a Rust test of it would need a libpython to link with
+CRATES  := --workspace --exclude eprop-python
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-rust test-python bench no-std lint docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/stamp  ## build, then learn the handwritten digits, spike by spike
+	.venv/bin/eprop demo digits
+
+test: test-rust test-python  ## all tests: the crate's, then the wheel's in a fresh environment
+
+test-rust:  ## unit, integration and documentation tests of the crates
+	cargo test $(CRATES)
+
+test-python: build/test-env/stamp  ## pytest against the installed wheel
+	build/test-env/bin/python -m pytest
+
+bench: build/bench-env/stamp  ## one table: microseconds per step, beside sc-neurocore's
+	build/bench-env/bin/python benches/table.py
+
+no-std:  ## build the crate without std, link it with C and run it
+	bash tests/no_std/run.sh
+
+lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings denied
+	cargo fmt --all --check
+	cargo fmt --check --manifest-path tests/no_std/Cargo.toml
+	cargo clippy --workspace --all-targets -- -D warnings
+	build/test-env/bin/ruff format --check .
+	build/test-env/bin/ruff check .
+	build/test-env/bin/mypy --strict python/eprop
+	build/test-env/bin/python -m mypy.stubtest eprop._core
+
+docs: build/docs-env/stamp  ## API reference from the docstrings: build/docs, target/doc
+	build/docs-env/bin/pdoc --docformat numpy --math -o build/docs eprop
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p eprop
+
+clean:  ## remove everything that was built
+	rm -rf build .venv target tests/no_std/target
+
+# The wheel, and the environments that hold it. A stamp is younger than what it was made from.
+build/tools/stamp:
+	$(PYTHON) -m venv --clear build/tools
+	build/tools/bin/python $(PIP) install -q 'maturin>=1.9,<2' && touch $@
+
+$(WHEEL): build/tools/stamp $(SOURCES)
+	rm -rf build/wheels
+	build/tools/bin/maturin build --release --locked --interpreter build/tools/bin/python --out build/wheels && touch $@
+
+.venv/stamp: EXTRAS = demo
+build/test-env/stamp: EXTRAS = demo,test,lint
+build/docs-env/stamp: EXTRAS = docs
+build/bench-env/stamp: EXTRAS = bench
+
+.venv/stamp build/test-env/stamp build/docs-env/stamp: $(WHEEL)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP) install "$$(echo build/wheels/eprop-*.whl)[$(EXTRAS)]" && touch $@
+
+# The peer is a guest: where it cannot be installed, the table is printed without it.
+build/bench-env/stamp: $(WHEEL)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP) install "$$(echo build/wheels/eprop-*.whl)[$(EXTRAS)]" || $(@D)/bin/python $(PIP) install build/wheels/eprop-*.whl
+	touch $@

@@ -1,0 +1,79 @@
+//! A trainer in a program without a standard library, called from C.
+#![no_std]
+
+extern crate alloc;
+
+mod arena;
+
+use eprop::{Config, EpropTrainer, Error, TrainOptions, UpdateEvery};
+use ndarray::{Array1, Array2, ArrayView1};
+
+const N_INPUTS: usize = 10;
+const N_NEURONS: usize = 20;
+const N_STEPS: usize = 100;
+
+#[global_allocator]
+static ARENA: arena::Arena = arena::Arena::new();
+
+unsafe extern "C" {
+    fn abort() -> !;
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: abort() of the C library takes no argument and may be called at any time.
+    unsafe { abort() }
+}
+
+/// Every fifth input fires at a step, in turn.
+fn inputs() -> Array2<f64> {
+    Array2::from_shape_fn((N_STEPS, N_INPUTS), |(t, i)| f64::from(u8::from((t + i) % 5 == 0)))
+}
+
+fn targets() -> Array2<f64> {
+    Array2::from_shape_fn((N_STEPS, 1), |(t, _)| if t < N_STEPS / 2 { 0.5 } else { -0.5 })
+}
+
+/// Mean loss of the first and of the last of 50 repetitions of one sequence.
+fn learn() -> Result<[f64; 2], Error> {
+    let config = Config { lr: 1e-4, update_every: UpdateEvery::Sequence, ..Config::default() };
+    let mut trainer = EpropTrainer::<f64>::new(N_INPUTS, N_NEURONS, 1, config)?;
+    let (inputs, targets) = (inputs(), targets());
+    trainer.calibrate(inputs.view(), 30.0)?;
+    let first = trainer.train_sequence(inputs.view(), targets.view(), TrainOptions::default())?.loss;
+    let mut last = first;
+    for _ in 1..50 {
+        last = trainer.train_sequence(inputs.view(), targets.view(), TrainOptions::default())?.loss;
+    }
+    Ok([first, last])
+}
+
+/// Spikes of 100 single steps, in the other precision.
+fn stream() -> Result<u32, Error> {
+    let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, N_NEURONS, 1, Config::default())?;
+    let x = Array1::from_elem(N_INPUTS, 1.0);
+    let target = [0.5];
+    let mut spikes = 0;
+    for _ in 0..N_STEPS {
+        let out = trainer.step(x.view(), Some(ArrayView1::from(&target)))?;
+        spikes += out.spikes.iter().filter(|&&z| z == 1.0).count() as u32;
+    }
+    Ok(spikes)
+}
+
+/// What `main.c` prints and judges. Plain numbers, so that no header has to be kept in step.
+#[repr(C)]
+pub struct Report {
+    first_loss: f64,
+    last_loss: f64,
+    spikes: u32,
+    failed: u32,
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn eprop_check() -> Report {
+    match learn().and_then(|losses| Ok((losses, stream()?))) {
+        Ok(([first_loss, last_loss], spikes)) => Report { first_loss, last_loss, spikes, failed: 0 },
+        Err(_) => Report { first_loss: 0.0, last_loss: 0.0, spikes: 0, failed: 1 },
+    }
+}
