@@ -1,0 +1,75 @@
+"""What users hand over, as arrays that the engines take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["as_mask", "as_numbers"]
+
+Array = NDArray[Any]
+
+
+def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
+    """Anything that NumPy reads as real numbers, C-ordered and of the trainer's dtype.
+
+    Parameters
+    ----------
+    argument : str
+        The name for messages.
+    value : array_like
+        Floats of any width, ints or bools, of any shape.
+    dtype : str
+        ``"float32"`` or ``"float64"``. What overflows it becomes infinity, which the engine refuses.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``value`` itself where nothing had to change, else a copy.
+
+    Raises
+    ------
+    TypeError
+        Not an array of real numbers.
+
+    Examples
+    --------
+    >>> as_numbers("x", [0, True, 0.5], "float32")
+    array([0. , 1. , 0.5], dtype=float32)
+    >>> as_numbers("x", [1j], "float32")
+    Traceback (most recent call last):
+    TypeError: x: expected an array of real numbers, got dtype complex128
+    """
+    array = _read(argument, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument}: expected an array of real numbers, got dtype {array.dtype}")
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        with np.errstate(all="ignore"):
+            array = array.astype(dtype, order="C")
+    return array if array.flags.aligned else array.copy()
+
+
+def as_mask(argument: str, value: ArrayLike) -> Array:
+    """A boolean array as bytes of 0 and 1 (T,).
+
+    Examples
+    --------
+    >>> as_mask("mask", [True, False])
+    array([1, 0], dtype=uint8)
+    >>> as_mask("mask", [1, 0])
+    Traceback (most recent call last):
+    TypeError: mask: expected an array of bool, got dtype int64
+    """
+    array = _read(argument, value)
+    if array.dtype.kind != "b":
+        raise TypeError(f"{argument}: expected an array of bool, got dtype {array.dtype}")
+    return np.asarray(array, order="C").view(np.uint8)
+
+
+def _read(argument: str, value: ArrayLike) -> Array:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:  # ragged lists, say
+        raise TypeError(f"{argument}: expected an array of real numbers, got {error}") from error

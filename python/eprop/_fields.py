@@ -1,0 +1,133 @@
+"""The types of a dataclass's fields, checked by their annotations; their values are the engine's to check."""
+
+from __future__ import annotations
+
+import numbers
+import operator
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["checked", "number"]
+
+_U64_MAX = 2**64 - 1
+_SIZE_MAX = 2**63 - 1
+
+
+def checked(name: str, annotation: str, value: Any) -> Any:
+    """The value of a field as the engine reads it.
+
+    Parameters
+    ----------
+    name : str
+        The field's name.
+    annotation : str
+        The field's type, as written in the dataclass.
+    value : object
+        What the user gave.
+
+    Returns
+    -------
+    int, float, str, bool, tuple of int or None
+
+    Raises
+    ------
+    TypeError
+        Not of the annotated type. A bool is neither a size nor a number; NumPy's scalars are both.
+    ValueError
+        A negative count.
+    MemoryError
+        A size beyond any address space.
+
+    Examples
+    --------
+    >>> checked("tau_mem", "float", 20)
+    20.0
+    >>> checked("n_inputs", "int", 2.0)
+    Traceback (most recent call last):
+    TypeError: n_inputs: expected an int, got 2.0 (float)
+    """
+    return _CHECKS[annotation](name, value)
+
+
+def number(name: str, value: Any) -> float:
+    """A real number as a float.
+
+    Examples
+    --------
+    >>> number("rate", 20)
+    20.0
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise _mistyped(name, "a number", value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a finite number, got an int beyond all floats") from None
+
+
+def _optional_number(name: str, value: Any) -> float | None:
+    return None if value is None else number(name, value)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool):
+        raise _mistyped(name, "an int", value)
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise _mistyped(name, "an int", value) from None
+    if name in ("n_inputs", "n_neurons", "n_outputs", "layer_sizes"):
+        return _size(name, whole)
+    if not 0 <= whole <= _U64_MAX:
+        raise ValueError(f"{name}: expected 0 to {_U64_MAX}, got {whole}")
+    return whole
+
+
+def _size(name: str, whole: int) -> int:
+    if whole < 1:
+        raise ValueError(f"{name}: expected a size of at least 1, got {whole}")
+    if whole > _SIZE_MAX:
+        raise MemoryError(f"{name}: expected a size that fits into memory, got {whole}; choose a smaller network")
+    return whole
+
+
+def _sizes(name: str, value: Any) -> tuple[int, ...]:
+    if isinstance(value, (str, bytes)):
+        raise _mistyped(name, "a list of ints", value)
+    try:
+        items = list(value)
+    except TypeError:
+        raise _mistyped(name, "a list of ints", value) from None
+    return tuple(_whole(name, item) for item in items)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _mistyped(name, "a string", value)
+    return str(value)
+
+
+def _whole_or_text(name: str, value: Any) -> int | str:
+    return str(value) if isinstance(value, str) else _whole(name, value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    # NumPy's own bool is not a subclass, but it is what comparisons of arrays give.
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    raise _mistyped(name, "True or False", value)
+
+
+def _mistyped(name: str, expected: str, value: Any) -> TypeError:
+    return TypeError(f"{name}: expected {expected}, got {value!r} ({type(value).__name__})")
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "int": _whole,
+    "float": number,
+    "float | None": _optional_number,
+    "str": _text,
+    "int | str": _whole_or_text,
+    "bool": _flag,
+    "list[int]": _sizes,
+}

@@ -1,0 +1,125 @@
+//! Between NumPy's arrays and the crate's: in as a copy, out as a read-only array.
+
+use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
+use numpy::{Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::cell::Cell;
+use crate::error;
+
+/// What an array of a trainer holds.
+pub trait Real: eprop::Float + Element {}
+impl Real for f32 {}
+impl Real for f64 {}
+
+/// A borrowed array of the right dtype, aligned and C-contiguous, of any shape.
+pub fn borrow<'py, E: Element>(
+    argument: &str,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<PyReadonlyArrayDyn<'py, E>> {
+    let array = object
+        .cast::<PyArrayDyn<E>>()
+        .map_err(|_| error::not_an_array(argument))?;
+    if !array.is_c_contiguous() || !array.data().is_aligned() {
+        return Err(error::not_an_array(argument));
+    }
+    array
+        .try_readonly()
+        .map_err(|busy| PyRuntimeError::new_err(format!("{argument}: {busy}")))
+}
+
+/// A copy of a vector of `len` numbers.
+pub fn vector<F: Real>(argument: &str, object: &Bound<'_, PyAny>, len: usize) -> PyResult<Array1<F>> {
+    let array = borrow::<F>(argument, object)?;
+    if array.shape() != [len] {
+        return Err(error::shape(argument, &error::tuple(&[len]), array.shape()));
+    }
+    Ok(array.as_array().iter().copied().collect())
+}
+
+/// A copy of a whole matrix, where `expected` is what a wrong number of dimensions is answered with.
+pub fn matrix<F: Real>(
+    argument: &str,
+    object: &Bound<'_, PyAny>,
+    expected: &str,
+) -> PyResult<Array2<F>> {
+    let array = borrow::<F>(argument, object)?;
+    let &[rows, columns] = array.shape() else {
+        return Err(error::shape(argument, expected, array.shape()));
+    };
+    let mut copy = zeros(argument, rows, columns)?;
+    copy.iter_mut().zip(array.as_array()).for_each(|(to, &from)| *to = from);
+    Ok(copy)
+}
+
+/// Zeros, or MemoryError where the crate's allocator would abort.
+pub fn zeros<F: Real>(argument: &str, rows: usize, columns: usize) -> PyResult<Array2<F>> {
+    let failed = || error::no_memory(argument, &[rows, columns]);
+    let len = rows.checked_mul(columns).ok_or_else(failed)?;
+    let mut numbers = Vec::new();
+    numbers.try_reserve_exact(len).map_err(|_| failed())?;
+    numbers.resize(len, F::default());
+    Array2::from_shape_vec((rows, columns), numbers).map_err(|_| failed())
+}
+
+/// A read-only, C-ordered NumPy array that owns what the crate returned.
+pub fn give<F: Real, D: Dimension>(
+    py: Python<'_>,
+    array: Array<F, D>,
+) -> PyResult<Bound<'_, PyAny>> {
+    let array = if array.is_standard_layout() {
+        array
+    } else {
+        array.as_standard_layout().into_owned()
+    };
+    let array = PyArray::from_owned_array(py, array);
+    let fresh = array
+        .try_readwrite()
+        .map_err(|busy| PyRuntimeError::new_err(busy.to_string()))?;
+    drop(fresh.make_nonwriteable());
+    Ok(array.into_any())
+}
+
+/// An attribute read.
+pub fn read<'py, T: Send, F: Real, D: Dimension>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    get: impl FnOnce(&T) -> Array<F, D> + Send,
+) -> PyResult<Bound<'py, PyAny>> {
+    give(py, cell.run(py, |engine| get(engine))?)
+}
+
+/// A weight matrix assigned whole; the crate checks it.
+pub fn assign<T: Send, F: Real>(
+    py: Python<'_>,
+    cell: &Cell<T>,
+    argument: &str,
+    object: &Bound<'_, PyAny>,
+    get: impl FnOnce(&T) -> Array2<F> + Send,
+    set: impl FnOnce(&mut T, ArrayView2<'_, F>) -> Result<(), eprop::Error> + Send,
+) -> PyResult<()> {
+    let _turn = cell.take(py)?;
+    if borrow::<F>(argument, object)?.ndim() != 2 {
+        let (rows, columns) = py.detach(|| get(&cell.lock()).dim());
+        let expected = error::tuple(&[rows, columns]);
+        return matrix::<F>(argument, object, &expected).map(drop);
+    }
+    let weights = matrix::<F>(argument, object, "(rows, columns)")?;
+    py.detach(|| set(&mut cell.lock(), weights.view())).map_err(error::raise)
+}
+
+/// A weight vector assigned whole.
+pub fn assign_vector<T: Send, F: Real>(
+    py: Python<'_>,
+    cell: &Cell<T>,
+    argument: &str,
+    object: &Bound<'_, PyAny>,
+    get: impl FnOnce(&T) -> Array1<F> + Send,
+    set: impl FnOnce(&mut T, ArrayView1<'_, F>) -> Result<(), eprop::Error> + Send,
+) -> PyResult<()> {
+    let _turn = cell.take(py)?;
+    let len = py.detach(|| get(&cell.lock()).len());
+    let weights = vector(argument, object, len)?;
+    py.detach(|| set(&mut cell.lock(), weights.view())).map_err(error::raise)
+}

@@ -1,0 +1,97 @@
+//! One engine behind its turn and its lock, and the choice between the two widths.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+
+use crate::turn::{Held, Turn};
+
+/// An engine that one Python call at a time may use.
+pub struct Cell<T> {
+    turn: Turn,
+    engine: Mutex<T>,
+}
+
+impl<T: Send> Cell<T> {
+    pub fn new(engine: T) -> Self {
+        Self {
+            turn: Turn::default(),
+            engine: Mutex::new(engine),
+        }
+    }
+
+    /// The turn, for calls of several pieces.
+    pub fn take(&self, py: Python<'_>) -> PyResult<Held<'_>> {
+        self.turn.take(py)
+    }
+
+    /// The engine; only with the turn in hand, so it is free, and never across a check for signals
+    /// that could come back to it.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A whole call in one piece: turn taken, GIL released.
+    pub fn run<R: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut T) -> R + Send,
+    ) -> PyResult<R> {
+        let _turn = self.take(py)?;
+        Ok(py.detach(|| work(&mut self.lock())))
+    }
+
+    /// As [`Cell::run`], for work that can fail.
+    pub fn attempt<R: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut T) -> Result<R, eprop::Error> + Send,
+    ) -> PyResult<R> {
+        self.run(py, work)?.map_err(crate::error::raise)
+    }
+}
+
+/// The same engine in one of the two dtypes.
+pub enum Wide<A, B> {
+    F32(Cell<A>),
+    F64(Cell<B>),
+}
+
+/// The same expression for whichever dtype the engine has.
+macro_rules! each {
+    ($wide:expr, $cell:ident => $body:expr) => {
+        match $wide {
+            $crate::cell::Wide::F32($cell) => $body,
+            $crate::cell::Wide::F64($cell) => $body,
+        }
+    };
+}
+pub(crate) use each;
+
+impl<A: Send, B: Send> Wide<A, B> {
+    /// Builds the engine of the chosen dtype with the GIL released: drawing many weights takes a while.
+    pub fn build(
+        py: Python<'_>,
+        wide: bool,
+        narrow_engine: impl FnOnce() -> Result<A, eprop::Error> + Send,
+        wide_engine: impl FnOnce() -> Result<B, eprop::Error> + Send,
+    ) -> PyResult<Self> {
+        if wide {
+            py.detach(wide_engine).map(|engine| Self::F64(Cell::new(engine)))
+        } else {
+            py.detach(narrow_engine).map(|engine| Self::F32(Cell::new(engine)))
+        }
+        .map_err(crate::error::raise)
+    }
+}
+
+/// Compares two engines: a snapshot of the other first, so that two turns are never held at once.
+pub fn same<T: Clone + Send + Sync>(
+    py: Python<'_>,
+    one: &Cell<T>,
+    other: &Cell<T>,
+    equal: impl FnOnce(&T, &T) -> bool + Send,
+) -> PyResult<bool> {
+    let snapshot = other.run(py, |engine| engine.clone())?;
+    one.run(py, |engine| equal(engine, &snapshot))
+}

@@ -1,0 +1,183 @@
+//! The methods that the crate's two trainers of sequences have in common, as one trait.
+
+use eprop::{Activity, Error, Tally};
+use numpy::ndarray::{Array1, ArrayView1, ArrayView2, ArrayViewMut2};
+use pyo3::prelude::*;
+
+use crate::arrays::Real;
+
+type Done = Result<(), Error>;
+type Mask<'a> = Option<ArrayView1<'a, bool>>;
+
+/// How wide the rows of inputs, outputs and spikes are.
+#[derive(Clone, Copy)]
+pub struct Widths {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub spikes: usize,
+}
+
+/// What one step leaves, copied out of the engine.
+pub struct Stepped<F> {
+    pub spikes: Array1<F>,
+    pub output: Array1<F>,
+    pub loss: Option<f64>,
+}
+
+/// A trainer of sequences.
+pub trait Engine: Send {
+    type F: Real;
+    type Run: Run<F = Self::F>;
+    type Factor: Send;
+
+    fn widths(&self) -> Widths;
+    fn activity(&self, tally: &Tally) -> Activity;
+    fn step(&mut self, x: ArrayView1<Self::F>, target: Option<ArrayView1<Self::F>>) -> Result<Stepped<Self::F>, Error>;
+    fn tally(&self) -> Tally;
+    fn check_inputs(&self, inputs: ArrayView2<Self::F>) -> Done;
+    fn check_sequence(&self, inputs: ArrayView2<Self::F>, targets: ArrayView2<Self::F>, mask: Mask) -> Done;
+    fn train_piece(
+        &mut self,
+        inputs: ArrayView2<Self::F>,
+        targets: ArrayView2<Self::F>,
+        mask: Mask,
+        outputs: Option<ArrayViewMut2<Self::F>>,
+        tally: &mut Tally,
+    ) -> Done;
+    fn predict_piece(
+        &mut self,
+        inputs: ArrayView2<Self::F>,
+        outputs: ArrayViewMut2<Self::F>,
+        spikes: Option<ArrayViewMut2<Self::F>>,
+    ) -> Done;
+    fn check_weights(&self) -> Done;
+    fn update(&mut self) -> Done;
+    fn reset(&mut self);
+    fn gradient_run(&self) -> Self::Run;
+    fn calibrate_while(
+        &mut self,
+        inputs: ArrayView2<Self::F>,
+        rate: f64,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Self::Factor>, Error>;
+}
+
+/// A gradient in the making.
+pub trait Run: Send {
+    type F: Real;
+    type Gradients: for<'py> IntoPyDict<'py> + Send;
+
+    fn piece(&mut self, inputs: ArrayView2<Self::F>, targets: ArrayView2<Self::F>, mask: Mask) -> Done;
+    fn finish(self) -> Self::Gradients;
+}
+
+/// Gradients as the dict that Python shows.
+pub trait IntoPyDict<'py> {
+    fn into_dict(self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyDict>>;
+}
+
+/// Hands every call to the inherent method of the same name.
+macro_rules! engine {
+    ($Trainer:ident, $Run:ident, $Gradients:ident, $Factor:ty, |$trainer:ident| $facts:expr) => {
+        impl<F: Real> Engine for eprop::$Trainer<F> {
+            type F = F;
+            type Run = eprop::$Run<F>;
+            type Factor = $Factor;
+
+            fn widths(&self) -> Widths {
+                let $trainer = self;
+                let (_, _, spikes) = $facts;
+                Widths { inputs: self.n_inputs(), outputs: self.n_outputs(), spikes }
+            }
+
+            fn activity(&self, tally: &Tally) -> Activity {
+                let $trainer = self;
+                let (dt, tau_mem, _) = $facts;
+                tally.activity(dt, tau_mem)
+            }
+
+            fn step(&mut self, x: ArrayView1<F>, target: Option<ArrayView1<F>>) -> Result<Stepped<F>, Error> {
+                let step = self.step(x, target)?;
+                Ok(Stepped { spikes: step.spikes.to_owned(), output: step.output.to_owned(), loss: step.loss })
+            }
+
+            fn tally(&self) -> Tally {
+                self.tally()
+            }
+
+            fn check_inputs(&self, inputs: ArrayView2<F>) -> Done {
+                self.check_inputs(inputs)
+            }
+
+            fn check_sequence(&self, inputs: ArrayView2<F>, targets: ArrayView2<F>, mask: Mask) -> Done {
+                self.check_sequence(inputs, targets, mask)
+            }
+
+            fn train_piece(
+                &mut self,
+                inputs: ArrayView2<F>,
+                targets: ArrayView2<F>,
+                mask: Mask,
+                outputs: Option<ArrayViewMut2<F>>,
+                tally: &mut Tally,
+            ) -> Done {
+                self.train_piece(inputs, targets, mask, outputs, tally)
+            }
+
+            fn predict_piece(
+                &mut self,
+                inputs: ArrayView2<F>,
+                outputs: ArrayViewMut2<F>,
+                spikes: Option<ArrayViewMut2<F>>,
+            ) -> Done {
+                self.predict_piece(inputs, outputs, spikes)
+            }
+
+            fn check_weights(&self) -> Done {
+                self.check_weights()
+            }
+
+            fn update(&mut self) -> Done {
+                self.update()
+            }
+
+            fn reset(&mut self) {
+                self.reset();
+            }
+
+            fn gradient_run(&self) -> Self::Run {
+                self.gradient_run()
+            }
+
+            fn calibrate_while(
+                &mut self,
+                inputs: ArrayView2<F>,
+                rate: f64,
+                keep_going: &mut dyn FnMut() -> bool,
+            ) -> Result<Option<Self::Factor>, Error> {
+                self.calibrate_while(inputs, rate, keep_going)
+            }
+        }
+
+        impl<F: Real> Run for eprop::$Run<F> {
+            type F = F;
+            type Gradients = eprop::$Gradients<F>;
+
+            fn piece(&mut self, inputs: ArrayView2<F>, targets: ArrayView2<F>, mask: Mask) -> Done {
+                self.piece(inputs, targets, mask)
+            }
+
+            fn finish(self) -> Self::Gradients {
+                self.finish()
+            }
+        }
+    };
+}
+
+engine!(EpropTrainer, GradientRun, Gradients, f64, |trainer| {
+    (trainer.config().dt, trainer.config().tau_mem, trainer.n_neurons())
+});
+engine!(OnlineTrainer, StackGradientRun, StackGradients, Vec<f64>, |trainer| {
+    let layer = &trainer.config().layer;
+    (layer.dt, layer.tau_mem, trainer.n_outputs())
+});

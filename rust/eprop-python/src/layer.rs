@@ -1,0 +1,90 @@
+//! `_core.OnlineLIFLayer`.
+
+use pyo3::prelude::*;
+
+use crate::arrays::{Real, assign, give, read, vector};
+use crate::cell::{Cell, Wide, each};
+use crate::class::class;
+use crate::{error, options};
+
+class!(
+    /// The engine of `eprop.OnlineLIFLayer`; takes the dataclass whose fields configure it.
+    OnlineLIFLayer, OnlineLifLayer, {
+    #[new]
+    fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (i, n) = (options::size(face, "n_inputs")?, options::size(face, "n_neurons")?);
+        let config = options::layer(face)?;
+        let wide = options::is_wide(face)?;
+        Wide::build(
+            py,
+            wide,
+            || eprop::OnlineLifLayer::new(i, n, config.clone()),
+            || eprop::OnlineLifLayer::new(i, n, config.clone()),
+        )
+        .map(Self)
+    }
+
+    fn step<'py>(&self, py: Python<'py>, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => step(py, cell, x))
+    }
+
+    fn apply_learning_signal(&self, py: Python<'_>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
+        each!(&self.0, cell => apply(py, cell, signal))
+    }
+
+    fn propagate<'py>(&self, py: Python<'py>, signal: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => propagate(py, cell, signal))
+    }
+
+    #[getter(W)]
+    fn w<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => read(py, cell, |t| t.w()))
+    }
+
+    #[setter(W)]
+    fn set_w(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        each!(&self.0, cell => assign(py, cell, "W", value, |t| t.w(), |t, w| t.set_w(w)))
+    }
+
+    #[getter]
+    fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => read(py, cell, |t| t.v()))
+    }
+
+    #[getter]
+    fn spikes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => read(py, cell, |t| t.spikes()))
+    }
+
+    #[getter]
+    fn psi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => read(py, cell, |t| t.psi()))
+    }
+
+    #[getter]
+    fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        each!(&self.0, cell => read(py, cell, |t| t.z_bar()))
+    }
+});
+
+type Layer<F> = Cell<eprop::OnlineLifLayer<F>>;
+
+fn step<'py, F: Real>(py: Python<'py>, cell: &Layer<F>, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let _turn = cell.take(py)?;
+    let x = vector("x", x, cell.lock().n_inputs())?;
+    let spikes = py.detach(|| cell.lock().step(x.view()).map(|spikes| spikes.to_owned()));
+    give(py, spikes.map_err(error::raise)?)
+}
+
+fn apply<F: Real>(py: Python<'_>, cell: &Layer<F>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
+    let _turn = cell.take(py)?;
+    let signal = vector("signal", signal, cell.lock().n_neurons())?;
+    py.detach(|| cell.lock().apply_learning_signal(signal.view())).map_err(error::raise)
+}
+
+fn propagate<'py, F: Real>(py: Python<'py>, cell: &Layer<F>, signal: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let _turn = cell.take(py)?;
+    let signal = vector("signal", signal, cell.lock().n_neurons())?;
+    let below = py.detach(|| cell.lock().propagate(signal.view()));
+    give(py, below.map_err(error::raise)?)
+}

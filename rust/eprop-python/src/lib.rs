@@ -1,0 +1,27 @@
+//! The PyO3 module `eprop._core`: it converts arrays, frees the GIL, lets threads take turns and maps errors.
+//! It decides nothing: the method is the crate `eprop`, the face that users see is the package `eprop`.
+
+mod arrays;
+mod cell;
+mod class;
+mod engine;
+mod error;
+mod feed;
+mod layer;
+mod options;
+mod sequence;
+mod stack;
+mod trainer;
+mod turn;
+
+/// The engines behind the dataclasses of the package `eprop`.
+// Arrays are copied under the GIL; without one, another thread could write while they are read.
+#[pyo3::pymodule(gil_used = true)]
+mod _core {
+    #[pymodule_export]
+    use crate::{layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer};
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)] // Python's name for it
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,149 @@
+//! The fields of a Python dataclass as a configuration of the crate: one line per option.
+
+use std::str::FromStr;
+
+use eprop::{Config, Error, LayerConfig, StackConfig, UpdateEvery};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::error::raise;
+
+/// What every neuron has.
+#[derive(FromPyObject)]
+struct Neuron {
+    tau_mem: f64,
+    threshold: f64,
+    lr: f64,
+    dt: f64,
+    reset_mechanism: String,
+    n_ref: u64,
+    surrogate: String,
+    surrogate_height: Option<f64>,
+    surrogate_width: Option<f64>,
+    input_gain: String,
+    seed: u64,
+}
+
+/// What every trainer of sequences has.
+#[derive(FromPyObject)]
+struct Learning {
+    loss: String,
+    update_every: Every,
+}
+
+/// What only the recurrent network has.
+#[derive(FromPyObject)]
+struct Recurrent {
+    tau_trace: f64,
+    tau_out: Option<f64>,
+    readout_gain: String,
+    feedback: String,
+    readout_bias: bool,
+    c_reg: f64,
+    f_target: f64,
+    tau_reg: f64,
+}
+
+#[derive(FromPyObject)]
+enum Every {
+    Steps(u64),
+    Word(String),
+}
+
+/// Whether the arrays are float64.
+pub fn is_wide(face: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let dtype: String = face.getattr("dtype")?.extract()?;
+    match dtype.as_str() {
+        "float32" => Ok(false),
+        "float64" => Ok(true),
+        other => Err(PyValueError::new_err(format!(
+            "dtype: expected one of \"float32\", \"float64\", got {other:?}"
+        ))),
+    }
+}
+
+pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
+    let neuron: Neuron = face.extract()?;
+    Ok(LayerConfig {
+        tau_mem: neuron.tau_mem,
+        threshold: neuron.threshold,
+        lr: neuron.lr,
+        dt: neuron.dt,
+        reset_mechanism: choice("reset_mechanism", &neuron.reset_mechanism)?,
+        n_ref: count(neuron.n_ref),
+        surrogate: choice("surrogate", &neuron.surrogate)?,
+        surrogate_height: neuron.surrogate_height,
+        surrogate_width: neuron.surrogate_width,
+        input_gain: choice("input_gain", &neuron.input_gain)?,
+        seed: neuron.seed,
+    })
+}
+
+pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
+    let learning: Learning = face.extract()?;
+    Ok(StackConfig {
+        layer: layer(face)?,
+        loss: choice("loss", &learning.loss)?,
+        update_every: update_every(learning.update_every)?,
+    })
+}
+
+pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
+    let StackConfig { layer, loss, update_every } = stack(face)?;
+    let recurrent: Recurrent = face.extract()?;
+    Ok(Config {
+        tau_mem: layer.tau_mem,
+        tau_trace: recurrent.tau_trace,
+        threshold: layer.threshold,
+        lr: layer.lr,
+        dt: layer.dt,
+        tau_out: recurrent.tau_out,
+        reset_mechanism: layer.reset_mechanism,
+        n_ref: layer.n_ref,
+        surrogate: layer.surrogate,
+        surrogate_height: layer.surrogate_height,
+        surrogate_width: layer.surrogate_width,
+        input_gain: layer.input_gain,
+        readout_gain: choice("readout_gain", &recurrent.readout_gain)?,
+        loss,
+        feedback: choice("feedback", &recurrent.feedback)?,
+        readout_bias: recurrent.readout_bias,
+        c_reg: recurrent.c_reg,
+        f_target: recurrent.f_target,
+        tau_reg: recurrent.tau_reg,
+        update_every,
+        seed: layer.seed,
+    })
+}
+
+/// One of the crate's named choices, under the name that the user typed (two options share the type `Gain`).
+fn choice<C: FromStr<Err = Error>>(argument: &'static str, text: &str) -> PyResult<C> {
+    text.parse().map_err(|error| match error {
+        Error::Value { expected, got, .. } => raise(Error::Value { argument: argument.into(), expected, got }),
+        other => raise(other),
+    })
+}
+
+fn update_every(every: Every) -> PyResult<UpdateEvery> {
+    match every {
+        Every::Steps(n) => Ok(UpdateEvery::Steps(count(n))),
+        Every::Word(word) if word == "sequence" => Ok(UpdateEvery::Sequence),
+        Every::Word(word) => Err(PyValueError::new_err(format!(
+            "update_every: expected a number of steps >= 1 or \"sequence\", got {word:?}"
+        ))),
+    }
+}
+
+/// More than the address space holds is as good as the most that it holds.
+fn count(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// A size, as `usize` holds it; what it does not hold can be allocated on no machine.
+pub fn size(face: &Bound<'_, PyAny>, name: &str) -> PyResult<usize> {
+    face.getattr(name)?.extract()
+}
+
+pub fn sizes(face: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<usize>> {
+    face.getattr(name)?.extract()
+}

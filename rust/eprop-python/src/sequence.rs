@@ -1,0 +1,165 @@
+//! What the two trainers of whole sequences do, over either engine and either dtype.
+
+use std::time::{Duration, Instant};
+
+use eprop::Activity;
+use numpy::ndarray::{Array2, s};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{give, matrix, vector, zeros};
+use crate::cell::Cell;
+use crate::engine::{Engine, IntoPyDict, Run};
+use crate::error;
+use crate::feed::Feed;
+
+/// `spikes`, `output` and, if there was a target, the loss.
+pub type Step<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<f64>);
+/// The loss, the outputs if they were asked for, and how the network fired.
+pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>, &'static str);
+/// The outputs and, if they were asked for, the spikes.
+pub type Predicted<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+
+/// A calibration looks for signals this often.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+pub fn step<'py, T: Engine>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    x: &Bound<'py, PyAny>,
+    target: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Step<'py>> {
+    let _turn = cell.take(py)?;
+    let widths = cell.lock().widths();
+    let x = vector("x", x, widths.inputs)?;
+    let target = target.map(|target| vector("target", target, widths.outputs)).transpose()?;
+    let stepped = py
+        .detach(|| cell.lock().step(x.view(), target.as_ref().map(|target| target.view())))
+        .map_err(error::raise)?;
+    Ok((give(py, stepped.spikes)?, give(py, stepped.output)?, stepped.loss))
+}
+
+pub fn train<'py, T: Engine>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    inputs: &Bound<'py, PyAny>,
+    targets: &Bound<'py, PyAny>,
+    mask: Option<&Bound<'py, PyAny>>,
+    reset: bool,
+    keep_outputs: bool,
+) -> PyResult<Trained<'py>> {
+    let _turn = cell.take(py)?;
+    let feed = checked_feed(py, cell, inputs, targets, mask)?;
+    let n_outputs = cell.lock().widths().outputs;
+    let mut outputs = keep_outputs.then(|| zeros("outputs", feed.n_steps(), n_outputs)).transpose()?;
+    if reset {
+        cell.lock().reset();
+    }
+    let mut tally = cell.lock().tally();
+    feed.in_pieces(py, |piece| {
+        let rows = outputs.as_mut().map(|outputs| outputs.slice_mut(s![piece.steps.clone(), ..]));
+        cell.lock().train_piece(piece.inputs(), piece.targets(), piece.mask(), rows, &mut tally)
+    })?;
+    py.detach(|| {
+        let mut engine = cell.lock();
+        if reset {
+            engine.update()?; // a whole sequence leaves nothing pending
+        }
+        engine.check_weights()
+    })
+    .map_err(error::raise)?;
+    let activity = name(cell.lock().activity(&tally));
+    Ok((tally.loss(), outputs.map(|outputs| give(py, outputs)).transpose()?, activity))
+}
+
+pub fn predict<'py, T: Engine>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    inputs: &Bound<'py, PyAny>,
+    reset: bool,
+    keep_spikes: bool,
+) -> PyResult<Predicted<'py>> {
+    let _turn = cell.take(py)?;
+    let widths = cell.lock().widths();
+    let feed = Feed::inputs(inputs, widths.inputs)?;
+    feed.in_pieces(py, |piece| cell.lock().check_inputs(piece.inputs()))?;
+    let mut outputs = zeros("outputs", feed.n_steps(), widths.outputs)?;
+    let mut spikes: Option<Array2<T::F>> =
+        keep_spikes.then(|| zeros("spikes", feed.n_steps(), widths.spikes)).transpose()?;
+    if reset {
+        cell.lock().reset();
+    }
+    feed.in_pieces(py, |piece| {
+        let steps = s![piece.steps.clone(), ..];
+        let spikes = spikes.as_mut().map(|spikes| spikes.slice_mut(steps));
+        cell.lock().predict_piece(piece.inputs(), outputs.slice_mut(steps), spikes)
+    })?;
+    Ok((give(py, outputs)?, spikes.map(|spikes| give(py, spikes)).transpose()?))
+}
+
+pub fn gradients<'py, T: Engine>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    inputs: &Bound<'py, PyAny>,
+    targets: &Bound<'py, PyAny>,
+    mask: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let _turn = cell.take(py)?;
+    let feed = checked_feed(py, cell, inputs, targets, mask)?;
+    let mut run = py.detach(|| cell.lock().gradient_run());
+    feed.in_pieces(py, |piece| run.piece(piece.inputs(), piece.targets(), piece.mask()))?;
+    py.detach(|| run.finish()).into_dict(py)
+}
+
+pub fn calibrate<T: Engine>(
+    py: Python<'_>,
+    cell: &Cell<T>,
+    inputs: &Bound<'_, PyAny>,
+    rate: f64,
+) -> PyResult<T::Factor> {
+    let _turn = cell.take(py)?;
+    let expected = format!("(T, {})", cell.lock().widths().inputs);
+    let inputs = matrix("inputs", inputs, &expected)?;
+    let mut interrupt = None;
+    let mut looked = Instant::now();
+    // A handler that calls this trainer is refused by its turn before it could wait for the lock.
+    let mut keep_going = || {
+        if looked.elapsed() >= SIGNALS {
+            interrupt = Python::attach(|py| py.check_signals()).err();
+            looked = Instant::now();
+        }
+        interrupt.is_none()
+    };
+    let factor = py
+        .detach(|| cell.lock().calibrate_while(inputs.view(), rate, &mut keep_going))
+        .map_err(error::raise)?;
+    match (factor, interrupt) {
+        (Some(factor), _) => Ok(factor),
+        (None, Some(interrupt)) => Err(interrupt),
+        (None, None) => Err(error::stopped("calibrate")),
+    }
+}
+
+/// The sequence, with every shape and value checked before anything changes.
+fn checked_feed<'py, T: Engine>(
+    py: Python<'py>,
+    cell: &Cell<T>,
+    inputs: &Bound<'py, PyAny>,
+    targets: &Bound<'py, PyAny>,
+    mask: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Feed<'py, T::F>> {
+    let widths = cell.lock().widths();
+    let feed = Feed::inputs(inputs, widths.inputs)?.with_targets(targets, widths.outputs, mask)?;
+    feed.in_pieces(py, |piece| {
+        cell.lock().check_sequence(piece.inputs(), piece.targets(), piece.mask())
+    })?;
+    Ok(feed)
+}
+
+fn name(activity: Activity) -> &'static str {
+    match activity {
+        Activity::Silent => "silent",
+        Activity::Saturated => "saturated",
+        Activity::Normal => "normal",
+    }
+}
