@@ -1,0 +1,140 @@
+//! Everything that can be wrong with what a caller hands over.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+/// What was rejected. Rejected input changes nothing: neither weights nor state.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Error};
+/// use ndarray::Array1;
+/// let mut trainer = EpropTrainer::<f32>::new(3, 4, 2, Config::default())?;
+/// let error = trainer.step(Array1::zeros(5).view(), None).unwrap_err();
+/// assert!(matches!(error, Error::Shape { .. }));
+/// assert_eq!(error.to_string(), "x: expected shape (3,), got (5,)");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// An array of the wrong shape.
+    Shape {
+        /// The argument's name.
+        argument: Cow<'static, str>,
+        /// The shape that was expected.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+    /// A value outside its domain.
+    Value {
+        /// The argument's name.
+        argument: Cow<'static, str>,
+        /// What was expected.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// Sizes whose buffers cannot be allocated.
+    TooLarge {
+        /// The sizes, by name.
+        sizes: String,
+        /// How many bytes they need in all, as far as that can be counted.
+        bytes: Option<usize>,
+    },
+    /// Learning drove weights out of the finite range. The weights stay readable.
+    NonFiniteWeights {
+        /// Which matrix.
+        matrix: Cow<'static, str>,
+    },
+    /// No scale of the input weights brings the network to the asked firing rate.
+    Uncalibrated {
+        /// The asked rate in Hz.
+        rate: String,
+        /// The nearest rate in Hz that was reached.
+        nearest: String,
+    },
+    /// Saved bytes that do not fit the trainer they are to be restored into.
+    State {
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape { argument, expected, got } => {
+                write!(f, "{argument}: expected shape {expected}, got {got}")
+            }
+            Self::Value { argument, expected, got } => {
+                write!(f, "{argument}: expected {expected}, got {got}")
+            }
+            Self::TooLarge { sizes, bytes } => {
+                write!(f, "{sizes}: expected sizes that fit into memory, got ")?;
+                match bytes {
+                    Some(bytes) => write!(f, "{bytes} bytes in all")?,
+                    None => write!(f, "more bytes than can be addressed")?,
+                }
+                write!(f, "; choose a smaller network")
+            }
+            Self::NonFiniteWeights { matrix } => write!(
+                f,
+                "{matrix}: expected finite weights after learning, got NaN or infinity; lower lr, or assign finite weights and reset()"
+            ),
+            Self::Uncalibrated { rate, nearest } => write!(
+                f,
+                "rate: expected a firing rate that some scale of the input weights reaches within 10 %, got {rate} Hz; \
+                 the nearest reached is {nearest} Hz; choose a rate near it, or a sample with more activity; nothing was changed"
+            ),
+            Self::State { reason } => write!(
+                f,
+                "state: expected bytes saved from a trainer of the same sizes and configuration, got {reason}; save it again"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl Error {
+    pub(crate) fn shape(argument: impl Into<Cow<'static, str>>, expected: &[Dim], got: &[usize]) -> Self {
+        Self::Shape { argument: argument.into(), expected: tuple(expected), got: shape(got) }
+    }
+
+    pub(crate) fn value(
+        argument: impl Into<Cow<'static, str>>,
+        expected: impl Into<String>,
+        got: impl fmt::Display,
+    ) -> Self {
+        Self::Value { argument: argument.into(), expected: expected.into(), got: format!("{got}") }
+    }
+}
+
+/// One expected extent: a number, or a name where any length will do.
+#[derive(Clone, Copy)]
+pub(crate) enum Dim {
+    Is(usize),
+    Any(&'static str),
+}
+
+pub(crate) fn shape(dims: &[usize]) -> String {
+    tuple(&dims.iter().map(|&n| Dim::Is(n)).collect::<alloc::vec::Vec<_>>())
+}
+
+fn tuple(dims: &[Dim]) -> String {
+    let mut text = String::from("(");
+    for (at, dim) in dims.iter().enumerate() {
+        if at > 0 {
+            text.push_str(", ");
+        }
+        match dim {
+            Dim::Is(n) => text.push_str(&format!("{n}")),
+            Dim::Any(name) => text.push_str(name),
+        }
+    }
+    text.push_str(if dims.len() == 1 { ",)" } else { ")" });
+    text
+}

@@ -1,0 +1,44 @@
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(missing_docs, unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+
+mod access;
+mod calibrate;
+mod check;
+mod config;
+mod error;
+mod feedback;
+mod float;
+mod gradients;
+mod init;
+mod kernels;
+mod layer;
+mod loss;
+mod memory;
+mod neuron;
+mod optimizer;
+mod persist;
+mod readout;
+mod regulariser;
+mod schedule;
+mod sequence;
+mod stack;
+mod stage;
+mod surrogate;
+mod synapses;
+mod trainer;
+mod transpose;
+
+pub use config::{Config, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
+pub use error::Error;
+pub use feedback::Feedback;
+pub use float::Float;
+pub use gradients::{GradientRun, Gradients, StackGradients};
+pub use layer::OnlineLifLayer;
+pub use loss::Loss;
+pub use sequence::{Activity, Prediction, SequenceOutput, StepOutput, Tally, TrainOptions};
+pub use stack::OnlineTrainer;
+pub use surrogate::Surrogate;
+pub use trainer::EpropTrainer;

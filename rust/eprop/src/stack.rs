@@ -1,0 +1,362 @@
+//! A stack of feed-forward layers, trained online through time (section 4; Xiao et al. 2022).
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::config::{StackConfig, valid_size};
+use crate::init::{Gaussian, layer_weights};
+use crate::loss::Loss;
+use crate::optimizer::Optimizer;
+use crate::persist::persist;
+use crate::schedule::Schedule;
+use crate::sequence::{Network, sequence_methods};
+use crate::stage::Stage;
+use crate::transpose::{to_matrix, to_rows, to_vector};
+use crate::{Error, Float, calibrate, check, memory};
+
+/// A stack of layers; its output is the last layer's spikes. What one layer fires reaches the next at the same step.
+///
+/// ```
+/// use eprop::{OnlineTrainer, StackConfig};
+/// use ndarray::array;
+/// let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+/// let step = trainer.step(array![1.0, 0.0, 1.0].view(), Some(array![1.0, 0.0].view()))?;
+/// assert!(step.loss.is_some());
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OnlineTrainer<F> {
+    config: StackConfig,
+    layer_sizes: Vec<usize>,
+    stages: Vec<Stage<F>>,
+    schedule: Schedule,
+    optimizer: Optimizer<F>,
+    x: Vec<F>,
+    target: Vec<F>,
+}
+
+persist!(OnlineTrainer { weights: [], state: [stages, schedule], scratch: [x, target] });
+
+sequence_methods!(
+    OnlineTrainer,
+    Vec<f64>,
+    "let mut trainer = eprop::OnlineTrainer::<f64>::new(&[3, 8, 2], eprop::StackConfig::default())?;"
+);
+
+impl<F: Float> OnlineTrainer<F> {
+    /// A silent stack with initial weights from the seed; `layer_sizes` from the inputs to the outputs. Example: [`OnlineTrainer`].
+    ///
+    /// # Errors
+    /// [`Error::Value`] for fewer than two sizes, a size of 0, or a setting outside its domain, [`Error::TooLarge`] for sizes
+    /// that cannot be allocated.
+    pub fn new(layer_sizes: &[usize], config: StackConfig) -> Result<Self, Error> {
+        if layer_sizes.len() < 2 {
+            let got = format!("{} sizes", layer_sizes.len());
+            return Err(Error::value("layer_sizes", "at least two sizes, inputs and outputs", got));
+        }
+        layer_sizes.iter().try_for_each(|&size| valid_size("layer_sizes", size))?;
+        config.validate()?;
+        let schedule = Schedule::new(config.update_every);
+        let pending = !schedule.at_once();
+        let bytes = layer_sizes
+            .windows(2)
+            .try_fold(0_usize, |sum, pair| sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], pending)?));
+        memory::reserve(|| format!("layer_sizes = {layer_sizes:?}"), bytes)?;
+
+        let mut gaussian = Gaussian::new(config.layer.seed);
+        let stages: Vec<_> = layer_sizes
+            .windows(2)
+            .map(|pair| {
+                let w = layer_weights(&mut gaussian, pair[0], pair[1], false, &config.layer);
+                Stage::new(pair[1], w, &config.layer, pending)
+            })
+            .collect();
+        Ok(Self {
+            layer_sizes: layer_sizes.to_vec(),
+            x: vec![F::ZERO; layer_sizes[0]],
+            target: vec![F::ZERO; layer_sizes[layer_sizes.len() - 1]],
+            stages,
+            schedule,
+            optimizer: Optimizer::sgd(config.layer.lr),
+            config,
+        })
+    }
+
+    /// The configuration, with the learning rate as it is now.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// trainer.set_lr(0.1)?;
+    /// assert_eq!((trainer.config().layer.lr, trainer.lr()), (0.1, 0.1));
+    /// assert_eq!((trainer.layer_sizes(), trainer.n_layers()), (&[3, 8, 2][..], 2));
+    /// assert_eq!((trainer.n_inputs(), trainer.n_outputs()), (3, 2));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn config(&self) -> &StackConfig {
+        &self.config
+    }
+
+    /// The learning rate. Example: [`config`](Self::config).
+    pub fn lr(&self) -> f64 {
+        self.config.layer.lr
+    }
+
+    /// Changes the learning rate from the next update on. Example: [`config`](Self::config).
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a negative or non-finite one.
+    pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
+        crate::config::non_negative("lr", lr)?;
+        self.config.layer.lr = lr;
+        self.optimizer = Optimizer::sgd(lr);
+        Ok(())
+    }
+
+    /// Sizes from the inputs to the outputs. Example: [`config`](Self::config).
+    pub fn layer_sizes(&self) -> &[usize] {
+        &self.layer_sizes
+    }
+
+    /// Number of layers with weights. Example: [`config`](Self::config).
+    pub fn n_layers(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// Number of inputs. Example: [`config`](Self::config).
+    pub fn n_inputs(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Number of outputs. Example: [`config`](Self::config).
+    pub fn n_outputs(&self) -> usize {
+        self.target.len()
+    }
+
+    /// Silence: membranes, spikes and traces to 0, a pending gradient dropped. Weights stay.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// trainer.reset();
+    /// assert!(trainer.output().iter().all(|&z| z == 0.0));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn reset(&mut self) {
+        self.stages.iter_mut().for_each(Stage::reset);
+        self.schedule.reset();
+    }
+
+    /// Whether all weights are finite.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteWeights`] names the layer.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// trainer.check_weights()?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn check_weights(&self) -> Result<(), Error> {
+        match self.stages.iter().position(|stage| !stage.synapses.all_finite()) {
+            None => Ok(()),
+            Some(l) => Err(Error::NonFiniteWeights { matrix: format!("layers[{l}].W").into() }),
+        }
+    }
+
+    /// The output of the last step, the last layer's spikes: a copy. Example: [`reset`](Self::reset).
+    pub fn output(&self) -> Array1<F> {
+        to_vector(Network::output(self))
+    }
+
+    /// Weights of layer `l`, a copy (its size, the size below). Like the other readers of a layer it is `None` where there is no such layer.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// let w = ndarray::Array2::zeros((8, 3));
+    /// trainer.set_layer_w(0, w.view())?;
+    /// assert_eq!(trainer.layer_w(0), Some(w));
+    /// assert_eq!(trainer.layer_v(1).map(|v| v.len()), Some(2));
+    /// assert_eq!(trainer.layer_spikes(1).map(|z| z.len()), Some(2));
+    /// assert_eq!(trainer.layer_psi(1).map(|psi| psi.len()), Some(2));
+    /// assert_eq!(trainer.layer_z_bar(1).map(|z_bar| z_bar.len()), Some(8));
+    /// assert!(trainer.layer_w(2).is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
+        let stage = self.stages.get(l)?;
+        Some(to_matrix(stage.synapses.weights(), stage.neuron.z().len()))
+    }
+
+    /// Assigns the weights of layer `l`. Example: [`layer_w`](Self::layer_w).
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and where there is no such layer.
+    pub fn set_layer_w(&mut self, l: usize, w: ArrayView2<'_, F>) -> Result<(), Error> {
+        let n_layers = self.n_layers();
+        let Some(stage) = self.stages.get_mut(l) else {
+            return Err(Error::value("layers", format!("an index below {n_layers}"), l));
+        };
+        check::matrix(format!("layers[{l}].W"), w, self.layer_sizes[l + 1], self.layer_sizes[l])?;
+        stage.synapses.set_weights(&to_rows(w));
+        Ok(())
+    }
+
+    /// Membranes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_v(&self, l: usize) -> Option<Array1<F>> {
+        self.stages.get(l).map(|stage| to_vector(stage.neuron.v()))
+    }
+
+    /// Spikes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_spikes(&self, l: usize) -> Option<Array1<F>> {
+        self.stages.get(l).map(|stage| to_vector(stage.neuron.z()))
+    }
+
+    /// Surrogate derivatives of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_psi(&self, l: usize) -> Option<Array1<F>> {
+        self.stages.get(l).map(|stage| to_vector(stage.neuron.psi()))
+    }
+
+    /// Traces of the sources of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_z_bar(&self, l: usize) -> Option<Array1<F>> {
+        self.stages.get(l).map(|stage| to_vector(stage.synapses.z_bar()))
+    }
+
+    fn apply_pending(&mut self) {
+        if self.schedule.pending() == 0 {
+            return;
+        }
+        if !self.schedule.at_once() {
+            self.stages.iter_mut().for_each(|stage| stage.synapses.update(self.optimizer));
+        }
+        self.schedule.updated();
+    }
+
+    fn forward(&mut self, x: ArrayView1<'_, F>) {
+        self.x.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
+        let mut sources: &[F] = &self.x;
+        for stage in &mut self.stages {
+            stage.forward(sources);
+            sources = stage.neuron.z();
+        }
+    }
+
+    /// The last layer's signal is in place; it goes down, layer by layer, before that layer's update.
+    fn learn_downwards(&mut self) {
+        let apply = self.schedule.at_once().then_some(self.optimizer);
+        for l in (0..self.stages.len()).rev() {
+            let (below, here) = self.stages.split_at_mut(l);
+            if let Some(below) = below.last_mut() {
+                here[0].propagate(&mut below.signal);
+            }
+            here[0].learn(apply);
+        }
+    }
+
+    fn search_scale(
+        &mut self,
+        inputs: ArrayView2<'_, F>,
+        rate: f64,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<f64>>, Error> {
+        let mut twin = self.clone();
+        let mut factors = vec![];
+        let seconds = inputs.nrows() as f64 * self.config.layer.dt / 1000.0;
+        for l in 0..self.stages.len() {
+            let rows = self.stages[l].synapses.weights();
+            let scaled = |factor: f64| rows.iter().map(|&w| w * F::cast(factor)).collect::<Vec<F>>();
+            let found = calibrate::search(rate, |factor| {
+                twin.reset();
+                twin.stages[l].synapses.set_weights(&scaled(factor));
+                let mut spikes = 0.0;
+                for x in inputs.outer_iter() {
+                    if !keep_going() {
+                        return None;
+                    }
+                    twin.forward(x);
+                    spikes += twin.stages[l].neuron.z().iter().map(|z| z.to_f64()).sum::<f64>();
+                }
+                Some(spikes / (twin.stages[l].neuron.z().len() as f64 * seconds))
+            })?;
+            let Some(factor) = found else { return Ok(None) };
+            twin.stages[l].synapses.set_weights(&scaled(factor));
+            factors.push(factor);
+        }
+        for (stage, calibrated) in self.stages.iter_mut().zip(&twin.stages) {
+            stage.synapses.set_weights(calibrated.synapses.weights());
+        }
+        Ok(Some(factors))
+    }
+
+    /// A silent stack with the same weights, whose gradient waits for ever.
+    pub(crate) fn twin(&self) -> Self {
+        let stages = self
+            .stages
+            .iter()
+            .zip(&self.layer_sizes[1..])
+            .map(|(stage, &n)| Stage::new(n, stage.synapses.weights().to_vec(), &self.config.layer, true))
+            .collect();
+        let mut twin = Self { stages, schedule: Schedule::never(), ..self.clone() };
+        twin.reset();
+        twin
+    }
+
+    pub(crate) fn pending_gradients(&self) -> Vec<Array2<F>> {
+        self.stages
+            .iter()
+            .map(|stage| to_matrix(stage.synapses.gradient(), stage.neuron.z().len()))
+            .collect()
+    }
+}
+
+impl<F: Float> Network<F> for OnlineTrainer<F> {
+    fn n_inputs(&self) -> usize {
+        self.x.len()
+    }
+    fn n_outputs(&self) -> usize {
+        self.target.len()
+    }
+    fn loss(&self) -> Loss {
+        self.config.loss
+    }
+    fn times(&self) -> (f64, f64) {
+        (self.config.layer.dt, self.config.layer.tau_mem)
+    }
+
+    fn learn(&mut self, x: ArrayView1<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
+        self.forward(x);
+        let loss = target.map(|target| {
+            self.target.iter_mut().zip(target).for_each(|(to, &from)| *to = from);
+            let top = self.stages.len() - 1;
+            let Stage { neuron, signal, .. } = &mut self.stages[top];
+            self.config.loss.evaluate(neuron.z(), &self.target, signal)
+        });
+        // Without a target err is 0, and so is every signal below it.
+        if loss.is_some() {
+            self.learn_downwards();
+        }
+        if self.schedule.step() {
+            self.apply_pending();
+        }
+        loss
+    }
+
+    fn predict(&mut self, x: ArrayView1<'_, F>) {
+        self.forward(x);
+    }
+
+    fn output(&self) -> &[F] {
+        self.spikes()
+    }
+    fn spikes(&self) -> &[F] {
+        self.stages.last().map_or(&[], |stage| stage.neuron.z())
+    }
+    fn all_spikes(&self, see: &mut dyn FnMut(&[F])) {
+        self.stages.iter().for_each(|stage| see(stage.neuron.z()));
+    }
+}
