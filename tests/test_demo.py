@@ -10,7 +10,6 @@ from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
-
 from eprop.demo import cli, digits, needs_extra, pattern, study
 
 SMALL = digits.Settings(n_neurons=40, passes=1, lr=2e-3)
@@ -101,9 +100,7 @@ def test_other_errors_pass_through():
 
 def test_split_is_disjoint_whole_and_a_third(data):
     # The rows themselves: two images may look alike.
-    tagged = digits.Digits(
-        np.arange(len(data.labels), dtype=np.float32)[:, np.newaxis], data.labels
-    )
+    tagged = digits.Digits(np.arange(len(data.labels), dtype=np.float32)[:, np.newaxis], data.labels)
     train, test = digits.split(tagged, seed=3)
     kept, held_out = set(train.pixels[:, 0]), set(test.pixels[:, 0])
     assert not kept & held_out
@@ -123,9 +120,7 @@ def test_validation_never_sees_the_held_out_third(monkeypatch):
     monkeypatch.setattr(digits, "learn", lambda train, test, *_: seen.append((train, test)))
     study.one(1, SMALL, validation=True)
     study.one(1, SMALL, validation=False)
-    (tuning, validation), (train, held_out) = [
-        [set(part.pixels[:, 0]) for part in parts] for parts in seen
-    ]
+    (tuning, validation), (train, held_out) = [[set(part.pixels[:, 0]) for part in parts] for parts in seen]
     assert tuning | validation == train
     assert not tuning & validation
     assert not (tuning | validation) & held_out

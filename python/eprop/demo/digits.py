@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from eprop import EpropTrainer
+from numpy.typing import NDArray
 
 from . import needs_extra
 
@@ -69,9 +68,7 @@ class Result:
         return float(np.mean(self.predicted == self.test.labels))
 
 
-def run(
-    seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None
-) -> Result:
+def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None) -> Result:
     """Learn, print how well and how fast, and write the figure.
 
     Parameters
@@ -122,9 +119,7 @@ def split(data: Digits, seed: int, share: float = 1 / 3) -> tuple[Digits, Digits
     with needs_extra():
         from sklearn.model_selection import train_test_split
     rows = np.arange(len(data.labels))
-    kept, held_out = train_test_split(
-        rows, test_size=share, random_state=seed, stratify=data.labels
-    )
+    kept, held_out = train_test_split(rows, test_size=share, random_state=seed, stratify=data.labels)
     return data.take(kept), data.take(held_out)
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
 from eprop import EpropTrainer
+from numpy.typing import NDArray
 
 from . import needs_extra
 

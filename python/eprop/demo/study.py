@@ -30,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seed in range(1, options.seeds + 1):
         result = one(seed, settings, options.validation)
         accuracies.append(result.accuracy)
-        print(
-            f"seed {seed}: {result.accuracy:.2%} on the {part}, {result.seconds:.1f} s", flush=True
-        )
+        print(f"seed {seed}: {result.accuracy:.2%} on the {part}, {result.seconds:.1f} s", flush=True)
     print(f"median {median(accuracies):.2%}, one update per {options.update}, lr {settings.lr:g}")
     return 0
 
