@@ -63,7 +63,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     fn recurrent_rows(&self) -> Vec<F> {
-        self.synapses.weights().split_off(self.n_inputs * self.n_neurons())
+        self.synapses
+            .weights()
+            .split_off(self.n_inputs * self.n_neurons())
     }
 
     /// Input weights, a copy (N, n_inputs).
@@ -126,7 +128,9 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn b_feedback(&self) -> Array2<F> {
         let rows = self.feedback.matrix(self.readout.w_out());
-        Array2::from_shape_fn((self.n_neurons(), self.n_outputs()), |(j, k)| rows[j * self.n_outputs() + k])
+        Array2::from_shape_fn((self.n_neurons(), self.n_outputs()), |(j, k)| {
+            rows[j * self.n_outputs() + k]
+        })
     }
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
@@ -153,9 +157,18 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_rec(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
-        if let Some((j, own)) = w.diag().iter().enumerate().find(|&(_, &own)| own != F::ZERO) {
+        if let Some((j, own)) = w
+            .diag()
+            .iter()
+            .enumerate()
+            .find(|&(_, &own)| own != F::ZERO)
+        {
             let got = format!("{own} at index ({j}, {j})");
-            return Err(Error::value("W_rec", "a diagonal of 0 (no self-connections)", got));
+            return Err(Error::value(
+                "W_rec",
+                "a diagonal of 0 (no self-connections)",
+                got,
+            ));
         }
         self.synapses.set_weights(self.n_inputs, &to_rows(w));
         Ok(())
@@ -191,10 +204,18 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_b(&mut self, b: ArrayView1<'_, F>) -> Result<(), Error> {
         if !self.readout.has_bias() {
-            return Err(Error::value("b", "a trainer with readout_bias = true", "readout_bias = false"));
+            return Err(Error::value(
+                "b",
+                "a trainer with readout_bias = true",
+                "readout_bias = false",
+            ));
         }
         check::vector("b", b, self.n_outputs())?;
-        self.readout.b_mut().iter_mut().zip(b).for_each(|(to, &from)| *to = from);
+        self.readout
+            .b_mut()
+            .iter_mut()
+            .zip(b)
+            .for_each(|(to, &from)| *to = from);
         Ok(())
     }
 
@@ -213,7 +234,11 @@ impl<F: Float> EpropTrainer<F> {
         let (n, n_outputs) = (self.n_neurons(), self.n_outputs());
         let Some(own) = self.feedback.own_mut() else {
             let got = "symmetric feedback, whose B is W_out^T";
-            return Err(Error::value("B", "a trainer with feedback = \"random\"", got));
+            return Err(Error::value(
+                "B",
+                "a trainer with feedback = \"random\"",
+                got,
+            ));
         };
         check::matrix("B", b, n, n_outputs)?;
         own.iter_mut().zip(b).for_each(|(to, &from)| *to = from);

@@ -33,7 +33,11 @@ pub(crate) fn matrix<F: Float>(
 ) -> Result<(), Error> {
     let argument = argument.into();
     if x.dim() != (rows, columns) {
-        return Err(Error::shape(argument, &[Dim::Is(rows), Dim::Is(columns)], x.shape()));
+        return Err(Error::shape(
+            argument,
+            &[Dim::Is(rows), Dim::Is(columns)],
+            x.shape(),
+        ));
     }
     finite(argument, &x)
 }
@@ -41,7 +45,11 @@ pub(crate) fn matrix<F: Float>(
 /// A sequence of at least one step.
 pub(crate) fn inputs<F: Float>(inputs: ArrayView2<'_, F>, n_inputs: usize) -> Result<(), Error> {
     if inputs.ncols() != n_inputs {
-        return Err(Error::shape("inputs", &[Dim::Any("T"), Dim::Is(n_inputs)], inputs.shape()));
+        return Err(Error::shape(
+            "inputs",
+            &[Dim::Any("T"), Dim::Is(n_inputs)],
+            inputs.shape(),
+        ));
     }
     if inputs.nrows() == 0 {
         return Err(Error::value("inputs", "at least one step, T >= 1", "T = 0"));
@@ -58,7 +66,11 @@ pub(crate) fn targets<F: Float>(
     loss: Loss,
 ) -> Result<(), Error> {
     if targets.dim() != (t_total, n_outputs) {
-        return Err(Error::shape("targets", &[Dim::Is(t_total), Dim::Is(n_outputs)], targets.shape()));
+        return Err(Error::shape(
+            "targets",
+            &[Dim::Is(t_total), Dim::Is(n_outputs)],
+            targets.shape(),
+        ));
     }
     if let Some(mask) = mask {
         if mask.len() != t_total {
@@ -74,7 +86,11 @@ pub(crate) fn targets<F: Float>(
 }
 
 /// One row of targets whose length is already known to be right.
-pub(crate) fn target<F: Float>(argument: &'static str, row: ArrayView1<'_, F>, loss: Loss) -> Result<(), Error> {
+pub(crate) fn target<F: Float>(
+    argument: &'static str,
+    row: ArrayView1<'_, F>,
+    loss: Loss,
+) -> Result<(), Error> {
     finite(argument.into(), &row)?;
     match loss {
         Loss::Mse => Ok(()),
@@ -84,25 +100,42 @@ pub(crate) fn target<F: Float>(argument: &'static str, row: ArrayView1<'_, F>, l
 
 fn distribution<F: Float>(argument: &'static str, row: ArrayView1<'_, F>) -> Result<(), Error> {
     if let Some(&negative) = row.iter().find(|&&p| p < F::ZERO) {
-        return Err(Error::value(argument, "probabilities >= 0 under cross_entropy", negative));
+        return Err(Error::value(
+            argument,
+            "probabilities >= 0 under cross_entropy",
+            negative,
+        ));
     }
     let sum: f64 = row.iter().map(|p| p.to_f64()).sum();
     if (sum - 1.0).abs() > ROW_SUM_TOLERANCE {
-        return Err(Error::value(argument, "rows that sum to 1 under cross_entropy", alloc::format!("a sum of {sum}")));
+        return Err(Error::value(
+            argument,
+            "rows that sum to 1 under cross_entropy",
+            alloc::format!("a sum of {sum}"),
+        ));
     }
     Ok(())
 }
 
 fn at_step(error: Error, t: usize) -> Error {
     match error {
-        Error::Value { argument, expected, got } => {
-            Error::Value { argument, expected, got: alloc::format!("{got} at step {t}") }
-        }
+        Error::Value {
+            argument,
+            expected,
+            got,
+        } => Error::Value {
+            argument,
+            expected,
+            got: alloc::format!("{got} at step {t}"),
+        },
         other => other,
     }
 }
 
-fn finite<F: Float, D: Dimension>(argument: Cow<'static, str>, x: &ArrayRef<F, D>) -> Result<(), Error> {
+fn finite<F: Float, D: Dimension>(
+    argument: Cow<'static, str>,
+    x: &ArrayRef<F, D>,
+) -> Result<(), Error> {
     // One pass without a branch; only an array that is at fault is searched.
     let flaw = match x.as_slice_memory_order() {
         Some(values) => !crate::kernels::all_finite(values),

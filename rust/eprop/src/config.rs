@@ -2,10 +2,10 @@
 
 use alloc::string::{String, ToString};
 
-use crate::loss::Loss;
-use crate::feedback::Feedback;
-use crate::surrogate::Surrogate;
 use crate::Error;
+use crate::feedback::Feedback;
+use crate::loss::Loss;
+use crate::surrogate::Surrogate;
 
 /// An enum of named choices: the strings of the Python face, parsed and printed in one place.
 macro_rules! choice {
@@ -83,12 +83,20 @@ impl Gain {
 
 /// `exp(-dt/tau)`; a time constant of 0 is no filter.
 pub(crate) fn decay(dt: f64, tau: f64) -> f64 {
-    if tau == 0.0 { 0.0 } else { libm::exp(-dt / tau) }
+    if tau == 0.0 {
+        0.0
+    } else {
+        libm::exp(-dt / tau)
+    }
 }
 
 /// `1 - exp(-dt/tau)`, without cancellation.
 pub(crate) fn leak(dt: f64, tau: f64) -> f64 {
-    if tau == 0.0 { 1.0 } else { -libm::expm1(-dt / tau) }
+    if tau == 0.0 {
+        1.0
+    } else {
+        -libm::expm1(-dt / tau)
+    }
 }
 
 /// When the pending gradient is applied.
@@ -268,7 +276,11 @@ impl LayerConfig {
             positive("surrogate_width", w)?;
         }
         if self.n_ref > u32::MAX as usize {
-            return Err(Error::value("n_ref", "at most 4294967295 steps", self.n_ref));
+            return Err(Error::value(
+                "n_ref",
+                "at most 4294967295 steps",
+                self.n_ref,
+            ));
         }
         Ok(())
     }
@@ -293,7 +305,11 @@ pub struct StackConfig {
 
 impl Default for StackConfig {
     fn default() -> Self {
-        Self { layer: LayerConfig::default(), loss: Loss::Mse, update_every: UpdateEvery::Steps(1) }
+        Self {
+            layer: LayerConfig::default(),
+            loss: Loss::Mse,
+            update_every: UpdateEvery::Steps(1),
+        }
     }
 }
 
@@ -327,7 +343,11 @@ pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Erro
 
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
     match update_every {
-        UpdateEvery::Steps(0) => Err(Error::value("update_every", "1, a number of steps >= 1, or \"sequence\"", 0)),
+        UpdateEvery::Steps(0) => Err(Error::value(
+            "update_every",
+            "1, a number of steps >= 1, or \"sequence\"",
+            0,
+        )),
         _ => Ok(()),
     }
 }

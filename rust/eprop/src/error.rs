@@ -66,10 +66,18 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { argument, expected, got } => {
+            Self::Shape {
+                argument,
+                expected,
+                got,
+            } => {
                 write!(f, "{argument}: expected shape {expected}, got {got}")
             }
-            Self::Value { argument, expected, got } => {
+            Self::Value {
+                argument,
+                expected,
+                got,
+            } => {
                 write!(f, "{argument}: expected {expected}, got {got}")
             }
             Self::TooLarge { sizes, bytes } => {
@@ -100,8 +108,16 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl Error {
-    pub(crate) fn shape(argument: impl Into<Cow<'static, str>>, expected: &[Dim], got: &[usize]) -> Self {
-        Self::Shape { argument: argument.into(), expected: tuple(expected), got: shape(got) }
+    pub(crate) fn shape(
+        argument: impl Into<Cow<'static, str>>,
+        expected: &[Dim],
+        got: &[usize],
+    ) -> Self {
+        Self::Shape {
+            argument: argument.into(),
+            expected: tuple(expected),
+            got: shape(got),
+        }
     }
 
     pub(crate) fn value(
@@ -109,7 +125,11 @@ impl Error {
         expected: impl Into<String>,
         got: impl fmt::Display,
     ) -> Self {
-        Self::Value { argument: argument.into(), expected: expected.into(), got: format!("{got}") }
+        Self::Value {
+            argument: argument.into(),
+            expected: expected.into(),
+            got: format!("{got}"),
+        }
     }
 }
 
@@ -121,7 +141,12 @@ pub(crate) enum Dim {
 }
 
 pub(crate) fn shape(dims: &[usize]) -> String {
-    tuple(&dims.iter().map(|&n| Dim::Is(n)).collect::<alloc::vec::Vec<_>>())
+    tuple(
+        &dims
+            .iter()
+            .map(|&n| Dim::Is(n))
+            .collect::<alloc::vec::Vec<_>>(),
+    )
 }
 
 fn tuple(dims: &[Dim]) -> String {

@@ -29,7 +29,11 @@ pub(crate) struct FeedbackWeights<F> {
     b: Vec<F>,
 }
 
-persist!(FeedbackWeights { weights: [b], state: [], scratch: [] });
+persist!(FeedbackWeights {
+    weights: [b],
+    state: [],
+    scratch: []
+});
 
 impl<F: Float> FeedbackWeights<F> {
     pub(crate) fn new(kind: Feedback, random: impl FnOnce() -> Vec<F>) -> Self {

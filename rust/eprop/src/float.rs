@@ -61,7 +61,11 @@ pub trait Float:
     /// The value, or 0 where it has faded below [`Float::SILENCE`].
     #[inline]
     fn or_silence(self) -> Self {
-        if self.abs() < Self::SILENCE { Self::ZERO } else { self }
+        if self.abs() < Self::SILENCE {
+            Self::ZERO
+        } else {
+            self
+        }
     }
 }
 

@@ -129,6 +129,9 @@ impl<F: Float> GradientRun<EpropTrainer<F>> {
 impl<F: Float> GradientRun<OnlineTrainer<F>> {
     /// The gradient of all pieces together. Example: [`GradientRun`].
     pub fn finish(self) -> StackGradients<F> {
-        StackGradients { w: self.twin.pending_gradients(), loss: self.tally.loss_sum() }
+        StackGradients {
+            w: self.twin.pending_gradients(),
+            loss: self.tally.loss_sum(),
+        }
     }
 }

@@ -12,9 +12,9 @@ use crate::config::decay;
 /// The mean rate of input spikes per step that the initial weights are scaled for.
 const EXPECTED_RATE: f64 = 0.02;
 /// Standard deviation of the membrane under such an input, in thresholds. Measured: see `rust/eprop/README.md`.
-const INPUT_SCALE: f64 = 0.5;
+const INPUT_SCALE: f64 = 1.3;
 /// The recurrent weights start weaker than the input's, so that a network neither dies out nor feeds itself.
-const RECURRENT_SCALE: f64 = 0.2;
+const RECURRENT_SCALE: f64 = 0.3;
 
 /// A stream of standard normal numbers (Box and Muller, on ChaCha8 and `libm`).
 pub(crate) struct Gaussian {
@@ -24,7 +24,10 @@ pub(crate) struct Gaussian {
 
 impl Gaussian {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), spare: None }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            spare: None,
+        }
     }
 
     fn next(&mut self) -> f64 {
@@ -58,10 +61,16 @@ pub(crate) fn layer_weights<F: Float>(
     config: &LayerConfig,
 ) -> Vec<F> {
     let unit = membrane_unit(config);
-    let mut w = gaussian.draw(n_inputs * n, INPUT_SCALE * unit / libm::sqrt(n_inputs as f64));
+    let mut w = gaussian.draw(
+        n_inputs * n,
+        INPUT_SCALE * unit / libm::sqrt(n_inputs as f64),
+    );
     if recurrent {
         let mut w_rec: Vec<F> = gaussian.draw(n * n, RECURRENT_SCALE * unit / libm::sqrt(n as f64));
-        w_rec.iter_mut().step_by(n + 1).for_each(|own| *own = F::ZERO);
+        w_rec
+            .iter_mut()
+            .step_by(n + 1)
+            .for_each(|own| *own = F::ZERO);
         w.append(&mut w_rec);
     }
     w

@@ -48,12 +48,15 @@ pub(crate) fn add_scaled_rows<F: Float>(r: &[F], rows: &[F], to: &mut [F]) {
 
 /// Whether no value is NaN or infinite.
 pub(crate) fn all_finite<F: Float>(values: &[F]) -> bool {
-    // x - x is 0 for a finite x and NaN for any other; the sum of lanes vectorises where a branch would not.
+    // 0 x is 0 for a finite x and NaN for any other; the sum of lanes vectorises where a branch would not.
     let mut lanes = [F::ZERO; 16];
     let chunks = values.chunks_exact(lanes.len());
     let rest = chunks.remainder();
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane += x - x);
+        lanes
+            .iter_mut()
+            .zip(chunk)
+            .for_each(|(lane, &x)| *lane += F::ZERO * x);
     }
     lanes.iter().chain(rest).all(|x| x.is_finite())
 }

@@ -35,7 +35,11 @@ pub struct OnlineLifLayer<F> {
     sources: Vec<F>,
 }
 
-persist!(OnlineLifLayer { weights: [], state: [stage], scratch: [sources] });
+persist!(OnlineLifLayer {
+    weights: [],
+    state: [stage],
+    scratch: [sources]
+});
 
 impl<F: Float> OnlineLifLayer<F> {
     /// A silent layer with initial weights from the seed. Example: [`OnlineLifLayer`].
@@ -47,8 +51,17 @@ impl<F: Float> OnlineLifLayer<F> {
         valid_size("n_neurons", n_neurons)?;
         config.validate()?;
         let bytes = Stage::<F>::bytes_for(n_inputs, n_neurons, false);
-        memory::reserve(|| format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}"), bytes)?;
-        let w = layer_weights(&mut Gaussian::new(config.seed), n_inputs, n_neurons, false, &config);
+        memory::reserve(
+            || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}"),
+            bytes,
+        )?;
+        let w = layer_weights(
+            &mut Gaussian::new(config.seed),
+            n_inputs,
+            n_neurons,
+            false,
+            &config,
+        );
         Ok(Self {
             stage: Stage::new(n_neurons, w, &config, false),
             optimizer: Optimizer::sgd(config.lr),
@@ -75,7 +88,11 @@ impl<F: Float> OnlineLifLayer<F> {
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
         self.stage.learn(Some(self.optimizer));
-        if self.stage.synapses.all_finite() { Ok(()) } else { Err(Error::NonFiniteWeights { matrix: "W".into() }) }
+        if self.stage.synapses.all_finite() {
+            Ok(())
+        } else {
+            Err(Error::NonFiniteWeights { matrix: "W".into() })
+        }
     }
 
     /// The signal for the layer below, `W^T (zeta psi signal)` (n_inputs,), with `W` as it is now. Example: [`OnlineLifLayer`].
@@ -93,7 +110,11 @@ impl<F: Float> OnlineLifLayer<F> {
 
     fn take_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         check::vector("signal", signal, self.n_neurons())?;
-        self.stage.signal.iter_mut().zip(signal).for_each(|(to, &from)| *to = from);
+        self.stage
+            .signal
+            .iter_mut()
+            .zip(signal)
+            .for_each(|(to, &from)| *to = from);
         Ok(())
     }
 

@@ -11,5 +11,12 @@ pub(crate) fn reserve(sizes: impl FnOnce() -> String, bytes: Option<usize>) -> R
         let mut trial = Vec::<u8>::new();
         trial.try_reserve_exact(bytes).is_ok()
     });
-    if fits { Ok(()) } else { Err(Error::TooLarge { sizes: sizes(), bytes }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::TooLarge {
+            sizes: sizes(),
+            bytes,
+        })
+    }
 }

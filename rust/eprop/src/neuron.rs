@@ -24,7 +24,11 @@ pub(crate) struct Neuron<F> {
     refractory: Vec<u32>,
 }
 
-persist!(Neuron { weights: [], state: [v, z, psi, refractory], scratch: [] });
+persist!(Neuron {
+    weights: [],
+    state: [v, z, psi, refractory],
+    scratch: []
+});
 
 impl<F: Float> Neuron<F> {
     pub(crate) fn new(n: usize, config: &LayerConfig) -> Self {
@@ -52,8 +56,12 @@ impl<F: Float> Neuron<F> {
     /// One step with input current `current`.
     pub(crate) fn step(&mut self, current: &[F]) {
         self.integrate(current);
-        for (((&v, z), psi), refractory) in
-            self.v.iter().zip(&mut self.z).zip(&mut self.psi).zip(&mut self.refractory)
+        for (((&v, z), psi), refractory) in self
+            .v
+            .iter()
+            .zip(&mut self.z)
+            .zip(&mut self.psi)
+            .zip(&mut self.refractory)
         {
             let beyond = v - self.v_th;
             if *refractory > 0 {
@@ -65,7 +73,11 @@ impl<F: Float> Neuron<F> {
             *psi = self.surrogate.psi(beyond.abs(), self.height, self.width);
             let fires = v >= self.v_th;
             *z = if fires { F::ONE } else { F::ZERO };
-            *refractory = if fires { self.refractory_after_spike } else { 0 };
+            *refractory = if fires {
+                self.refractory_after_spike
+            } else {
+                0
+            };
         }
     }
 

@@ -36,7 +36,7 @@ macro_rules! scalar {
         }
     )+};
 }
-scalar!(f32, f64, u32, u64);
+scalar!(f32, f64, u32, u64, usize);
 
 impl<T: Persist> Persist for Vec<T> {
     fn save(&self, out: &mut Vec<u8>) {
@@ -87,7 +87,9 @@ macro_rules! persist {
 pub(crate) use persist;
 
 fn truncated() -> Error {
-    Error::State { reason: "too few bytes".into() }
+    Error::State {
+        reason: "too few bytes".into(),
+    }
 }
 
 /// A twin of `part` with what `bytes` hold, which must be all of it and nothing else.
@@ -97,5 +99,7 @@ pub(crate) fn restored<P: Persist + Clone>(part: &P, mut bytes: &[u8]) -> Result
     if bytes.is_empty() {
         return Ok(twin);
     }
-    Err(Error::State { reason: format!("{} bytes too many", bytes.len()) })
+    Err(Error::State {
+        reason: format!("{} bytes too many", bytes.len()),
+    })
 }

@@ -52,7 +52,10 @@ impl<F: Float> Readout<F> {
 
     /// How many numbers the readouts of `n` neurons hold, `None` where that overflows.
     pub(crate) fn numbers_for(n: usize, n_outputs: usize) -> Option<usize> {
-        n.checked_mul(n_outputs)?.checked_mul(2)?.checked_add(n)?.checked_add(n_outputs.checked_mul(4)?)
+        n.checked_mul(n_outputs)?
+            .checked_mul(2)?
+            .checked_add(n)?
+            .checked_add(n_outputs.checked_mul(4)?)
     }
 
     /// `y = kappa y + zeta_o (W_out z + b)`, and the filtered spikes that its gradient needs.
@@ -78,9 +81,15 @@ impl<F: Float> Readout<F> {
         for (scaled, &err) in self.scaled_err.iter_mut().zip(err) {
             *scaled = err * self.zeta_o;
         }
-        for (g, &filtered) in self.g_out.chunks_exact_mut(self.n_outputs).zip(&self.filtered_z) {
+        for (g, &filtered) in self
+            .g_out
+            .chunks_exact_mut(self.n_outputs)
+            .zip(&self.filtered_z)
+        {
             if filtered != F::ZERO {
-                g.iter_mut().zip(&self.scaled_err).for_each(|(g, &err)| *g += err * filtered);
+                g.iter_mut()
+                    .zip(&self.scaled_err)
+                    .for_each(|(g, &err)| *g += err * filtered);
             }
         }
         if self.has_bias {

@@ -27,7 +27,11 @@ pub(crate) struct Regulariser<F> {
     r: Vec<F>,
 }
 
-persist!(Regulariser { weights: [], state: [f], scratch: [r] });
+persist!(Regulariser {
+    weights: [],
+    state: [f],
+    scratch: [r]
+});
 
 impl<F: Float> Regulariser<F> {
     pub(crate) fn new(n: usize, config: &Config) -> Self {
@@ -92,7 +96,11 @@ impl<F: Float> Regulariser<F> {
     }
 
     pub(crate) fn reset(&mut self) {
-        let start = if self.form == Form::Stream { self.f_target } else { F::ZERO };
+        let start = if self.form == Form::Stream {
+            self.f_target
+        } else {
+            F::ZERO
+        };
         self.f.fill(start);
     }
 }

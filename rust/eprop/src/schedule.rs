@@ -16,7 +16,11 @@ impl Schedule {
             UpdateEvery::Steps(n) => Some(n as u64),
             UpdateEvery::Sequence => None,
         };
-        Self { every, count: 0, pending: 0 }
+        Self {
+            every,
+            count: 0,
+            pending: 0,
+        }
     }
 
     /// A schedule on which no update ever falls due.

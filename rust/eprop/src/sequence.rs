@@ -51,7 +51,10 @@ pub struct TrainOptions<'a> {
 
 impl Default for TrainOptions<'_> {
     fn default() -> Self {
-        Self { mask: None, reset: true }
+        Self {
+            mask: None,
+            reset: true,
+        }
     }
 }
 
@@ -109,7 +112,14 @@ impl Tally {
         let mut n = 0;
         network.all_spikes(&mut |z| n += z.len());
         let (dt, tau_mem) = network.times();
-        Self { loss_sum: 0.0, n_targets: 0, n_steps: 0, spike_counts: vec![0; n], dt, tau_mem }
+        Self {
+            loss_sum: 0.0,
+            n_targets: 0,
+            n_steps: 0,
+            spike_counts: vec![0; n],
+            dt,
+            tau_mem,
+        }
     }
 
     /// The mean loss over the steps that had a target; NaN where none had.
@@ -130,8 +140,16 @@ impl Tally {
         if self.spike_counts.iter().all(|&count| count == 0) {
             return Activity::Silent;
         }
-        let busy = self.spike_counts.iter().filter(|&&count| 2 * count > self.n_steps).count();
-        if 2 * busy > self.spike_counts.len() { Activity::Saturated } else { Activity::Normal }
+        let busy = self
+            .spike_counts
+            .iter()
+            .filter(|&&count| 2 * count > self.n_steps)
+            .count();
+        if 2 * busy > self.spike_counts.len() {
+            Activity::Saturated
+        } else {
+            Activity::Normal
+        }
     }
 
     fn take_in<F: Float>(&mut self, network: &impl Network<F>, loss: Option<f64>) {
@@ -169,7 +187,13 @@ pub(crate) fn check_sequence<F: Float>(
     mask: Option<ArrayView1<'_, bool>>,
 ) -> Result<(), Error> {
     check::inputs(inputs, network.n_inputs())?;
-    check::targets(targets, mask, inputs.nrows(), network.n_outputs(), network.loss())
+    check::targets(
+        targets,
+        mask,
+        inputs.nrows(),
+        network.n_outputs(),
+        network.loss(),
+    )
 }
 
 pub(crate) fn train_piece<F: Float>(
@@ -226,11 +250,18 @@ fn check_room<F: Float>(
     if room.dim() == (rows, columns) {
         return Ok(());
     }
-    Err(Error::shape(argument, &[Dim::Is(rows), Dim::Is(columns)], room.shape()))
+    Err(Error::shape(
+        argument,
+        &[Dim::Is(rows), Dim::Is(columns)],
+        room.shape(),
+    ))
 }
 
 fn copy_row<F: Float>(rows: &mut ArrayViewMut2<'_, F>, t: usize, from: &[F]) {
-    rows.row_mut(t).iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+    rows.row_mut(t)
+        .iter_mut()
+        .zip(from)
+        .for_each(|(to, &from)| *to = from);
 }
 
 /// The methods on sequences that every trainer has. `$make` is the line that builds `trainer`, with 3 inputs and 2 outputs, in the examples.

@@ -38,7 +38,11 @@ pub struct OnlineTrainer<F> {
     target: Vec<F>,
 }
 
-persist!(OnlineTrainer { weights: [], state: [stages, schedule], scratch: [x, target] });
+persist!(OnlineTrainer {
+    weights: [],
+    state: [stages, schedule],
+    scratch: [layer_sizes, x, target]
+});
 
 sequence_methods!(
     OnlineTrainer,
@@ -55,15 +59,21 @@ impl<F: Float> OnlineTrainer<F> {
     pub fn new(layer_sizes: &[usize], config: StackConfig) -> Result<Self, Error> {
         if layer_sizes.len() < 2 {
             let got = format!("{} sizes", layer_sizes.len());
-            return Err(Error::value("layer_sizes", "at least two sizes, inputs and outputs", got));
+            return Err(Error::value(
+                "layer_sizes",
+                "at least two sizes, inputs and outputs",
+                got,
+            ));
         }
-        layer_sizes.iter().try_for_each(|&size| valid_size("layer_sizes", size))?;
+        layer_sizes
+            .iter()
+            .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate()?;
         let schedule = Schedule::new(config.update_every);
         let pending = !schedule.at_once();
-        let bytes = layer_sizes
-            .windows(2)
-            .try_fold(0_usize, |sum, pair| sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], pending)?));
+        let bytes = layer_sizes.windows(2).try_fold(0_usize, |sum, pair| {
+            sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], pending)?)
+        });
         memory::reserve(|| format!("layer_sizes = {layer_sizes:?}"), bytes)?;
 
         let mut gaussian = Gaussian::new(config.layer.seed);
@@ -162,9 +172,15 @@ impl<F: Float> OnlineTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn check_weights(&self) -> Result<(), Error> {
-        match self.stages.iter().position(|stage| !stage.synapses.all_finite()) {
+        match self
+            .stages
+            .iter()
+            .position(|stage| !stage.synapses.all_finite())
+        {
             None => Ok(()),
-            Some(l) => Err(Error::NonFiniteWeights { matrix: format!("layers[{l}].W").into() }),
+            Some(l) => Err(Error::NonFiniteWeights {
+                matrix: format!("layers[{l}].W").into(),
+            }),
         }
     }
 
@@ -200,9 +216,18 @@ impl<F: Float> OnlineTrainer<F> {
     pub fn set_layer_w(&mut self, l: usize, w: ArrayView2<'_, F>) -> Result<(), Error> {
         let n_layers = self.n_layers();
         let Some(stage) = self.stages.get_mut(l) else {
-            return Err(Error::value("layers", format!("an index below {n_layers}"), l));
+            return Err(Error::value(
+                "layers",
+                format!("an index below {n_layers}"),
+                l,
+            ));
         };
-        check::matrix(format!("layers[{l}].W"), w, self.layer_sizes[l + 1], self.layer_sizes[l])?;
+        check::matrix(
+            format!("layers[{l}].W"),
+            w,
+            self.layer_sizes[l + 1],
+            self.layer_sizes[l],
+        )?;
         stage.synapses.set_weights(&to_rows(w));
         Ok(())
     }
@@ -219,12 +244,16 @@ impl<F: Float> OnlineTrainer<F> {
 
     /// Surrogate derivatives of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_psi(&self, l: usize) -> Option<Array1<F>> {
-        self.stages.get(l).map(|stage| to_vector(stage.neuron.psi()))
+        self.stages
+            .get(l)
+            .map(|stage| to_vector(stage.neuron.psi()))
     }
 
     /// Traces of the sources of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_z_bar(&self, l: usize) -> Option<Array1<F>> {
-        self.stages.get(l).map(|stage| to_vector(stage.synapses.z_bar()))
+        self.stages
+            .get(l)
+            .map(|stage| to_vector(stage.synapses.z_bar()))
     }
 
     fn apply_pending(&mut self) {
@@ -232,7 +261,9 @@ impl<F: Float> OnlineTrainer<F> {
             return;
         }
         if !self.schedule.at_once() {
-            self.stages.iter_mut().for_each(|stage| stage.synapses.update(self.optimizer));
+            self.stages
+                .iter_mut()
+                .for_each(|stage| stage.synapses.update(self.optimizer));
         }
         self.schedule.updated();
     }
@@ -269,7 +300,11 @@ impl<F: Float> OnlineTrainer<F> {
         let seconds = inputs.nrows() as f64 * self.config.layer.dt / 1000.0;
         for l in 0..self.stages.len() {
             let rows = self.stages[l].synapses.weights();
-            let scaled = |factor: f64| rows.iter().map(|&w| w * F::cast(factor)).collect::<Vec<F>>();
+            let scaled = |factor: f64| {
+                rows.iter()
+                    .map(|&w| w * F::cast(factor))
+                    .collect::<Vec<F>>()
+            };
             let found = calibrate::search(rate, |factor| {
                 twin.reset();
                 twin.stages[l].synapses.set_weights(&scaled(factor));
@@ -279,7 +314,12 @@ impl<F: Float> OnlineTrainer<F> {
                         return None;
                     }
                     twin.forward(x);
-                    spikes += twin.stages[l].neuron.z().iter().map(|z| z.to_f64()).sum::<f64>();
+                    spikes += twin.stages[l]
+                        .neuron
+                        .z()
+                        .iter()
+                        .map(|z| z.to_f64())
+                        .sum::<f64>();
                 }
                 Some(spikes / (twin.stages[l].neuron.z().len() as f64 * seconds))
             })?;
@@ -299,9 +339,20 @@ impl<F: Float> OnlineTrainer<F> {
             .stages
             .iter()
             .zip(&self.layer_sizes[1..])
-            .map(|(stage, &n)| Stage::new(n, stage.synapses.weights().to_vec(), &self.config.layer, true))
+            .map(|(stage, &n)| {
+                Stage::new(
+                    n,
+                    stage.synapses.weights().to_vec(),
+                    &self.config.layer,
+                    true,
+                )
+            })
             .collect();
-        let mut twin = Self { stages, schedule: Schedule::never(), ..self.clone() };
+        let mut twin = Self {
+            stages,
+            schedule: Schedule::never(),
+            ..self.clone()
+        };
         twin.reset();
         twin
     }
@@ -331,7 +382,10 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
     fn learn(&mut self, x: ArrayView1<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
         self.forward(x);
         let loss = target.map(|target| {
-            self.target.iter_mut().zip(target).for_each(|(to, &from)| *to = from);
+            self.target
+                .iter_mut()
+                .zip(target)
+                .for_each(|(to, &from)| *to = from);
             let top = self.stages.len() - 1;
             let Stage { neuron, signal, .. } = &mut self.stages[top];
             self.config.loss.evaluate(neuron.z(), &self.target, signal)

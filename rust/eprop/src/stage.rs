@@ -21,7 +21,11 @@ pub(crate) struct Stage<F> {
     current: Vec<F>,
 }
 
-persist!(Stage { weights: [], state: [synapses, neuron], scratch: [signal, delta, current] });
+persist!(Stage {
+    weights: [],
+    state: [synapses, neuron],
+    scratch: [signal, delta, current]
+});
 
 impl<F: Float> Stage<F> {
     pub(crate) fn new(n: usize, w: Vec<F>, config: &LayerConfig, pending: bool) -> Self {
@@ -42,8 +46,11 @@ impl<F: Float> Stage<F> {
 
     /// Bytes of all buffers; `None` where the count overflows.
     pub(crate) fn bytes_for(p: usize, n: usize, pending: bool) -> Option<usize> {
-        let numbers = FeedForward::<F>::numbers_for(p, n, pending)?.checked_add(n.checked_mul(3)?)?;
-        numbers.checked_mul(size_of::<F>())?.checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
+        let numbers =
+            FeedForward::<F>::numbers_for(p, n, pending)?.checked_add(n.checked_mul(3)?)?;
+        numbers
+            .checked_mul(size_of::<F>())?
+            .checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
     }
 
     pub(crate) fn forward(&mut self, sources: &[F]) {
@@ -64,7 +71,12 @@ impl<F: Float> Stage<F> {
     }
 
     fn take_delta(&mut self) {
-        for ((delta, &psi), &signal) in self.delta.iter_mut().zip(self.neuron.psi()).zip(&self.signal) {
+        for ((delta, &psi), &signal) in self
+            .delta
+            .iter_mut()
+            .zip(self.neuron.psi())
+            .zip(&self.signal)
+        {
             *delta = psi * signal;
         }
     }

@@ -34,7 +34,11 @@ impl Surrogate {
         match self {
             Self::PiecewiseLinear => {
                 let inside = F::ONE - d / w;
-                if inside > F::ZERO { h * inside } else { F::ZERO }
+                if inside > F::ZERO {
+                    h * inside
+                } else {
+                    F::ZERO
+                }
             }
             Self::Exponential => h * (-d / w).exp(),
             Self::FastSigmoid => {

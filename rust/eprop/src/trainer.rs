@@ -71,14 +71,22 @@ impl<F: Float> EpropTrainer<F> {
     /// let error = EpropTrainer::<f32>::new(3, 8, 2, Config { tau_mem: 0.0, ..Config::default() }).unwrap_err();
     /// assert_eq!(error.to_string(), "tau_mem: expected a finite number > 0, got 0");
     /// ```
-    pub fn new(n_inputs: usize, n_neurons: usize, n_outputs: usize, config: Config) -> Result<Self, Error> {
+    pub fn new(
+        n_inputs: usize,
+        n_neurons: usize,
+        n_outputs: usize,
+        config: Config,
+    ) -> Result<Self, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         valid_size("n_outputs", n_outputs)?;
         config.validate()?;
         let schedule = Schedule::new(config.update_every);
         let regulariser = Regulariser::<F>::new(0, &config);
-        let needs = Needs { pending: !schedule.at_once(), sum_e: regulariser.needs_sum_e() };
+        let needs = Needs {
+            pending: !schedule.at_once(),
+            sum_e: regulariser.needs_sum_e(),
+        };
         memory::reserve(
             || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}, n_outputs = {n_outputs}"),
             bytes_for::<F>(n_inputs, n_neurons, n_outputs, needs),
@@ -155,7 +163,11 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn check_weights(&self) -> Result<(), Error> {
-        let flawed = |matrix: &'static str| Err(Error::NonFiniteWeights { matrix: matrix.into() });
+        let flawed = |matrix: &'static str| {
+            Err(Error::NonFiniteWeights {
+                matrix: matrix.into(),
+            })
+        };
         if !self.synapses.all_finite() {
             return flawed("W_in, W_rec");
         }
@@ -198,7 +210,11 @@ impl<F: Float> EpropTrainer<F> {
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error> {
         let rows = self.input_rows();
-        let scaled = |factor: f64| rows.iter().map(|&w| w * F::cast(factor)).collect::<Vec<F>>();
+        let scaled = |factor: f64| {
+            rows.iter()
+                .map(|&w| w * F::cast(factor))
+                .collect::<Vec<F>>()
+        };
         let mut twin = self.twin();
         let found = calibrate::search(rate, |factor| {
             twin.reset();
@@ -222,9 +238,21 @@ impl<F: Float> EpropTrainer<F> {
 
     /// A silent network with the same weights, whose gradient waits for ever.
     pub(crate) fn twin(&self) -> Self {
-        let needs = Needs { pending: true, sum_e: self.regulariser.needs_sum_e() };
-        let synapses = Form::new(self.n_neurons(), self.synapses.weights(), filters(&self.config), needs);
-        let mut twin = Self { synapses, schedule: Schedule::never(), ..self.clone() };
+        let needs = Needs {
+            pending: true,
+            sum_e: self.regulariser.needs_sum_e(),
+        };
+        let synapses = Form::new(
+            self.n_neurons(),
+            self.synapses.weights(),
+            filters(&self.config),
+            needs,
+        );
+        let mut twin = Self {
+            synapses,
+            schedule: Schedule::never(),
+            ..self.clone()
+        };
         twin.reset();
         twin
     }
@@ -248,11 +276,20 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
         self.forward(x);
         self.err.fill(F::ZERO);
         let loss = target.map(|target| {
-            self.target.iter_mut().zip(target).for_each(|(to, &from)| *to = from);
-            self.config.loss.evaluate(self.readout.y(), &self.target, &mut self.err)
+            self.target
+                .iter_mut()
+                .zip(target)
+                .for_each(|(to, &from)| *to = from);
+            self.config
+                .loss
+                .evaluate(self.readout.y(), &self.target, &mut self.err)
         });
         let r = self.regulariser.step(self.neuron.z());
-        let signal = Signal { err: &self.err, b: self.feedback.matrix(self.readout.w_out()), r };
+        let signal = Signal {
+            err: &self.err,
+            b: self.feedback.matrix(self.readout.w_out()),
+            r,
+        };
         let apply = self.schedule.at_once().then_some(self.optimizer);
         self.synapses.learn(self.neuron.psi(), Some(signal), apply);
         self.readout.learn(&self.err);
@@ -294,7 +331,14 @@ fn bytes_for<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs
     let readout = Readout::<F>::numbers_for(n, n_outputs)?;
     let feedback = n.checked_mul(n_outputs)?;
     // Sources, current, regulariser; target and err.
-    let scratch = p.checked_add(n.checked_mul(3)?)?.checked_add(n_outputs.checked_mul(2)?)?;
-    let numbers = synapses.checked_add(readout)?.checked_add(feedback)?.checked_add(scratch)?;
-    numbers.checked_mul(size_of::<F>())?.checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
+    let scratch = p
+        .checked_add(n.checked_mul(3)?)?
+        .checked_add(n_outputs.checked_mul(2)?)?;
+    let numbers = synapses
+        .checked_add(readout)?
+        .checked_add(feedback)?
+        .checked_add(scratch)?;
+    numbers
+        .checked_mul(size_of::<F>())?
+        .checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
 }

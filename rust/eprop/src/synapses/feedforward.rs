@@ -22,7 +22,11 @@ pub(crate) struct FeedForward<F> {
     g: Vec<F>,
 }
 
-persist!(FeedForward { weights: [w, flawed], state: [z_bar, g], scratch: [] });
+persist!(FeedForward {
+    weights: [w, flawed],
+    state: [z_bar, g],
+    scratch: []
+});
 
 impl<F: Float> FeedForward<F> {
     pub(crate) fn new(n: usize, w: Vec<F>, filters: Filters<F>, pending: bool) -> Self {
@@ -37,7 +41,9 @@ impl<F: Float> FeedForward<F> {
     }
 
     pub(crate) fn numbers_for(p: usize, n: usize, pending: bool) -> Option<usize> {
-        p.checked_mul(n)?.checked_mul(1 + usize::from(pending))?.checked_add(p)
+        p.checked_mul(n)?
+            .checked_mul(1 + usize::from(pending))?
+            .checked_add(p)
     }
 
     /// The current of this step from its sources; their traces move on.
@@ -68,12 +74,16 @@ impl<F: Float> FeedForward<F> {
             match apply {
                 Some(optimizer) => {
                     let w = &mut self.w[row];
-                    w.iter_mut().zip(delta).for_each(|(w, &delta)| *w = optimizer.next(*w, delta * z_bar));
+                    w.iter_mut()
+                        .zip(delta)
+                        .for_each(|(w, &delta)| *w = optimizer.next(*w, delta * z_bar));
                     self.flawed |= u32::from(!kernels::all_finite(w));
                 }
                 None => {
                     let g = &mut self.g[row];
-                    g.iter_mut().zip(delta).for_each(|(g, &delta)| *g += delta * z_bar);
+                    g.iter_mut()
+                        .zip(delta)
+                        .for_each(|(g, &delta)| *g += delta * z_bar);
                 }
             }
         }

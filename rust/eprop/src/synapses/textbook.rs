@@ -28,7 +28,11 @@ pub(crate) struct Textbook<F> {
     no_r: Vec<F>,
 }
 
-persist!(Textbook { weights: [w, flawed], state: [z_bar, e_bar, g, sum_e], scratch: [l, no_r] });
+persist!(Textbook {
+    weights: [w, flawed],
+    state: [z_bar, e_bar, g, sum_e],
+    scratch: [l, no_r]
+});
 
 impl<F: Float> Textbook<F> {
     pub(crate) fn new(n: usize, w: Vec<F>, filters: Filters<F>, needs: Needs) -> Self {
@@ -50,7 +54,10 @@ impl<F: Float> Textbook<F> {
 
     pub(crate) fn numbers_for(p: usize, n: usize, needs: Needs) -> Option<usize> {
         let matrices = 2 + usize::from(needs.pending) + usize::from(needs.sum_e);
-        p.checked_mul(n)?.checked_mul(matrices)?.checked_add(p)?.checked_add(n.checked_mul(2)?)
+        p.checked_mul(n)?
+            .checked_mul(matrices)?
+            .checked_add(p)?
+            .checked_add(n.checked_mul(2)?)
     }
 
     fn first_recurrent(&self) -> usize {
@@ -78,7 +85,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         if let Some(signal) = signal {
             signal.learning_signal(&mut self.l);
         }
-        let Filters { kappa_e, zeta_e, .. } = self.filters;
+        let Filters {
+            kappa_e, zeta_e, ..
+        } = self.filters;
         let first_recurrent = self.first_recurrent();
         let r = signal.and_then(|signal| signal.r).unwrap_or(&self.no_r);
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
@@ -95,7 +104,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             match apply {
                 Some(optimizer) => {
                     let w = &mut self.w[row.clone()];
-                    kernels::gradient(&self.l, e_bar, r, psi, z_bar, w, |w, g| optimizer.next(w, g));
+                    kernels::gradient(&self.l, e_bar, r, psi, z_bar, w, |w, g| {
+                        optimizer.next(w, g)
+                    });
                     if let Some(j) = own {
                         w[j] = F::ZERO;
                     }
@@ -109,7 +120,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             }
             if !self.sum_e.is_empty() {
                 let sum_e = &mut self.sum_e[row];
-                sum_e.iter_mut().zip(psi).for_each(|(sum, &psi)| *sum += psi * z_bar);
+                sum_e
+                    .iter_mut()
+                    .zip(psi)
+                    .for_each(|(sum, &psi)| *sum += psi * z_bar);
             }
         }
     }

@@ -1,0 +1,149 @@
+//! The promise of flat memory, counted: what a step and a sequence allocate, and whether `memory_bytes` is all there is.
+#![allow(
+    unsafe_code,
+    reason = "a global allocator cannot be written without it"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use eprop::{
+    Config, EpropTrainer, Feedback, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
+    TrainOptions, UpdateEvery,
+};
+use ndarray::{Array1, Array2};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to the system allocator unchanged; the counters are plain thread-local cells.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        LIVE.set(LIVE.get() + layout.size() as isize);
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get() - layout.size() as isize);
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<R>(work: impl FnOnce() -> R) -> usize {
+    let before = COUNT.get();
+    let result = work();
+    let made = COUNT.get() - before;
+    drop(result);
+    made
+}
+
+fn configs() -> Vec<Config> {
+    let mut configs = Vec::new();
+    for update_every in [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(3),
+        UpdateEvery::Sequence,
+    ] {
+        for feedback in [Feedback::Symmetric, Feedback::Random] {
+            for c_reg in [0.0, 0.1] {
+                configs.push(Config {
+                    update_every,
+                    feedback,
+                    c_reg,
+                    readout_bias: true,
+                    lr: 1e-5,
+                    ..Config::default()
+                });
+            }
+        }
+    }
+    configs
+}
+
+fn sequence(t: usize) -> (Array2<f32>, Array2<f32>) {
+    (
+        Array2::from_shape_fn((t, 7), |(t, i)| f32::from(u8::from((t * 7 + i) % 5 == 0))),
+        Array2::ones((t, 3)),
+    )
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    let (inputs, targets) = sequence(50);
+    for config in configs() {
+        let mut trainer = EpropTrainer::<f32>::new(7, 20, 3, config).unwrap();
+        let made = allocations(|| {
+            for (x, target) in inputs.outer_iter().zip(targets.outer_iter()) {
+                trainer.step(x, Some(target)).unwrap();
+                trainer.step(x, None).unwrap();
+            }
+            trainer.update().unwrap();
+        });
+        assert_eq!(made, 0);
+    }
+    let mut stack = OnlineTrainer::<f32>::new(&[7, 9, 3], StackConfig::default()).unwrap();
+    let mut layer = OnlineLifLayer::<f32>::new(7, 3, LayerConfig::default()).unwrap();
+    let signal = Array1::ones(3);
+    let made = allocations(|| {
+        for (x, target) in inputs.outer_iter().zip(targets.outer_iter()) {
+            stack.step(x, Some(target)).unwrap();
+            layer.step(x).unwrap();
+            layer.apply_learning_signal(signal.view()).unwrap();
+        }
+    });
+    assert_eq!(made, 0);
+}
+
+#[test]
+fn what_a_sequence_allocates_does_not_depend_on_its_length() {
+    for config in configs() {
+        let made: Vec<_> = [10, 1000]
+            .into_iter()
+            .map(|t| {
+                let (inputs, targets) = sequence(t);
+                let mut trainer = EpropTrainer::<f32>::new(7, 20, 3, config.clone()).unwrap();
+                allocations(|| {
+                    trainer
+                        .train_sequence(inputs.view(), targets.view(), TrainOptions::default())
+                        .unwrap()
+                })
+            })
+            .collect();
+        assert_eq!(made[0], made[1]);
+    }
+}
+
+#[test]
+fn memory_bytes_is_all_that_is_allocated() {
+    for config in configs() {
+        let before = LIVE.get();
+        let trainer = EpropTrainer::<f64>::new(7, 20, 3, config).unwrap();
+        assert_eq!(trainer.memory_bytes() as isize, LIVE.get() - before);
+    }
+    let before = LIVE.get();
+    let layer = OnlineLifLayer::<f64>::new(7, 20, LayerConfig::default()).unwrap();
+    assert_eq!(layer.memory_bytes() as isize, LIVE.get() - before);
+    drop(layer);
+    let stack = OnlineTrainer::<f32>::new(&[7, 9, 3], StackConfig::default()).unwrap();
+    assert_eq!(stack.memory_bytes() as isize, LIVE.get() - before);
+}
+
+#[test]
+fn memory_per_step_counts_what_is_kept() {
+    let trainer = EpropTrainer::<f32>::new(7, 20, 3, Config::default()).unwrap();
+    let (p, n, o) = (27, 20, 3);
+    // z_bar and e_bar; v, z, psi and the refractory counters; y, F(z), F(1) and the readouts' gradient.
+    assert_eq!(
+        trainer.memory_per_step(),
+        p + p * n + 4 * n + o + n + 1 + n * o + o
+    );
+}
