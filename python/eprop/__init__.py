@@ -1,0 +1,24 @@
+"""Online training of recurrent spiking neural networks with e-prop.
+
+One recurrent layer (`EpropTrainer`), one feed-forward layer (`OnlineLIFLayer`), a stack of them (`OnlineTrainer`).
+All times are in ms, all rates in Hz, all arrays that come back are read-only copies.
+
+Examples
+--------
+>>> import numpy as np
+>>> from eprop import EpropTrainer
+>>> trainer = EpropTrainer(n_inputs=20, n_neurons=30, n_outputs=1, seed=1)
+>>> inputs = np.random.default_rng(1).random((200, 20)) < 0.05
+>>> targets = np.sin(np.linspace(0, 6, 200))[:, None]
+>>> losses = [trainer.train_sequence(inputs, targets) for _ in range(20)]
+>>> losses[-1] < losses[0]
+True
+"""
+
+from ._core import __version__
+from ._layer import OnlineLIFLayer
+from ._stack import OnlineTrainer
+from ._trainer import EpropTrainer
+from ._warnings import FiringRateWarning
+
+__all__ = ["EpropTrainer", "FiringRateWarning", "OnlineLIFLayer", "OnlineTrainer", "__version__"]

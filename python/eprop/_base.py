@@ -1,0 +1,147 @@
+"""What every trainer is: fields that are final, an engine that copies and pickles, state that is read as copies."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from numpy.typing import NDArray
+
+from . import _core
+from ._fields import checked, number
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Trainer"]
+
+_SCHEMA = 1
+
+
+class Trainer:
+    """Base of the three dataclasses; their fields configure the engine `_core`, which holds weights and state."""
+
+    _core: Any
+    dtype: str
+    lr: float
+
+    def _start(self, engine: Any) -> None:
+        """Checks the types of all fields, and builds the engine, which checks their values."""
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            name = field.name
+            self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
+        self.__dict__["_core"] = engine(self)
+        self.__dict__["_warned"] = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_core" not in self.__dict__:  # the dataclass's own __init__
+            self.__dict__[name] = value
+        elif name == "lr":
+            lr = number("lr", value)
+            self._core.set_lr(lr)
+            self.__dict__["lr"] = lr
+        elif name in {field.name for field in dataclasses.fields(self)}:  # type: ignore[arg-type]
+            self._refuse(name, "fixed once the trainer is built")
+        elif isinstance(attribute := getattr(type(self), name, None), property):
+            if attribute.fset is None:
+                self._refuse(name, "read-only")
+            attribute.fset(self, value)
+        else:
+            self._refuse(name, "no attribute that can be set")
+
+    def __delattr__(self, name: str) -> None:
+        self._refuse(name, "not to be deleted")
+
+    def _refuse(self, name: str, why: str) -> NoReturn:
+        cls = type(self).__name__
+        raise AttributeError(
+            f"{name}: {why}; of {cls}'s fields only lr can be assigned, for any other build a new trainer: {cls}(...)"
+        )
+
+    def reset(self) -> None:
+        """Membranes, spikes, traces and readouts to 0, a pending gradient dropped; weights stay.
+
+        Examples
+        --------
+        >>> from eprop import OnlineLIFLayer
+        >>> layer = OnlineLIFLayer(2, 1)
+        >>> _ = layer.step([1, 1])
+        >>> layer.reset()
+        >>> layer.v
+        array([0.], dtype=float32)
+        """
+        self._core.reset()
+        self.__dict__["_warned"] = False
+
+    def state_equal(self, other: Self) -> bool:
+        """Whether weights and state are the same to the bit (`==` compares configurations).
+
+        Parameters
+        ----------
+        other : trainer
+            Another trainer; of another class, size or dtype it is never equal.
+
+        Examples
+        --------
+        >>> from eprop import OnlineLIFLayer
+        >>> one, other = OnlineLIFLayer(2, 1), OnlineLIFLayer(2, 1)
+        >>> one.state_equal(other)
+        True
+        >>> _ = one.step([1, 1])
+        >>> one == other, one.state_equal(other)
+        (True, False)
+        """
+        return type(self) is type(other) and bool(self._core.state_equal(other._core))
+
+    @property
+    def v(self) -> NDArray[Any]:
+        """Membrane voltages (N,)."""
+        return self._core.v  # type: ignore[no-any-return]
+
+    @property
+    def spikes(self) -> NDArray[Any]:
+        """The last step's spikes, 0 and 1 (N,)."""
+        return self._core.spikes  # type: ignore[no-any-return]
+
+    @property
+    def _v(self) -> NDArray[Any]:
+        return self.v
+
+    @property
+    def _spikes(self) -> NDArray[Any]:
+        return self.spikes
+
+    @property
+    def memory_per_step(self) -> int:
+        """How many numbers are kept from one step to the next, weights not counted, whatever T is."""
+        return self._core.memory_per_step  # type: ignore[no-any-return]
+
+    @property
+    def memory_bytes(self) -> int:
+        """All bytes that the engine has allocated."""
+        return self._core.memory_bytes  # type: ignore[no-any-return]
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {
+            "schema": _SCHEMA,
+            "eprop": _core.__version__,
+            "fields": {field.name: getattr(self, field.name) for field in fields},
+            "engine": self._core.to_bytes(),
+            "warned": self.__dict__["_warned"],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state.get("schema") != _SCHEMA:
+            raise ValueError(
+                f"pickle: expected schema {_SCHEMA}, got {state.get('schema')!r}, written by eprop "
+                f"{state.get('eprop', 'of unknown version')}; load it with that version and save the weights as arrays"
+            )
+        type(self).__init__(self, **state["fields"])
+        self._core.restore(state["engine"])
+        self.__dict__["_warned"] = state["warned"]
+

@@ -1,0 +1,298 @@
+"""What the two trainers of sequences share: steps, sequences, streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypedDict, overload
+
+from numpy.typing import ArrayLike, NDArray
+
+from ._arrays import as_mask, as_numbers
+from ._base import Trainer
+from ._fields import number
+from ._warnings import warn_of
+
+__all__ = ["SequenceTrainer", "Step"]
+
+Array = NDArray[Any]
+
+
+class _Outcome(TypedDict):
+    spikes: Array
+    output: Array
+
+
+class Step(_Outcome, total=False):
+    """What a step returns: `spikes` (N,), `output` (O,) and, exactly when a target was given, `loss`."""
+
+    loss: float
+
+
+class SequenceTrainer(Trainer):
+    """Methods over engines that take inputs and targets, time first."""
+
+    def step(self, x: ArrayLike, target: ArrayLike | None = None) -> Step:
+        """One step of ``dt``: forward and, if an update is due, learning.
+
+        Parameters
+        ----------
+        x : array_like (n_inputs,)
+            Spikes or analog values.
+        target : array_like (n_outputs,), optional
+            Without one, the step has no error; the regulariser and due updates go on.
+
+        Returns
+        -------
+        dict
+            ``spikes`` (N,), ``output`` (O,), and ``loss``, a float, exactly when a target was given.
+
+        Raises
+        ------
+        ValueError
+            A wrong shape, NaN or infinity; nothing has changed.
+        TypeError
+            Not an array of real numbers.
+        FloatingPointError
+            Learning drove weights out of the finite range.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> trainer.step([1, 0])["spikes"].shape
+        (3,)
+        >>> trainer.step([1, 0], target=[0.5])["loss"]
+        0.125
+        """
+        x = as_numbers("x", x, self.dtype)
+        if target is not None:
+            target = as_numbers("target", target, self.dtype)
+        spikes, output, loss = self._core.step(x, target)
+        return {"spikes": spikes, "output": output} if loss is None else {"spikes": spikes, "output": output, "loss": loss}
+
+    @overload
+    def train_sequence(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        reset: bool = True,
+        return_outputs: Literal[False] = False,
+    ) -> float: ...
+    @overload
+    def train_sequence(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        reset: bool = True,
+        return_outputs: Literal[True],
+    ) -> tuple[float, Array]: ...
+    def train_sequence(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        reset: bool = True,
+        return_outputs: bool = False,
+    ) -> float | tuple[float, Array]:
+        """Learns from a sequence.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs)
+        targets : array_like (T, n_outputs)
+        mask : array_like of bool (T,), optional
+            The steps that have a target; elsewhere `targets` is not read.
+        reset : bool
+            True: a whole sequence, from a silent network, with nothing left pending. False: a piece of a stream.
+        return_outputs : bool
+            Also return the outputs.
+
+        Returns
+        -------
+        float, or (float, numpy.ndarray (T, n_outputs))
+            The mean loss over the steps that have a target; NaN if none has.
+
+        Raises
+        ------
+        ValueError
+            A wrong shape, T = 0, NaN or infinity; nothing has changed.
+        TypeError
+            Not arrays of real numbers, or a mask that is not bool.
+        FloatingPointError
+            Learning drove weights out of the finite range.
+        KeyboardInterrupt
+            Between two steps; what was learned stays.
+
+        Warns
+        -----
+        FiringRateWarning
+            Nothing fired, or nearly everything always; once until `reset()`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> loss, outputs = trainer.train_sequence(np.eye(2), [[0.0], [1.0]], return_outputs=True)
+        >>> outputs.shape
+        (2, 1)
+        """
+        inputs, targets, steps = self._sequence(inputs, targets, mask)
+        loss, outputs, activity = self._core.train_sequence(inputs, targets, steps, bool(reset), bool(return_outputs))
+        if activity != "normal" and not self.__dict__["_warned"]:
+            self.__dict__["_warned"] = True
+            warn_of(activity, stacklevel=2)
+        return (loss, outputs) if return_outputs else loss
+
+    @overload
+    def predict_sequence(
+        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: Literal[False] = False
+    ) -> Array: ...
+    @overload
+    def predict_sequence(
+        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: Literal[True]
+    ) -> tuple[Array, Array]: ...
+    def predict_sequence(
+        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: bool = False
+    ) -> Array | tuple[Array, Array]:
+        """Runs over a sequence without learning; state and traces move on.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs)
+        reset : bool
+            Start from a silent network.
+        return_spikes : bool
+            Also return the spikes.
+
+        Returns
+        -------
+        numpy.ndarray (T, n_outputs), or a pair with the spikes (T, N)
+
+        Raises
+        ------
+        ValueError
+            A wrong shape, T = 0, NaN or infinity; nothing has changed.
+        TypeError
+            Not an array of real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eprop import EpropTrainer
+        >>> outputs, spikes = EpropTrainer(2, 3, 1).predict_sequence(np.eye(2), return_spikes=True)
+        >>> outputs.shape, spikes.shape
+        ((2, 1), (2, 3))
+        """
+        inputs = as_numbers("inputs", inputs, self.dtype)
+        outputs, spikes = self._core.predict_sequence(inputs, bool(reset), bool(return_spikes))
+        return (outputs, spikes) if return_spikes else outputs
+
+    def train_stream(
+        self, iterable: Iterable[tuple[ArrayLike, ArrayLike | None]], *, reset: bool = False
+    ) -> Iterator[Step]:
+        """Learns from a stream, lazily, and keeps nothing of it.
+
+        Parameters
+        ----------
+        iterable : iterable of (x, target or None)
+        reset : bool
+            Start from a silent network.
+
+        Yields
+        ------
+        dict
+            What `step` returns.
+
+        Raises
+        ------
+        TypeError
+            An item that is no pair. Earlier steps stay, here as for all that `step` raises.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> stream = [([1, 0], None), ([0, 1], [0.5])]
+        >>> ["loss" in step for step in trainer.train_stream(stream)]
+        [False, True]
+        """
+        if reset:
+            self.reset()
+        for item in iterable:
+            try:
+                x, target = item
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"iterable: expected pairs (x, target) with target None where there is none, got {type(item).__name__}"
+                ) from None
+            yield self.step(x, target)
+
+    def gradients(self, inputs: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = None) -> dict[str, Any]:
+        """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs)
+        targets : array_like (T, n_outputs)
+        mask : array_like of bool (T,), optional
+
+        Returns
+        -------
+        dict
+            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum. The
+            regulariser is in the gradient, not in the loss.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `train_sequence`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eprop import EpropTrainer
+        >>> gradients = EpropTrainer(2, 3, 1).gradients(np.eye(2), [[0.0], [1.0]])
+        >>> gradients["W_rec"].shape, gradients["loss"]
+        ((3, 3), 0.5)
+        """
+        return self._core.gradients(*self._sequence(inputs, targets, mask))  # type: ignore[no-any-return]
+
+    def update(self) -> None:
+        """Applies the pending gradient now, without moving the count of steps.
+
+        Raises
+        ------
+        FloatingPointError
+            It drove weights out of the finite range.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1, update_every="sequence")
+        >>> _ = trainer.step([1, 1], target=[1])
+        >>> trainer.update()
+        """
+        self._core.update()
+
+    @property
+    def output(self) -> Array:
+        """The last step's output (O,); logits under cross-entropy."""
+        return self._core.output  # type: ignore[no-any-return]
+
+    def _calibrate(self, inputs: ArrayLike, rate: float) -> Any:
+        return self._core.calibrate(as_numbers("inputs", inputs, self.dtype), number("rate", rate))
+
+    def _sequence(
+        self, inputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
+    ) -> tuple[Array, Array, Array | None]:
+        return (
+            as_numbers("inputs", inputs, self.dtype),
+            as_numbers("targets", targets, self.dtype),
+            None if mask is None else as_mask("mask", mask),
+        )

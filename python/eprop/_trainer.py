@@ -1,0 +1,193 @@
+"""One recurrent layer with leaky readouts."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, final
+
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+from ._arrays import as_numbers
+from ._sequences import SequenceTrainer
+
+__all__ = ["EpropTrainer"]
+
+Array = NDArray[Any]
+
+
+@final
+@dataclass
+class EpropTrainer(SequenceTrainer):
+    """A recurrent layer of N leaky integrate-and-fire neurons with O leaky readouts, trained online by e-prop.
+
+    Times in ms, rates in Hz. Bellec et al. 2020, *A solution to the learning dilemma for recurrent networks of
+    spiking neurons*, Nature Communications 11:3625.
+
+    Parameters
+    ----------
+    n_inputs, n_neurons, n_outputs : int
+    tau_mem, tau_trace : float
+        Membrane time constant; time constant of the eligibility's low-pass, 0 = no filter.
+    threshold, lr, dt : float
+        Firing threshold, learning rate, length of a step.
+    tau_out : float, optional
+        Readout time constant. None = `tau_trace`, the only choice whose gradient is exact; 0 = no memory.
+    reset_mechanism : str
+        ``"subtract"`` or ``"zero"``.
+    n_ref : int
+        Refractory steps.
+    surrogate : str
+        ``"piecewise_linear"``, ``"exponential"``, ``"fast_sigmoid"``, ``"arctan"`` or ``"boxcar"``.
+    surrogate_height, surrogate_width : float, optional
+        None = 0.3 / threshold; None = threshold.
+    input_gain, readout_gain : str
+        ``"unit"`` = 1, ``"leak"`` = 1 - decay.
+    loss : str
+        ``"mse"``, or ``"cross_entropy"`` (targets are rows that sum to 1).
+    feedback : str
+        ``"symmetric"`` or ``"random"``.
+    readout_bias : bool
+    c_reg, f_target, tau_reg : float
+        Firing-rate regularisation: its weight, the target rate in Hz, the time constant of the streaming estimate.
+    update_every : int or str
+        1, n, or ``"sequence"``.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    seed : int
+        Of the initial weights.
+
+    Raises
+    ------
+    ValueError
+        A value out of its range; an unknown choice.
+    TypeError
+        A bool or a float as a size; a field of the wrong type.
+    MemoryError
+        Sizes that cannot be allocated.
+
+    Examples
+    --------
+    >>> trainer = EpropTrainer(2, 3, 1, lr=0.1)
+    >>> trainer.lr = 0.05
+    >>> trainer.tau_mem = 30
+    Traceback (most recent call last):
+    AttributeError: tau_mem: fixed once the trainer is built; of EpropTrainer's fields only lr can be assigned, \
+for any other build a new trainer: EpropTrainer(...)
+    """
+
+    n_inputs: int
+    n_neurons: int
+    n_outputs: int
+    tau_mem: float = 20.0
+    tau_trace: float = 20.0
+    threshold: float = 1.0
+    lr: float = 0.01
+    dt: float = 1.0
+    _: KW_ONLY
+    tau_out: float | None = None
+    reset_mechanism: str = "subtract"
+    n_ref: int = 0
+    surrogate: str = "piecewise_linear"
+    surrogate_height: float | None = None
+    surrogate_width: float | None = None
+    input_gain: str = "unit"
+    readout_gain: str = "unit"
+    loss: str = "mse"
+    feedback: str = "symmetric"
+    readout_bias: bool = False
+    c_reg: float = 0.0
+    f_target: float = 10.0
+    tau_reg: float = 500.0
+    update_every: int | str = 1
+    dtype: str = "float32"
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        self._start(_core.EpropTrainer)
+
+    def calibrate(self, inputs: ArrayLike, *, rate: float = 20.0) -> float:
+        """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs)
+        rate : float
+            In Hz; met within 10 %.
+
+        Returns
+        -------
+        float
+            The factor. State is untouched.
+
+        Raises
+        ------
+        ValueError
+            No factor reaches the rate: names the nearest that was reached; `W_in` unchanged.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> inputs = np.random.default_rng(1).random((500, 20))
+        >>> trainer = EpropTrainer(20, 30, 1)
+        >>> factor = trainer.calibrate(inputs, rate=20)
+        >>> _, spikes = trainer.predict_sequence(inputs, return_spikes=True)
+        >>> bool(18 <= 1000 * spikes.mean() <= 22)
+        True
+        """
+        return float(self._calibrate(inputs, rate))
+
+    @property
+    def W_in(self) -> Array:
+        """Input weights (N, n_inputs)."""
+        return self._core.W_in  # type: ignore[no-any-return]
+
+    @W_in.setter
+    def W_in(self, value: ArrayLike) -> None:
+        self._core.W_in = as_numbers("W_in", value, self.dtype)
+
+    @property
+    def W_rec(self) -> Array:
+        """Recurrent weights (N, N), to by from; the diagonal is 0."""
+        return self._core.W_rec  # type: ignore[no-any-return]
+
+    @W_rec.setter
+    def W_rec(self, value: ArrayLike) -> None:
+        self._core.W_rec = as_numbers("W_rec", value, self.dtype)
+
+    @property
+    def W_out(self) -> Array:
+        """Readout weights (O, N)."""
+        return self._core.W_out  # type: ignore[no-any-return]
+
+    @W_out.setter
+    def W_out(self, value: ArrayLike) -> None:
+        self._core.W_out = as_numbers("W_out", value, self.dtype)
+
+    @property
+    def b(self) -> Array:
+        """Readout biases (O,); 0, and not to be assigned, without `readout_bias`."""
+        return self._core.b  # type: ignore[no-any-return]
+
+    @b.setter
+    def b(self, value: ArrayLike) -> None:
+        self._core.b = as_numbers("b", value, self.dtype)
+
+    @property
+    def B(self) -> Array:
+        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric."""
+        return self._core.B  # type: ignore[no-any-return]
+
+    @B.setter
+    def B(self, value: ArrayLike) -> None:
+        self._core.B = as_numbers("B", value, self.dtype)
+
+    @property
+    def z_bar(self) -> Array:
+        """Presynaptic traces, inputs first (n_inputs + N,)."""
+        return self._core.z_bar  # type: ignore[no-any-return]
+
+    @property
+    def e_bar(self) -> Array:
+        """Filtered eligibilities (N, n_inputs + N); a neuron's own entry is 0."""
+        return self._core.e_bar  # type: ignore[no-any-return]
