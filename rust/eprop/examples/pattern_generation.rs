@@ -60,7 +60,7 @@ fn sum_of_sines() -> Array2<f32> {
         (333.0, 1.3, 4.0),
         (200.0, 0.6, 1.0),
     ];
-    let mut target = Array2::from_shape_fn((STEPS, 1), |(t, _)| {
+    let mut target: Array2<f32> = Array2::from_shape_fn((STEPS, 1), |(t, _)| {
         waves
             .iter()
             .map(|&(period, a, phi)| a * (std::f32::consts::TAU * t as f32 / period + phi).sin())
