@@ -8,7 +8,7 @@ pub(crate) fn weighted_rows<F: Float>(sources: &[F], rows: &[F], sum: &mut [F]) 
     let n = sum.len();
     for (&s, row) in sources.iter().zip(rows.chunks_exact(n)) {
         if s != F::ZERO {
-            sum.iter_mut().zip(row).for_each(|(sum, &w)| *sum += s * w);
+            add_scaled(s, row, sum);
         }
     }
 }
@@ -16,25 +16,42 @@ pub(crate) fn weighted_rows<F: Float>(sources: &[F], rows: &[F], sum: &mut [F]) 
 /// `e_bar = kappa_e e_bar + drive psi`; what has faded out is set to 0, so that no subnormal number slows the next steps.
 #[inline]
 pub(crate) fn eligibility<F: Float>(kappa_e: F, drive: F, psi: &[F], e_bar: &mut [F]) {
-    for (e_bar, &psi) in e_bar.iter_mut().zip(psi) {
-        *e_bar = (kappa_e * *e_bar + drive * psi).or_silence();
+    let psi = &psi[..e_bar.len()];
+    for j in 0..psi.len() {
+        e_bar[j] = (kappa_e * e_bar[j] + drive * psi[j]).or_silence();
     }
 }
 
-/// Feeds one source's gradient, `L e_bar + r psi z_bar`, to `put`, synapse by synapse.
+/// Feeds one source's gradient, `L e_bar` and, under a regulariser, `+ r psi z_bar`, to `put`, synapse by synapse.
 #[inline]
 pub(crate) fn gradient<F: Float>(
     l: &[F],
     e_bar: &[F],
-    r: &[F],
-    psi: &[F],
-    z_bar: F,
+    regulariser: Option<(&[F], &[F], F)>,
     to: &mut [F],
     put: impl Fn(F, F) -> F,
 ) {
-    for ((((to, &l), &e_bar), &r), &psi) in to.iter_mut().zip(l).zip(e_bar).zip(r).zip(psi) {
-        *to = put(*to, l * e_bar + r * (psi * z_bar));
+    let n = to.len();
+    let (l, e_bar) = (&l[..n], &e_bar[..n]);
+    match regulariser {
+        None => {
+            for j in 0..n {
+                to[j] = put(to[j], l[j] * e_bar[j]);
+            }
+        }
+        Some((r, psi, z_bar)) => {
+            let (r, psi) = (&r[..n], &psi[..n]);
+            for j in 0..n {
+                to[j] = put(to[j], l[j] * e_bar[j] + r[j] * (psi[j] * z_bar));
+            }
+        }
     }
+}
+
+/// `to_j += scale row_j`.
+#[inline]
+pub(crate) fn add_scaled<F: Float>(scale: F, row: &[F], to: &mut [F]) {
+    to.iter_mut().zip(row).for_each(|(to, &x)| *to += scale * x);
 }
 
 /// `to_ij += r_j rows_ij`.

@@ -25,13 +25,12 @@ pub(crate) struct Textbook<F> {
     /// Empty without the sequence form of the regulariser.
     sum_e: Vec<F>,
     l: Vec<F>,
-    no_r: Vec<F>,
 }
 
 persist!(Textbook {
     weights: [w, flawed],
     state: [z_bar, e_bar, g, sum_e],
-    scratch: [l, no_r]
+    scratch: [l]
 });
 
 impl<F: Float> Textbook<F> {
@@ -46,7 +45,6 @@ impl<F: Float> Textbook<F> {
             g: where_needed(needs.pending),
             sum_e: where_needed(needs.sum_e),
             l: vec![F::ZERO; n],
-            no_r: vec![F::ZERO; n],
             w,
             flawed: 0,
         }
@@ -57,7 +55,7 @@ impl<F: Float> Textbook<F> {
         p.checked_mul(n)?
             .checked_mul(matrices)?
             .checked_add(p)?
-            .checked_add(n.checked_mul(2)?)
+            .checked_add(n)
     }
 
     fn first_recurrent(&self) -> usize {
@@ -88,42 +86,36 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
-        let first_recurrent = self.first_recurrent();
-        let r = signal.and_then(|signal| signal.r).unwrap_or(&self.no_r);
+        let (n, first_recurrent) = (self.n, self.first_recurrent());
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
+            let row = i * n..(i + 1) * n;
             let own = i.checked_sub(first_recurrent);
-            let row = i * self.n..(i + 1) * self.n;
             let e_bar = &mut self.e_bar[row.clone()];
             kernels::eligibility(kappa_e, zeta_e * z_bar, psi, e_bar);
             if let Some(j) = own {
                 e_bar[j] = F::ZERO;
             }
-            if signal.is_none() {
+            let Some(signal) = signal else { continue };
+            let regulariser = signal.r.map(|r| (r, psi, z_bar));
+            if let Some(optimizer) = apply {
+                let w = &mut self.w[row];
+                kernels::gradient(&self.l, e_bar, regulariser, w, |w, g| optimizer.next(w, g));
+                if let Some(j) = own {
+                    w[j] = F::ZERO;
+                }
+                // Checked while the row is in the nearest cache.
+                self.flawed |= u32::from(!kernels::all_finite(w));
                 continue;
             }
-            match apply {
-                Some(optimizer) => {
-                    let w = &mut self.w[row.clone()];
-                    kernels::gradient(&self.l, e_bar, r, psi, z_bar, w, |w, g| {
-                        optimizer.next(w, g)
-                    });
-                    if let Some(j) = own {
-                        w[j] = F::ZERO;
-                    }
-                    // Checked while the row is in the nearest cache.
-                    self.flawed |= u32::from(!kernels::all_finite(w));
-                }
-                None => {
-                    let g = &mut self.g[row.clone()];
-                    kernels::gradient(&self.l, e_bar, r, psi, z_bar, g, |g, more| g + more);
-                }
-            }
+            kernels::gradient(
+                &self.l,
+                e_bar,
+                regulariser,
+                &mut self.g[row.clone()],
+                |g, more| g + more,
+            );
             if !self.sum_e.is_empty() {
-                let sum_e = &mut self.sum_e[row];
-                sum_e
-                    .iter_mut()
-                    .zip(psi)
-                    .for_each(|(sum, &psi)| *sum += psi * z_bar);
+                kernels::add_scaled(z_bar, psi, &mut self.sum_e[row]);
             }
         }
     }
