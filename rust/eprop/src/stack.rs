@@ -189,6 +189,18 @@ impl<F: Float> OnlineTrainer<F> {
         to_vector(Network::output(self))
     }
 
+    /// Spikes of the last layer at the last step, a copy: the same as [`output`](Self::output).
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// assert_eq!(trainer.spikes(), trainer.output());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn spikes(&self) -> Array1<F> {
+        self.output()
+    }
+
     /// Weights of layer `l`, a copy (its size, the size below). Like the other readers of a layer it is `None` where there is no such layer.
     ///
     /// ```
