@@ -417,7 +417,7 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
     }
 
     fn output(&self) -> &[F] {
-        self.spikes()
+        Network::spikes(self)
     }
     fn spikes(&self) -> &[F] {
         self.stages.last().map_or(&[], |stage| stage.neuron.z())
