@@ -1,7 +1,9 @@
 //! Between NumPy's arrays and the crate's: in as a copy, out as a read-only array.
 
 use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
-use numpy::{Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::{
+    Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -30,7 +32,11 @@ pub fn borrow<'py, E: Element>(
 }
 
 /// A copy of a vector of `len` numbers.
-pub fn vector<F: Real>(argument: &str, object: &Bound<'_, PyAny>, len: usize) -> PyResult<Array1<F>> {
+pub fn vector<F: Real>(
+    argument: &str,
+    object: &Bound<'_, PyAny>,
+    len: usize,
+) -> PyResult<Array1<F>> {
     let array = borrow::<F>(argument, object)?;
     if array.shape() != [len] {
         return Err(error::shape(argument, &error::tuple(&[len]), array.shape()));
@@ -49,7 +55,9 @@ pub fn matrix<F: Real>(
         return Err(error::shape(argument, expected, array.shape()));
     };
     let mut copy = zeros(argument, rows, columns)?;
-    copy.iter_mut().zip(array.as_array()).for_each(|(to, &from)| *to = from);
+    copy.iter_mut()
+        .zip(array.as_array())
+        .for_each(|(to, &from)| *to = from);
     Ok(copy)
 }
 
@@ -106,7 +114,8 @@ pub fn assign<T: Send, F: Real>(
         return matrix::<F>(argument, object, &expected).map(drop);
     }
     let weights = matrix::<F>(argument, object, "(rows, columns)")?;
-    py.detach(|| set(&mut cell.lock(), weights.view())).map_err(error::raise)
+    py.detach(|| set(&mut cell.lock(), weights.view()))
+        .map_err(error::raise)
 }
 
 /// A weight vector assigned whole.
@@ -121,5 +130,6 @@ pub fn assign_vector<T: Send, F: Real>(
     let _turn = cell.take(py)?;
     let len = py.detach(|| get(&cell.lock()).len());
     let weights = vector(argument, object, len)?;
-    py.detach(|| set(&mut cell.lock(), weights.view())).map_err(error::raise)
+    py.detach(|| set(&mut cell.lock(), weights.view()))
+        .map_err(error::raise)
 }

@@ -77,9 +77,11 @@ impl<A: Send, B: Send> Wide<A, B> {
         wide_engine: impl FnOnce() -> Result<B, eprop::Error> + Send,
     ) -> PyResult<Self> {
         if wide {
-            py.detach(wide_engine).map(|engine| Self::F64(Cell::new(engine)))
+            py.detach(wide_engine)
+                .map(|engine| Self::F64(Cell::new(engine)))
         } else {
-            py.detach(narrow_engine).map(|engine| Self::F32(Cell::new(engine)))
+            py.detach(narrow_engine)
+                .map(|engine| Self::F32(Cell::new(engine)))
         }
         .map_err(crate::error::raise)
     }

@@ -1,6 +1,6 @@
 //! The methods that the crate's two trainers of sequences have in common, as one trait.
 
-use eprop::{Activity, Error, Tally};
+use eprop::{Error, Tally};
 use numpy::ndarray::{Array1, ArrayView1, ArrayView2, ArrayViewMut2};
 use pyo3::prelude::*;
 
@@ -31,11 +31,19 @@ pub trait Engine: Send {
     type Factor: Send;
 
     fn widths(&self) -> Widths;
-    fn activity(&self, tally: &Tally) -> Activity;
-    fn step(&mut self, x: ArrayView1<Self::F>, target: Option<ArrayView1<Self::F>>) -> Result<Stepped<Self::F>, Error>;
+    fn step(
+        &mut self,
+        x: ArrayView1<Self::F>,
+        target: Option<ArrayView1<Self::F>>,
+    ) -> Result<Stepped<Self::F>, Error>;
     fn tally(&self) -> Tally;
     fn check_inputs(&self, inputs: ArrayView2<Self::F>) -> Done;
-    fn check_sequence(&self, inputs: ArrayView2<Self::F>, targets: ArrayView2<Self::F>, mask: Mask) -> Done;
+    fn check_sequence(
+        &self,
+        inputs: ArrayView2<Self::F>,
+        targets: ArrayView2<Self::F>,
+        mask: Mask,
+    ) -> Done;
     fn train_piece(
         &mut self,
         inputs: ArrayView2<Self::F>,
@@ -67,7 +75,12 @@ pub trait Run: Send {
     type F: Real;
     type Gradients: for<'py> IntoPyDict<'py> + Send;
 
-    fn piece(&mut self, inputs: ArrayView2<Self::F>, targets: ArrayView2<Self::F>, mask: Mask) -> Done;
+    fn piece(
+        &mut self,
+        inputs: ArrayView2<Self::F>,
+        targets: ArrayView2<Self::F>,
+        mask: Mask,
+    ) -> Done;
     fn finish(self) -> Self::Gradients;
 }
 
@@ -78,27 +91,31 @@ pub trait IntoPyDict<'py> {
 
 /// Hands every call to the inherent method of the same name.
 macro_rules! engine {
-    ($Trainer:ident, $Run:ident, $Gradients:ident, $Factor:ty, |$trainer:ident| $facts:expr) => {
+    ($Trainer:ident, $Gradients:ident, $Factor:ty, $spikes:ident) => {
         impl<F: Real> Engine for eprop::$Trainer<F> {
             type F = F;
-            type Run = eprop::$Run<F>;
+            type Run = eprop::GradientRun<Self>;
             type Factor = $Factor;
 
             fn widths(&self) -> Widths {
-                let $trainer = self;
-                let (_, _, spikes) = $facts;
-                Widths { inputs: self.n_inputs(), outputs: self.n_outputs(), spikes }
+                Widths {
+                    inputs: self.n_inputs(),
+                    outputs: self.n_outputs(),
+                    spikes: self.$spikes(),
+                }
             }
 
-            fn activity(&self, tally: &Tally) -> Activity {
-                let $trainer = self;
-                let (dt, tau_mem, _) = $facts;
-                tally.activity(dt, tau_mem)
-            }
-
-            fn step(&mut self, x: ArrayView1<F>, target: Option<ArrayView1<F>>) -> Result<Stepped<F>, Error> {
+            fn step(
+                &mut self,
+                x: ArrayView1<F>,
+                target: Option<ArrayView1<F>>,
+            ) -> Result<Stepped<F>, Error> {
                 let step = self.step(x, target)?;
-                Ok(Stepped { spikes: step.spikes.to_owned(), output: step.output.to_owned(), loss: step.loss })
+                Ok(Stepped {
+                    spikes: step.spikes.to_owned(),
+                    output: step.output.to_owned(),
+                    loss: step.loss,
+                })
             }
 
             fn tally(&self) -> Tally {
@@ -109,7 +126,12 @@ macro_rules! engine {
                 self.check_inputs(inputs)
             }
 
-            fn check_sequence(&self, inputs: ArrayView2<F>, targets: ArrayView2<F>, mask: Mask) -> Done {
+            fn check_sequence(
+                &self,
+                inputs: ArrayView2<F>,
+                targets: ArrayView2<F>,
+                mask: Mask,
+            ) -> Done {
                 self.check_sequence(inputs, targets, mask)
             }
 
@@ -159,7 +181,7 @@ macro_rules! engine {
             }
         }
 
-        impl<F: Real> Run for eprop::$Run<F> {
+        impl<F: Real> Run for eprop::GradientRun<eprop::$Trainer<F>> {
             type F = F;
             type Gradients = eprop::$Gradients<F>;
 
@@ -174,10 +196,5 @@ macro_rules! engine {
     };
 }
 
-engine!(EpropTrainer, GradientRun, Gradients, f64, |trainer| {
-    (trainer.config().dt, trainer.config().tau_mem, trainer.n_neurons())
-});
-engine!(OnlineTrainer, StackGradientRun, StackGradients, Vec<f64>, |trainer| {
-    let layer = &trainer.config().layer;
-    (layer.dt, layer.tau_mem, trainer.n_outputs())
-});
+engine!(EpropTrainer, Gradients, f64, n_neurons);
+engine!(OnlineTrainer, StackGradients, Vec<f64>, n_outputs);

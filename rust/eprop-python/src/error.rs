@@ -1,7 +1,9 @@
 //! Every way in which a call can fail, as the Python exception that `api.md` promises.
 
 use pyo3::PyErr;
-use pyo3::exceptions::{PyFloatingPointError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyFloatingPointError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError,
+};
 
 /// The crate's error with its own message.
 pub fn raise(error: eprop::Error) -> PyErr {

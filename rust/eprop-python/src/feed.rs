@@ -38,14 +38,21 @@ impl<'py, E: Element + Copy> Source<'py, E> {
         if shape != expected {
             return Err(error::shape(argument, &named(n_steps, width), &shape));
         }
-        Ok(Self { argument, array, shape })
+        Ok(Self {
+            argument,
+            array,
+            shape,
+        })
     }
 
     /// Copies steps; another thread may have resized the array in place since the last piece.
     fn copy(&self, rows: &Range<usize>, into: &mut [E]) -> PyResult<()> {
         let width: usize = self.shape.iter().skip(1).product();
         let changed = || {
-            PyRuntimeError::new_err(format!("{}: resized by another thread during the call", self.argument))
+            PyRuntimeError::new_err(format!(
+                "{}: resized by another thread during the call",
+                self.argument
+            ))
         };
         if self.array.shape() != self.shape {
             return Err(changed());
@@ -91,7 +98,12 @@ impl<'py, F: Real> Feed<'py, F> {
                 "inputs: expected at least one step, got shape (0, {n_inputs})"
             )));
         }
-        Ok(Self { n_steps, inputs, targets: None, mask: None })
+        Ok(Self {
+            n_steps,
+            inputs,
+            targets: None,
+            mask: None,
+        })
     }
 
     pub fn with_targets(
@@ -102,7 +114,9 @@ impl<'py, F: Real> Feed<'py, F> {
     ) -> PyResult<Self> {
         let steps = Some(self.n_steps);
         self.targets = Some(Source::new("targets", targets, steps, Some(n_outputs))?);
-        self.mask = mask.map(|mask| Source::new("mask", mask, steps, None)).transpose()?;
+        self.mask = mask
+            .map(|mask| Source::new("mask", mask, steps, None))
+            .transpose()?;
         Ok(self)
     }
 
@@ -137,7 +151,8 @@ impl<'py, F: Real> Feed<'py, F> {
     }
 
     fn most_steps(&self) -> usize {
-        let width = self.inputs.shape[1] + self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
+        let width =
+            self.inputs.shape[1] + self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
         (PIECE_BYTES / (width * size_of::<F>()).max(1)).clamp(1, self.n_steps)
     }
 
@@ -156,15 +171,18 @@ impl<'py, F: Real> Feed<'py, F> {
         if let Some(rows) = piece.inputs.slice_mut(s![..n, ..]).as_slice_mut() {
             self.inputs.copy(&piece.steps, rows)?;
         }
-        if let (Some(targets), Some(rows)) =
-            (&self.targets, piece.targets.slice_mut(s![..n, ..]).as_slice_mut())
-        {
+        if let (Some(targets), Some(rows)) = (
+            &self.targets,
+            piece.targets.slice_mut(s![..n, ..]).as_slice_mut(),
+        ) {
             targets.copy(&piece.steps, rows)?;
         }
         if let (Some(source), Some(mask)) = (&self.mask, &mut piece.mask) {
             let mut bytes = vec![0; n];
             source.copy(&piece.steps, &mut bytes)?;
-            mask.iter_mut().zip(bytes).for_each(|(to, from)| *to = from != 0);
+            mask.iter_mut()
+                .zip(bytes)
+                .for_each(|(to, from)| *to = from != 0);
         }
         Ok(())
     }
@@ -180,7 +198,9 @@ impl<F> Piece<F> {
     }
 
     pub fn mask(&self) -> Option<ArrayView1<'_, bool>> {
-        self.mask.as_ref().map(|mask| mask.slice(s![..self.steps.len()]))
+        self.mask
+            .as_ref()
+            .map(|mask| mask.slice(s![..self.steps.len()]))
     }
 }
 

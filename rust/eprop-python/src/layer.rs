@@ -69,7 +69,11 @@ class!(
 
 type Layer<F> = Cell<eprop::OnlineLifLayer<F>>;
 
-fn step<'py, F: Real>(py: Python<'py>, cell: &Layer<F>, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn step<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Layer<F>,
+    x: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let x = vector("x", x, cell.lock().n_inputs())?;
     let spikes = py.detach(|| cell.lock().step(x.view()).map(|spikes| spikes.to_owned()));
@@ -79,10 +83,15 @@ fn step<'py, F: Real>(py: Python<'py>, cell: &Layer<F>, x: &Bound<'py, PyAny>) -
 fn apply<F: Real>(py: Python<'_>, cell: &Layer<F>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
     let _turn = cell.take(py)?;
     let signal = vector("signal", signal, cell.lock().n_neurons())?;
-    py.detach(|| cell.lock().apply_learning_signal(signal.view())).map_err(error::raise)
+    py.detach(|| cell.lock().apply_learning_signal(signal.view()))
+        .map_err(error::raise)
 }
 
-fn propagate<'py, F: Real>(py: Python<'py>, cell: &Layer<F>, signal: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn propagate<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Layer<F>,
+    signal: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let signal = vector("signal", signal, cell.lock().n_neurons())?;
     let below = py.detach(|| cell.lock().propagate(signal.view()));

@@ -89,7 +89,11 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
 }
 
 pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
-    let StackConfig { layer, loss, update_every } = stack(face)?;
+    let StackConfig {
+        layer,
+        loss,
+        update_every,
+    } = stack(face)?;
     let recurrent: Recurrent = face.extract()?;
     Ok(Config {
         tau_mem: layer.tau_mem,
@@ -119,7 +123,11 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
 /// One of the crate's named choices, under the name that the user typed (two options share the type `Gain`).
 fn choice<C: FromStr<Err = Error>>(argument: &'static str, text: &str) -> PyResult<C> {
     text.parse().map_err(|error| match error {
-        Error::Value { expected, got, .. } => raise(Error::Value { argument: argument.into(), expected, got }),
+        Error::Value { expected, got, .. } => raise(Error::Value {
+            argument: argument.into(),
+            expected,
+            got,
+        }),
         other => raise(other),
     })
 }

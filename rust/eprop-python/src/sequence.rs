@@ -32,11 +32,20 @@ pub fn step<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let widths = cell.lock().widths();
     let x = vector("x", x, widths.inputs)?;
-    let target = target.map(|target| vector("target", target, widths.outputs)).transpose()?;
+    let target = target
+        .map(|target| vector("target", target, widths.outputs))
+        .transpose()?;
     let stepped = py
-        .detach(|| cell.lock().step(x.view(), target.as_ref().map(|target| target.view())))
+        .detach(|| {
+            cell.lock()
+                .step(x.view(), target.as_ref().map(|target| target.view()))
+        })
         .map_err(error::raise)?;
-    Ok((give(py, stepped.spikes)?, give(py, stepped.output)?, stepped.loss))
+    Ok((
+        give(py, stepped.spikes)?,
+        give(py, stepped.output)?,
+        stepped.loss,
+    ))
 }
 
 pub fn train<'py, T: Engine>(
@@ -51,14 +60,24 @@ pub fn train<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let feed = checked_feed(py, cell, inputs, targets, mask)?;
     let n_outputs = cell.lock().widths().outputs;
-    let mut outputs = keep_outputs.then(|| zeros("outputs", feed.n_steps(), n_outputs)).transpose()?;
+    let mut outputs = keep_outputs
+        .then(|| zeros("outputs", feed.n_steps(), n_outputs))
+        .transpose()?;
     if reset {
         cell.lock().reset();
     }
     let mut tally = cell.lock().tally();
     feed.in_pieces(py, |piece| {
-        let rows = outputs.as_mut().map(|outputs| outputs.slice_mut(s![piece.steps.clone(), ..]));
-        cell.lock().train_piece(piece.inputs(), piece.targets(), piece.mask(), rows, &mut tally)
+        let rows = outputs
+            .as_mut()
+            .map(|outputs| outputs.slice_mut(s![piece.steps.clone(), ..]));
+        cell.lock().train_piece(
+            piece.inputs(),
+            piece.targets(),
+            piece.mask(),
+            rows,
+            &mut tally,
+        )
     })?;
     py.detach(|| {
         let mut engine = cell.lock();
@@ -68,8 +87,12 @@ pub fn train<'py, T: Engine>(
         engine.check_weights()
     })
     .map_err(error::raise)?;
-    let activity = name(cell.lock().activity(&tally));
-    Ok((tally.loss(), outputs.map(|outputs| give(py, outputs)).transpose()?, activity))
+    let activity = name(tally.activity());
+    Ok((
+        tally.loss(),
+        outputs.map(|outputs| give(py, outputs)).transpose()?,
+        activity,
+    ))
 }
 
 pub fn predict<'py, T: Engine>(
@@ -84,17 +107,22 @@ pub fn predict<'py, T: Engine>(
     let feed = Feed::inputs(inputs, widths.inputs)?;
     feed.in_pieces(py, |piece| cell.lock().check_inputs(piece.inputs()))?;
     let mut outputs = zeros("outputs", feed.n_steps(), widths.outputs)?;
-    let mut spikes: Option<Array2<T::F>> =
-        keep_spikes.then(|| zeros("spikes", feed.n_steps(), widths.spikes)).transpose()?;
+    let mut spikes: Option<Array2<T::F>> = keep_spikes
+        .then(|| zeros("spikes", feed.n_steps(), widths.spikes))
+        .transpose()?;
     if reset {
         cell.lock().reset();
     }
     feed.in_pieces(py, |piece| {
         let steps = s![piece.steps.clone(), ..];
         let spikes = spikes.as_mut().map(|spikes| spikes.slice_mut(steps));
-        cell.lock().predict_piece(piece.inputs(), outputs.slice_mut(steps), spikes)
+        cell.lock()
+            .predict_piece(piece.inputs(), outputs.slice_mut(steps), spikes)
     })?;
-    Ok((give(py, outputs)?, spikes.map(|spikes| give(py, spikes)).transpose()?))
+    Ok((
+        give(py, outputs)?,
+        spikes.map(|spikes| give(py, spikes)).transpose()?,
+    ))
 }
 
 pub fn gradients<'py, T: Engine>(
@@ -107,7 +135,9 @@ pub fn gradients<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let feed = checked_feed(py, cell, inputs, targets, mask)?;
     let mut run = py.detach(|| cell.lock().gradient_run());
-    feed.in_pieces(py, |piece| run.piece(piece.inputs(), piece.targets(), piece.mask()))?;
+    feed.in_pieces(py, |piece| {
+        run.piece(piece.inputs(), piece.targets(), piece.mask())
+    })?;
     py.detach(|| run.finish()).into_dict(py)
 }
 
@@ -131,7 +161,10 @@ pub fn calibrate<T: Engine>(
         interrupt.is_none()
     };
     let factor = py
-        .detach(|| cell.lock().calibrate_while(inputs.view(), rate, &mut keep_going))
+        .detach(|| {
+            cell.lock()
+                .calibrate_while(inputs.view(), rate, &mut keep_going)
+        })
         .map_err(error::raise)?;
     match (factor, interrupt) {
         (Some(factor), _) => Ok(factor),
@@ -151,7 +184,8 @@ fn checked_feed<'py, T: Engine>(
     let widths = cell.lock().widths();
     let feed = Feed::inputs(inputs, widths.inputs)?.with_targets(targets, widths.outputs, mask)?;
     feed.in_pieces(py, |piece| {
-        cell.lock().check_sequence(piece.inputs(), piece.targets(), piece.mask())
+        cell.lock()
+            .check_sequence(piece.inputs(), piece.targets(), piece.mask())
     })?;
     Ok(feed)
 }

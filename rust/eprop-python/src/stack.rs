@@ -35,34 +35,34 @@ sequence_class!(
     #[pyo3(name = "layer_W")]
     fn layer_w<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_w(layer)))
+        each!(&self.0, cell => read(py, cell, |t| t.layer_w(layer).unwrap_or_default()))
     }
 
     #[pyo3(name = "set_layer_W")]
     fn set_layer_w(&self, py: Python<'_>, layer: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.check_layer(py, layer)?;
         each!(&self.0, cell =>
-            assign(py, cell, "W", value, |t| t.layer_w(layer), |t, w| t.set_layer_w(layer, w)))
+            assign(py, cell, "W", value, |t| t.layer_w(layer).unwrap_or_default(), |t, w| t.set_layer_w(layer, w)))
     }
 
     fn layer_v<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_v(layer)))
+        each!(&self.0, cell => read(py, cell, |t| t.layer_v(layer).unwrap_or_default()))
     }
 
     fn layer_spikes<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_spikes(layer)))
+        each!(&self.0, cell => read(py, cell, |t| t.layer_spikes(layer).unwrap_or_default()))
     }
 
     fn layer_psi<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_psi(layer)))
+        each!(&self.0, cell => read(py, cell, |t| t.layer_psi(layer).unwrap_or_default()))
     }
 
     fn layer_z_bar<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_z_bar(layer)))
+        each!(&self.0, cell => read(py, cell, |t| t.layer_z_bar(layer).unwrap_or_default()))
     }
 });
 
@@ -72,7 +72,10 @@ impl OnlineTrainer {
         if layer < n_layers {
             return Ok(());
         }
-        Err(PyIndexError::new_err(format!("layer: expected 0 to {}, got {layer}", n_layers - 1)))
+        Err(PyIndexError::new_err(format!(
+            "layer: expected 0 to {}, got {layer}",
+            n_layers - 1
+        )))
     }
 }
 
