@@ -144,4 +144,3 @@ class Trainer:
         type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])
         self.__dict__["_warned"] = state["warned"]
-

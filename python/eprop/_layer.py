@@ -95,7 +95,7 @@ class OnlineLIFLayer(Trainer):
 
         Examples
         --------
-        >>> layer = OnlineLIFLayer(2, 1)
+        >>> layer = OnlineLIFLayer(2, 1, surrogate="fast_sigmoid")
         >>> before = layer.W
         >>> _ = layer.step([1, 0])
         >>> layer.apply_learning_signal([1.0])

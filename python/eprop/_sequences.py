@@ -68,7 +68,11 @@ class SequenceTrainer(Trainer):
         if target is not None:
             target = as_numbers("target", target, self.dtype)
         spikes, output, loss = self._core.step(x, target)
-        return {"spikes": spikes, "output": output} if loss is None else {"spikes": spikes, "output": output, "loss": loss}
+        return (
+            {"spikes": spikes, "output": output}
+            if loss is None
+            else {"spikes": spikes, "output": output, "loss": loss}
+        )
 
     @overload
     def train_sequence(
@@ -143,7 +147,9 @@ class SequenceTrainer(Trainer):
         (2, 1)
         """
         inputs, targets, steps = self._sequence(inputs, targets, mask)
-        loss, outputs, activity = self._core.train_sequence(inputs, targets, steps, bool(reset), bool(return_outputs))
+        loss, outputs, activity = self._core.train_sequence(
+            inputs, targets, steps, bool(reset), bool(return_outputs)
+        )
         if activity != "normal" and not self.__dict__["_warned"]:
             self.__dict__["_warned"] = True
             warn_of(activity, stacklevel=2)
@@ -233,7 +239,9 @@ class SequenceTrainer(Trainer):
                 ) from None
             yield self.step(x, target)
 
-    def gradients(self, inputs: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = None) -> dict[str, Any]:
+    def gradients(
+        self, inputs: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = None
+    ) -> dict[str, Any]:
         """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
 
         Parameters

@@ -31,5 +31,7 @@ _WHAT = {
 
 def warn_of(activity: str, stacklevel: int) -> None:
     """Warns of a silent or saturated network and names the way out."""
-    message = f"{_WHAT[activity]}; trainer.calibrate(inputs) scales the input weights to a firing rate of 20 Hz"
+    message = (
+        f"{_WHAT[activity]}; trainer.calibrate(inputs) scales the input weights to a firing rate of 20 Hz"
+    )
     warnings.warn(message, FiringRateWarning, stacklevel=stacklevel + 1)

@@ -150,6 +150,24 @@ impl<'py, F: Real> Feed<'py, F> {
         }
     }
 
+    /// Checks the sequence piece by piece, and what is wrong again as a whole: messages count steps from its start.
+    pub fn check(
+        &self,
+        py: Python<'py>,
+        mut check: impl FnMut(&Piece<F>) -> Result<(), eprop::Error> + Send,
+    ) -> PyResult<()> {
+        let Err(error) = self.in_pieces(py, &mut check) else {
+            return Ok(());
+        };
+        if error.is_instance_of::<PyValueError>(py) {
+            let mut whole = self.buffers(self.n_steps);
+            whole.steps = 0..self.n_steps;
+            self.copy(&mut whole)?;
+            py.detach(|| check(&whole)).map_err(error::raise)?;
+        }
+        Err(error)
+    }
+
     fn most_steps(&self) -> usize {
         let width =
             self.inputs.shape[1] + self.targets.as_ref().map_or(0, |targets| targets.shape[1]);

@@ -105,7 +105,7 @@ pub fn predict<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let widths = cell.lock().widths();
     let feed = Feed::inputs(inputs, widths.inputs)?;
-    feed.in_pieces(py, |piece| cell.lock().check_inputs(piece.inputs()))?;
+    feed.check(py, |piece| cell.lock().check_inputs(piece.inputs()))?;
     let mut outputs = zeros("outputs", feed.n_steps(), widths.outputs)?;
     let mut spikes: Option<Array2<T::F>> = keep_spikes
         .then(|| zeros("spikes", feed.n_steps(), widths.spikes))
@@ -183,7 +183,7 @@ fn checked_feed<'py, T: Engine>(
 ) -> PyResult<Feed<'py, T::F>> {
     let widths = cell.lock().widths();
     let feed = Feed::inputs(inputs, widths.inputs)?.with_targets(targets, widths.outputs, mask)?;
-    feed.in_pieces(py, |piece| {
+    feed.check(py, |piece| {
         cell.lock()
             .check_sequence(piece.inputs(), piece.targets(), piece.mask())
     })?;
