@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from eprop import EpropTrainer
 from numpy.typing import NDArray
+
+from eprop import EpropTrainer
 
 from . import needs_extra
 
