@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
+
 from eprop.demo import cli, digits, needs_extra, pattern, study
 
 SMALL = digits.Settings(n_neurons=40, passes=1, lr=2e-3)
