@@ -19,13 +19,15 @@ def stack() -> tuple[float, float]:
 
 
 def homeostasis() -> tuple[float, float]:
-    """The signal is yours: here it pushes every neuron towards firing at one step in ten."""
+    """The signal is yours: here it pushes every neuron's running rate towards one spike in ten steps."""
     rng = np.random.default_rng(0)
-    layer = OnlineLIFLayer(30, 20, lr=5e-3)
+    layer = OnlineLIFLayer(30, 20, lr=5e-2)
+    rate = np.full(20, 0.1)
     rates = []
     for _ in range(4000):
         spikes = layer.step(rng.random(30) < 0.05)
-        layer.apply_learning_signal(spikes - 0.1)  # positive where it fired: lowers the drive
+        rate += 0.01 * (spikes - rate)
+        layer.apply_learning_signal(rate - 0.1)  # positive where it fires too often: lowers the drive
         rates.append(spikes.mean())
     return float(np.mean(rates[:200])), float(np.mean(rates[-1000:]))
 
