@@ -110,7 +110,12 @@ def _text(name: str, value: Any) -> str:
 
 
 def _whole_or_text(name: str, value: Any) -> int | str:
-    return str(value) if isinstance(value, str) else _whole(name, value)
+    if isinstance(value, str):
+        return str(value)
+    try:
+        return _whole(name, value)
+    except TypeError:
+        raise _mistyped(name, "an int or a string", value) from None
 
 
 def _flag(name: str, value: Any) -> bool:

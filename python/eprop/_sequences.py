@@ -182,10 +182,8 @@ class SequenceTrainer(Trainer):
 
         Raises
         ------
-        ValueError
-            A wrong shape, T = 0, NaN or infinity; nothing has changed.
-        TypeError
-            Not an array of real numbers.
+        ValueError, TypeError
+            As in `train_sequence`.
 
         Examples
         --------
@@ -256,10 +254,7 @@ class SequenceTrainer(Trainer):
             Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum. The
             regulariser is in the gradient, not in the loss.
 
-        Raises
-        ------
-        ValueError, TypeError
-            As in `train_sequence`.
+        Raises what `train_sequence` raises for bad input.
 
         Examples
         --------
@@ -274,10 +269,7 @@ class SequenceTrainer(Trainer):
     def update(self) -> None:
         """Applies the pending gradient now, without moving the count of steps.
 
-        Raises
-        ------
-        FloatingPointError
-            It drove weights out of the finite range.
+        Raises ``FloatingPointError`` if it drove weights out of the finite range.
 
         Examples
         --------
