@@ -79,9 +79,7 @@ class Case:
 
     def __post_init__(self):
         self.rng = np.random.default_rng(self.seed)
-        self.inputs = spike_trains(
-            self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog
-        )
+        self.inputs = spike_trains(self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog)
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         every = self.options["update_every"]

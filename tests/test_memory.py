@@ -46,3 +46,23 @@ def test_a_million_steps_grow_nothing():
     growth, activity = map(float, done.stdout.split())
     assert growth < 2**20, f"grew by {growth / 2**20:.2f} MB"
     assert activity > 0.0, "the network was silent"
+
+
+SIZES = [(3, 5, 2), (20, 100, 4)]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("update_every", [1, 5, "sequence"])
+@pytest.mark.parametrize("c_reg", [0.0, 1.0])
+@pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
+def test_memory_does_not_depend_on_the_length(sizes, update_every, c_reg):
+    trainer = eprop.EpropTrainer(*sizes, update_every=update_every, c_reg=c_reg, lr=1e-7)
+    kept, allocated = trainer.memory_per_step, trainer.memory_bytes
+    assert type(kept) is int and type(allocated) is int
+    rng = np.random.default_rng(0)
+    for T in (1, 500, 3000):
+        x = (rng.random((T, sizes[0])) < 0.1).astype(float)
+        trainer.train_sequence(x, np.zeros((T, sizes[2])))
+        trainer.predict_sequence(x)
+        trainer.gradients(x, np.zeros((T, sizes[2])))
+        assert (trainer.memory_per_step, trainer.memory_bytes) == (kept, allocated)

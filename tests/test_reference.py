@@ -172,8 +172,7 @@ def run_in(dtype, case, kind):
     trainer, _ = getattr(case, kind)(dtype)
     steps = list(
         trainer.train_stream(
-            (x, y if m else None)
-            for x, y, m in zip(case.inputs, case.targets, case.mask, strict=True)
+            (x, y if m else None) for x, y, m in zip(case.inputs, case.targets, case.mask, strict=True)
         )
     )
     trainer.update()
@@ -186,12 +185,16 @@ def run_in(dtype, case, kind):
 
 @pytest.mark.parametrize("kind", ["eprop", "stack"])
 def test_float32_follows_float64(kind):
-    """To 1e-4 where no spike flips, and few networks flip one."""
+    """To 1e-4 where no spike flips, and few networks flip one.
+
+    At a tenth of the other tests' learning rate, where learning itself does not magnify a rounding error.
+    """
     counts = {"same": 0, "flipped": 0}
 
     @settings(max_examples=60)
     @given(eprop_cases() if kind == "eprop" else stack_cases())
     def check(case):
+        case.options["lr"] *= 0.1
         spikes, outputs, weights = run_in("float64", case, kind)
         spikes32, outputs32, weights32 = run_in("float32", case, kind)
         if not np.array_equal(spikes, spikes32):
