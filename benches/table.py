@@ -90,9 +90,12 @@ def measure_ours(name: str, trainer: eprop.EpropTrainer, work: Work, repeats: in
         return float(spikes.mean())
 
     shares = [share()]
-    infer = [microseconds(lambda: trainer.predict_sequence(inputs, reset=False), n_steps) for _ in range(repeats)]
+    infer = [
+        microseconds(lambda: trainer.predict_sequence(inputs, reset=False), n_steps) for _ in range(repeats)
+    ]
     train = [
-        microseconds(lambda: trainer.train_sequence(inputs, targets, reset=False), n_steps) for _ in range(repeats)
+        microseconds(lambda: trainer.train_sequence(inputs, targets, reset=False), n_steps)
+        for _ in range(repeats)
     ]
     shares.append(share())
     return Row(name, n_steps, statistics.median(infer), statistics.median(train), checked(name, shares))
@@ -128,7 +131,9 @@ def checked(name: str, shares: list[float]) -> float:
     low, high = ACTIVITY
     for share in shares:
         if not low <= share <= high:
-            raise SystemExit(f"{name}: {share:.2%} of the neurons fire per step, expected {low:.0%} to {high:.0%}")
+            raise SystemExit(
+                f"{name}: {share:.2%} of the neurons fire per step, expected {low:.0%} to {high:.0%}"
+            )
     return statistics.mean(shares)
 
 
@@ -150,7 +155,9 @@ def pin_to_one_core() -> str:
     return f"pinned to core {core}"
 
 
-def rows_of_size(n_inputs: int, n_neurons: int, options: argparse.Namespace, peer_class: Any | None) -> list[Row]:
+def rows_of_size(
+    n_inputs: int, n_neurons: int, options: argparse.Namespace, peer_class: Any | None
+) -> list[Row]:
     work = make_work(n_inputs, options.steps)
     single = make_ours(work, n_neurons, "float32")
     double = make_ours(work, n_neurons, "float64")
@@ -177,20 +184,34 @@ def print_rows(n_inputs: int, n_neurons: int, rows: list[Row]) -> None:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Microseconds per step, beside sc-neurocore where it is installed.")
-    parser.add_argument("--steps", type=int, default=1000, help="T, steps per sequence (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="sequences per number; the median counts (default: 3)")
-    parser.add_argument("--sizes", type=int, default=len(SIZES), help="only the first so many sizes (default: all)")
+    parser = argparse.ArgumentParser(
+        description="Microseconds per step, beside sc-neurocore where it is installed."
+    )
+    parser.add_argument(
+        "--steps", type=int, default=1000, help="T, steps per sequence (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="sequences per number; the median counts (default: 3)"
+    )
+    parser.add_argument(
+        "--sizes", type=int, default=len(SIZES), help="only the first so many sizes (default: all)"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     peer_class = find_peer()
-    print(f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin_to_one_core()}")
-    print(f"{N_OUTPUTS} outputs, T = {options.steps}, input spikes p = {INPUT_PROBABILITY}, one update per step")
+    print(
+        f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin_to_one_core()}"
+    )
+    print(
+        f"{N_OUTPUTS} outputs, T = {options.steps}, input spikes p = {INPUT_PROBABILITY}, one update per step"
+    )
     print(HEADER if peer_class else "sc-neurocore is not installed (extra `bench`): no comparison\n")
-    print("                                   inference     training   firing            times faster than the peer")
+    print(
+        "                                   inference     training   firing            times faster than the peer"
+    )
     print("n_inputs      N  engine              us/step      us/step per step  steps  inference   training")
     for n_inputs, n_neurons in SIZES[: options.sizes]:
         print_rows(n_inputs, n_neurons, rows_of_size(n_inputs, n_neurons, options, peer_class))

@@ -15,16 +15,16 @@ def pattern(label: int, rng: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    trainer = EpropTrainer(
-        N_INPUTS, 80, 3, lr=1e-4, loss="cross_entropy", update_every="sequence"
-    )
+    trainer = EpropTrainer(N_INPUTS, 80, 3, lr=1e-4, loss="cross_entropy", update_every="sequence")
     trainer.calibrate(np.concatenate([pattern(label, rng) for label in range(3)]), rate=30.0)
     last_third = np.arange(N_STEPS) >= 2 * N_STEPS // 3  # the label counts here only
     correct = []
     for _ in range(600):
         label = int(rng.integers(3))
         targets = np.tile(np.eye(3)[label], (N_STEPS, 1))
-        _, outputs = trainer.train_sequence(pattern(label, rng), targets, mask=last_third, return_outputs=True)
+        _, outputs = trainer.train_sequence(
+            pattern(label, rng), targets, mask=last_third, return_outputs=True
+        )
         # one update at the end of the sequence: these outputs never saw its label
         correct.append(outputs[last_third].mean(axis=0).argmax() == label)
     accuracy = np.mean(correct[-200:])

@@ -26,7 +26,9 @@ def main() -> None:
     trainer = EpropTrainer(30, 60, 1, lr=1e-3, readout_gain="leak")
     losses = [out["loss"] for out in trainer.train_stream(sensor(10_000)) if "loss" in out]
     before, after = np.mean(losses[:200]), np.mean(losses[-200:])
-    print(f"{len(losses)} of 10000 steps had a target; {trainer.memory_per_step} numbers kept from step to step")
+    print(
+        f"{len(losses)} of 10000 steps had a target; {trainer.memory_per_step} numbers kept from step to step"
+    )
     assert after < 0.5 * before, (before, after)
     print(f"ok: mean loss {before:.3f} -> {after:.3f}")
 

@@ -65,7 +65,7 @@ def test_random_feedback_has_variance_one_over_n():
     assert not np.array_equal(t.B, t.W_out.T)
 
 
-@pytest.mark.parametrize("n_inputs, n", [(16, 16), (100, 100), (700, 512), (1000, 1000)])
+@pytest.mark.parametrize(("n_inputs", "n"), [(16, 16), (100, 100), (700, 512), (1000, 1000)])
 @pytest.mark.parametrize("n_seeds", [3])
 def test_a_default_network_fires_between_1_and_10_percent(n_inputs, n, n_seeds):
     rates = []

@@ -1,6 +1,7 @@
 """However the stream is cut, and whoever looks at it in between: the same bits."""
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_any_cut_of_train_sequence_is_the_step_loop(variant):
         x, y, mask = data(trainer)
         edges = [0, *sorted(cuts), T]
         parts, sums = [], 0.0
-        for i, k in zip(edges[:-1], edges[1:], strict=True):
+        for i, k in itertools.pairwise(edges):
             loss, out = trainer.train_sequence(
                 x[i:k], y[i:k], mask=mask[i:k], reset=False, return_outputs=True
             )
