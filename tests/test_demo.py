@@ -266,3 +266,16 @@ def test_study_prints_each_seed_and_the_median(monkeypatch, few, capsys):
     accuracies = [float(a) for a in re.findall(r"seed \d: ([\d.]+)%", printed)]
     assert len(accuracies) == 3
     assert f"median {sorted(accuracies)[1]:.2f}%, one update per step" in printed
+
+
+def test_nested_choice_reads_only_the_training_part(monkeypatch):
+    asked = []
+
+    def score(seed, settings, validation):
+        asked.append(validation)
+        good = settings.rate == 50.0 and settings.lr == SMALL.lr
+        return type("Scored", (), {"accuracy": float(good)})
+
+    monkeypatch.setattr(study, "one", score)
+    assert study.choose(1, SMALL) == replace(SMALL, rate=50.0)
+    assert asked == [True] * 6

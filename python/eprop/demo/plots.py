@@ -118,6 +118,7 @@ def _learning_curve(axes: Axes, result: digits_task.Result, passes: int) -> None
         ylabel=f"accuracy over the last {window} images (%)",
         xlim=(0, len(result.judged)),
     )
+    axes.locator_params(axis="x", nbins=5)
     axes.legend(loc="lower right")
 
 
