@@ -21,7 +21,8 @@ pub fn spikes<F: Float>(n_steps: usize, n_inputs: usize) -> Array2<F> {
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
-        let uniform = (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64;
+        let uniform =
+            (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64;
         if uniform < 0.02 { F::ONE } else { F::ZERO }
     })
 }
@@ -31,8 +32,14 @@ pub fn spikes<F: Float>(n_steps: usize, n_inputs: usize) -> Array2<F> {
 /// # Panics
 /// If `inputs` cannot drive the network, which [`spikes`] can.
 pub fn network<F: Float>(n_neurons: usize, inputs: &Array2<F>) -> EpropTrainer<F> {
-    let config = Config { lr: 1e-6, ..Config::default() };
-    let mut trainer = EpropTrainer::new(inputs.ncols(), n_neurons, N_OUTPUTS, config).expect("valid sizes");
-    trainer.calibrate(inputs.view(), 20.0).expect("spikes can drive the network");
+    let config = Config {
+        lr: 1e-6,
+        ..Config::default()
+    };
+    let mut trainer =
+        EpropTrainer::new(inputs.ncols(), n_neurons, N_OUTPUTS, config).expect("valid sizes");
+    trainer
+        .calibrate(inputs.view(), 20.0)
+        .expect("spikes can drive the network");
     trainer
 }

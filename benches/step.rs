@@ -19,13 +19,23 @@ fn bench_size<F: Float>(criterion: &mut Criterion, n_inputs: usize, n_neurons: u
     let mut tally = trainer.tally();
 
     let mut group = criterion.benchmark_group(F::NAME);
-    group.sample_size(10).throughput(Throughput::Elements(N_STEPS as u64));
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(N_STEPS as u64));
     let size = format!("{n_inputs}x{n_neurons}");
     group.bench_function(format!("infer/{size}"), |b| {
-        b.iter(|| trainer.predict_piece(inputs.view(), outputs.view_mut(), None).expect("shapes agree"));
+        b.iter(|| {
+            trainer
+                .predict_piece(inputs.view(), outputs.view_mut(), None)
+                .expect("shapes agree")
+        });
     });
     group.bench_function(format!("train/{size}"), |b| {
-        b.iter(|| trainer.train_piece(inputs.view(), targets.view(), None, None, &mut tally).expect("shapes agree"));
+        b.iter(|| {
+            trainer
+                .train_piece(inputs.view(), targets.view(), None, None, &mut tally)
+                .expect("shapes agree")
+        });
     });
     group.bench_function(format!("step/{size}"), |b| {
         b.iter(|| {

@@ -20,7 +20,10 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     pub const fn new() -> Self {
-        Self { bytes: Bytes(UnsafeCell::new([0; SIZE])), used: AtomicUsize::new(0) }
+        Self {
+            bytes: Bytes(UnsafeCell::new([0; SIZE])),
+            used: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -32,7 +35,10 @@ unsafe impl GlobalAlloc for Arena {
         }
         let start_of = |used: usize| used.next_multiple_of(layout.align());
         let grown = |used: usize| Some(start_of(used) + layout.size()).filter(|&end| end <= SIZE);
-        match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown) {
+        match self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
+        {
             // SAFETY: start_of(used) + size <= SIZE was checked above.
             Ok(used) => unsafe { self.bytes.0.get().cast::<u8>().add(start_of(used)) },
             Err(_) => null_mut(),

@@ -27,23 +27,36 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 
 /// Every fifth input fires at a step, in turn.
 fn inputs() -> Array2<f64> {
-    Array2::from_shape_fn((N_STEPS, N_INPUTS), |(t, i)| f64::from(u8::from((t + i) % 5 == 0)))
+    Array2::from_shape_fn((N_STEPS, N_INPUTS), |(t, i)| {
+        f64::from(u8::from((t + i) % 5 == 0))
+    })
 }
 
 fn targets() -> Array2<f64> {
-    Array2::from_shape_fn((N_STEPS, 1), |(t, _)| if t < N_STEPS / 2 { 0.5 } else { -0.5 })
+    Array2::from_shape_fn(
+        (N_STEPS, 1),
+        |(t, _)| if t < N_STEPS / 2 { 0.5 } else { -0.5 },
+    )
 }
 
 /// Mean loss of the first and of the last of 50 repetitions of one sequence.
 fn learn() -> Result<[f64; 2], Error> {
-    let config = Config { lr: 1e-4, update_every: UpdateEvery::Sequence, ..Config::default() };
+    let config = Config {
+        lr: 1e-4,
+        update_every: UpdateEvery::Sequence,
+        ..Config::default()
+    };
     let mut trainer = EpropTrainer::<f64>::new(N_INPUTS, N_NEURONS, 1, config)?;
     let (inputs, targets) = (inputs(), targets());
     trainer.calibrate(inputs.view(), 30.0)?;
-    let first = trainer.train_sequence(inputs.view(), targets.view(), TrainOptions::default())?.loss;
+    let first = trainer
+        .train_sequence(inputs.view(), targets.view(), TrainOptions::default())?
+        .loss;
     let mut last = first;
     for _ in 1..50 {
-        last = trainer.train_sequence(inputs.view(), targets.view(), TrainOptions::default())?.loss;
+        last = trainer
+            .train_sequence(inputs.view(), targets.view(), TrainOptions::default())?
+            .loss;
     }
     Ok([first, last])
 }
@@ -73,7 +86,17 @@ pub struct Report {
 #[unsafe(no_mangle)]
 pub extern "C" fn eprop_check() -> Report {
     match learn().and_then(|losses| Ok((losses, stream()?))) {
-        Ok(([first_loss, last_loss], spikes)) => Report { first_loss, last_loss, spikes, failed: 0 },
-        Err(_) => Report { first_loss: 0.0, last_loss: 0.0, spikes: 0, failed: 1 },
+        Ok(([first_loss, last_loss], spikes)) => Report {
+            first_loss,
+            last_loss,
+            spikes,
+            failed: 0,
+        },
+        Err(_) => Report {
+            first_loss: 0.0,
+            last_loss: 0.0,
+            spikes: 0,
+            failed: 1,
+        },
     }
 }
