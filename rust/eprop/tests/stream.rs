@@ -1,0 +1,173 @@
+//! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
+
+use eprop::{
+    Config, EpropTrainer, Error, Feedback, Gain, Loss, ResetMechanism, Surrogate, TrainOptions,
+    UpdateEvery,
+};
+use ndarray::{Array2, s};
+use proptest::prelude::*;
+
+const N_INPUTS: usize = 5;
+const N_OUTPUTS: usize = 2;
+
+fn any_config() -> impl Strategy<Value = Config> {
+    let choices = (
+        prop::sample::select(Surrogate::ALL),
+        prop::sample::select(Loss::ALL),
+        prop::sample::select(Feedback::ALL),
+        prop::sample::select(ResetMechanism::ALL),
+        prop::sample::select(Gain::ALL),
+        prop_oneof![
+            (1_usize..9).prop_map(UpdateEvery::Steps),
+            Just(UpdateEvery::Sequence)
+        ],
+    );
+    (
+        choices,
+        0_usize..4,
+        any::<bool>(),
+        any::<bool>(),
+        any::<u64>(),
+    )
+        .prop_map(
+            |(
+                (surrogate, loss, feedback, reset_mechanism, gain, update_every),
+                n_ref,
+                bias,
+                regularised,
+                seed,
+            )| Config {
+                lr: 1e-4,
+                surrogate,
+                loss,
+                feedback,
+                reset_mechanism,
+                input_gain: gain,
+                readout_gain: gain,
+                update_every,
+                n_ref,
+                readout_bias: bias,
+                c_reg: if regularised { 1.0 } else { 0.0 },
+                seed,
+                ..Config::default()
+            },
+        )
+}
+
+fn data(t: usize, seed: u64) -> (Array2<f32>, Array2<f32>) {
+    let mut state = seed | 1;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % 100
+    };
+    let inputs =
+        Array2::from_shape_simple_fn((t, N_INPUTS), || if next() < 30 { 1.0 } else { 0.0 });
+    let targets = Array2::from_shape_fn(
+        (t, N_OUTPUTS),
+        |(t, k)| if t % N_OUTPUTS == k { 1.0 } else { 0.0 },
+    );
+    (inputs, targets)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn any_cut_gives_the_same_bits(config in any_config(), t in 2_usize..80, cut in 1_usize..79) {
+        let cut = cut.min(t - 1);
+        let (x, y) = data(t, config.seed);
+        let mut steps = EpropTrainer::<f32>::new(N_INPUTS, 12, N_OUTPUTS, config).unwrap();
+        let mut pieces = steps.clone();
+        let mut outputs = Array2::zeros((t, N_OUTPUTS));
+        for (t, (x, y)) in x.outer_iter().zip(y.outer_iter()).enumerate() {
+            outputs.row_mut(t).assign(&steps.step(x, Some(y)).unwrap().output);
+        }
+        for piece in [s![..cut, ..], s![cut.., ..]] {
+            let options = TrainOptions { reset: false, ..TrainOptions::default() };
+            let trained = pieces.train_sequence(x.slice(piece), y.slice(piece), options).unwrap();
+            prop_assert_eq!(trained.outputs, outputs.slice(piece));
+        }
+        prop_assert!(pieces.state_equal(&steps));
+    }
+
+    #[test]
+    fn saved_bytes_go_on_bit_equal_and_broken_ones_change_nothing(config in any_config(), at in 0_usize..4000) {
+        let (x, y) = data(40, config.seed);
+        let mut trainer = EpropTrainer::<f64>::new(N_INPUTS, 12, N_OUTPUTS, config).unwrap();
+        let (x, y) = (x.mapv(f64::from), y.mapv(f64::from));
+        let mut twin = trainer.clone();
+        trainer.train_sequence(x.view(), y.view(), TrainOptions::default()).unwrap();
+        let saved = trainer.to_bytes();
+        let before = twin.to_bytes();
+        prop_assert!(twin.restore(&saved[..at.min(saved.len() - 1)]).is_err());
+        prop_assert_eq!(twin.to_bytes(), before);
+        twin.restore(&saved).unwrap();
+        trainer.step(x.row(0), Some(y.row(0))).unwrap();
+        twin.step(x.row(0), Some(y.row(0))).unwrap();
+        prop_assert!(twin.state_equal(&trainer));
+    }
+}
+
+#[test]
+fn rejected_input_changes_nothing() {
+    let (mut x, y) = data(20, 3);
+    let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, 12, N_OUTPUTS, Config::default()).unwrap();
+    let before = trainer.to_bytes();
+    x[[19, 4]] = f32::NAN;
+    let error = trainer
+        .train_sequence(x.view(), y.view(), TrainOptions::default())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inputs: expected finite values, got NaN at index (19, 4)"
+    );
+    let error = trainer.gradients(y.view(), y.view(), None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inputs: expected shape (T, 5), got (20, 2)"
+    );
+    assert_eq!(trainer.to_bytes(), before);
+}
+
+#[test]
+fn sizes_that_cannot_be_allocated_are_an_error() {
+    for huge in [usize::MAX, 1 << 60, 10_000_000] {
+        let error = EpropTrainer::<f32>::new(3, huge, 2, Config::default()).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    }
+}
+
+/// The same numbers as `tests/golden_seed.json`, which the Python package is held to.
+#[test]
+fn a_seed_is_the_same_network_as_in_python() {
+    let config = Config {
+        seed: 7,
+        ..Config::default()
+    };
+    let trainer = EpropTrainer::<f64>::new(5, 4, 3, config).unwrap();
+    assert_eq!(trainer.w_in().row(0).to_vec(), GOLDEN_W_IN);
+    assert_eq!(trainer.w_rec().row(1).to_vec(), GOLDEN_W_REC);
+    assert_eq!(trainer.w_out().row(2).to_vec(), GOLDEN_W_OUT);
+}
+
+const GOLDEN_W_IN: [f64; 5] = [
+    0.36624897693727626,
+    -1.0908804162428065,
+    1.2050786744169748,
+    -0.07064402534450276,
+    0.9576560018607779,
+];
+const GOLDEN_W_REC: [f64; 4] = [
+    -0.3181859189926039,
+    0.0,
+    -0.026284442994733127,
+    0.3618003853433604,
+];
+const GOLDEN_W_OUT: [f64; 4] = [
+    -0.637260247948847,
+    -0.5208551751834204,
+    -0.27222139449653476,
+    0.1821016564862645,
+];
