@@ -53,6 +53,12 @@ pub(crate) fn no_such_choice(argument: &'static str, choices: &[&str], got: &str
 
 choice! {
     /// What a spike does to its own membrane, one step later.
+    ///
+    /// ```
+    /// use eprop::ResetMechanism;
+    /// assert_eq!("zero".parse::<ResetMechanism>()?, ResetMechanism::Zero);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
     pub enum ResetMechanism as "reset_mechanism" {
         /// `v` loses the threshold.
         Subtract = "subtract",
@@ -63,6 +69,12 @@ choice! {
 
 choice! {
     /// The gain of a leaky filter.
+    ///
+    /// ```
+    /// use eprop::Gain;
+    /// assert_eq!(Gain::Leak.as_str(), "leak");
+    /// assert_eq!(Gain::ALL.len(), 2);
+    /// ```
     pub enum Gain as "gain" {
         /// 1: every event counts whole.
         Unit = "unit",
@@ -100,6 +112,11 @@ pub(crate) fn leak(dt: f64, tau: f64) -> f64 {
 }
 
 /// When the pending gradient is applied.
+///
+/// ```
+/// use eprop::{Config, UpdateEvery};
+/// assert_eq!(Config::default().update_every, UpdateEvery::Steps(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateEvery {
     /// After every so many learning steps since `reset`; 1 is what "online" means.

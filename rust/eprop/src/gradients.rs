@@ -8,7 +8,7 @@ use crate::synapses::Synapses;
 use crate::transpose::{to_matrix, to_vector};
 use crate::{EpropTrainer, Error, Float, OnlineTrainer, Tally};
 
-/// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`].
+/// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`]. Example: [`GradientRun`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients<F> {
     /// (N, n_inputs)
@@ -23,7 +23,7 @@ pub struct Gradients<F> {
     pub loss: f64,
 }
 
-/// The gradient of the summed loss by every weight of an [`OnlineTrainer`].
+/// The gradient of the summed loss by every weight of an [`OnlineTrainer`]. Example: [`OnlineTrainer::gradients`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackGradients<F> {
     /// Per layer, (its size, the size below)

@@ -26,6 +26,14 @@ pub(crate) trait Network<F: Float> {
 }
 
 /// What one step returns: views into the trainer, so that nothing is allocated.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, StepOutput};
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let StepOutput { spikes, output, loss } = trainer.step(ndarray::array![1.0].view(), None)?;
+/// assert_eq!((spikes.len(), output.len(), loss), (4, 2, None));
+/// # Ok::<(), eprop::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StepOutput<'a, F> {
     /// The spikes of this step, 0 or 1: (N,).
@@ -59,6 +67,15 @@ impl Default for TrainOptions<'_> {
 }
 
 /// What `train_sequence` returns.
+///
+/// ```
+/// use eprop::{Activity, Config, EpropTrainer, TrainOptions};
+/// use ndarray::Array2;
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let trained = trainer.train_sequence(Array2::zeros((200, 1)).view(), Array2::zeros((200, 2)).view(), TrainOptions::default())?;
+/// assert_eq!((trained.loss, trained.activity), (0.0, Activity::Silent));
+/// # Ok::<(), eprop::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SequenceOutput<F> {
     /// Mean over the steps that had a target; NaN where none had.
@@ -70,6 +87,14 @@ pub struct SequenceOutput<F> {
 }
 
 /// What `predict_sequence` returns.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Prediction};
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let Prediction { outputs, spikes } = trainer.predict_sequence(ndarray::Array2::ones((9, 1)).view(), true)?;
+/// assert_eq!((outputs.dim(), spikes.dim()), ((9, 2), (9, 4)));
+/// # Ok::<(), eprop::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Prediction<F> {
     /// (T, O).
@@ -78,7 +103,7 @@ pub struct Prediction<F> {
     pub spikes: Array2<F>,
 }
 
-/// How a network fired over a sequence.
+/// How a network fired over a sequence. Example: [`SequenceOutput`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// Neither of the others.
@@ -122,17 +147,25 @@ impl Tally {
         }
     }
 
-    /// The mean loss over the steps that had a target; NaN where none had.
+    /// The mean loss over the steps that had a target; NaN where none had. Example: [`Tally`].
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.n_targets as f64
     }
 
-    /// The sum of the loss.
+    /// The sum of the loss over the steps that had a target.
+    ///
+    /// ```
+    /// # use eprop::{Activity, Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.tally().loss_sum(), 0.0);
+    /// assert_eq!(trainer.tally().activity(), Activity::Normal);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
     pub fn loss_sum(&self) -> f64 {
         self.loss_sum
     }
 
-    /// How the network fired. Of less than five membrane time constants nothing can be said: [`Activity::Normal`].
+    /// How the network fired. Of less than five membrane time constants nothing can be said: [`Activity::Normal`]. Example: [`loss_sum`](Self::loss_sum).
     pub fn activity(&self) -> Activity {
         if (self.n_steps as f64) * self.dt < 5.0 * self.tau_mem {
             return Activity::Normal;
