@@ -207,7 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin_to_one_core()}"
     )
     print(
-        f"{N_OUTPUTS} outputs, T = {options.steps}, input spikes p = {INPUT_PROBABILITY}, one update per step, CPU time of one thread"
+        f"{N_OUTPUTS} outputs, T = {options.steps}, input spikes p = {INPUT_PROBABILITY}, "
+        "one update per step, CPU time of one thread"
     )
     print(HEADER if peer_class else "sc-neurocore is not installed (extra `bench`): no comparison\n")
     print(

@@ -1,4 +1,4 @@
-"""The table of `make bench` is printed whole, with or without the peer, and refuses a network that is out of range."""
+"""The table of `make bench` is printed whole, with or without the peer, for networks at the activity that it asks for."""
 
 import os
 import subprocess
