@@ -72,6 +72,8 @@ pub(crate) fn search(
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
