@@ -1,6 +1,6 @@
 //! Inference (`drive`: the current, the neurons, the readouts, the traces) and training (`learn` too) of a chunk,
 //! and training step by step. `make bench` prints the table that compares with others; these find regressions:
-//! `cargo bench`, or `cargo bench -- f32/train`.
+//! `cargo bench -p eprop-benches`, or `cargo bench -p eprop-benches -- float32/train`.
 
 use std::hint::black_box;
 
