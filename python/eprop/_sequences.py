@@ -216,7 +216,7 @@ class SequenceTrainer(Trainer):
         Raises
         ------
         TypeError
-            An item that is no pair. Earlier steps stay, here as for all that `step` raises.
+            Not an iterable, or an item that is no pair. Earlier steps stay, here as for all that `step` raises.
 
         Examples
         --------
@@ -226,9 +226,15 @@ class SequenceTrainer(Trainer):
         >>> ["loss" in step for step in trainer.train_stream(stream)]
         [False, True]
         """
+        try:
+            items = iter(iterable)
+        except TypeError:
+            raise TypeError(
+                f"iterable: expected an iterable of pairs (x, target or None), got {type(iterable).__name__}"
+            ) from None
         if reset:
             self.reset()
-        for item in iterable:
+        for item in items:
             try:
                 x, target = item
             except (TypeError, ValueError):
