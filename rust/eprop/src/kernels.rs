@@ -13,36 +13,59 @@ pub(crate) fn weighted_rows<F: Float>(sources: &[F], rows: &[F], sum: &mut [F]) 
     }
 }
 
-/// `e_bar = kappa_e e_bar + drive psi`; what has faded out is set to 0, so that no subnormal number slows the next steps.
-#[inline]
-pub(crate) fn eligibility<F: Float>(kappa_e: F, drive: F, psi: &[F], e_bar: &mut [F]) {
-    let psi = &psi[..e_bar.len()];
-    for j in 0..psi.len() {
-        e_bar[j] = (kappa_e * e_bar[j] + drive * psi[j]).or_silence();
-    }
+/// Sets to 0 what has faded out, so that no subnormal number slows the next steps.
+pub(crate) fn silence<F: Float>(row: &mut [F]) {
+    row.iter_mut().for_each(|x| *x = x.or_silence());
 }
 
-/// Feeds one source's gradient, `L e_bar` and, under a regulariser, `+ r psi z_bar`, to `put`, synapse by synapse.
-#[inline]
-pub(crate) fn gradient<F: Float>(
-    l: &[F],
-    e_bar: &[F],
-    regulariser: Option<(&[F], &[F], F)>,
-    to: &mut [F],
-    put: impl Fn(F, F) -> F,
-) {
-    let n = to.len();
-    let (l, e_bar) = (&l[..n], &e_bar[..n]);
-    match regulariser {
-        None => {
-            for j in 0..n {
-                to[j] = put(to[j], l[j] * e_bar[j]);
-            }
+/// How one source's eligibility moves: `e_bar = kappa_e e_bar + drive psi`.
+#[derive(Clone, Copy)]
+pub(crate) struct Eligibility<'a, F> {
+    pub(crate) kappa_e: F,
+    pub(crate) drive: F,
+    pub(crate) psi: &'a [F],
+}
+
+impl<F: Float> Eligibility<'_, F> {
+    #[inline]
+    fn next(&self, e_bar: F, psi: F) -> F {
+        self.kappa_e * e_bar + self.drive * psi
+    }
+
+    /// Moves a row on without learning.
+    pub(crate) fn follow(&self, e_bar: &mut [F]) {
+        let psi = &self.psi[..e_bar.len()];
+        for j in 0..psi.len() {
+            e_bar[j] = self.next(e_bar[j], psi[j]);
         }
-        Some((r, psi, z_bar)) => {
-            let (r, psi) = (&r[..n], &psi[..n]);
-            for j in 0..n {
-                to[j] = put(to[j], l[j] * e_bar[j] + r[j] * (psi[j] * z_bar));
+    }
+
+    /// Moves a row on and, in the same pass, feeds its gradient to `put`, synapse by synapse: `L e_bar` and, under a
+    /// regulariser, `+ r psi z_bar`.
+    #[inline]
+    pub(crate) fn learn(
+        &self,
+        l: &[F],
+        regulariser: Option<(&[F], F)>,
+        e_bar: &mut [F],
+        to: &mut [F],
+        put: impl Fn(F, F) -> F,
+    ) {
+        let n = to.len();
+        let (l, psi, e_bar) = (&l[..n], &self.psi[..n], &mut e_bar[..n]);
+        match regulariser {
+            None => {
+                for j in 0..n {
+                    e_bar[j] = self.next(e_bar[j], psi[j]);
+                    to[j] = put(to[j], l[j] * e_bar[j]);
+                }
+            }
+            Some((r, z_bar)) => {
+                let r = &r[..n];
+                for j in 0..n {
+                    e_bar[j] = self.next(e_bar[j], psi[j]);
+                    to[j] = put(to[j], l[j] * e_bar[j] + r[j] * (psi[j] * z_bar));
+                }
             }
         }
     }

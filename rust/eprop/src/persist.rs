@@ -15,7 +15,7 @@ pub trait Persist {
 }
 
 macro_rules! scalar {
-    ($($type:ty),+) => {$(
+    ($counts:literal: $($type:ty),+) => {$(
         impl Persist for $type {
             fn save(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
@@ -27,7 +27,7 @@ macro_rules! scalar {
                 Ok(())
             }
             fn numbers(&self) -> usize {
-                1
+                $counts
             }
             fn bytes(&self) -> usize {
                 // Scalars live inside their trainer; only the heap is counted.
@@ -36,7 +36,9 @@ macro_rules! scalar {
         }
     )+};
 }
-scalar!(f32, f64, u32, u64, usize);
+scalar!(1: f32, f64, u32, usize);
+// Step counters: saved, but none of the numbers that a network keeps.
+scalar!(0: u64);
 
 impl<T: Persist> Persist for Vec<T> {
     fn save(&self, out: &mut Vec<u8>) {

@@ -15,15 +15,13 @@ pub(crate) struct FeedForward<F> {
     n: usize,
     filters: Filters<F>,
     w: Vec<F>,
-    /// 1 once learning has driven a weight out of the finite range.
-    flawed: u32,
     z_bar: Vec<F>,
     /// Empty where every gradient is applied at once.
     g: Vec<F>,
 }
 
 persist!(FeedForward {
-    weights: [w, flawed],
+    weights: [w],
     state: [z_bar, g],
     scratch: []
 });
@@ -33,7 +31,6 @@ impl<F: Float> FeedForward<F> {
         Self {
             n,
             filters,
-            flawed: 0,
             z_bar: vec![F::ZERO; w.len() / n],
             g: vec![F::ZERO; if pending { w.len() } else { 0 }],
             w,
@@ -77,7 +74,6 @@ impl<F: Float> FeedForward<F> {
                     w.iter_mut()
                         .zip(delta)
                         .for_each(|(w, &delta)| *w = optimizer.next(*w, delta * z_bar));
-                    self.flawed |= u32::from(!kernels::all_finite(w));
                 }
                 None => {
                     let g = &mut self.g[row];
@@ -92,7 +88,6 @@ impl<F: Float> FeedForward<F> {
     /// Applies the pending gradient.
     pub(crate) fn update(&mut self, optimizer: Optimizer<F>) {
         optimizer.apply(&mut self.w, &mut self.g);
-        self.flawed = u32::from(!kernels::all_finite(&self.w));
     }
 
     /// The pending gradient, P rows of N.
@@ -107,7 +102,6 @@ impl<F: Float> FeedForward<F> {
 
     pub(crate) fn set_weights(&mut self, rows: &[F]) {
         self.w.copy_from_slice(rows);
-        self.flawed = u32::from(!kernels::all_finite(&self.w));
     }
 
     pub(crate) fn z_bar(&self) -> &[F] {
@@ -115,7 +109,7 @@ impl<F: Float> FeedForward<F> {
     }
 
     pub(crate) fn all_finite(&self) -> bool {
-        self.flawed == 0
+        kernels::all_finite(&self.w)
     }
 
     pub(crate) fn reset(&mut self) {

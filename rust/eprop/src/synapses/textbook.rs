@@ -6,9 +6,13 @@ use alloc::vec::Vec;
 use super::{Filters, Needs, Synapses};
 use crate::Float;
 use crate::feedback::Signal;
-use crate::kernels;
+use crate::kernels::{self, Eligibility};
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
+
+/// Each row is looked over for faded traces once in so many steps: between 1e-30 and the first subnormal number lie
+/// 18 time constants, and the look costs a fifth of a step.
+const ROWS_PER_LOOK: u64 = 16;
 
 /// Weights, `z_bar`, `e_bar` and, where they are needed, the pending gradient and `sum_t e`.
 #[derive(Clone, Debug)]
@@ -16,10 +20,10 @@ pub(crate) struct Textbook<F> {
     n: usize,
     filters: Filters<F>,
     w: Vec<F>,
-    /// 1 once learning has driven a weight out of the finite range.
-    flawed: u32,
     z_bar: Vec<F>,
     e_bar: Vec<F>,
+    /// Steps since `reset`, for whose turn it is to be looked over.
+    steps: u64,
     /// Empty where every step's gradient is applied at once.
     g: Vec<F>,
     /// Empty without the sequence form of the regulariser.
@@ -28,8 +32,8 @@ pub(crate) struct Textbook<F> {
 }
 
 persist!(Textbook {
-    weights: [w, flawed],
-    state: [z_bar, e_bar, g, sum_e],
+    weights: [w],
+    state: [z_bar, e_bar, steps, g, sum_e],
     scratch: [l]
 });
 
@@ -42,11 +46,11 @@ impl<F: Float> Textbook<F> {
             filters,
             z_bar: vec![F::ZERO; all / n],
             e_bar: vec![F::ZERO; all],
+            steps: 0,
             g: where_needed(needs.pending),
             sum_e: where_needed(needs.sum_e),
             l: vec![F::ZERO; n],
             w,
-            flawed: 0,
         }
     }
 
@@ -87,34 +91,43 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             kappa_e, zeta_e, ..
         } = self.filters;
         let (n, first_recurrent) = (self.n, self.first_recurrent());
+        self.steps += 1;
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
             let row = i * n..(i + 1) * n;
-            let own = i.checked_sub(first_recurrent);
             let e_bar = &mut self.e_bar[row.clone()];
-            kernels::eligibility(kappa_e, zeta_e * z_bar, psi, e_bar);
-            if let Some(j) = own {
-                e_bar[j] = F::ZERO;
-            }
-            let Some(signal) = signal else { continue };
-            let regulariser = signal.r.map(|r| (r, psi, z_bar));
-            if let Some(optimizer) = apply {
-                let w = &mut self.w[row];
-                kernels::gradient(&self.l, e_bar, regulariser, w, |w, g| optimizer.next(w, g));
-                if let Some(j) = own {
-                    w[j] = F::ZERO;
+            let eligibility = Eligibility {
+                kappa_e,
+                drive: zeta_e * z_bar,
+                psi,
+            };
+            let regulariser = signal.and_then(|signal| signal.r).map(|r| (r, z_bar));
+            let learned = match (signal, apply) {
+                (None, _) => {
+                    eligibility.follow(e_bar);
+                    None
                 }
-                // Checked while the row is in the nearest cache.
-                self.flawed |= u32::from(!kernels::all_finite(w));
-                continue;
+                (Some(_), Some(optimizer)) => {
+                    let w = &mut self.w[row.clone()];
+                    eligibility.learn(&self.l, regulariser, e_bar, w, |w, g| optimizer.next(w, g));
+                    Some(w)
+                }
+                (Some(_), None) => {
+                    let g = &mut self.g[row.clone()];
+                    eligibility.learn(&self.l, regulariser, e_bar, g, |g, more| g + more);
+                    Some(g)
+                }
+            };
+            if (i as u64 + self.steps) % ROWS_PER_LOOK == 0 {
+                kernels::silence(e_bar);
             }
-            kernels::gradient(
-                &self.l,
-                e_bar,
-                regulariser,
-                &mut self.g[row.clone()],
-                |g, more| g + more,
-            );
-            if !self.sum_e.is_empty() {
+            if let Some(j) = i.checked_sub(first_recurrent) {
+                // No self-connection: neither a trace, nor a weight or its gradient.
+                e_bar[j] = F::ZERO;
+                if let Some(learned) = learned {
+                    learned[j] = F::ZERO;
+                }
+            }
+            if signal.is_some() && !self.sum_e.is_empty() {
                 kernels::add_scaled(z_bar, psi, &mut self.sum_e[row]);
             }
         }
@@ -129,7 +142,6 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.clear_own(&mut g);
         optimizer.apply(&mut self.w, &mut g);
         self.g = g;
-        self.flawed = u32::from(!kernels::all_finite(&self.w));
     }
 
     fn gradient(&self, r: Option<&[F]>) -> Vec<F> {
@@ -148,7 +160,6 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
         let start = first_source * self.n;
         self.w[start..start + rows.len()].copy_from_slice(rows);
-        self.flawed = u32::from(!kernels::all_finite(&self.w));
     }
 
     fn eligibility(&self) -> Vec<F> {
@@ -160,12 +171,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn all_finite(&self) -> bool {
-        self.flawed == 0
+        kernels::all_finite(&self.w)
     }
 
     fn reset(&mut self) {
         self.z_bar.fill(F::ZERO);
         self.e_bar.fill(F::ZERO);
+        self.steps = 0;
         self.g.fill(F::ZERO);
         self.sum_e.fill(F::ZERO);
     }
