@@ -120,7 +120,7 @@ def compare_stack_state(trainer, reference):
 def test_eprop_trainer():
     tally = Tally()
 
-    @settings(max_examples=150)
+    @settings(max_examples=400)
     @given(eprop_cases())
     def check(case):
         run_case(case, *case.eprop(), compare_eprop_state, tally)
@@ -132,7 +132,7 @@ def test_eprop_trainer():
 def test_online_trainer():
     tally = Tally()
 
-    @settings(max_examples=100)
+    @settings(max_examples=250)
     @given(stack_cases())
     def check(case):
         run_case(case, *case.stack(), compare_stack_state, tally)
@@ -144,7 +144,7 @@ def test_online_trainer():
 def test_online_lif_layer():
     tally = Tally()
 
-    @settings(max_examples=100)
+    @settings(max_examples=250)
     @given(layer_cases())
     def check(case):
         layer, reference = case.layer()
@@ -191,7 +191,7 @@ def test_float32_follows_float64(kind):
     """
     counts = {"same": 0, "flipped": 0}
 
-    @settings(max_examples=60)
+    @settings(max_examples=100)
     @given(eprop_cases() if kind == "eprop" else stack_cases())
     def check(case):
         case.options["lr"] *= 0.1
