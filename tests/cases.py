@@ -101,9 +101,9 @@ class Case:
         ]
         z_bar = neuron.zeta * self.P_INPUT / (1.0 - neuron.alpha)
         e_bar, F = neuron.h * z_bar * filters[0], self.P_INPUT * filters[1]
-        # A step of the input weights stays a few percent of their own spread.
+        # A step of the input weights stays well below a percent of their own spread.
         spread = self.scale(sum(self.sizes[:2]), self.P_INPUT)
-        return sum(self.sizes[:2]) * e_bar**2 + max(self.sizes) * F**2 + 10.0 * e_bar / spread + 1.0
+        return sum(self.sizes[:2]) * e_bar**2 + max(self.sizes) * F**2 + 100.0 * e_bar / spread + 1.0
 
     def scale(self, n_sources, p):
         keys = ("tau_mem", "dt", "threshold", "input_gain")
