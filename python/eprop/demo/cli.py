@@ -22,7 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["demo", "pattern", "--out", "pattern.png"])  # doctest: +SKIP
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     main(["demo", "pattern", "--out", f"{folder}/pattern.png"])  # doctest: +ELLIPSIS
+    loss (0.5 err^2, summed over 1000 ms): ... at the start, ... after ... iterations, ...% of the start
+    figure: ...pattern.png
     0
     """
     options = _parser().parse_args(arguments)
