@@ -138,6 +138,20 @@ for any other build a new trainer: EpropTrainer(...)
         return float(self._calibrate(inputs, rate))
 
     @property
+    def engine(self) -> str:
+        """How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers.
+
+        ``update_every=1`` is factored; ``"sequence"``, and n from 4 on, is block; 2 and 3 are textbook, which costs a
+        pass over all synapses at every step.
+
+        Examples
+        --------
+        >>> EpropTrainer(2, 3, 1).engine, EpropTrainer(2, 3, 1, update_every="sequence").engine
+        ('factored', 'block')
+        """
+        return self._core.engine  # type: ignore[no-any-return]
+
+    @property
     def W_in(self) -> Array:
         """Input weights (N, n_inputs)."""
         return self._core.W_in  # type: ignore[no-any-return]

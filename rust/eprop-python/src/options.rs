@@ -117,6 +117,11 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         tau_reg: recurrent.tau_reg,
         update_every,
         seed: layer.seed,
+        // Not a field of the dataclass: the benchmark and the tests choose with it.
+        engine: match face.getattr_opt("_engine")? {
+            Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),
+            None => None,
+        },
     })
 }
 

@@ -27,6 +27,11 @@ sequence_class!(
         .map(Self)
     }
 
+    #[getter]
+    fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
+        each!(&self.0, cell => cell.run(py, |t| t.engine().as_str()))
+    }
+
     #[getter(W_in)]
     fn w_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         each!(&self.0, cell => read(py, cell, |t| t.w_in()))

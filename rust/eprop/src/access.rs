@@ -48,7 +48,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Number of neurons N. Example: [`n_inputs`](Self::n_inputs).
     pub fn n_neurons(&self) -> usize {
-        self.neuron.z().len()
+        self.neuron.len()
     }
 
     /// Number of readouts O. Example: [`n_inputs`](Self::n_inputs).
@@ -103,7 +103,7 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn w_out(&self) -> Array2<F> {
-        to_matrix(self.readout.w_out(), self.n_outputs())
+        to_matrix(&self.readout.w_out(), self.n_outputs())
     }
 
     /// Readout biases, a copy (O,); 0 without `readout_bias`.
@@ -127,10 +127,9 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn b_feedback(&self) -> Array2<F> {
-        let rows = self.feedback.matrix(self.readout.w_out());
-        Array2::from_shape_fn((self.n_neurons(), self.n_outputs()), |(j, k)| {
-            rows[j * self.n_outputs() + k]
-        })
+        let rows = if self.feedback.has_own() { self.feedback.by_neuron() } else { self.readout.w_out() };
+        let n_outputs = self.n_outputs();
+        Array2::from_shape_fn((self.n_neurons(), n_outputs), |(j, k)| rows[j * n_outputs + k])
     }
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
@@ -187,7 +186,8 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
-        self.readout.w_out_mut().copy_from_slice(&to_rows(w));
+        self.settle();
+        self.readout.set_w_out(&to_rows(w));
         Ok(())
     }
 
@@ -231,18 +231,23 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn set_b_feedback(&mut self, b: ArrayView2<'_, F>) -> Result<(), Error> {
-        let (n, n_outputs) = (self.n_neurons(), self.n_outputs());
-        let Some(own) = self.feedback.own_mut() else {
+        if !self.feedback.has_own() {
             let got = "symmetric feedback, whose B is W_out^T";
             return Err(Error::value(
                 "B",
                 "a trainer with feedback = \"random\"",
                 got,
             ));
-        };
-        check::matrix("B", b, n, n_outputs)?;
-        own.iter_mut().zip(b).for_each(|(to, &from)| *to = from);
+        }
+        check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
+        self.settle();
+        self.feedback.set(&b.iter().copied().collect::<Vec<F>>());
         Ok(())
+    }
+
+    /// What happened so far has met the feedback that was there when it happened.
+    fn settle(&mut self) {
+        self.synapses.settle(self.feedback.backward(self.readout.backward()));
     }
 
     /// Membranes, a copy (N,).
@@ -273,7 +278,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Presynaptic traces, a copy (n_inputs + N,). Example: [`v`](Self::v).
     pub fn z_bar(&self) -> Array1<F> {
-        to_vector(self.synapses.z_bar())
+        Array1::from_vec(self.synapses.z_bar())
     }
 
     /// Eligibility traces, a copy (N, n_inputs + N); 0 for a neuron's own source. Example: [`v`](Self::v).

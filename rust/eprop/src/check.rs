@@ -57,6 +57,60 @@ pub(crate) fn inputs<F: Float>(inputs: ArrayView2<'_, F>, n_inputs: usize) -> Re
     finite("inputs".into(), &inputs)
 }
 
+/// The events of one step: units below `n_inputs`, strictly ascending, with finite values.
+pub(crate) fn events<F: Float>(
+    argument: &'static str,
+    units: &[u32],
+    values: Option<&[F]>,
+    n_inputs: usize,
+) -> Result<(), Error> {
+    if let Some(&unit) = units.iter().find(|&&unit| unit as usize >= n_inputs) {
+        return Err(Error::value(argument, alloc::format!("units below {n_inputs}"), unit));
+    }
+    if let Some(pair) = units.windows(2).find(|pair| pair[0] >= pair[1]) {
+        let got = alloc::format!("{} after {}", pair[1], pair[0]);
+        return Err(Error::value(argument, "units that ascend, each once in a step", got));
+    }
+    let Some(values) = values else { return Ok(()) };
+    if values.len() != units.len() {
+        return Err(Error::shape(argument, &[Dim::Is(units.len())], &[values.len()]));
+    }
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(Error::value(argument, "finite values", value)),
+        None => Ok(()),
+    }
+}
+
+/// The events of a sequence of at least one step.
+pub(crate) fn event_rows<F: Float>(
+    width: usize,
+    start: &[usize],
+    units: &[u32],
+    values: Option<&[F]>,
+    n_inputs: usize,
+) -> Result<(), Error> {
+    let t_total = start.len().saturating_sub(1);
+    if width != n_inputs {
+        return Err(Error::shape("inputs", &[Dim::Any("T"), Dim::Is(n_inputs)], &[t_total, width]));
+    }
+    if t_total == 0 {
+        return Err(Error::value("inputs", "at least one step, T >= 1", "T = 0"));
+    }
+    if !start.is_sorted() || start[t_total] > units.len() {
+        return Err(Error::value("inputs", alloc::format!("starts that rise to at most {}", units.len()), "others"));
+    }
+    if values.is_some_and(|values| values.len() != units.len()) {
+        let got = values.map_or(0, <[F]>::len);
+        return Err(Error::shape("inputs", &[Dim::Is(units.len())], &[got]));
+    }
+    for (t, bounds) in start.windows(2).enumerate() {
+        let row = bounds[0]..bounds[1];
+        let values = values.map(|values| &values[row.clone()]);
+        events("inputs", &units[row], values, n_inputs).map_err(|error| at_step(error, t))?;
+    }
+    Ok(())
+}
+
 /// Targets for every step that has one.
 pub(crate) fn targets<F: Float>(
     targets: ArrayView2<'_, F>,

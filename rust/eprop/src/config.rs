@@ -125,6 +125,27 @@ pub enum UpdateEvery {
     Sequence,
 }
 
+choice! {
+    /// How the recurrent synapses compute: three forms of the same numbers.
+    ///
+    /// ```
+    /// use eprop::{Config, Engine, EpropTrainer};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.engine(), Engine::Factored);
+    /// let slow = Config { engine: Some(Engine::Textbook), ..Config::default() };
+    /// assert_eq!(EpropTrainer::<f32>::new(3, 8, 2, slow)?.engine(), Engine::Textbook);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub enum Engine as "engine" {
+        /// Every synapse's trace at every step: slow, literal, the oracle of the others.
+        Textbook = "textbook",
+        /// One or two row operations per spike, weights that change at every step.
+        Factored = "factored",
+        /// One row addition per spike, weights that rest between updates.
+        Block = "block",
+    }
+}
+
 /// Configuration of an [`EpropTrainer`](crate::EpropTrainer). Times in ms, rates in Hz.
 ///
 /// ```
@@ -176,6 +197,8 @@ pub struct Config {
     pub update_every: UpdateEvery,
     /// Seed of the initial weights.
     pub seed: u64,
+    /// How the synapses compute; `None` = the fastest form that the other options allow.
+    pub engine: Option<Engine>,
 }
 
 impl Default for Config {
@@ -202,6 +225,7 @@ impl Default for Config {
             tau_reg: 500.0,
             update_every: UpdateEvery::Steps(1),
             seed: 42,
+            engine: None,
         }
     }
 }
@@ -238,7 +262,11 @@ impl Config {
         non_negative("c_reg", self.c_reg)?;
         non_negative("f_target", self.f_target)?;
         positive("tau_reg", self.tau_reg)?;
-        valid_update_every(self.update_every)
+        valid_update_every(self.update_every)?;
+        if self.engine == Some(Engine::Factored) && self.update_every != UpdateEvery::Steps(1) {
+            return Err(Error::value("engine", "block or textbook where weights rest for more than a step", "factored"));
+        }
+        Ok(())
     }
 }
 

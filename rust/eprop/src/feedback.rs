@@ -1,10 +1,11 @@
 //! The feedback: how the readout's errors reach the neurons, `L = B err`.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Float;
+use crate::aligned::{Aligned, padded};
 use crate::config::choice;
+use crate::kernels::{add_row, mix_rows};
 use crate::persist::persist;
 
 choice! {
@@ -22,11 +23,12 @@ choice! {
     }
 }
 
-/// The feedback's own weights, by neuron: N rows of O; empty where `B` is `W_out^T`.
+/// The feedback's own weights, a padded row of N per output; empty where `B` is `W_out^T`.
 #[derive(Clone, Debug)]
 pub(crate) struct FeedbackWeights<F> {
     kind: Feedback,
-    b: Vec<F>,
+    n: usize,
+    b: Aligned<F>,
 }
 
 persist!(FeedbackWeights {
@@ -36,45 +38,79 @@ persist!(FeedbackWeights {
 });
 
 impl<F: Float> FeedbackWeights<F> {
-    pub(crate) fn new(kind: Feedback, random: impl FnOnce() -> Vec<F>) -> Self {
-        let b = match kind {
-            Feedback::Symmetric => vec![],
-            Feedback::Random => random(),
-        };
-        Self { kind, b }
-    }
-
-    /// `B` by neuron, given `W_out` by source, which has the same layout.
-    pub(crate) fn matrix<'a>(&'a self, w_out: &'a [F]) -> &'a [F] {
-        match self.kind {
-            Feedback::Symmetric => w_out,
-            Feedback::Random => &self.b,
+    /// `random`: by neuron, N rows of O.
+    pub(crate) fn new(kind: Feedback, n: usize, random: impl FnOnce() -> Vec<F>) -> Self {
+        match kind {
+            Feedback::Symmetric => Self { kind, n, b: Aligned::zeros(0) },
+            Feedback::Random => {
+                let random = random();
+                let mut this = Self { kind, n, b: Aligned::zeros(random.len() / n * padded::<F>(n)) };
+                this.set(&random);
+                this
+            }
         }
     }
 
-    /// The matrix that a user may assign, if there is one.
-    pub(crate) fn own_mut(&mut self) -> Option<&mut [F]> {
+    /// The way back of the errors, given that through `W_out`.
+    pub(crate) fn backward<'a>(&'a self, w_out: Backward<'a, F>) -> Backward<'a, F> {
         match self.kind {
-            Feedback::Symmetric => None,
-            Feedback::Random => Some(&mut self.b),
+            Feedback::Symmetric => w_out,
+            Feedback::Random => Backward { rows: &self.b, factors: None },
+        }
+    }
+
+    /// Whether `B` is weights of its own, which a user may assign.
+    pub(crate) fn has_own(&self) -> bool {
+        match self.kind {
+            Feedback::Symmetric => false,
+            Feedback::Random => true,
+        }
+    }
+
+    /// Its own weights by neuron: N rows of O.
+    pub(crate) fn by_neuron(&self) -> Vec<F> {
+        let stride = padded::<F>(self.n);
+        let n_outputs = self.b.len() / stride;
+        let places = (0..self.n).flat_map(|j| (0..n_outputs).map(move |k| k * stride + j));
+        places.map(|at| self.b[at]).collect()
+    }
+
+    /// Replaces its own weights, given by neuron.
+    pub(crate) fn set(&mut self, by_neuron: &[F]) {
+        let stride = padded::<F>(self.n);
+        let n_outputs = by_neuron.len() / self.n;
+        for (j, row) in by_neuron.chunks_exact(n_outputs).enumerate() {
+            row.iter().enumerate().for_each(|(k, &b)| self.b[k * stride + j] = b);
         }
     }
 }
 
-/// What reaches the synapses at one step: the errors, the matrix they pass through, and the regulariser's coefficient on raw `e`.
-/// A form that filters errors in time does so before they meet `B`.
+/// `B` in the layout of the readouts: a padded row of N per output, and, where the weights are in factors, what to take off:
+/// `B_jk = rows_kj - f_j V_k`.
+#[derive(Clone, Copy)]
+pub(crate) struct Backward<'a, F> {
+    pub(crate) rows: &'a [F],
+    pub(crate) factors: Option<(&'a [F], &'a [F])>,
+}
+
+impl<F: Float> Backward<'_, F> {
+    /// Writes `L_j = sum_k B_jk err_k`, padded.
+    pub(crate) fn signal(&self, err: &[F], l: &mut [F]) {
+        mix_rows(self.rows, err, l);
+        if let Some((f, v)) = self.factors {
+            let dot: F = v.iter().zip(err).map(|(&v, &err)| v * err).sum();
+            add_row(-dot, f, l);
+        }
+    }
+}
+
+/// What reaches the synapses at one step: the errors, what `B` makes of them, and the regulariser's coefficient on raw `e`.
+/// A form that works on blocks filters errors in time before they meet `B`, and does without `L`.
 #[derive(Clone, Copy)]
 pub(crate) struct Signal<'a, F> {
     pub(crate) err: &'a [F],
-    pub(crate) b: &'a [F],
+    /// `L`, padded; empty where the synapses do not ask for it.
+    pub(crate) l: &'a [F],
+    /// Padded.
     pub(crate) r: Option<&'a [F]>,
-}
-
-impl<F: Float> Signal<'_, F> {
-    /// Writes `L_j = sum_k B_jk err_k`.
-    pub(crate) fn learning_signal(&self, l: &mut [F]) {
-        for (l, row) in l.iter_mut().zip(self.b.chunks_exact(self.err.len())) {
-            *l = row.iter().zip(self.err).map(|(&b, &err)| b * err).sum();
-        }
-    }
 }

@@ -55,6 +55,9 @@ pub trait Float:
     fn abs(self) -> Self;
     /// Exponential function, from `libm`, so that it has the same bits on every platform.
     fn exp(self) -> Self;
+    /// `self a + b` in one rounding: a library call, unless the processor does it.
+    #[cfg(feature = "std")]
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(self) -> bool;
 
@@ -91,6 +94,11 @@ macro_rules! float {
             #[inline]
             fn exp(self) -> Self {
                 $exp(self)
+            }
+            #[cfg(feature = "std")]
+            #[inline]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
             }
             #[inline]
             fn is_finite(self) -> bool {

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::synapses::Synapses;
 use crate::transpose::{to_matrix, to_vector};
-use crate::{EpropTrainer, Error, Float, OnlineTrainer, Tally};
+use crate::{EpropTrainer, Error, Float, Inputs, OnlineTrainer, Tally};
 
 /// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`]. Example: [`GradientRun`].
 #[derive(Clone, Debug, PartialEq)]
@@ -60,12 +60,13 @@ macro_rules! gradient_methods {
                 "```\n", $make, "\nlet (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));\n\
                 assert!(trainer.gradients(x.view(), y.view(), None)?.loss.is_finite());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn gradients(
+            pub fn gradients<'a>(
                 &self,
-                inputs: ArrayView2<'_, F>,
+                inputs: impl Into<Inputs<'a, F>>,
                 targets: ArrayView2<'_, F>,
                 mask: Option<ArrayView1<'_, bool>>,
             ) -> Result<$gradients<F>, Error> {
+                let inputs = inputs.into();
                 self.check_sequence(inputs, targets, mask)?;
                 let mut run = self.gradient_run();
                 run.piece(inputs, targets, mask)?;
@@ -84,9 +85,9 @@ macro_rules! gradient_methods {
             ///
             /// # Errors
             /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
-            pub fn piece(
+            pub fn piece<'a>(
                 &mut self,
-                inputs: ArrayView2<'_, F>,
+                inputs: impl Into<Inputs<'a, F>>,
                 targets: ArrayView2<'_, F>,
                 mask: Option<ArrayView1<'_, bool>>,
             ) -> Result<(), Error> {
@@ -113,13 +114,14 @@ impl<F: Float> GradientRun<EpropTrainer<F>> {
         let twin = &mut self.twin;
         let n = twin.n_neurons();
         let r = twin.regulariser.coefficients(twin.schedule.pending());
-        let mut w_in = twin.synapses.gradient(r);
+        let b = twin.feedback.backward(twin.readout.backward());
+        let mut w_in = twin.synapses.gradient(b, r);
         let w_rec = w_in.split_off(twin.n_inputs * n);
         let (w_out, b) = twin.readout.gradient();
         Gradients {
             w_in: to_matrix(&w_in, n),
             w_rec: to_matrix(&w_rec, n),
-            w_out: to_matrix(w_out, twin.n_outputs()),
+            w_out: to_matrix(&w_out, twin.n_outputs()),
             b: to_vector(b),
             loss: self.tally.loss_sum(),
         }

@@ -12,7 +12,7 @@ use crate::optimizer::Optimizer;
 use crate::persist::{Persist, persist, restored};
 use crate::stage::Stage;
 use crate::transpose::{to_matrix, to_rows, to_vector};
-use crate::{Error, Float, check, memory};
+use crate::{Error, Float, Input, check, memory};
 
 /// One layer of spiking neurons that learns at once from any signal `dE/dz` it is given.
 ///
@@ -30,15 +30,15 @@ use crate::{Error, Float, check, memory};
 #[derive(Clone, Debug)]
 pub struct OnlineLifLayer<F> {
     config: LayerConfig,
+    n_inputs: usize,
     stage: Stage<F>,
     optimizer: Optimizer<F>,
-    sources: Vec<F>,
 }
 
 persist!(OnlineLifLayer {
     weights: [],
     state: [stage],
-    scratch: [sources]
+    scratch: []
 });
 
 impl<F: Float> OnlineLifLayer<F> {
@@ -50,12 +50,12 @@ impl<F: Float> OnlineLifLayer<F> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         config.validate()?;
-        let bytes = Stage::<F>::bytes_for(n_inputs, n_neurons, false);
+        let bytes = Stage::<F>::bytes_for(n_inputs, n_neurons, &config, false);
         memory::reserve(
             || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}"),
             bytes,
         )?;
-        let w = layer_weights(
+        let w: Vec<F> = layer_weights(
             &mut Gaussian::new(config.seed),
             n_inputs,
             n_neurons,
@@ -63,9 +63,9 @@ impl<F: Float> OnlineLifLayer<F> {
             &config,
         );
         Ok(Self {
-            stage: Stage::new(n_neurons, w, &config, false),
+            n_inputs,
+            stage: Stage::new(n_neurons, &w, &config, false),
             optimizer: Optimizer::sgd(config.lr),
-            sources: vec![F::ZERO; n_inputs],
             config,
         })
     }
@@ -74,10 +74,10 @@ impl<F: Float> OnlineLifLayer<F> {
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
-    pub fn step(&mut self, x: ArrayView1<'_, F>) -> Result<ArrayView1<'_, F>, Error> {
-        check::vector("x", x, self.n_inputs())?;
-        self.sources.iter_mut().zip(x).for_each(|(s, &x)| *s = x);
-        self.stage.forward(&self.sources);
+    pub fn step<'x>(&mut self, x: impl Into<Input<'x, F>>) -> Result<ArrayView1<'_, F>, Error> {
+        let x = x.into();
+        x.check(self.n_inputs())?;
+        self.stage.forward(x, true);
         Ok(self.stage.neuron.z().into())
     }
 
@@ -87,12 +87,15 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the update.
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
-        self.stage.learn(Some(self.optimizer));
-        if self.stage.synapses.all_finite() {
-            Ok(())
-        } else {
-            Err(Error::NonFiniteWeights { matrix: "W".into() })
+        self.stage.learn(self.optimizer);
+        let synapses = &mut self.stage.synapses;
+        if !synapses.within() {
+            if !synapses.all_finite() {
+                return Err(Error::NonFiniteWeights { matrix: "W".into() });
+            }
+            synapses.checked();
         }
+        Ok(())
     }
 
     /// The signal for the layer below, `W^T (zeta psi signal)` (n_inputs,), with `W` as it is now. Example: [`OnlineLifLayer`].
@@ -164,12 +167,12 @@ impl<F: Float> OnlineLifLayer<F> {
 
     /// Number of inputs. Example: [`config`](Self::config).
     pub fn n_inputs(&self) -> usize {
-        self.sources.len()
+        self.n_inputs
     }
 
     /// Number of neurons. Example: [`config`](Self::config).
     pub fn n_neurons(&self) -> usize {
-        self.stage.neuron.z().len()
+        self.stage.neuron.len()
     }
 
     /// The weights, a copy (n_neurons, n_inputs).
@@ -183,7 +186,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn w(&self) -> Array2<F> {
-        to_matrix(self.stage.synapses.weights(), self.n_neurons())
+        to_matrix(&self.stage.synapses.weights(), self.n_neurons())
     }
 
     /// Assigns the weights (n_neurons, n_inputs). Example: [`w`](Self::w).
@@ -213,7 +216,7 @@ impl<F: Float> OnlineLifLayer<F> {
 
     /// Presynaptic traces, a copy (n_inputs,). Example: [`reset`](Self::reset).
     pub fn z_bar(&self) -> Array1<F> {
-        to_vector(self.stage.synapses.z_bar())
+        Array1::from_vec(self.stage.synapses.z_bar())
     }
 
     /// How many numbers are kept from one step to the next, weights not counted.
@@ -221,7 +224,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// ```
     /// # use eprop::{LayerConfig, OnlineLifLayer};
     /// # let mut layer = OnlineLifLayer::<f32>::new(3, 4, LayerConfig::default())?;
-    /// assert_eq!(layer.memory_per_step(), 3 + 4 * 4);
+    /// assert_eq!(layer.memory_per_step(), 3 + 4 * 16); // zt; V, v, z, psi of 4 neurons, padded to 16
     /// assert!(layer.memory_bytes() > 4 * layer.memory_per_step());
     /// let (mut twin, saved) = (layer.clone(), layer.to_bytes());
     /// twin.step(ndarray::array![1.0, 1.0, 1.0].view())?;

@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod access;
+mod aligned;
 mod calibrate;
 mod check;
 mod config;
@@ -13,6 +14,7 @@ mod feedback;
 mod float;
 mod gradients;
 mod init;
+mod input;
 mod kernels;
 mod layer;
 mod loss;
@@ -24,6 +26,7 @@ mod readout;
 mod regulariser;
 mod schedule;
 mod sequence;
+mod sources;
 mod stack;
 mod stage;
 mod surrogate;
@@ -31,11 +34,13 @@ mod synapses;
 mod trainer;
 mod transpose;
 
-pub use config::{Config, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
+pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use error::Error;
 pub use feedback::Feedback;
 pub use float::Float;
 pub use gradients::{GradientRun, Gradients, StackGradients};
+pub use input::{Input, Inputs};
+pub use kernels::isa::isa;
 pub use layer::OnlineLifLayer;
 pub use loss::Loss;
 pub use sequence::{Activity, Prediction, SequenceOutput, StepOutput, Tally, TrainOptions};

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use crate::Error;
 
-/// Asks the allocator once for all that the buffers will need together, and gives it back.
+/// Before anything is built: chooses the instruction set, so that no step has to, and asks the allocator once for all that the buffers will need together, and gives it back.
 pub(crate) fn reserve(sizes: impl FnOnce() -> String, bytes: Option<usize>) -> Result<(), Error> {
+    crate::kernels::isa::avx2();
     let fits = bytes.is_some_and(|bytes| {
         let mut trial = Vec::<u8>::new();
         trial.try_reserve_exact(bytes).is_ok()

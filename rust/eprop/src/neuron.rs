@@ -3,107 +3,103 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::Float;
-use crate::config::{LayerConfig, ResetMechanism, decay};
-use crate::persist::persist;
-use crate::surrogate::Surrogate;
+use crate::aligned::{Aligned, padded};
+use crate::config::{LayerConfig, decay};
+use crate::kernels::{Membrane, NeuronsMut, nonzeros, step_neurons};
+use crate::persist::Persist;
+use crate::{Error, Float};
 
 /// N leaky integrate-and-fire neurons.
 #[derive(Clone, Debug)]
 pub(crate) struct Neuron<F> {
-    alpha: F,
-    v_th: F,
-    reset_mechanism: ResetMechanism,
-    surrogate: Surrogate,
-    height: F,
-    width: F,
-    refractory_after_spike: u32,
-    v: Vec<F>,
-    z: Vec<F>,
-    psi: Vec<F>,
+    n: usize,
+    membrane: Membrane<F>,
+    /// Gain of the current.
+    zeta: F,
+    v: Aligned<F>,
+    z: Aligned<F>,
+    psi: Aligned<F>,
+    /// Empty where a spike leaves no neuron refractory.
     refractory: Vec<u32>,
+    /// Who fired, ascending; the first `n_fired` of them.
+    fired: Vec<u32>,
+    n_fired: usize,
 }
-
-persist!(Neuron {
-    weights: [],
-    state: [v, z, psi, refractory],
-    scratch: []
-});
 
 impl<F: Float> Neuron<F> {
     pub(crate) fn new(n: usize, config: &LayerConfig) -> Self {
+        // The config is validated: n_ref fits.
+        let refractory = config.n_ref.saturating_sub(1) as u32;
+        let stride = padded::<F>(n);
         Self {
-            alpha: F::cast(decay(config.dt, config.tau_mem)),
-            v_th: F::cast(config.threshold),
-            reset_mechanism: config.reset_mechanism,
-            surrogate: config.surrogate,
-            height: F::cast(config.surrogate_height.unwrap_or(0.3 / config.threshold)),
-            width: F::cast(config.surrogate_width.unwrap_or(config.threshold)),
-            // The config is validated: n_ref fits.
-            refractory_after_spike: config.n_ref.saturating_sub(1) as u32,
-            v: vec![F::ZERO; n],
-            z: vec![F::ZERO; n],
-            psi: vec![F::ZERO; n],
-            refractory: vec![0; n],
+            n,
+            membrane: Membrane {
+                alpha: F::cast(decay(config.dt, config.tau_mem)),
+                v_th: F::cast(config.threshold),
+                reset_mechanism: config.reset_mechanism,
+                surrogate: config.surrogate,
+                height: F::cast(config.surrogate_height.unwrap_or(0.3 / config.threshold)),
+                width: F::cast(config.surrogate_width.unwrap_or(config.threshold)),
+                refractory,
+            },
+            zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
+            v: Aligned::zeros(stride),
+            z: Aligned::zeros(stride),
+            psi: Aligned::zeros(stride),
+            refractory: vec![0; if refractory > 0 { n } else { 0 }],
+            fired: vec![0; stride],
+            n_fired: 0,
         }
     }
 
-    /// How many bytes a neuron needs.
-    pub(crate) fn bytes_each() -> usize {
-        3 * size_of::<F>() + size_of::<u32>()
+    /// Bytes of `n` neurons, `None` where the count overflows.
+    pub(crate) fn bytes_for(n: usize) -> Option<usize> {
+        n.checked_add(2048)?
+            .checked_mul(3 * size_of::<F>() + 2 * size_of::<u32>())
     }
 
-    /// One step with input current `current`.
+    /// One step with the sum of what the sources send, before its gain; padded.
     pub(crate) fn step(&mut self, current: &[F]) {
-        self.integrate(current);
-        for (((&v, z), psi), refractory) in self
-            .v
-            .iter()
-            .zip(&mut self.z)
-            .zip(&mut self.psi)
-            .zip(&mut self.refractory)
-        {
-            let beyond = v - self.v_th;
-            if *refractory > 0 {
-                *refractory -= 1;
-                *psi = F::ZERO;
-                *z = F::ZERO;
-                continue;
-            }
-            *psi = self.surrogate.psi(beyond.abs(), self.height, self.width);
-            let fires = v >= self.v_th;
-            *z = if fires { F::ONE } else { F::ZERO };
-            *refractory = if fires {
-                self.refractory_after_spike
-            } else {
-                0
-            };
-        }
+        let neurons = NeuronsMut {
+            v: &mut self.v,
+            z: &mut self.z,
+            psi: &mut self.psi,
+            refractory: &mut self.refractory,
+        };
+        step_neurons(self.membrane, self.zeta, current, neurons);
+        self.psi[self.n..].fill(F::ZERO);
+        self.n_fired = nonzeros(&self.z, &mut self.fired);
     }
 
-    fn integrate(&mut self, current: &[F]) {
-        let (alpha, v_th) = (self.alpha, self.v_th);
-        let neurons = self.v.iter_mut().zip(&self.z).zip(current);
-        match self.reset_mechanism {
-            ResetMechanism::Subtract => neurons.for_each(|((v, &z), &i)| {
-                *v = (alpha * *v + i - v_th * z).or_silence();
-            }),
-            ResetMechanism::Zero => neurons.for_each(|((v, &z), &i)| {
-                *v = (alpha * *v * (F::ONE - z) + i).or_silence();
-            }),
-        }
+    pub(crate) fn len(&self) -> usize {
+        self.n
     }
 
     pub(crate) fn v(&self) -> &[F] {
-        &self.v
+        &self.v[..self.n]
     }
 
     pub(crate) fn z(&self) -> &[F] {
-        &self.z
+        &self.z[..self.n]
     }
 
     pub(crate) fn psi(&self) -> &[F] {
+        &self.psi[..self.n]
+    }
+
+    /// `psi` with zeros up to the length of a padded row.
+    pub(crate) fn padded_psi(&self) -> &[F] {
         &self.psi
+    }
+
+    /// Spikes with zeros up to the length of a padded row.
+    pub(crate) fn padded_z(&self) -> &[F] {
+        &self.z
+    }
+
+    /// Who fired at the last step, ascending.
+    pub(crate) fn fired(&self) -> &[u32] {
+        &self.fired[..self.n_fired]
     }
 
     pub(crate) fn reset(&mut self) {
@@ -111,5 +107,30 @@ impl<F: Float> Neuron<F> {
         self.z.fill(F::ZERO);
         self.psi.fill(F::ZERO);
         self.refractory.fill(0);
+        self.n_fired = 0;
+    }
+}
+
+impl<F: Float> Persist for Neuron<F> {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.v.save(out);
+        self.z.save(out);
+        self.psi.save(out);
+        self.refractory.save(out);
+    }
+    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
+        self.v.load(bytes)?;
+        self.z.load(bytes)?;
+        self.psi.load(bytes)?;
+        self.refractory.load(bytes)?;
+        self.n_fired = nonzeros(&self.z, &mut self.fired);
+        Ok(())
+    }
+    fn numbers(&self) -> usize {
+        self.v.numbers() + self.z.numbers() + self.psi.numbers() + self.refractory.numbers()
+    }
+    fn bytes(&self) -> usize {
+        let lists = self.refractory.bytes() + self.fired.bytes();
+        self.v.bytes() + self.z.bytes() + self.psi.bytes() + lists
     }
 }

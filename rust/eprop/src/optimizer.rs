@@ -21,6 +21,14 @@ impl<F: Float> Optimizer<F> {
         }
     }
 
+    /// The factor on the gradient, of a rule that is linear in it.
+    #[inline]
+    pub(crate) fn linear(self) -> F {
+        match self {
+            Self::Sgd { lr } => lr,
+        }
+    }
+
     /// A step for every weight; the gradients start again from 0.
     pub(crate) fn apply(self, w: &mut [F], g: &mut [F]) {
         for (w, g) in w.iter_mut().zip(g) {

@@ -42,17 +42,10 @@ scalar!(0: u64);
 
 impl<T: Persist> Persist for Vec<T> {
     fn save(&self, out: &mut Vec<u8>) {
-        (self.len() as u64).save(out);
-        self.iter().for_each(|item| item.save(out));
+        save_all(self, out);
     }
     fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        let mut len = 0_u64;
-        len.load(bytes)?;
-        if len != self.len() as u64 {
-            let reason = format!("a buffer of {len} numbers where {} belong", self.len());
-            return Err(Error::State { reason });
-        }
-        self.iter_mut().try_for_each(|item| item.load(bytes))
+        load_all(self, bytes)
     }
     fn numbers(&self) -> usize {
         self.iter().map(Persist::numbers).sum()
@@ -60,6 +53,22 @@ impl<T: Persist> Persist for Vec<T> {
     fn bytes(&self) -> usize {
         self.capacity() * size_of::<T>() + self.iter().map(Persist::bytes).sum::<usize>()
     }
+}
+
+/// A buffer of known length: the length, then its items.
+pub(crate) fn save_all<T: Persist>(items: &[T], out: &mut Vec<u8>) {
+    (items.len() as u64).save(out);
+    items.iter().for_each(|item| item.save(out));
+}
+
+pub(crate) fn load_all<T: Persist>(items: &mut [T], bytes: &mut &[u8]) -> Result<(), Error> {
+    let mut len = 0_u64;
+    len.load(bytes)?;
+    if len != items.len() as u64 {
+        let reason = format!("a buffer of {len} numbers where {} belong", items.len());
+        return Err(Error::State { reason });
+    }
+    items.iter_mut().try_for_each(|item| item.load(bytes))
 }
 
 /// Lists a part's fields once: `weights` and `state` are saved, `state` counts as kept from step to step, `scratch` is neither.

@@ -1,116 +1,194 @@
-//! The leaky readouts with their weights, their filtered spikes and their gradient (section 1, step 6).
+//! The leaky readouts with their weights, their filtered spikes and their gradient (section 1, step 6), in factors, so that a
+//! step costs what its spikes cost and not N numbers per readout.
+//!
+//! Within a base block of a few time constants the filtered spikes are `F_j = kappa^u f_j`, u the steps since its start, and f_j
+//! changes only when j fires. So the sum of `zeta_o err_k F_j` is `H_kj + f_j V_k` with `V_k = sum_u kappa^u zeta_o err_k`, if a
+//! spike, which adds `a = kappa^-u` to f_j, takes `a V_k` from H_kj. Where every step's gradient is applied at once, `-eta H` is kept
+//! in the weights themselves: `W_out_kj = A_kj - f_j V_k`, V with eta in it. At the block's end `f V` is folded in, and f takes kappa^B.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Float;
+use crate::aligned::{Aligned, padded};
 use crate::config::{Config, decay};
+use crate::feedback::Backward;
+use crate::kernels::{add_row, all_finite, scale_row};
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
+use crate::synapses::base_block;
 
-/// O leaky readouts of N neurons. Matrices are source-major: the O values of one neuron contiguous.
+/// Factors below this cannot have driven finite weights out of the finite range.
+const LIMIT: f64 = 1e9;
+
+/// O leaky readouts of N neurons. Matrices have a padded row of N per readout.
 #[derive(Clone, Debug)]
 pub(crate) struct Readout<F> {
-    n_outputs: usize,
+    n: usize,
     has_bias: bool,
+    at_once: bool,
     kappa: F,
     zeta_o: F,
-    w_out: Vec<F>,
+    /// `kappa^u` and `kappa^-u` within a base block.
+    down: Vec<F>,
+    up: Vec<F>,
+    /// `kappa^B`.
+    down_block: F,
+    a: Aligned<F>,
     b: Vec<F>,
     y: Vec<F>,
-    filtered_z: Vec<F>,
+    f: Aligned<F>,
     filtered_one: F,
-    g_out: Vec<F>,
+    factor: Vec<F>,
+    /// Empty where every step's gradient is applied at once.
+    h: Aligned<F>,
     g_b: Vec<F>,
-    scaled_err: Vec<F>,
+    /// Steps since `reset`.
+    steps: u64,
+    /// Whether the weights are known to be finite.
+    finite: bool,
+    drive: Vec<F>,
 }
 
 persist!(Readout {
-    weights: [w_out, b],
-    state: [y, filtered_z, filtered_one, g_out, g_b],
-    scratch: [scaled_err]
+    weights: [a, b],
+    state: [y, f, filtered_one, factor, h, g_b, steps],
+    scratch: [drive, down, up]
 });
 
 impl<F: Float> Readout<F> {
-    pub(crate) fn new(n: usize, w_out: Vec<F>, config: &Config) -> Self {
+    /// `w_out`: by neuron, N rows of O.
+    pub(crate) fn new(n: usize, w_out: &[F], config: &Config, at_once: bool) -> Self {
         let n_outputs = w_out.len() / n;
+        let stride = padded::<F>(n);
+        let kappa = decay(config.dt, config.tau_out());
+        let block = base_block(config.tau_out() / config.dt);
+        let power = |u: usize| libm::pow(kappa, u as f64);
+        let mut a = Aligned::zeros(n_outputs * stride);
+        for (j, row) in w_out.chunks_exact(n_outputs).enumerate() {
+            row.iter().enumerate().for_each(|(k, &w)| a[k * stride + j] = w);
+        }
         Self {
-            n_outputs,
+            n,
             has_bias: config.readout_bias,
-            kappa: F::cast(decay(config.dt, config.tau_out())),
+            at_once,
+            kappa: F::cast(kappa),
             zeta_o: F::cast(config.readout_gain.of(config.dt, config.tau_out())),
-            w_out,
+            down: (0..block).map(|u| F::cast(power(u))).collect(),
+            up: (0..block).map(|u| F::cast(1.0 / power(u))).collect(),
+            down_block: F::cast(power(block)),
+            a,
             b: vec![F::ZERO; n_outputs],
             y: vec![F::ZERO; n_outputs],
-            filtered_z: vec![F::ZERO; n],
+            f: Aligned::zeros(stride),
             filtered_one: F::ZERO,
-            g_out: vec![F::ZERO; n * n_outputs],
+            factor: vec![F::ZERO; n_outputs],
+            h: Aligned::zeros(if at_once { 0 } else { n_outputs * stride }),
             g_b: vec![F::ZERO; n_outputs],
-            scaled_err: vec![F::ZERO; n_outputs],
+            steps: 0,
+            finite: all_finite(w_out),
+            drive: vec![F::ZERO; n_outputs],
         }
     }
 
-    /// How many numbers the readouts of `n` neurons hold, `None` where that overflows.
-    pub(crate) fn numbers_for(n: usize, n_outputs: usize) -> Option<usize> {
-        n.checked_mul(n_outputs)?
-            .checked_mul(2)?
-            .checked_add(n)?
-            .checked_add(n_outputs.checked_mul(4)?)
+    /// Bytes of the readouts of `n` neurons, `None` where the count overflows.
+    pub(crate) fn bytes_for(n: usize, n_outputs: usize) -> Option<usize> {
+        let rows = n_outputs.checked_mul(2)?.checked_add(1)?;
+        n.checked_add(2048)?
+            .checked_mul(rows)?
+            .checked_add(n_outputs.checked_mul(5)?)?
+            .checked_mul(size_of::<F>())
     }
 
     /// `y = kappa y + zeta_o (W_out z + b)`, and the filtered spikes that its gradient needs.
-    pub(crate) fn step(&mut self, z: &[F]) {
-        let drive = &mut self.scaled_err;
-        drive.copy_from_slice(&self.b);
-        for (row, &z) in self.w_out.chunks_exact(self.n_outputs).zip(z) {
-            if z != F::ZERO {
-                drive.iter_mut().zip(row).for_each(|(sum, &w)| *sum += w);
+    ///
+    /// A spike leaves `A - f V` what it was, but for rounding: before a step that does not learn it is folded.
+    pub(crate) fn step(&mut self, fired: &[u32], learning: bool) {
+        if self.at_once && !learning {
+            self.fold();
+        }
+        let u = (self.steps % self.up.len() as u64) as usize;
+        if u == 0 && self.steps > 0 {
+            self.rebase();
+        }
+        self.steps += 1;
+        self.drive.copy_from_slice(&self.b);
+        let (stride, up) = (self.f.len(), self.up[u]);
+        for &j in fired {
+            let j = j as usize;
+            let f = self.f[j];
+            self.f[j] = f + up;
+            for (k, (drive, &v)) in self.drive.iter_mut().zip(&self.factor).enumerate() {
+                let a = &mut self.a[k * stride + j];
+                if self.at_once {
+                    *drive += *a - f * v;
+                    *a += up * v;
+                } else {
+                    *drive += *a;
+                    self.h[k * stride + j] -= up * v;
+                }
             }
         }
-        for (y, &drive) in self.y.iter_mut().zip(&*drive) {
+        for (y, &drive) in self.y.iter_mut().zip(&self.drive) {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
-        }
-        for (filtered, &z) in self.filtered_z.iter_mut().zip(z) {
-            *filtered = (self.kappa * *filtered + z).or_silence();
         }
         self.filtered_one = self.kappa * self.filtered_one + F::ONE;
     }
 
-    /// Adds this step's gradient: `err zeta_o F(z)` and `err zeta_o F(1)`.
-    pub(crate) fn learn(&mut self, err: &[F]) {
-        for (scaled, &err) in self.scaled_err.iter_mut().zip(err) {
-            *scaled = err * self.zeta_o;
-        }
-        for (g, &filtered) in self
-            .g_out
-            .chunks_exact_mut(self.n_outputs)
-            .zip(&self.filtered_z)
-        {
-            if filtered != F::ZERO {
-                g.iter_mut()
-                    .zip(&self.scaled_err)
-                    .for_each(|(g, &err)| *g += err * filtered);
-            }
+    /// Folds the block into `A` or `H`, and moves the filtered spikes to the next.
+    fn rebase(&mut self) {
+        self.fold();
+        scale_row(self.down_block, &mut self.f);
+        self.f.iter_mut().for_each(|f| *f = f.or_silence());
+    }
+
+    fn fold(&mut self) {
+        let (to, sign) = if self.at_once { (&mut self.a, -F::ONE) } else { (&mut self.h, F::ONE) };
+        fold(&self.f, &self.factor, sign, to);
+        self.factor.fill(F::ZERO);
+    }
+
+    /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or applies it at once.
+    pub(crate) fn learn(&mut self, err: &[F], optimizer: Optimizer<F>) {
+        let u = ((self.steps - 1) % self.up.len() as u64) as usize;
+        let rate = if self.at_once { optimizer.linear() } else { F::ONE };
+        let limit = F::cast(LIMIT);
+        for (v, &err) in self.factor.iter_mut().zip(err) {
+            *v += rate * (self.down[u] * (self.zeta_o * err));
+            self.finite &= v.abs() <= limit || !self.at_once;
         }
         if self.has_bias {
-            for (g, &err) in self.g_b.iter_mut().zip(&self.scaled_err) {
-                *g += err * self.filtered_one;
+            for ((b, g), &err) in self.b.iter_mut().zip(&mut self.g_b).zip(err) {
+                let more = self.zeta_o * err * self.filtered_one;
+                if self.at_once {
+                    *b = optimizer.next(*b, more);
+                    self.finite &= b.is_finite();
+                } else {
+                    *g += more;
+                }
             }
         }
     }
 
     /// Applies the pending gradient.
     pub(crate) fn update(&mut self, optimizer: Optimizer<F>) {
-        optimizer.apply(&mut self.w_out, &mut self.g_out);
-        optimizer.apply(&mut self.b, &mut self.g_b);
+        if !self.at_once {
+            self.fold();
+            optimizer.apply(&mut self.a, &mut self.h);
+            optimizer.apply(&mut self.b, &mut self.g_b);
+            self.finite &= all_finite(&self.a) && all_finite(&self.b);
+        }
     }
 
     pub(crate) fn reset(&mut self) {
+        // What was learned at once lives in the factors, too.
+        self.fold();
         self.y.fill(F::ZERO);
-        self.filtered_z.fill(F::ZERO);
+        self.f.fill(F::ZERO);
         self.filtered_one = F::ZERO;
-        self.g_out.fill(F::ZERO);
+        self.h.fill(F::ZERO);
         self.g_b.fill(F::ZERO);
+        self.steps = 0;
     }
 
     pub(crate) fn has_bias(&self) -> bool {
@@ -121,13 +199,38 @@ impl<F: Float> Readout<F> {
         &self.y
     }
 
-    /// `W_out` by source: N rows of O.
-    pub(crate) fn w_out(&self) -> &[F] {
-        &self.w_out
+    /// `W_out`, by neuron: N rows of O.
+    pub(crate) fn w_out(&self) -> Vec<F> {
+        self.by_neuron(&self.a, if self.at_once { -F::ONE } else { F::ZERO })
     }
 
-    pub(crate) fn w_out_mut(&mut self) -> &mut [F] {
-        &mut self.w_out
+    fn by_neuron(&self, rows: &Aligned<F>, sign: F) -> Vec<F> {
+        let mut rows = rows.clone();
+        if sign != F::ZERO {
+            fold(&self.f, &self.factor, sign, &mut rows);
+        }
+        let stride = self.f.len();
+        let places = (0..self.n).flat_map(|j| (0..self.y.len()).map(move |k| k * stride + j));
+        places.map(|at| rows[at]).collect()
+    }
+
+    /// Replaces `W_out`, given by neuron.
+    pub(crate) fn set_w_out(&mut self, w_out: &[F]) {
+        let stride = self.f.len();
+        if self.at_once {
+            self.factor.fill(F::ZERO);
+        }
+        for (j, row) in w_out.chunks_exact(self.y.len()).enumerate() {
+            row.iter().enumerate().for_each(|(k, &w)| self.a[k * stride + j] = w);
+        }
+    }
+
+    /// `W_out` as the way back of the errors.
+    pub(crate) fn backward(&self) -> Backward<'_, F> {
+        Backward {
+            rows: &self.a,
+            factors: self.at_once.then_some((&*self.f, &*self.factor)),
+        }
     }
 
     pub(crate) fn b(&self) -> &[F] {
@@ -138,8 +241,32 @@ impl<F: Float> Readout<F> {
         &mut self.b
     }
 
-    /// The pending gradient, by source, and that of the bias.
-    pub(crate) fn gradient(&self) -> (&[F], &[F]) {
-        (&self.g_out, &self.g_b)
+    /// The pending gradient, by neuron, and that of the bias.
+    pub(crate) fn gradient(&self) -> (Vec<F>, &[F]) {
+        (self.by_neuron(&self.h, F::ONE), &self.g_b)
+    }
+
+    /// Whether neither weights nor what becomes of them is NaN or infinite.
+    pub(crate) fn w_out_finite(&self) -> bool {
+        all_finite(&self.a) && (!self.at_once || all_finite(&self.w_out()))
+    }
+
+    /// Whether weights are certain to be finite without a look at them: a factor within the limit cannot have driven one out.
+    pub(crate) fn within(&self) -> bool {
+        self.finite
+    }
+
+    /// All weights have been looked at: they are finite.
+    pub(crate) fn checked(&mut self) {
+        self.finite = true;
+    }
+}
+
+/// `rows_kj += sign f_j V_k`.
+fn fold<F: Float>(f: &[F], factor: &[F], sign: F, rows: &mut [F]) {
+    for (row, &v) in rows.chunks_exact_mut(f.len()).zip(factor) {
+        if v != F::ZERO {
+            add_row(sign * v, f, row);
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! Firing-rate regularisation: a second learning signal, from each neuron's own rate.
 
-use alloc::vec;
-use alloc::vec::Vec;
-
 use crate::Float;
+use crate::aligned::{Aligned, padded};
 use crate::config::{Config, UpdateEvery, leak};
 use crate::persist::persist;
 
@@ -23,8 +21,8 @@ pub(crate) struct Regulariser<F> {
     f_target: F,
     m: F,
     /// Stream: the rate estimate `f`. Sequence: the number of spikes since the last update.
-    f: Vec<F>,
-    r: Vec<F>,
+    f: Aligned<F>,
+    r: Aligned<F>,
 }
 
 persist!(Regulariser {
@@ -40,14 +38,14 @@ impl<F: Float> Regulariser<F> {
             UpdateEvery::Sequence => Form::Sequence,
             UpdateEvery::Steps(_) => Form::Stream,
         };
-        let n = if form == Form::Off { 0 } else { n };
+        let n = if form == Form::Off { 0 } else { padded::<F>(n) };
         let mut this = Self {
             form,
             c_reg: F::cast(config.c_reg),
             f_target: F::cast(config.f_target * config.dt / 1000.0),
             m: F::cast(leak(config.dt, config.tau_reg)),
-            f: vec![F::ZERO; n],
-            r: vec![F::ZERO; n],
+            f: Aligned::zeros(n),
+            r: Aligned::zeros(n),
         };
         this.reset();
         this
@@ -58,7 +56,12 @@ impl<F: Float> Regulariser<F> {
         self.form == Form::Sequence
     }
 
-    /// Takes in this step's spikes; returns the stream's coefficients on raw `e`.
+    /// Whether every step has coefficients of its own.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.form == Form::Stream
+    }
+
+    /// Takes in this step's spikes, padded; returns the stream's coefficients on raw `e`, padded.
     pub(crate) fn step(&mut self, z: &[F]) -> Option<&[F]> {
         match self.form {
             Form::Off => None,
@@ -67,7 +70,7 @@ impl<F: Float> Regulariser<F> {
                 None
             }
             Form::Stream => {
-                for ((f, r), &z) in self.f.iter_mut().zip(&mut self.r).zip(z) {
+                for ((f, r), &z) in self.f.iter_mut().zip(self.r.iter_mut()).zip(z) {
                     *f += (z - *f) * self.m;
                     *r = self.c_reg * (*f - self.f_target) * self.m;
                 }
@@ -82,7 +85,7 @@ impl<F: Float> Regulariser<F> {
             return None;
         }
         let steps = F::cast(steps as f64);
-        for (r, &count) in self.r.iter_mut().zip(&self.f) {
+        for (r, &count) in self.r.iter_mut().zip(self.f.iter()) {
             *r = self.c_reg * (count / steps - self.f_target) / steps;
         }
         Some(&self.r)

@@ -28,9 +28,14 @@ impl Schedule {
         Self::new(UpdateEvery::Sequence)
     }
 
-    /// Whether a step's gradient is applied with the step itself.
-    pub(crate) fn at_once(&self) -> bool {
+    /// Whether an update falls due at every step.
+    pub(crate) fn every_step(&self) -> bool {
         self.every == Some(1)
+    }
+
+    /// For how many steps weights rest, at most.
+    pub(crate) fn rest(&self) -> usize {
+        self.every.map_or(usize::MAX, |n| n.try_into().unwrap_or(usize::MAX))
     }
 
     /// Counts a step; says whether an update is due.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use crate::loss::Loss;
-use crate::{Error, Float, check};
+use crate::{Error, Float, Input, Inputs, check};
 
 /// What the loop needs to know of a trainer.
 pub(crate) trait Network<F: Float> {
@@ -16,13 +16,14 @@ pub(crate) trait Network<F: Float> {
     /// `dt` and `tau_mem`, in ms.
     fn times(&self) -> (f64, f64);
     /// One step that learns; all arguments are checked.
-    fn learn(&mut self, x: ArrayView1<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64>;
+    /// `ahead`: what the inputs send to the neurons, where it is known already.
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, ahead: Option<&[F]>) -> Option<f64>;
     /// One step that does not.
-    fn predict(&mut self, x: ArrayView1<'_, F>);
+    fn predict(&mut self, x: Input<'_, F>, ahead: Option<&[F]>);
     fn output(&self) -> &[F];
     fn spikes(&self) -> &[F];
-    /// Calls back with the spikes of every neuron, group by group.
-    fn all_spikes(&self, see: &mut dyn FnMut(&[F]));
+    /// Calls back with the number of neurons and those that fired, group by group.
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
 }
 
 /// What one step returns: views into the trainer, so that nothing is allocated.
@@ -135,7 +136,7 @@ pub struct Tally {
 impl Tally {
     pub(crate) fn new<F: Float>(network: &impl Network<F>) -> Self {
         let mut n = 0;
-        network.all_spikes(&mut |z| n += z.len());
+        network.all_fired(&mut |group, _| n += group);
         let (dt, tau_mem) = network.times();
         Self {
             loss_sum: 0.0,
@@ -191,21 +192,22 @@ impl Tally {
             self.n_targets += 1;
         }
         self.n_steps += 1;
-        let mut counts = self.spike_counts.iter_mut();
-        network.all_spikes(&mut |z| {
-            for (&z, count) in z.iter().zip(&mut counts) {
-                *count += u64::from(z != F::ZERO);
+        let mut first = 0;
+        network.all_fired(&mut |group, fired| {
+            for &j in fired {
+                self.spike_counts[first + j as usize] += 1;
             }
+            first += group;
         });
     }
 }
 
 pub(crate) fn check_step<F: Float>(
     network: &impl Network<F>,
-    x: ArrayView1<'_, F>,
+    x: Input<'_, F>,
     target: Option<ArrayView1<'_, F>>,
 ) -> Result<(), Error> {
-    check::vector("x", x, network.n_inputs())?;
+    x.check(network.n_inputs())?;
     if let Some(target) = target {
         check::vector("target", target, network.n_outputs())?;
         check::target("target", target, network.loss())?;
@@ -215,15 +217,15 @@ pub(crate) fn check_step<F: Float>(
 
 pub(crate) fn check_sequence<F: Float>(
     network: &impl Network<F>,
-    inputs: ArrayView2<'_, F>,
+    inputs: Inputs<'_, F>,
     targets: ArrayView2<'_, F>,
     mask: Option<ArrayView1<'_, bool>>,
 ) -> Result<(), Error> {
-    check::inputs(inputs, network.n_inputs())?;
+    inputs.check(network.n_inputs())?;
     check::targets(
         targets,
         mask,
-        inputs.nrows(),
+        inputs.n_steps(),
         network.n_outputs(),
         network.loss(),
     )
@@ -231,7 +233,7 @@ pub(crate) fn check_sequence<F: Float>(
 
 pub(crate) fn train_piece<F: Float>(
     network: &mut impl Network<F>,
-    inputs: ArrayView2<'_, F>,
+    inputs: Inputs<'_, F>,
     targets: ArrayView2<'_, F>,
     mask: Option<ArrayView1<'_, bool>>,
     mut outputs: Option<ArrayViewMut2<'_, F>>,
@@ -239,11 +241,11 @@ pub(crate) fn train_piece<F: Float>(
 ) -> Result<(), Error> {
     check_sequence(network, inputs, targets, mask)?;
     if let Some(outputs) = &outputs {
-        check_room("outputs", outputs, inputs.nrows(), network.n_outputs())?;
+        check_room("outputs", outputs, inputs.n_steps(), network.n_outputs())?;
     }
-    for (t, (x, target)) in inputs.outer_iter().zip(targets.outer_iter()).enumerate() {
+    for (t, target) in targets.outer_iter().enumerate() {
         let taught = mask.is_none_or(|mask| mask[t]);
-        let loss = network.learn(x, taught.then_some(target));
+        let loss = network.learn(inputs.step(t), taught.then_some(target), None);
         tally.take_in(network, loss);
         if let Some(outputs) = &mut outputs {
             copy_row(outputs, t, network.output());
@@ -254,17 +256,17 @@ pub(crate) fn train_piece<F: Float>(
 
 pub(crate) fn predict_piece<F: Float>(
     network: &mut impl Network<F>,
-    inputs: ArrayView2<'_, F>,
+    inputs: Inputs<'_, F>,
     mut outputs: ArrayViewMut2<'_, F>,
     mut spikes: Option<ArrayViewMut2<'_, F>>,
 ) -> Result<(), Error> {
-    check::inputs(inputs, network.n_inputs())?;
-    check_room("outputs", &outputs, inputs.nrows(), network.n_outputs())?;
+    inputs.check(network.n_inputs())?;
+    check_room("outputs", &outputs, inputs.n_steps(), network.n_outputs())?;
     if let Some(spikes) = &spikes {
-        check_room("spikes", spikes, inputs.nrows(), network.spikes().len())?;
+        check_room("spikes", spikes, inputs.n_steps(), network.spikes().len())?;
     }
-    for (t, x) in inputs.outer_iter().enumerate() {
-        network.predict(x);
+    for t in 0..inputs.n_steps() {
+        network.predict(inputs.step(t), None);
         copy_row(&mut outputs, t, network.output());
         if let Some(spikes) = &mut spikes {
             copy_row(spikes, t, network.spikes());
@@ -308,14 +310,15 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\nlet x = ndarray::array![1.0, 0.0, 1.0];\nlet step = trainer.step(x.view(), None)?;\n\
                 assert_eq!(step.output.len(), 2);\nassert!(step.loss.is_none());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn step(
+            pub fn step<'x>(
                 &mut self,
-                x: ndarray::ArrayView1<'_, F>,
+                x: impl Into<crate::Input<'x, F>>,
                 target: Option<ndarray::ArrayView1<'_, F>>,
             ) -> Result<crate::StepOutput<'_, F>, crate::Error> {
+                let x = x.into();
                 crate::sequence::check_step(self, x, target)?;
-                let loss = crate::sequence::Network::learn(self, x, target);
-                self.check_weights()?;
+                let loss = crate::sequence::Network::learn(self, x, target, None);
+                self.check_changed()?;
                 Ok(crate::StepOutput {
                     spikes: crate::sequence::Network::spikes(self).into(),
                     output: crate::sequence::Network::output(self).into(),
@@ -330,12 +333,13 @@ macro_rules! sequence_methods {
                 let trained = trainer.train_sequence(inputs.view(), targets.view(), eprop::TrainOptions::default())?;\n\
                 assert_eq!(trained.outputs.dim(), (20, 2));\nassert!(trained.loss.is_finite());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn train_sequence(
+            pub fn train_sequence<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 targets: ndarray::ArrayView2<'_, F>,
                 options: crate::TrainOptions<'_>,
             ) -> Result<crate::SequenceOutput<F>, crate::Error> {
+                let inputs = inputs.into();
                 self.check_sequence(inputs, targets, options.mask)?;
                 if options.reset {
                     self.reset();
@@ -344,9 +348,9 @@ macro_rules! sequence_methods {
                 let mut outputs = ndarray::Array2::default(targets.dim());
                 self.train_piece(inputs, targets, options.mask, Some(outputs.view_mut()), &mut tally)?;
                 if options.reset {
-                    self.update()?;
+                    self.apply_pending();
                 }
-                self.check_weights()?;
+                self.check_changed()?;
                 Ok(crate::SequenceOutput { loss: tally.loss(), outputs, activity: tally.activity() })
             }
 
@@ -357,16 +361,17 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\nlet inputs = ndarray::Array2::ones((20, 3));\n\
                 assert_eq!(trainer.predict_sequence(inputs.view(), true)?.outputs.dim(), (20, 2));\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn predict_sequence(
+            pub fn predict_sequence<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 reset: bool,
             ) -> Result<crate::Prediction<F>, crate::Error> {
+                let inputs = inputs.into();
                 self.check_inputs(inputs)?;
                 if reset {
                     self.reset();
                 }
-                let room = |columns| ndarray::Array2::default((inputs.nrows(), columns));
+                let room = |columns| ndarray::Array2::default((inputs.n_steps(), columns));
                 let mut outputs = room(crate::sequence::Network::n_outputs(self));
                 let mut spikes = room(crate::sequence::Network::spikes(self).len());
                 self.predict_piece(inputs, outputs.view_mut(), Some(spikes.view_mut()))?;
@@ -391,13 +396,13 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\n# trainer.reset();\nlet inputs = ndarray::Array2::ones((9, 3));\nlet short = ndarray::Array2::zeros((8, 2));\n\
                 assert!(trainer.check_sequence(inputs.view(), short.view(), None).is_err());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn check_sequence(
+            pub fn check_sequence<'x>(
                 &self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 targets: ndarray::ArrayView2<'_, F>,
                 mask: Option<ndarray::ArrayView1<'_, bool>>,
             ) -> Result<(), crate::Error> {
-                crate::sequence::check_sequence(self, inputs, targets, mask)
+                crate::sequence::check_sequence(self, inputs.into(), targets, mask)
             }
 
             #[doc = concat!(
@@ -406,8 +411,8 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\n# trainer.reset();\nlet inputs = ndarray::Array2::ones((9, 3));\n\
                 trainer.check_inputs(inputs.view())?;\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn check_inputs(&self, inputs: ndarray::ArrayView2<'_, F>) -> Result<(), crate::Error> {
-                crate::check::inputs(inputs, crate::sequence::Network::n_inputs(self))
+            pub fn check_inputs<'x>(&self, inputs: impl Into<crate::Inputs<'x, F>>) -> Result<(), crate::Error> {
+                inputs.into().check(crate::sequence::Network::n_inputs(self))
             }
 
             #[doc = concat!(
@@ -418,15 +423,15 @@ macro_rules! sequence_methods {
                 let mut tally = trainer.tally();\ntrainer.train_piece(inputs.view(), targets.view(), None, None, &mut tally)?;\n\
                 assert!(tally.loss().is_finite());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn train_piece(
+            pub fn train_piece<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 targets: ndarray::ArrayView2<'_, F>,
                 mask: Option<ndarray::ArrayView1<'_, bool>>,
                 outputs: Option<ndarray::ArrayViewMut2<'_, F>>,
                 tally: &mut crate::Tally,
             ) -> Result<(), crate::Error> {
-                crate::sequence::train_piece(self, inputs, targets, mask, outputs, tally)
+                crate::sequence::train_piece(self, inputs.into(), targets, mask, outputs, tally)
             }
 
             #[doc = concat!(
@@ -435,13 +440,13 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\nlet inputs = ndarray::Array2::ones((9, 3));\nlet mut outputs = ndarray::Array2::zeros((9, 2));\n\
                 trainer.predict_piece(inputs.view(), outputs.view_mut(), None)?;\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn predict_piece(
+            pub fn predict_piece<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 outputs: ndarray::ArrayViewMut2<'_, F>,
                 spikes: Option<ndarray::ArrayViewMut2<'_, F>>,
             ) -> Result<(), crate::Error> {
-                crate::sequence::predict_piece(self, inputs, outputs, spikes)
+                crate::sequence::predict_piece(self, inputs.into(), outputs, spikes)
             }
 
             #[doc = concat!(
@@ -451,9 +456,9 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\nlet inputs = ndarray::Array2::from_shape_fn((500, 3), |(t, i)| if t % 7 == i { 1.0 } else { 0.2 });\n\
                 trainer.calibrate(inputs.view(), 40.0)?;\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn calibrate(
+            pub fn calibrate<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 rate: f64,
             ) -> Result<$factors, crate::Error> {
                 let found = self.calibrate_while(inputs, rate, &mut || true)?;
@@ -466,12 +471,13 @@ macro_rules! sequence_methods {
                 "```\n", $make, "\nlet inputs = ndarray::Array2::ones((50, 3));\n\
                 assert!(trainer.calibrate_while(inputs.view(), 40.0, &mut || false)?.is_none());\n# Ok::<(), eprop::Error>(())\n```"
             )]
-            pub fn calibrate_while(
+            pub fn calibrate_while<'x>(
                 &mut self,
-                inputs: ndarray::ArrayView2<'_, F>,
+                inputs: impl Into<crate::Inputs<'x, F>>,
                 rate: f64,
                 keep_going: &mut dyn FnMut() -> bool,
             ) -> Result<Option<$factors>, crate::Error> {
+                let inputs = inputs.into();
                 self.check_inputs(inputs)?;
                 crate::config::positive("rate", rate)?;
                 self.search_scale(inputs, rate, keep_going)
@@ -484,7 +490,7 @@ macro_rules! sequence_methods {
             )]
             pub fn update(&mut self) -> Result<(), crate::Error> {
                 self.apply_pending();
-                self.check_weights()
+                self.check_changed()
             }
 
             #[doc = concat!(

@@ -15,7 +15,7 @@ use crate::schedule::Schedule;
 use crate::sequence::{Network, sequence_methods};
 use crate::stage::Stage;
 use crate::transpose::{to_matrix, to_rows, to_vector};
-use crate::{Error, Float, calibrate, check, memory};
+use crate::{Error, Float, Input, Inputs, calibrate, check, memory};
 
 /// A stack of layers; its output is the last layer's spikes. What one layer fires reaches the next at the same step.
 ///
@@ -34,14 +34,13 @@ pub struct OnlineTrainer<F> {
     stages: Vec<Stage<F>>,
     schedule: Schedule,
     optimizer: Optimizer<F>,
-    x: Vec<F>,
     target: Vec<F>,
 }
 
 persist!(OnlineTrainer {
     weights: [],
     state: [stages, schedule],
-    scratch: [layer_sizes, x, target]
+    scratch: [layer_sizes, target]
 });
 
 sequence_methods!(
@@ -70,9 +69,9 @@ impl<F: Float> OnlineTrainer<F> {
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate()?;
         let schedule = Schedule::new(config.update_every);
-        let pending = !schedule.at_once();
+        let pending = !schedule.every_step();
         let bytes = layer_sizes.windows(2).try_fold(0_usize, |sum, pair| {
-            sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], pending)?)
+            sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], &config.layer, pending)?)
         });
         memory::reserve(|| format!("layer_sizes = {layer_sizes:?}"), bytes)?;
 
@@ -80,13 +79,12 @@ impl<F: Float> OnlineTrainer<F> {
         let stages: Vec<_> = layer_sizes
             .windows(2)
             .map(|pair| {
-                let w = layer_weights(&mut gaussian, pair[0], pair[1], false, &config.layer);
-                Stage::new(pair[1], w, &config.layer, pending)
+                let w: Vec<F> = layer_weights(&mut gaussian, pair[0], pair[1], false, &config.layer);
+                Stage::new(pair[1], &w, &config.layer, pending)
             })
             .collect();
         Ok(Self {
             layer_sizes: layer_sizes.to_vec(),
-            x: vec![F::ZERO; layer_sizes[0]],
             target: vec![F::ZERO; layer_sizes[layer_sizes.len() - 1]],
             stages,
             schedule,
@@ -138,7 +136,7 @@ impl<F: Float> OnlineTrainer<F> {
 
     /// Number of inputs. Example: [`config`](Self::config).
     pub fn n_inputs(&self) -> usize {
-        self.x.len()
+        self.layer_sizes[0]
     }
 
     /// Number of outputs. Example: [`config`](Self::config).
@@ -184,6 +182,16 @@ impl<F: Float> OnlineTrainer<F> {
         }
     }
 
+    /// As `check_weights`, but looks at the weights only where it is not certain without.
+    fn check_changed(&mut self) -> Result<(), Error> {
+        if self.stages.iter().all(|stage| stage.synapses.within()) {
+            return Ok(());
+        }
+        self.check_weights()?;
+        self.stages.iter_mut().for_each(|stage| stage.synapses.checked());
+        Ok(())
+    }
+
     /// The output of the last step, the last layer's spikes: a copy. Example: [`reset`](Self::reset).
     pub fn output(&self) -> Array1<F> {
         to_vector(Network::output(self))
@@ -218,7 +226,7 @@ impl<F: Float> OnlineTrainer<F> {
     /// ```
     pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
         let stage = self.stages.get(l)?;
-        Some(to_matrix(stage.synapses.weights(), stage.neuron.z().len()))
+        Some(to_matrix(&stage.synapses.weights(), stage.neuron.len()))
     }
 
     /// Assigns the weights of layer `l`. Example: [`layer_w`](Self::layer_w).
@@ -265,14 +273,14 @@ impl<F: Float> OnlineTrainer<F> {
     pub fn layer_z_bar(&self, l: usize) -> Option<Array1<F>> {
         self.stages
             .get(l)
-            .map(|stage| to_vector(stage.synapses.z_bar()))
+            .map(|stage| Array1::from_vec(stage.synapses.z_bar()))
     }
 
     fn apply_pending(&mut self) {
         if self.schedule.pending() == 0 {
             return;
         }
-        if !self.schedule.at_once() {
+        if !self.schedule.every_step() {
             self.stages
                 .iter_mut()
                 .for_each(|stage| stage.synapses.update(self.optimizer));
@@ -280,36 +288,34 @@ impl<F: Float> OnlineTrainer<F> {
         self.schedule.updated();
     }
 
-    fn forward(&mut self, x: ArrayView1<'_, F>) {
-        self.x.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
-        let mut sources: &[F] = &self.x;
-        for stage in &mut self.stages {
-            stage.forward(sources);
-            sources = stage.neuron.z();
+    fn forward(&mut self, x: Input<'_, F>, learning: bool) {
+        self.stages[0].forward(x, learning);
+        for l in 1..self.stages.len() {
+            let (below, here) = self.stages.split_at_mut(l);
+            here[0].forward(Input::spikes(below[l - 1].neuron.fired()), learning);
         }
     }
 
     /// The last layer's signal is in place; it goes down, layer by layer, before that layer's update.
     fn learn_downwards(&mut self) {
-        let apply = self.schedule.at_once().then_some(self.optimizer);
         for l in (0..self.stages.len()).rev() {
             let (below, here) = self.stages.split_at_mut(l);
             if let Some(below) = below.last_mut() {
                 here[0].propagate(&mut below.signal);
             }
-            here[0].learn(apply);
+            here[0].learn(self.optimizer);
         }
     }
 
     fn search_scale(
         &mut self,
-        inputs: ArrayView2<'_, F>,
+        inputs: Inputs<'_, F>,
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<f64>>, Error> {
         let mut twin = self.clone();
         let mut factors = vec![];
-        let seconds = inputs.nrows() as f64 * self.config.layer.dt / 1000.0;
+        let seconds = inputs.n_steps() as f64 * self.config.layer.dt / 1000.0;
         for l in 0..self.stages.len() {
             let rows = self.stages[l].synapses.weights();
             let scaled = |factor: f64| {
@@ -321,26 +327,21 @@ impl<F: Float> OnlineTrainer<F> {
                 twin.reset();
                 twin.stages[l].synapses.set_weights(&scaled(factor));
                 let mut spikes = 0.0;
-                for x in inputs.outer_iter() {
+                for t in 0..inputs.n_steps() {
                     if !keep_going() {
                         return None;
                     }
-                    twin.forward(x);
-                    spikes += twin.stages[l]
-                        .neuron
-                        .z()
-                        .iter()
-                        .map(|z| z.to_f64())
-                        .sum::<f64>();
+                    twin.forward(inputs.step(t), false);
+                    spikes += twin.stages[l].neuron.fired().len() as f64;
                 }
-                Some(spikes / (twin.stages[l].neuron.z().len() as f64 * seconds))
+                Some(spikes / (twin.stages[l].neuron.len() as f64 * seconds))
             })?;
             let Some(factor) = found else { return Ok(None) };
             twin.stages[l].synapses.set_weights(&scaled(factor));
             factors.push(factor);
         }
         for (stage, calibrated) in self.stages.iter_mut().zip(&twin.stages) {
-            stage.synapses.set_weights(calibrated.synapses.weights());
+            stage.synapses.set_weights(&calibrated.synapses.weights());
         }
         Ok(Some(factors))
     }
@@ -354,7 +355,7 @@ impl<F: Float> OnlineTrainer<F> {
             .map(|(stage, &n)| {
                 Stage::new(
                     n,
-                    stage.synapses.weights().to_vec(),
+                    &stage.synapses.weights(),
                     &self.config.layer,
                     true,
                 )
@@ -372,14 +373,14 @@ impl<F: Float> OnlineTrainer<F> {
     pub(crate) fn pending_gradients(&self) -> Vec<Array2<F>> {
         self.stages
             .iter()
-            .map(|stage| to_matrix(stage.synapses.gradient(), stage.neuron.z().len()))
+            .map(|stage| to_matrix(&stage.synapses.gradient(), stage.neuron.len()))
             .collect()
     }
 }
 
 impl<F: Float> Network<F> for OnlineTrainer<F> {
     fn n_inputs(&self) -> usize {
-        self.x.len()
+        self.layer_sizes[0]
     }
     fn n_outputs(&self) -> usize {
         self.target.len()
@@ -391,8 +392,8 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
         (self.config.layer.dt, self.config.layer.tau_mem)
     }
 
-    fn learn(&mut self, x: ArrayView1<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
-        self.forward(x);
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, _: Option<&[F]>) -> Option<f64> {
+        self.forward(x, true);
         let loss = target.map(|target| {
             self.target
                 .iter_mut()
@@ -412,8 +413,8 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
         loss
     }
 
-    fn predict(&mut self, x: ArrayView1<'_, F>) {
-        self.forward(x);
+    fn predict(&mut self, x: Input<'_, F>, _: Option<&[F]>) {
+        self.forward(x, false);
     }
 
     fn output(&self) -> &[F] {
@@ -422,7 +423,7 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
     fn spikes(&self) -> &[F] {
         self.stages.last().map_or(&[], |stage| stage.neuron.z())
     }
-    fn all_spikes(&self, see: &mut dyn FnMut(&[F])) {
-        self.stages.iter().for_each(|stage| see(stage.neuron.z()));
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32])) {
+        self.stages.iter().for_each(|stage| see(stage.neuron.len(), stage.neuron.fired()));
     }
 }

@@ -3,12 +3,14 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::Float;
-use crate::config::{LayerConfig, decay};
+use crate::aligned::{Aligned, padded};
+use crate::config::LayerConfig;
 use crate::neuron::Neuron;
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
-use crate::synapses::{FeedForward, Filters};
+use crate::sources::SourceList;
+use crate::synapses::FeedForward;
+use crate::{Float, Input};
 
 /// What [`OnlineLifLayer`](crate::OnlineLifLayer) is one of and [`OnlineTrainer`](crate::OnlineTrainer) several.
 #[derive(Clone, Debug)]
@@ -17,44 +19,44 @@ pub(crate) struct Stage<F> {
     pub(crate) neuron: Neuron<F>,
     /// `L = dE/dz` of this layer at this step.
     pub(crate) signal: Vec<F>,
-    delta: Vec<F>,
-    current: Vec<F>,
+    sources: SourceList<F>,
+    delta: Aligned<F>,
+    current: Aligned<F>,
 }
 
 persist!(Stage {
     weights: [],
     state: [synapses, neuron],
-    scratch: [signal, delta, current]
+    scratch: [signal, sources, delta, current]
 });
 
 impl<F: Float> Stage<F> {
-    pub(crate) fn new(n: usize, w: Vec<F>, config: &LayerConfig, pending: bool) -> Self {
-        let filters = Filters {
-            alpha: F::cast(decay(config.dt, config.tau_mem)),
-            zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
-            kappa_e: F::ZERO,
-            zeta_e: F::ONE,
-        };
+    /// `w`: P rows of N.
+    pub(crate) fn new(n: usize, w: &[F], config: &LayerConfig, pending: bool) -> Self {
+        let row = || Aligned::zeros(padded::<F>(n));
         Self {
-            synapses: FeedForward::new(n, w, filters, pending),
+            synapses: FeedForward::new(n, w, config, pending),
             neuron: Neuron::new(n, config),
+            sources: SourceList::new(w.len() / n, 0),
             signal: vec![F::ZERO; n],
-            delta: vec![F::ZERO; n],
-            current: vec![F::ZERO; n],
+            delta: row(),
+            current: row(),
         }
     }
 
     /// Bytes of all buffers; `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, n: usize, pending: bool) -> Option<usize> {
-        let numbers =
-            FeedForward::<F>::numbers_for(p, n, pending)?.checked_add(n.checked_mul(3)?)?;
-        numbers
-            .checked_mul(size_of::<F>())?
-            .checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
+    pub(crate) fn bytes_for(p: usize, n: usize, config: &LayerConfig, pending: bool) -> Option<usize> {
+        let synapses = FeedForward::<F>::bytes_for(p, n, config, pending)?;
+        let rows = padded::<F>(n).checked_mul(3)?.checked_mul(size_of::<F>())?;
+        synapses
+            .checked_add(rows)?
+            .checked_add(Neuron::<F>::bytes_for(n)?)?
+            .checked_add(SourceList::<F>::bytes_for(p, 0)?)
     }
 
-    pub(crate) fn forward(&mut self, sources: &[F]) {
-        self.synapses.drive(sources, &mut self.current);
+    pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: bool) {
+        self.sources.take(x, &[]);
+        self.synapses.drive(&self.sources.get(), learning, &mut self.current);
         self.neuron.step(&self.current);
     }
 
@@ -65,18 +67,14 @@ impl<F: Float> Stage<F> {
     }
 
     /// Learns from the signal at hand.
-    pub(crate) fn learn(&mut self, apply: Option<Optimizer<F>>) {
+    pub(crate) fn learn(&mut self, optimizer: Optimizer<F>) {
         self.take_delta();
-        self.synapses.learn(&self.delta, apply);
+        self.synapses.learn(&self.delta, optimizer);
     }
 
     fn take_delta(&mut self) {
-        for ((delta, &psi), &signal) in self
-            .delta
-            .iter_mut()
-            .zip(self.neuron.psi())
-            .zip(&self.signal)
-        {
+        let deltas = self.delta.iter_mut().zip(self.neuron.psi());
+        for ((delta, &psi), &signal) in deltas.zip(&self.signal) {
             *delta = psi * signal;
         }
     }

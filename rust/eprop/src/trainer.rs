@@ -4,9 +4,10 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::ArrayView1;
 
-use crate::config::{Config, decay, valid_size};
+use crate::aligned::{Aligned, padded};
+use crate::config::{Config, Engine, valid_size};
 use crate::feedback::{FeedbackWeights, Signal};
 use crate::init::{Gaussian, layer_weights};
 use crate::loss::Loss;
@@ -17,8 +18,9 @@ use crate::readout::Readout;
 use crate::regulariser::Regulariser;
 use crate::schedule::Schedule;
 use crate::sequence::{Network, sequence_methods};
-use crate::synapses::{Filters, Form, Needs, Synapses};
-use crate::{Error, Float, calibrate, memory};
+use crate::sources::SourceList;
+use crate::synapses::{Form, Needs, Synapses, engine};
+use crate::{Error, Float, Input, Inputs, calibrate, memory};
 
 /// One recurrent layer of N spiking neurons with O leaky readouts, trained online by e-prop.
 ///
@@ -42,8 +44,9 @@ pub struct EpropTrainer<F> {
     pub(crate) schedule: Schedule,
     optimizer: Optimizer<F>,
     /// `s = [x ; z]` of the step before the neurons fire.
-    sources: Vec<F>,
-    current: Vec<F>,
+    sources: SourceList<F>,
+    current: Aligned<F>,
+    l: Aligned<F>,
     target: Vec<F>,
     err: Vec<F>,
 }
@@ -51,7 +54,7 @@ pub struct EpropTrainer<F> {
 persist!(EpropTrainer {
     weights: [feedback],
     state: [synapses, neuron, readout, regulariser, schedule],
-    scratch: [sources, current, target, err]
+    scratch: [sources, current, l, target, err]
 });
 
 sequence_methods!(
@@ -82,37 +85,48 @@ impl<F: Float> EpropTrainer<F> {
         valid_size("n_outputs", n_outputs)?;
         config.validate()?;
         let schedule = Schedule::new(config.update_every);
-        let regulariser = Regulariser::<F>::new(0, &config);
+        let regulariser = Regulariser::<F>::new(1, &config);
+        let engine = engine(&config);
+        let at_once = schedule.every_step() && engine != Engine::Block;
         let needs = Needs {
-            pending: !schedule.at_once(),
+            pending: !at_once,
             sum_e: regulariser.needs_sum_e(),
+            rate: regulariser.is_stream(),
+            longest: schedule.rest(),
         };
         memory::reserve(
             || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}, n_outputs = {n_outputs}"),
-            bytes_for::<F>(n_inputs, n_neurons, n_outputs, needs),
+            bytes_for::<F>(engine, n_inputs, n_neurons, n_outputs, &config, needs),
         )?;
 
         let layer = config.layer();
         let mut gaussian = Gaussian::new(config.seed);
-        let w = layer_weights(&mut gaussian, n_inputs, n_neurons, true, &layer);
+        let w: Vec<F> = layer_weights(&mut gaussian, n_inputs, n_neurons, true, &layer);
         let scale = 1.0 / libm::sqrt(n_neurons as f64);
-        let w_out = gaussian.draw(n_neurons * n_outputs, scale);
+        let w_out: Vec<F> = gaussian.draw(n_neurons * n_outputs, scale);
         let random_b = || gaussian.draw(n_neurons * n_outputs, scale);
+        let stride = padded::<F>(n_neurons);
         Ok(Self {
             n_inputs,
-            feedback: FeedbackWeights::new(config.feedback, random_b),
-            synapses: Form::new(n_neurons, w, filters(&config), needs),
+            feedback: FeedbackWeights::new(config.feedback, n_neurons, random_b),
+            synapses: Form::new(engine, &w, n_neurons, n_outputs, &config, needs),
             neuron: Neuron::new(n_neurons, &layer),
-            readout: Readout::new(n_neurons, w_out, &config),
+            readout: Readout::new(n_neurons, &w_out, &config, at_once),
             regulariser: Regulariser::new(n_neurons, &config),
             schedule,
             optimizer: Optimizer::sgd(config.lr),
-            sources: vec![F::ZERO; n_inputs + n_neurons],
-            current: vec![F::ZERO; n_neurons],
+            sources: SourceList::new(n_inputs, n_neurons),
+            current: Aligned::zeros(stride),
+            l: Aligned::zeros(stride),
             target: vec![F::ZERO; n_outputs],
             err: vec![F::ZERO; n_outputs],
             config,
         })
+    }
+
+    /// Which form of the synapses is at work: by sizes and options alone. Example: [`Engine`].
+    pub fn engine(&self) -> Engine {
+        self.synapses.engine()
     }
 
     /// Changes the learning rate from the next update on.
@@ -171,7 +185,7 @@ impl<F: Float> EpropTrainer<F> {
         if !self.synapses.all_finite() {
             return flawed("W_in, W_rec");
         }
-        if !crate::kernels::all_finite(self.readout.w_out()) {
+        if !self.readout.w_out_finite() {
             return flawed("W_out");
         }
         if !crate::kernels::all_finite(self.readout.b()) {
@@ -180,32 +194,48 @@ impl<F: Float> EpropTrainer<F> {
         Ok(())
     }
 
+    /// As `check_weights`, but looks at the weights only where it is not certain without.
+    fn check_changed(&mut self) -> Result<(), Error> {
+        if self.synapses.within() && self.readout.within() {
+            return Ok(());
+        }
+        self.check_weights()?;
+        self.synapses.checked();
+        self.readout.checked();
+        Ok(())
+    }
+
+    /// Whether a step's gradient is applied with the step itself.
+    fn at_once(&self) -> bool {
+        self.schedule.every_step() && self.synapses.engine() != Engine::Block
+    }
+
     fn apply_pending(&mut self) {
         if self.schedule.pending() == 0 {
             return;
         }
-        if !self.schedule.at_once() {
+        if !self.at_once() {
             let r = self.regulariser.coefficients(self.schedule.pending());
-            self.synapses.update(r, self.optimizer);
+            let b = self.feedback.backward(self.readout.backward());
+            self.synapses.update(b, r, self.optimizer);
             self.regulariser.updated();
+            self.readout.update(self.optimizer);
         }
-        self.readout.update(self.optimizer);
         self.schedule.updated();
     }
 
-    /// Steps 1 to 6 of the forward pass, and the presynaptic traces.
-    fn forward(&mut self, x: ArrayView1<'_, F>) {
-        let (inputs, recurrent) = self.sources.split_at_mut(self.n_inputs);
-        inputs.iter_mut().zip(x).for_each(|(s, &x)| *s = x);
-        recurrent.copy_from_slice(self.neuron.z());
-        self.synapses.drive(&self.sources, &mut self.current);
+    /// Steps 1 to 6 of the forward pass.
+    fn forward(&mut self, x: Input<'_, F>, ahead: Option<&[F]>, learning: bool) {
+        self.sources.take(x, self.neuron.fired());
+        self.synapses.prepare(self.feedback.backward(self.readout.backward()), learning);
+        self.synapses.drive(&self.sources.get(), ahead, &mut self.current);
         self.neuron.step(&self.current);
-        self.readout.step(self.neuron.z());
+        self.readout.step(self.neuron.fired(), learning);
     }
 
     fn search_scale(
         &mut self,
-        inputs: ArrayView2<'_, F>,
+        inputs: Inputs<'_, F>,
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error> {
@@ -220,14 +250,14 @@ impl<F: Float> EpropTrainer<F> {
             twin.reset();
             twin.synapses.set_weights(0, &scaled(factor));
             let mut spikes = 0.0;
-            for x in inputs.outer_iter() {
+            for t in 0..inputs.n_steps() {
                 if !keep_going() {
                     return None;
                 }
-                twin.forward(x);
-                spikes += twin.neuron.z().iter().map(|z| z.to_f64()).sum::<f64>();
+                twin.forward(inputs.step(t), None, false);
+                spikes += twin.neuron.fired().len() as f64;
             }
-            let seconds = inputs.nrows() as f64 * self.config.dt / 1000.0;
+            let seconds = inputs.n_steps() as f64 * self.config.dt / 1000.0;
             Some(spikes / (self.n_neurons() as f64 * seconds))
         })?;
         if let Some(factor) = found {
@@ -241,17 +271,31 @@ impl<F: Float> EpropTrainer<F> {
         let needs = Needs {
             pending: true,
             sum_e: self.regulariser.needs_sum_e(),
+            rate: self.regulariser.is_stream(),
+            longest: usize::MAX,
         };
-        let synapses = Form::new(
-            self.n_neurons(),
-            self.synapses.weights(),
-            filters(&self.config),
-            needs,
-        );
+        let engine = match self.synapses.engine() {
+            Engine::Textbook => Engine::Textbook,
+            Engine::Factored | Engine::Block => Engine::Block,
+        };
+        let (n, n_outputs) = (self.n_neurons(), self.n_outputs());
+        let mut readout = Readout::new(n, &self.readout.w_out(), &self.config, false);
+        readout.b_mut().copy_from_slice(self.readout.b());
         let mut twin = Self {
-            synapses,
+            synapses: Form::new(engine, &self.synapses.weights(), n, n_outputs, &self.config, needs),
+            neuron: Neuron::new(n, &self.config.layer()),
+            readout,
+            feedback: self.feedback.clone(),
+            regulariser: self.regulariser.clone(),
             schedule: Schedule::never(),
-            ..self.clone()
+            optimizer: self.optimizer,
+            n_inputs: self.n_inputs,
+            sources: self.sources.clone(),
+            current: self.current.clone(),
+            l: self.l.clone(),
+            target: self.target.clone(),
+            err: self.err.clone(),
+            config: self.config.clone(),
         };
         twin.reset();
         twin
@@ -272,8 +316,8 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
         (self.config.dt, self.config.tau_mem)
     }
 
-    fn learn(&mut self, x: ArrayView1<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
-        self.forward(x);
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, ahead: Option<&[F]>) -> Option<f64> {
+        self.forward(x, ahead, true);
         self.err.fill(F::ZERO);
         let loss = target.map(|target| {
             self.target
@@ -284,24 +328,25 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
                 .loss
                 .evaluate(self.readout.y(), &self.target, &mut self.err)
         });
-        let r = self.regulariser.step(self.neuron.z());
-        let signal = Signal {
-            err: &self.err,
-            b: self.feedback.matrix(self.readout.w_out()),
-            r,
-        };
-        let apply = self.schedule.at_once().then_some(self.optimizer);
-        self.synapses.learn(self.neuron.psi(), Some(signal), apply);
-        self.readout.learn(&self.err);
+        let r = self.regulariser.step(self.neuron.padded_z());
+        if self.synapses.wants_signal() {
+            let b = self.feedback.backward(self.readout.backward());
+            b.signal(&self.err, &mut self.l);
+        }
+        let signal = Signal { err: &self.err, l: &self.l, r };
+        let at_once = self.schedule.every_step() && self.synapses.engine() != Engine::Block;
+        let apply = at_once.then_some(self.optimizer);
+        self.synapses.learn(&self.sources.get(), self.neuron.padded_psi(), Some(signal), apply);
+        self.readout.learn(&self.err, self.optimizer);
         if self.schedule.step() {
             self.apply_pending();
         }
         loss
     }
 
-    fn predict(&mut self, x: ArrayView1<'_, F>) {
-        self.forward(x);
-        self.synapses.learn(self.neuron.psi(), None, None);
+    fn predict(&mut self, x: Input<'_, F>, ahead: Option<&[F]>) {
+        self.forward(x, ahead, false);
+        self.synapses.learn(&self.sources.get(), self.neuron.padded_psi(), None, None);
     }
 
     fn output(&self) -> &[F] {
@@ -310,35 +355,27 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
     fn spikes(&self) -> &[F] {
         self.neuron.z()
     }
-    fn all_spikes(&self, see: &mut dyn FnMut(&[F])) {
-        see(self.neuron.z());
-    }
-}
-
-fn filters<F: Float>(config: &Config) -> Filters<F> {
-    Filters {
-        alpha: F::cast(decay(config.dt, config.tau_mem)),
-        zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
-        kappa_e: F::cast(decay(config.dt, config.tau_trace)),
-        zeta_e: F::cast(config.readout_gain.of(config.dt, config.tau_trace)),
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32])) {
+        see(self.neuron.len(), self.neuron.fired());
     }
 }
 
 /// Bytes of all buffers together; `None` where the count overflows.
-fn bytes_for<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs) -> Option<usize> {
-    let p = n_inputs.checked_add(n)?;
-    let synapses = Form::<F>::numbers_for(p, n, needs)?;
-    let readout = Readout::<F>::numbers_for(n, n_outputs)?;
-    let feedback = n.checked_mul(n_outputs)?;
-    // Sources, current, regulariser; target and err.
-    let scratch = p
-        .checked_add(n.checked_mul(3)?)?
-        .checked_add(n_outputs.checked_mul(2)?)?;
-    let numbers = synapses
+fn bytes_for<F: Float>(
+    engine: Engine,
+    n_inputs: usize,
+    n: usize,
+    n_outputs: usize,
+    config: &Config,
+    needs: Needs,
+) -> Option<usize> {
+    let synapses = Form::<F>::bytes_for(engine, n_inputs, n, n_outputs, config, needs)?;
+    let readout = Readout::<F>::bytes_for(n, n_outputs)?;
+    let rows = n_outputs.checked_add(4)?;
+    let feedback_and_scratch = padded::<F>(n).checked_mul(rows)?.checked_mul(size_of::<F>())?;
+    synapses
         .checked_add(readout)?
-        .checked_add(feedback)?
-        .checked_add(scratch)?;
-    numbers
-        .checked_mul(size_of::<F>())?
-        .checked_add(n.checked_mul(Neuron::<F>::bytes_each())?)
+        .checked_add(feedback_and_scratch)?
+        .checked_add(Neuron::<F>::bytes_for(n)?)?
+        .checked_add(SourceList::<F>::bytes_for(n_inputs, n)?)
 }

@@ -2,33 +2,54 @@
 //! both in factors, and whoever wants a weight or a trace asks and gets a copy.
 //! Nobody outside this folder depends on which form is at work.
 
+mod block;
+mod factored;
 mod feedforward;
+mod history;
 mod textbook;
 
 use alloc::vec::Vec;
 
+use block::Block;
+use factored::{Factored, Powers};
 pub(crate) use feedforward::FeedForward;
+use history::Sizes;
 use textbook::Textbook;
 
-use crate::feedback::Signal;
+use crate::aligned::padded;
+use crate::config::{Config, Engine, UpdateEvery, decay};
+use crate::feedback::{Backward, Signal};
+use crate::kernels;
 use crate::optimizer::Optimizer;
 use crate::persist::Persist;
+use crate::sources::Sources;
 use crate::{Error, Float};
 
 /// Plastic synapses from P sources to N neurons, matrices source-major: the N values of one source contiguous.
+/// Vectors over neurons are padded, what is handed out is not.
 pub(crate) trait Synapses<F: Float> {
-    /// The current of this step from its sources; the presynaptic traces move on.
-    fn drive(&mut self, sources: &[F], current: &mut [F]);
+    /// Before every step: a form that works on blocks makes room, with `b` as it was during the block. Weights must not change in a step
+    /// that does not learn, not even by rounding.
+    fn prepare(&mut self, b: Backward<'_, F>, learning: bool);
+
+    /// What this step's sources send, before its gain. `ahead`: what the inputs among them send, if that is known.
+    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes;
     /// without a signal nothing is learned. With an optimizer the gradient is applied at once and nothing is pending afterwards.
-    fn learn(&mut self, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>);
+    fn learn(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>);
+
+    /// Whether `learn` reads `L`, or makes it from the errors itself.
+    fn wants_signal(&self) -> bool;
 
     /// Applies the pending gradient, after adding `r sum_t e`.
-    fn update(&mut self, r: Option<&[F]>, optimizer: Optimizer<F>);
+    fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>);
 
     /// The pending gradient with `r sum_t e` added, P rows of N.
-    fn gradient(&self, r: Option<&[F]>) -> Vec<F>;
+    fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F>;
+
+    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
+    fn settle(&mut self, b: Backward<'_, F>);
 
     /// The weights, P rows of N.
     fn weights(&self) -> Vec<F>;
@@ -36,14 +57,23 @@ pub(crate) trait Synapses<F: Float> {
     /// Replaces the rows of some sources, from the first on.
     fn set_weights(&mut self, first_source: usize, rows: &[F]);
 
+    /// The padded rows of the weights, inputs first, where weights rest between updates: currents may be made ahead.
+    fn input_weights(&self) -> Option<&[F]>;
+
     /// `e_bar`, P rows of N.
     fn eligibility(&self) -> Vec<F>;
 
     /// `z_bar`, P.
-    fn z_bar(&self) -> &[F];
+    fn z_bar(&self) -> Vec<F>;
 
     /// Whether no weight is NaN or infinite.
     fn all_finite(&self) -> bool;
+
+    /// Whether the same is certain without looking, given that it was so before the last step.
+    fn within(&self) -> bool;
+
+    /// All weights have been looked at: they are finite.
+    fn checked(&mut self) {}
 
     /// State and pending gradient to 0; weights stay.
     fn reset(&mut self);
@@ -58,6 +88,17 @@ pub(crate) struct Filters<F> {
     pub(crate) zeta_e: F,
 }
 
+impl<F: Float> Filters<F> {
+    fn of(config: &Config) -> Self {
+        Self {
+            alpha: F::cast(decay(config.dt, config.tau_mem)),
+            zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
+            kappa_e: F::cast(decay(config.dt, config.tau_trace)),
+            zeta_e: F::cast(config.readout_gain.of(config.dt, config.tau_trace)),
+        }
+    }
+}
+
 /// What the recurrent synapses have to keep besides weights and traces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Needs {
@@ -65,82 +106,191 @@ pub(crate) struct Needs {
     pub(crate) pending: bool,
     /// `sum_t e`, for the sequence form of the regulariser.
     pub(crate) sum_e: bool,
+    /// The stream's regulariser, whose coefficients a block keeps.
+    pub(crate) rate: bool,
+    /// No block is longer than the weights rest.
+    pub(crate) longest: usize,
 }
 
 /// The form that is at work.
 #[derive(Clone, Debug)]
 pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
+    Factored(Factored<F>),
+    Block(Block<F>),
 }
+
+/// Steps to a base block: at most 1.5 of the time constant, so that powers of the decay stay near 1 and no digits are lost.
+pub(crate) fn base_block(tau_in_steps: f64) -> usize {
+    /// Longer blocks gain nothing more.
+    const LONGEST: f64 = 1024.0;
+    // A cast to usize takes the fraction off.
+    let steps = (1.5 * tau_in_steps).min(LONGEST) as usize;
+    steps.max(1)
+}
+
+/// Which form a configuration asks for, by sizes and options alone.
+pub(crate) fn engine(config: &Config) -> Engine {
+    if let Some(engine) = config.engine {
+        return engine;
+    }
+    match config.update_every {
+        UpdateEvery::Steps(1) => Engine::Factored,
+        UpdateEvery::Steps(n) if n < BLOCK_FROM => Engine::Textbook,
+        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
+    }
+}
+
+/// Weights that rest for fewer steps than this take the textbook recursion: a block would cost as much.
+const BLOCK_FROM: usize = 4;
 
 impl<F: Float> Form<F> {
     /// Synapses with the given weights (P rows of N, the last N sources recurrent).
-    pub(crate) fn new(n: usize, w: Vec<F>, filters: Filters<F>, needs: Needs) -> Self {
-        Self::Textbook(Textbook::new(n, w, filters, needs))
-    }
-
-    /// How many numbers they hold, `None` where that overflows.
-    pub(crate) fn numbers_for(p: usize, n: usize, needs: Needs) -> Option<usize> {
-        Textbook::<F>::numbers_for(p, n, needs)
-    }
-
-    fn form(&self) -> &(impl Synapses<F> + Persist) {
-        match self {
-            Self::Textbook(form) => form,
+    pub(crate) fn new(engine: Engine, w: &[F], n: usize, n_outputs: usize, config: &Config, needs: Needs) -> Self {
+        let n_inputs = w.len() / n - n;
+        let filters = Filters::of(config);
+        match engine {
+            Engine::Textbook => Self::Textbook(Textbook::new(n, w, filters, needs)),
+            Engine::Factored => {
+                Self::Factored(Factored::new(w, n, n_inputs, padded::<F>(n), filters, powers(config)))
+            }
+            Engine::Block => Self::Block(Block::new(w, sizes::<F>(n_inputs, n, n_outputs, needs), filters, needs)),
         }
     }
 
-    fn form_mut(&mut self) -> &mut (impl Synapses<F> + Persist) {
+    /// Bytes of everything they hold, `None` where that overflows.
+    pub(crate) fn bytes_for(
+        engine: Engine,
+        n_inputs: usize,
+        n: usize,
+        n_outputs: usize,
+        config: &Config,
+        needs: Needs,
+    ) -> Option<usize> {
+        let p = n_inputs.checked_add(n)?;
+        // Far below what overflows when a row is padded.
+        if n > usize::MAX / 64 || n_inputs > usize::MAX / 64 || n_outputs > usize::MAX / 64 {
+            return None;
+        }
+        let stride = padded::<F>(n);
+        p.checked_mul(stride)?.checked_mul(size_of::<F>())?;
+        match engine {
+            Engine::Textbook => Textbook::<F>::bytes_for(p, stride, needs),
+            Engine::Factored => Factored::<F>::bytes_for(p, stride, powers::<F>(config).len()),
+            Engine::Block => Block::<F>::bytes_for(sizes::<F>(n_inputs, n, n_outputs, needs), needs),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
         match self {
-            Self::Textbook(form) => form,
+            Self::Textbook(_) => Engine::Textbook,
+            Self::Factored(_) => Engine::Factored,
+            Self::Block(_) => Engine::Block,
         }
     }
 }
 
+fn powers<F: Float>(config: &Config) -> Powers<F> {
+    let (alpha, kappa_e) = (decay(config.dt, config.tau_mem), decay(config.dt, config.tau_trace));
+    Powers::new(config.tau_mem / config.dt, config.tau_trace / config.dt, alpha, kappa_e)
+}
+
+fn sizes<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs) -> Sizes {
+    let stride = padded::<F>(n);
+    Sizes { n_inputs, n, n_outputs, stride, steps: 0, rate: needs.rate }.fitted::<F>(needs.longest)
+}
+
+/// `sum_i s_i W_ij`, the inputs first, each in ascending order: whether a step's inputs are few or many, known ahead or not, the bits
+/// are the same.
+fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
+    let stride = current.len();
+    let (inputs, neurons) = sources.index.split_at(sources.n_inputs);
+    current.fill(F::ZERO);
+    match (ahead, sources.dense) {
+        (Some(ahead), _) => current.copy_from_slice(ahead),
+        (None, Some(row)) => kernels::multiply_add(row, (0, 1), row.len(), w, current, stride),
+        (None, None) if sources.unit => {
+            kernels::add_rows(w, sources.index, current);
+            return;
+        }
+        (None, None) => kernels::add_scaled_rows(w, inputs, sources.value, current),
+    }
+    kernels::add_rows(w, neurons, current);
+}
+
+/// The same call to whichever form is at work.
+macro_rules! each {
+    ($form:expr, $synapses:ident => $call:expr) => {
+        match $form {
+            Form::Textbook($synapses) => $call,
+            Form::Factored($synapses) => $call,
+            Form::Block($synapses) => $call,
+        }
+    };
+}
+
 impl<F: Float> Synapses<F> for Form<F> {
-    fn drive(&mut self, sources: &[F], current: &mut [F]) {
-        self.form_mut().drive(sources, current);
+    fn prepare(&mut self, b: Backward<'_, F>, learning: bool) {
+        each!(self, form => form.prepare(b, learning));
     }
-    fn learn(&mut self, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
-        self.form_mut().learn(psi, signal, apply);
+    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
+        each!(self, form => form.drive(sources, ahead, current));
     }
-    fn update(&mut self, r: Option<&[F]>, optimizer: Optimizer<F>) {
-        self.form_mut().update(r, optimizer);
+    fn learn(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+        each!(self, form => form.learn(sources, psi, signal, apply));
     }
-    fn gradient(&self, r: Option<&[F]>) -> Vec<F> {
-        self.form().gradient(r)
+    fn wants_signal(&self) -> bool {
+        each!(self, form => form.wants_signal())
+    }
+    fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
+        each!(self, form => form.update(b, r, optimizer));
+    }
+    fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
+        each!(self, form => form.gradient(b, r))
+    }
+    fn settle(&mut self, b: Backward<'_, F>) {
+        each!(self, form => form.settle(b));
     }
     fn weights(&self) -> Vec<F> {
-        self.form().weights()
+        each!(self, form => form.weights())
     }
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
-        self.form_mut().set_weights(first_source, rows);
+        each!(self, form => form.set_weights(first_source, rows));
+    }
+    fn input_weights(&self) -> Option<&[F]> {
+        each!(self, form => form.input_weights())
     }
     fn eligibility(&self) -> Vec<F> {
-        self.form().eligibility()
+        each!(self, form => form.eligibility())
     }
-    fn z_bar(&self) -> &[F] {
-        self.form().z_bar()
+    fn z_bar(&self) -> Vec<F> {
+        each!(self, form => form.z_bar())
     }
     fn all_finite(&self) -> bool {
-        self.form().all_finite()
+        each!(self, form => form.all_finite())
+    }
+    fn within(&self) -> bool {
+        each!(self, form => form.within())
+    }
+    fn checked(&mut self) {
+        each!(self, form => form.checked());
     }
     fn reset(&mut self) {
-        self.form_mut().reset();
+        each!(self, form => form.reset());
     }
 }
 
 impl<F: Float> Persist for Form<F> {
     fn save(&self, out: &mut Vec<u8>) {
-        self.form().save(out);
+        each!(self, form => form.save(out));
     }
     fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        self.form_mut().load(bytes)
+        each!(self, form => form.load(bytes))
     }
     fn numbers(&self) -> usize {
-        self.form().numbers()
+        each!(self, form => form.numbers())
     }
     fn bytes(&self) -> usize {
-        self.form().bytes()
+        each!(self, form => form.bytes())
     }
 }

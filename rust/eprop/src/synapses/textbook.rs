@@ -3,12 +3,14 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Filters, Needs, Synapses};
+use super::{Filters, Needs, Synapses, drive_rows};
 use crate::Float;
-use crate::feedback::Signal;
+use crate::aligned::{Aligned, padded};
+use crate::feedback::{Backward, Signal};
 use crate::kernels::{self, Eligibility};
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
+use crate::sources::Sources;
 
 /// Each row is looked over for faded traces once in so many steps: between 1e-30 and the first subnormal number lie
 /// 18 time constants, and the look costs a fifth of a step.
@@ -19,47 +21,47 @@ const ROWS_PER_LOOK: u64 = 16;
 pub(crate) struct Textbook<F> {
     n: usize,
     filters: Filters<F>,
-    w: Vec<F>,
+    w: Aligned<F>,
     z_bar: Vec<F>,
-    e_bar: Vec<F>,
+    e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
     /// Empty where every step's gradient is applied at once.
-    g: Vec<F>,
+    g: Aligned<F>,
     /// Empty without the sequence form of the regulariser.
-    sum_e: Vec<F>,
-    l: Vec<F>,
+    sum_e: Aligned<F>,
 }
 
 persist!(Textbook {
     weights: [w],
     state: [z_bar, e_bar, steps, g, sum_e],
-    scratch: [l]
+    scratch: []
 });
 
 impl<F: Float> Textbook<F> {
-    pub(crate) fn new(n: usize, w: Vec<F>, filters: Filters<F>, needs: Needs) -> Self {
-        let all = w.len();
-        let where_needed = |needed| vec![F::ZERO; if needed { all } else { 0 }];
+    pub(crate) fn new(n: usize, w: &[F], filters: Filters<F>, needs: Needs) -> Self {
+        let w_rows = Aligned::rows(w, n, padded::<F>(n));
+        let where_needed = |needed| Aligned::zeros(if needed { w_rows.len() } else { 0 });
         Self {
             n,
             filters,
-            z_bar: vec![F::ZERO; all / n],
-            e_bar: vec![F::ZERO; all],
+            z_bar: vec![F::ZERO; w.len() / n],
+            e_bar: where_needed(true),
             steps: 0,
             g: where_needed(needs.pending),
             sum_e: where_needed(needs.sum_e),
-            l: vec![F::ZERO; n],
-            w,
+            w: w_rows,
         }
     }
 
-    pub(crate) fn numbers_for(p: usize, n: usize, needs: Needs) -> Option<usize> {
+    /// Bytes of everything, `None` where the count overflows.
+    pub(crate) fn bytes_for(p: usize, stride: usize, needs: Needs) -> Option<usize> {
         let matrices = 2 + usize::from(needs.pending) + usize::from(needs.sum_e);
-        p.checked_mul(n)?
-            .checked_mul(matrices)?
-            .checked_add(p)?
-            .checked_add(n)
+        p.checked_mul(stride)?.checked_mul(matrices)?.checked_add(p)?.checked_mul(size_of::<F>())
+    }
+
+    fn stride(&self) -> usize {
+        padded::<F>(self.n)
     }
 
     fn first_recurrent(&self) -> usize {
@@ -68,29 +70,30 @@ impl<F: Float> Textbook<F> {
 
     /// No self-connections: the diagonal of the recurrent part of a matrix.
     fn clear_own(&self, matrix: &mut [F]) {
-        let rows = matrix.chunks_exact_mut(self.n).skip(self.first_recurrent());
+        let rows = matrix.chunks_exact_mut(self.stride()).skip(self.first_recurrent());
         rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
     }
 }
 
 impl<F: Float> Synapses<F> for Textbook<F> {
-    fn drive(&mut self, sources: &[F], current: &mut [F]) {
+    fn prepare(&mut self, _: Backward<'_, F>, _: bool) {}
+
+    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
+        drive_rows(&self.w, sources, ahead, current);
         let Filters { alpha, zeta, .. } = self.filters;
-        kernels::weighted_rows(sources, &self.w, current);
-        current.iter_mut().for_each(|i| *i *= zeta);
-        for (z_bar, &s) in self.z_bar.iter_mut().zip(sources) {
-            *z_bar = (alpha * *z_bar + zeta * s).or_silence();
+        self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);
+        for (source, s) in sources.all() {
+            self.z_bar[source as usize] += zeta * s;
         }
+        self.z_bar.iter_mut().for_each(|z_bar| *z_bar = z_bar.or_silence());
     }
 
-    fn learn(&mut self, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
-        if let Some(signal) = signal {
-            signal.learning_signal(&mut self.l);
-        }
+    fn learn(&mut self, _: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+        let l = signal.map_or(&[][..], |signal| signal.l);
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
-        let (n, first_recurrent) = (self.n, self.first_recurrent());
+        let (n, first_recurrent) = (self.stride(), self.first_recurrent());
         self.steps += 1;
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
             let row = i * n..(i + 1) * n;
@@ -108,12 +111,12 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 }
                 (Some(_), Some(optimizer)) => {
                     let w = &mut self.w[row.clone()];
-                    eligibility.learn(&self.l, regulariser, e_bar, w, |w, g| optimizer.next(w, g));
+                    eligibility.learn(l, regulariser, e_bar, w, |w, g| optimizer.next(w, g));
                     Some(w)
                 }
                 (Some(_), None) => {
                     let g = &mut self.g[row.clone()];
-                    eligibility.learn(&self.l, regulariser, e_bar, g, |g, more| g + more);
+                    eligibility.learn(l, regulariser, e_bar, g, |g, more| g + more);
                     Some(g)
                 }
             };
@@ -133,9 +136,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn update(&mut self, r: Option<&[F]>, optimizer: Optimizer<F>) {
+    fn wants_signal(&self) -> bool {
+        true
+    }
+
+    fn update(&mut self, _: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
         if let Some(r) = r {
-            kernels::add_scaled_rows(r, &self.sum_e, &mut self.g);
+            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.g);
         }
         self.sum_e.fill(F::ZERO);
         let mut g = core::mem::take(&mut self.g);
@@ -144,34 +151,45 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.g = g;
     }
 
-    fn gradient(&self, r: Option<&[F]>) -> Vec<F> {
+    fn gradient(&self, _: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
         let mut g = self.g.clone();
         if let Some(r) = r {
-            kernels::add_scaled_rows(r, &self.sum_e, &mut g);
+            kernels::add_scaled_rows_by(r, &self.sum_e, &mut g);
         }
         self.clear_own(&mut g);
-        g
+        g.unpadded(self.n, self.stride())
     }
 
+    fn settle(&mut self, _: Backward<'_, F>) {}
+
     fn weights(&self) -> Vec<F> {
-        self.w.clone()
+        self.w.unpadded(self.n, self.stride())
     }
 
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
-        let start = first_source * self.n;
-        self.w[start..start + rows.len()].copy_from_slice(rows);
+        let (n, stride) = (self.n, self.stride());
+        let to = self.w.chunks_exact_mut(stride).skip(first_source);
+        to.zip(rows.chunks_exact(n)).for_each(|(to, from)| to[..n].copy_from_slice(from));
+    }
+
+    fn input_weights(&self) -> Option<&[F]> {
+        None
     }
 
     fn eligibility(&self) -> Vec<F> {
-        self.e_bar.clone()
+        self.e_bar.unpadded(self.n, self.stride())
     }
 
-    fn z_bar(&self) -> &[F] {
-        &self.z_bar
+    fn z_bar(&self) -> Vec<F> {
+        self.z_bar.clone()
     }
 
     fn all_finite(&self) -> bool {
         kernels::all_finite(&self.w)
+    }
+
+    fn within(&self) -> bool {
+        false
     }
 
     fn reset(&mut self) {

@@ -1,17 +1,6 @@
-//! The row operations that the time goes into. Plain loops over equal-length slices, so that the compiler vectorises them.
+//! The row operations of the textbook recursion. Plain loops over equal-length slices, so that the compiler vectorises them.
 
 use crate::Float;
-
-/// `sum_i s_i rows_i`, in the order of the sources; silent sources cost nothing.
-pub(crate) fn weighted_rows<F: Float>(sources: &[F], rows: &[F], sum: &mut [F]) {
-    sum.fill(F::ZERO);
-    let n = sum.len();
-    for (&s, row) in sources.iter().zip(rows.chunks_exact(n)) {
-        if s != F::ZERO {
-            add_scaled(s, row, sum);
-        }
-    }
-}
 
 /// Sets to 0 what has faded out, so that no subnormal number slows the next steps.
 pub(crate) fn silence<F: Float>(row: &mut [F]) {
@@ -78,7 +67,7 @@ pub(crate) fn add_scaled<F: Float>(scale: F, row: &[F], to: &mut [F]) {
 }
 
 /// `to_ij += r_j rows_ij`.
-pub(crate) fn add_scaled_rows<F: Float>(r: &[F], rows: &[F], to: &mut [F]) {
+pub(crate) fn add_scaled_rows_by<F: Float>(r: &[F], rows: &[F], to: &mut [F]) {
     for (to, row) in to.chunks_exact_mut(r.len()).zip(rows.chunks_exact(r.len())) {
         for ((to, &row), &r) in to.iter_mut().zip(row).zip(r) {
             *to += r * row;

@@ -1,0 +1,228 @@
+//! Rows of the factored form (section 3.1 of the method): what a spike reads and writes, how a row catches up, and the step of the factors.
+
+use super::{cut, cut_mut, kernel, prefetch};
+use crate::Float;
+use crate::aligned::UNIT;
+
+/// Columns of one pass, so that what a catch-up wrote is still in the first cache for the spike.
+const COLUMNS: usize = 512;
+
+/// One active source of a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visit<F> {
+    pub(crate) source: u32,
+    /// How many blocks it has waited; 0: none.
+    pub(crate) age: u32,
+    /// `s`.
+    pub(crate) value: F,
+    /// `a = alpha^-tau zeta s`.
+    pub(crate) shift: F,
+    /// `zt` as the source left it, before it catches up.
+    pub(crate) zt: F,
+    /// The column of the neuron that it is; beyond every column if it is an input.
+    pub(crate) own: usize,
+}
+
+/// What silent blocks, composed into one, do to a row: `A -= S C + T zt; C = k C + x zt`.
+#[derive(Clone, Copy)]
+pub(crate) struct Silence<'a, F> {
+    pub(crate) s: &'a [F],
+    pub(crate) t: &'a [F],
+    pub(crate) x: &'a [F],
+    pub(crate) k: F,
+}
+
+/// The factors that a spike meets, as the step before left them.
+#[derive(Clone, Copy)]
+pub(crate) struct Factors<'a, F> {
+    /// `Y = S X1 - T`.
+    pub(crate) y: &'a [F],
+    pub(crate) x1: &'a [F],
+}
+
+kernel! {
+    /// Every active source catches up, and then, row by row in their order, `sum_a += s A; sum_c += s C; A -= a Y; C -= a X1`.
+    /// `silences[age - 1]` is the composition of the last `age` blocks.
+    fn follow_spikes(
+        a: &mut [F],
+        c: &mut [F],
+        visits: &[Visit<F>],
+        silences: &[Silence<'_, F>],
+        factors: Factors<'_, F>,
+        sum_a: &mut [F],
+        sum_c: &mut [F],
+    ) {
+        let stride = sum_a.len();
+        assert!(a.len() == c.len() && sum_c.len() == stride && factors.y.len() == stride && factors.x1.len() == stride);
+        for (at, visit) in visits.iter().enumerate() {
+            let row = visit.source as usize * stride;
+            let next = visits.get(at + 1).map_or(a.len(), |next| next.source as usize * stride);
+            let (row_a, row_c) = (&mut a[row..row + stride], &mut c[row..row + stride]);
+            let mut from = 0;
+            while from < stride {
+                let to = stride.min(from + COLUMNS);
+                if let Some(age) = (visit.age as usize).checked_sub(1) {
+                    let Silence { s, t, x, k } = silences[age];
+                    let (s, t, x) = (&s[from..to], &t[from..to], &x[from..to]);
+                    let (row_a, row_c) = (&mut row_a[from..to], &mut row_c[from..to]);
+                    for j in 0..s.len() {
+                        row_a[j] -= I::fma(s[j], row_c[j], t[j] * visit.zt);
+                        row_c[j] = I::fma(k, row_c[j], x[j] * visit.zt);
+                    }
+                    clear(visit.own.wrapping_sub(from), row_a, row_c);
+                }
+                for j in (from..to).step_by(UNIT) {
+                    // SAFETY: j + UNIT <= stride, the length of every row here.
+                    let (ra, rc, sa, sc, y, x) = unsafe {
+                        (
+                            cut_mut::<F, UNIT>(row_a, j),
+                            cut_mut::<F, UNIT>(row_c, j),
+                            cut_mut::<F, UNIT>(sum_a, j),
+                            cut_mut::<F, UNIT>(sum_c, j),
+                            cut::<F, UNIT>(factors.y, j),
+                            cut::<F, UNIT>(factors.x1, j),
+                        )
+                    };
+                    for l in 0..UNIT {
+                        sa[l] = I::fma(visit.value, ra[l], sa[l]);
+                        sc[l] = I::fma(visit.value, rc[l], sc[l]);
+                        ra[l] = I::fma(-visit.shift, y[l], ra[l]);
+                        rc[l] = I::fma(-visit.shift, x[l], rc[l]);
+                    }
+                }
+                from = to;
+            }
+            clear(visit.own, row_a, row_c);
+            let _ = next;
+        }
+    }
+}
+
+/// A neuron has no synapse to itself: its own places stay 0.
+#[inline(always)]
+fn clear<F: Float>(own: usize, a: &mut [F], c: &mut [F]) {
+    if let (Some(a), Some(c)) = (a.get_mut(own), c.get_mut(own)) {
+        *a = F::ZERO;
+        *c = F::ZERO;
+    }
+}
+
+kernel! {
+    /// A row that waited: `A -= S C + T zt; C = k C + x zt`. Returns whether anything is left of `C`.
+    fn catch_up(silence: Silence<'_, F>, zt: F, a: &mut [F], c: &mut [F]) -> bool {
+        let Silence { s, t, x, k } = silence;
+        let n = a.len();
+        let (s, t, x, c) = (&s[..n], &t[..n], &x[..n], &mut c[..n]);
+        let mut left = [F::ZERO; UNIT];
+        for j in (0..n).step_by(UNIT) {
+            for l in 0..UNIT {
+                let at = j + l;
+                a[at] -= I::fma(s[at], c[at], t[at] * zt);
+                c[at] = I::fma(k, c[at], x[at] * zt).or_silence();
+                left[l] += c[at].abs();
+            }
+        }
+        left.iter().any(|&left| left != F::ZERO)
+    }
+}
+
+/// The scalars of one step.
+#[derive(Clone, Copy)]
+pub(crate) struct StepScales<F> {
+    /// `alpha^tau`
+    pub(crate) alpha: F,
+    /// `zeta_e kappa_e^-tau`
+    pub(crate) grow: F,
+    /// `eta kappa_e^tau`
+    pub(crate) learn: F,
+    /// `eta`
+    pub(crate) eta: F,
+}
+
+/// The factors of the neurons, to be moved on.
+pub(crate) struct FactorsMut<'a, F> {
+    pub(crate) x1: &'a mut [F],
+    pub(crate) s: &'a mut [F],
+    pub(crate) t: &'a mut [F],
+    pub(crate) y: &'a mut [F],
+}
+
+kernel! {
+    /// `X1 += c kappa_e^-tau ez; dS = eta kappa_e^tau L; S += dS; T += dS X1 + eta r ez; Y = S X1 - T`, with `ez = psi alpha^tau`.
+    /// `l` and `r` may be empty: nothing is learned. Returns whether every factor is within `limit`.
+    fn step_factors(scales: StepScales<F>, psi: &[F], l: &[F], r: &[F], limit: F, to: FactorsMut<'_, F>) -> bool {
+        let n = psi.len();
+        let FactorsMut { x1, s, t, y } = to;
+        let (x1, s, t, y) = (&mut x1[..n], &mut s[..n], &mut t[..n], &mut y[..n]);
+        let mut beyond = [F::ZERO; UNIT];
+        for from in (0..n).step_by(UNIT) {
+            for lane in 0..UNIT {
+                let j = from + lane;
+                x1[j] = I::fma(scales.grow * scales.alpha, psi[j], x1[j]);
+            }
+            if !l.is_empty() {
+                let l = &l[..n];
+                for lane in 0..UNIT {
+                    let j = from + lane;
+                    let ds = scales.learn * l[j];
+                    s[j] += ds;
+                    t[j] = I::fma(ds, x1[j], t[j]);
+                }
+            }
+            if !r.is_empty() {
+                let r = &r[..n];
+                for lane in 0..UNIT {
+                    let j = from + lane;
+                    t[j] = I::fma(scales.eta * r[j], psi[j] * scales.alpha, t[j]);
+                }
+            }
+            for lane in 0..UNIT {
+                let j = from + lane;
+                y[j] = I::fma(s[j], x1[j], -t[j]);
+                let within = s[j].abs() <= limit && t[j].abs() <= limit && x1[j].abs() <= limit;
+                beyond[lane] += if within { F::ZERO } else { F::ONE };
+            }
+        }
+        beyond.iter().all(|&beyond| beyond == F::ZERO)
+    }
+}
+
+kernel! {
+    /// `I += sum_a - S sum_c - T sum_zt`.
+    fn current_of_factors(sum_a: &[F], sum_c: &[F], s: &[F], t: &[F], sum_zt: F, current: &mut [F]) {
+        let n = current.len();
+        let (sum_a, sum_c, s, t) = (&sum_a[..n], &sum_c[..n], &s[..n], &t[..n]);
+        for j in 0..n {
+            current[j] += sum_a[j] - I::fma(s[j], sum_c[j], t[j] * sum_zt);
+        }
+    }
+}
+
+/// What one block does to the rows of a source that is silent in it, or several composed.
+pub(crate) struct SilenceMut<'a, F> {
+    pub(crate) s: &'a mut [F],
+    pub(crate) t: &'a mut [F],
+    pub(crate) x: &'a mut [F],
+}
+
+kernel! {
+    /// `first`, then `last`, as one: `S = S1 + k1 S2; T = T1 + x1 S2 + a1 T2; x = k2 x1 + a1 x2`.
+    fn compose(first: Silence<'_, F>, first_a: F, last: Silence<'_, F>, to: SilenceMut<'_, F>) {
+        let n = to.s.len();
+        let (s1, t1, x1) = (&first.s[..n], &first.t[..n], &first.x[..n]);
+        let (s2, t2, x2) = (&last.s[..n], &last.t[..n], &last.x[..n]);
+        let (s, t, x) = (to.s, &mut to.t[..n], &mut to.x[..n]);
+        for j in 0..n {
+            s[j] = I::fma(first.k, s2[j], s1[j]);
+            t[j] = I::fma(first_a, t2[j], I::fma(x1[j], s2[j], t1[j]));
+            x[j] = I::fma(first_a, x2[j], last.k * x1[j]);
+        }
+    }
+}
+
+/// Asks for the start of a row; the processor's own prefetcher takes over from there.
+pub(crate) fn expect_row<F>(rows: &[F], at: usize) {
+    for line in 0..4 {
+        prefetch(rows, at + line * UNIT);
+    }
+}

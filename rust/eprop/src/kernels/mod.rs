@@ -1,0 +1,83 @@
+//! The row operations that the time goes into: the only unsafe code of the crate, beside [`crate::aligned`].
+//! Each kernel is a safe function, written once, compiled for each instruction set, dispatched at run time.
+#![allow(unsafe_code, reason = "instruction sets beyond the baseline, and rows cut without bounds checks")]
+
+mod block;
+mod factored;
+pub(crate) mod isa;
+mod neuron;
+mod rows;
+mod textbook;
+
+pub(crate) use block::{Carry, Finish, Gather, Rate, Scan, gather, scan};
+pub(crate) use factored::{
+    Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit, catch_up, compose, current_of_factors, follow_spikes,
+    step_factors,
+};
+pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
+pub(crate) use rows::{
+    add_row, add_rows, add_scaled_rows, dot_rows, mix_rows, multiply_add, nonzeros, scale_row, send_and_shift,
+};
+pub(crate) use textbook::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
+
+/// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2
+/// function, and the choice between them.
+macro_rules! kernel {
+    ($(#[$meta:meta])* fn $name:ident $(<const $width:ident>)? ($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
+        $(#[$meta])*
+        #[inline]
+        pub(crate) fn $name<F: crate::Float $(, const $width: usize)?>($($arg: $type),*) $(-> $out)? {
+            #[inline(always)]
+            fn body<I: crate::kernels::isa::Isa, F: crate::Float $(, const $width: usize)?>($($arg: $type),*) $(-> $out)? $body
+
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2<F: crate::Float $(, const $width: usize)?>($($arg: $type),*) $(-> $out)? {
+                    body::<crate::kernels::isa::Avx2, F $(, $width)?>($($arg),*)
+                }
+                if crate::kernels::isa::avx2() {
+                    // SAFETY: the processor has AVX2 and FMA, or the path would not have been chosen.
+                    return unsafe { avx2::<F $(, $width)?>($($arg),*) };
+                }
+            }
+            body::<crate::kernels::isa::Portable, F $(, $width)?>($($arg),*)
+        }
+    };
+}
+use kernel;
+
+/// `W` numbers of `row` from `at` on, as an array, so that loops over it unroll into vectors.
+///
+/// # Safety
+/// `at + W <= row.len()`.
+#[inline(always)]
+unsafe fn cut<F, const W: usize>(row: &[F], at: usize) -> &[F; W] {
+    debug_assert!(at + W <= row.len());
+    // SAFETY: the caller's promise; an array has its element's alignment.
+    unsafe { &*row.as_ptr().add(at).cast() }
+}
+
+/// As [`cut`], to write.
+///
+/// # Safety
+/// `at + W <= row.len()`.
+#[inline(always)]
+unsafe fn cut_mut<F, const W: usize>(row: &mut [F], at: usize) -> &mut [F; W] {
+    debug_assert!(at + W <= row.len());
+    // SAFETY: the caller's promise; an array has its element's alignment.
+    unsafe { &mut *row.as_mut_ptr().add(at).cast() }
+}
+
+/// Asks for the cache line at `row[at]` ahead of its use; beyond the end it does nothing.
+#[inline(always)]
+fn prefetch<F>(row: &[F], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if at < row.len() {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing; the address lies within the slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (row, at);
+}

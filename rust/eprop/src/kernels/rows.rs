@@ -1,0 +1,197 @@
+//! Sums of rows: what a step's sources send, and products of whole pieces.
+//! Every sum runs over its sources in one order, one accumulator per number, whatever is known at once.
+
+use super::{cut, cut_mut, kernel, prefetch};
+use crate::aligned::UNIT;
+
+/// Rows taken in one pass over the accumulators.
+const GROUP: usize = 8;
+/// Columns of one pass, so that the accumulators stay in the first cache.
+const COLUMNS: usize = 1024;
+
+kernel! {
+    /// `sum_j += sum_i rows_ij` over the rows `index`, in that order. `sum` is as long as a row, a multiple of [`UNIT`].
+    fn add_rows(rows: &[F], index: &[u32], sum: &mut [F]) {
+        let stride = sum.len();
+        let row = |i: u32| &rows[i as usize * stride..][..stride];
+        let mut from = 0;
+        while from < stride {
+            let to = stride.min(from + COLUMNS);
+            for (g, group) in index.chunks(GROUP).enumerate() {
+                let next = index.get((g + 1) * GROUP..).unwrap_or(&[]);
+                if let Ok(group) = <&[u32; GROUP]>::try_from(group) {
+                    let group = group.map(row);
+                    for j in (from..to).step_by(UNIT) {
+                        // SAFETY: j is a multiple of UNIT below the length of every row, which is a multiple of UNIT.
+                        let mut acc = unsafe { *cut::<F, UNIT>(sum, j) };
+                        for row in group {
+                            // SAFETY: as above.
+                            let row = unsafe { cut::<F, UNIT>(row, j) };
+                            for l in 0..UNIT {
+                                acc[l] += row[l];
+                            }
+                        }
+                        // SAFETY: as above.
+                        unsafe { *cut_mut::<F, UNIT>(sum, j) = acc };
+                        if let Some(&i) = next.get((j - from) / UNIT % GROUP) {
+                            prefetch(rows, i as usize * stride + j);
+                        }
+                    }
+                } else {
+                    for row in group.iter().map(|&i| row(i)) {
+                        for (sum, &w) in sum[from..to].iter_mut().zip(&row[from..to]) {
+                            *sum += w;
+                        }
+                    }
+                }
+            }
+            from = to;
+        }
+    }
+}
+
+kernel! {
+    /// `sum_j += sum_i scale_i rows_ij`, in the order of `index`.
+    fn add_scaled_rows(rows: &[F], index: &[u32], scale: &[F], sum: &mut [F]) {
+        let stride = sum.len();
+        for (&i, &s) in index.iter().zip(scale) {
+            let row = &rows[i as usize * stride..][..stride];
+            for (sum, &w) in sum.iter_mut().zip(row) {
+                *sum = I::fma(s, w, *sum);
+            }
+        }
+    }
+}
+
+kernel! {
+    /// `c_mj += sum_k a_mk b_kj`, k ascending, one accumulator per number: the bits of the same sum over rows one by one.
+    /// `a_mk` lies at `a[m a_strides.0 + k a_strides.1]`; rows of `b` and `c` are `width` long, a multiple of [`UNIT`].
+    fn multiply_add(a: &[F], a_strides: (usize, usize), inner: usize, b: &[F], c: &mut [F], width: usize) {
+        const TALL: usize = 4;
+        let outer = c.len() / width;
+        let b = &b[..inner * width];
+        if outer == 0 || inner == 0 {
+            return;
+        }
+        assert!((outer - 1) * a_strides.0 + (inner - 1) * a_strides.1 < a.len());
+        let mut m = 0;
+        while m < outer {
+            let tall = TALL.min(outer - m);
+            for j in (0..width).step_by(UNIT) {
+                let mut acc = [[F::ZERO; UNIT]; TALL];
+                for (t, acc) in acc.iter_mut().enumerate().take(tall) {
+                    // SAFETY: (m + t + 1) width <= c.len(), and j + UNIT <= width.
+                    *acc = unsafe { *cut(c, (m + t) * width + j) };
+                }
+                for k in 0..inner {
+                    // SAFETY: k < inner, j + UNIT <= width, and b holds inner rows of width.
+                    let row = unsafe { cut::<F, UNIT>(b, k * width + j) };
+                    for (t, acc) in acc.iter_mut().enumerate() {
+                        // A row beyond the last repeats the last: its sum is thrown away.
+                        let t = t.min(tall - 1);
+                        // SAFETY: m + t < outer and k < inner; the assertion above holds the last such place.
+                        let s = unsafe { *a.get_unchecked((m + t) * a_strides.0 + k * a_strides.1) };
+                        for l in 0..UNIT {
+                            acc[l] = I::fma(s, row[l], acc[l]);
+                        }
+                    }
+                }
+                for (t, acc) in acc.iter().enumerate().take(tall) {
+                    // SAFETY: as where it was read.
+                    unsafe { *cut_mut(c, (m + t) * width + j) = *acc };
+                }
+            }
+            m += tall;
+        }
+    }
+}
+
+kernel! {
+    /// Writes the indices of what is not 0, ascending, and returns how many. `index` is at least as long as `values`.
+    fn nonzeros(values: &[F], index: &mut [u32]) -> usize {
+        let index = &mut index[..values.len()];
+        let mut count = 0;
+        for (c, chunk) in values.chunks(UNIT).enumerate() {
+            let mut any = false;
+            for &x in chunk {
+                any |= x != F::ZERO;
+            }
+            if !any {
+                continue;
+            }
+            for (l, &x) in chunk.iter().enumerate() {
+                // SAFETY: count grows by at most one per value seen before this one.
+                unsafe { *index.get_unchecked_mut(count) = (c * UNIT + l) as u32 };
+                count += usize::from(x != F::ZERO);
+            }
+        }
+        count
+    }
+}
+
+kernel! {
+    /// `l_j = sum_k scale_k rows_kj`, k ascending; as many rows as scales, each as long as `l`.
+    fn mix_rows(rows: &[F], scale: &[F], l: &mut [F]) {
+        let stride = l.len();
+        assert!(rows.len() >= scale.len() * stride);
+        for j in (0..stride).step_by(UNIT) {
+            let mut acc = [F::ZERO; UNIT];
+            for (k, &s) in scale.iter().enumerate() {
+                // SAFETY: the assertion above; j + UNIT <= stride.
+                let row = unsafe { cut::<F, UNIT>(rows, k * stride + j) };
+                for lane in 0..UNIT {
+                    acc[lane] = I::fma(s, row[lane], acc[lane]);
+                }
+            }
+            l[j..j + UNIT].copy_from_slice(&acc);
+        }
+    }
+}
+
+kernel! {
+    /// `to_j += scale row_j`.
+    fn add_row(scale: F, row: &[F], to: &mut [F]) {
+        for (to, &x) in to.iter_mut().zip(row) {
+            *to = I::fma(scale, x, *to);
+        }
+    }
+}
+
+kernel! {
+    /// `to_j *= scale`.
+    fn scale_row(scale: F, to: &mut [F]) {
+        for to in to {
+            *to *= scale;
+        }
+    }
+}
+
+kernel! {
+    /// One spike of a feed-forward source whose row is in factors: `sum += s row`, then `row += shift v`.
+    fn send_and_shift(s: F, shift: F, v: &[F], row: &mut [F], sum: &mut [F]) {
+        let n = row.len();
+        let (v, sum) = (&v[..n], &mut sum[..n]);
+        for j in 0..n {
+            sum[j] = I::fma(s, row[j], sum[j]);
+            row[j] = I::fma(shift, v[j], row[j]);
+        }
+    }
+}
+
+kernel! {
+    /// `to_i = sum_j rows_ij x_j`: as many rows as `to`, each as long as `x`; lanes of [`UNIT`] are summed last.
+    fn dot_rows(rows: &[F], x: &[F], to: &mut [F]) {
+        let stride = x.len();
+        for (to, row) in to.iter_mut().zip(rows.chunks_exact(stride)) {
+            let mut acc = [F::ZERO; UNIT];
+            for j in (0..stride).step_by(UNIT) {
+                // SAFETY: row and x are stride long, a multiple of UNIT.
+                let (row, x) = unsafe { (cut::<F, UNIT>(row, j), cut::<F, UNIT>(x, j)) };
+                for l in 0..UNIT {
+                    acc[l] = I::fma(row[l], x[l], acc[l]);
+                }
+            }
+            *to = acc.iter().copied().sum();
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! The factored form (section 3.1): weights that change at every step, for one or two row operations per spike.
+//! Nothing is approximated: at every moment, u steps into a base block of B,
+//!
+//! `W = A - S C - T zt`, `e_bar = kappa_e^u (C + X1 zt)`, `z_bar = alpha^u zt`,
+//!
+//! with rows `A`, `C` and a number `zt` per source, and factors `S`, `T`, `X1` per neuron, which are all that a step without spikes
+//! touches. A source that is silent waits at the end of a block, and catches up with all blocks it missed, composed into one.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{Filters, Synapses, base_block};
+use crate::aligned::Aligned;
+use crate::feedback::{Backward, Signal};
+use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
+use crate::optimizer::Optimizer;
+use crate::persist::Persist;
+use crate::sources::Sources;
+use crate::{Error, Float};
+
+/// So many blocks a source may wait; then it is made to catch up.
+const PATIENCE: usize = 16;
+/// `Factored::seen` of a source with no trace at all: nothing waits for it.
+const NEVER: u64 = u64::MAX;
+/// Factors below this cannot have driven finite weights out of the finite range: see `within`.
+const LIMIT: f64 = 1e9;
+
+/// The rows of every source and the factors of every neuron.
+#[derive(Clone, Debug)]
+pub(crate) struct Factored<F> {
+    n: usize,
+    n_inputs: usize,
+    filters: Filters<F>,
+    powers: Powers<F>,
+    a: Aligned<F>,
+    c: Aligned<F>,
+    zt: Vec<F>,
+    /// The block that a source's row belongs to.
+    seen: Vec<u64>,
+    x1: Aligned<F>,
+    s: Aligned<F>,
+    t: Aligned<F>,
+    past: Past<F>,
+    /// Steps since `reset`, and the blocks ended since.
+    steps: u64,
+    block: u64,
+    /// Whether the last step was one of learning.
+    learned: bool,
+    /// `S X1 - T`.
+    y: Aligned<F>,
+    within: bool,
+    sum_a: Aligned<F>,
+    sum_c: Aligned<F>,
+    visits: Vec<Visit<F>>,
+}
+
+impl<F: Float> Factored<F> {
+    /// `w`: P rows of N, unpadded. `alpha` and `kappa_e` in float64, for their powers.
+    pub(crate) fn new(w: &[F], n: usize, n_inputs: usize, stride: usize, filters: Filters<F>, powers: Powers<F>) -> Self {
+        let p = n_inputs + n;
+        let row = || Aligned::zeros(stride);
+        Self {
+            n,
+            n_inputs,
+            filters,
+            powers,
+            a: Aligned::rows(w, n, stride),
+            c: Aligned::zeros(p * stride),
+            zt: vec![F::ZERO; p],
+            seen: vec![NEVER; p],
+            x1: row(),
+            s: row(),
+            t: row(),
+            past: Past::new(stride),
+            steps: 0,
+            block: 0,
+            learned: false,
+            y: row(),
+            within: kernels::all_finite(w),
+            sum_a: row(),
+            sum_c: row(),
+            visits: Vec::with_capacity(p),
+        }
+    }
+
+    /// Bytes of everything, `None` where the count overflows.
+    pub(crate) fn bytes_for(p: usize, stride: usize, base: usize) -> Option<usize> {
+        let rows = p.checked_mul(2)?.checked_add(6 + 3 * (PATIENCE + 1))?;
+        stride
+            .checked_mul(rows)?
+            .checked_add(p)?
+            .checked_add(base.checked_mul(4)?)?
+            .checked_mul(size_of::<F>())?
+            .checked_add(p.checked_mul(size_of::<u64>() + size_of::<Visit<F>>())?)
+    }
+
+    /// Steps since the start of the base block; before the first step, 0.
+    fn u(&self) -> usize {
+        (self.steps.saturating_sub(1) % self.powers.len() as u64) as usize
+    }
+
+    fn stride(&self) -> usize {
+        self.x1.len()
+    }
+
+    fn row(&self) -> Aligned<F> {
+        Aligned::zeros(self.stride())
+    }
+
+    fn own(&self, source: usize) -> Option<usize> {
+        source.checked_sub(self.n_inputs)
+    }
+
+    /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
+    fn end_block(&mut self, alpha: F, kappa_e: F) {
+        if kappa_e != F::ONE {
+            kernels::scale_row(kappa_e, &mut self.x1);
+        }
+        self.past.push(Silence { s: &self.s, t: &self.t, x: &self.x1, k: kappa_e }, alpha);
+        self.block += 1;
+        for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
+            row.fill(F::ZERO);
+        }
+        for source in 0..self.seen.len() {
+            if self.age(source) == PATIENCE {
+                self.catch_up(source);
+            }
+        }
+    }
+
+    /// How many blocks a source has waited.
+    fn age(&self, source: usize) -> usize {
+        match self.seen[source] {
+            NEVER => 0,
+            seen => (self.block - seen) as usize,
+        }
+    }
+
+    fn catch_up(&mut self, source: usize) {
+        let age = self.age(source);
+        if age == 0 {
+            return;
+        }
+        let (silence, alpha) = self.past.last(age);
+        let row = source * self.stride()..(source + 1) * self.stride();
+        let zt = self.zt[source];
+        let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
+        self.zt[source] = (alpha * zt).or_silence();
+        self.seen[source] = if left || self.zt[source] != F::ZERO { self.block } else { NEVER };
+        self.clear_own(source);
+    }
+
+    /// A neuron has no synapse to itself: its own places stay 0.
+    fn clear_own(&mut self, source: usize) {
+        if let Some(j) = self.own(source) {
+            let at = source * self.stride() + j;
+            self.a[at] = F::ZERO;
+            self.c[at] = F::ZERO;
+        }
+    }
+
+    /// `W` and `e_bar` of a source, into rows of the padded length.
+    fn read(&self, source: usize, w: &mut [F], e_bar: &mut [F]) {
+        let row = source * self.stride()..(source + 1) * self.stride();
+        w.copy_from_slice(&self.a[row.clone()]);
+        e_bar.copy_from_slice(&self.c[row]);
+        // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
+        let (now, zt) = (self.now(), self.zt[source]);
+        match self.age(source) {
+            _ if self.seen[source] == NEVER => {}
+            0 => _ = kernels::catch_up(now, zt, w, e_bar),
+            age => {
+                let (waited, alpha) = self.past.last(age);
+                let (mut s, mut t, mut x) = (self.row(), self.row(), self.row());
+                let to = SilenceMut { s: &mut s, t: &mut t, x: &mut x };
+                kernels::compose(waited, alpha, now, to);
+                kernels::catch_up(Silence { s: &s, t: &t, x: &x, k: waited.k * now.k }, zt, w, e_bar);
+            }
+        }
+        kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
+        if let Some(j) = self.own(source) {
+            w[j] = F::ZERO;
+            e_bar[j] = F::ZERO;
+        }
+    }
+
+    /// The block so far: folded into the rows it leaves the factors 0.
+    fn now(&self) -> Silence<'_, F> {
+        Silence { s: &self.s, t: &self.t, x: &self.x1, k: F::ONE }
+    }
+
+    /// All rows as they are now, factors 0.
+    fn fold(&mut self) {
+        for source in 0..self.seen.len() {
+            self.catch_up(source);
+            if self.seen[source] == NEVER {
+                continue;
+            }
+            let row = source * self.stride()..(source + 1) * self.stride();
+            let (a, c) = (&mut self.a[row.clone()], &mut self.c[row]);
+            let now = Silence { s: &self.s, t: &self.t, x: &self.x1, k: F::ONE };
+            kernels::catch_up(now, self.zt[source], a, c);
+            self.clear_own(source);
+        }
+        for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
+            row.fill(F::ZERO);
+        }
+    }
+
+    fn read_all(&self) -> (Vec<F>, Vec<F>) {
+        let p = self.seen.len();
+        let (mut weights, mut traces) = (Vec::with_capacity(p * self.n), Vec::with_capacity(p * self.n));
+        let (mut w, mut e_bar) = (self.row(), self.row());
+        for source in 0..p {
+            self.read(source, &mut w, &mut e_bar);
+            weights.extend_from_slice(&w[..self.n]);
+            traces.extend_from_slice(&e_bar[..self.n]);
+        }
+        (weights, traces)
+    }
+
+    /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i`.
+    fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> F {
+        self.visits.clear();
+        let mut sum_zt = F::ZERO;
+        let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
+        let limit = F::cast(LIMIT);
+        for (source, value) in sources.all() {
+            let at = source as usize;
+            let (age, zt) = (self.age(at), self.zt[at]);
+            let caught_up = if age == 0 { zt } else { self.past.last(age).1 * zt };
+            sum_zt += value * caught_up;
+            if let Some(j) = self.own(at) {
+                // The sum over all sources holds a neuron's own, which does not reach it.
+                current[j] += self.t[j] * (value * caught_up);
+            }
+            let shift = up * value;
+            let own = self.own(at).unwrap_or(usize::MAX);
+            self.visits.push(Visit { source, age: age as u32, value, shift, zt, own });
+            self.zt[at] = caught_up + shift;
+            self.within &= self.zt[at].abs() <= limit;
+            self.seen[at] = self.block;
+        }
+        sum_zt
+    }
+}
+
+impl<F: Float> Synapses<F> for Factored<F> {
+    /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
+    /// that does not learn: to a row that is a block in which nothing decays.
+    fn prepare(&mut self, _: Backward<'_, F>, learning: bool) {
+        if !learning && self.learned {
+            self.end_block(F::ONE, F::ONE);
+        }
+        self.learned = learning;
+    }
+
+    fn drive(&mut self, sources: &Sources<'_, F>, _: Option<&[F]>, current: &mut [F]) {
+        if self.steps > 0 && self.steps % self.powers.len() as u64 == 0 {
+            self.end_block(self.powers.alpha_block, self.powers.kappa_block);
+        }
+        self.steps += 1;
+        current.fill(F::ZERO);
+        let sum_zt = self.list(sources, current);
+        self.sum_a.fill(F::ZERO);
+        self.sum_c.fill(F::ZERO);
+        let silences = self.past.silences();
+        let factors = Factors { y: &self.y, x1: &self.x1 };
+        kernels::follow_spikes(&mut self.a, &mut self.c, &self.visits, &silences, factors, &mut self.sum_a, &mut self.sum_c);
+        kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
+    }
+
+    fn learn(&mut self, _: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+        let u = self.u();
+        let eta = apply.map_or(F::ZERO, Optimizer::linear);
+        let scales = StepScales {
+            alpha: self.powers.alpha_down[u],
+            grow: self.filters.zeta_e * self.powers.kappa_up[u],
+            learn: eta * self.powers.kappa_down[u],
+            eta,
+        };
+        let l = signal.map_or(&[][..], |signal| signal.l);
+        let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
+        let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
+        self.within &= kernels::step_factors(scales, psi, l, r, F::cast(LIMIT), factors);
+    }
+
+    fn wants_signal(&self) -> bool {
+        true
+    }
+
+    // Every gradient has been applied with its step.
+    fn update(&mut self, _: Backward<'_, F>, _: Option<&[F]>, _: Optimizer<F>) {}
+
+    fn gradient(&self, _: Backward<'_, F>, _: Option<&[F]>) -> Vec<F> {
+        vec![F::ZERO; self.seen.len() * self.n]
+    }
+
+    fn settle(&mut self, _: Backward<'_, F>) {}
+
+    fn weights(&self) -> Vec<F> {
+        self.read_all().0
+    }
+
+    fn set_weights(&mut self, first_source: usize, rows: &[F]) {
+        self.fold();
+        let (n, stride) = (self.n, self.stride());
+        let to = self.a.chunks_exact_mut(stride).skip(first_source);
+        to.zip(rows.chunks_exact(n)).for_each(|(to, from)| to[..n].copy_from_slice(from));
+    }
+
+    fn input_weights(&self) -> Option<&[F]> {
+        None
+    }
+
+    fn eligibility(&self) -> Vec<F> {
+        self.read_all().1
+    }
+
+    fn z_bar(&self) -> Vec<F> {
+        let down = self.powers.alpha_down[self.u()];
+        let waited = |source| match self.age(source) {
+            0 => F::ONE,
+            age => self.past.last(age).1,
+        };
+        (0..self.zt.len()).map(|source| (down * (waited(source) * self.zt[source])).or_silence()).collect()
+    }
+
+    fn all_finite(&self) -> bool {
+        kernels::all_finite(&self.weights())
+    }
+
+    /// Within the limit, `|S C|` and `|T zt|` are at most 1e9 times numbers that are themselves sums of at most 1e18: an update cannot have
+    /// made a finite weight infinite.
+    fn within(&self) -> bool {
+        self.within
+    }
+
+    fn checked(&mut self) {
+        let limit = F::cast(LIMIT);
+        let small = |row: &[F]| row.iter().all(|x| x.abs() <= limit);
+        self.within = [&self.x1, &self.s, &self.t].into_iter().all(|row| small(row)) && small(&self.zt);
+    }
+
+    /// To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
+    fn reset(&mut self) {
+        if self.steps > 0 {
+            self.x1.fill(F::ZERO);
+            self.end_block(F::ZERO, F::ZERO);
+        }
+        self.steps = 0;
+        self.learned = false;
+    }
+}
+
+impl<F: Float> Persist for Factored<F> {
+    fn save(&self, out: &mut Vec<u8>) {
+        for rows in [&self.a, &self.c, &self.x1, &self.s, &self.t] {
+            rows.save(out);
+        }
+        self.zt.save(out);
+        self.seen.save(out);
+        self.past.save(out);
+        self.steps.save(out);
+        self.block.save(out);
+        [self.within, self.learned].iter().for_each(|&flag| u32::from(flag).save(out));
+    }
+
+    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
+        for rows in [&mut self.a, &mut self.c, &mut self.x1, &mut self.s, &mut self.t] {
+            rows.load(bytes)?;
+        }
+        self.zt.load(bytes)?;
+        self.seen.load(bytes)?;
+        self.past.load(bytes)?;
+        self.steps.load(bytes)?;
+        self.block.load(bytes)?;
+        for flag in [&mut self.within, &mut self.learned] {
+            let mut bit = 0_u32;
+            bit.load(bytes)?;
+            *flag = bit != 0;
+        }
+        let waits = |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= self.past.len as u64;
+        if !self.seen.iter().all(waits) {
+            return Err(Error::State { reason: "sources of blocks that are not kept".into() });
+        }
+        // What is not saved: `Y`, made by a step in which nothing happens.
+        self.sum_a.fill(F::ZERO);
+        let nothing = StepScales { alpha: F::ZERO, grow: F::ZERO, learn: F::ZERO, eta: F::ZERO };
+        let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
+        kernels::step_factors(nothing, &self.sum_a, &[], &[], F::ONE, factors);
+        Ok(())
+    }
+
+    fn numbers(&self) -> usize {
+        self.c.len() + self.zt.len() + 3 * self.stride() + self.past.numbers()
+    }
+
+    fn bytes(&self) -> usize {
+        let rows = [&self.a, &self.c, &self.x1, &self.s, &self.t, &self.y, &self.sum_a, &self.sum_c];
+        let rows: usize = rows.into_iter().map(|row| row.bytes()).sum();
+        let lists = self.seen.bytes() + self.visits.capacity() * size_of::<Visit<F>>();
+        rows + lists + self.zt.bytes() + self.past.bytes() + self.powers.bytes()
+    }
+}
+
+/// `alpha^u`, `kappa_e^u` and their inverses within a base block.
+#[derive(Clone, Debug)]
+pub(crate) struct Powers<F> {
+    alpha_down: Vec<F>,
+    alpha_up: Vec<F>,
+    kappa_down: Vec<F>,
+    kappa_up: Vec<F>,
+    alpha_block: F,
+    kappa_block: F,
+}
+
+impl<F: Float> Powers<F> {
+    /// For time constants in steps and their decays.
+    pub(crate) fn new(tau_mem: f64, tau_trace: f64, alpha: f64, kappa_e: f64) -> Self {
+        let block = base_block(if tau_mem < tau_trace { tau_mem } else { tau_trace });
+        let table = |decay: f64, sign: f64| (0..block).map(|u| F::cast(libm::pow(decay, sign * u as f64))).collect();
+        Self {
+            alpha_down: table(alpha, 1.0),
+            alpha_up: table(alpha, -1.0),
+            kappa_down: table(kappa_e, 1.0),
+            kappa_up: table(kappa_e, -1.0),
+            alpha_block: F::cast(libm::pow(alpha, block as f64)),
+            kappa_block: F::cast(libm::pow(kappa_e, block as f64)),
+        }
+    }
+
+    /// Steps to a base block.
+    pub(crate) fn len(&self) -> usize {
+        self.alpha_down.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.alpha_down.bytes() + self.alpha_up.bytes() + self.kappa_down.bytes() + self.kappa_up.bytes()
+    }
+}
+
+/// What the last blocks do to whoever was silent in them: entry m is the last m + 1 of them, composed.
+#[derive(Clone, Debug)]
+struct Past<F> {
+    stride: usize,
+    len: usize,
+    s: Aligned<F>,
+    t: Aligned<F>,
+    x: Aligned<F>,
+    k: Vec<F>,
+    a: Vec<F>,
+}
+
+impl<F: Float> Past<F> {
+    fn new(stride: usize) -> Self {
+        let rows = || Aligned::zeros(PATIENCE * stride);
+        Self {
+            stride,
+            len: 0,
+            s: rows(),
+            t: rows(),
+            x: rows(),
+            k: vec![F::ONE; PATIENCE],
+            a: vec![F::ONE; PATIENCE],
+        }
+    }
+
+    /// Composes every entry with one more block, and begins an entry with it.
+    fn push(&mut self, block: Silence<'_, F>, block_a: F) {
+        let stride = self.stride;
+        self.len = PATIENCE.min(self.len + 1);
+        for m in (1..self.len).rev() {
+            let cut = m * stride;
+            let (s1, s) = self.s.split_at_mut(cut);
+            let (t1, t) = self.t.split_at_mut(cut);
+            let (x1, x) = self.x.split_at_mut(cut);
+            let from = cut - stride;
+            let first = Silence { s: &s1[from..], t: &t1[from..], x: &x1[from..], k: self.k[m - 1] };
+            let to = SilenceMut { s: &mut s[..stride], t: &mut t[..stride], x: &mut x[..stride] };
+            kernels::compose(first, self.a[m - 1], block, to);
+            self.k[m] = self.k[m - 1] * block.k;
+            self.a[m] = self.a[m - 1] * block_a;
+        }
+        self.s[..stride].copy_from_slice(block.s);
+        self.t[..stride].copy_from_slice(block.t);
+        self.x[..stride].copy_from_slice(block.x);
+        self.k[0] = block.k;
+        self.a[0] = block_a;
+    }
+
+    /// The last `age` blocks as one, and what they leave of `zt`.
+    fn last(&self, age: usize) -> (Silence<'_, F>, F) {
+        (self.silence(age - 1), self.a[age - 1])
+    }
+
+    fn silence(&self, m: usize) -> Silence<'_, F> {
+        let row = m * self.stride..(m + 1) * self.stride;
+        Silence { s: &self.s[row.clone()], t: &self.t[row.clone()], x: &self.x[row], k: self.k[m] }
+    }
+
+    fn silences(&self) -> [Silence<'_, F>; PATIENCE] {
+        core::array::from_fn(|m| self.silence(m))
+    }
+}
+
+/// Only the entries in use.
+impl<F: Float> Persist for Past<F> {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.len as u64).save(out);
+        for rows in [&self.s, &self.t, &self.x] {
+            rows[..self.len * self.stride].iter().for_each(|x| x.save(out));
+        }
+        self.k[..self.len].iter().for_each(|x| x.save(out));
+        self.a[..self.len].iter().for_each(|x| x.save(out));
+    }
+
+    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
+        let mut len = 0_u64;
+        len.load(bytes)?;
+        if len > PATIENCE as u64 {
+            return Err(Error::State { reason: "more past blocks than are kept".into() });
+        }
+        self.len = len as usize;
+        let used = self.len * self.stride;
+        for rows in [&mut self.s, &mut self.t, &mut self.x] {
+            rows[..used].iter_mut().try_for_each(|x| x.load(bytes))?;
+        }
+        self.k[..self.len].iter_mut().try_for_each(|x| x.load(bytes))?;
+        self.a[..self.len].iter_mut().try_for_each(|x| x.load(bytes))
+    }
+
+    fn numbers(&self) -> usize {
+        3 * self.s.len() + 2 * PATIENCE
+    }
+
+    fn bytes(&self) -> usize {
+        self.s.bytes() + self.t.bytes() + self.x.bytes() + self.k.bytes() + self.a.bytes()
+    }
+}

@@ -1,0 +1,248 @@
+//! The fast forms of the synapses compute the textbook's numbers: float64, to 1e-10 of the largest value, whatever happens in the
+//! middle of a block.
+
+use eprop::{
+    Config, Engine, EpropTrainer, Feedback, Gain, Loss, ResetMechanism, Surrogate, TrainOptions,
+    UpdateEvery,
+};
+use ndarray::{Array1, Array2, ArrayBase, Data, Dimension};
+use proptest::prelude::*;
+
+const N_INPUTS: usize = 18;
+const N: usize = 37;
+const N_OUTPUTS: usize = 3;
+const TOLERANCE: f64 = 1e-10;
+
+/// What happens to a trainer.
+#[derive(Clone, Debug)]
+enum Event {
+    /// So many steps, with targets where the mask says so; inputs active at the given rate; analog or spikes.
+    Learn { steps: usize, masked: bool, rate: f64, analog: bool },
+    Predict { steps: usize, rate: f64 },
+    /// Nothing arrives at all.
+    Silence { steps: usize },
+    Update,
+    Reset,
+    /// A whole sequence: reset, steps, update.
+    Sequence { steps: usize },
+    AssignInputs,
+    AssignReadouts,
+    Rate(f64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let rate = prop_oneof![Just(0.0), 0.0..0.05, 0.05..0.5];
+    let event = prop_oneof![
+        6 => (1_usize..60, any::<bool>(), rate.clone(), any::<bool>())
+            .prop_map(|(steps, masked, rate, analog)| Event::Learn { steps, masked, rate, analog }),
+        1 => (1_usize..30, rate).prop_map(|(steps, rate)| Event::Predict { steps, rate }),
+        1 => (1_usize..2500).prop_map(|steps| Event::Silence { steps }),
+        1 => Just(Event::Update),
+        1 => Just(Event::Reset),
+        1 => (1_usize..80).prop_map(|steps| Event::Sequence { steps }),
+        1 => Just(Event::AssignInputs),
+        1 => Just(Event::AssignReadouts),
+        1 => (0.1..2.0).prop_map(Event::Rate),
+    ];
+    prop::collection::vec(event, 1..8)
+}
+
+fn tau() -> impl Strategy<Value = f64> {
+    prop_oneof![1.0..6.0, 6.0..60.0, 60.0..1000.0]
+}
+
+fn any_config() -> impl Strategy<Value = Config> {
+    let choices = (
+        prop::sample::select(Surrogate::ALL),
+        prop::sample::select(Loss::ALL),
+        prop::sample::select(Feedback::ALL),
+        prop::sample::select(ResetMechanism::ALL),
+        prop::sample::select(Gain::ALL),
+        prop_oneof![
+            3 => Just(UpdateEvery::Steps(1)),
+            2 => (2_usize..40).prop_map(UpdateEvery::Steps),
+            2 => Just(UpdateEvery::Sequence)
+        ],
+    );
+    let taus = (tau(), prop_oneof![Just(0.0), tau()], prop::option::of(tau()));
+    (choices, taus, 0_usize..4, any::<bool>(), any::<bool>(), any::<u64>()).prop_map(
+        |(
+            (surrogate, loss, feedback, reset_mechanism, gain, update_every),
+            (tau_mem, tau_trace, tau_out),
+            n_ref,
+            readout_bias,
+            regularised,
+            seed,
+        )| Config {
+            lr: 1e-5,
+            tau_mem,
+            tau_trace,
+            tau_out,
+            surrogate,
+            loss,
+            feedback,
+            reset_mechanism,
+            input_gain: gain,
+            readout_gain: gain,
+            update_every,
+            n_ref,
+            readout_bias,
+            c_reg: if regularised { 1.0 } else { 0.0 },
+            seed,
+            ..Config::default()
+        },
+    )
+}
+
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn inputs(&mut self, steps: usize, rate: f64, analog: bool) -> Array2<f64> {
+        Array2::from_shape_simple_fn((steps, N_INPUTS), || {
+            let active = self.uniform() < rate;
+            let value = if analog { self.uniform() - 0.3 } else { 1.0 };
+            if active { value } else { 0.0 }
+        })
+    }
+
+    fn targets(&mut self, steps: usize) -> Array2<f64> {
+        let mut targets = Array2::zeros((steps, N_OUTPUTS));
+        for mut row in targets.outer_iter_mut() {
+            row[(self.uniform() * N_OUTPUTS as f64) as usize] = 1.0;
+        }
+        targets
+    }
+}
+
+fn near<S: Data<Elem = f64>, D: Dimension>(what: &str, fast: &ArrayBase<S, D>, slow: &ArrayBase<S, D>) {
+    let largest = slow.iter().fold(1e-3, |top: f64, x| top.max(x.abs()));
+    for (fast, slow) in fast.iter().zip(slow) {
+        assert!((fast - slow).abs() <= TOLERANCE * largest, "{what}: {fast} instead of {slow}, largest {largest}");
+    }
+}
+
+fn same(fast: &EpropTrainer<f64>, slow: &EpropTrainer<f64>) {
+    near("W_in", &fast.w_in(), &slow.w_in());
+    near("W_rec", &fast.w_rec(), &slow.w_rec());
+    near("W_out", &fast.w_out(), &slow.w_out());
+    near("b", &fast.b(), &slow.b());
+    near("e_bar", &fast.e_bar(), &slow.e_bar());
+    near("z_bar", &fast.z_bar(), &slow.z_bar());
+    near("v", &fast.v(), &slow.v());
+}
+
+fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> Vec<Array1<f64>> {
+    let mut seen = Vec::new();
+    match *event {
+        Event::Learn { steps, masked, rate, analog } => {
+            let (x, y) = (noise.inputs(steps, rate, analog), noise.targets(steps));
+            for (x, y) in x.outer_iter().zip(y.outer_iter()) {
+                let taught = !masked || noise.uniform() < 0.5;
+                let step = trainer.step(x, taught.then_some(y)).unwrap();
+                seen.push(step.output.to_owned());
+                seen.push(step.spikes.to_owned());
+            }
+        }
+        Event::Predict { steps, rate } => {
+            let x = noise.inputs(steps, rate, false);
+            let before = (trainer.w_in(), trainer.w_rec(), trainer.w_out());
+            trainer.predict_sequence(x.view(), false).unwrap();
+            assert_eq!(before, (trainer.w_in(), trainer.w_rec(), trainer.w_out()), "prediction leaves weights alone, to the bit");
+            seen.push(trainer.predict_sequence(x.view(), false).unwrap().outputs.flatten().to_owned());
+        }
+        Event::Silence { steps } => {
+            let (x, y) = (Array2::zeros((steps, N_INPUTS)), noise.targets(steps));
+            let options = TrainOptions { reset: false, ..TrainOptions::default() };
+            seen.push(trainer.train_sequence(x.view(), y.view(), options).unwrap().outputs.flatten().to_owned());
+        }
+        Event::Update => trainer.update().unwrap(),
+        Event::Reset => {
+            let before = (trainer.w_in(), trainer.w_rec(), trainer.w_out());
+            trainer.reset();
+            assert_eq!(before, (trainer.w_in(), trainer.w_rec(), trainer.w_out()), "a reset leaves weights alone, to the bit");
+        }
+        Event::Sequence { steps } => {
+            let (x, y) = (noise.inputs(steps, 0.1, false), noise.targets(steps));
+            seen.push(trainer.train_sequence(x.view(), y.view(), TrainOptions::default()).unwrap().outputs.flatten().to_owned());
+        }
+        Event::AssignInputs => {
+            let w = Array2::from_shape_simple_fn((N, N_INPUTS), || noise.uniform() - 0.4);
+            trainer.set_w_in(w.view()).unwrap();
+        }
+        Event::AssignReadouts => {
+            let w = Array2::from_shape_simple_fn((N_OUTPUTS, N), || noise.uniform() - 0.5);
+            trainer.set_w_out(w.view()).unwrap();
+        }
+        Event::Rate(factor) => trainer.set_lr(1e-5 * factor).unwrap(),
+    }
+    seen
+}
+
+fn engines(config: &Config) -> Vec<Engine> {
+    match config.update_every {
+        UpdateEvery::Steps(1) => vec![Engine::Factored, Engine::Block],
+        _ => vec![Engine::Block],
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+
+    #[test]
+    fn the_fast_forms_are_the_textbook(config in any_config(), events in events(), look in any::<bool>()) {
+        for engine in engines(&config) {
+            let with = |engine| {
+                let config = Config { engine: Some(engine), ..config.clone() };
+                EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config).unwrap()
+            };
+            let (mut fast, mut slow) = (with(engine), with(Engine::Textbook));
+            prop_assert_eq!(fast.engine(), engine);
+            let (mut fast_noise, mut slow_noise) = (Noise(config.seed | 1), Noise(config.seed | 1));
+            for event in &events {
+                let seen = happen(event, &mut fast, &mut fast_noise);
+                let expected = happen(event, &mut slow, &mut slow_noise);
+                for (seen, expected) in seen.iter().zip(&expected) {
+                    near("output", seen, expected);
+                }
+                if look {
+                    same(&fast, &slow);
+                }
+            }
+            same(&fast, &slow);
+            let (x, y) = (fast_noise.inputs(70, 0.1, false), fast_noise.targets(70));
+            let (fast, slow) = (
+                fast.gradients(x.view(), y.view(), None).unwrap(),
+                slow.gradients(x.view(), y.view(), None).unwrap(),
+            );
+            near("gradient of W_in", &fast.w_in, &slow.w_in);
+            near("gradient of W_rec", &fast.w_rec, &slow.w_rec);
+            near("gradient of W_out", &fast.w_out, &slow.w_out);
+            near("gradient of b", &fast.b, &slow.b);
+        }
+    }
+
+    #[test]
+    fn looking_changes_no_later_bit(config in any_config(), events in events()) {
+        for engine in engines(&config) {
+            let config = Config { engine: Some(engine), ..config.clone() };
+            let mut seen = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config).unwrap();
+            let mut unseen = seen.clone();
+            let (mut seen_noise, mut unseen_noise) = (Noise(9), Noise(9));
+            for event in &events {
+                happen(event, &mut seen, &mut seen_noise);
+                happen(event, &mut unseen, &mut unseen_noise);
+                let _ = (seen.w_in(), seen.w_rec(), seen.w_out(), seen.e_bar(), seen.z_bar());
+                let saved = seen.to_bytes();
+                seen.restore(&saved).unwrap();
+                prop_assert!(seen.state_equal(&unseen));
+            }
+        }
+    }
+}
