@@ -39,7 +39,7 @@ impl<F: Float> Neuron<F> {
                 reset_mechanism: config.reset_mechanism,
                 surrogate: config.surrogate,
                 height: F::cast(config.surrogate_height.unwrap_or(0.3 / config.threshold)),
-                width: F::cast(config.surrogate_width.unwrap_or(config.threshold)),
+                per_width: F::cast(1.0 / config.surrogate_width.unwrap_or(config.threshold)),
                 refractory,
             },
             zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),

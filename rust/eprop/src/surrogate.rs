@@ -31,30 +31,25 @@ impl Surrogate {
     /// `psi` at distance `d >= 0`, for height `h` and width `w > 0`.
     #[inline]
     pub fn psi<F: Float>(self, d: F, h: F, w: F) -> F {
+        h * self.shape(d / w)
+    }
+
+    /// `psi` of height 1 at a distance of `u` widths.
+    #[inline(always)]
+    pub(crate) fn shape<F: Float>(self, u: F) -> F {
         match self {
             Self::PiecewiseLinear => {
-                let inside = F::ONE - d / w;
-                if inside > F::ZERO {
-                    h * inside
-                } else {
-                    F::ZERO
-                }
+                let inside = F::ONE - u;
+                if inside > F::ZERO { inside } else { F::ZERO }
             }
-            Self::Exponential => h * (-d / w).exp(),
+            Self::Exponential => (-u).exp(),
             Self::FastSigmoid => {
-                let u = F::ONE + d / w;
-                h / (u * u)
+                let u = F::ONE + u;
+                F::ONE / (u * u)
             }
-            Self::Arctan => {
-                let u = d / w;
-                h / (F::ONE + u * u)
-            }
+            Self::Arctan => F::ONE / (F::ONE + u * u),
             Self::Boxcar => {
-                if d < w {
-                    h
-                } else {
-                    F::ZERO
-                }
+                if u < F::ONE { F::ONE } else { F::ZERO }
             }
         }
     }

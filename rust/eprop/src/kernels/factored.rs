@@ -32,6 +32,15 @@ pub(crate) struct Silence<'a, F> {
     pub(crate) k: F,
 }
 
+/// Silences by age, a row of each factor after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Past<'a, F> {
+    pub(crate) s: &'a [F],
+    pub(crate) t: &'a [F],
+    pub(crate) x: &'a [F],
+    pub(crate) k: &'a [F],
+}
+
 /// The factors that a spike meets, as the step before left them.
 #[derive(Clone, Copy)]
 pub(crate) struct Factors<'a, F> {
@@ -42,12 +51,12 @@ pub(crate) struct Factors<'a, F> {
 
 kernel! {
     /// Every active source catches up, and then, row by row in their order, `sum_a += s A; sum_c += s C; A -= a Y; C -= a X1`.
-    /// `silences[age - 1]` is the composition of the last `age` blocks.
+    /// `past` are the compositions of the last block, the last two and so on: a row of each factor and a `k` per age.
     fn follow_spikes(
         a: &mut [F],
         c: &mut [F],
         visits: &[Visit<F>],
-        silences: &[Silence<'_, F>],
+        past: Past<'_, F>,
         factors: Factors<'_, F>,
         sum_a: &mut [F],
         sum_c: &mut [F],
@@ -62,8 +71,8 @@ kernel! {
             while from < stride {
                 let to = stride.min(from + COLUMNS);
                 if let Some(age) = (visit.age as usize).checked_sub(1) {
-                    let Silence { s, t, x, k } = silences[age];
-                    let (s, t, x) = (&s[from..to], &t[from..to], &x[from..to]);
+                    let (k, columns) = (past.k[age], age * stride + from..age * stride + to);
+                    let (s, t, x) = (&past.s[columns.clone()], &past.t[columns.clone()], &past.x[columns]);
                     let (row_a, row_c) = (&mut row_a[from..to], &mut row_c[from..to]);
                     for j in 0..s.len() {
                         row_a[j] -= I::fma(s[j], row_c[j], t[j] * visit.zt);
@@ -73,21 +82,21 @@ kernel! {
                 }
                 for j in (from..to).step_by(UNIT) {
                     // SAFETY: j + UNIT <= stride, the length of every row here.
-                    let (ra, rc, sa, sc, y, x) = unsafe {
-                        (
-                            cut_mut::<F, UNIT>(row_a, j),
-                            cut_mut::<F, UNIT>(row_c, j),
-                            cut_mut::<F, UNIT>(sum_a, j),
-                            cut_mut::<F, UNIT>(sum_c, j),
-                            cut::<F, UNIT>(factors.y, j),
-                            cut::<F, UNIT>(factors.x1, j),
-                        )
-                    };
-                    for l in 0..UNIT {
-                        sa[l] = I::fma(visit.value, ra[l], sa[l]);
-                        sc[l] = I::fma(visit.value, rc[l], sc[l]);
-                        ra[l] = I::fma(-visit.shift, y[l], ra[l]);
-                        rc[l] = I::fma(-visit.shift, x[l], rc[l]);
+                    unsafe {
+                        let (a, c) = (*cut::<F, UNIT>(row_a, j), *cut::<F, UNIT>(row_c, j));
+                        let (mut sa, mut sc) = (*cut::<F, UNIT>(sum_a, j), *cut::<F, UNIT>(sum_c, j));
+                        let (y, x) = (*cut::<F, UNIT>(factors.y, j), *cut::<F, UNIT>(factors.x1, j));
+                        let (mut a_now, mut c_now) = (a, c);
+                        for l in 0..UNIT {
+                            sa[l] = I::fma(visit.value, a[l], sa[l]);
+                            sc[l] = I::fma(visit.value, c[l], sc[l]);
+                            a_now[l] = I::fma(-visit.shift, y[l], a[l]);
+                            c_now[l] = I::fma(-visit.shift, x[l], c[l]);
+                        }
+                        *cut_mut(row_a, j) = a_now;
+                        *cut_mut(row_c, j) = c_now;
+                        *cut_mut(sum_a, j) = sa;
+                        *cut_mut(sum_c, j) = sc;
                     }
                 }
                 from = to;
@@ -153,34 +162,49 @@ kernel! {
     fn step_factors(scales: StepScales<F>, psi: &[F], l: &[F], r: &[F], limit: F, to: FactorsMut<'_, F>) -> bool {
         let n = psi.len();
         let FactorsMut { x1, s, t, y } = to;
-        let (x1, s, t, y) = (&mut x1[..n], &mut s[..n], &mut t[..n], &mut y[..n]);
+        assert!(x1.len() == n && s.len() == n && t.len() == n && y.len() == n && n % UNIT == 0);
+        assert!((l.is_empty() || l.len() == n) && (r.is_empty() || r.len() == n));
         let mut beyond = [F::ZERO; UNIT];
         for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT. Copies, so that the compiler need not think of one slice as part of another.
+            let (psi, mut x1_now, mut s_now, mut t_now) = unsafe {
+                (
+                    *cut::<F, UNIT>(psi, from),
+                    *cut::<F, UNIT>(x1, from),
+                    *cut::<F, UNIT>(s, from),
+                    *cut::<F, UNIT>(t, from),
+                )
+            };
             for lane in 0..UNIT {
-                let j = from + lane;
-                x1[j] = I::fma(scales.grow * scales.alpha, psi[j], x1[j]);
+                x1_now[lane] = I::fma(scales.grow * scales.alpha, psi[lane], x1_now[lane]);
             }
             if !l.is_empty() {
-                let l = &l[..n];
+                // SAFETY: l is n long.
+                let l = unsafe { *cut::<F, UNIT>(l, from) };
                 for lane in 0..UNIT {
-                    let j = from + lane;
-                    let ds = scales.learn * l[j];
-                    s[j] += ds;
-                    t[j] = I::fma(ds, x1[j], t[j]);
+                    let ds = scales.learn * l[lane];
+                    s_now[lane] += ds;
+                    t_now[lane] = I::fma(ds, x1_now[lane], t_now[lane]);
                 }
             }
             if !r.is_empty() {
-                let r = &r[..n];
+                // SAFETY: r is n long.
+                let r = unsafe { *cut::<F, UNIT>(r, from) };
                 for lane in 0..UNIT {
-                    let j = from + lane;
-                    t[j] = I::fma(scales.eta * r[j], psi[j] * scales.alpha, t[j]);
+                    t_now[lane] = I::fma(scales.eta * r[lane], psi[lane] * scales.alpha, t_now[lane]);
                 }
             }
+            let y_now: [F; UNIT] = core::array::from_fn(|lane| I::fma(s_now[lane], x1_now[lane], -t_now[lane]));
             for lane in 0..UNIT {
-                let j = from + lane;
-                y[j] = I::fma(s[j], x1[j], -t[j]);
-                let within = s[j].abs() <= limit && t[j].abs() <= limit && x1[j].abs() <= limit;
+                let within = (s_now[lane].abs() <= limit) & (t_now[lane].abs() <= limit) & (x1_now[lane].abs() <= limit);
                 beyond[lane] += if within { F::ZERO } else { F::ONE };
+            }
+            // SAFETY: as above.
+            unsafe {
+                *cut_mut(x1, from) = x1_now;
+                *cut_mut(s, from) = s_now;
+                *cut_mut(t, from) = t_now;
+                *cut_mut(y, from) = y_now;
             }
         }
         beyond.iter().all(|&beyond| beyond == F::ZERO)

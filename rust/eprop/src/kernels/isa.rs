@@ -3,11 +3,15 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::Float;
+use crate::aligned::UNIT;
 
 /// How a kernel multiplies and adds: a kernel is written once and compiled once for each of these.
 pub(crate) trait Isa {
     /// `a b + c`.
     fn fma<F: Float>(a: F, b: F, c: F) -> F;
+
+    /// A bit for each number that is not 0, the lowest for the first.
+    fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32;
 }
 
 /// What every processor has: two roundings.
@@ -17,6 +21,12 @@ impl Isa for Portable {
     #[inline(always)]
     fn fma<F: Float>(a: F, b: F, c: F) -> F {
         a * b + c
+    }
+
+    #[inline(always)]
+    fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32 {
+        let bit = |(l, &x): (u32, &F)| u32::from(x != F::ZERO) << l;
+        (0..).zip(unit).map(bit).fold(0, |bits, bit| bits | bit)
     }
 }
 
@@ -29,6 +39,32 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn fma<F: Float>(a: F, b: F, c: F) -> F {
         a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32 {
+        use core::arch::x86_64::{
+            _CMP_NEQ_UQ, _mm256_cmp_pd, _mm256_cmp_ps, _mm256_loadu_pd, _mm256_loadu_ps, _mm256_movemask_pd,
+            _mm256_movemask_ps, _mm256_setzero_pd, _mm256_setzero_ps,
+        };
+        let mut bits = 0;
+        // SAFETY: the caller is compiled with AVX2; F is f32 where its size is 4 and f64 where it is 8, and each load lies within the unit.
+        unsafe {
+            if size_of::<F>() == 4 {
+                for at in (0..UNIT).step_by(8) {
+                    let x = _mm256_loadu_ps(unit.as_ptr().add(at).cast());
+                    let mask = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, _mm256_setzero_ps());
+                    bits |= (_mm256_movemask_ps(mask) as u32) << at;
+                }
+            } else {
+                for at in (0..UNIT).step_by(4) {
+                    let x = _mm256_loadu_pd(unit.as_ptr().add(at).cast());
+                    let mask = _mm256_cmp_pd::<_CMP_NEQ_UQ>(x, _mm256_setzero_pd());
+                    bits |= (_mm256_movemask_pd(mask) as u32) << at;
+                }
+            }
+        }
+        bits
     }
 }
 

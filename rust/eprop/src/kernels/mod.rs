@@ -11,7 +11,7 @@ mod textbook;
 
 pub(crate) use block::{Carry, Finish, Gather, Rate, Scan, gather, scan};
 pub(crate) use factored::{
-    Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit, catch_up, compose, current_of_factors, follow_spikes,
+    Factors, FactorsMut, Past, Silence, SilenceMut, StepScales, Visit, catch_up, compose, current_of_factors, follow_spikes,
     step_factors,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};

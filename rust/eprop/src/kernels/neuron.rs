@@ -1,6 +1,8 @@
 //! The step of the neurons (section 1 of the method, steps 2 to 5), a unit of neurons at a time.
 
-use super::kernel;
+use super::isa::Isa;
+use super::{cut, cut_mut, kernel};
+use crate::Float;
 use crate::aligned::UNIT;
 use crate::config::ResetMechanism;
 use crate::surrogate::Surrogate;
@@ -13,7 +15,8 @@ pub(crate) struct Membrane<F> {
     pub(crate) reset_mechanism: ResetMechanism,
     pub(crate) surrogate: Surrogate,
     pub(crate) height: F,
-    pub(crate) width: F,
+    /// One over the width `w`.
+    pub(crate) per_width: F,
     /// Steps after a spiking one at which a neuron is refractory.
     pub(crate) refractory: u32,
 }
@@ -29,54 +32,28 @@ pub(crate) struct NeuronsMut<'a, F> {
 kernel! {
     /// One step with input current `zeta current`.
     fn step_neurons(membrane: Membrane<F>, zeta: F, current: &[F], neurons: NeuronsMut<'_, F>) {
-        let Membrane { alpha, v_th, height, width, .. } = membrane;
         let NeuronsMut { v, z, psi, refractory } = neurons;
         let n = v.len();
-        let (current, z, psi) = (&current[..n], &mut z[..n], &mut psi[..n]);
+        assert!(current.len() == n && z.len() == n && psi.len() == n && n % UNIT == 0);
         for from in (0..n).step_by(UNIT) {
-            let unit = from..from + UNIT;
-            let (v, z, psi, current) = (&mut v[unit.clone()], &mut z[unit.clone()], &mut psi[unit.clone()], &current[unit]);
-            match membrane.reset_mechanism {
-                ResetMechanism::Subtract => {
-                    for l in 0..UNIT {
-                        v[l] = I::fma(alpha, v[l], I::fma(zeta, current[l], -(v_th * z[l]))).or_silence();
-                    }
-                }
-                ResetMechanism::Zero => {
-                    for l in 0..UNIT {
-                        v[l] = I::fma(alpha * v[l], F::ONE - z[l], zeta * current[l]).or_silence();
-                    }
-                }
-            }
-            match membrane.surrogate {
-                Surrogate::PiecewiseLinear => {
-                    for l in 0..UNIT {
-                        psi[l] = Surrogate::PiecewiseLinear.psi((v[l] - v_th).abs(), height, width);
-                    }
-                }
-                Surrogate::FastSigmoid => {
-                    for l in 0..UNIT {
-                        psi[l] = Surrogate::FastSigmoid.psi((v[l] - v_th).abs(), height, width);
-                    }
-                }
-                Surrogate::Arctan => {
-                    for l in 0..UNIT {
-                        psi[l] = Surrogate::Arctan.psi((v[l] - v_th).abs(), height, width);
-                    }
-                }
-                Surrogate::Boxcar => {
-                    for l in 0..UNIT {
-                        psi[l] = Surrogate::Boxcar.psi((v[l] - v_th).abs(), height, width);
-                    }
-                }
-                Surrogate::Exponential => {
-                    for l in 0..UNIT {
-                        psi[l] = Surrogate::Exponential.psi((v[l] - v_th).abs(), height, width);
-                    }
-                }
-            }
-            for l in 0..UNIT {
-                z[l] = if v[l] >= v_th { F::ONE } else { F::ZERO };
+            // SAFETY: every slice is n long, a multiple of UNIT. Copies, so that the compiler need not think of one slice as part of another.
+            let (v_before, z_before, current) =
+                unsafe { (*cut::<F, UNIT>(v, from), *cut::<F, UNIT>(z, from), *cut::<F, UNIT>(current, from)) };
+            let v_now = integrate::<I, F>(membrane, zeta, current, v_before, z_before);
+            // A match for a whole unit, so that each arm is a loop without a branch.
+            let psi_now = match membrane.surrogate {
+                Surrogate::PiecewiseLinear => derive(Surrogate::PiecewiseLinear, membrane, v_now),
+                Surrogate::FastSigmoid => derive(Surrogate::FastSigmoid, membrane, v_now),
+                Surrogate::Arctan => derive(Surrogate::Arctan, membrane, v_now),
+                Surrogate::Boxcar => derive(Surrogate::Boxcar, membrane, v_now),
+                Surrogate::Exponential => derive(Surrogate::Exponential, membrane, v_now),
+            };
+            let z_now = v_now.map(|v| if v >= membrane.v_th { F::ONE } else { F::ZERO });
+            // SAFETY: as above.
+            unsafe {
+                *cut_mut(v, from) = v_now;
+                *cut_mut(psi, from) = psi_now;
+                *cut_mut(z, from) = z_now;
             }
         }
         if membrane.refractory == 0 {
@@ -92,4 +69,28 @@ kernel! {
             }
         }
     }
+}
+
+#[inline(always)]
+fn integrate<I: Isa, F: Float>(
+    membrane: Membrane<F>,
+    zeta: F,
+    current: [F; UNIT],
+    v: [F; UNIT],
+    z: [F; UNIT],
+) -> [F; UNIT] {
+    let Membrane { alpha, v_th, .. } = membrane;
+    match membrane.reset_mechanism {
+        ResetMechanism::Subtract => core::array::from_fn(|l| {
+            I::fma(alpha, v[l], I::fma(zeta, current[l], -(v_th * z[l]))).or_silence()
+        }),
+        ResetMechanism::Zero => core::array::from_fn(|l| {
+            I::fma(alpha * v[l], F::ONE - z[l], zeta * current[l]).or_silence()
+        }),
+    }
+}
+
+#[inline(always)]
+fn derive<F: Float>(surrogate: Surrogate, membrane: Membrane<F>, v: [F; UNIT]) -> [F; UNIT] {
+    v.map(|v| membrane.height * surrogate.shape((v - membrane.v_th).abs() * membrane.per_width))
 }

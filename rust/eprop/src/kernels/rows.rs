@@ -111,18 +111,22 @@ kernel! {
     fn nonzeros(values: &[F], index: &mut [u32]) -> usize {
         let index = &mut index[..values.len()];
         let mut count = 0;
-        for (c, chunk) in values.chunks(UNIT).enumerate() {
-            let mut any = false;
-            for &x in chunk {
-                any |= x != F::ZERO;
+        let mut note = |at: usize| {
+            index[count] = at as u32;
+            count += 1;
+        };
+        let rest = values.chunks_exact(UNIT).remainder();
+        for from in (0..values.len() - rest.len()).step_by(UNIT) {
+            // SAFETY: from + UNIT <= values.len().
+            let mut bits = I::nonzero(unsafe { cut::<F, UNIT>(values, from) });
+            while bits != 0 {
+                note(from + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
             }
-            if !any {
-                continue;
-            }
-            for (l, &x) in chunk.iter().enumerate() {
-                // SAFETY: count grows by at most one per value seen before this one.
-                unsafe { *index.get_unchecked_mut(count) = (c * UNIT + l) as u32 };
-                count += usize::from(x != F::ZERO);
+        }
+        for (l, &x) in rest.iter().enumerate() {
+            if x != F::ZERO {
+                note(values.len() - rest.len() + l);
             }
         }
         count

@@ -228,7 +228,7 @@ impl<F: Float> Factored<F> {
         for (source, value) in sources.all() {
             let at = source as usize;
             let (age, zt) = (self.age(at), self.zt[at]);
-            let caught_up = if age == 0 { zt } else { self.past.last(age).1 * zt };
+            let caught_up = if age == 0 { zt } else { self.past.a[age - 1] * zt };
             sum_zt += value * caught_up;
             if let Some(j) = self.own(at) {
                 // The sum over all sources holds a neuron's own, which does not reach it.
@@ -264,9 +264,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let sum_zt = self.list(sources, current);
         self.sum_a.fill(F::ZERO);
         self.sum_c.fill(F::ZERO);
-        let silences = self.past.silences();
+        let past = kernels::Past { s: &self.past.s, t: &self.past.t, x: &self.past.x, k: &self.past.k };
         let factors = Factors { y: &self.y, x1: &self.x1 };
-        kernels::follow_spikes(&mut self.a, &mut self.c, &self.visits, &silences, factors, &mut self.sum_a, &mut self.sum_c);
+        kernels::follow_spikes(&mut self.a, &mut self.c, &self.visits, past, factors, &mut self.sum_a, &mut self.sum_c);
         kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
 
@@ -497,10 +497,6 @@ impl<F: Float> Past<F> {
     fn silence(&self, m: usize) -> Silence<'_, F> {
         let row = m * self.stride..(m + 1) * self.stride;
         Silence { s: &self.s[row.clone()], t: &self.t[row.clone()], x: &self.x[row], k: self.k[m] }
-    }
-
-    fn silences(&self) -> [Silence<'_, F>; PATIENCE] {
-        core::array::from_fn(|m| self.silence(m))
     }
 }
 
