@@ -113,6 +113,24 @@ def test_threads_take_turns(make):
     assert shared.state_equal(alone)
 
 
+@pytest.mark.parametrize("n_neurons", [12, 400], ids=["with the GIL", "without it"])
+def test_steps_of_threads_take_turns(n_neurons):
+    """A network of some synapses steps under the GIL, one of many without: no thread sees the difference."""
+    shared, alone = (EpropTrainer(6, n_neurons, 2, dtype="float64") for _ in range(2))
+
+    def work():
+        for _ in range(20):
+            shared.step(X[1], Y[1])
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone.train_sequence(np.tile(X[1], (60, 1)), np.tile(Y[1], (60, 1)), reset=False)
+    assert shared.state_equal(alone)
+
+
 def test_the_gil_is_free_while_rust_works():
     trainer, x, y = big()
     ticks = []
@@ -265,6 +283,48 @@ def test_every_way_to_hand_over_the_same_numbers_gives_the_same_bits(make, conve
     one.train_sequence(X, Y)
     other.train_sequence(convert(X), Y)
     assert one.state_equal(other)
+
+
+def unaligned(a):
+    return np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda a: a.astype(np.float32),
+        lambda a: a.astype(np.longdouble),
+        lambda a: a.astype(">f4"),
+        lambda a: np.repeat(a, 2)[::2],
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: unaligned(a),
+        lambda a: unaligned(a.astype(np.float32)),
+        lambda a: a.view(type("Mine", (np.ndarray,), {})),
+        lambda a: np.broadcast_to(a, (2, len(a)))[1],
+        lambda a: memoryview(a),
+    ],
+)
+def test_every_way_to_hand_over_a_step_gives_the_same_bits(make, convert, dtype):
+    one, other = make(dtype=dtype), make(dtype=dtype)
+    y = Y[0].astype(np.float32).astype(float)
+    for x in X[:5]:
+        one.step(x, y)
+        other.step(convert(x), convert(y))
+    assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("n_neurons", [12, 400], ids=["with the GIL", "without it"])
+def test_what_a_step_was_handed_stays_as_it_is_and_what_it_returned_too(n_neurons):
+    trainer = EpropTrainer(6, n_neurons, 2)
+    x, y = X[0].astype(np.float32), Y[0].astype(np.float32)
+    first = trainer.step(x, y)
+    kept = {name: np.copy(value) for name, value in first.items()}
+    for row in X:
+        trainer.step(row, y)
+    np.testing.assert_array_equal(x, X[0])
+    for name, value in kept.items():
+        np.testing.assert_array_equal(first[name], value)
 
 
 def test_what_overflows_float32_counts_as_infinity(make):

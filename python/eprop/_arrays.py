@@ -7,9 +7,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_mask", "as_numbers"]
+__all__ = ["as_mask", "as_numbers", "as_vector"]
 
 Array = NDArray[Any]
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def as_vector(argument: str, value: ArrayLike) -> Array:
+    """Anything that NumPy reads as real numbers, in either width that the engines read at any stride.
+
+    A step takes a microsecond: an array of these is handed on as it is, and the engine narrows or widens it.
+
+    Examples
+    --------
+    >>> as_vector("x", [0, True, 0.5])
+    array([0. , 1. , 0.5])
+    >>> row = np.zeros(3)
+    >>> as_vector("x", row) is row
+    True
+    """
+    if type(value) is np.ndarray and (value.dtype is _FLOAT64 or value.dtype is _FLOAT32):
+        return value
+    array = _read_numbers(argument, value)
+    if array.dtype == _FLOAT64 or array.dtype == _FLOAT32:
+        return array
+    if array.dtype.kind == "f" and array.dtype.itemsize > _FLOAT64.itemsize:
+        with np.errstate(all="ignore"):  # it may overflow
+            return array.astype(_FLOAT64)
+    return array.astype(_FLOAT64)
 
 
 def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
@@ -42,9 +68,7 @@ def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
     Traceback (most recent call last):
     TypeError: x: expected an array of real numbers, got dtype complex128
     """
-    array = _read(argument, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument}: expected an array of real numbers, got dtype {array.dtype}")
+    array = _read_numbers(argument, value)
     if array.dtype != dtype or not array.flags.c_contiguous:
         with np.errstate(all="ignore"):
             array = array.astype(dtype, order="C")
@@ -66,6 +90,13 @@ def as_mask(argument: str, value: ArrayLike) -> Array:
     if array.dtype.kind != "b":
         raise TypeError(f"{argument}: expected an array of bool, got dtype {array.dtype}")
     return np.asarray(array, order="C").view(np.uint8)
+
+
+def _read_numbers(argument: str, value: ArrayLike) -> Array:
+    array = _read(argument, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument}: expected an array of real numbers, got dtype {array.dtype}")
+    return array
 
 
 def _read(argument: str, value: ArrayLike) -> Array:

@@ -62,9 +62,7 @@ class _Engine:
     def memory_bytes(self) -> int: ...
 
 class _Sequences(_Engine):
-    def step(
-        self, x: NDArray[Any], target: NDArray[Any] | None
-    ) -> tuple[NDArray[Any], NDArray[Any], float | None]: ...
+    def step(self, x: NDArray[Any], target: NDArray[Any] | None) -> dict[str, Any]: ...
     def train_sequence(
         self,
         inputs: NDArray[Any],

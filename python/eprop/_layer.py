@@ -8,7 +8,7 @@ from typing import Any, final
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._arrays import as_numbers
+from ._arrays import as_numbers, as_vector
 from ._base import Trainer
 
 __all__ = ["OnlineLIFLayer"]
@@ -76,7 +76,7 @@ class OnlineLIFLayer(Trainer):
         >>> OnlineLIFLayer(2, 1).step([0, 0])
         array([0.], dtype=float32)
         """
-        return self._core.step(as_numbers("x", x, self.dtype))  # type: ignore[no-any-return]
+        return self._core.step(as_vector("x", x))  # type: ignore[no-any-return]
 
     def apply_learning_signal(self, signal: ArrayLike) -> None:
         """``W -= lr (psi signal) z_bar^T``, at once, on the psi and z_bar of the last step; each call again.
@@ -102,7 +102,7 @@ class OnlineLIFLayer(Trainer):
         >>> bool(layer.W[0, 0] < before[0, 0])
         True
         """
-        self._core.apply_learning_signal(as_numbers("signal", signal, self.dtype))
+        self._core.apply_learning_signal(as_vector("signal", signal))
 
     def propagate(self, signal: ArrayLike) -> Array:
         """The signal for the layer below, ``W^T (zeta psi signal)``, with W as it is now.
@@ -125,7 +125,7 @@ class OnlineLIFLayer(Trainer):
         >>> OnlineLIFLayer(2, 1).propagate([1.0]).shape
         (2,)
         """
-        return self._core.propagate(as_numbers("signal", signal, self.dtype))  # type: ignore[no-any-return]
+        return self._core.propagate(as_vector("signal", signal))  # type: ignore[no-any-return]
 
     @property
     def W(self) -> Array:

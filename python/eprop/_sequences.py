@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import as_mask, as_numbers
+from ._arrays import as_mask, as_numbers, as_vector
 from ._base import Trainer
 from ._fields import number
 from ._warnings import warn_of
@@ -64,14 +64,8 @@ class SequenceTrainer(Trainer):
         >>> trainer.step([1, 0], target=[0.5])["loss"] > 0
         True
         """
-        x = as_numbers("x", x, self.dtype)
-        if target is not None:
-            target = as_numbers("target", target, self.dtype)
-        spikes, output, loss = self._core.step(x, target)
-        return (
-            {"spikes": spikes, "output": output}
-            if loss is None
-            else {"spikes": spikes, "output": output, "loss": loss}
+        return self._core.step(  # type: ignore[no-any-return]
+            as_vector("x", x), None if target is None else as_vector("target", target)
         )
 
     @overload

@@ -2,13 +2,15 @@
 
 use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
 use numpy::{
-    Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods,
+    Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArray, PyReadonlyArrayDyn,
+    PyUntypedArrayMethods, ToPyArray,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::cell::Cell;
 use crate::error;
+use crate::vector::Vector;
 
 /// What an array of a trainer holds.
 pub trait Real: eprop::Float + Element {}
@@ -26,22 +28,17 @@ pub fn borrow<'py, E: Element>(
     if !array.is_c_contiguous() || !array.data().is_aligned() {
         return Err(error::not_an_array(argument));
     }
+    readonly(argument, array)
+}
+
+/// The array, unless another extension is writing to it.
+pub fn readonly<'py, E: Element, D: Dimension>(
+    argument: &str,
+    array: &Bound<'py, PyArray<E, D>>,
+) -> PyResult<PyReadonlyArray<'py, E, D>> {
     array
         .try_readonly()
         .map_err(|busy| PyRuntimeError::new_err(format!("{argument}: {busy}")))
-}
-
-/// A copy of a vector of `len` numbers.
-pub fn vector<F: Real>(
-    argument: &str,
-    object: &Bound<'_, PyAny>,
-    len: usize,
-) -> PyResult<Array1<F>> {
-    let array = borrow::<F>(argument, object)?;
-    if array.shape() != [len] {
-        return Err(error::shape(argument, &error::tuple(&[len]), array.shape()));
-    }
-    Ok(array.as_array().iter().copied().collect())
 }
 
 /// A copy of a whole matrix, where `expected` is what a wrong number of dimensions is answered with.
@@ -81,7 +78,15 @@ pub fn give<F: Real, D: Dimension>(
     } else {
         array.as_standard_layout().into_owned()
     };
-    let array = PyArray::from_owned_array(py, array);
+    seal(PyArray::from_owned_array(py, array))
+}
+
+/// A read-only NumPy array with a copy of a row.
+pub fn copy<'py, F: Real>(py: Python<'py>, row: ArrayView1<'_, F>) -> PyResult<Bound<'py, PyAny>> {
+    seal(row.to_pyarray(py))
+}
+
+fn seal<F: Real, D: Dimension>(array: Bound<'_, PyArray<F, D>>) -> PyResult<Bound<'_, PyAny>> {
     let fresh = array
         .try_readwrite()
         .map_err(|busy| PyRuntimeError::new_err(busy.to_string()))?;
@@ -129,7 +134,7 @@ pub fn assign_vector<T: Send, F: Real>(
 ) -> PyResult<()> {
     let _turn = cell.take(py)?;
     let len = py.detach(|| get(&cell.lock()).len());
-    let weights = vector(argument, object, len)?;
+    let weights = Vector::read(argument, object, len)?.into_owned();
     py.detach(|| set(&mut cell.lock(), weights.view()))
         .map_err(error::raise)
 }

@@ -6,6 +6,9 @@ use pyo3::prelude::*;
 
 use crate::turn::{Held, Turn};
 
+/// A step over no more synapses keeps the GIL: some microseconds, in which no thread could have used it.
+pub const FEW_SYNAPSES: usize = 1 << 17;
+
 /// An engine that one Python call at a time may use.
 pub struct Cell<T> {
     turn: Turn,

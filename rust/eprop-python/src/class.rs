@@ -62,7 +62,7 @@ macro_rules! sequence_class {
                 py: Python<'py>,
                 x: &Bound<'py, PyAny>,
                 target: Option<&Bound<'py, PyAny>>,
-            ) -> PyResult<$crate::sequence::Step<'py>> {
+            ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
                 each!(&self.0, cell => $crate::sequence::step(py, cell, x, target))
             }
 

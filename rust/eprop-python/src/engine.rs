@@ -1,7 +1,7 @@
 //! The methods that the crate's two trainers of sequences have in common, as one trait.
 
-use eprop::{Error, Tally};
-use numpy::ndarray::{Array1, ArrayView1, ArrayView2, ArrayViewMut2};
+use eprop::{Error, StepOutput, Tally};
+use numpy::ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 use pyo3::prelude::*;
 
 use crate::arrays::Real;
@@ -9,19 +9,13 @@ use crate::arrays::Real;
 type Done = Result<(), Error>;
 type Mask<'a> = Option<ArrayView1<'a, bool>>;
 
-/// How wide the rows of inputs, outputs and spikes are.
+/// How wide the rows of inputs, outputs and spikes are, and how many synapses a step passes.
 #[derive(Clone, Copy)]
 pub struct Widths {
     pub inputs: usize,
     pub outputs: usize,
     pub spikes: usize,
-}
-
-/// What one step leaves, copied out of the engine.
-pub struct Stepped<F> {
-    pub spikes: Array1<F>,
-    pub output: Array1<F>,
-    pub loss: Option<f64>,
+    pub synapses: usize,
 }
 
 /// A trainer of sequences.
@@ -35,7 +29,7 @@ pub trait Engine: Send {
         &mut self,
         x: ArrayView1<Self::F>,
         target: Option<ArrayView1<Self::F>>,
-    ) -> Result<Stepped<Self::F>, Error>;
+    ) -> Result<StepOutput<'_, Self::F>, Error>;
     fn tally(&self) -> Tally;
     fn check_inputs(&self, inputs: ArrayView2<Self::F>) -> Done;
     fn check_sequence(
@@ -91,7 +85,7 @@ pub trait IntoPyDict<'py> {
 
 /// Hands every call to the inherent method of the same name.
 macro_rules! engine {
-    ($Trainer:ident, $Gradients:ident, $Factor:ty, $spikes:ident) => {
+    ($Trainer:ident, $Gradients:ident, $Factor:ty, $spikes:ident, $synapses:expr) => {
         impl<F: Real> Engine for eprop::$Trainer<F> {
             type F = F;
             type Run = eprop::GradientRun<Self>;
@@ -102,6 +96,7 @@ macro_rules! engine {
                     inputs: self.n_inputs(),
                     outputs: self.n_outputs(),
                     spikes: self.$spikes(),
+                    synapses: $synapses(self),
                 }
             }
 
@@ -109,13 +104,8 @@ macro_rules! engine {
                 &mut self,
                 x: ArrayView1<F>,
                 target: Option<ArrayView1<F>>,
-            ) -> Result<Stepped<F>, Error> {
-                let step = self.step(x, target)?;
-                Ok(Stepped {
-                    spikes: step.spikes.to_owned(),
-                    output: step.output.to_owned(),
-                    loss: step.loss,
-                })
+            ) -> Result<StepOutput<'_, F>, Error> {
+                self.step(x, target)
             }
 
             fn tally(&self) -> Tally {
@@ -196,5 +186,18 @@ macro_rules! engine {
     };
 }
 
-engine!(EpropTrainer, Gradients, f64, n_neurons);
-engine!(OnlineTrainer, StackGradients, Vec<f64>, n_outputs);
+engine!(EpropTrainer, Gradients, f64, n_neurons, |t: &Self| (t
+    .n_inputs()
+    + t.n_neurons())
+    * t.n_neurons());
+engine!(
+    OnlineTrainer,
+    StackGradients,
+    Vec<f64>,
+    n_outputs,
+    |t: &Self| t
+        .layer_sizes()
+        .windows(2)
+        .map(|pair| pair[0] * pair[1])
+        .sum()
+);

@@ -2,9 +2,10 @@
 
 use pyo3::prelude::*;
 
-use crate::arrays::{Real, assign, give, read, vector};
-use crate::cell::{Cell, Wide, each};
+use crate::arrays::{Real, assign, copy, give, read};
+use crate::cell::{Cell, FEW_SYNAPSES, Wide, each};
 use crate::class::class;
+use crate::vector::Vector;
 use crate::{error, options};
 
 class!(
@@ -75,16 +76,28 @@ fn step<'py, F: Real>(
     x: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
-    let x = vector("x", x, cell.lock().n_inputs())?;
-    let spikes = py.detach(|| cell.lock().step(x.view()).map(|spikes| spikes.to_owned()));
-    give(py, spikes.map_err(error::raise)?)
+    let layer = &mut *cell.lock();
+    let x = Vector::read("x", x, layer.n_inputs())?;
+    let spikes = if is_small(layer) {
+        layer.step(x.view())
+    } else {
+        let x = x.into_owned();
+        py.detach(|| layer.step(x.view()))
+    };
+    copy(py, spikes.map_err(error::raise)?)
 }
 
 fn apply<F: Real>(py: Python<'_>, cell: &Layer<F>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
     let _turn = cell.take(py)?;
-    let signal = vector("signal", signal, cell.lock().n_neurons())?;
-    py.detach(|| cell.lock().apply_learning_signal(signal.view()))
-        .map_err(error::raise)
+    let layer = &mut *cell.lock();
+    let signal = Vector::read("signal", signal, layer.n_neurons())?;
+    let applied = if is_small(layer) {
+        layer.apply_learning_signal(signal.view())
+    } else {
+        let signal = signal.into_owned();
+        py.detach(|| layer.apply_learning_signal(signal.view()))
+    };
+    applied.map_err(error::raise)
 }
 
 fn propagate<'py, F: Real>(
@@ -93,7 +106,17 @@ fn propagate<'py, F: Real>(
     signal: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
-    let signal = vector("signal", signal, cell.lock().n_neurons())?;
-    let below = py.detach(|| cell.lock().propagate(signal.view()));
+    let layer = &mut *cell.lock();
+    let signal = Vector::read("signal", signal, layer.n_neurons())?;
+    let below = if is_small(layer) {
+        layer.propagate(signal.view())
+    } else {
+        let signal = signal.into_owned();
+        py.detach(|| layer.propagate(signal.view()))
+    };
     give(py, below.map_err(error::raise)?)
+}
+
+fn is_small<F: Real>(layer: &eprop::OnlineLifLayer<F>) -> bool {
+    layer.n_inputs() * layer.n_neurons() <= FEW_SYNAPSES
 }

@@ -13,9 +13,10 @@ mod sequence;
 mod stack;
 mod trainer;
 mod turn;
+mod vector;
 
 /// The engines behind the dataclasses of the package `eprop`.
-// Arrays are copied under the GIL; without one, another thread could write while they are read.
+// Arrays are read under the GIL; without one, another thread could write at the same time.
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use eprop::Activity;
 use numpy::ndarray::{Array2, s};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{give, matrix, vector, zeros};
-use crate::cell::Cell;
+use crate::arrays::{copy, give, matrix, zeros};
+use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::engine::{Engine, IntoPyDict, Run};
 use crate::error;
 use crate::feed::Feed;
+use crate::vector::Vector;
 
-/// `spikes`, `output` and, if there was a target, the loss.
-pub type Step<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<f64>);
 /// The loss, the outputs if they were asked for, and how the network fired.
 pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>, &'static str);
 /// The outputs and, if they were asked for, the spikes.
@@ -28,24 +28,28 @@ pub fn step<'py, T: Engine>(
     cell: &Cell<T>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Step<'py>> {
+) -> PyResult<Bound<'py, PyDict>> {
     let _turn = cell.take(py)?;
-    let widths = cell.lock().widths();
-    let x = vector("x", x, widths.inputs)?;
+    let engine = &mut *cell.lock();
+    let widths = engine.widths();
+    let x = Vector::read("x", x, widths.inputs)?;
     let target = target
-        .map(|target| vector("target", target, widths.outputs))
+        .map(|target| Vector::read("target", target, widths.outputs))
         .transpose()?;
-    let stepped = py
-        .detach(|| {
-            cell.lock()
-                .step(x.view(), target.as_ref().map(|target| target.view()))
-        })
-        .map_err(error::raise)?;
-    Ok((
-        give(py, stepped.spikes)?,
-        give(py, stepped.output)?,
-        stepped.loss,
-    ))
+    let step = if widths.synapses <= FEW_SYNAPSES {
+        engine.step(x.view(), target.as_ref().map(Vector::view))
+    } else {
+        let (x, target) = (x.into_owned(), target.map(Vector::into_owned));
+        py.detach(|| engine.step(x.view(), target.as_ref().map(|target| target.view())))
+    };
+    let step = step.map_err(error::raise)?;
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "spikes"), copy(py, step.spikes)?)?;
+    dict.set_item(intern!(py, "output"), copy(py, step.output)?)?;
+    if let Some(loss) = step.loss {
+        dict.set_item(intern!(py, "loss"), loss)?;
+    }
+    Ok(dict)
 }
 
 pub fn train<'py, T: Engine>(

@@ -93,8 +93,12 @@ impl State {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.state().owner = None;
-        self.0.released.notify_all();
+        let mut state = self.0.state();
+        state.owner = None;
+        // Waking nobody costs a system call, and whoever waits stands in the queue.
+        if !state.queue.is_empty() {
+            self.0.released.notify_all();
+        }
     }
 }
 
