@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_mask", "as_numbers", "as_vector"]
+__all__ = ["as_contiguous", "as_indices", "as_mask", "as_numbers", "as_vector"]
 
 Array = NDArray[Any]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_INT64_MAX = np.uint64(2**63 - 1)
 
 
 def as_vector(argument: str, value: ArrayLike) -> Array:
@@ -68,7 +69,17 @@ def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
     Traceback (most recent call last):
     TypeError: x: expected an array of real numbers, got dtype complex128
     """
-    array = _read_numbers(argument, value)
+    return as_contiguous(_read_numbers(argument, value), dtype)
+
+
+def as_contiguous(array: Array, dtype: str) -> Array:
+    """C-ordered, aligned and of this dtype: itself where nothing had to change, else a copy.
+
+    Examples
+    --------
+    >>> as_contiguous(np.arange(4)[::2], "int64").flags.c_contiguous
+    True
+    """
     if array.dtype != dtype or not array.flags.c_contiguous:
         with np.errstate(all="ignore"):
             array = array.astype(dtype, order="C")
@@ -90,6 +101,27 @@ def as_mask(argument: str, value: ArrayLike) -> Array:
     if array.dtype.kind != "b":
         raise TypeError(f"{argument}: expected an array of bool, got dtype {array.dtype}")
     return np.asarray(array, order="C").view(np.uint8)
+
+
+def as_indices(argument: str, value: ArrayLike) -> Array:
+    """A vector of integers as int64, whatever their range.
+
+    Examples
+    --------
+    >>> as_indices("x", [3, 1]), as_indices("x", [])
+    (array([3, 1]), array([], dtype=int64))
+    >>> as_indices("x", [0.5])
+    Traceback (most recent call last):
+    TypeError: x: expected an array of indices, got dtype float64
+    """
+    array = _read(argument, value)
+    if array.dtype.kind not in "iu" and array.size > 0:
+        raise TypeError(f"{argument}: expected an array of indices, got dtype {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"{argument}: expected indices of shape (n_spikes,), got {array.shape}")
+    if array.dtype == np.uint64:
+        array = np.minimum(array, _INT64_MAX)  # out of every range, too
+    return as_contiguous(array, "int64")
 
 
 def _read_numbers(argument: str, value: ArrayLike) -> Array:

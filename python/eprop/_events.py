@@ -1,0 +1,160 @@
+"""Spikes as events: what users hand over instead of a dense array, as the arrays that the engines take."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._arrays import as_contiguous, as_indices, as_numbers, as_vector
+from ._fields import checked
+
+__all__ = ["Events", "Inputs", "Sparse", "StepInput", "as_inputs", "as_step"]
+
+Array = NDArray[Any]
+
+
+class Sparse(Protocol):
+    """What is asked of a sparse matrix or array; SciPy's have it, and SciPy itself is never imported."""
+
+    def tocsr(self) -> Any:
+        """Compressed rows."""
+
+    def tocoo(self) -> Any:
+        """Coordinates."""
+
+
+StepInput: TypeAlias = "ArrayLike | tuple[ArrayLike]"
+Inputs: TypeAlias = "ArrayLike | tuple[Array, Array] | tuple[ArrayLike, ArrayLike, int] | Sparse"
+
+
+class Events(NamedTuple):
+    """The spikes of a sequence, step after step; within a step in any order, where those of one unit add up."""
+
+    indptr: Array
+    """(T + 1,) int64: step t has the spikes from ``indptr[t]`` up to ``indptr[t + 1]``."""
+    units: Array
+    """(n_spikes,) int64. The engine checks them."""
+    values: Array | None
+    """(n_spikes,) float32 or float64; None: all are 1."""
+
+
+def as_step(value: StepInput, n_inputs: int) -> Array | tuple[Array]:
+    """The input of one step: a vector, or a 1-tuple of the units that spike.
+
+    Parameters
+    ----------
+    value : array_like (n_inputs,), integer array of any other length, or 1-tuple of indices
+        A tuple always means indices, an integer array does unless it has the length of a vector.
+    n_inputs : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `as_vector`; indices that are no integers, or not of one dimension.
+
+    Examples
+    --------
+    >>> as_step([0, 1, 0], 3)
+    array([0., 1., 0.])
+    >>> as_step(np.array([1]), 3), as_step(([1, 1, 2],), 3)
+    ((array([1]),), (array([1, 1, 2]),))
+    """
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "iu" or value.ndim != 1 or len(value) == n_inputs:
+            return as_vector("x", value)
+        return (as_indices("x", value),)
+    # A tuple of one number is a vector of one number.
+    if isinstance(value, tuple) and len(value) == 1 and hasattr(value[0], "__len__"):
+        return (as_indices("x", value[0]),)
+    return as_vector("x", value)  # type: ignore[arg-type]
+
+
+def as_inputs(value: Inputs, dtype: str, n_inputs: int, n_steps: int | None = None) -> Array | Events:
+    """The inputs of a sequence: a dense array, or events.
+
+    Parameters
+    ----------
+    value : array_like (T, n_inputs), (times, units), (times, units, n_steps), or SciPy sparse (T, n_inputs)
+        Times and units are integer arrays of one length, in any order.
+    dtype : str
+        Of a dense array.
+    n_inputs : int
+    n_steps : int, optional
+        How many steps the targets have: what ``(times, units)`` does not say.
+
+    Raises
+    ------
+    TypeError
+        Not real numbers; indices that are no integers.
+    ValueError
+        Times outside the sequence; a wrong shape; nothing that says how many steps there are.
+
+    Examples
+    --------
+    >>> as_inputs((np.array([2, 0]), np.array([1, 5])), "float32", 6, n_steps=3)
+    Events(indptr=array([0, 1, 1, 2]), units=array([5, 1]), values=None)
+    >>> as_inputs([[0, 1]], "float32", 2)
+    array([[0., 1.]], dtype=float32)
+    """
+    if hasattr(value, "tocsr"):
+        return _from_sparse(value, n_inputs)
+    if isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2])):
+        if len(value) == 2:
+            return _from_pairs(*value, n_steps)
+        if not hasattr(value[2], "__len__"):  # else it is the third row of a dense array
+            return _from_pairs(value[0], value[1], checked("inputs", "int", value[2]))
+    return as_numbers("inputs", value, dtype)
+
+
+def _are_indices(value: Any) -> bool:
+    # Lists of integers are the rows of a dense array, as they have always been.
+    return isinstance(value, np.ndarray) and value.ndim == 1 and (value.dtype.kind in "iu" or value.size == 0)
+
+
+def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | None = None) -> Events:
+    times, units = as_indices("inputs", times), as_indices("inputs", units)
+    if len(times) != len(units):
+        raise ValueError(f"inputs: expected times and units of one length, got {len(times)} and {len(units)}")
+    if n_steps is None:
+        raise ValueError(
+            "inputs: expected (times, units, n_steps), since there are no targets to count the steps by, got (times, units)"
+        )
+    if n_steps < 1:
+        raise ValueError(f"inputs: expected at least one step, got n_steps = {n_steps}")
+    outside = (times < 0) | (times >= n_steps)
+    if outside.any():
+        at = int(outside.argmax())
+        raise ValueError(f"inputs: expected times of 0 to {n_steps - 1}, got {times[at]} at index {at}")
+    if (times[1:] < times[:-1]).any():
+        order = np.argsort(times, kind="stable")
+        times, units = times[order], units[order]
+        values = None if values is None else values[order]
+    indptr = np.zeros(n_steps + 1, np.int64)
+    np.cumsum(np.bincount(times, minlength=n_steps), out=indptr[1:])
+    return Events(indptr, units, values)
+
+
+def _from_sparse(matrix: Any, n_inputs: int) -> Events:
+    if len(matrix.shape) != 2 or matrix.shape[1] != n_inputs:
+        raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {tuple(matrix.shape)}")
+    if (
+        getattr(matrix, "format", "") != "csr"
+    ):  # its own way to compressed rows would add duplicates up in another order
+        matrix = matrix.tocoo()
+        return _from_pairs(matrix.row, matrix.col, int(matrix.shape[0]), _values(matrix.data))
+    if matrix.shape[0] < 1:
+        raise ValueError(f"inputs: expected at least one step, got shape {tuple(matrix.shape)}")
+    n_spikes = int(matrix.indptr[-1])  # there may be room for more
+    return Events(
+        as_indices("inputs", matrix.indptr),
+        as_indices("inputs", matrix.indices[:n_spikes]),
+        _values(matrix.data[:n_spikes]),
+    )
+
+
+def _values(data: ArrayLike) -> Array:
+    # As wide as they are: what is added up is narrowed once, as in a dense array.
+    values = as_vector("inputs", data)
+    return as_contiguous(values, values.dtype.name)

@@ -1,0 +1,186 @@
+"""Spikes as events: what is taken for them, and what the engines are handed."""
+
+import numpy as np
+import pytest
+
+from eprop._events import as_inputs, as_step
+
+N = 6  # inputs
+TIMES, UNITS = np.array([4, 0, 4, 2, 4]), np.array([5, 1, 0, 3, 5])
+
+
+def dense(events):
+    """The dense array that the events stand for."""
+    rows = np.zeros((len(events.indptr) - 1, N))
+    for t in range(len(rows)):
+        step = slice(events.indptr[t], events.indptr[t + 1])
+        np.add.at(rows[t], events.units[step], 1.0 if events.values is None else events.values[step])
+    return rows
+
+
+def from_pairs(times, units, n_steps):
+    rows = np.zeros((n_steps, N))
+    np.add.at(rows, (times, units), 1.0)
+    return rows
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8, np.uint64, ">i4"])
+@pytest.mark.parametrize("n_steps", [5, 9])
+def test_pairs_in_any_order_and_of_any_integer(dtype, n_steps):
+    pair = TIMES.astype(dtype), UNITS.astype(dtype)
+    expected = from_pairs(TIMES, UNITS, n_steps)
+    np.testing.assert_array_equal(dense(as_inputs(pair, "float32", N, n_steps)), expected)
+    np.testing.assert_array_equal(dense(as_inputs((*pair, n_steps), "float32", N)), expected)
+    strided = tuple(np.repeat(a, 2)[::2] for a in pair)
+    np.testing.assert_array_equal(dense(as_inputs(strided, "float32", N, n_steps)), expected)
+
+
+def test_the_spikes_of_a_step_keep_their_order():
+    events = as_inputs((TIMES, UNITS), "float32", N, 5)
+    assert events.units.tolist() == [1, 3, 5, 0, 5]
+    assert events.indptr.tolist() == [0, 1, 1, 2, 2, 5]
+    assert events.indptr.dtype == events.units.dtype == np.int64
+
+
+def test_spikes_in_order_are_not_copied():
+    units = np.arange(5)
+    assert as_inputs((np.arange(5), units), "float32", N, 5).units is units
+
+
+@pytest.mark.parametrize("nothing", [np.array([]), np.array([], int)])
+def test_no_spikes_are_events_too(nothing):
+    np.testing.assert_array_equal(dense(as_inputs((nothing, nothing), "float32", N, 3)), np.zeros((3, N)))
+    assert as_step((nothing,), N)[0].shape == (0,)
+    assert as_step(([],), N)[0].dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("value", "n_steps", "error", "message"),
+    [
+        ((TIMES, UNITS[:-1]), 5, ValueError, "times and units of one length, got 5 and 4"),
+        ((TIMES, UNITS), 4, ValueError, "times of 0 to 3, got 4 at index 0"),
+        ((TIMES - 1, UNITS), 5, ValueError, "times of 0 to 4, got -1 at index 1"),
+        ((TIMES.astype(np.uint64) + np.uint64(2**63), UNITS), 5, ValueError, "got 9223372036854775807 at"),
+        ((TIMES, UNITS), 0, ValueError, "at least one step, got n_steps = 0"),
+        ((TIMES, UNITS, 0), None, ValueError, "at least one step, got n_steps = 0"),
+        ((TIMES, UNITS, -1), None, ValueError, "expected 0 to"),
+        ((TIMES, UNITS, 5.0), None, TypeError, "expected an int, got 5.0"),
+        ((TIMES, UNITS, True), None, TypeError, "expected an int, got True"),
+        ((TIMES, UNITS, None), None, TypeError, "expected an int, got None"),
+        ((TIMES, UNITS), None, ValueError, r"\(times, units, n_steps\).*got \(times, units\)"),
+    ],
+)
+def test_bad_events_are_refused(value, n_steps, error, message):
+    with pytest.raises(error, match=f"inputs: .*{message}"):
+        as_inputs(value, "float32", N, n_steps)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ([0, 1, 0], [1, 0, 0]),
+        (np.array([0.0, 1.0]), np.array([1.0, 0.0])),
+        (np.array([True, False]), np.array([True, True])),
+        (np.array([0, 1]), np.array([1, 1]), np.array([0, 0])),
+        (np.array([0, 1]), np.array([1, 1]), [0, 0]),
+        (np.eye(3, dtype=int), np.eye(3, dtype=int)),
+        ((0, 1), (1, 0)),
+    ],
+)
+def test_rows_are_a_dense_array_as_before(rows):
+    got = as_inputs(rows, "float64", len(rows[0]), n_steps=9)
+    np.testing.assert_array_equal(got, np.asarray(rows, dtype=float))
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
+@pytest.mark.parametrize("family", ["array", "matrix"])
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float32, np.float64])
+def test_sparse_matrices_of_every_format(kind, family, dtype):
+    sparse = pytest.importorskip("scipy.sparse")
+    expected = np.random.default_rng(0).integers(0, 2, (9, N)).astype(dtype)
+    if dtype not in (bool, np.int8):
+        expected *= np.linspace(-1, 1, N, dtype=dtype)
+    events = as_inputs(getattr(sparse, f"{kind}_{family}")(expected), "float32", N)
+    np.testing.assert_array_equal(dense(events), expected)
+    assert events.values.dtype == (dtype if dtype is np.float32 else np.float64)
+
+
+def test_sparse_duplicates_stay_in_their_order_and_the_matrix_as_it_was():
+    sparse = pytest.importorskip("scipy.sparse")
+    data, rows, units = np.array([0.1, 0.2, 0.3, 0.4]), np.array([1, 0, 1, 1]), np.array([2, 1, 2, 2])
+    coo = sparse.coo_array((data, (rows, units)), shape=(2, N))
+    csr = sparse.csr_array((data, units, [0, 1, 4]), shape=(2, N))
+    assert as_inputs(coo, "float64", N).values.tolist() == [0.2, 0.1, 0.3, 0.4]
+    assert np.shares_memory(as_inputs(csr, "float64", N).values, csr.data)
+    assert coo.nnz == csr.nnz == 4
+
+
+def test_bad_sparse_matrices_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    for matrix, error, message in [
+        (sparse.csr_array((3, N + 1)), ValueError, rf"expected shape \(T, {N}\), got \(3, {N + 1}\)"),
+        (sparse.csr_array((0, N)), ValueError, "at least one step"),
+        (sparse.coo_array((0, N)), ValueError, "at least one step"),
+        (sparse.coo_array(np.ones((2, N), complex)), TypeError, "real numbers, got dtype complex128"),
+    ]:
+        with pytest.raises(error, match=f"inputs: .*{message}"):
+            as_inputs(matrix, "float32", N)
+
+
+@pytest.mark.parametrize(
+    ("x", "units"),
+    [
+        (np.array([1, 1, 3]), [1, 1, 3]),
+        (np.array([1, 1, 3], np.uint8), [1, 1, 3]),
+        (np.arange(9), list(range(9))),
+        (np.array([], int), []),
+        ((np.arange(N),), list(range(N))),
+        (([2, 2],), [2, 2]),
+        ((range(3),), [0, 1, 2]),
+    ],
+)
+def test_indices_of_one_step(x, units):
+    (got,) = as_step(x, N)
+    assert got.dtype == np.int64 and got.tolist() == units
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.arange(N),
+        [0, 1],
+        [0] * N,
+        np.zeros(3),
+        np.ones(3, bool),
+        np.zeros((2, 3), int),
+        np.array(1),
+        1,
+        "a",
+    ],
+)
+def test_vectors_of_one_step_as_before(x):
+    if isinstance(x, str):
+        with pytest.raises(TypeError, match="x: expected an array of real numbers"):
+            as_step(x, N)
+    else:
+        np.testing.assert_array_equal(as_step(x, N), np.asarray(x, float))
+
+
+def test_a_tuple_of_one_number_is_a_vector_of_one_number():
+    np.testing.assert_array_equal(as_step((1,), 1), [1.0])
+    np.testing.assert_array_equal(as_step((np.float64(1),), 1), [1.0])
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        ((np.array([0.5]),), TypeError, "indices, got dtype float64"),
+        ((np.array([True]),), TypeError, "indices, got dtype bool"),
+        (([[1], [2, 3]],), TypeError, "expected an array"),
+        (("a",), TypeError, "indices"),
+        ((np.zeros((2, 2), int),), ValueError, r"indices of shape \(n_spikes,\), got \(2, 2\)"),
+    ],
+)
+def test_bad_indices_are_refused(x, error, message):
+    with pytest.raises(error, match=f"x: .*{message}"):
+        as_step(x, N)
