@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use numpy::ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
-use numpy::{Element, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use numpy::ndarray::{Array1, ArrayView1, ArrayView2, s};
+use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -17,81 +17,25 @@ const PIECE: Duration = Duration::from_millis(30);
 /// What the copies of one piece may take, if a single step does not take more.
 const PIECE_BYTES: usize = 1 << 22;
 
-/// One array of the sequence, borrowed from NumPy, time first.
-struct Source<'py, E: Element> {
-    argument: &'static str,
-    array: PyReadonlyArrayDyn<'py, E>,
-    shape: Vec<usize>,
-}
-
-impl<'py, E: Element + Copy> Source<'py, E> {
-    fn new(
-        argument: &'static str,
-        object: &Bound<'py, PyAny>,
-        n_steps: Option<usize>,
-        width: Option<usize>,
-    ) -> PyResult<Self> {
-        let array = borrow::<E>(argument, object)?;
-        let shape = array.shape().to_vec();
-        let steps = n_steps.or(shape.first().copied()).unwrap_or(0);
-        let expected: Vec<usize> = [steps].into_iter().chain(width).collect();
-        if shape != expected {
-            return Err(error::shape(argument, &named(n_steps, width), &shape));
-        }
-        Ok(Self {
-            argument,
-            array,
-            shape,
-        })
-    }
-
-    /// Copies steps; another thread may have resized the array in place since the last piece.
-    fn copy(&self, rows: &Range<usize>, into: &mut [E]) -> PyResult<()> {
-        let width: usize = self.shape.iter().skip(1).product();
-        let changed = || {
-            PyRuntimeError::new_err(format!(
-                "{}: resized by another thread during the call",
-                self.argument
-            ))
-        };
-        if self.array.shape() != self.shape {
-            return Err(changed());
-        }
-        let numbers = self.array.as_slice().map_err(|_| changed())?;
-        into.copy_from_slice(&numbers[rows.start * width..rows.end * width]);
-        Ok(())
-    }
-}
-
-/// `(T, 40)`, `(100, 40)` or `(100,)`.
-fn named(n_steps: Option<usize>, width: Option<usize>) -> String {
-    let steps = n_steps.map_or_else(|| "T".to_owned(), |n| n.to_string());
-    match width {
-        Some(width) => format!("({steps}, {width})"),
-        None => format!("({steps},)"),
-    }
-}
-
 /// A sequence whose shapes fit each other and the trainer.
 pub struct Feed<'py, F: Real> {
     n_steps: usize,
     inputs: Source<'py, F>,
     targets: Option<Source<'py, F>>,
-    // As bytes: a NumPy bool may hold any byte, a Rust bool may not.
-    mask: Option<Source<'py, u8>>,
+    mask: Option<Array1<bool>>,
 }
 
-/// The copy of some consecutive steps.
-pub struct Piece<F> {
+/// Some consecutive steps.
+pub struct Piece<'a, F> {
     pub steps: Range<usize>,
-    inputs: Array2<F>,
-    targets: Array2<F>,
-    mask: Option<Array1<bool>>,
+    inputs: ArrayView2<'a, F>,
+    targets: ArrayView2<'a, F>,
+    mask: Option<ArrayView1<'a, bool>>,
 }
 
 impl<'py, F: Real> Feed<'py, F> {
     pub fn inputs(inputs: &Bound<'py, PyAny>, n_inputs: usize) -> PyResult<Self> {
-        let inputs = Source::new("inputs", inputs, None, Some(n_inputs))?;
+        let inputs = Source::new("inputs", inputs, None, n_inputs)?;
         let n_steps = inputs.shape[0];
         if n_steps == 0 {
             return Err(PyValueError::new_err(format!(
@@ -112,16 +56,35 @@ impl<'py, F: Real> Feed<'py, F> {
         n_outputs: usize,
         mask: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let steps = Some(self.n_steps);
-        self.targets = Some(Source::new("targets", targets, steps, Some(n_outputs))?);
-        self.mask = mask
-            .map(|mask| Source::new("mask", mask, steps, None))
-            .transpose()?;
+        let n_steps = self.n_steps;
+        self.targets = Some(Source::new("targets", targets, Some(n_steps), n_outputs)?);
+        self.mask = mask.map(|mask| read_mask(mask, n_steps)).transpose()?;
         Ok(self)
     }
 
     pub fn n_steps(&self) -> usize {
         self.n_steps
+    }
+
+    /// Looks at everything where it lies, under the GIL, before anything changes.
+    ///
+    /// # Errors
+    /// What `check` finds, with steps counted from the start of the sequence; what a signal handler raises.
+    pub fn check(
+        &self,
+        py: Python<'py>,
+        mut check: impl FnMut(&Piece<'_, F>) -> Result<(), eprop::Error>,
+    ) -> PyResult<()> {
+        let most = self.most_steps();
+        for start in (0..self.n_steps).step_by(most) {
+            let piece = self.look(start..self.n_steps.min(start + most))?;
+            if let Err(error) = check(&piece) {
+                let whole = self.look(0..self.n_steps)?;
+                return Err(error::raise(check(&whole).err().unwrap_or(error)));
+            }
+            py.check_signals()?;
+        }
+        Ok(())
     }
 
     /// Copies a piece under the GIL, works on it without, looks for signals, and so on.
@@ -131,41 +94,35 @@ impl<'py, F: Real> Feed<'py, F> {
     pub fn in_pieces(
         &self,
         py: Python<'py>,
-        mut work: impl FnMut(&Piece<F>) -> Result<(), eprop::Error> + Send,
+        mut work: impl FnMut(&Piece<'_, F>) -> Result<(), eprop::Error> + Send,
     ) -> PyResult<()> {
         let most = self.most_steps();
-        let mut piece = self.buffers(most);
-        let mut n_steps = 1;
-        loop {
-            let start = piece.steps.end;
-            piece.steps = start..self.n_steps.min(start + n_steps);
-            self.copy(&mut piece)?;
+        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        let (mut start, mut n_steps) = (0, 1);
+        while start < self.n_steps {
+            let steps = start..self.n_steps.min(start + n_steps);
+            start = steps.end;
+            let piece = self.look(steps)?.copied(&mut inputs, &mut targets)?;
             let begun = Instant::now();
             py.detach(|| work(&piece)).map_err(error::raise)?;
-            if piece.steps.end == self.n_steps {
-                return Ok(());
-            }
             n_steps = paced(n_steps, begun.elapsed()).clamp(1, most);
-            py.check_signals()?;
+            if start < self.n_steps {
+                py.check_signals()?;
+            }
         }
+        Ok(())
     }
 
-    /// Checks the sequence piece by piece, and what is wrong again as a whole: messages count steps from its start.
-    pub fn check(
-        &self,
-        py: Python<'py>,
-        mut check: impl FnMut(&Piece<F>) -> Result<(), eprop::Error> + Send,
-    ) -> PyResult<()> {
-        let Err(error) = self.in_pieces(py, &mut check) else {
-            return Ok(());
-        };
-        if error.is_instance_of::<PyValueError>(py) {
-            let mut whole = self.buffers(self.n_steps);
-            whole.steps = 0..self.n_steps;
-            self.copy(&mut whole)?;
-            py.detach(|| check(&whole)).map_err(error::raise)?;
-        }
-        Err(error)
+    fn look(&self, steps: Range<usize>) -> PyResult<Piece<'_, F>> {
+        Ok(Piece {
+            inputs: self.inputs.rows(&steps)?,
+            targets: match &self.targets {
+                Some(targets) => targets.rows(&steps)?,
+                None => matrix("targets", steps.len(), 0, &[])?,
+            },
+            mask: self.mask.as_ref().map(|mask| mask.slice(s![steps.clone()])),
+            steps,
+        })
     }
 
     fn most_steps(&self) -> usize {
@@ -173,53 +130,109 @@ impl<'py, F: Real> Feed<'py, F> {
             self.inputs.shape[1] + self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
         (PIECE_BYTES / (width * size_of::<F>()).max(1)).clamp(1, self.n_steps)
     }
-
-    fn buffers(&self, n_steps: usize) -> Piece<F> {
-        let n_outputs = self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
-        Piece {
-            steps: 0..0,
-            inputs: Array2::default((n_steps, self.inputs.shape[1])),
-            targets: Array2::default((n_steps, n_outputs)),
-            mask: self.mask.as_ref().map(|_| Array1::default(n_steps)),
-        }
-    }
-
-    fn copy(&self, piece: &mut Piece<F>) -> PyResult<()> {
-        let n = piece.steps.len();
-        if let Some(rows) = piece.inputs.slice_mut(s![..n, ..]).as_slice_mut() {
-            self.inputs.copy(&piece.steps, rows)?;
-        }
-        if let (Some(targets), Some(rows)) = (
-            &self.targets,
-            piece.targets.slice_mut(s![..n, ..]).as_slice_mut(),
-        ) {
-            targets.copy(&piece.steps, rows)?;
-        }
-        if let (Some(source), Some(mask)) = (&self.mask, &mut piece.mask) {
-            let mut bytes = vec![0; n];
-            source.copy(&piece.steps, &mut bytes)?;
-            mask.iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = from != 0);
-        }
-        Ok(())
-    }
 }
 
-impl<F> Piece<F> {
+impl<'a, F: Real> Piece<'a, F> {
     pub fn inputs(&self) -> ArrayView2<'_, F> {
-        self.inputs.slice(s![..self.steps.len(), ..])
+        self.inputs.view()
     }
 
     pub fn targets(&self) -> ArrayView2<'_, F> {
-        self.targets.slice(s![..self.steps.len(), ..])
+        self.targets.view()
     }
 
     pub fn mask(&self) -> Option<ArrayView1<'_, bool>> {
-        self.mask
-            .as_ref()
-            .map(|mask| mask.slice(s![..self.steps.len()]))
+        self.mask.as_ref().map(|mask| mask.view())
     }
+
+    /// The same in memory that nobody else can reach.
+    fn copied<'b>(self, inputs: &'b mut Vec<F>, targets: &'b mut Vec<F>) -> PyResult<Piece<'b, F>>
+    where
+        'a: 'b,
+    {
+        Ok(Piece {
+            inputs: copied("inputs", self.inputs, inputs)?,
+            targets: copied("targets", self.targets, targets)?,
+            ..self
+        })
+    }
+}
+
+/// One array of the sequence, borrowed from NumPy, time first.
+struct Source<'py, F: Real> {
+    argument: &'static str,
+    array: PyReadonlyArrayDyn<'py, F>,
+    shape: [usize; 2],
+}
+
+impl<'py, F: Real> Source<'py, F> {
+    fn new(
+        argument: &'static str,
+        object: &Bound<'py, PyAny>,
+        n_steps: Option<usize>,
+        width: usize,
+    ) -> PyResult<Self> {
+        let array = borrow::<F>(argument, object)?;
+        match *array.shape() {
+            [rows, columns] if columns == width && n_steps.is_none_or(|n| n == rows) => Ok(Self {
+                argument,
+                shape: [rows, columns],
+                array,
+            }),
+            _ => {
+                let steps = n_steps.map_or_else(|| "T".to_owned(), |n| n.to_string());
+                let expected = format!("({steps}, {width})");
+                Err(error::shape(argument, &expected, array.shape()))
+            }
+        }
+    }
+
+    fn rows(&self, steps: &Range<usize>) -> PyResult<ArrayView2<'_, F>> {
+        let [_, width] = self.shape;
+        if self.array.shape() != self.shape {
+            return Err(resized(self.argument));
+        }
+        let numbers = self.array.as_slice().map_err(|_| resized(self.argument))?;
+        let rows = &numbers[steps.start * width..steps.end * width];
+        matrix(self.argument, steps.len(), width, rows)
+    }
+}
+
+/// As a copy: a NumPy bool may hold any byte, a Rust bool may not.
+fn read_mask(mask: &Bound<'_, PyAny>, n_steps: usize) -> PyResult<Array1<bool>> {
+    let bytes = borrow::<u8>("mask", mask)?;
+    if bytes.shape() != [n_steps] {
+        let expected = error::tuple(&[n_steps]);
+        return Err(error::shape("mask", &expected, bytes.shape()));
+    }
+    Ok(bytes.as_array().iter().map(|&byte| byte != 0).collect())
+}
+
+fn copied<'a, F: Real>(
+    argument: &str,
+    rows: ArrayView2<'_, F>,
+    into: &'a mut Vec<F>,
+) -> PyResult<ArrayView2<'a, F>> {
+    let (n_steps, width) = rows.dim();
+    into.clear();
+    into.extend_from_slice(rows.as_slice().ok_or_else(|| resized(argument))?);
+    matrix(argument, n_steps, width, into)
+}
+
+fn matrix<'a, F>(
+    argument: &str,
+    n_steps: usize,
+    width: usize,
+    numbers: &'a [F],
+) -> PyResult<ArrayView2<'a, F>> {
+    ArrayView2::from_shape((n_steps, width), numbers).map_err(|_| resized(argument))
+}
+
+/// Another thread can reach an array between two pieces.
+fn resized(argument: &str) -> PyErr {
+    PyRuntimeError::new_err(format!(
+        "{argument}: resized by another thread during the call"
+    ))
 }
 
 /// How many steps fill a piece, when the last `n_steps` took this long; at most four times as many.
