@@ -137,7 +137,7 @@ def test_the_gil_is_free_while_rust_works():
     done = threading.Event()
 
     def work():
-        trainer.train_sequence(x[:3000], y[:3000])
+        trainer.train_sequence(x[:30_000], y[:30_000])
         done.set()
 
     with warnings.catch_warnings():
@@ -159,7 +159,7 @@ def test_a_waiting_main_thread_can_be_interrupted():
         started.set()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FiringRateWarning)
-            trainer.train_sequence(x[:40_000], y[:40_000])
+            trainer.train_sequence(x[:200_000], y[:200_000])
 
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
     thread = threading.Thread(target=work)

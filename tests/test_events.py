@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from helpers import assert_same_bits
+from rules import KINDS, build, rejects
 
+import eprop
 from eprop._events import as_inputs, as_step
 
 N = 6  # inputs
+SEQUENCES = ("eprop", "stack")
 TIMES, UNITS = np.array([4, 0, 4, 2, 4]), np.array([5, 1, 0, 3, 5])
 
 
@@ -184,3 +188,170 @@ def test_a_tuple_of_one_number_is_a_vector_of_one_number():
 def test_bad_indices_are_refused(x, error, message):
     with pytest.raises(error, match=f"x: .*{message}"):
         as_step(x, N)
+
+
+def random_events(seed, n_steps=40, n_inputs=N):
+    """Pairs in any order with duplicates, the dense array, and targets."""
+    rng = np.random.default_rng(seed)
+    n_spikes = n_steps * n_inputs // 2
+    times, units = rng.integers(0, n_steps, n_spikes), rng.integers(0, n_inputs, n_spikes)
+    rows = np.zeros((n_steps, n_inputs))
+    np.add.at(rows, (times, units), 1.0)
+    assert rows.max() > 1
+    return times, units, rows, rng.dirichlet(np.ones(3), size=n_steps)
+
+
+def both(kind, call_dense, call_events, **options):
+    """The same results, and the same bits left behind."""
+    one, other = build(kind, **options), build(kind, **options)
+    assert_same_bits({"got": call_events(other)}, {"got": call_dense(one)})
+    assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_of_events_have_the_bits_of_the_vector(kind, dtype):
+    times, units, rows, _ = random_events(1)
+    one, other = build(kind, dtype=dtype), build(kind, dtype=dtype)
+    for t, x in enumerate(rows):
+        spikes = units[times == t]
+        events = (spikes,) if t % 2 or len(spikes) == N else spikes
+        got, expected = other.step(events), one.step(x)
+        if kind == "layer":
+            got, expected = {"spikes": got}, {"spikes": expected}
+        assert_same_bits(got, expected)
+    assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("options", [{}, {"update_every": 7}, {"update_every": "sequence"}], ids=str)
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_sequences_of_events_have_the_bits_of_the_array(kind, options):
+    times, units, rows, y = random_events(2)
+    pair, triple = (times, units), (times, units, len(rows))
+    for events in (pair, triple):
+        both(kind, lambda m: m.train_sequence(rows, y), lambda m, e=events: m.train_sequence(e, y), **options)
+        both(
+            kind,
+            lambda m: np.concatenate([np.ravel(g) for g in _flat(m.gradients(rows, y))]),
+            lambda m, e=events: np.concatenate([np.ravel(g) for g in _flat(m.gradients(e, y))]),
+            **options,
+        )
+    both(kind, lambda m: m.predict_sequence(rows), lambda m: m.predict_sequence(triple), **options)
+
+
+def _flat(gradients):
+    for value in gradients.values():
+        yield from value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_a_cut_stream_of_events_has_the_bits_of_the_whole(kind):
+    times, units, rows, y = random_events(3)
+    one, other = build(kind), build(kind)
+    one.train_sequence(rows, y, reset=False)
+    for part in (slice(0, 1), slice(1, 17), slice(17, 40)):
+        inside = (part.start <= times) & (times < part.stop)
+        other.train_sequence((times[inside] - part.start, units[inside]), y[part], reset=False)
+    assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_calibration_on_events_finds_the_same_factor(kind):
+    times, units, rows, _ = random_events(4, n_steps=500)
+    both(kind, lambda m: m.calibrate(rows), lambda m: m.calibrate((times, units, len(rows))))
+
+
+def test_streams_take_events():
+    times, units, rows, y = random_events(5)
+    one, other = build("eprop"), build("eprop")
+    list(one.train_stream(zip(rows, y, strict=True)))
+    list(other.train_stream(((units[times == t],), target) for t, target in enumerate(y)))
+    assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", [np.float32, np.float64, np.int16, bool])
+@pytest.mark.parametrize("format", ["csr", "coo", "csc"])
+def test_sparse_sequences_have_the_bits_of_the_array(kind, dtype, given, format):
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(6)
+    rows = (rng.random((40, N)) * (rng.random((40, N)) < 0.4)).astype(given)
+    y = rng.random((40, 3))
+    matrix = getattr(sparse, f"{format}_array")(rows)
+    both(kind, lambda m: m.train_sequence(rows, y), lambda m: m.train_sequence(matrix, y), dtype=dtype)
+
+
+@pytest.mark.parametrize("format", ["csr", "coo"])
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+def test_duplicates_in_sparse_matrices_add_up_as_in_the_array(format, given):
+    sparse = pytest.importorskip("scipy.sparse")
+    times, units, rows, y = random_events(7)
+    values = np.random.default_rng(7).normal(size=len(times)).astype(given)
+    values[5] = 0.0  # stored, and silent
+    matrix = sparse.coo_array((values, (times, units)), shape=rows.shape)
+    if format == "csr":  # by hand, since SciPy adds up on the way
+        order = np.argsort(times, kind="stable")
+        indptr = np.searchsorted(times[order], np.arange(len(rows) + 1))
+        matrix = sparse.csr_array((values[order], units[order], indptr), shape=rows.shape)
+    before = matrix.data.copy()
+    both("eprop", lambda m: m.train_sequence(matrix.toarray(), y), lambda m: m.train_sequence(matrix, y))
+    np.testing.assert_array_equal(matrix.data, before)
+
+
+def test_no_dense_array_is_made():
+    trainer = eprop.EpropTrainer(100_000, 2, 1)
+    times, units = np.array([3, 9_999]), np.array([99_999, 4])
+    with pytest.warns(eprop.FiringRateWarning):  # 4 GB, if it were
+        trainer.train_sequence((times, units), np.zeros((10_000, 1)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("unit", [N, -1, 2**40, -(2**40)])
+def test_units_that_do_not_exist_are_refused(kind, unit):
+    expected = f"expected units of 0 to {N - 1}, got {unit}"
+    rejects(kind, lambda m: m.step((np.array([0, unit]),)), ValueError, f"x: {expected}")
+    if kind == "layer":
+        return
+    events = np.array([3, 1]), np.array([unit, 0])
+    rejects(
+        kind,
+        lambda m: m.train_sequence(events, np.zeros((5, 3))),
+        ValueError,
+        f"inputs: {expected} at step 3",
+    )
+    rejects(kind, lambda m: m.predict_sequence((*events, 5)), ValueError, f"inputs: {expected} at step 3")
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_events_and_targets_are_of_one_length(kind):
+    events = np.array([3, 1]), np.array([0, 0]), 5
+    for call in ("train_sequence", "gradients"):
+        rejects(
+            kind,
+            lambda m, call=call: getattr(m, call)(events, np.zeros((6, 3))),
+            ValueError,
+            "targets: expected shape (5, 3), got (6, 3)",
+        )
+        rejects(
+            kind,
+            lambda m, call=call: getattr(m, call)(events[:2], np.zeros((6, 4))),
+            ValueError,
+            "targets: expected shape (6, 3), got (6, 4)",
+        )
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_sparse_values_are_finite(kind, value):
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_array(([1.0, value], ([1, 3], [0, 2])), shape=(5, N))
+    rejects(kind, lambda m: m.predict_sequence(matrix), ValueError, "inputs: expected finite", "at step 3")
+
+
+def test_damaged_sparse_matrices_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    for indptr in ([0, 2, 1, 2, 2, 2], [0, 1, 1, 1, 1, 9], [-1, 0, 0, 0, 1, 2]):
+        matrix = sparse.csr_array((np.ones(2), np.array([0, 1]), np.array([0, 1, 2, 2, 2, 2])), shape=(5, N))
+        matrix.indptr = np.array(indptr)
+        rejects("eprop", lambda m, x=matrix: m.predict_sequence(x), ValueError, "inputs: expected")

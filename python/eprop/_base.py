@@ -23,6 +23,7 @@ class Trainer:
     """Base of the three dataclasses; their fields configure the engine `_core`, which holds weights and state."""
 
     _core: Any
+    _n_inputs: int
     dtype: str
     lr: float
 
@@ -32,6 +33,7 @@ class Trainer:
             name = field.name
             self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
         self.__dict__["_core"] = engine(self)
+        self.__dict__["_n_inputs"] = self._core.n_inputs
         self.__dict__["_warned"] = False
 
     def __setattr__(self, name: str, value: Any) -> None:

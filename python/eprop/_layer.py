@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers, as_vector
 from ._base import Trainer
+from ._events import StepInput, as_step
 
 __all__ = ["OnlineLIFLayer"]
 
@@ -54,12 +55,13 @@ class OnlineLIFLayer(Trainer):
     def __post_init__(self) -> None:
         self._start(_core.OnlineLIFLayer)
 
-    def step(self, x: ArrayLike) -> Array:
+    def step(self, x: StepInput) -> Array:
         """One step of ``dt``, without learning.
 
         Parameters
         ----------
-        x : array_like (n_inputs,)
+        x : array_like (n_inputs,), or events
+            As in `EpropTrainer.step`.
 
         Returns
         -------
@@ -76,7 +78,7 @@ class OnlineLIFLayer(Trainer):
         >>> OnlineLIFLayer(2, 1).step([0, 0])
         array([0.], dtype=float32)
         """
-        return self._core.step(as_vector("x", x))  # type: ignore[no-any-return]
+        return self._core.step(as_step(x, self._n_inputs))  # type: ignore[no-any-return]
 
     def apply_learning_signal(self, signal: ArrayLike) -> None:
         """``W -= lr (psi signal) z_bar^T``, at once, on the psi and z_bar of the last step; each call again.

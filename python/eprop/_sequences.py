@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_mask, as_numbers, as_vector
 from ._base import Trainer
+from ._events import Events, Inputs, StepInput, as_inputs, as_step
 from ._fields import number
 from ._warnings import warn_of
 
@@ -31,13 +32,14 @@ class Step(_Outcome, total=False):
 class SequenceTrainer(Trainer):
     """Methods over engines that take inputs and targets, time first."""
 
-    def step(self, x: ArrayLike, target: ArrayLike | None = None) -> Step:
+    def step(self, x: StepInput, target: ArrayLike | None = None) -> Step:
         """One step of ``dt``: forward and, if an update is due, learning.
 
         Parameters
         ----------
-        x : array_like (n_inputs,)
-            Spikes or analog values.
+        x : array_like (n_inputs,), or events
+            Spikes or analog values. Or the indices of the inputs that spike, several times if they do: a 1-tuple
+            ``(units,)``, or an integer array of any length but `n_inputs`.
         target : array_like (n_outputs,), optional
             Without one, the step has no error; the regulariser and due updates go on.
 
@@ -57,21 +59,23 @@ class SequenceTrainer(Trainer):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from eprop import EpropTrainer
         >>> trainer = EpropTrainer(2, 3, 1)
         >>> trainer.step([1, 0])["spikes"].shape
         (3,)
         >>> trainer.step([1, 0], target=[0.5])["loss"] > 0
         True
+        >>> _ = trainer.step((np.array([0]),))
         """
         return self._core.step(  # type: ignore[no-any-return]
-            as_vector("x", x), None if target is None else as_vector("target", target)
+            as_step(x, self._n_inputs), None if target is None else as_vector("target", target)
         )
 
     @overload
     def train_sequence(
         self,
-        inputs: ArrayLike,
+        inputs: Inputs,
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
@@ -81,7 +85,7 @@ class SequenceTrainer(Trainer):
     @overload
     def train_sequence(
         self,
-        inputs: ArrayLike,
+        inputs: Inputs,
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
@@ -90,7 +94,7 @@ class SequenceTrainer(Trainer):
     ) -> tuple[float, Array]: ...
     def train_sequence(
         self,
-        inputs: ArrayLike,
+        inputs: Inputs,
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
@@ -101,7 +105,9 @@ class SequenceTrainer(Trainer):
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs)
+        inputs : array_like (T, n_inputs), or events
+            Events are integer arrays ``(times, units)`` in any order, or ``(times, units, n_steps)``, where two spikes
+            of one input at one step add up; or a SciPy sparse matrix (T, n_inputs). No dense array is made of them.
         targets : array_like (T, n_outputs)
         mask : array_like of bool (T,), optional
             The steps that have a target; elsewhere `targets` is not read.
@@ -139,10 +145,12 @@ class SequenceTrainer(Trainer):
         >>> loss, outputs = trainer.train_sequence(np.eye(2), [[0.0], [1.0]], return_outputs=True)
         >>> outputs.shape
         (2, 1)
+        >>> times, units = np.nonzero(np.eye(2))
+        >>> EpropTrainer(2, 3, 1).train_sequence((times, units), [[0.0], [1.0]]) == loss
+        True
         """
-        inputs, targets, steps = self._sequence(inputs, targets, mask)
         loss, outputs, activity = self._core.train_sequence(
-            inputs, targets, steps, bool(reset), bool(return_outputs)
+            *self._sequence(inputs, targets, mask), bool(reset), bool(return_outputs)
         )
         if activity != "normal" and not self.__dict__["_warned"]:
             self.__dict__["_warned"] = True
@@ -151,20 +159,21 @@ class SequenceTrainer(Trainer):
 
     @overload
     def predict_sequence(
-        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: Literal[False] = False
+        self, inputs: Inputs, *, reset: bool = True, return_spikes: Literal[False] = False
     ) -> Array: ...
     @overload
     def predict_sequence(
-        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: Literal[True]
+        self, inputs: Inputs, *, reset: bool = True, return_spikes: Literal[True]
     ) -> tuple[Array, Array]: ...
     def predict_sequence(
-        self, inputs: ArrayLike, *, reset: bool = True, return_spikes: bool = False
+        self, inputs: Inputs, *, reset: bool = True, return_spikes: bool = False
     ) -> Array | tuple[Array, Array]:
         """Runs over a sequence without learning; state and traces move on.
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs)
+        inputs : array_like (T, n_inputs), or events
+            As in `train_sequence`; pairs say how many steps there are: ``(times, units, n_steps)``.
         reset : bool
             Start from a silent network.
         return_spikes : bool
@@ -187,12 +196,11 @@ class SequenceTrainer(Trainer):
         >>> outputs.shape, spikes.shape
         ((2, 1), (2, 3))
         """
-        inputs = as_numbers("inputs", inputs, self.dtype)
-        outputs, spikes = self._core.predict_sequence(inputs, bool(reset), bool(return_spikes))
+        outputs, spikes = self._core.predict_sequence(self._inputs(inputs), bool(reset), bool(return_spikes))
         return (outputs, spikes) if return_spikes else outputs
 
     def train_stream(
-        self, iterable: Iterable[tuple[ArrayLike, ArrayLike | None]], *, reset: bool = False
+        self, iterable: Iterable[tuple[StepInput, ArrayLike | None]], *, reset: bool = False
     ) -> Iterator[Step]:
         """Learns from a stream, lazily, and keeps nothing of it.
 
@@ -238,13 +246,13 @@ class SequenceTrainer(Trainer):
             yield self.step(x, target)
 
     def gradients(
-        self, inputs: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = None
+        self, inputs: Inputs, targets: ArrayLike, *, mask: ArrayLike | None = None
     ) -> dict[str, Any]:
         """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs)
+        inputs : array_like (T, n_inputs), or events
         targets : array_like (T, n_outputs)
         mask : array_like of bool (T,), optional
 
@@ -285,14 +293,18 @@ class SequenceTrainer(Trainer):
         """The last step's output (O,); logits under cross-entropy."""
         return self._core.output  # type: ignore[no-any-return]
 
-    def _calibrate(self, inputs: ArrayLike, rate: float) -> Any:
-        return self._core.calibrate(as_numbers("inputs", inputs, self.dtype), number("rate", rate))
+    def _calibrate(self, inputs: Inputs, rate: float) -> Any:
+        return self._core.calibrate(self._inputs(inputs), number("rate", rate))
+
+    def _inputs(self, inputs: Inputs, n_steps: int | None = None) -> Array | Events:
+        return as_inputs(inputs, self.dtype, self._n_inputs, n_steps)
 
     def _sequence(
-        self, inputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
+        self, inputs: Inputs, targets: ArrayLike, mask: ArrayLike | None
+    ) -> tuple[Array | Events, Array, Array | None]:
+        targets = as_numbers("targets", targets, self.dtype)
         return (
-            as_numbers("inputs", inputs, self.dtype),
-            as_numbers("targets", targets, self.dtype),
+            self._inputs(inputs, len(targets) if targets.ndim > 0 else None),
+            targets,
             None if mask is None else as_mask("mask", mask),
         )

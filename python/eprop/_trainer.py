@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import as_numbers
+from ._events import Inputs
 from ._sequences import SequenceTrainer
 
 __all__ = ["EpropTrainer"]
@@ -106,12 +107,13 @@ for any other build a new trainer: EpropTrainer(...)
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
 
-    def calibrate(self, inputs: ArrayLike, *, rate: float = 20.0) -> float:
+    def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs)
+        inputs : array_like (T, n_inputs), or events
+            As in `predict_sequence`.
         rate : float
             In Hz; met within 10 %.
 

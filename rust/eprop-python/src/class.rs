@@ -20,6 +20,11 @@ macro_rules! class {
             }
 
             #[getter]
+            fn n_inputs(&self, py: Python<'_>) -> PyResult<usize> {
+                each!(&self.0, cell => cell.run(py, |engine| engine.n_inputs()))
+            }
+
+            #[getter]
             fn memory_per_step(&self, py: Python<'_>) -> PyResult<usize> {
                 each!(&self.0, cell => cell.run(py, |engine| engine.memory_per_step()))
             }

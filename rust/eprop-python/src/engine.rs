@@ -1,6 +1,6 @@
 //! The methods that the crate's two trainers of sequences have in common, as one trait.
 
-use eprop::{Error, StepOutput, Tally};
+use eprop::{Error, Input, Inputs, StepOutput, Tally};
 use numpy::ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 use pyo3::prelude::*;
 
@@ -27,20 +27,20 @@ pub trait Engine: Send {
     fn widths(&self) -> Widths;
     fn step(
         &mut self,
-        x: ArrayView1<Self::F>,
+        x: Input<Self::F>,
         target: Option<ArrayView1<Self::F>>,
     ) -> Result<StepOutput<'_, Self::F>, Error>;
     fn tally(&self) -> Tally;
-    fn check_inputs(&self, inputs: ArrayView2<Self::F>) -> Done;
+    fn check_inputs(&self, inputs: Inputs<Self::F>) -> Done;
     fn check_sequence(
         &self,
-        inputs: ArrayView2<Self::F>,
+        inputs: Inputs<Self::F>,
         targets: ArrayView2<Self::F>,
         mask: Mask,
     ) -> Done;
     fn train_piece(
         &mut self,
-        inputs: ArrayView2<Self::F>,
+        inputs: Inputs<Self::F>,
         targets: ArrayView2<Self::F>,
         mask: Mask,
         outputs: Option<ArrayViewMut2<Self::F>>,
@@ -48,7 +48,7 @@ pub trait Engine: Send {
     ) -> Done;
     fn predict_piece(
         &mut self,
-        inputs: ArrayView2<Self::F>,
+        inputs: Inputs<Self::F>,
         outputs: ArrayViewMut2<Self::F>,
         spikes: Option<ArrayViewMut2<Self::F>>,
     ) -> Done;
@@ -58,7 +58,7 @@ pub trait Engine: Send {
     fn gradient_run(&self) -> Self::Run;
     fn calibrate_while(
         &mut self,
-        inputs: ArrayView2<Self::F>,
+        inputs: Inputs<Self::F>,
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Self::Factor>, Error>;
@@ -69,12 +69,7 @@ pub trait Run: Send {
     type F: Real;
     type Gradients: for<'py> IntoPyDict<'py> + Send;
 
-    fn piece(
-        &mut self,
-        inputs: ArrayView2<Self::F>,
-        targets: ArrayView2<Self::F>,
-        mask: Mask,
-    ) -> Done;
+    fn piece(&mut self, inputs: Inputs<Self::F>, targets: ArrayView2<Self::F>, mask: Mask) -> Done;
     fn finish(self) -> Self::Gradients;
 }
 
@@ -102,7 +97,7 @@ macro_rules! engine {
 
             fn step(
                 &mut self,
-                x: ArrayView1<F>,
+                x: Input<F>,
                 target: Option<ArrayView1<F>>,
             ) -> Result<StepOutput<'_, F>, Error> {
                 self.step(x, target)
@@ -112,13 +107,13 @@ macro_rules! engine {
                 self.tally()
             }
 
-            fn check_inputs(&self, inputs: ArrayView2<F>) -> Done {
+            fn check_inputs(&self, inputs: Inputs<F>) -> Done {
                 self.check_inputs(inputs)
             }
 
             fn check_sequence(
                 &self,
-                inputs: ArrayView2<F>,
+                inputs: Inputs<F>,
                 targets: ArrayView2<F>,
                 mask: Mask,
             ) -> Done {
@@ -127,7 +122,7 @@ macro_rules! engine {
 
             fn train_piece(
                 &mut self,
-                inputs: ArrayView2<F>,
+                inputs: Inputs<F>,
                 targets: ArrayView2<F>,
                 mask: Mask,
                 outputs: Option<ArrayViewMut2<F>>,
@@ -138,7 +133,7 @@ macro_rules! engine {
 
             fn predict_piece(
                 &mut self,
-                inputs: ArrayView2<F>,
+                inputs: Inputs<F>,
                 outputs: ArrayViewMut2<F>,
                 spikes: Option<ArrayViewMut2<F>>,
             ) -> Done {
@@ -163,7 +158,7 @@ macro_rules! engine {
 
             fn calibrate_while(
                 &mut self,
-                inputs: ArrayView2<F>,
+                inputs: Inputs<F>,
                 rate: f64,
                 keep_going: &mut dyn FnMut() -> bool,
             ) -> Result<Option<Self::Factor>, Error> {
@@ -175,7 +170,7 @@ macro_rules! engine {
             type F = F;
             type Gradients = eprop::$Gradients<F>;
 
-            fn piece(&mut self, inputs: ArrayView2<F>, targets: ArrayView2<F>, mask: Mask) -> Done {
+            fn piece(&mut self, inputs: Inputs<F>, targets: ArrayView2<F>, mask: Mask) -> Done {
                 self.piece(inputs, targets, mask)
             }
 

@@ -4,13 +4,16 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use eprop::Inputs;
 use numpy::ndarray::{Array1, ArrayView1, ArrayView2, s};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::arrays::{Real, borrow};
 use crate::error;
+use crate::events::Events;
 
 /// Between two checks for signals: short enough for Ctrl-C, long enough to cost nothing.
 const PIECE: Duration = Duration::from_millis(30);
@@ -20,7 +23,7 @@ const PIECE_BYTES: usize = 1 << 22;
 /// A sequence whose shapes fit each other and the trainer.
 pub struct Feed<'py, F: Real> {
     n_steps: usize,
-    inputs: Source<'py, F>,
+    inputs: Rows<'py, F>,
     targets: Option<Source<'py, F>>,
     mask: Option<Array1<bool>>,
 }
@@ -28,15 +31,30 @@ pub struct Feed<'py, F: Real> {
 /// Some consecutive steps.
 pub struct Piece<'a, F> {
     pub steps: Range<usize>,
-    inputs: ArrayView2<'a, F>,
+    pub inputs: Inputs<'a, F>,
     targets: ArrayView2<'a, F>,
     mask: Option<ArrayView1<'a, bool>>,
 }
 
+/// Where the copies of a piece lie.
+#[derive(Default)]
+pub struct Room<F> {
+    inputs: Vec<F>,
+    targets: Vec<F>,
+}
+
 impl<'py, F: Real> Feed<'py, F> {
     pub fn inputs(inputs: &Bound<'py, PyAny>, n_inputs: usize) -> PyResult<Self> {
-        let inputs = Source::new("inputs", inputs, None, n_inputs)?;
-        let n_steps = inputs.shape[0];
+        let (n_steps, inputs) = match inputs.cast::<PyTuple>() {
+            Ok(events) => {
+                let events = Events::read(events, n_inputs)?;
+                (events.n_steps(), Rows::Events(events))
+            }
+            Err(_) => {
+                let source = Source::new("inputs", inputs, None, n_inputs)?;
+                (source.shape[0], Rows::Dense(source))
+            }
+        };
         if n_steps == 0 {
             return Err(PyValueError::new_err(format!(
                 "inputs: expected at least one step, got shape (0, {n_inputs})"
@@ -97,12 +115,12 @@ impl<'py, F: Real> Feed<'py, F> {
         mut work: impl FnMut(&Piece<'_, F>) -> Result<(), eprop::Error> + Send,
     ) -> PyResult<()> {
         let most = self.most_steps();
-        let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+        let mut room = Room::default();
         let (mut start, mut n_steps) = (0, 1);
         while start < self.n_steps {
             let steps = start..self.n_steps.min(start + n_steps);
             start = steps.end;
-            let piece = self.look(steps)?.copied(&mut inputs, &mut targets)?;
+            let piece = self.look(steps)?.copied(&mut room)?;
             let begun = Instant::now();
             py.detach(|| work(&piece)).map_err(error::raise)?;
             n_steps = paced(n_steps, begun.elapsed()).clamp(1, most);
@@ -113,9 +131,17 @@ impl<'py, F: Real> Feed<'py, F> {
         Ok(())
     }
 
+    /// All of it, copied.
+    pub fn whole<'a>(&'a self, room: &'a mut Room<F>) -> PyResult<Piece<'a, F>> {
+        self.look(0..self.n_steps)?.copied(room)
+    }
+
     fn look(&self, steps: Range<usize>) -> PyResult<Piece<'_, F>> {
         Ok(Piece {
-            inputs: self.inputs.rows(&steps)?,
+            inputs: match &self.inputs {
+                Rows::Dense(source) => Inputs::Dense(source.rows(&steps)?),
+                Rows::Events(events) => events.steps(steps.clone()),
+            },
             targets: match &self.targets {
                 Some(targets) => targets.rows(&steps)?,
                 None => matrix("targets", steps.len(), 0, &[])?,
@@ -126,17 +152,17 @@ impl<'py, F: Real> Feed<'py, F> {
     }
 
     fn most_steps(&self) -> usize {
-        let width =
-            self.inputs.shape[1] + self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
-        (PIECE_BYTES / (width * size_of::<F>()).max(1)).clamp(1, self.n_steps)
+        let n_inputs = match &self.inputs {
+            Rows::Dense(source) => source.shape[1],
+            Rows::Events(_) => 0,
+        };
+        let n_outputs = self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
+        let bytes = (n_inputs + n_outputs) * size_of::<F>();
+        (PIECE_BYTES / bytes.max(1)).clamp(1, self.n_steps)
     }
 }
 
 impl<'a, F: Real> Piece<'a, F> {
-    pub fn inputs(&self) -> ArrayView2<'_, F> {
-        self.inputs.view()
-    }
-
     pub fn targets(&self) -> ArrayView2<'_, F> {
         self.targets.view()
     }
@@ -146,16 +172,21 @@ impl<'a, F: Real> Piece<'a, F> {
     }
 
     /// The same in memory that nobody else can reach.
-    fn copied<'b>(self, inputs: &'b mut Vec<F>, targets: &'b mut Vec<F>) -> PyResult<Piece<'b, F>>
-    where
-        'a: 'b,
-    {
-        Ok(Piece {
-            inputs: copied("inputs", self.inputs, inputs)?,
-            targets: copied("targets", self.targets, targets)?,
+    fn copied(self, room: &'a mut Room<F>) -> PyResult<Self> {
+        Ok(Self {
+            inputs: match self.inputs {
+                Inputs::Dense(rows) => Inputs::Dense(copied("inputs", rows, &mut room.inputs)?),
+                events => events,
+            },
+            targets: copied("targets", self.targets, &mut room.targets)?,
             ..self
         })
     }
+}
+
+enum Rows<'py, F: Real> {
+    Dense(Source<'py, F>),
+    Events(Events<F>),
 }
 
 /// One array of the sequence, borrowed from NumPy, time first.
@@ -215,6 +246,8 @@ fn copied<'a, F: Real>(
 ) -> PyResult<ArrayView2<'a, F>> {
     let (n_steps, width) = rows.dim();
     into.clear();
+    into.try_reserve(rows.len())
+        .map_err(|_| error::no_memory(argument, &[n_steps, width]))?;
     into.extend_from_slice(rows.as_slice().ok_or_else(|| resized(argument))?);
     matrix(argument, n_steps, width, into)
 }

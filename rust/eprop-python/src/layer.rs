@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Real, assign, copy, give, read};
 use crate::cell::{Cell, FEW_SYNAPSES, Wide, each};
 use crate::class::class;
+use crate::row::Row;
 use crate::vector::Vector;
 use crate::{error, options};
 
@@ -77,12 +78,12 @@ fn step<'py, F: Real>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let layer = &mut *cell.lock();
-    let x = Vector::read("x", x, layer.n_inputs())?;
+    let x = Row::read(x, layer.n_inputs())?;
     let spikes = if is_small(layer) {
-        layer.step(x.view())
+        layer.step(x.input())
     } else {
         let x = x.into_owned();
-        py.detach(|| layer.step(x.view()))
+        py.detach(|| layer.step(x.input()))
     };
     copy(py, spikes.map_err(error::raise)?)
 }

@@ -8,11 +8,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{copy, give, matrix, zeros};
+use crate::arrays::{copy, give, zeros};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::engine::{Engine, IntoPyDict, Run};
 use crate::error;
-use crate::feed::Feed;
+use crate::feed::{Feed, Room};
+use crate::row::Row;
 use crate::vector::Vector;
 
 /// The loss, the outputs if they were asked for, and how the network fired.
@@ -32,15 +33,15 @@ pub fn step<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let engine = &mut *cell.lock();
     let widths = engine.widths();
-    let x = Vector::read("x", x, widths.inputs)?;
+    let x = Row::read(x, widths.inputs)?;
     let target = target
         .map(|target| Vector::read("target", target, widths.outputs))
         .transpose()?;
     let step = if widths.synapses <= FEW_SYNAPSES {
-        engine.step(x.view(), target.as_ref().map(Vector::view))
+        engine.step(x.input(), target.as_ref().map(Vector::view))
     } else {
         let (x, target) = (x.into_owned(), target.map(Vector::into_owned));
-        py.detach(|| engine.step(x.view(), target.as_ref().map(|target| target.view())))
+        py.detach(|| engine.step(x.input(), target.as_ref().map(|target| target.view())))
     };
     let step = step.map_err(error::raise)?;
     let dict = PyDict::new(py);
@@ -76,7 +77,7 @@ pub fn train<'py, T: Engine>(
             .as_mut()
             .map(|outputs| outputs.slice_mut(s![piece.steps.clone(), ..]));
         cell.lock().train_piece(
-            piece.inputs(),
+            piece.inputs,
             piece.targets(),
             piece.mask(),
             rows,
@@ -109,7 +110,7 @@ pub fn predict<'py, T: Engine>(
     let _turn = cell.take(py)?;
     let widths = cell.lock().widths();
     let feed = Feed::inputs(inputs, widths.inputs)?;
-    feed.check(py, |piece| cell.lock().check_inputs(piece.inputs()))?;
+    feed.check(py, |piece| cell.lock().check_inputs(piece.inputs))?;
     let mut outputs = zeros("outputs", feed.n_steps(), widths.outputs)?;
     let mut spikes: Option<Array2<T::F>> = keep_spikes
         .then(|| zeros("spikes", feed.n_steps(), widths.spikes))
@@ -121,7 +122,7 @@ pub fn predict<'py, T: Engine>(
         let steps = s![piece.steps.clone(), ..];
         let spikes = spikes.as_mut().map(|spikes| spikes.slice_mut(steps));
         cell.lock()
-            .predict_piece(piece.inputs(), outputs.slice_mut(steps), spikes)
+            .predict_piece(piece.inputs, outputs.slice_mut(steps), spikes)
     })?;
     Ok((
         give(py, outputs)?,
@@ -140,7 +141,7 @@ pub fn gradients<'py, T: Engine>(
     let feed = checked_feed(py, cell, inputs, targets, mask)?;
     let mut run = py.detach(|| cell.lock().gradient_run());
     feed.in_pieces(py, |piece| {
-        run.piece(piece.inputs(), piece.targets(), piece.mask())
+        run.piece(piece.inputs, piece.targets(), piece.mask())
     })?;
     py.detach(|| run.finish()).into_dict(py)
 }
@@ -152,8 +153,9 @@ pub fn calibrate<T: Engine>(
     rate: f64,
 ) -> PyResult<T::Factor> {
     let _turn = cell.take(py)?;
-    let expected = format!("(T, {})", cell.lock().widths().inputs);
-    let inputs = matrix("inputs", inputs, &expected)?;
+    let feed = Feed::inputs(inputs, cell.lock().widths().inputs)?;
+    let mut room = Room::default();
+    let whole = feed.whole(&mut room)?;
     let mut interrupt = None;
     let mut looked = Instant::now();
     // A handler that calls this trainer is refused by its turn before it could wait for the lock.
@@ -167,7 +169,7 @@ pub fn calibrate<T: Engine>(
     let factor = py
         .detach(|| {
             cell.lock()
-                .calibrate_while(inputs.view(), rate, &mut keep_going)
+                .calibrate_while(whole.inputs, rate, &mut keep_going)
         })
         .map_err(error::raise)?;
     match (factor, interrupt) {
@@ -189,7 +191,7 @@ fn checked_feed<'py, T: Engine>(
     let feed = Feed::inputs(inputs, widths.inputs)?.with_targets(targets, widths.outputs, mask)?;
     feed.check(py, |piece| {
         cell.lock()
-            .check_sequence(piece.inputs(), piece.targets(), piece.mask())
+            .check_sequence(piece.inputs, piece.targets(), piece.mask())
     })?;
     Ok(feed)
 }
