@@ -19,7 +19,8 @@ fn main() {
     };
     let repeats = number("--repeats", 5);
     if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
-        return count(arguments.get(at + 1).map_or("", String::as_str), repeats);
+        let n = number("--neurons", 256);
+        return count(arguments.get(at + 1).map_or("", String::as_str), n, repeats);
     }
     let sizes = [(100, 100), (100, 256), (700, 512), (1000, 1000), (100, 10_000)];
     limits::report();
@@ -31,10 +32,10 @@ fn main() {
     }
 }
 
-/// Runs one kind of work at (100, 256) and nothing else: for a tool that counts instructions. The work is whole sequences of 200 steps,
+/// Runs one kind of work with 100 inputs and nothing else: for a tool that counts instructions. The work is whole sequences of 200 steps,
 /// so that two runs of different lengths differ by their steps alone.
-fn count(what: &str, repeats: usize) {
-    let (n_inputs, n, steps) = (100, 256, 200);
+fn count(what: &str, n: usize, repeats: usize) {
+    let (n_inputs, steps) = (100, 200);
     let work = make(n_inputs, n, steps, 20.0);
     let update_every = if what == "every" { UpdateEvery::Steps(1) } else { UpdateEvery::Sequence };
     let config = Config { update_every, lr: 1e-7, ..Config::default() };

@@ -10,7 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Float;
-use crate::aligned::{Aligned, padded};
+use crate::aligned::{Aligned, UNIT, padded};
 use crate::config::{Config, decay};
 use crate::feedback::Backward;
 use crate::kernels::{add_row, all_finite, scale_row};
@@ -39,8 +39,9 @@ pub(crate) struct Readout<F> {
     y: Vec<F>,
     f: Aligned<F>,
     filtered_one: F,
-    factor: Vec<F>,
-    /// Empty where every step's gradient is applied at once.
+    /// `V`, padded.
+    factor: Aligned<F>,
+    /// By neuron, a padded row of O each, so that a spike touches one; empty where every step's gradient is applied at once.
     h: Aligned<F>,
     g_b: Vec<F>,
     /// Steps since `reset`.
@@ -82,8 +83,8 @@ impl<F: Float> Readout<F> {
             y: vec![F::ZERO; n_outputs],
             f: Aligned::zeros(stride),
             filtered_one: F::ZERO,
-            factor: vec![F::ZERO; n_outputs],
-            h: Aligned::zeros(if at_once { 0 } else { n_outputs * stride }),
+            factor: Aligned::zeros(outputs(n_outputs)),
+            h: Aligned::zeros(if at_once { 0 } else { n * outputs(n_outputs) }),
             g_b: vec![F::ZERO; n_outputs],
             steps: 0,
             finite: all_finite(w_out),
@@ -93,10 +94,9 @@ impl<F: Float> Readout<F> {
 
     /// Bytes of the readouts of `n` neurons, `None` where the count overflows.
     pub(crate) fn bytes_for(n: usize, n_outputs: usize) -> Option<usize> {
-        let rows = n_outputs.checked_mul(2)?.checked_add(1)?;
+        let rows = n_outputs.checked_add(UNIT)?.checked_mul(2)?;
         n.checked_add(2048)?
             .checked_mul(rows)?
-            .checked_add(n_outputs.checked_mul(5)?)?
             .checked_mul(size_of::<F>())
     }
 
@@ -118,15 +118,18 @@ impl<F: Float> Readout<F> {
             let j = j as usize;
             let f = self.f[j];
             self.f[j] = f + up;
-            for (k, (drive, &v)) in self.drive.iter_mut().zip(&self.factor).enumerate() {
-                let a = &mut self.a[k * stride + j];
-                if self.at_once {
+            if self.at_once {
+                for (k, (drive, &v)) in self.drive.iter_mut().zip(&*self.factor).enumerate() {
+                    let a = &mut self.a[k * stride + j];
                     *drive += *a - f * v;
                     *a += up * v;
-                } else {
-                    *drive += *a;
-                    self.h[k * stride + j] -= up * v;
                 }
+            } else {
+                for (k, drive) in self.drive.iter_mut().enumerate() {
+                    *drive += self.a[k * stride + j];
+                }
+                let row = j * self.factor.len()..(j + 1) * self.factor.len();
+                add_row(-up, &self.factor, &mut self.h[row]);
             }
         }
         for (y, &drive) in self.y.iter_mut().zip(&self.drive) {
@@ -143,8 +146,11 @@ impl<F: Float> Readout<F> {
     }
 
     fn fold(&mut self) {
-        let (to, sign) = if self.at_once { (&mut self.a, -F::ONE) } else { (&mut self.h, F::ONE) };
-        fold(&self.f, &self.factor, sign, to);
+        if self.at_once {
+            fold(&self.f, &self.factor, &mut self.a);
+        } else {
+            fold_by_neuron(&self.f, &self.factor, &mut self.h);
+        }
         self.factor.fill(F::ZERO);
     }
 
@@ -174,7 +180,13 @@ impl<F: Float> Readout<F> {
     pub(crate) fn update(&mut self, optimizer: Optimizer<F>) {
         if !self.at_once {
             self.fold();
-            optimizer.apply(&mut self.a, &mut self.h);
+            let stride = self.f.len();
+            for (j, row) in self.h.chunks_exact(self.factor.len()).enumerate() {
+                for (a, &g) in self.a.iter_mut().skip(j).step_by(stride).zip(row) {
+                    *a = optimizer.next(*a, g);
+                }
+            }
+            self.h.fill(F::ZERO);
             optimizer.apply(&mut self.b, &mut self.g_b);
             self.finite &= all_finite(&self.a) && all_finite(&self.b);
         }
@@ -201,13 +213,9 @@ impl<F: Float> Readout<F> {
 
     /// `W_out`, by neuron: N rows of O.
     pub(crate) fn w_out(&self) -> Vec<F> {
-        self.by_neuron(&self.a, if self.at_once { -F::ONE } else { F::ZERO })
-    }
-
-    fn by_neuron(&self, rows: &Aligned<F>, sign: F) -> Vec<F> {
-        let mut rows = rows.clone();
-        if sign != F::ZERO {
-            fold(&self.f, &self.factor, sign, &mut rows);
+        let mut rows = self.a.clone();
+        if self.at_once {
+            fold(&self.f, &self.factor, &mut rows);
         }
         let stride = self.f.len();
         let places = (0..self.n).flat_map(|j| (0..self.y.len()).map(move |k| k * stride + j));
@@ -243,7 +251,9 @@ impl<F: Float> Readout<F> {
 
     /// The pending gradient, by neuron, and that of the bias.
     pub(crate) fn gradient(&self) -> (Vec<F>, &[F]) {
-        (self.by_neuron(&self.h, F::ONE), &self.g_b)
+        let mut rows = self.h.clone();
+        fold_by_neuron(&self.f, &self.factor, &mut rows);
+        (rows.unpadded(self.y.len(), self.factor.len()), &self.g_b)
     }
 
     /// Whether neither weights nor what becomes of them is NaN or infinite.
@@ -262,11 +272,25 @@ impl<F: Float> Readout<F> {
     }
 }
 
-/// `rows_kj += sign f_j V_k`.
-fn fold<F: Float>(f: &[F], factor: &[F], sign: F, rows: &mut [F]) {
+/// `A_kj -= f_j V_k`.
+fn fold<F: Float>(f: &[F], factor: &[F], rows: &mut [F]) {
     for (row, &v) in rows.chunks_exact_mut(f.len()).zip(factor) {
         if v != F::ZERO {
-            add_row(sign * v, f, row);
+            add_row(-v, f, row);
         }
     }
+}
+
+/// `H_jk += f_j V_k`.
+fn fold_by_neuron<F: Float>(f: &[F], factor: &[F], rows: &mut [F]) {
+    for (row, &f) in rows.chunks_exact_mut(factor.len()).zip(f) {
+        if f != F::ZERO {
+            add_row(f, factor, row);
+        }
+    }
+}
+
+/// O, padded.
+fn outputs(n_outputs: usize) -> usize {
+    n_outputs.div_ceil(UNIT) * UNIT
 }

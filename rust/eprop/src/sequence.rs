@@ -236,13 +236,25 @@ pub(crate) fn train_piece<F: Float>(
     inputs: Inputs<'_, F>,
     targets: ArrayView2<'_, F>,
     mask: Option<ArrayView1<'_, bool>>,
-    mut outputs: Option<ArrayViewMut2<'_, F>>,
+    outputs: Option<ArrayViewMut2<'_, F>>,
     tally: &mut Tally,
 ) -> Result<(), Error> {
     check_sequence(network, inputs, targets, mask)?;
     if let Some(outputs) = &outputs {
         check_room("outputs", outputs, inputs.n_steps(), network.n_outputs())?;
     }
+    train_checked(network, inputs, targets, mask, outputs, tally);
+    Ok(())
+}
+
+pub(crate) fn train_checked<F: Float>(
+    network: &mut impl Network<F>,
+    inputs: Inputs<'_, F>,
+    targets: ArrayView2<'_, F>,
+    mask: Option<ArrayView1<'_, bool>>,
+    mut outputs: Option<ArrayViewMut2<'_, F>>,
+    tally: &mut Tally,
+) {
     for (t, target) in targets.outer_iter().enumerate() {
         let taught = mask.is_none_or(|mask| mask[t]);
         let loss = network.learn(inputs.step(t), taught.then_some(target), None);
@@ -251,20 +263,29 @@ pub(crate) fn train_piece<F: Float>(
             copy_row(outputs, t, network.output());
         }
     }
-    Ok(())
 }
 
 pub(crate) fn predict_piece<F: Float>(
     network: &mut impl Network<F>,
     inputs: Inputs<'_, F>,
-    mut outputs: ArrayViewMut2<'_, F>,
-    mut spikes: Option<ArrayViewMut2<'_, F>>,
+    outputs: ArrayViewMut2<'_, F>,
+    spikes: Option<ArrayViewMut2<'_, F>>,
 ) -> Result<(), Error> {
     inputs.check(network.n_inputs())?;
     check_room("outputs", &outputs, inputs.n_steps(), network.n_outputs())?;
     if let Some(spikes) = &spikes {
         check_room("spikes", spikes, inputs.n_steps(), network.spikes().len())?;
     }
+    predict_checked(network, inputs, outputs, spikes);
+    Ok(())
+}
+
+pub(crate) fn predict_checked<F: Float>(
+    network: &mut impl Network<F>,
+    inputs: Inputs<'_, F>,
+    mut outputs: ArrayViewMut2<'_, F>,
+    mut spikes: Option<ArrayViewMut2<'_, F>>,
+) {
     for t in 0..inputs.n_steps() {
         network.predict(inputs.step(t), None);
         copy_row(&mut outputs, t, network.output());
@@ -272,7 +293,6 @@ pub(crate) fn predict_piece<F: Float>(
             copy_row(spikes, t, network.spikes());
         }
     }
-    Ok(())
 }
 
 fn check_room<F: Float>(
@@ -346,7 +366,7 @@ macro_rules! sequence_methods {
                 }
                 let mut tally = self.tally();
                 let mut outputs = ndarray::Array2::default(targets.dim());
-                self.train_piece(inputs, targets, options.mask, Some(outputs.view_mut()), &mut tally)?;
+                crate::sequence::train_checked(self, inputs, targets, options.mask, Some(outputs.view_mut()), &mut tally);
                 if options.reset {
                     self.apply_pending();
                 }
@@ -374,7 +394,7 @@ macro_rules! sequence_methods {
                 let room = |columns| ndarray::Array2::default((inputs.n_steps(), columns));
                 let mut outputs = room(crate::sequence::Network::n_outputs(self));
                 let mut spikes = room(crate::sequence::Network::spikes(self).len());
-                self.predict_piece(inputs, outputs.view_mut(), Some(spikes.view_mut()))?;
+                crate::sequence::predict_checked(self, inputs, outputs.view_mut(), Some(spikes.view_mut()));
                 Ok(crate::Prediction { outputs, spikes })
             }
 

@@ -143,7 +143,7 @@ fn memory_per_step_counts_what_is_kept() {
     let p = n_inputs + n;
     let row = 32; // 20 neurons, padded to units of 16
     // v, z, psi; y, F(1), the readouts' factors and the bias's gradient, the filtered spikes.
-    let common = 3 * row + o + 1 + o + o + row;
+    let common = 3 * row + o + 1 + 16 + o + row;
     let with = |update_every| {
         let config = Config { update_every, ..Config::default() };
         EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap()
@@ -154,6 +154,6 @@ fn memory_per_step_counts_what_is_kept() {
     // z_bar, e_bar, G; the readouts' H; and of each of 1024 steps psi, errors, whether it was one of learning, where its events begin,
     // its inputs, whether they are a row, and room for a spike of one source in 8, with its value.
     let events = p + p / 8 * 1024;
-    let block = p + 2 * p * row + o * row + 1024 * (row + o + 1 + 1 + n_inputs + 1) + 1 + 2 * events;
+    let block = p + 2 * p * row + n * 16 + 1024 * (row + o + 1 + 1 + n_inputs + 1) + 1 + 2 * events;
     assert_eq!(with(UpdateEvery::Sequence).memory_per_step(), common + block);
 }

@@ -1,7 +1,9 @@
 //! The two halves of a block (section 3.2 of the method): the scan backwards over its steps, which makes one row `q` per step, and the sum of
 //! those rows over the steps at which a source was active. Both work on a tile of `W` neurons, whose `q` stays in the second cache.
 
+use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
+use crate::Float;
 use crate::optimizer::Optimizer;
 
 /// What a scan over a tile reads. `psi` and `Rate::PerStep` hold a row of `W` per step, `b` a row of `W` per output.
@@ -115,33 +117,22 @@ kernel! {
     fn gather<const W>(block: Gather<'_, F>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
         let sources = block.start.len() - 1;
         assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
+        let last = block.at[..block.start[sources] as usize].iter().fold(0, |last, &u| last.max(u));
+        assert!((last as usize + 1) * W <= block.q.len());
         let mut from = block.start[0] as usize;
         // 0 x is 0 for a finite x and NaN for any other.
         let mut flaw = [F::ZERO; W];
         for i in 0..sources {
             let until = block.start[i + 1] as usize;
-            let mut sum = [F::ZERO; W];
             let at = &block.at[from..until];
             let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
             if idle && !matches!(finish, Finish::Descend { pending: Some(_), .. }) {
                 from = until;
                 continue;
             }
-            if let Some(scale) = block.scale.get(from..until).filter(|_| !block.scale.is_empty()) {
-                for (&u, &s) in at.iter().zip(scale) {
-                    let row: &[F] = &block.q[u as usize * W..][..W];
-                    for l in 0..W {
-                        sum[l] = I::fma(s, row[l], sum[l]);
-                    }
-                }
-            } else {
-                for &u in at {
-                    let row: &[F] = &block.q[u as usize * W..][..W];
-                    for l in 0..W {
-                        sum[l] += row[l];
-                    }
-                }
-            }
+            let scale = block.scale.get(from..until).unwrap_or(&[]);
+            // SAFETY: every entry of `at` is a step whose row is in q, which the assertion above holds.
+            let mut sum = unsafe { add_up::<I, F, W>(at, scale, block.q) };
             from = until;
             for sum in &mut sum {
                 *sum *= block.zeta;
@@ -190,4 +181,31 @@ kernel! {
         }
         flaw.iter().all(|flaw| flaw.is_finite())
     }
+}
+
+/// `sum_u s^u q^u` over the steps `at`; an empty `scale` is all ones.
+///
+/// # Safety
+/// `q` has a row of `W` for every step in `at`.
+#[inline(always)]
+unsafe fn add_up<I: Isa, F: Float, const W: usize>(at: &[u32], scale: &[F], q: &[F]) -> [F; W] {
+    let mut sum = [F::ZERO; W];
+    if scale.is_empty() {
+        for &u in at {
+            // SAFETY: the caller's promise.
+            let row = unsafe { cut::<F, W>(q, u as usize * W) };
+            for l in 0..W {
+                sum[l] += row[l];
+            }
+        }
+    } else {
+        for (&u, &s) in at.iter().zip(scale) {
+            // SAFETY: the caller's promise.
+            let row = unsafe { cut::<F, W>(q, u as usize * W) };
+            for l in 0..W {
+                sum[l] = I::fma(s, row[l], sum[l]);
+            }
+        }
+    }
+    sum
 }

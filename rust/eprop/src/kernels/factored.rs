@@ -1,11 +1,12 @@
 //! Rows of the factored form (section 3.1 of the method): what a spike reads and writes, how a row catches up, and the step of the factors.
 
+use super::isa::Isa;
 use super::{cut, cut_mut, kernel, prefetch};
 use crate::Float;
 use crate::aligned::UNIT;
 
-/// Columns of one pass, so that what a catch-up wrote is still in the first cache for the spike.
-const COLUMNS: usize = 512;
+/// Rows of one pass.
+const GROUP: usize = 4;
 
 /// One active source of a step.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +48,14 @@ pub(crate) struct Factors<'a, F> {
     /// `Y = S X1 - T`.
     pub(crate) y: &'a [F],
     pub(crate) x1: &'a [F],
+    /// Zeros.
+    pub(crate) none: &'a [F],
 }
 
 kernel! {
     /// Every active source catches up, and then, row by row in their order, `sum_a += s A; sum_c += s C; A -= a Y; C -= a X1`.
     /// `past` are the compositions of the last block, the last two and so on: a row of each factor and a `k` per age.
+    /// The visits go to different sources.
     fn follow_spikes(
         a: &mut [F],
         c: &mut [F],
@@ -62,57 +66,97 @@ kernel! {
         sum_c: &mut [F],
     ) {
         let stride = sum_a.len();
-        assert!(a.len() == c.len() && sum_c.len() == stride && factors.y.len() == stride && factors.x1.len() == stride);
-        for (at, visit) in visits.iter().enumerate() {
-            let row = visit.source as usize * stride;
-            let next = visits.get(at + 1).map_or(a.len(), |next| next.source as usize * stride);
-            let (row_a, row_c) = (&mut a[row..row + stride], &mut c[row..row + stride]);
-            let mut from = 0;
-            while from < stride {
-                let to = stride.min(from + COLUMNS);
-                if let Some(age) = (visit.age as usize).checked_sub(1) {
-                    let (k, columns) = (past.k[age], age * stride + from..age * stride + to);
-                    let (s, t, x) = (&past.s[columns.clone()], &past.t[columns.clone()], &past.x[columns]);
-                    let (row_a, row_c) = (&mut row_a[from..to], &mut row_c[from..to]);
-                    for j in 0..s.len() {
-                        row_a[j] -= I::fma(s[j], row_c[j], t[j] * visit.zt);
-                        row_c[j] = I::fma(k, row_c[j], x[j] * visit.zt);
-                    }
-                    clear(visit.own.wrapping_sub(from), row_a, row_c);
-                }
-                for j in (from..to).step_by(UNIT) {
-                    // SAFETY: j + UNIT <= stride, the length of every row here.
-                    unsafe {
-                        let (a, c) = (*cut::<F, UNIT>(row_a, j), *cut::<F, UNIT>(row_c, j));
-                        let (mut sa, mut sc) = (*cut::<F, UNIT>(sum_a, j), *cut::<F, UNIT>(sum_c, j));
-                        let (y, x) = (*cut::<F, UNIT>(factors.y, j), *cut::<F, UNIT>(factors.x1, j));
-                        let (mut a_now, mut c_now) = (a, c);
-                        for l in 0..UNIT {
-                            sa[l] = I::fma(visit.value, a[l], sa[l]);
-                            sc[l] = I::fma(visit.value, c[l], sc[l]);
-                            a_now[l] = I::fma(-visit.shift, y[l], a[l]);
-                            c_now[l] = I::fma(-visit.shift, x[l], c[l]);
-                        }
-                        *cut_mut(row_a, j) = a_now;
-                        *cut_mut(row_c, j) = c_now;
-                        *cut_mut(sum_a, j) = sa;
-                        *cut_mut(sum_c, j) = sc;
-                    }
-                }
-                from = to;
-            }
-            clear(visit.own, row_a, row_c);
-            let _ = next;
+        assert!(stride % UNIT == 0 && a.len() == c.len() && sum_c.len() == stride);
+        assert!(factors.y.len() == stride && factors.x1.len() == stride && factors.none.len() == stride);
+        let whole = visits.chunks_exact(GROUP);
+        let rest = whole.remainder();
+        for group in whole {
+            let rows: [Row<'_, F>; GROUP] = core::array::from_fn(|g| Row::new(group[g], stride, &past, factors.none, a.len()));
+            // SAFETY: each row lies within `a` and `c`, and no two are the same.
+            unsafe { follow::<I, F, GROUP>(a, c, &rows, factors, sum_a, sum_c) };
+        }
+        for &visit in rest {
+            let rows = [Row::new(visit, stride, &past, factors.none, a.len())];
+            // SAFETY: as above.
+            unsafe { follow::<I, F, 1>(a, c, &rows, factors, sum_a, sum_c) };
         }
     }
 }
 
-/// A neuron has no synapse to itself: its own places stay 0.
+/// A visit with what its row waited for.
+struct Row<'a, F> {
+    visit: Visit<F>,
+    start: usize,
+    /// Nothing happened in no block: zeros, and a `k` of 1.
+    silence: Silence<'a, F>,
+    zt: F,
+}
+
+impl<'a, F: Float> Row<'a, F> {
+    #[inline(always)]
+    fn new(visit: Visit<F>, stride: usize, past: &Past<'a, F>, none: &'a [F], len: usize) -> Self {
+        let start = visit.source as usize * stride;
+        assert!(start + stride <= len);
+        let (silence, zt) = match (visit.age as usize).checked_sub(1) {
+            None => (Silence { s: none, t: none, x: none, k: F::ONE }, F::ZERO),
+            Some(age) => {
+                let row = age * stride..(age + 1) * stride;
+                let (s, t) = (&past.s[row.clone()], &past.t[row.clone()]);
+                (Silence { s, t, x: &past.x[row], k: past.k[age] }, visit.zt)
+            }
+        };
+        Self { visit, start, silence, zt }
+    }
+}
+
+/// Some rows at once, so that sums and factors are loaded once for all of them.
+///
+/// # Safety
+/// The rows lie within `a` and `c`, and no two are the same; every other slice is as long as a row.
 #[inline(always)]
-fn clear<F: Float>(own: usize, a: &mut [F], c: &mut [F]) {
-    if let (Some(a), Some(c)) = (a.get_mut(own), c.get_mut(own)) {
-        *a = F::ZERO;
-        *c = F::ZERO;
+unsafe fn follow<I: Isa, F: Float, const G: usize>(
+    a: &mut [F],
+    c: &mut [F],
+    rows: &[Row<'_, F>; G],
+    factors: Factors<'_, F>,
+    sum_a: &mut [F],
+    sum_c: &mut [F],
+) {
+    for j in (0..sum_a.len()).step_by(UNIT) {
+        // SAFETY: j + UNIT <= the length of a row, which the caller promises of every slice; places are copied before they are written.
+        unsafe {
+            let (mut sa, mut sc) = (*cut::<F, UNIT>(sum_a, j), *cut::<F, UNIT>(sum_c, j));
+            let (y, x1) = (*cut::<F, UNIT>(factors.y, j), *cut::<F, UNIT>(factors.x1, j));
+            for row in rows {
+                let (mut ra, mut rc) = (*cut::<F, UNIT>(a, row.start + j), *cut::<F, UNIT>(c, row.start + j));
+                let Silence { s, t, x, k } = row.silence;
+                let (s, t, x) = (*cut::<F, UNIT>(s, j), *cut::<F, UNIT>(t, j), *cut::<F, UNIT>(x, j));
+                for l in 0..UNIT {
+                    ra[l] -= I::fma(s[l], rc[l], t[l] * row.zt);
+                    rc[l] = I::fma(k, rc[l], x[l] * row.zt);
+                }
+                for l in 0..UNIT {
+                    sa[l] = I::fma(row.visit.value, ra[l], sa[l]);
+                    sc[l] = I::fma(row.visit.value, rc[l], sc[l]);
+                    ra[l] = I::fma(-row.visit.shift, y[l], ra[l]);
+                    rc[l] = I::fma(-row.visit.shift, x1[l], rc[l]);
+                }
+                *cut_mut(a, row.start + j) = ra;
+                *cut_mut(c, row.start + j) = rc;
+            }
+            *cut_mut(sum_a, j) = sa;
+            *cut_mut(sum_c, j) = sc;
+        }
+    }
+    for Row { visit, start, silence, zt } in rows {
+        let own = visit.own;
+        if own < sum_a.len() {
+            // The pass made the row catch up at the neuron's own place, too, where there is no synapse: what that sent is taken back.
+            sum_a[own] += visit.value * (silence.t[own] * *zt);
+            sum_c[own] -= visit.value * (silence.x[own] * *zt);
+            a[start + own] = F::ZERO;
+            c[start + own] = F::ZERO;
+        }
     }
 }
 
@@ -158,13 +202,12 @@ pub(crate) struct FactorsMut<'a, F> {
 
 kernel! {
     /// `X1 += c kappa_e^-tau ez; dS = eta kappa_e^tau L; S += dS; T += dS X1 + eta r ez; Y = S X1 - T`, with `ez = psi alpha^tau`.
-    /// `l` and `r` may be empty: nothing is learned. Returns whether every factor is within `limit`.
-    fn step_factors(scales: StepScales<F>, psi: &[F], l: &[F], r: &[F], limit: F, to: FactorsMut<'_, F>) -> bool {
+    /// `l` and `r` may be empty: nothing is learned.
+    fn step_factors(scales: StepScales<F>, psi: &[F], l: &[F], r: &[F], to: FactorsMut<'_, F>) {
         let n = psi.len();
         let FactorsMut { x1, s, t, y } = to;
         assert!(x1.len() == n && s.len() == n && t.len() == n && y.len() == n && n % UNIT == 0);
         assert!((l.is_empty() || l.len() == n) && (r.is_empty() || r.len() == n));
-        let mut beyond = [F::ZERO; UNIT];
         for from in (0..n).step_by(UNIT) {
             // SAFETY: every slice is n long, a multiple of UNIT. Copies, so that the compiler need not think of one slice as part of another.
             let (psi, mut x1_now, mut s_now, mut t_now) = unsafe {
@@ -195,10 +238,6 @@ kernel! {
                 }
             }
             let y_now: [F; UNIT] = core::array::from_fn(|lane| I::fma(s_now[lane], x1_now[lane], -t_now[lane]));
-            for lane in 0..UNIT {
-                let within = (s_now[lane].abs() <= limit) & (t_now[lane].abs() <= limit) & (x1_now[lane].abs() <= limit);
-                beyond[lane] += if within { F::ZERO } else { F::ONE };
-            }
             // SAFETY: as above.
             unsafe {
                 *cut_mut(x1, from) = x1_now;
@@ -207,7 +246,6 @@ kernel! {
                 *cut_mut(y, from) = y_now;
             }
         }
-        beyond.iter().all(|&beyond| beyond == F::ZERO)
     }
 }
 

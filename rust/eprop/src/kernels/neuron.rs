@@ -1,9 +1,8 @@
-//! The step of the neurons (section 1 of the method, steps 2 to 5), a unit of neurons at a time.
+//! The step of the neurons (section 1 of the method, steps 2 to 5).
 
 use super::isa::Isa;
-use super::{cut, cut_mut, kernel};
+use super::kernel;
 use crate::Float;
-use crate::aligned::UNIT;
 use crate::config::ResetMechanism;
 use crate::surrogate::Surrogate;
 
@@ -33,28 +32,13 @@ kernel! {
     /// One step with input current `zeta current`.
     fn step_neurons(membrane: Membrane<F>, zeta: F, current: &[F], neurons: NeuronsMut<'_, F>) {
         let NeuronsMut { v, z, psi, refractory } = neurons;
-        let n = v.len();
-        assert!(current.len() == n && z.len() == n && psi.len() == n && n % UNIT == 0);
-        for from in (0..n).step_by(UNIT) {
-            // SAFETY: every slice is n long, a multiple of UNIT. Copies, so that the compiler need not think of one slice as part of another.
-            let (v_before, z_before, current) =
-                unsafe { (*cut::<F, UNIT>(v, from), *cut::<F, UNIT>(z, from), *cut::<F, UNIT>(current, from)) };
-            let v_now = integrate::<I, F>(membrane, zeta, current, v_before, z_before);
-            // A match for a whole unit, so that each arm is a loop without a branch.
-            let psi_now = match membrane.surrogate {
-                Surrogate::PiecewiseLinear => derive(Surrogate::PiecewiseLinear, membrane, v_now),
-                Surrogate::FastSigmoid => derive(Surrogate::FastSigmoid, membrane, v_now),
-                Surrogate::Arctan => derive(Surrogate::Arctan, membrane, v_now),
-                Surrogate::Boxcar => derive(Surrogate::Boxcar, membrane, v_now),
-                Surrogate::Exponential => derive(Surrogate::Exponential, membrane, v_now),
-            };
-            let z_now = v_now.map(|v| if v >= membrane.v_th { F::ONE } else { F::ZERO });
-            // SAFETY: as above.
-            unsafe {
-                *cut_mut(v, from) = v_now;
-                *cut_mut(psi, from) = psi_now;
-                *cut_mut(z, from) = z_now;
-            }
+        // One loop for each surrogate, so that none has a branch in it.
+        match membrane.surrogate {
+            Surrogate::PiecewiseLinear => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::PiecewiseLinear.shape(u)),
+            Surrogate::FastSigmoid => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::FastSigmoid.shape(u)),
+            Surrogate::Arctan => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Arctan.shape(u)),
+            Surrogate::Boxcar => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Boxcar.shape(u)),
+            Surrogate::Exponential => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Exponential.shape(u)),
         }
         if membrane.refractory == 0 {
             return;
@@ -71,26 +55,30 @@ kernel! {
     }
 }
 
+/// Integrates, derives and fires. Slices one by one, not in a struct: only so does the compiler know that none overlaps another.
 #[inline(always)]
-fn integrate<I: Isa, F: Float>(
+fn each<I: Isa, F: Float>(
     membrane: Membrane<F>,
     zeta: F,
-    current: [F; UNIT],
-    v: [F; UNIT],
-    z: [F; UNIT],
-) -> [F; UNIT] {
-    let Membrane { alpha, v_th, .. } = membrane;
-    match membrane.reset_mechanism {
-        ResetMechanism::Subtract => core::array::from_fn(|l| {
-            I::fma(alpha, v[l], I::fma(zeta, current[l], -(v_th * z[l]))).or_silence()
-        }),
-        ResetMechanism::Zero => core::array::from_fn(|l| {
-            I::fma(alpha * v[l], F::ONE - z[l], zeta * current[l]).or_silence()
-        }),
+    current: &[F],
+    v: &mut [F],
+    z: &mut [F],
+    psi: &mut [F],
+    shape: impl Fn(F) -> F,
+) {
+    let Membrane { alpha, v_th, height, per_width, .. } = membrane;
+    let n = v.len();
+    let (current, z, psi) = (&current[..n], &mut z[..n], &mut psi[..n]);
+    // What a spike takes: the threshold, or all of the membrane.
+    let (by_threshold, by_itself) = match membrane.reset_mechanism {
+        ResetMechanism::Subtract => (v_th, F::ZERO),
+        ResetMechanism::Zero => (F::ZERO, F::ONE),
+    };
+    for j in 0..n {
+        let kept = alpha * v[j] * (F::ONE - by_itself * z[j]);
+        let now = (I::fma(zeta, current[j], kept) - by_threshold * z[j]).or_silence();
+        v[j] = now;
+        psi[j] = height * shape((now - v_th).abs() * per_width);
+        z[j] = if now >= v_th { F::ONE } else { F::ZERO };
     }
-}
-
-#[inline(always)]
-fn derive<F: Float>(surrogate: Surrogate, membrane: Membrane<F>, v: [F; UNIT]) -> [F; UNIT] {
-    v.map(|v| membrane.height * surrogate.shape((v - membrane.v_th).abs() * membrane.per_width))
 }

@@ -1,7 +1,9 @@
 //! Sums of rows: what a step's sources send, and products of whole pieces.
 //! Every sum runs over its sources in one order, one accumulator per number, whatever is known at once.
 
+use super::isa::Isa;
 use super::{cut, cut_mut, kernel, prefetch};
+use crate::Float;
 use crate::aligned::UNIT;
 
 /// Rows taken in one pass over the accumulators.
@@ -137,19 +139,38 @@ kernel! {
     /// `l_j = sum_k scale_k rows_kj`, k ascending; as many rows as scales, each as long as `l`.
     fn mix_rows(rows: &[F], scale: &[F], l: &mut [F]) {
         let stride = l.len();
-        assert!(rows.len() >= scale.len() * stride);
-        for j in (0..stride).step_by(UNIT) {
-            let mut acc = [F::ZERO; UNIT];
-            for (k, &s) in scale.iter().enumerate() {
-                // SAFETY: the assertion above; j + UNIT <= stride.
-                let row = unsafe { cut::<F, UNIT>(rows, k * stride + j) };
-                for lane in 0..UNIT {
-                    acc[lane] = I::fma(s, row[lane], acc[lane]);
+        assert!(rows.len() >= scale.len() * stride && stride % UNIT == 0);
+        let mut j = 0;
+        while j < stride {
+            // SAFETY: the assertion above; the width taken never passes the end of a row.
+            j += unsafe {
+                match stride - j {
+                    0..32 => mix::<I, F, 16>(rows, scale, j, l),
+                    32..64 => mix::<I, F, 32>(rows, scale, j, l),
+                    _ => mix::<I, F, 64>(rows, scale, j, l),
                 }
-            }
-            l[j..j + UNIT].copy_from_slice(&acc);
+            };
         }
     }
+}
+
+/// `W` columns of [`mix_rows`]; returns `W`.
+///
+/// # Safety
+/// `rows` holds as many rows as there are scales, each as long as `l`, and `j + W <= l.len()`.
+#[inline(always)]
+unsafe fn mix<I: Isa, F: Float, const W: usize>(rows: &[F], scale: &[F], j: usize, l: &mut [F]) -> usize {
+    let mut acc = [F::ZERO; W];
+    for (k, &s) in scale.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        let row = unsafe { cut::<F, W>(rows, k * l.len() + j) };
+        for lane in 0..W {
+            acc[lane] = I::fma(s, row[lane], acc[lane]);
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { *cut_mut(l, j) = acc };
+    W
 }
 
 kernel! {
@@ -197,5 +218,18 @@ kernel! {
             }
             *to = acc.iter().copied().sum();
         }
+    }
+}
+
+kernel! {
+    /// Whether no magnitude is beyond `limit`, or NaN.
+    fn all_within(limit: F, values: &[F]) -> bool {
+        let mut beyond = [F::ZERO; UNIT];
+        for unit in values.chunks(UNIT) {
+            for (beyond, &x) in beyond.iter_mut().zip(unit) {
+                *beyond += if x.abs() <= limit { F::ZERO } else { F::ONE };
+            }
+        }
+        beyond.iter().all(|&beyond| beyond == F::ZERO)
     }
 }

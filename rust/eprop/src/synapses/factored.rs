@@ -48,6 +48,9 @@ pub(crate) struct Factored<F> {
     learned: bool,
     /// `S X1 - T`.
     y: Aligned<F>,
+    /// A row of zeros.
+    none: Aligned<F>,
+    /// Whether every factor of an ended block, and every `zt`, was within the limit.
     within: bool,
     sum_a: Aligned<F>,
     sum_c: Aligned<F>,
@@ -76,6 +79,7 @@ impl<F: Float> Factored<F> {
             block: 0,
             learned: false,
             y: row(),
+            none: row(),
             within: kernels::all_finite(w),
             sum_a: row(),
             sum_c: row(),
@@ -85,7 +89,7 @@ impl<F: Float> Factored<F> {
 
     /// Bytes of everything, `None` where the count overflows.
     pub(crate) fn bytes_for(p: usize, stride: usize, base: usize) -> Option<usize> {
-        let rows = p.checked_mul(2)?.checked_add(6 + 3 * (PATIENCE + 1))?;
+        let rows = p.checked_mul(2)?.checked_add(7 + 3 * (PATIENCE + 1))?;
         stride
             .checked_mul(rows)?
             .checked_add(p)?
@@ -111,8 +115,14 @@ impl<F: Float> Factored<F> {
         source.checked_sub(self.n_inputs)
     }
 
+    fn factors_within(&self) -> bool {
+        let limit = F::cast(LIMIT);
+        [&self.x1, &self.s, &self.t].into_iter().all(|row| kernels::all_within(limit, row))
+    }
+
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
     fn end_block(&mut self, alpha: F, kappa_e: F) {
+        self.within &= self.factors_within();
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
@@ -265,7 +275,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.sum_a.fill(F::ZERO);
         self.sum_c.fill(F::ZERO);
         let past = kernels::Past { s: &self.past.s, t: &self.past.t, x: &self.past.x, k: &self.past.k };
-        let factors = Factors { y: &self.y, x1: &self.x1 };
+        let factors = Factors { y: &self.y, x1: &self.x1, none: &self.none };
         kernels::follow_spikes(&mut self.a, &mut self.c, &self.visits, past, factors, &mut self.sum_a, &mut self.sum_c);
         kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
@@ -282,7 +292,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
         let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
-        self.within &= kernels::step_factors(scales, psi, l, r, F::cast(LIMIT), factors);
+        kernels::step_factors(scales, psi, l, r, factors);
     }
 
     fn wants_signal(&self) -> bool {
@@ -333,13 +343,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// Within the limit, `|S C|` and `|T zt|` are at most 1e9 times numbers that are themselves sums of at most 1e18: an update cannot have
     /// made a finite weight infinite.
     fn within(&self) -> bool {
-        self.within
+        self.within && self.factors_within()
     }
 
     fn checked(&mut self) {
-        let limit = F::cast(LIMIT);
-        let small = |row: &[F]| row.iter().all(|x| x.abs() <= limit);
-        self.within = [&self.x1, &self.s, &self.t].into_iter().all(|row| small(row)) && small(&self.zt);
+        self.within = kernels::all_within(F::cast(LIMIT), &self.zt);
     }
 
     /// To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
@@ -388,7 +396,7 @@ impl<F: Float> Persist for Factored<F> {
         self.sum_a.fill(F::ZERO);
         let nothing = StepScales { alpha: F::ZERO, grow: F::ZERO, learn: F::ZERO, eta: F::ZERO };
         let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
-        kernels::step_factors(nothing, &self.sum_a, &[], &[], F::ONE, factors);
+        kernels::step_factors(nothing, &self.sum_a, &[], &[], factors);
         Ok(())
     }
 
@@ -397,7 +405,7 @@ impl<F: Float> Persist for Factored<F> {
     }
 
     fn bytes(&self) -> usize {
-        let rows = [&self.a, &self.c, &self.x1, &self.s, &self.t, &self.y, &self.sum_a, &self.sum_c];
+        let rows = [&self.a, &self.c, &self.x1, &self.s, &self.t, &self.y, &self.none, &self.sum_a, &self.sum_c];
         let rows: usize = rows.into_iter().map(|row| row.bytes()).sum();
         let lists = self.seen.bytes() + self.visits.capacity() * size_of::<Visit<F>>();
         rows + lists + self.zt.bytes() + self.past.bytes() + self.powers.bytes()
