@@ -35,7 +35,7 @@ fn main() {
 /// Runs one kind of work with 100 inputs and nothing else: for a tool that counts instructions. The work is whole sequences of 200 steps,
 /// so that two runs of different lengths differ by their steps alone.
 fn count(what: &str, n: usize, repeats: usize) {
-    let (n_inputs, steps) = (100, 200);
+    let (n_inputs, steps) = (n, 200);
     let work = make(n_inputs, n, steps, 20.0);
     let update_every = if what == "every" { UpdateEvery::Steps(1) } else { UpdateEvery::Sequence };
     let config = Config { update_every, lr: 1e-7, ..Config::default() };

@@ -114,6 +114,7 @@ impl<F: Float> Readout<F> {
         self.steps += 1;
         self.drive.copy_from_slice(&self.b);
         let (stride, up) = (self.f.len(), self.up[u]);
+        let taught = self.factor.iter().any(|&v| v != F::ZERO);
         for &j in fired {
             let j = j as usize;
             let f = self.f[j];
@@ -128,8 +129,10 @@ impl<F: Float> Readout<F> {
                 for (k, drive) in self.drive.iter_mut().enumerate() {
                     *drive += self.a[k * stride + j];
                 }
-                let row = j * self.factor.len()..(j + 1) * self.factor.len();
-                add_row(-up, &self.factor, &mut self.h[row]);
+                if taught {
+                    let row = j * self.factor.len()..(j + 1) * self.factor.len();
+                    add_row(-up, &self.factor, &mut self.h[row]);
+                }
             }
         }
         for (y, &drive) in self.y.iter_mut().zip(&self.drive) {
@@ -146,6 +149,9 @@ impl<F: Float> Readout<F> {
     }
 
     fn fold(&mut self) {
+        if self.factor.iter().all(|&v| v == F::ZERO) {
+            return;
+        }
         if self.at_once {
             fold(&self.f, &self.factor, &mut self.a);
         } else {

@@ -47,6 +47,7 @@ pub(crate) struct SourceList<F> {
     n_inputs: usize,
     unit: bool,
     is_dense: bool,
+    first_neuron: u32,
 }
 
 impl<F: Float> SourceList<F> {
@@ -60,6 +61,7 @@ impl<F: Float> SourceList<F> {
             n_inputs: 0,
             unit: true,
             is_dense: false,
+            first_neuron: n_inputs as u32,
         }
     }
 
@@ -77,27 +79,36 @@ impl<F: Float> SourceList<F> {
             Input::Dense(x) => self.take_dense(x),
             Input::Events { units, values } => self.take_events(units, values),
         }
-        let offset = self.dense.len() as u32;
         let neurons = self.n_inputs..self.n_inputs + fired.len();
         for (to, &j) in self.index[neurons.clone()].iter_mut().zip(fired) {
-            *to = offset + j;
+            *to = self.first_neuron + j;
         }
         self.value[neurons.clone()].fill(F::ONE);
         self.len = neurons.end;
     }
 
     fn take_dense(&mut self, x: ArrayView1<'_, F>) {
-        match x.as_slice() {
-            Some(x) => self.dense.copy_from_slice(x),
-            None => self.dense.iter_mut().zip(x).for_each(|(to, &x)| *to = x),
-        }
-        self.n_inputs = nonzeros(&self.dense, &mut self.index);
-        self.unit = true;
-        for (value, &i) in self.value.iter_mut().zip(&self.index[..self.n_inputs]) {
-            *value = self.dense[i as usize];
-            self.unit &= *value == F::ONE;
+        let Some(values) = x.as_slice() else {
+            let mut dense = core::mem::take(&mut self.dense);
+            dense.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
+            self.list_dense(&dense);
+            self.dense = dense;
+            return self.settle();
+        };
+        self.list_dense(values);
+        if self.worth_a_row() {
+            self.dense.copy_from_slice(values);
         }
         self.settle();
+    }
+
+    fn list_dense(&mut self, x: &[F]) {
+        self.n_inputs = nonzeros(x, &mut self.index);
+        self.unit = true;
+        for (value, &i) in self.value.iter_mut().zip(&self.index[..self.n_inputs]) {
+            *value = x[i as usize];
+            self.unit &= *value == F::ONE;
+        }
     }
 
     fn take_events(&mut self, units: &[u32], values: Option<&[F]>) {
@@ -123,7 +134,8 @@ impl<F: Float> SourceList<F> {
     }
 
     fn worth_a_row(&self) -> bool {
-        self.dense.len() >= DENSE_FROM && DENSE * self.n_inputs > self.dense.len()
+        let all = self.first_neuron as usize;
+        all >= DENSE_FROM && DENSE * self.n_inputs > all
     }
 
     fn settle(&mut self) {

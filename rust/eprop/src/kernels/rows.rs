@@ -1,13 +1,13 @@
 //! Sums of rows: what a step's sources send, and products of whole pieces.
 //! Every sum runs over its sources in one order, one accumulator per number, whatever is known at once.
 
+use core::ops::Range;
+
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel, prefetch};
 use crate::Float;
 use crate::aligned::UNIT;
 
-/// Rows taken in one pass over the accumulators.
-const GROUP: usize = 8;
 /// Columns of one pass, so that the accumulators stay in the first cache.
 const COLUMNS: usize = 1024;
 
@@ -15,41 +15,52 @@ kernel! {
     /// `sum_j += sum_i rows_ij` over the rows `index`, in that order. `sum` is as long as a row, a multiple of [`UNIT`].
     fn add_rows(rows: &[F], index: &[u32], sum: &mut [F]) {
         let stride = sum.len();
-        let row = |i: u32| &rows[i as usize * stride..][..stride];
-        let mut from = 0;
-        while from < stride {
-            let to = stride.min(from + COLUMNS);
-            for (g, group) in index.chunks(GROUP).enumerate() {
-                let next = index.get((g + 1) * GROUP..).unwrap_or(&[]);
-                if let Ok(group) = <&[u32; GROUP]>::try_from(group) {
-                    let group = group.map(row);
-                    for j in (from..to).step_by(UNIT) {
-                        // SAFETY: j is a multiple of UNIT below the length of every row, which is a multiple of UNIT.
-                        let mut acc = unsafe { *cut::<F, UNIT>(sum, j) };
-                        for row in group {
-                            // SAFETY: as above.
-                            let row = unsafe { cut::<F, UNIT>(row, j) };
-                            for l in 0..UNIT {
-                                acc[l] += row[l];
-                            }
-                        }
-                        // SAFETY: as above.
-                        unsafe { *cut_mut::<F, UNIT>(sum, j) = acc };
-                        if let Some(&i) = next.get((j - from) / UNIT % GROUP) {
-                            prefetch(rows, i as usize * stride + j);
-                        }
+        assert!(stride % UNIT == 0);
+        for from in (0..stride).step_by(COLUMNS) {
+            let columns = from..stride.min(from + COLUMNS);
+            let mut left = index;
+            while !left.is_empty() {
+                // SAFETY: the columns lie within a row.
+                left = unsafe {
+                    match left.len() {
+                        8.. => pass::<F, 8>(rows, left, columns.clone(), sum),
+                        4.. => pass::<F, 4>(rows, left, columns.clone(), sum),
+                        2.. => pass::<F, 2>(rows, left, columns.clone(), sum),
+                        _ => pass::<F, 1>(rows, left, columns.clone(), sum),
                     }
-                } else {
-                    for row in group.iter().map(|&i| row(i)) {
-                        for (sum, &w) in sum[from..to].iter_mut().zip(&row[from..to]) {
-                            *sum += w;
-                        }
-                    }
-                }
+                };
             }
-            from = to;
         }
     }
+}
+
+/// The first `G` rows of `index` in one pass over the accumulators; returns the rest of it. The next rows are fetched meanwhile.
+///
+/// # Safety
+/// `columns` end within `sum`, at multiples of [`UNIT`].
+#[inline(always)]
+unsafe fn pass<'a, F: Float, const G: usize>(rows: &[F], index: &'a [u32], columns: Range<usize>, sum: &mut [F]) -> &'a [u32] {
+    let stride = sum.len();
+    let (group, rest) = index.split_at(G);
+    let group: [&[F]; G] = core::array::from_fn(|g| &rows[group[g] as usize * stride..][..stride]);
+    let next: [usize; G] = core::array::from_fn(|g| rest.get(g).map_or(rows.len(), |&i| i as usize * stride));
+    for j in columns.step_by(UNIT) {
+        // SAFETY: j + UNIT <= stride, the length of every row.
+        unsafe {
+            let mut acc = *cut::<F, UNIT>(sum, j);
+            for row in group {
+                let row = cut::<F, UNIT>(row, j);
+                for l in 0..UNIT {
+                    acc[l] += row[l];
+                }
+            }
+            *cut_mut(sum, j) = acc;
+        }
+        for next in next {
+            prefetch(rows, next + j);
+        }
+    }
+    rest
 }
 
 kernel! {
