@@ -74,7 +74,9 @@ pub fn rows_alone(work: &Work, spikes: &Array2<f32>, repeats: usize) -> f64 {
     let lists: Vec<Vec<u32>> = (0..work.inputs.nrows())
         .map(|t| {
             let inputs = (0..n_inputs).filter(|&i| work.inputs[[t, i]] != 0.0);
-            let neurons = (0..n).filter(|&j| t > 0 && spikes[[t - 1, j]] != 0.0).map(|j| n_inputs + j);
+            let neurons = (0..n)
+                .filter(|&j| t > 0 && spikes[[t - 1, j]] != 0.0)
+                .map(|j| n_inputs + j);
             inputs.chain(neurons).map(|i| i as u32).collect()
         })
         .collect();
@@ -83,7 +85,13 @@ pub fn rows_alone(work: &Work, spikes: &Array2<f32>, repeats: usize) -> f64 {
         for list in &lists {
             for column in (0..stride).step_by(stride.min(1024)) {
                 let width = (stride - column).min(1024);
-                add(&weights[column..], stride, list, &mut sum[column..column + width], 1);
+                add(
+                    &weights[column..],
+                    stride,
+                    list,
+                    &mut sum[column..column + width],
+                    1,
+                );
             }
         }
         black_box(&mut sum);

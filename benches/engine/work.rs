@@ -21,9 +21,17 @@ pub fn make(n_inputs: usize, n: usize, steps: usize, rate: f64) -> Work {
         state ^= state << 17;
         (state >> 40) as f32 / (1 << 24) as f32
     };
-    let inputs = Array2::from_shape_simple_fn((steps, n_inputs), || f32::from(u8::from(uniform() < 0.02)));
+    let inputs =
+        Array2::from_shape_simple_fn((steps, n_inputs), || f32::from(u8::from(uniform() < 0.02)));
     let targets = Array2::from_shape_simple_fn((steps, 10), || 2.0 * uniform() - 1.0);
     let mut trainer = EpropTrainer::<f32>::new(n_inputs, n, 10, Config::default()).expect("fits");
-    trainer.calibrate(inputs.view(), rate).expect("reaches the rate");
-    Work { inputs, targets, n, w_in: trainer.w_in() }
+    trainer
+        .calibrate(inputs.view(), rate)
+        .expect("reaches the rate");
+    Work {
+        inputs,
+        targets,
+        n,
+        w_in: trainer.w_in(),
+    }
 }

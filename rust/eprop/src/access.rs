@@ -127,9 +127,15 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn b_feedback(&self) -> Array2<F> {
-        let rows = if self.feedback.has_own() { self.feedback.by_neuron() } else { self.readout.w_out() };
+        let rows = if self.feedback.has_own() {
+            self.feedback.by_neuron()
+        } else {
+            self.readout.w_out()
+        };
         let n_outputs = self.n_outputs();
-        Array2::from_shape_fn((self.n_neurons(), n_outputs), |(j, k)| rows[j * n_outputs + k])
+        Array2::from_shape_fn((self.n_neurons(), n_outputs), |(j, k)| {
+            rows[j * n_outputs + k]
+        })
     }
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
@@ -247,7 +253,8 @@ impl<F: Float> EpropTrainer<F> {
 
     /// What happened so far has met the feedback that was there when it happened.
     fn settle(&mut self) {
-        self.synapses.settle(self.feedback.backward(self.readout.backward()));
+        self.synapses
+            .settle(self.feedback.backward(self.readout.backward()));
     }
 
     /// Membranes, a copy (N,).

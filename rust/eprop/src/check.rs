@@ -65,15 +65,27 @@ pub(crate) fn events<F: Float>(
     n_inputs: usize,
 ) -> Result<(), Error> {
     if let Some(&unit) = units.iter().find(|&&unit| unit as usize >= n_inputs) {
-        return Err(Error::value(argument, alloc::format!("units below {n_inputs}"), unit));
+        return Err(Error::value(
+            argument,
+            alloc::format!("units below {n_inputs}"),
+            unit,
+        ));
     }
     if let Some(pair) = units.windows(2).find(|pair| pair[0] >= pair[1]) {
         let got = alloc::format!("{} after {}", pair[1], pair[0]);
-        return Err(Error::value(argument, "units that ascend, each once in a step", got));
+        return Err(Error::value(
+            argument,
+            "units that ascend, each once in a step",
+            got,
+        ));
     }
     let Some(values) = values else { return Ok(()) };
     if values.len() != units.len() {
-        return Err(Error::shape(argument, &[Dim::Is(units.len())], &[values.len()]));
+        return Err(Error::shape(
+            argument,
+            &[Dim::Is(units.len())],
+            &[values.len()],
+        ));
     }
     match values.iter().find(|value| !value.is_finite()) {
         Some(value) => Err(Error::value(argument, "finite values", value)),
@@ -91,13 +103,21 @@ pub(crate) fn event_rows<F: Float>(
 ) -> Result<(), Error> {
     let t_total = start.len().saturating_sub(1);
     if width != n_inputs {
-        return Err(Error::shape("inputs", &[Dim::Any("T"), Dim::Is(n_inputs)], &[t_total, width]));
+        return Err(Error::shape(
+            "inputs",
+            &[Dim::Any("T"), Dim::Is(n_inputs)],
+            &[t_total, width],
+        ));
     }
     if t_total == 0 {
         return Err(Error::value("inputs", "at least one step, T >= 1", "T = 0"));
     }
     if !start.is_sorted() || start[t_total] > units.len() {
-        return Err(Error::value("inputs", alloc::format!("starts that rise to at most {}", units.len()), "others"));
+        return Err(Error::value(
+            "inputs",
+            alloc::format!("starts that rise to at most {}", units.len()),
+            "others",
+        ));
     }
     if values.is_some_and(|values| values.len() != units.len()) {
         let got = values.map_or(0, <[F]>::len);

@@ -264,7 +264,11 @@ impl Config {
         positive("tau_reg", self.tau_reg)?;
         valid_update_every(self.update_every)?;
         if self.engine == Some(Engine::Factored) && self.update_every != UpdateEvery::Steps(1) {
-            return Err(Error::value("engine", "block or textbook where weights rest for more than a step", "factored"));
+            return Err(Error::value(
+                "engine",
+                "block or textbook where weights rest for more than a step",
+                "factored",
+            ));
         }
         Ok(())
     }

@@ -41,10 +41,18 @@ impl<F: Float> FeedbackWeights<F> {
     /// `random`: by neuron, N rows of O.
     pub(crate) fn new(kind: Feedback, n: usize, random: impl FnOnce() -> Vec<F>) -> Self {
         match kind {
-            Feedback::Symmetric => Self { kind, n, b: Aligned::zeros(0) },
+            Feedback::Symmetric => Self {
+                kind,
+                n,
+                b: Aligned::zeros(0),
+            },
             Feedback::Random => {
                 let random = random();
-                let mut this = Self { kind, n, b: Aligned::zeros(random.len() / n * padded::<F>(n)) };
+                let mut this = Self {
+                    kind,
+                    n,
+                    b: Aligned::zeros(random.len() / n * padded::<F>(n)),
+                };
                 this.set(&random);
                 this
             }
@@ -55,7 +63,10 @@ impl<F: Float> FeedbackWeights<F> {
     pub(crate) fn backward<'a>(&'a self, w_out: Backward<'a, F>) -> Backward<'a, F> {
         match self.kind {
             Feedback::Symmetric => w_out,
-            Feedback::Random => Backward { rows: &self.b, factors: None },
+            Feedback::Random => Backward::ByOutput {
+                rows: &self.b,
+                factors: None,
+            },
         }
     }
 
@@ -80,26 +91,68 @@ impl<F: Float> FeedbackWeights<F> {
         let stride = padded::<F>(self.n);
         let n_outputs = by_neuron.len() / self.n;
         for (j, row) in by_neuron.chunks_exact(n_outputs).enumerate() {
-            row.iter().enumerate().for_each(|(k, &b)| self.b[k * stride + j] = b);
+            row.iter()
+                .enumerate()
+                .for_each(|(k, &b)| self.b[k * stride + j] = b);
         }
     }
 }
 
-/// `B` in the layout of the readouts: a padded row of N per output, and, where the weights are in factors, what to take off:
-/// `B_jk = rows_kj - f_j V_k`.
+/// `B` as it lies in memory.
 #[derive(Clone, Copy)]
-pub(crate) struct Backward<'a, F> {
-    pub(crate) rows: &'a [F],
-    pub(crate) factors: Option<(&'a [F], &'a [F])>,
+pub(crate) enum Backward<'a, F> {
+    /// A padded row of N per output, and, where the weights are in factors, what to take off: `B_jk = rows_kj - f_j V_k`.
+    ByOutput {
+        rows: &'a [F],
+        factors: Option<(&'a [F], &'a [F])>,
+    },
+    /// A row of O per neuron, padded to `width`.
+    ByNeuron { rows: &'a [F], width: usize },
 }
 
 impl<F: Float> Backward<'_, F> {
     /// Writes `L_j = sum_k B_jk err_k`, padded.
     pub(crate) fn signal(&self, err: &[F], l: &mut [F]) {
-        mix_rows(self.rows, err, l);
-        if let Some((f, v)) = self.factors {
-            let dot: F = v.iter().zip(err).map(|(&v, &err)| v * err).sum();
-            add_row(-dot, f, l);
+        match *self {
+            Self::ByOutput { rows, factors } => {
+                mix_rows(rows, err, l);
+                if let Some((f, v)) = factors {
+                    let dot: F = v.iter().zip(err).map(|(&v, &err)| v * err).sum();
+                    add_row(-dot, f, l);
+                }
+            }
+            Self::ByNeuron { rows, width } => {
+                for (l, row) in l.iter_mut().zip(rows.chunks_exact(width)) {
+                    *l = row.iter().zip(err).map(|(&b, &err)| b * err).sum();
+                }
+            }
+        }
+    }
+
+    /// `B` of some neurons, from column `column` on: a row of `width` neurons per output. Of weights that rest, which are in no factors.
+    pub(crate) fn tile(&self, column: usize, width: usize, stride: usize, tile: &mut [F]) {
+        match *self {
+            Self::ByOutput { rows, .. } => {
+                for (k, tile) in tile.chunks_exact_mut(width).enumerate() {
+                    tile.copy_from_slice(&rows[k * stride + column..][..width]);
+                }
+            }
+            Self::ByNeuron {
+                rows,
+                width: outputs,
+            } => {
+                tile.fill(F::ZERO);
+                for (l, row) in rows
+                    .chunks_exact(outputs)
+                    .skip(column)
+                    .take(width)
+                    .enumerate()
+                {
+                    for (tile, &b) in tile.chunks_exact_mut(width).zip(row) {
+                        tile[l] = b;
+                    }
+                }
+            }
         }
     }
 }

@@ -29,7 +29,10 @@ pub enum Input<'a, F> {
 impl<'a, F> Input<'a, F> {
     /// A spike from each of `units`, which ascend strictly. Example: [`Input`].
     pub fn spikes(units: &'a [u32]) -> Self {
-        Self::Events { units, values: None }
+        Self::Events {
+            units,
+            values: None,
+        }
     }
 }
 
@@ -95,7 +98,12 @@ impl<'a, F: Float> Inputs<'a, F> {
     pub fn step(&self, t: usize) -> Input<'a, F> {
         match *self {
             Self::Dense(x) => Input::Dense(x.index_axis_move(Axis(0), t)),
-            Self::Events { start, units, values, .. } => {
+            Self::Events {
+                start,
+                units,
+                values,
+                ..
+            } => {
                 let events = start[t]..start[t + 1];
                 Input::Events {
                     units: &units[events.clone()],
@@ -115,9 +123,12 @@ impl<'a, F: Float> Inputs<'a, F> {
     pub(crate) fn check(&self, n_inputs: usize) -> Result<(), Error> {
         match *self {
             Self::Dense(x) => check::inputs(x, n_inputs),
-            Self::Events { n_inputs: width, start, units, values } => {
-                check::event_rows(width, start, units, values, n_inputs)
-            }
+            Self::Events {
+                n_inputs: width,
+                start,
+                units,
+                values,
+            } => check::event_rows(width, start, units, values, n_inputs),
         }
     }
 }

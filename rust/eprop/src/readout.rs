@@ -34,6 +34,8 @@ pub(crate) struct Readout<F> {
     up: Vec<F>,
     /// `kappa^B`.
     down_block: F,
+    /// A padded row of N per readout where every step's gradient is applied at once, since every step needs `B err`; otherwise a padded
+    /// row of O per neuron, so that a spike touches one.
     a: Aligned<F>,
     b: Vec<F>,
     y: Vec<F>,
@@ -48,7 +50,7 @@ pub(crate) struct Readout<F> {
     steps: u64,
     /// Whether the weights are known to be finite.
     finite: bool,
-    drive: Vec<F>,
+    drive: Aligned<F>,
 }
 
 persist!(Readout {
@@ -65,11 +67,12 @@ impl<F: Float> Readout<F> {
         let kappa = decay(config.dt, config.tau_out());
         let block = base_block(config.tau_out() / config.dt);
         let power = |u: usize| libm::pow(kappa, u as f64);
-        let mut a = Aligned::zeros(n_outputs * stride);
-        for (j, row) in w_out.chunks_exact(n_outputs).enumerate() {
-            row.iter().enumerate().for_each(|(k, &w)| a[k * stride + j] = w);
-        }
-        Self {
+        let numbers = if at_once {
+            n_outputs * stride
+        } else {
+            n * outputs(n_outputs)
+        };
+        let mut this = Self {
             n,
             has_bias: config.readout_bias,
             at_once,
@@ -78,18 +81,20 @@ impl<F: Float> Readout<F> {
             down: (0..block).map(|u| F::cast(power(u))).collect(),
             up: (0..block).map(|u| F::cast(1.0 / power(u))).collect(),
             down_block: F::cast(power(block)),
-            a,
+            a: Aligned::zeros(numbers),
             b: vec![F::ZERO; n_outputs],
             y: vec![F::ZERO; n_outputs],
             f: Aligned::zeros(stride),
             filtered_one: F::ZERO,
             factor: Aligned::zeros(outputs(n_outputs)),
-            h: Aligned::zeros(if at_once { 0 } else { n * outputs(n_outputs) }),
+            h: Aligned::zeros(if at_once { 0 } else { numbers }),
             g_b: vec![F::ZERO; n_outputs],
             steps: 0,
             finite: all_finite(w_out),
-            drive: vec![F::ZERO; n_outputs],
-        }
+            drive: Aligned::zeros(outputs(n_outputs)),
+        };
+        this.set_w_out(w_out);
+        this
     }
 
     /// Bytes of the readouts of `n` neurons, `None` where the count overflows.
@@ -112,7 +117,8 @@ impl<F: Float> Readout<F> {
             self.rebase();
         }
         self.steps += 1;
-        self.drive.copy_from_slice(&self.b);
+        self.drive[..self.b.len()].copy_from_slice(&self.b);
+        self.drive[self.b.len()..].fill(F::ZERO);
         let (stride, up) = (self.f.len(), self.up[u]);
         let taught = self.factor.iter().any(|&v| v != F::ZERO);
         for &j in fired {
@@ -120,22 +126,26 @@ impl<F: Float> Readout<F> {
             let f = self.f[j];
             self.f[j] = f + up;
             if self.at_once {
-                for (k, (drive, &v)) in self.drive.iter_mut().zip(&*self.factor).enumerate() {
+                for (k, (drive, &v)) in self
+                    .drive
+                    .iter_mut()
+                    .zip(&*self.factor)
+                    .take(self.b.len())
+                    .enumerate()
+                {
                     let a = &mut self.a[k * stride + j];
                     *drive += *a - f * v;
                     *a += up * v;
                 }
             } else {
-                for (k, drive) in self.drive.iter_mut().enumerate() {
-                    *drive += self.a[k * stride + j];
-                }
+                let row = j * self.factor.len()..(j + 1) * self.factor.len();
+                add_row(F::ONE, &self.a[row.clone()], &mut self.drive);
                 if taught {
-                    let row = j * self.factor.len()..(j + 1) * self.factor.len();
                     add_row(-up, &self.factor, &mut self.h[row]);
                 }
             }
         }
-        for (y, &drive) in self.y.iter_mut().zip(&self.drive) {
+        for (y, &drive) in self.y.iter_mut().zip(&*self.drive) {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
         }
         self.filtered_one = self.kappa * self.filtered_one + F::ONE;
@@ -163,7 +173,11 @@ impl<F: Float> Readout<F> {
     /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or applies it at once.
     pub(crate) fn learn(&mut self, err: &[F], optimizer: Optimizer<F>) {
         let u = ((self.steps - 1) % self.up.len() as u64) as usize;
-        let rate = if self.at_once { optimizer.linear() } else { F::ONE };
+        let rate = if self.at_once {
+            optimizer.linear()
+        } else {
+            F::ONE
+        };
         let limit = F::cast(LIMIT);
         for (v, &err) in self.factor.iter_mut().zip(err) {
             *v += rate * (self.down[u] * (self.zeta_o * err));
@@ -186,13 +200,7 @@ impl<F: Float> Readout<F> {
     pub(crate) fn update(&mut self, optimizer: Optimizer<F>) {
         if !self.at_once {
             self.fold();
-            let stride = self.f.len();
-            for (j, row) in self.h.chunks_exact(self.factor.len()).enumerate() {
-                for (a, &g) in self.a.iter_mut().skip(j).step_by(stride).zip(row) {
-                    *a = optimizer.next(*a, g);
-                }
-            }
-            self.h.fill(F::ZERO);
+            optimizer.apply(&mut self.a, &mut self.h);
             optimizer.apply(&mut self.b, &mut self.g_b);
             self.finite &= all_finite(&self.a) && all_finite(&self.b);
         }
@@ -219,10 +227,11 @@ impl<F: Float> Readout<F> {
 
     /// `W_out`, by neuron: N rows of O.
     pub(crate) fn w_out(&self) -> Vec<F> {
-        let mut rows = self.a.clone();
-        if self.at_once {
-            fold(&self.f, &self.factor, &mut rows);
+        if !self.at_once {
+            return self.a.unpadded(self.y.len(), self.factor.len());
         }
+        let mut rows = self.a.clone();
+        fold(&self.f, &self.factor, &mut rows);
         let stride = self.f.len();
         let places = (0..self.n).flat_map(|j| (0..self.y.len()).map(move |k| k * stride + j));
         places.map(|at| rows[at]).collect()
@@ -230,20 +239,32 @@ impl<F: Float> Readout<F> {
 
     /// Replaces `W_out`, given by neuron.
     pub(crate) fn set_w_out(&mut self, w_out: &[F]) {
-        let stride = self.f.len();
-        if self.at_once {
-            self.factor.fill(F::ZERO);
+        let n_outputs = self.y.len();
+        if !self.at_once {
+            self.a = Aligned::rows(w_out, n_outputs, outputs(n_outputs));
+            return;
         }
-        for (j, row) in w_out.chunks_exact(self.y.len()).enumerate() {
-            row.iter().enumerate().for_each(|(k, &w)| self.a[k * stride + j] = w);
+        self.factor.fill(F::ZERO);
+        let stride = self.f.len();
+        for (j, row) in w_out.chunks_exact(n_outputs).enumerate() {
+            row.iter()
+                .enumerate()
+                .for_each(|(k, &w)| self.a[k * stride + j] = w);
         }
     }
 
     /// `W_out` as the way back of the errors.
     pub(crate) fn backward(&self) -> Backward<'_, F> {
-        Backward {
-            rows: &self.a,
-            factors: self.at_once.then_some((&*self.f, &*self.factor)),
+        if self.at_once {
+            Backward::ByOutput {
+                rows: &self.a,
+                factors: Some((&self.f, &self.factor)),
+            }
+        } else {
+            Backward::ByNeuron {
+                rows: &self.a,
+                width: self.factor.len(),
+            }
         }
     }
 

@@ -35,7 +35,14 @@ impl Schedule {
 
     /// For how many steps weights rest, at most.
     pub(crate) fn rest(&self) -> usize {
-        self.every.map_or(usize::MAX, |n| n.try_into().unwrap_or(usize::MAX))
+        self.every
+            .map_or(usize::MAX, |n| n.try_into().unwrap_or(usize::MAX))
+    }
+
+    /// Steps until the next update falls due, itself included.
+    pub(crate) fn until_update(&self) -> usize {
+        let left = self.every.map_or(u64::MAX, |n| n - self.count % n);
+        left.try_into().unwrap_or(usize::MAX)
     }
 
     /// Counts a step; says whether an update is due.

@@ -16,10 +16,11 @@ pub(crate) trait Network<F: Float> {
     /// `dt` and `tau_mem`, in ms.
     fn times(&self) -> (f64, f64);
     /// One step that learns; all arguments are checked.
-    /// `ahead`: what the inputs send to the neurons, where it is known already.
-    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, ahead: Option<&[F]>) -> Option<f64>;
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64>;
     /// One step that does not.
-    fn predict(&mut self, x: Input<'_, F>, ahead: Option<&[F]>);
+    fn predict(&mut self, x: Input<'_, F>);
+    /// Before step `t` of a piece: a chance to work out what the inputs of the next steps send all at once.
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize);
     fn output(&self) -> &[F];
     fn spikes(&self) -> &[F];
     /// Calls back with the number of neurons and those that fired, group by group.
@@ -257,7 +258,8 @@ pub(crate) fn train_checked<F: Float>(
 ) {
     for (t, target) in targets.outer_iter().enumerate() {
         let taught = mask.is_none_or(|mask| mask[t]);
-        let loss = network.learn(inputs.step(t), taught.then_some(target), None);
+        network.look_ahead(inputs, t);
+        let loss = network.learn(inputs.step(t), taught.then_some(target));
         tally.take_in(network, loss);
         if let Some(outputs) = &mut outputs {
             copy_row(outputs, t, network.output());
@@ -287,7 +289,8 @@ pub(crate) fn predict_checked<F: Float>(
     mut spikes: Option<ArrayViewMut2<'_, F>>,
 ) {
     for t in 0..inputs.n_steps() {
-        network.predict(inputs.step(t), None);
+        network.look_ahead(inputs, t);
+        network.predict(inputs.step(t));
         copy_row(&mut outputs, t, network.output());
         if let Some(spikes) = &mut spikes {
             copy_row(spikes, t, network.spikes());
@@ -337,7 +340,7 @@ macro_rules! sequence_methods {
             ) -> Result<crate::StepOutput<'_, F>, crate::Error> {
                 let x = x.into();
                 crate::sequence::check_step(self, x, target)?;
-                let loss = crate::sequence::Network::learn(self, x, target, None);
+                let loss = crate::sequence::Network::learn(self, x, target);
                 self.check_changed()?;
                 Ok(crate::StepOutput {
                     spikes: crate::sequence::Network::spikes(self).into(),

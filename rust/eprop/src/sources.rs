@@ -146,6 +146,11 @@ impl<F: Float> SourceList<F> {
         }
     }
 
+    /// Whether the inputs of the last step were worth a dense row.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.is_dense
+    }
+
     pub(crate) fn get(&self) -> Sources<'_, F> {
         Sources {
             index: &self.index[..self.len],

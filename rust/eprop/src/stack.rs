@@ -71,7 +71,12 @@ impl<F: Float> OnlineTrainer<F> {
         let schedule = Schedule::new(config.update_every);
         let pending = !schedule.every_step();
         let bytes = layer_sizes.windows(2).try_fold(0_usize, |sum, pair| {
-            sum.checked_add(Stage::<F>::bytes_for(pair[0], pair[1], &config.layer, pending)?)
+            sum.checked_add(Stage::<F>::bytes_for(
+                pair[0],
+                pair[1],
+                &config.layer,
+                pending,
+            )?)
         });
         memory::reserve(|| format!("layer_sizes = {layer_sizes:?}"), bytes)?;
 
@@ -79,7 +84,8 @@ impl<F: Float> OnlineTrainer<F> {
         let stages: Vec<_> = layer_sizes
             .windows(2)
             .map(|pair| {
-                let w: Vec<F> = layer_weights(&mut gaussian, pair[0], pair[1], false, &config.layer);
+                let w: Vec<F> =
+                    layer_weights(&mut gaussian, pair[0], pair[1], false, &config.layer);
                 Stage::new(pair[1], &w, &config.layer, pending)
             })
             .collect();
@@ -188,7 +194,9 @@ impl<F: Float> OnlineTrainer<F> {
             return Ok(());
         }
         self.check_weights()?;
-        self.stages.iter_mut().for_each(|stage| stage.synapses.checked());
+        self.stages
+            .iter_mut()
+            .for_each(|stage| stage.synapses.checked());
         Ok(())
     }
 
@@ -352,14 +360,7 @@ impl<F: Float> OnlineTrainer<F> {
             .stages
             .iter()
             .zip(&self.layer_sizes[1..])
-            .map(|(stage, &n)| {
-                Stage::new(
-                    n,
-                    &stage.synapses.weights(),
-                    &self.config.layer,
-                    true,
-                )
-            })
+            .map(|(stage, &n)| Stage::new(n, &stage.synapses.weights(), &self.config.layer, true))
             .collect();
         let mut twin = Self {
             stages,
@@ -392,7 +393,7 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
         (self.config.layer.dt, self.config.layer.tau_mem)
     }
 
-    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, _: Option<&[F]>) -> Option<f64> {
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
         self.forward(x, true);
         let loss = target.map(|target| {
             self.target
@@ -413,9 +414,12 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
         loss
     }
 
-    fn predict(&mut self, x: Input<'_, F>, _: Option<&[F]>) {
+    fn predict(&mut self, x: Input<'_, F>) {
         self.forward(x, false);
     }
+
+    // Weights may change at every step, and a layer above waits for the spikes of this one.
+    fn look_ahead(&mut self, _: Inputs<'_, F>, _: usize) {}
 
     fn output(&self) -> &[F] {
         Network::spikes(self)
@@ -424,6 +428,8 @@ impl<F: Float> Network<F> for OnlineTrainer<F> {
         self.stages.last().map_or(&[], |stage| stage.neuron.z())
     }
     fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32])) {
-        self.stages.iter().for_each(|stage| see(stage.neuron.len(), stage.neuron.fired()));
+        self.stages
+            .iter()
+            .for_each(|stage| see(stage.neuron.len(), stage.neuron.fired()));
     }
 }

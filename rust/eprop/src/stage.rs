@@ -45,7 +45,12 @@ impl<F: Float> Stage<F> {
     }
 
     /// Bytes of all buffers; `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, n: usize, config: &LayerConfig, pending: bool) -> Option<usize> {
+    pub(crate) fn bytes_for(
+        p: usize,
+        n: usize,
+        config: &LayerConfig,
+        pending: bool,
+    ) -> Option<usize> {
         let synapses = FeedForward::<F>::bytes_for(p, n, config, pending)?;
         let rows = padded::<F>(n).checked_mul(3)?.checked_mul(size_of::<F>())?;
         synapses
@@ -56,7 +61,8 @@ impl<F: Float> Stage<F> {
 
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: bool) {
         self.sources.take(x, &[]);
-        self.synapses.drive(&self.sources.get(), learning, &mut self.current);
+        self.synapses
+            .drive(&self.sources.get(), learning, &mut self.current);
         self.neuron.step(&self.current);
     }
 

@@ -49,7 +49,11 @@ impl Surrogate {
             }
             Self::Arctan => F::ONE / (F::ONE + u * u),
             Self::Boxcar => {
-                if u < F::ONE { F::ONE } else { F::ZERO }
+                if u < F::ONE {
+                    F::ONE
+                } else {
+                    F::ZERO
+                }
             }
         }
     }

@@ -20,7 +20,10 @@ use crate::schedule::Schedule;
 use crate::sequence::{Network, sequence_methods};
 use crate::sources::SourceList;
 use crate::synapses::{Form, Needs, Synapses, engine};
-use crate::{Error, Float, Input, Inputs, calibrate, memory};
+use crate::{Error, Float, Input, Inputs, calibrate, kernels, memory};
+
+/// Steps whose dense inputs are multiplied with the weights at once.
+const AHEAD: usize = 24;
 
 /// One recurrent layer of N spiking neurons with O leaky readouts, trained online by e-prop.
 ///
@@ -47,6 +50,10 @@ pub struct EpropTrainer<F> {
     sources: SourceList<F>,
     current: Aligned<F>,
     l: Aligned<F>,
+    /// What the inputs of the next steps send: rows `ahead_next..ahead_end`.
+    ahead: Aligned<F>,
+    ahead_next: usize,
+    ahead_end: usize,
     target: Vec<F>,
     err: Vec<F>,
 }
@@ -54,7 +61,7 @@ pub struct EpropTrainer<F> {
 persist!(EpropTrainer {
     weights: [feedback],
     state: [synapses, neuron, readout, regulariser, schedule],
-    scratch: [sources, current, l, target, err]
+    scratch: [sources, current, l, ahead, target, err]
 });
 
 sequence_methods!(
@@ -118,6 +125,9 @@ impl<F: Float> EpropTrainer<F> {
             sources: SourceList::new(n_inputs, n_neurons),
             current: Aligned::zeros(stride),
             l: Aligned::zeros(stride),
+            ahead: Aligned::zeros(AHEAD * stride),
+            ahead_next: 0,
+            ahead_end: 0,
             target: vec![F::ZERO; n_outputs],
             err: vec![F::ZERO; n_outputs],
             config,
@@ -225,10 +235,16 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// Steps 1 to 6 of the forward pass.
-    fn forward(&mut self, x: Input<'_, F>, ahead: Option<&[F]>, learning: bool) {
+    fn forward(&mut self, x: Input<'_, F>, learning: bool) {
         self.sources.take(x, self.neuron.fired());
-        self.synapses.prepare(self.feedback.backward(self.readout.backward()), learning);
-        self.synapses.drive(&self.sources.get(), ahead, &mut self.current);
+        self.synapses
+            .prepare(self.feedback.backward(self.readout.backward()), learning);
+        let stride = self.current.len();
+        let known = self.ahead_next < self.ahead_end;
+        let ahead = known.then(|| &self.ahead[self.ahead_next * stride..][..stride]);
+        self.synapses
+            .drive(&self.sources.get(), ahead, &mut self.current);
+        self.ahead_next += usize::from(known);
         self.neuron.step(&self.current);
         self.readout.step(self.neuron.fired(), learning);
     }
@@ -254,7 +270,7 @@ impl<F: Float> EpropTrainer<F> {
                 if !keep_going() {
                     return None;
                 }
-                twin.forward(inputs.step(t), None, false);
+                twin.forward(inputs.step(t), false);
                 spikes += twin.neuron.fired().len() as f64;
             }
             let seconds = inputs.n_steps() as f64 * self.config.dt / 1000.0;
@@ -282,7 +298,14 @@ impl<F: Float> EpropTrainer<F> {
         let mut readout = Readout::new(n, &self.readout.w_out(), &self.config, false);
         readout.b_mut().copy_from_slice(self.readout.b());
         let mut twin = Self {
-            synapses: Form::new(engine, &self.synapses.weights(), n, n_outputs, &self.config, needs),
+            synapses: Form::new(
+                engine,
+                &self.synapses.weights(),
+                n,
+                n_outputs,
+                &self.config,
+                needs,
+            ),
             neuron: Neuron::new(n, &self.config.layer()),
             readout,
             feedback: self.feedback.clone(),
@@ -293,6 +316,9 @@ impl<F: Float> EpropTrainer<F> {
             sources: self.sources.clone(),
             current: self.current.clone(),
             l: self.l.clone(),
+            ahead: self.ahead.clone(),
+            ahead_next: 0,
+            ahead_end: 0,
             target: self.target.clone(),
             err: self.err.clone(),
             config: self.config.clone(),
@@ -316,8 +342,8 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
         (self.config.dt, self.config.tau_mem)
     }
 
-    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>, ahead: Option<&[F]>) -> Option<f64> {
-        self.forward(x, ahead, true);
+    fn learn(&mut self, x: Input<'_, F>, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
+        self.forward(x, true);
         self.err.fill(F::ZERO);
         let loss = target.map(|target| {
             self.target
@@ -333,10 +359,19 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
             let b = self.feedback.backward(self.readout.backward());
             b.signal(&self.err, &mut self.l);
         }
-        let signal = Signal { err: &self.err, l: &self.l, r };
+        let signal = Signal {
+            err: &self.err,
+            l: &self.l,
+            r,
+        };
         let at_once = self.schedule.every_step() && self.synapses.engine() != Engine::Block;
         let apply = at_once.then_some(self.optimizer);
-        self.synapses.learn(&self.sources.get(), self.neuron.padded_psi(), Some(signal), apply);
+        self.synapses.learn(
+            &self.sources.get(),
+            self.neuron.padded_psi(),
+            Some(signal),
+            apply,
+        );
         self.readout.learn(&self.err, self.optimizer);
         if self.schedule.step() {
             self.apply_pending();
@@ -344,9 +379,32 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
         loss
     }
 
-    fn predict(&mut self, x: Input<'_, F>, ahead: Option<&[F]>) {
-        self.forward(x, ahead, false);
-        self.synapses.learn(&self.sources.get(), self.neuron.padded_psi(), None, None);
+    fn predict(&mut self, x: Input<'_, F>) {
+        self.forward(x, false);
+        self.synapses
+            .learn(&self.sources.get(), self.neuron.padded_psi(), None, None);
+    }
+
+    /// Where the inputs are dense, currents are a matrix product, with the bits of the same sums made one by one.
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
+        if self.ahead_next < self.ahead_end || !self.sources.is_dense() {
+            return;
+        }
+        let Some(weights) = self.synapses.input_weights() else {
+            return;
+        };
+        let Some(x) = inputs.dense().and_then(|x| x.to_slice()) else {
+            return;
+        };
+        let rows = AHEAD
+            .min(inputs.n_steps() - t)
+            .min(self.schedule.until_update());
+        let x = &x[t * self.n_inputs..][..rows * self.n_inputs];
+        let stride = self.current.len();
+        let ahead = &mut self.ahead[..rows * stride];
+        ahead.fill(F::ZERO);
+        kernels::multiply_add(x, (self.n_inputs, 1), self.n_inputs, weights, ahead, stride);
+        (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
     fn output(&self) -> &[F] {
@@ -371,8 +429,10 @@ fn bytes_for<F: Float>(
 ) -> Option<usize> {
     let synapses = Form::<F>::bytes_for(engine, n_inputs, n, n_outputs, config, needs)?;
     let readout = Readout::<F>::bytes_for(n, n_outputs)?;
-    let rows = n_outputs.checked_add(4)?;
-    let feedback_and_scratch = padded::<F>(n).checked_mul(rows)?.checked_mul(size_of::<F>())?;
+    let rows = n_outputs.checked_add(4 + AHEAD)?;
+    let feedback_and_scratch = padded::<F>(n)
+        .checked_mul(rows)?
+        .checked_mul(size_of::<F>())?;
     synapses
         .checked_add(readout)?
         .checked_add(feedback_and_scratch)?

@@ -145,15 +145,24 @@ fn memory_per_step_counts_what_is_kept() {
     // v, z, psi; y, F(1), the readouts' factors and the bias's gradient, the filtered spikes.
     let common = 3 * row + o + 1 + 16 + o + row;
     let with = |update_every| {
-        let config = Config { update_every, ..Config::default() };
+        let config = Config {
+            update_every,
+            ..Config::default()
+        };
         EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap()
     };
     // A row C and zt per source; X1, S, T; the last 16 base blocks, each three rows and two numbers.
     let factored = p * row + p + 3 * row + 16 * (3 * row + 2);
-    assert_eq!(with(UpdateEvery::Steps(1)).memory_per_step(), common + factored);
+    assert_eq!(
+        with(UpdateEvery::Steps(1)).memory_per_step(),
+        common + factored
+    );
     // z_bar, e_bar, G; the readouts' H; and of each of 1024 steps psi, errors, whether it was one of learning, where its events begin,
     // its inputs, whether they are a row, and room for a spike of one source in 8, with its value.
     let events = p + p / 8 * 1024;
     let block = p + 2 * p * row + n * 16 + 1024 * (row + o + 1 + 1 + n_inputs + 1) + 1 + 2 * events;
-    assert_eq!(with(UpdateEvery::Sequence).memory_per_step(), common + block);
+    assert_eq!(
+        with(UpdateEvery::Sequence).memory_per_step(),
+        common + block
+    );
 }

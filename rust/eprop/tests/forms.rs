@@ -17,14 +17,26 @@ const TOLERANCE: f64 = 1e-10;
 #[derive(Clone, Debug)]
 enum Event {
     /// So many steps, with targets where the mask says so; inputs active at the given rate; analog or spikes.
-    Learn { steps: usize, masked: bool, rate: f64, analog: bool },
-    Predict { steps: usize, rate: f64 },
+    Learn {
+        steps: usize,
+        masked: bool,
+        rate: f64,
+        analog: bool,
+    },
+    Predict {
+        steps: usize,
+        rate: f64,
+    },
     /// Nothing arrives at all.
-    Silence { steps: usize },
+    Silence {
+        steps: usize,
+    },
     Update,
     Reset,
     /// A whole sequence: reset, steps, update.
-    Sequence { steps: usize },
+    Sequence {
+        steps: usize,
+    },
     AssignInputs,
     AssignReadouts,
     Rate(f64),
@@ -64,34 +76,46 @@ fn any_config() -> impl Strategy<Value = Config> {
             2 => Just(UpdateEvery::Sequence)
         ],
     );
-    let taus = (tau(), prop_oneof![Just(0.0), tau()], prop::option::of(tau()));
-    (choices, taus, 0_usize..4, any::<bool>(), any::<bool>(), any::<u64>()).prop_map(
-        |(
-            (surrogate, loss, feedback, reset_mechanism, gain, update_every),
-            (tau_mem, tau_trace, tau_out),
-            n_ref,
-            readout_bias,
-            regularised,
-            seed,
-        )| Config {
-            lr: 1e-5,
-            tau_mem,
-            tau_trace,
-            tau_out,
-            surrogate,
-            loss,
-            feedback,
-            reset_mechanism,
-            input_gain: gain,
-            readout_gain: gain,
-            update_every,
-            n_ref,
-            readout_bias,
-            c_reg: if regularised { 1.0 } else { 0.0 },
-            seed,
-            ..Config::default()
-        },
+    let taus = (
+        tau(),
+        prop_oneof![Just(0.0), tau()],
+        prop::option::of(tau()),
+    );
+    (
+        choices,
+        taus,
+        0_usize..4,
+        any::<bool>(),
+        any::<bool>(),
+        any::<u64>(),
     )
+        .prop_map(
+            |(
+                (surrogate, loss, feedback, reset_mechanism, gain, update_every),
+                (tau_mem, tau_trace, tau_out),
+                n_ref,
+                readout_bias,
+                regularised,
+                seed,
+            )| Config {
+                lr: 1e-5,
+                tau_mem,
+                tau_trace,
+                tau_out,
+                surrogate,
+                loss,
+                feedback,
+                reset_mechanism,
+                input_gain: gain,
+                readout_gain: gain,
+                update_every,
+                n_ref,
+                readout_bias,
+                c_reg: if regularised { 1.0 } else { 0.0 },
+                seed,
+                ..Config::default()
+            },
+        )
 }
 
 struct Noise(u64);
@@ -121,10 +145,17 @@ impl Noise {
     }
 }
 
-fn near<S: Data<Elem = f64>, D: Dimension>(what: &str, fast: &ArrayBase<S, D>, slow: &ArrayBase<S, D>) {
+fn near<S: Data<Elem = f64>, D: Dimension>(
+    what: &str,
+    fast: &ArrayBase<S, D>,
+    slow: &ArrayBase<S, D>,
+) {
     let largest = slow.iter().fold(1e-3, |top: f64, x| top.max(x.abs()));
     for (fast, slow) in fast.iter().zip(slow) {
-        assert!((fast - slow).abs() <= TOLERANCE * largest, "{what}: {fast} instead of {slow}, largest {largest}");
+        assert!(
+            (fast - slow).abs() <= TOLERANCE * largest,
+            "{what}: {fast} instead of {slow}, largest {largest}"
+        );
     }
 }
 
@@ -141,7 +172,12 @@ fn same(fast: &EpropTrainer<f64>, slow: &EpropTrainer<f64>) {
 fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> Vec<Array1<f64>> {
     let mut seen = Vec::new();
     match *event {
-        Event::Learn { steps, masked, rate, analog } => {
+        Event::Learn {
+            steps,
+            masked,
+            rate,
+            analog,
+        } => {
             let (x, y) = (noise.inputs(steps, rate, analog), noise.targets(steps));
             for (x, y) in x.outer_iter().zip(y.outer_iter()) {
                 let taught = !masked || noise.uniform() < 0.5;
@@ -154,23 +190,55 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             let x = noise.inputs(steps, rate, false);
             let before = (trainer.w_in(), trainer.w_rec(), trainer.w_out());
             trainer.predict_sequence(x.view(), false).unwrap();
-            assert_eq!(before, (trainer.w_in(), trainer.w_rec(), trainer.w_out()), "prediction leaves weights alone, to the bit");
-            seen.push(trainer.predict_sequence(x.view(), false).unwrap().outputs.flatten().to_owned());
+            assert_eq!(
+                before,
+                (trainer.w_in(), trainer.w_rec(), trainer.w_out()),
+                "prediction leaves weights alone, to the bit"
+            );
+            seen.push(
+                trainer
+                    .predict_sequence(x.view(), false)
+                    .unwrap()
+                    .outputs
+                    .flatten()
+                    .to_owned(),
+            );
         }
         Event::Silence { steps } => {
             let (x, y) = (Array2::zeros((steps, N_INPUTS)), noise.targets(steps));
-            let options = TrainOptions { reset: false, ..TrainOptions::default() };
-            seen.push(trainer.train_sequence(x.view(), y.view(), options).unwrap().outputs.flatten().to_owned());
+            let options = TrainOptions {
+                reset: false,
+                ..TrainOptions::default()
+            };
+            seen.push(
+                trainer
+                    .train_sequence(x.view(), y.view(), options)
+                    .unwrap()
+                    .outputs
+                    .flatten()
+                    .to_owned(),
+            );
         }
         Event::Update => trainer.update().unwrap(),
         Event::Reset => {
             let before = (trainer.w_in(), trainer.w_rec(), trainer.w_out());
             trainer.reset();
-            assert_eq!(before, (trainer.w_in(), trainer.w_rec(), trainer.w_out()), "a reset leaves weights alone, to the bit");
+            assert_eq!(
+                before,
+                (trainer.w_in(), trainer.w_rec(), trainer.w_out()),
+                "a reset leaves weights alone, to the bit"
+            );
         }
         Event::Sequence { steps } => {
             let (x, y) = (noise.inputs(steps, 0.1, false), noise.targets(steps));
-            seen.push(trainer.train_sequence(x.view(), y.view(), TrainOptions::default()).unwrap().outputs.flatten().to_owned());
+            seen.push(
+                trainer
+                    .train_sequence(x.view(), y.view(), TrainOptions::default())
+                    .unwrap()
+                    .outputs
+                    .flatten()
+                    .to_owned(),
+            );
         }
         Event::AssignInputs => {
             let w = Array2::from_shape_simple_fn((N, N_INPUTS), || noise.uniform() - 0.4);

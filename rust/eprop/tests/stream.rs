@@ -7,7 +7,7 @@ use eprop::{
 use ndarray::{Array2, s};
 use proptest::prelude::*;
 
-const N_INPUTS: usize = 5;
+const N_INPUTS: usize = 20;
 const N_OUTPUTS: usize = 2;
 
 fn any_config() -> impl Strategy<Value = Config> {
@@ -62,8 +62,17 @@ fn data(t: usize, seed: u64) -> (Array2<f32>, Array2<f32>) {
         state ^= state << 17;
         state % 100
     };
-    let inputs =
-        Array2::from_shape_simple_fn((t, N_INPUTS), || if next() < 30 { 1.0 } else { 0.0 });
+    // Spikes for some seeds, analog values for others; steps with few active inputs and steps with many.
+    let analog = seed % 2 == 0;
+    let inputs = Array2::from_shape_fn((t, N_INPUTS), |(t, _)| {
+        let active = next() < if t % 11 < 6 { 8 } else { 60 };
+        let value = if analog {
+            next() as f32 / 50.0 - 0.8
+        } else {
+            1.0
+        };
+        if active { value } else { 0.0 }
+    });
     let targets = Array2::from_shape_fn(
         (t, N_OUTPUTS),
         |(t, k)| if t % N_OUTPUTS == k { 1.0 } else { 0.0 },
@@ -126,7 +135,7 @@ fn rejected_input_changes_nothing() {
     let error = trainer.gradients(y.view(), y.view(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "inputs: expected shape (T, 5), got (20, 2)"
+        "inputs: expected shape (T, 20), got (20, 2)"
     );
     assert_eq!(trainer.to_bytes(), before);
 }

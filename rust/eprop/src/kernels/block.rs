@@ -4,6 +4,7 @@
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
+use crate::aligned::UNIT;
 use crate::optimizer::Optimizer;
 
 /// What a scan over a tile reads. `psi` and `Rate::PerStep` hold a row of `W` per step, `b` a row of `W` per output.
@@ -27,7 +28,10 @@ pub(crate) enum Rate<'a, F> {
     /// A row of `W` per step.
     PerStep(&'a [F]),
     /// `per_neuron_j per_step_u`.
-    Outer { per_neuron: &'a [F], per_step: &'a [F] },
+    Outer {
+        per_neuron: &'a [F],
+        per_step: &'a [F],
+    },
 }
 
 kernel! {
@@ -108,7 +112,10 @@ pub(crate) enum Finish<'a, F> {
     /// They replace what they were made of, and silence what has faded.
     Replace,
     /// They are a gradient, together with what earlier blocks left: the weights take a step.
-    Descend { optimizer: Optimizer<F>, pending: Option<&'a [F]> },
+    Descend {
+        optimizer: Optimizer<F>,
+        pending: Option<&'a [F]>,
+    },
 }
 
 kernel! {
@@ -208,4 +215,19 @@ unsafe fn add_up<I: Isa, F: Float, const W: usize>(at: &[u32], scale: &[F], q: &
         }
     }
     sum
+}
+
+kernel! {
+    /// Cuts a row into tiles, and keeps each at row `u` of its place in `tiles`, where a tile has `steps` rows. The last tile may be half as wide.
+    fn copy_to_tiles(row: &[F], width: usize, steps: usize, u: usize, tiles: &mut [F]) {
+        let stride = row.len();
+        assert!(stride % UNIT == 0 && width % UNIT == 0 && u < steps && stride * steps <= tiles.len());
+        for column in (0..stride).step_by(width) {
+            let wide = width.min(stride - column);
+            for at in (0..wide).step_by(UNIT) {
+                // SAFETY: column + at + UNIT <= stride; a tile has steps rows of `wide`, after all tiles before it, and u < steps.
+                unsafe { *cut_mut::<F, UNIT>(tiles, column * steps + u * wide + at) = *cut(row, column + at) };
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Rows of the factored form (section 3.1 of the method): what a spike reads and writes, how a row catches up, and the step of the factors.
 
 use super::isa::Isa;
-use super::{cut, cut_mut, kernel, prefetch};
+use super::{cut, cut_mut, kernel};
 use crate::Float;
 use crate::aligned::UNIT;
 
@@ -98,14 +98,35 @@ impl<'a, F: Float> Row<'a, F> {
         let start = visit.source as usize * stride;
         assert!(start + stride <= len);
         let (silence, zt) = match (visit.age as usize).checked_sub(1) {
-            None => (Silence { s: none, t: none, x: none, k: F::ONE }, F::ZERO),
+            None => (
+                Silence {
+                    s: none,
+                    t: none,
+                    x: none,
+                    k: F::ONE,
+                },
+                F::ZERO,
+            ),
             Some(age) => {
                 let row = age * stride..(age + 1) * stride;
                 let (s, t) = (&past.s[row.clone()], &past.t[row.clone()]);
-                (Silence { s, t, x: &past.x[row], k: past.k[age] }, visit.zt)
+                (
+                    Silence {
+                        s,
+                        t,
+                        x: &past.x[row],
+                        k: past.k[age],
+                    },
+                    visit.zt,
+                )
             }
         };
-        Self { visit, start, silence, zt }
+        Self {
+            visit,
+            start,
+            silence,
+            zt,
+        }
     }
 }
 
@@ -126,11 +147,21 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
         // SAFETY: j + UNIT <= the length of a row, which the caller promises of every slice; places are copied before they are written.
         unsafe {
             let (mut sa, mut sc) = (*cut::<F, UNIT>(sum_a, j), *cut::<F, UNIT>(sum_c, j));
-            let (y, x1) = (*cut::<F, UNIT>(factors.y, j), *cut::<F, UNIT>(factors.x1, j));
+            let (y, x1) = (
+                *cut::<F, UNIT>(factors.y, j),
+                *cut::<F, UNIT>(factors.x1, j),
+            );
             for row in rows {
-                let (mut ra, mut rc) = (*cut::<F, UNIT>(a, row.start + j), *cut::<F, UNIT>(c, row.start + j));
+                let (mut ra, mut rc) = (
+                    *cut::<F, UNIT>(a, row.start + j),
+                    *cut::<F, UNIT>(c, row.start + j),
+                );
                 let Silence { s, t, x, k } = row.silence;
-                let (s, t, x) = (*cut::<F, UNIT>(s, j), *cut::<F, UNIT>(t, j), *cut::<F, UNIT>(x, j));
+                let (s, t, x) = (
+                    *cut::<F, UNIT>(s, j),
+                    *cut::<F, UNIT>(t, j),
+                    *cut::<F, UNIT>(x, j),
+                );
                 for l in 0..UNIT {
                     ra[l] -= I::fma(s[l], rc[l], t[l] * row.zt);
                     rc[l] = I::fma(k, rc[l], x[l] * row.zt);
@@ -148,7 +179,13 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
             *cut_mut(sum_c, j) = sc;
         }
     }
-    for Row { visit, start, silence, zt } in rows {
+    for Row {
+        visit,
+        start,
+        silence,
+        zt,
+    } in rows
+    {
         let own = visit.own;
         if own < sum_a.len() {
             // The pass made the row catch up at the neuron's own place, too, where there is no synapse: what that sent is taken back.
@@ -279,12 +316,5 @@ kernel! {
             t[j] = I::fma(first_a, t2[j], I::fma(x1[j], s2[j], t1[j]));
             x[j] = I::fma(first_a, x2[j], last.k * x1[j]);
         }
-    }
-}
-
-/// Asks for the start of a row; the processor's own prefetcher takes over from there.
-pub(crate) fn expect_row<F>(rows: &[F], at: usize) {
-    for line in 0..4 {
-        prefetch(rows, at + line * UNIT);
     }
 }

@@ -44,8 +44,8 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32 {
         use core::arch::x86_64::{
-            _CMP_NEQ_UQ, _mm256_cmp_pd, _mm256_cmp_ps, _mm256_loadu_pd, _mm256_loadu_ps, _mm256_movemask_pd,
-            _mm256_movemask_ps, _mm256_setzero_pd, _mm256_setzero_ps,
+            _CMP_NEQ_UQ, _mm256_cmp_pd, _mm256_cmp_ps, _mm256_loadu_pd, _mm256_loadu_ps,
+            _mm256_movemask_pd, _mm256_movemask_ps, _mm256_setzero_pd, _mm256_setzero_ps,
         };
         let mut bits = 0;
         // SAFETY: the caller is compiled with AVX2; F is f32 where its size is 4 and f64 where it is 8, and each load lies within the unit.

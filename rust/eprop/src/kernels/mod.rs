@@ -1,6 +1,13 @@
 //! The row operations that the time goes into: the only unsafe code of the crate, beside [`crate::aligned`].
 //! Each kernel is a safe function, written once, compiled for each instruction set, dispatched at run time.
-#![allow(unsafe_code, reason = "instruction sets beyond the baseline, and rows cut without bounds checks")]
+#![allow(
+    unsafe_code,
+    reason = "instruction sets beyond the baseline, and rows cut without bounds checks"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a loop over lanes is what becomes a vector"
+)]
 
 mod block;
 mod factored;
@@ -9,14 +16,15 @@ mod neuron;
 mod rows;
 mod textbook;
 
-pub(crate) use block::{Carry, Finish, Gather, Rate, Scan, gather, scan};
+pub(crate) use block::{Carry, Finish, Gather, Rate, Scan, copy_to_tiles, gather, scan};
 pub(crate) use factored::{
-    Factors, FactorsMut, Past, Silence, SilenceMut, StepScales, Visit, catch_up, compose, current_of_factors, follow_spikes,
-    step_factors,
+    Factors, FactorsMut, Past, Silence, SilenceMut, StepScales, Visit, catch_up, compose,
+    current_of_factors, follow_spikes, step_factors,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
 pub(crate) use rows::{
-    add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add, nonzeros, scale_row, send_and_shift,
+    add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add, nonzeros,
+    scale_row, send_and_shift,
 };
 pub(crate) use textbook::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
 

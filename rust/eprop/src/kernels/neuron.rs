@@ -66,7 +66,13 @@ fn each<I: Isa, F: Float>(
     psi: &mut [F],
     shape: impl Fn(F) -> F,
 ) {
-    let Membrane { alpha, v_th, height, per_width, .. } = membrane;
+    let Membrane {
+        alpha,
+        v_th,
+        height,
+        per_width,
+        ..
+    } = membrane;
     let n = v.len();
     let (current, z, psi) = (&current[..n], &mut z[..n], &mut psi[..n]);
     // What a spike takes: the threshold, or all of the membrane.

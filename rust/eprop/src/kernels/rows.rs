@@ -39,11 +39,17 @@ kernel! {
 /// # Safety
 /// `columns` end within `sum`, at multiples of [`UNIT`].
 #[inline(always)]
-unsafe fn pass<'a, F: Float, const G: usize>(rows: &[F], index: &'a [u32], columns: Range<usize>, sum: &mut [F]) -> &'a [u32] {
+unsafe fn pass<'a, F: Float, const G: usize>(
+    rows: &[F],
+    index: &'a [u32],
+    columns: Range<usize>,
+    sum: &mut [F],
+) -> &'a [u32] {
     let stride = sum.len();
     let (group, rest) = index.split_at(G);
     let group: [&[F]; G] = core::array::from_fn(|g| &rows[group[g] as usize * stride..][..stride]);
-    let next: [usize; G] = core::array::from_fn(|g| rest.get(g).map_or(rows.len(), |&i| i as usize * stride));
+    let next: [usize; G] =
+        core::array::from_fn(|g| rest.get(g).map_or(rows.len(), |&i| i as usize * stride));
     for j in columns.step_by(UNIT) {
         // SAFETY: j + UNIT <= stride, the length of every row.
         unsafe {
@@ -76,45 +82,89 @@ kernel! {
     }
 }
 
+/// Rows and columns of a product that are held in registers at once, and how much of the inner dimension is gone through before the
+/// next rows, so that what it reads stays in the first cache.
+const TALL: usize = 6;
+const WIDE: usize = 64;
+const DEEP: usize = 256;
+
 kernel! {
-    /// `c_mj += sum_k a_mk b_kj`, k ascending, one accumulator per number: the bits of the same sum over rows one by one.
-    /// `a_mk` lies at `a[m a_strides.0 + k a_strides.1]`; rows of `b` and `c` are `width` long, a multiple of [`UNIT`].
+    /// `c_mj += sum_k a_mk b_kj`, k ascending, one accumulator per number: the bits of the same sum over rows one by one, which no library
+    /// of matrix products promises. `a_mk` lies at `a[m a_strides.0 + k a_strides.1]`; rows of `b` and `c` are `width` long, a multiple of
+    /// [`UNIT`].
     fn multiply_add(a: &[F], a_strides: (usize, usize), inner: usize, b: &[F], c: &mut [F], width: usize) {
-        const TALL: usize = 4;
         let outer = c.len() / width;
-        let b = &b[..inner * width];
         if outer == 0 || inner == 0 {
             return;
         }
+        assert!(width % UNIT == 0 && b.len() >= inner * width);
         assert!((outer - 1) * a_strides.0 + (inner - 1) * a_strides.1 < a.len());
-        let mut m = 0;
-        while m < outer {
-            let tall = TALL.min(outer - m);
+        let product = Product { a, a_strides, b, width };
+        for from in (0..inner).step_by(DEEP) {
+            let depth = from..inner.min(from + DEEP);
+            let single = outer - outer % TALL;
+            // SAFETY, of all three: m and j stay within c, depth within the inner dimension, and the assertions hold the rest.
             for j in (0..width).step_by(UNIT) {
-                let mut acc = [[F::ZERO; UNIT]; TALL];
-                for (t, acc) in acc.iter_mut().enumerate().take(tall) {
-                    // SAFETY: (m + t + 1) width <= c.len(), and j + UNIT <= width.
-                    *acc = unsafe { *cut(c, (m + t) * width + j) };
-                }
-                for k in 0..inner {
-                    // SAFETY: k < inner, j + UNIT <= width, and b holds inner rows of width.
-                    let row = unsafe { cut::<F, UNIT>(b, k * width + j) };
-                    for (t, acc) in acc.iter_mut().enumerate() {
-                        // A row beyond the last repeats the last: its sum is thrown away.
-                        let t = t.min(tall - 1);
-                        // SAFETY: m + t < outer and k < inner; the assertion above holds the last such place.
-                        let s = unsafe { *a.get_unchecked((m + t) * a_strides.0 + k * a_strides.1) };
-                        for l in 0..UNIT {
-                            acc[l] = I::fma(s, row[l], acc[l]);
-                        }
-                    }
-                }
-                for (t, acc) in acc.iter().enumerate().take(tall) {
-                    // SAFETY: as where it was read.
-                    unsafe { *cut_mut(c, (m + t) * width + j) = *acc };
+                for m in (0..single).step_by(TALL) {
+                    unsafe { product.part::<I, TALL, UNIT>(m, j, depth.clone(), c) };
                 }
             }
-            m += tall;
+            for m in single..outer {
+                let whole = width - width % WIDE;
+                for j in (0..whole).step_by(WIDE) {
+                    unsafe { product.part::<I, 1, WIDE>(m, j, depth.clone(), c) };
+                }
+                for j in (whole..width).step_by(UNIT) {
+                    unsafe { product.part::<I, 1, UNIT>(m, j, depth.clone(), c) };
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Product<'a, F> {
+    a: &'a [F],
+    a_strides: (usize, usize),
+    b: &'a [F],
+    width: usize,
+}
+
+impl<F: Float> Product<'_, F> {
+    /// `M` rows and `W` columns of the product, for some of the inner dimension.
+    ///
+    /// # Safety
+    /// Rows `m..m + M` and columns `j..j + W` lie within `c`; `depth` within the rows of `b`; and `a` has all that they need.
+    #[inline(always)]
+    unsafe fn part<I: Isa, const M: usize, const W: usize>(
+        self,
+        m: usize,
+        j: usize,
+        depth: Range<usize>,
+        c: &mut [F],
+    ) {
+        let Self {
+            a,
+            a_strides,
+            b,
+            width,
+        } = self;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut acc: [[F; W]; M] =
+                core::array::from_fn(|t| *cut::<F, W>(c, (m + t) * width + j));
+            for k in depth {
+                let row = *cut::<F, W>(b, k * width + j);
+                for (t, acc) in acc.iter_mut().enumerate() {
+                    let s = *a.get_unchecked((m + t) * a_strides.0 + k * a_strides.1);
+                    for l in 0..W {
+                        acc[l] = I::fma(s, row[l], acc[l]);
+                    }
+                }
+            }
+            for (t, acc) in acc.into_iter().enumerate() {
+                *cut_mut(c, (m + t) * width + j) = acc;
+            }
         }
     }
 }
@@ -170,7 +220,12 @@ kernel! {
 /// # Safety
 /// `rows` holds as many rows as there are scales, each as long as `l`, and `j + W <= l.len()`.
 #[inline(always)]
-unsafe fn mix<I: Isa, F: Float, const W: usize>(rows: &[F], scale: &[F], j: usize, l: &mut [F]) -> usize {
+unsafe fn mix<I: Isa, F: Float, const W: usize>(
+    rows: &[F],
+    scale: &[F],
+    j: usize,
+    l: &mut [F],
+) -> usize {
     let mut acc = [F::ZERO; W];
     for (k, &s) in scale.iter().enumerate() {
         // SAFETY: the caller's promise.

@@ -41,7 +41,10 @@ pub(crate) struct Block<F> {
 #[derive(Clone, Copy)]
 enum Sum<'a, F> {
     /// The gradient, with the sequence's coefficients on raw e, if they are known.
-    Gradient { b: Backward<'a, F>, r: Option<&'a [F]> },
+    Gradient {
+        b: Backward<'a, F>,
+        r: Option<&'a [F]>,
+    },
     /// `e_bar` at the block's end.
     Traces,
     /// `sum_t e` over the steps of learning.
@@ -97,7 +100,12 @@ impl<F: Float> Block<F> {
         self.history.sort(&mut scratch.sorted);
         if !self.used {
             let mut g = core::mem::take(&mut self.g);
-            self.sum(Sum::Gradient { b, r: None }, Finish::Add, &mut scratch, &mut g);
+            self.sum(
+                Sum::Gradient { b, r: None },
+                Finish::Add,
+                &mut scratch,
+                &mut g,
+            );
             self.g = g;
             self.pending = true;
             if !self.sum_e.is_empty() {
@@ -118,8 +126,16 @@ impl<F: Float> Block<F> {
     }
 
     /// One sum over the block for all synapses, tile by tile. The events are sorted already. Returns whether it is finite.
-    fn sum(&self, what: Sum<'_, F>, finish: Finish<'_, F>, scratch: &mut Scratch<F>, to: &mut [F]) -> bool {
-        let Filters { kappa_e, zeta_e, .. } = self.filters;
+    fn sum(
+        &self,
+        what: Sum<'_, F>,
+        finish: Finish<'_, F>,
+        scratch: &mut Scratch<F>,
+        to: &mut [F],
+    ) -> bool {
+        let Filters {
+            kappa_e, zeta_e, ..
+        } = self.filters;
         let history = &self.history;
         match what {
             Sum::Gradient { .. } => history.filter_errors(kappa_e, &mut scratch.filtered_err),
@@ -130,7 +146,9 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
-            Sum::RawTraces => scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len]),
+            Sum::RawTraces => {
+                scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
+            }
         }
         let mut finite = true;
         for (column, width) in tiles::<F>(self.sizes().stride) {
@@ -152,11 +170,24 @@ impl<F: Float> Block<F> {
         scratch: &mut Scratch<F>,
         to: &mut [F],
     ) -> bool {
-        let Filters { alpha, zeta, kappa_e, zeta_e } = self.filters;
+        let Filters {
+            alpha,
+            zeta,
+            kappa_e,
+            zeta_e,
+        } = self.filters;
         let sizes = self.sizes();
         let history = &self.history;
         let (len, o) = (history.len, sizes.n_outputs);
-        let Scratch { q, filtered_err, per_step, b, sorted, dense, dense_q } = scratch;
+        let Scratch {
+            q,
+            filtered_err,
+            per_step,
+            b,
+            sorted,
+            dense,
+            dense_q,
+        } = scratch;
         let mut scan = Scan {
             alpha,
             c: zeta_e,
@@ -169,32 +200,53 @@ impl<F: Float> Block<F> {
         let mut of_e = [F::ZERO; W];
         match what {
             Sum::Gradient { b: backward, r } => {
-                for (k, b) in b.chunks_exact_mut(W).take(o).enumerate() {
-                    // Weights that rest are in no factors.
-                    b.copy_from_slice(&backward.rows[k * sizes.stride + column..][..W]);
+                backward.tile(column, W, sizes.stride, &mut b[..o * W]);
+                for (k, b) in b.chunks_exact(W).take(o).enumerate() {
                     // What e_bar before the block still teaches: kappa_e B R^1.
                     let first = kappa_e * filtered_err[k];
-                    of_e.iter_mut().zip(b).for_each(|(of_e, b)| *of_e += *b * first);
+                    of_e.iter_mut()
+                        .zip(b)
+                        .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
                 scan.rate = match (history.rate(column, W), r) {
                     (Some(rate), _) => Rate::PerStep(rate),
-                    (None, Some(r)) => Rate::Outer { per_neuron: &r[column..column + W], per_step: &history.learned },
+                    (None, Some(r)) => Rate::Outer {
+                        per_neuron: &r[column..column + W],
+                        per_step: &history.learned,
+                    },
                     (None, None) => Rate::None,
                 };
             }
             Sum::Traces => {
                 let power = (0..len).fold(F::ONE, |power, _| power * kappa_e);
                 of_e = [power; W];
-                scan.rate = Rate::Outer { per_neuron: &ones, per_step };
+                scan.rate = Rate::Outer {
+                    per_neuron: &ones,
+                    per_step,
+                };
             }
-            Sum::RawTraces => scan.rate = Rate::Outer { per_neuron: &ones, per_step },
+            Sum::RawTraces => {
+                scan.rate = Rate::Outer {
+                    per_neuron: &ones,
+                    per_step,
+                }
+            }
         }
         kernels::scan::<F, W>(scan, q);
         let of_z: [F; W] = core::array::from_fn(|l| alpha * q[l]);
         let dense = self.dense_sum::<W>(q, dense, dense_q);
-        let e_bar: &[F] = if matches!(what, Sum::Traces) { &[] } else { &self.e_bar };
-        let carry = Carry { z_bar: &self.z_bar, of_z: &of_z, e_bar, of_e: &of_e };
+        let e_bar: &[F] = if matches!(what, Sum::Traces) {
+            &[]
+        } else {
+            &self.e_bar
+        };
+        let carry = Carry {
+            z_bar: &self.z_bar,
+            of_z: &of_z,
+            e_bar,
+            of_e: &of_e,
+        };
         let gather = Gather {
             start: &sorted.start,
             at: &sorted.at,
@@ -248,7 +300,13 @@ impl<F: Float> Synapses<F> for Block<F> {
         drive_rows(&self.w, sources, ahead, current);
     }
 
-    fn learn(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, _: Option<Optimizer<F>>) {
+    fn learn(
+        &mut self,
+        sources: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        _: Option<Optimizer<F>>,
+    ) {
         self.history.push(sources, psi, signal);
         self.steps += 1;
     }
@@ -307,7 +365,8 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
         let Sizes { n, stride, .. } = self.sizes();
         let to = self.w.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n)).for_each(|(to, from)| to[..n].copy_from_slice(from));
+        to.zip(rows.chunks_exact(n))
+            .for_each(|(to, from)| to[..n].copy_from_slice(from));
         self.finite = kernels::all_finite(&self.w);
     }
 
@@ -328,7 +387,8 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     fn z_bar(&self) -> Vec<F> {
         let mut z_bar = self.z_bar.clone();
-        self.history.advance_z_bar(self.filters.alpha, self.filters.zeta, &mut z_bar);
+        self.history
+            .advance_z_bar(self.filters.alpha, self.filters.zeta, &mut z_bar);
         z_bar
     }
 

@@ -59,7 +59,14 @@ pub(crate) struct Factored<F> {
 
 impl<F: Float> Factored<F> {
     /// `w`: P rows of N, unpadded. `alpha` and `kappa_e` in float64, for their powers.
-    pub(crate) fn new(w: &[F], n: usize, n_inputs: usize, stride: usize, filters: Filters<F>, powers: Powers<F>) -> Self {
+    pub(crate) fn new(
+        w: &[F],
+        n: usize,
+        n_inputs: usize,
+        stride: usize,
+        filters: Filters<F>,
+        powers: Powers<F>,
+    ) -> Self {
         let p = n_inputs + n;
         let row = || Aligned::zeros(stride);
         Self {
@@ -117,7 +124,9 @@ impl<F: Float> Factored<F> {
 
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
-        [&self.x1, &self.s, &self.t].into_iter().all(|row| kernels::all_within(limit, row))
+        [&self.x1, &self.s, &self.t]
+            .into_iter()
+            .all(|row| kernels::all_within(limit, row))
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -126,7 +135,15 @@ impl<F: Float> Factored<F> {
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
-        self.past.push(Silence { s: &self.s, t: &self.t, x: &self.x1, k: kappa_e }, alpha);
+        self.past.push(
+            Silence {
+                s: &self.s,
+                t: &self.t,
+                x: &self.x1,
+                k: kappa_e,
+            },
+            alpha,
+        );
         self.block += 1;
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
             row.fill(F::ZERO);
@@ -156,7 +173,11 @@ impl<F: Float> Factored<F> {
         let zt = self.zt[source];
         let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
         self.zt[source] = (alpha * zt).or_silence();
-        self.seen[source] = if left || self.zt[source] != F::ZERO { self.block } else { NEVER };
+        self.seen[source] = if left || self.zt[source] != F::ZERO {
+            self.block
+        } else {
+            NEVER
+        };
         self.clear_own(source);
     }
 
@@ -182,9 +203,23 @@ impl<F: Float> Factored<F> {
             age => {
                 let (waited, alpha) = self.past.last(age);
                 let (mut s, mut t, mut x) = (self.row(), self.row(), self.row());
-                let to = SilenceMut { s: &mut s, t: &mut t, x: &mut x };
+                let to = SilenceMut {
+                    s: &mut s,
+                    t: &mut t,
+                    x: &mut x,
+                };
                 kernels::compose(waited, alpha, now, to);
-                kernels::catch_up(Silence { s: &s, t: &t, x: &x, k: waited.k * now.k }, zt, w, e_bar);
+                kernels::catch_up(
+                    Silence {
+                        s: &s,
+                        t: &t,
+                        x: &x,
+                        k: waited.k * now.k,
+                    },
+                    zt,
+                    w,
+                    e_bar,
+                );
             }
         }
         kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
@@ -196,7 +231,12 @@ impl<F: Float> Factored<F> {
 
     /// The block so far: folded into the rows it leaves the factors 0.
     fn now(&self) -> Silence<'_, F> {
-        Silence { s: &self.s, t: &self.t, x: &self.x1, k: F::ONE }
+        Silence {
+            s: &self.s,
+            t: &self.t,
+            x: &self.x1,
+            k: F::ONE,
+        }
     }
 
     /// All rows as they are now, factors 0.
@@ -208,7 +248,12 @@ impl<F: Float> Factored<F> {
             }
             let row = source * self.stride()..(source + 1) * self.stride();
             let (a, c) = (&mut self.a[row.clone()], &mut self.c[row]);
-            let now = Silence { s: &self.s, t: &self.t, x: &self.x1, k: F::ONE };
+            let now = Silence {
+                s: &self.s,
+                t: &self.t,
+                x: &self.x1,
+                k: F::ONE,
+            };
             kernels::catch_up(now, self.zt[source], a, c);
             self.clear_own(source);
         }
@@ -219,7 +264,10 @@ impl<F: Float> Factored<F> {
 
     fn read_all(&self) -> (Vec<F>, Vec<F>) {
         let p = self.seen.len();
-        let (mut weights, mut traces) = (Vec::with_capacity(p * self.n), Vec::with_capacity(p * self.n));
+        let (mut weights, mut traces) = (
+            Vec::with_capacity(p * self.n),
+            Vec::with_capacity(p * self.n),
+        );
         let (mut w, mut e_bar) = (self.row(), self.row());
         for source in 0..p {
             self.read(source, &mut w, &mut e_bar);
@@ -238,7 +286,11 @@ impl<F: Float> Factored<F> {
         for (source, value) in sources.all() {
             let at = source as usize;
             let (age, zt) = (self.age(at), self.zt[at]);
-            let caught_up = if age == 0 { zt } else { self.past.a[age - 1] * zt };
+            let caught_up = if age == 0 {
+                zt
+            } else {
+                self.past.a[age - 1] * zt
+            };
             sum_zt += value * caught_up;
             if let Some(j) = self.own(at) {
                 // The sum over all sources holds a neuron's own, which does not reach it.
@@ -246,7 +298,14 @@ impl<F: Float> Factored<F> {
             }
             let shift = up * value;
             let own = self.own(at).unwrap_or(usize::MAX);
-            self.visits.push(Visit { source, age: age as u32, value, shift, zt, own });
+            self.visits.push(Visit {
+                source,
+                age: age as u32,
+                value,
+                shift,
+                zt,
+                own,
+            });
             self.zt[at] = caught_up + shift;
             self.within &= self.zt[at].abs() <= limit;
             self.seen[at] = self.block;
@@ -274,13 +333,36 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let sum_zt = self.list(sources, current);
         self.sum_a.fill(F::ZERO);
         self.sum_c.fill(F::ZERO);
-        let past = kernels::Past { s: &self.past.s, t: &self.past.t, x: &self.past.x, k: &self.past.k };
-        let factors = Factors { y: &self.y, x1: &self.x1, none: &self.none };
-        kernels::follow_spikes(&mut self.a, &mut self.c, &self.visits, past, factors, &mut self.sum_a, &mut self.sum_c);
+        let past = kernels::Past {
+            s: &self.past.s,
+            t: &self.past.t,
+            x: &self.past.x,
+            k: &self.past.k,
+        };
+        let factors = Factors {
+            y: &self.y,
+            x1: &self.x1,
+            none: &self.none,
+        };
+        kernels::follow_spikes(
+            &mut self.a,
+            &mut self.c,
+            &self.visits,
+            past,
+            factors,
+            &mut self.sum_a,
+            &mut self.sum_c,
+        );
         kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
 
-    fn learn(&mut self, _: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+    fn learn(
+        &mut self,
+        _: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        apply: Option<Optimizer<F>>,
+    ) {
         let u = self.u();
         let eta = apply.map_or(F::ZERO, Optimizer::linear);
         let scales = StepScales {
@@ -291,7 +373,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
         };
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
-        let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
+        let factors = FactorsMut {
+            x1: &mut self.x1,
+            s: &mut self.s,
+            t: &mut self.t,
+            y: &mut self.y,
+        };
         kernels::step_factors(scales, psi, l, r, factors);
     }
 
@@ -316,7 +403,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.fold();
         let (n, stride) = (self.n, self.stride());
         let to = self.a.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n)).for_each(|(to, from)| to[..n].copy_from_slice(from));
+        to.zip(rows.chunks_exact(n))
+            .for_each(|(to, from)| to[..n].copy_from_slice(from));
     }
 
     fn input_weights(&self) -> Option<&[F]> {
@@ -333,7 +421,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
             0 => F::ONE,
             age => self.past.last(age).1,
         };
-        (0..self.zt.len()).map(|source| (down * (waited(source) * self.zt[source])).or_silence()).collect()
+        (0..self.zt.len())
+            .map(|source| (down * (waited(source) * self.zt[source])).or_silence())
+            .collect()
     }
 
     fn all_finite(&self) -> bool {
@@ -371,11 +461,19 @@ impl<F: Float> Persist for Factored<F> {
         self.past.save(out);
         self.steps.save(out);
         self.block.save(out);
-        [self.within, self.learned].iter().for_each(|&flag| u32::from(flag).save(out));
+        [self.within, self.learned]
+            .iter()
+            .for_each(|&flag| u32::from(flag).save(out));
     }
 
     fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        for rows in [&mut self.a, &mut self.c, &mut self.x1, &mut self.s, &mut self.t] {
+        for rows in [
+            &mut self.a,
+            &mut self.c,
+            &mut self.x1,
+            &mut self.s,
+            &mut self.t,
+        ] {
             rows.load(bytes)?;
         }
         self.zt.load(bytes)?;
@@ -388,14 +486,28 @@ impl<F: Float> Persist for Factored<F> {
             bit.load(bytes)?;
             *flag = bit != 0;
         }
-        let waits = |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= self.past.len as u64;
+        let waits = |&seen: &u64| {
+            seen == NEVER || seen <= self.block && self.block - seen <= self.past.len as u64
+        };
         if !self.seen.iter().all(waits) {
-            return Err(Error::State { reason: "sources of blocks that are not kept".into() });
+            return Err(Error::State {
+                reason: "sources of blocks that are not kept".into(),
+            });
         }
         // What is not saved: `Y`, made by a step in which nothing happens.
         self.sum_a.fill(F::ZERO);
-        let nothing = StepScales { alpha: F::ZERO, grow: F::ZERO, learn: F::ZERO, eta: F::ZERO };
-        let factors = FactorsMut { x1: &mut self.x1, s: &mut self.s, t: &mut self.t, y: &mut self.y };
+        let nothing = StepScales {
+            alpha: F::ZERO,
+            grow: F::ZERO,
+            learn: F::ZERO,
+            eta: F::ZERO,
+        };
+        let factors = FactorsMut {
+            x1: &mut self.x1,
+            s: &mut self.s,
+            t: &mut self.t,
+            y: &mut self.y,
+        };
         kernels::step_factors(nothing, &self.sum_a, &[], &[], factors);
         Ok(())
     }
@@ -405,7 +517,17 @@ impl<F: Float> Persist for Factored<F> {
     }
 
     fn bytes(&self) -> usize {
-        let rows = [&self.a, &self.c, &self.x1, &self.s, &self.t, &self.y, &self.none, &self.sum_a, &self.sum_c];
+        let rows = [
+            &self.a,
+            &self.c,
+            &self.x1,
+            &self.s,
+            &self.t,
+            &self.y,
+            &self.none,
+            &self.sum_a,
+            &self.sum_c,
+        ];
         let rows: usize = rows.into_iter().map(|row| row.bytes()).sum();
         let lists = self.seen.bytes() + self.visits.capacity() * size_of::<Visit<F>>();
         rows + lists + self.zt.bytes() + self.past.bytes() + self.powers.bytes()
@@ -426,8 +548,16 @@ pub(crate) struct Powers<F> {
 impl<F: Float> Powers<F> {
     /// For time constants in steps and their decays.
     pub(crate) fn new(tau_mem: f64, tau_trace: f64, alpha: f64, kappa_e: f64) -> Self {
-        let block = base_block(if tau_mem < tau_trace { tau_mem } else { tau_trace });
-        let table = |decay: f64, sign: f64| (0..block).map(|u| F::cast(libm::pow(decay, sign * u as f64))).collect();
+        let block = base_block(if tau_mem < tau_trace {
+            tau_mem
+        } else {
+            tau_trace
+        });
+        let table = |decay: f64, sign: f64| {
+            (0..block)
+                .map(|u| F::cast(libm::pow(decay, sign * u as f64)))
+                .collect()
+        };
         Self {
             alpha_down: table(alpha, 1.0),
             alpha_up: table(alpha, -1.0),
@@ -444,7 +574,10 @@ impl<F: Float> Powers<F> {
     }
 
     fn bytes(&self) -> usize {
-        self.alpha_down.bytes() + self.alpha_up.bytes() + self.kappa_down.bytes() + self.kappa_up.bytes()
+        self.alpha_down.bytes()
+            + self.alpha_up.bytes()
+            + self.kappa_down.bytes()
+            + self.kappa_up.bytes()
     }
 }
 
@@ -484,8 +617,17 @@ impl<F: Float> Past<F> {
             let (t1, t) = self.t.split_at_mut(cut);
             let (x1, x) = self.x.split_at_mut(cut);
             let from = cut - stride;
-            let first = Silence { s: &s1[from..], t: &t1[from..], x: &x1[from..], k: self.k[m - 1] };
-            let to = SilenceMut { s: &mut s[..stride], t: &mut t[..stride], x: &mut x[..stride] };
+            let first = Silence {
+                s: &s1[from..],
+                t: &t1[from..],
+                x: &x1[from..],
+                k: self.k[m - 1],
+            };
+            let to = SilenceMut {
+                s: &mut s[..stride],
+                t: &mut t[..stride],
+                x: &mut x[..stride],
+            };
             kernels::compose(first, self.a[m - 1], block, to);
             self.k[m] = self.k[m - 1] * block.k;
             self.a[m] = self.a[m - 1] * block_a;
@@ -504,7 +646,12 @@ impl<F: Float> Past<F> {
 
     fn silence(&self, m: usize) -> Silence<'_, F> {
         let row = m * self.stride..(m + 1) * self.stride;
-        Silence { s: &self.s[row.clone()], t: &self.t[row.clone()], x: &self.x[row], k: self.k[m] }
+        Silence {
+            s: &self.s[row.clone()],
+            t: &self.t[row.clone()],
+            x: &self.x[row],
+            k: self.k[m],
+        }
     }
 }
 
@@ -513,7 +660,9 @@ impl<F: Float> Persist for Past<F> {
     fn save(&self, out: &mut Vec<u8>) {
         (self.len as u64).save(out);
         for rows in [&self.s, &self.t, &self.x] {
-            rows[..self.len * self.stride].iter().for_each(|x| x.save(out));
+            rows[..self.len * self.stride]
+                .iter()
+                .for_each(|x| x.save(out));
         }
         self.k[..self.len].iter().for_each(|x| x.save(out));
         self.a[..self.len].iter().for_each(|x| x.save(out));
@@ -523,15 +672,21 @@ impl<F: Float> Persist for Past<F> {
         let mut len = 0_u64;
         len.load(bytes)?;
         if len > PATIENCE as u64 {
-            return Err(Error::State { reason: "more past blocks than are kept".into() });
+            return Err(Error::State {
+                reason: "more past blocks than are kept".into(),
+            });
         }
         self.len = len as usize;
         let used = self.len * self.stride;
         for rows in [&mut self.s, &mut self.t, &mut self.x] {
             rows[..used].iter_mut().try_for_each(|x| x.load(bytes))?;
         }
-        self.k[..self.len].iter_mut().try_for_each(|x| x.load(bytes))?;
-        self.a[..self.len].iter_mut().try_for_each(|x| x.load(bytes))
+        self.k[..self.len]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))?;
+        self.a[..self.len]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))
     }
 
     fn numbers(&self) -> usize {

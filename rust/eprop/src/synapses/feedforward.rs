@@ -71,7 +71,12 @@ impl<F: Float> FeedForward<F> {
     }
 
     /// Bytes of all buffers, `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, n: usize, config: &LayerConfig, pending: bool) -> Option<usize> {
+    pub(crate) fn bytes_for(
+        p: usize,
+        n: usize,
+        config: &LayerConfig,
+        pending: bool,
+    ) -> Option<usize> {
         if n > usize::MAX / 64 {
             return None;
         }
@@ -136,7 +141,11 @@ impl<F: Float> FeedForward<F> {
 
     /// Adds the gradient `delta z_bar^T`, or applies it at once.
     pub(crate) fn learn(&mut self, delta: &[F], optimizer: Optimizer<F>) {
-        let rate = if self.at_once { optimizer.linear() } else { F::ONE };
+        let rate = if self.at_once {
+            optimizer.linear()
+        } else {
+            F::ONE
+        };
         kernels::add_row(rate * self.down[self.u()], delta, &mut self.v);
         let limit = F::cast(LIMIT);
         self.finite &= !self.at_once || self.v.iter().all(|v| v.abs() <= limit);
@@ -164,7 +173,11 @@ impl<F: Float> FeedForward<F> {
             return;
         }
         let stride = self.stride();
-        let (to, sign) = if self.at_once { (&mut self.a, -F::ONE) } else { (&mut self.h, F::ONE) };
+        let (to, sign) = if self.at_once {
+            (&mut self.a, -F::ONE)
+        } else {
+            (&mut self.h, F::ONE)
+        };
         for (row, &zt) in to.chunks_exact_mut(stride).zip(&self.zt) {
             if zt != F::ZERO {
                 kernels::add_row(sign * zt, &self.v, row);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::aligned::Aligned;
 use crate::feedback::Signal;
+use crate::kernels;
 use crate::persist::Persist;
 use crate::sources::Sources;
 use crate::{Error, Float};
@@ -41,7 +42,9 @@ impl Sizes {
 
     /// How many events there is room for.
     fn events(&self) -> Option<usize> {
-        (self.sources() / ACTIVE).checked_mul(self.steps)?.checked_add(self.sources())
+        (self.sources() / ACTIVE)
+            .checked_mul(self.steps)?
+            .checked_add(self.sources())
     }
 
     /// Bytes of a history of these sizes, `None` where the count overflows.
@@ -55,14 +58,24 @@ impl Sizes {
 
     /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone.
     pub(crate) fn fitted<F>(self, at_most: usize) -> Self {
-        let weights = self.stride.saturating_mul(self.sources()).saturating_mul(size_of::<F>());
+        let weights = self
+            .stride
+            .saturating_mul(self.sources())
+            .saturating_mul(size_of::<F>());
         let bound = BYTES.max(weights / SHARE);
         let mut steps = LONGEST;
-        let fits = |steps| Self { steps, ..self }.bytes::<F>().is_some_and(|bytes| bytes <= bound);
+        let fits = |steps| {
+            Self { steps, ..self }
+                .bytes::<F>()
+                .is_some_and(|bytes| bytes <= bound)
+        };
         while steps > SHORTEST && !fits(steps) {
             steps /= 2;
         }
-        Self { steps: steps.min(at_most), ..self }
+        Self {
+            steps: steps.min(at_most),
+            ..self
+        }
     }
 }
 
@@ -74,7 +87,9 @@ pub(crate) fn tile_width<F>() -> usize {
 /// The tiles of a padded row: column and width.
 pub(crate) fn tiles<F>(stride: usize) -> impl Iterator<Item = (usize, usize)> {
     let width = tile_width::<F>();
-    (0..stride).step_by(width).map(move |column| (column, width.min(stride - column)))
+    (0..stride)
+        .step_by(width)
+        .map(move |column| (column, width.min(stride - column)))
 }
 
 /// The steps of the block so far.
@@ -104,7 +119,14 @@ pub(crate) struct History<F> {
 
 impl<F: Float> History<F> {
     pub(crate) fn new(sizes: Sizes) -> Self {
-        let Sizes { steps, stride, n_outputs, n_inputs, rate, .. } = sizes;
+        let Sizes {
+            steps,
+            stride,
+            n_outputs,
+            n_inputs,
+            rate,
+            ..
+        } = sizes;
         let events = sizes.events().unwrap_or(0);
         Self {
             len: 0,
@@ -129,13 +151,19 @@ impl<F: Float> History<F> {
             && self.start[self.len] as usize + self.sizes.sources() <= self.index.len()
     }
 
-    pub(crate) fn push(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>) {
+    pub(crate) fn push(
+        &mut self,
+        sources: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+    ) {
         let u = self.len;
         self.keep(u, psi, false);
         self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs].fill(F::ZERO);
         self.learned[u] = F::ZERO;
         if let Some(signal) = signal {
-            self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs].copy_from_slice(signal.err);
+            self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs]
+                .copy_from_slice(signal.err);
             self.learned[u] = F::ONE;
         }
         if self.sizes.rate {
@@ -159,11 +187,8 @@ impl<F: Float> History<F> {
     }
 
     fn keep(&mut self, u: usize, row: &[F], rate: bool) {
-        let steps = self.sizes.steps;
         let to = if rate { &mut self.rate } else { &mut self.psi };
-        for (column, width) in tiles::<F>(self.sizes.stride) {
-            to[column * steps + u * width..][..width].copy_from_slice(&row[column..column + width]);
-        }
+        kernels::copy_to_tiles(row, tile_width::<F>(), self.sizes.steps, u, to);
     }
 
     fn keep_no_rate(&mut self, u: usize) {
@@ -198,16 +223,27 @@ impl<F: Float> History<F> {
 
     /// The dense steps and their rows.
     pub(crate) fn dense(&self) -> (&[u32], &[F]) {
-        (&self.dense_at[..self.n_dense], &self.dense[..self.n_dense * self.sizes.n_inputs])
+        (
+            &self.dense_at[..self.n_dense],
+            &self.dense[..self.n_dense * self.sizes.n_inputs],
+        )
     }
 
     /// Moves `z_bar` from the block's start to its end: `alpha^K z_bar0 + zeta sum_u alpha^{K-u} s^u`.
     pub(crate) fn advance_z_bar(&self, alpha: F, zeta: F, z_bar: &mut [F]) {
-        let mut dense_at = self.dense_at[..self.n_dense].iter().zip(self.dense.chunks_exact(self.sizes.n_inputs.max(1))).peekable();
+        let mut dense_at = self.dense_at[..self.n_dense]
+            .iter()
+            .zip(self.dense.chunks_exact(self.sizes.n_inputs.max(1)))
+            .peekable();
         for u in 0..self.len {
-            z_bar.iter_mut().for_each(|z_bar| *z_bar = (alpha * *z_bar).or_silence());
+            z_bar
+                .iter_mut()
+                .for_each(|z_bar| *z_bar = (alpha * *z_bar).or_silence());
             if let Some((_, row)) = dense_at.next_if(|(at, _)| **at as usize == u) {
-                z_bar.iter_mut().zip(row).for_each(|(z_bar, &s)| *z_bar += zeta * s);
+                z_bar
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(z_bar, &s)| *z_bar += zeta * s);
             }
             let events = self.start[u] as usize..self.start[u + 1] as usize;
             for (&i, &s) in self.index[events.clone()].iter().zip(&self.value[events]) {
@@ -230,11 +266,12 @@ impl<F: Float> History<F> {
         let last = to.start.len() - 1;
         to.next.copy_from_slice(&to.start[..last]);
         for u in 0..self.len {
-            for event in self.start[u] as usize..self.start[u + 1] as usize {
-                let next = &mut to.next[index[event] as usize];
+            let events = self.start[u] as usize..self.start[u + 1] as usize;
+            for (&i, &value) in index[events.clone()].iter().zip(&self.value[events]) {
+                let next = &mut to.next[i as usize];
                 to.at[*next as usize] = u as u32;
                 if !self.unit {
-                    to.value[*next as usize] = self.value[event];
+                    to.value[*next as usize] = value;
                 }
                 *next += 1;
             }
@@ -305,11 +342,15 @@ impl<F: Float> Persist for History<F> {
         let events = self.start[self.len] as usize;
         self.index[..events].iter().for_each(|x| x.save(out));
         self.value[..events].iter().for_each(|x| x.save(out));
-        self.dense_at[..self.n_dense].iter().for_each(|x| x.save(out));
+        self.dense_at[..self.n_dense]
+            .iter()
+            .for_each(|x| x.save(out));
     }
 
     fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        let wrong = |what: &str| Error::State { reason: format!("a history with {what}") };
+        let wrong = |what: &str| Error::State {
+            reason: format!("a history with {what}"),
+        };
         let (mut len, mut n_dense) = (0_u64, 0_u64);
         len.load(bytes)?;
         n_dense.load(bytes)?;
@@ -328,17 +369,29 @@ impl<F: Float> Persist for History<F> {
         load(&mut self.err[..len * sizes.n_outputs])?;
         load(&mut self.learned[..len])?;
         load(&mut self.dense[..self.n_dense * sizes.n_inputs])?;
-        self.start[..=len].iter_mut().try_for_each(|x| x.load(bytes))?;
+        self.start[..=len]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))?;
         let rising = self.start[0] == 0 && self.start[..=len].is_sorted();
         let events = self.start[len] as usize;
         if !rising || events > self.index.len() {
             return Err(wrong("events out of order"));
         }
-        self.index[..events].iter_mut().try_for_each(|x| x.load(bytes))?;
-        self.value[..events].iter_mut().try_for_each(|x| x.load(bytes))?;
-        self.dense_at[..self.n_dense].iter_mut().try_for_each(|x| x.load(bytes))?;
-        let known = self.index[..events].iter().all(|&i| (i as usize) < sizes.sources());
-        let placed = self.dense_at[..self.n_dense].iter().all(|&u| (u as usize) < len);
+        self.index[..events]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))?;
+        self.value[..events]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))?;
+        self.dense_at[..self.n_dense]
+            .iter_mut()
+            .try_for_each(|x| x.load(bytes))?;
+        let known = self.index[..events]
+            .iter()
+            .all(|&i| (i as usize) < sizes.sources());
+        let placed = self.dense_at[..self.n_dense]
+            .iter()
+            .all(|&u| (u as usize) < len);
         if !known || !placed {
             return Err(wrong("sources or steps that do not exist"));
         }
@@ -354,8 +407,8 @@ impl<F: Float> Persist for History<F> {
 
     fn bytes(&self) -> usize {
         let indices = self.start.bytes() + self.index.bytes() + self.dense_at.bytes();
-        let values = self.err.bytes() + self.learned.bytes() + self.value.bytes() + self.dense.bytes();
+        let values =
+            self.err.bytes() + self.learned.bytes() + self.value.bytes() + self.dense.bytes();
         self.psi.bytes() + self.rate.bytes() + indices + values
     }
 }
-

@@ -37,7 +37,13 @@ pub(crate) trait Synapses<F: Float> {
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes;
     /// without a signal nothing is learned. With an optimizer the gradient is applied at once and nothing is pending afterwards.
-    fn learn(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>);
+    fn learn(
+        &mut self,
+        sources: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        apply: Option<Optimizer<F>>,
+    );
 
     /// Whether `learn` reads `L`, or makes it from the errors itself.
     fn wants_signal(&self) -> bool;
@@ -146,15 +152,32 @@ const BLOCK_FROM: usize = 4;
 
 impl<F: Float> Form<F> {
     /// Synapses with the given weights (P rows of N, the last N sources recurrent).
-    pub(crate) fn new(engine: Engine, w: &[F], n: usize, n_outputs: usize, config: &Config, needs: Needs) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        w: &[F],
+        n: usize,
+        n_outputs: usize,
+        config: &Config,
+        needs: Needs,
+    ) -> Self {
         let n_inputs = w.len() / n - n;
         let filters = Filters::of(config);
         match engine {
             Engine::Textbook => Self::Textbook(Textbook::new(n, w, filters, needs)),
-            Engine::Factored => {
-                Self::Factored(Factored::new(w, n, n_inputs, padded::<F>(n), filters, powers(config)))
-            }
-            Engine::Block => Self::Block(Block::new(w, sizes::<F>(n_inputs, n, n_outputs, needs), filters, needs)),
+            Engine::Factored => Self::Factored(Factored::new(
+                w,
+                n,
+                n_inputs,
+                padded::<F>(n),
+                filters,
+                powers(config),
+            )),
+            Engine::Block => Self::Block(Block::new(
+                w,
+                sizes::<F>(n_inputs, n, n_outputs, needs),
+                filters,
+                needs,
+            )),
         }
     }
 
@@ -177,7 +200,9 @@ impl<F: Float> Form<F> {
         match engine {
             Engine::Textbook => Textbook::<F>::bytes_for(p, stride, needs),
             Engine::Factored => Factored::<F>::bytes_for(p, stride, powers::<F>(config).len()),
-            Engine::Block => Block::<F>::bytes_for(sizes::<F>(n_inputs, n, n_outputs, needs), needs),
+            Engine::Block => {
+                Block::<F>::bytes_for(sizes::<F>(n_inputs, n, n_outputs, needs), needs)
+            }
         }
     }
 
@@ -191,13 +216,29 @@ impl<F: Float> Form<F> {
 }
 
 fn powers<F: Float>(config: &Config) -> Powers<F> {
-    let (alpha, kappa_e) = (decay(config.dt, config.tau_mem), decay(config.dt, config.tau_trace));
-    Powers::new(config.tau_mem / config.dt, config.tau_trace / config.dt, alpha, kappa_e)
+    let (alpha, kappa_e) = (
+        decay(config.dt, config.tau_mem),
+        decay(config.dt, config.tau_trace),
+    );
+    Powers::new(
+        config.tau_mem / config.dt,
+        config.tau_trace / config.dt,
+        alpha,
+        kappa_e,
+    )
 }
 
 fn sizes<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs) -> Sizes {
     let stride = padded::<F>(n);
-    Sizes { n_inputs, n, n_outputs, stride, steps: 0, rate: needs.rate }.fitted::<F>(needs.longest)
+    Sizes {
+        n_inputs,
+        n,
+        n_outputs,
+        stride,
+        steps: 0,
+        rate: needs.rate,
+    }
+    .fitted::<F>(needs.longest)
 }
 
 /// `sum_i s_i W_ij`, the inputs first, each in ascending order: whether a step's inputs are few or many, known ahead or not, the bits
@@ -236,7 +277,13 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
         each!(self, form => form.drive(sources, ahead, current));
     }
-    fn learn(&mut self, sources: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+    fn learn(
+        &mut self,
+        sources: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        apply: Option<Optimizer<F>>,
+    ) {
         each!(self, form => form.learn(sources, psi, signal, apply));
     }
     fn wants_signal(&self) -> bool {

@@ -57,7 +57,10 @@ impl<F: Float> Textbook<F> {
     /// Bytes of everything, `None` where the count overflows.
     pub(crate) fn bytes_for(p: usize, stride: usize, needs: Needs) -> Option<usize> {
         let matrices = 2 + usize::from(needs.pending) + usize::from(needs.sum_e);
-        p.checked_mul(stride)?.checked_mul(matrices)?.checked_add(p)?.checked_mul(size_of::<F>())
+        p.checked_mul(stride)?
+            .checked_mul(matrices)?
+            .checked_add(p)?
+            .checked_mul(size_of::<F>())
     }
 
     fn stride(&self) -> usize {
@@ -70,7 +73,9 @@ impl<F: Float> Textbook<F> {
 
     /// No self-connections: the diagonal of the recurrent part of a matrix.
     fn clear_own(&self, matrix: &mut [F]) {
-        let rows = matrix.chunks_exact_mut(self.stride()).skip(self.first_recurrent());
+        let rows = matrix
+            .chunks_exact_mut(self.stride())
+            .skip(self.first_recurrent());
         rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
     }
 }
@@ -85,10 +90,18 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         for (source, s) in sources.all() {
             self.z_bar[source as usize] += zeta * s;
         }
-        self.z_bar.iter_mut().for_each(|z_bar| *z_bar = z_bar.or_silence());
+        self.z_bar
+            .iter_mut()
+            .for_each(|z_bar| *z_bar = z_bar.or_silence());
     }
 
-    fn learn(&mut self, _: &Sources<'_, F>, psi: &[F], signal: Option<Signal<'_, F>>, apply: Option<Optimizer<F>>) {
+    fn learn(
+        &mut self,
+        _: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        apply: Option<Optimizer<F>>,
+    ) {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let Filters {
             kappa_e, zeta_e, ..
@@ -169,7 +182,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
         let (n, stride) = (self.n, self.stride());
         let to = self.w.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n)).for_each(|(to, from)| to[..n].copy_from_slice(from));
+        to.zip(rows.chunks_exact(n))
+            .for_each(|(to, from)| to[..n].copy_from_slice(from));
     }
 
     fn input_weights(&self) -> Option<&[F]> {
