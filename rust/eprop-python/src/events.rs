@@ -92,9 +92,9 @@ impl<F: Real> Events<F> {
         events.start.push(0);
         for (t, bounds) in start.windows(2).enumerate() {
             row.clear();
-            for at in bounds[0]..bounds[1] {
-                let unit = valid(units[at], n_inputs)
-                    .ok_or_else(|| outside(argument, n_inputs, units[at], t))?;
+            for (at, &unit) in (bounds[0]..).zip(&units[bounds[0]..bounds[1]]) {
+                let known = valid(unit, n_inputs);
+                let unit = known.ok_or_else(|| outside(argument, n_inputs, unit, t))?;
                 row.push((unit, value(at)));
             }
             row.sort_by_key(|&(unit, _)| unit);
