@@ -93,7 +93,7 @@ impl<F: Float> OnlineLifLayer<F> {
             if !synapses.all_finite() {
                 return Err(Error::NonFiniteWeights { matrix: "W".into() });
             }
-            synapses.checked();
+            synapses.checked(true);
         }
         Ok(())
     }
@@ -259,6 +259,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::State`], and then nothing has changed.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         *self = restored(self, bytes)?;
+        self.stage.synapses.checked(false);
         Ok(())
     }
 }

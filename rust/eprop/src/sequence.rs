@@ -535,6 +535,7 @@ macro_rules! sequence_methods {
             )]
             pub fn restore(&mut self, bytes: &[u8]) -> Result<(), crate::Error> {
                 *self = crate::persist::restored(self, bytes)?;
+                self.suspect();
                 Ok(())
             }
 

@@ -196,8 +196,15 @@ impl<F: Float> OnlineTrainer<F> {
         self.check_weights()?;
         self.stages
             .iter_mut()
-            .for_each(|stage| stage.synapses.checked());
+            .for_each(|stage| stage.synapses.checked(true));
         Ok(())
+    }
+
+    /// Whatever is known of the weights is of others than these.
+    fn suspect(&mut self) {
+        self.stages
+            .iter_mut()
+            .for_each(|stage| stage.synapses.checked(false));
     }
 
     /// The output of the last step, the last layer's spikes: a copy. Example: [`reset`](Self::reset).

@@ -211,8 +211,13 @@ impl<F: Float> EpropTrainer<F> {
         }
         self.check_weights()?;
         self.synapses.checked();
-        self.readout.checked();
+        self.readout.checked(true);
         Ok(())
+    }
+
+    /// Whatever is known of the weights is of others than these.
+    fn suspect(&mut self) {
+        self.readout.checked(false);
     }
 
     /// Whether a step's gradient is applied with the step itself.

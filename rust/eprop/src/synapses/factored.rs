@@ -461,9 +461,7 @@ impl<F: Float> Persist for Factored<F> {
         self.past.save(out);
         self.steps.save(out);
         self.block.save(out);
-        [self.within, self.learned]
-            .iter()
-            .for_each(|&flag| u32::from(flag).save(out));
+        u32::from(self.learned).save(out);
     }
 
     fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
@@ -481,11 +479,10 @@ impl<F: Float> Persist for Factored<F> {
         self.past.load(bytes)?;
         self.steps.load(bytes)?;
         self.block.load(bytes)?;
-        for flag in [&mut self.within, &mut self.learned] {
-            let mut bit = 0_u32;
-            bit.load(bytes)?;
-            *flag = bit != 0;
-        }
+        let mut learned = 0_u32;
+        learned.load(bytes)?;
+        self.learned = learned != 0;
+        self.within = false;
         let waits = |&seen: &u64| {
             seen == NEVER || seen <= self.block && self.block - seen <= self.past.len as u64
         };

@@ -232,9 +232,9 @@ impl<F: Float> FeedForward<F> {
         self.finite
     }
 
-    /// All weights have been looked at: they are finite.
-    pub(crate) fn checked(&mut self) {
-        self.finite = true;
+    /// Whether all weights have been looked at and are finite.
+    pub(crate) fn checked(&mut self, finite: bool) {
+        self.finite = finite;
     }
 
     pub(crate) fn reset(&mut self) {
