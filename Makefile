@@ -10,7 +10,7 @@ PIP     := -m pip --disable-pip-version-check
 CRATES  := --workspace --exclude eprop-python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python bench no-std lint docs clean
+.PHONY: help demo test test-rust test-python bench bench-rivals no-std lint docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-python: build/test-env/stamp  ## pytest against the installed wheel
 
 bench: build/bench-env/stamp  ## one table: microseconds per step, beside sc-neurocore's
 	build/bench-env/bin/python benches/table.py
+
+bench-rivals: build/rivals-env/stamp  ## the same beside braintrace, spyx and snntorch too (3 GB to download), and memory
+	build/rivals-env/bin/python benches/rivals/compare.py
 
 no-std:  ## build the crate without std, link it with C and run it
 	bash tests/no_std/run.sh
@@ -71,3 +74,14 @@ build/bench-env/stamp: $(WHEEL)
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python $(PIP) install "$$(echo build/wheels/eprop-*.whl)[$(EXTRAS)]" || $(@D)/bin/python $(PIP) install build/wheels/eprop-*.whl
 	touch $@
+
+# Guests too, one at a time: the table names those that could not be installed. They stay when eprop is built anew.
+build/rivals-env/guests: benches/rivals/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	grep -v '^#' $< | while read -r guest; do \
+		$(@D)/bin/python $(PIP) install "$$guest" || echo "not installed: $$guest"; done
+	touch $@
+
+build/rivals-env/stamp: build/rivals-env/guests $(WHEEL)
+	$(@D)/bin/python $(PIP) install --force-reinstall --no-deps build/wheels/eprop-*.whl
+	$(@D)/bin/python $(PIP) install build/wheels/eprop-*.whl && touch $@
