@@ -1,5 +1,4 @@
 //! Rows of numbers on cache-line boundaries, each padded to whole vectors, so that no kernel has a remainder.
-#![allow(unsafe_code, reason = "a line is its numbers, seen as one slice")]
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -22,20 +21,35 @@ pub(crate) fn padded<F>(n: usize) -> usize {
     }
 }
 
-#[derive(Clone, Copy, Default)]
-#[repr(C, align(64))]
-struct Line<F>([F; UNIT]);
+/// A cache line, in bytes.
+const LINE: usize = 64;
 
 /// A fixed number of numbers, a multiple of [`UNIT`], the first on a cache line of its own.
-#[derive(Clone, Default)]
-pub(crate) struct Aligned<F>(Vec<Line<F>>);
+#[derive(Default)]
+pub(crate) struct Aligned<F> {
+    /// As zeroed memory comes from the system: a large matrix that nobody has written to yet takes no room.
+    numbers: Vec<F>,
+    start: usize,
+    len: usize,
+}
 
-impl<F: Float> Aligned<F> {
+impl<F: Copy + Default> Aligned<F> {
     pub(crate) fn zeros(len: usize) -> Self {
         debug_assert_eq!(len % UNIT, 0);
-        Self(vec![Line([F::ZERO; UNIT]); len / UNIT])
+        if len == 0 {
+            return Self::default();
+        }
+        let numbers = vec![F::default(); len + LINE / size_of::<F>()];
+        let start = beyond_line(&numbers);
+        Self {
+            numbers,
+            start,
+            len,
+        }
     }
+}
 
+impl<F: Float> Aligned<F> {
     /// Rows of `n` numbers, each padded to `stride`.
     pub(crate) fn rows(values: &[F], n: usize, stride: usize) -> Self {
         let mut this = Self::zeros(values.len() / n * stride);
@@ -53,26 +67,52 @@ impl<F: Float> Aligned<F> {
     }
 }
 
-impl<F: Float> Deref for Aligned<F> {
-    type Target = [F];
-    #[inline]
-    fn deref(&self) -> &[F] {
-        // SAFETY: a line is UNIT numbers of F without padding (for f32 and f64, 64 and 128 bytes), and the lines of a Vec are contiguous.
-        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * UNIT) }
+/// The twin's memory begins elsewhere, so its numbers begin elsewhere within it.
+impl<F: Clone> Clone for Aligned<F> {
+    fn clone(&self) -> Self {
+        let Some(filler) = self.numbers.first() else {
+            return Self {
+                numbers: Vec::new(),
+                start: 0,
+                len: 0,
+            };
+        };
+        let mut numbers = Vec::with_capacity(self.numbers.len());
+        let start = beyond_line(&numbers);
+        numbers.resize(start, filler.clone());
+        numbers.extend_from_slice(self);
+        numbers.resize(self.numbers.len(), filler.clone());
+        Self {
+            numbers,
+            start,
+            len: self.len,
+        }
     }
 }
 
-impl<F: Float> DerefMut for Aligned<F> {
+/// How many numbers lie before the first cache line that begins within a buffer.
+fn beyond_line<F>(numbers: &Vec<F>) -> usize {
+    (LINE - numbers.as_ptr() as usize % LINE) % LINE / size_of::<F>()
+}
+
+impl<F> Deref for Aligned<F> {
+    type Target = [F];
+    #[inline]
+    fn deref(&self) -> &[F] {
+        &self.numbers[self.start..self.start + self.len]
+    }
+}
+
+impl<F> DerefMut for Aligned<F> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [F] {
-        // SAFETY: as in `deref`, and the borrow is exclusive.
-        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * UNIT) }
+        &mut self.numbers[self.start..self.start + self.len]
     }
 }
 
 impl<F> fmt::Debug for Aligned<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} numbers", self.0.len() * UNIT)
+        write!(f, "{} numbers", self.len)
     }
 }
 
@@ -87,6 +127,6 @@ impl<F: Float> crate::persist::Persist for Aligned<F> {
         self.len()
     }
     fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Line<F>>()
+        self.numbers.capacity() * size_of::<F>()
     }
 }
