@@ -76,16 +76,3 @@ unsafe fn cut_mut<F, const W: usize>(row: &mut [F], at: usize) -> &mut [F; W] {
     // SAFETY: the caller's promise; an array has its element's alignment.
     unsafe { &mut *row.as_mut_ptr().add(at).cast() }
 }
-
-/// Asks for the cache line at `row[at]` ahead of its use; beyond the end it does nothing.
-#[inline(always)]
-fn prefetch<F>(row: &[F], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if at < row.len() {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing; the address lies within the slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (row, at);
-}

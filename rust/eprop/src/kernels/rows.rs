@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::isa::Isa;
-use super::{cut, cut_mut, kernel, prefetch};
+use super::{cut, cut_mut, kernel};
 use crate::Float;
 use crate::aligned::UNIT;
 
@@ -34,7 +34,7 @@ kernel! {
     }
 }
 
-/// The first `G` rows of `index` in one pass over the accumulators; returns the rest of it. The next rows are fetched meanwhile.
+/// The first `G` rows of `index` in one pass over the accumulators; returns the rest of it.
 ///
 /// # Safety
 /// `columns` end within `sum`, at multiples of [`UNIT`].
@@ -48,8 +48,6 @@ unsafe fn pass<'a, F: Float, const G: usize>(
     let stride = sum.len();
     let (group, rest) = index.split_at(G);
     let group: [&[F]; G] = core::array::from_fn(|g| &rows[group[g] as usize * stride..][..stride]);
-    let next: [usize; G] =
-        core::array::from_fn(|g| rest.get(g).map_or(rows.len(), |&i| i as usize * stride));
     for j in columns.step_by(UNIT) {
         // SAFETY: j + UNIT <= stride, the length of every row.
         unsafe {
@@ -61,9 +59,6 @@ unsafe fn pass<'a, F: Float, const G: usize>(
                 }
             }
             *cut_mut(sum, j) = acc;
-        }
-        for next in next {
-            prefetch(rows, next + j);
         }
     }
     rest
