@@ -143,13 +143,17 @@ for any other build a new trainer: EpropTrainer(...)
     def engine(self) -> str:
         """How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers.
 
-        ``update_every=1`` is factored; ``"sequence"``, and n from 4 on, is block; 2 and 3 are textbook, which costs a
-        pass over all synapses at every step.
+        Sizes and options decide, nothing else: ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and
+        `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
+        block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for networks of a few
+        synapses or time constants of a few steps, where factors cost more, and for n below 8 where those are too short.
 
         Examples
         --------
-        >>> EpropTrainer(2, 3, 1).engine, EpropTrainer(2, 3, 1, update_every="sequence").engine
+        >>> EpropTrainer(20, 30, 1).engine, EpropTrainer(20, 30, 1, update_every="sequence").engine
         ('factored', 'block')
+        >>> EpropTrainer(2, 3, 1, tau_mem=1, tau_trace=1).engine
+        'textbook'
         """
         return self._core.engine  # type: ignore[no-any-return]
 

@@ -137,11 +137,12 @@ choice! {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub enum Engine as "engine" {
-        /// Every synapse's trace at every step: slow, literal, the oracle of the others.
+        /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, or its time
+        /// constants so short, that factors cost more.
         Textbook = "textbook",
-        /// One or two row operations per spike, weights that change at every step.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
         Factored = "factored",
-        /// One row addition per spike, weights that rest between updates.
+        /// One row addition per spike; weights that rest for longer.
         Block = "block",
     }
 }
@@ -263,10 +264,13 @@ impl Config {
         non_negative("f_target", self.f_target)?;
         positive("tau_reg", self.tau_reg)?;
         valid_update_every(self.update_every)?;
-        if self.engine == Some(Engine::Factored) && self.update_every != UpdateEvery::Steps(1) {
+        if self
+            .engine
+            .is_some_and(|engine| !crate::synapses::possible(engine, self))
+        {
             return Err(Error::value(
                 "engine",
-                "block or textbook where weights rest for more than a step",
+                "block or textbook where weights rest for longer than 1.5 of the shorter time constant",
                 "factored",
             ));
         }

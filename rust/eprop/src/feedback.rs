@@ -121,6 +121,7 @@ impl<F: Float> Backward<'_, F> {
                     add_row(-dot, f, l);
                 }
             }
+            // Only forms that do not ask for it lie so.
             Self::ByNeuron { rows, width } => {
                 for (l, row) in l.iter_mut().zip(rows.chunks_exact(width)) {
                     *l = row.iter().zip(err).map(|(&b, &err)| b * err).sum();

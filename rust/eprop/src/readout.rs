@@ -27,6 +27,8 @@ pub(crate) struct Readout<F> {
     n: usize,
     has_bias: bool,
     at_once: bool,
+    /// Whether every step needs `B err`, so that rows of N per readout pay.
+    by_output: bool,
     kappa: F,
     zeta_o: F,
     /// `kappa^u` and `kappa^-u` within a base block.
@@ -34,8 +36,7 @@ pub(crate) struct Readout<F> {
     up: Vec<F>,
     /// `kappa^B`.
     down_block: F,
-    /// A padded row of N per readout where every step's gradient is applied at once, since every step needs `B err`; otherwise a padded
-    /// row of O per neuron, so that a spike touches one.
+    /// A padded row of N per readout, or a padded row of O per neuron, so that a spike touches one.
     a: Aligned<F>,
     b: Vec<F>,
     y: Vec<F>,
@@ -61,21 +62,29 @@ persist!(Readout {
 
 impl<F: Float> Readout<F> {
     /// `w_out`: by neuron, N rows of O.
-    pub(crate) fn new(n: usize, w_out: &[F], config: &Config, at_once: bool) -> Self {
+    pub(crate) fn new(
+        n: usize,
+        w_out: &[F],
+        config: &Config,
+        at_once: bool,
+        by_output: bool,
+    ) -> Self {
         let n_outputs = w_out.len() / n;
         let stride = padded::<F>(n);
         let kappa = decay(config.dt, config.tau_out());
         let block = base_block(config.tau_out() / config.dt);
         let power = |u: usize| libm::pow(kappa, u as f64);
-        let numbers = if at_once {
+        let by_neuron = n * outputs(n_outputs);
+        let numbers = if by_output {
             n_outputs * stride
         } else {
-            n * outputs(n_outputs)
+            by_neuron
         };
         let mut this = Self {
             n,
             has_bias: config.readout_bias,
             at_once,
+            by_output,
             kappa: F::cast(kappa),
             zeta_o: F::cast(config.readout_gain.of(config.dt, config.tau_out())),
             down: (0..block).map(|u| F::cast(power(u))).collect(),
@@ -87,7 +96,7 @@ impl<F: Float> Readout<F> {
             f: Aligned::zeros(stride),
             filtered_one: F::ZERO,
             factor: Aligned::zeros(outputs(n_outputs)),
-            h: Aligned::zeros(if at_once { 0 } else { numbers }),
+            h: Aligned::zeros(if at_once { 0 } else { by_neuron }),
             g_b: vec![F::ZERO; n_outputs],
             steps: 0,
             finite: all_finite(w_out),
@@ -125,24 +134,25 @@ impl<F: Float> Readout<F> {
             let j = j as usize;
             let f = self.f[j];
             self.f[j] = f + up;
-            if self.at_once {
-                for (k, (drive, &v)) in self
-                    .drive
-                    .iter_mut()
-                    .zip(&*self.factor)
-                    .take(self.b.len())
-                    .enumerate()
-                {
-                    let a = &mut self.a[k * stride + j];
-                    *drive += *a - f * v;
-                    *a += up * v;
+            if self.by_output {
+                let a = &mut self.a[j..];
+                let read = self.drive.iter_mut().zip(&*self.factor).take(self.b.len());
+                for (k, (drive, &v)) in read.enumerate() {
+                    let a = &mut a[k * stride];
+                    if self.at_once {
+                        *drive += *a - f * v;
+                        *a += up * v;
+                    } else {
+                        *drive += *a;
+                    }
                 }
             } else {
                 let row = j * self.factor.len()..(j + 1) * self.factor.len();
-                add_row(F::ONE, &self.a[row.clone()], &mut self.drive);
-                if taught {
-                    add_row(-up, &self.factor, &mut self.h[row]);
-                }
+                add_row(F::ONE, &self.a[row], &mut self.drive);
+            }
+            if taught && !self.at_once {
+                let row = j * self.factor.len()..(j + 1) * self.factor.len();
+                add_row(-up, &self.factor, &mut self.h[row]);
             }
         }
         for (y, &drive) in self.y.iter_mut().zip(&*self.drive) {
@@ -200,7 +210,17 @@ impl<F: Float> Readout<F> {
     pub(crate) fn update(&mut self, optimizer: Optimizer<F>) {
         if !self.at_once {
             self.fold();
-            optimizer.apply(&mut self.a, &mut self.h);
+            if self.by_output {
+                let (stride, width) = (self.f.len(), self.factor.len());
+                for (k, row) in self.a.chunks_exact_mut(stride).enumerate() {
+                    for (a, h) in row.iter_mut().zip(self.h.chunks_exact(width)) {
+                        *a = optimizer.next(*a, h[k]);
+                    }
+                }
+                self.h.fill(F::ZERO);
+            } else {
+                optimizer.apply(&mut self.a, &mut self.h);
+            }
             optimizer.apply(&mut self.b, &mut self.g_b);
             self.finite &= all_finite(&self.a) && all_finite(&self.b);
         }
@@ -227,11 +247,13 @@ impl<F: Float> Readout<F> {
 
     /// `W_out`, by neuron: N rows of O.
     pub(crate) fn w_out(&self) -> Vec<F> {
-        if !self.at_once {
+        if !self.by_output {
             return self.a.unpadded(self.y.len(), self.factor.len());
         }
         let mut rows = self.a.clone();
-        fold(&self.f, &self.factor, &mut rows);
+        if self.at_once {
+            fold(&self.f, &self.factor, &mut rows);
+        }
         let stride = self.f.len();
         let places = (0..self.n).flat_map(|j| (0..self.y.len()).map(move |k| k * stride + j));
         places.map(|at| rows[at]).collect()
@@ -240,11 +262,13 @@ impl<F: Float> Readout<F> {
     /// Replaces `W_out`, given by neuron.
     pub(crate) fn set_w_out(&mut self, w_out: &[F]) {
         let n_outputs = self.y.len();
-        if !self.at_once {
+        if self.at_once {
+            self.factor.fill(F::ZERO);
+        }
+        if !self.by_output {
             self.a = Aligned::rows(w_out, n_outputs, outputs(n_outputs));
             return;
         }
-        self.factor.fill(F::ZERO);
         let stride = self.f.len();
         for (j, row) in w_out.chunks_exact(n_outputs).enumerate() {
             row.iter()
@@ -255,10 +279,11 @@ impl<F: Float> Readout<F> {
 
     /// `W_out` as the way back of the errors.
     pub(crate) fn backward(&self) -> Backward<'_, F> {
-        if self.at_once {
+        if self.by_output {
+            let factors = self.at_once.then_some((&*self.f, &*self.factor));
             Backward::ByOutput {
                 rows: &self.a,
-                factors: Some((&self.f, &self.factor)),
+                factors,
             }
         } else {
             Backward::ByNeuron {

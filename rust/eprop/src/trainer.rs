@@ -93,7 +93,7 @@ impl<F: Float> EpropTrainer<F> {
         config.validate()?;
         let schedule = Schedule::new(config.update_every);
         let regulariser = Regulariser::<F>::new(1, &config);
-        let engine = engine(&config);
+        let engine = engine(n_inputs.saturating_add(n_neurons), n_neurons, &config);
         let at_once = schedule.every_step() && engine != Engine::Block;
         let needs = Needs {
             pending: !at_once,
@@ -118,7 +118,7 @@ impl<F: Float> EpropTrainer<F> {
             feedback: FeedbackWeights::new(config.feedback, n_neurons, random_b),
             synapses: Form::new(engine, &w, n_neurons, n_outputs, &config, needs),
             neuron: Neuron::new(n_neurons, &layer),
-            readout: Readout::new(n_neurons, &w_out, &config, at_once),
+            readout: Readout::new(n_neurons, &w_out, &config, at_once, engine != Engine::Block),
             regulariser: Regulariser::new(n_neurons, &config),
             schedule,
             optimizer: Optimizer::sgd(config.lr),
@@ -300,7 +300,13 @@ impl<F: Float> EpropTrainer<F> {
             Engine::Factored | Engine::Block => Engine::Block,
         };
         let (n, n_outputs) = (self.n_neurons(), self.n_outputs());
-        let mut readout = Readout::new(n, &self.readout.w_out(), &self.config, false);
+        let mut readout = Readout::new(
+            n,
+            &self.readout.w_out(),
+            &self.config,
+            false,
+            engine != Engine::Block,
+        );
         readout.b_mut().copy_from_slice(self.readout.b());
         let mut twin = Self {
             synapses: Form::new(

@@ -23,8 +23,8 @@ pub(crate) use factored::{
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
 pub(crate) use rows::{
-    add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add, nonzeros,
-    scale_row, send_and_shift,
+    add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
+    nonzeros, scale_row, send_and_shift,
 };
 pub(crate) use textbook::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
 

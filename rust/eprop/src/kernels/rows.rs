@@ -294,3 +294,12 @@ kernel! {
         beyond.iter().all(|&beyond| beyond == F::ZERO)
     }
 }
+
+kernel! {
+    /// `to_j += a_j b_j`.
+    fn add_products(a: &[F], b: &[F], to: &mut [F]) {
+        for ((to, &a), &b) in to.iter_mut().zip(a).zip(b) {
+            *to = I::fma(a, b, *to);
+        }
+    }
+}

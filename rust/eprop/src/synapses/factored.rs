@@ -1,4 +1,4 @@
-//! The factored form (section 3.1): weights that change at every step, for one or two row operations per spike.
+//! The factored form (section 3.1): weights that change at every step, or every few, for one or two row operations per spike.
 //! Nothing is approximated: at every moment, u steps into a base block of B,
 //!
 //! `W = A - S C - T zt`, `e_bar = kappa_e^u (C + X1 zt)`, `z_bar = alpha^u zt`,
@@ -9,17 +9,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Filters, Synapses, base_block};
+use super::past::{PATIENCE, Past, Powers};
+use super::pending::Pending;
+use super::{Filters, Synapses};
 use crate::aligned::Aligned;
 use crate::feedback::{Backward, Signal};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
+use crate::kernels::{self, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::optimizer::Optimizer;
 use crate::persist::Persist;
 use crate::sources::Sources;
 use crate::{Error, Float};
 
-/// So many blocks a source may wait; then it is made to catch up.
-const PATIENCE: usize = 16;
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
 const NEVER: u64 = u64::MAX;
 /// Factors below this cannot have driven finite weights out of the finite range: see `within`.
@@ -41,10 +41,12 @@ pub(crate) struct Factored<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     past: Past<F>,
+    /// Where weights rest for a while.
+    pending: Option<Pending<F>>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
-    /// Whether the last step was one of learning.
+    /// Whether there are factors of learning since the last prediction.
     learned: bool,
     /// `S X1 - T`.
     y: Aligned<F>,
@@ -66,6 +68,7 @@ impl<F: Float> Factored<F> {
         stride: usize,
         filters: Filters<F>,
         powers: Powers<F>,
+        pending: bool,
     ) -> Self {
         let p = n_inputs + n;
         let row = || Aligned::zeros(stride);
@@ -82,6 +85,7 @@ impl<F: Float> Factored<F> {
             s: row(),
             t: row(),
             past: Past::new(stride),
+            pending: pending.then(|| Pending::new(p, stride)),
             steps: 0,
             block: 0,
             learned: false,
@@ -95,14 +99,20 @@ impl<F: Float> Factored<F> {
     }
 
     /// Bytes of everything, `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, stride: usize, base: usize) -> Option<usize> {
+    pub(crate) fn bytes_for(p: usize, stride: usize, base: usize, pending: bool) -> Option<usize> {
+        let waiting = if pending {
+            Pending::<F>::bytes_for(p, stride)?
+        } else {
+            0
+        };
         let rows = p.checked_mul(2)?.checked_add(7 + 3 * (PATIENCE + 1))?;
         stride
             .checked_mul(rows)?
             .checked_add(p)?
             .checked_add(base.checked_mul(4)?)?
             .checked_mul(size_of::<F>())?
-            .checked_add(p.checked_mul(size_of::<u64>() + size_of::<Visit<F>>())?)
+            .checked_add(p.checked_mul(size_of::<u64>() + size_of::<Visit<F>>())?)?
+            .checked_add(waiting)
     }
 
     /// Steps since the start of the base block; before the first step, 0.
@@ -132,6 +142,7 @@ impl<F: Float> Factored<F> {
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
     fn end_block(&mut self, alpha: F, kappa_e: F) {
         self.within &= self.factors_within();
+        self.fold_pending();
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
@@ -152,6 +163,35 @@ impl<F: Float> Factored<F> {
             if self.age(source) == PATIENCE {
                 self.catch_up(source);
             }
+        }
+    }
+
+    /// Puts the factors of a pending gradient into its rows, for every source: where a block ends between two updates, which happens only
+    /// if steps were predicted, since blocks are whole numbers of rests.
+    fn fold_pending(&mut self) {
+        if self.pending.as_ref().is_none_or(Pending::is_empty) {
+            return;
+        }
+        // Copies catch up: a row itself does so once, or its weights would be rounded twice.
+        let (mut w, mut c) = (self.row(), self.row());
+        for source in 0..self.seen.len() {
+            if self.seen[source] == NEVER {
+                continue;
+            }
+            let row = source * self.stride()..(source + 1) * self.stride();
+            let (own, age, mut zt) = (self.own(source), self.age(source), self.zt[source]);
+            c.copy_from_slice(&self.c[row]);
+            if age > 0 {
+                let (silence, alpha) = self.past.last(age);
+                kernels::catch_up(silence, zt, &mut w, &mut c);
+                zt *= alpha;
+            }
+            if let Some(pending) = &mut self.pending {
+                pending.fold(source, &c, zt, own);
+            }
+        }
+        if let Some(pending) = &mut self.pending {
+            pending.clear_factors();
         }
     }
 
@@ -241,6 +281,7 @@ impl<F: Float> Factored<F> {
 
     /// All rows as they are now, factors 0.
     fn fold(&mut self) {
+        self.fold_pending();
         for source in 0..self.seen.len() {
             self.catch_up(source);
             if self.seen[source] == NEVER {
@@ -260,6 +301,17 @@ impl<F: Float> Factored<F> {
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
             row.fill(F::ZERO);
         }
+    }
+
+    /// `Y` of the weights' factors, after they or `X1` have changed on their own.
+    fn respond(&mut self) {
+        Pending::response(
+            &mut self.s,
+            &mut self.t,
+            &mut self.x1,
+            &self.none,
+            &mut self.y,
+        );
     }
 
     fn read_all(&self) -> (Vec<F>, Vec<F>) {
@@ -320,8 +372,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn prepare(&mut self, _: Backward<'_, F>, learning: bool) {
         if !learning && self.learned {
             self.end_block(F::ONE, F::ONE);
+            self.learned = false;
         }
-        self.learned = learning;
+        self.learned |= learning;
     }
 
     fn drive(&mut self, sources: &Sources<'_, F>, _: Option<&[F]>, current: &mut [F]) {
@@ -339,11 +392,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             x: &self.past.x,
             k: &self.past.k,
         };
-        let factors = Factors {
-            y: &self.y,
-            x1: &self.x1,
-            none: &self.none,
-        };
+        let factors = Pending::factors(&self.y, &self.x1, &self.none);
         kernels::follow_spikes(
             &mut self.a,
             &mut self.c,
@@ -353,6 +402,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
             &mut self.sum_a,
             &mut self.sum_c,
         );
+        if let Some(pending) = &mut self.pending {
+            for visit in &self.visits {
+                let source = visit.source as usize;
+                pending.follow(source, visit.shift, source.checked_sub(self.n_inputs));
+            }
+        }
         kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
 
@@ -364,7 +419,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
         apply: Option<Optimizer<F>>,
     ) {
         let u = self.u();
-        let eta = apply.map_or(F::ZERO, Optimizer::linear);
+        // A gradient that waits has no learning rate yet.
+        let eta = match &self.pending {
+            Some(_) => F::ONE,
+            None => apply.map_or(F::ZERO, Optimizer::linear),
+        };
         let scales = StepScales {
             alpha: self.powers.alpha_down[u],
             grow: self.filters.zeta_e * self.powers.kappa_up[u],
@@ -373,6 +432,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
         };
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
+        if let Some(pending) = &mut self.pending {
+            pending.learn(scales, &mut self.x1, psi, l, r);
+            return self.respond();
+        }
         let factors = FactorsMut {
             x1: &mut self.x1,
             s: &mut self.s,
@@ -386,8 +449,21 @@ impl<F: Float> Synapses<F> for Factored<F> {
         true
     }
 
-    // Every gradient has been applied with its step.
-    fn update(&mut self, _: Backward<'_, F>, _: Option<&[F]>, _: Optimizer<F>) {}
+    /// Hands the factors of the pending gradient to the weights, and takes a step down its rows. Where every gradient was applied with its
+    /// step there is nothing to do.
+    fn update(&mut self, _: Backward<'_, F>, _: Option<&[F]>, optimizer: Optimizer<F>) {
+        let Some(pending) = &mut self.pending else {
+            return;
+        };
+        let (lr, limit) = (optimizer.linear(), F::cast(LIMIT));
+        self.within &= lr <= limit && pending.within(limit);
+        kernels::add_row(lr, &pending.s, &mut self.s);
+        kernels::add_row(lr, &pending.t, &mut self.t);
+        pending.clear_factors();
+        pending.descend(lr, &mut self.a);
+        self.learned = true;
+        self.respond();
+    }
 
     fn gradient(&self, _: Backward<'_, F>, _: Option<&[F]>) -> Vec<F> {
         vec![F::ZERO; self.seen.len() * self.n]
@@ -442,6 +518,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     /// To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
     fn reset(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.clear();
+        }
         if self.steps > 0 {
             self.x1.fill(F::ZERO);
             self.end_block(F::ZERO, F::ZERO);
@@ -459,6 +538,7 @@ impl<F: Float> Persist for Factored<F> {
         self.zt.save(out);
         self.seen.save(out);
         self.past.save(out);
+        self.pending.iter().for_each(|pending| pending.save(out));
         self.steps.save(out);
         self.block.save(out);
         u32::from(self.learned).save(out);
@@ -477,6 +557,9 @@ impl<F: Float> Persist for Factored<F> {
         self.zt.load(bytes)?;
         self.seen.load(bytes)?;
         self.past.load(bytes)?;
+        self.pending
+            .iter_mut()
+            .try_for_each(|pending| pending.load(bytes))?;
         self.steps.load(bytes)?;
         self.block.load(bytes)?;
         let mut learned = 0_u32;
@@ -491,26 +574,16 @@ impl<F: Float> Persist for Factored<F> {
                 reason: "sources of blocks that are not kept".into(),
             });
         }
-        // What is not saved: `Y`, made by a step in which nothing happens.
-        self.sum_a.fill(F::ZERO);
-        let nothing = StepScales {
-            alpha: F::ZERO,
-            grow: F::ZERO,
-            learn: F::ZERO,
-            eta: F::ZERO,
-        };
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s,
-            t: &mut self.t,
-            y: &mut self.y,
-        };
-        kernels::step_factors(nothing, &self.sum_a, &[], &[], factors);
+        self.respond();
         Ok(())
     }
 
     fn numbers(&self) -> usize {
-        self.c.len() + self.zt.len() + 3 * self.stride() + self.past.numbers()
+        self.c.len()
+            + self.zt.len()
+            + 3 * self.stride()
+            + self.past.numbers()
+            + self.pending.as_ref().map_or(0, Persist::numbers)
     }
 
     fn bytes(&self) -> usize {
@@ -527,170 +600,7 @@ impl<F: Float> Persist for Factored<F> {
         ];
         let rows: usize = rows.into_iter().map(|row| row.bytes()).sum();
         let lists = self.seen.bytes() + self.visits.capacity() * size_of::<Visit<F>>();
-        rows + lists + self.zt.bytes() + self.past.bytes() + self.powers.bytes()
-    }
-}
-
-/// `alpha^u`, `kappa_e^u` and their inverses within a base block.
-#[derive(Clone, Debug)]
-pub(crate) struct Powers<F> {
-    alpha_down: Vec<F>,
-    alpha_up: Vec<F>,
-    kappa_down: Vec<F>,
-    kappa_up: Vec<F>,
-    alpha_block: F,
-    kappa_block: F,
-}
-
-impl<F: Float> Powers<F> {
-    /// For time constants in steps and their decays.
-    pub(crate) fn new(tau_mem: f64, tau_trace: f64, alpha: f64, kappa_e: f64) -> Self {
-        let block = base_block(if tau_mem < tau_trace {
-            tau_mem
-        } else {
-            tau_trace
-        });
-        let table = |decay: f64, sign: f64| {
-            (0..block)
-                .map(|u| F::cast(libm::pow(decay, sign * u as f64)))
-                .collect()
-        };
-        Self {
-            alpha_down: table(alpha, 1.0),
-            alpha_up: table(alpha, -1.0),
-            kappa_down: table(kappa_e, 1.0),
-            kappa_up: table(kappa_e, -1.0),
-            alpha_block: F::cast(libm::pow(alpha, block as f64)),
-            kappa_block: F::cast(libm::pow(kappa_e, block as f64)),
-        }
-    }
-
-    /// Steps to a base block.
-    pub(crate) fn len(&self) -> usize {
-        self.alpha_down.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.alpha_down.bytes()
-            + self.alpha_up.bytes()
-            + self.kappa_down.bytes()
-            + self.kappa_up.bytes()
-    }
-}
-
-/// What the last blocks do to whoever was silent in them: entry m is the last m + 1 of them, composed.
-#[derive(Clone, Debug)]
-struct Past<F> {
-    stride: usize,
-    len: usize,
-    s: Aligned<F>,
-    t: Aligned<F>,
-    x: Aligned<F>,
-    k: Vec<F>,
-    a: Vec<F>,
-}
-
-impl<F: Float> Past<F> {
-    fn new(stride: usize) -> Self {
-        let rows = || Aligned::zeros(PATIENCE * stride);
-        Self {
-            stride,
-            len: 0,
-            s: rows(),
-            t: rows(),
-            x: rows(),
-            k: vec![F::ONE; PATIENCE],
-            a: vec![F::ONE; PATIENCE],
-        }
-    }
-
-    /// Composes every entry with one more block, and begins an entry with it.
-    fn push(&mut self, block: Silence<'_, F>, block_a: F) {
-        let stride = self.stride;
-        self.len = PATIENCE.min(self.len + 1);
-        for m in (1..self.len).rev() {
-            let cut = m * stride;
-            let (s1, s) = self.s.split_at_mut(cut);
-            let (t1, t) = self.t.split_at_mut(cut);
-            let (x1, x) = self.x.split_at_mut(cut);
-            let from = cut - stride;
-            let first = Silence {
-                s: &s1[from..],
-                t: &t1[from..],
-                x: &x1[from..],
-                k: self.k[m - 1],
-            };
-            let to = SilenceMut {
-                s: &mut s[..stride],
-                t: &mut t[..stride],
-                x: &mut x[..stride],
-            };
-            kernels::compose(first, self.a[m - 1], block, to);
-            self.k[m] = self.k[m - 1] * block.k;
-            self.a[m] = self.a[m - 1] * block_a;
-        }
-        self.s[..stride].copy_from_slice(block.s);
-        self.t[..stride].copy_from_slice(block.t);
-        self.x[..stride].copy_from_slice(block.x);
-        self.k[0] = block.k;
-        self.a[0] = block_a;
-    }
-
-    /// The last `age` blocks as one, and what they leave of `zt`.
-    fn last(&self, age: usize) -> (Silence<'_, F>, F) {
-        (self.silence(age - 1), self.a[age - 1])
-    }
-
-    fn silence(&self, m: usize) -> Silence<'_, F> {
-        let row = m * self.stride..(m + 1) * self.stride;
-        Silence {
-            s: &self.s[row.clone()],
-            t: &self.t[row.clone()],
-            x: &self.x[row],
-            k: self.k[m],
-        }
-    }
-}
-
-/// Only the entries in use.
-impl<F: Float> Persist for Past<F> {
-    fn save(&self, out: &mut Vec<u8>) {
-        (self.len as u64).save(out);
-        for rows in [&self.s, &self.t, &self.x] {
-            rows[..self.len * self.stride]
-                .iter()
-                .for_each(|x| x.save(out));
-        }
-        self.k[..self.len].iter().for_each(|x| x.save(out));
-        self.a[..self.len].iter().for_each(|x| x.save(out));
-    }
-
-    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        let mut len = 0_u64;
-        len.load(bytes)?;
-        if len > PATIENCE as u64 {
-            return Err(Error::State {
-                reason: "more past blocks than are kept".into(),
-            });
-        }
-        self.len = len as usize;
-        let used = self.len * self.stride;
-        for rows in [&mut self.s, &mut self.t, &mut self.x] {
-            rows[..used].iter_mut().try_for_each(|x| x.load(bytes))?;
-        }
-        self.k[..self.len]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))?;
-        self.a[..self.len]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))
-    }
-
-    fn numbers(&self) -> usize {
-        3 * self.s.len() + 2 * PATIENCE
-    }
-
-    fn bytes(&self) -> usize {
-        self.s.bytes() + self.t.bytes() + self.x.bytes() + self.k.bytes() + self.a.bytes()
+        let pending = self.pending.as_ref().map_or(0, Persist::bytes);
+        rows + lists + pending + self.zt.bytes() + self.past.bytes() + self.powers.bytes()
     }
 }

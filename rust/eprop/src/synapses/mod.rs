@@ -6,14 +6,17 @@ mod block;
 mod factored;
 mod feedforward;
 mod history;
+mod past;
+mod pending;
 mod textbook;
 
 use alloc::vec::Vec;
 
 use block::Block;
-use factored::{Factored, Powers};
+use factored::Factored;
 pub(crate) use feedforward::FeedForward;
 use history::Sizes;
+use past::Powers;
 use textbook::Textbook;
 
 use crate::aligned::padded;
@@ -135,20 +138,46 @@ pub(crate) fn base_block(tau_in_steps: f64) -> usize {
     steps.max(1)
 }
 
-/// Which form a configuration asks for, by sizes and options alone.
-pub(crate) fn engine(config: &Config) -> Engine {
+/// For how many steps a base block of the factored form goes on, a whole number of rests of the weights; `None` where they rest for longer.
+fn factored_block(config: &Config) -> Option<usize> {
+    let UpdateEvery::Steps(rest) = config.update_every else {
+        return None;
+    };
+    let tau = if config.tau_mem < config.tau_trace {
+        config.tau_mem
+    } else {
+        config.tau_trace
+    };
+    let block = base_block(tau / config.dt);
+    (rest <= block).then(|| block / rest * rest)
+}
+
+/// Which form a network asks for, by its sizes and options alone.
+pub(crate) fn engine(sources: usize, n: usize, config: &Config) -> Engine {
     if let Some(engine) = config.engine {
         return engine;
     }
-    match config.update_every {
-        UpdateEvery::Steps(1) => Engine::Factored,
-        UpdateEvery::Steps(n) if n < BLOCK_FROM => Engine::Textbook,
-        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
+    match (config.update_every, factored_block(config)) {
+        (_, Some(block)) if sources.saturating_mul(n).saturating_mul(block) >= WORTH_FACTORS => {
+            Engine::Factored
+        }
+        (_, Some(_)) => Engine::Textbook,
+        (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
     }
 }
 
-/// Weights that rest for fewer steps than this take the textbook recursion: a block would cost as much.
-const BLOCK_FROM: usize = 4;
+/// Synapses times steps of a base block from which on the factored form is faster than the textbook recursion: below, what it does to
+/// all neurons at the end of every block costs more than a pass over all synapses at every step.
+const WORTH_FACTORS: usize = 2048;
+
+/// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
+const WORTH_A_BLOCK: usize = 8;
+
+/// Whether a form that was asked for can do what the configuration says.
+pub(crate) fn possible(engine: Engine, config: &Config) -> bool {
+    engine != Engine::Factored || factored_block(config).is_some()
+}
 
 impl<F: Float> Form<F> {
     /// Synapses with the given weights (P rows of N, the last N sources recurrent).
@@ -171,6 +200,7 @@ impl<F: Float> Form<F> {
                 padded::<F>(n),
                 filters,
                 powers(config),
+                needs.pending,
             )),
             Engine::Block => Self::Block(Block::new(
                 w,
@@ -199,7 +229,9 @@ impl<F: Float> Form<F> {
         p.checked_mul(stride)?.checked_mul(size_of::<F>())?;
         match engine {
             Engine::Textbook => Textbook::<F>::bytes_for(p, stride, needs),
-            Engine::Factored => Factored::<F>::bytes_for(p, stride, powers::<F>(config).len()),
+            Engine::Factored => {
+                Factored::<F>::bytes_for(p, stride, powers::<F>(config).len(), needs.pending)
+            }
             Engine::Block => {
                 Block::<F>::bytes_for(sizes::<F>(n_inputs, n, n_outputs, needs), needs)
             }
@@ -216,16 +248,9 @@ impl<F: Float> Form<F> {
 }
 
 fn powers<F: Float>(config: &Config) -> Powers<F> {
-    let (alpha, kappa_e) = (
-        decay(config.dt, config.tau_mem),
-        decay(config.dt, config.tau_trace),
-    );
-    Powers::new(
-        config.tau_mem / config.dt,
-        config.tau_trace / config.dt,
-        alpha,
-        kappa_e,
-    )
+    let alpha = decay(config.dt, config.tau_mem);
+    let kappa_e = decay(config.dt, config.tau_trace);
+    Powers::new(factored_block(config).unwrap_or(1), alpha, kappa_e)
 }
 
 fn sizes<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs) -> Sizes {
