@@ -40,7 +40,7 @@ impl<F: Copy + Default> Aligned<F> {
             return Self::default();
         }
         let numbers = vec![F::default(); len + LINE / size_of::<F>()];
-        let start = beyond_line(&numbers);
+        let start = beyond_line(numbers.as_ptr());
         Self {
             numbers,
             start,
@@ -78,7 +78,7 @@ impl<F: Clone> Clone for Aligned<F> {
             };
         };
         let mut numbers = Vec::with_capacity(self.numbers.len());
-        let start = beyond_line(&numbers);
+        let start = beyond_line(numbers.as_ptr());
         numbers.resize(start, filler.clone());
         numbers.extend_from_slice(self);
         numbers.resize(self.numbers.len(), filler.clone());
@@ -91,8 +91,8 @@ impl<F: Clone> Clone for Aligned<F> {
 }
 
 /// How many numbers lie before the first cache line that begins within a buffer.
-fn beyond_line<F>(numbers: &Vec<F>) -> usize {
-    (LINE - numbers.as_ptr() as usize % LINE) % LINE / size_of::<F>()
+fn beyond_line<F>(buffer: *const F) -> usize {
+    (LINE - buffer as usize % LINE) % LINE / size_of::<F>()
 }
 
 impl<F> Deref for Aligned<F> {
