@@ -414,10 +414,34 @@ def test_a_network_that_fires_as_it_should_is_not_warned_of():
     assert not warned(trainer(lr=0.0), inputs(200))
 
 
-def test_memory_counts():
-    model = trainer(update_every="sequence")
-    p = N_INPUTS + N
-    # z_bar, e_bar, the pending gradient; v, z, psi, refractory counters; y, F(z), F(1), the readout's gradient.
-    expected = p + 2 * p * N + 4 * N + N_OUTPUTS + N + 1 + N * N_OUTPUTS + N_OUTPUTS
+def padded(n, bytes_each=4):
+    """The length of a row: whole units of 16 numbers, and one unit more where rows would lie multiples of 2 KiB apart."""
+    units = -(-n // 16) * 16
+    return units + 16 if units * bytes_each % 2048 == 0 else units
+
+
+def numbers_kept(update_every, n_inputs, n, o):
+    """What each engine keeps from a step to the next, as DESIGN.md lists it."""
+    p, row, outputs = n_inputs + n, padded(n), -(-o // 16) * 16
+    # v, z, psi; y, F(1), the bias's gradient; the readouts' V and the filtered spikes.
+    common = 3 * row + o + 1 + o + outputs + row
+    if update_every == 1:
+        # C and zt; X1, S, T; of the last 16 base blocks three rows and two numbers each.
+        return common + p * row + p + 3 * row + 16 * (3 * row + 2)
+    # z_bar, e_bar, G; the readouts' H.
+    carried = p + 2 * p * row + n * outputs
+    # Of each of 1,024 steps psi, errors, whether it was one of learning, inputs, whether they are a row, where its spikes
+    # begin; and room for a spike of every eighth source, with its value.
+    steps = 1024
+    spikes = p // 8 * steps + p
+    return common + carried + steps * (row + o + 1 + n_inputs + 1 + 1) + 1 + 2 * spikes
+
+
+@pytest.mark.parametrize("sizes", [(N_INPUTS, N, N_OUTPUTS), (3, 512, 17)], ids=str)
+@pytest.mark.parametrize("update_every", [1, "sequence"])
+def test_memory_counts(update_every, sizes):
+    model = EpropTrainer(*sizes, update_every=update_every)
+    expected = numbers_kept(update_every, *sizes)
     assert model.memory_per_step == expected
-    assert model.memory_bytes > 4 * expected
+    weights = sum(sizes[:2]) * padded(sizes[1])
+    assert model.memory_bytes > 4 * (expected + weights)
