@@ -3,7 +3,9 @@
 Sections 1 (forward), 2 (learning) and 4 (feed-forward stack) of the definition, symbol by symbol,
 for LIF neurons. Nothing here is shared with the package; weights come in as arrays. Every class
 keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can flip a
-spike, and a comparison says nothing.
+spike, and a comparison says nothing. After `gradients`, `products` holds for each matrix the largest
+factor of one side times the largest of the other, of any two steps: what a form that keeps the
+factors apart rounds at, even where the gradient itself is 0.
 """
 
 from __future__ import annotations
@@ -150,6 +152,7 @@ class Schedule:
             loss += twin._learn(np.asarray(target, dtype=float) if has_target else None) or 0.0
         for mine, its in zip(self.neurons, twin.neurons, strict=True):
             mine.margin = min(mine.margin, its.margin)
+        self.products = twin._products()
         return twin, loss
 
 
@@ -206,6 +209,7 @@ class ReferenceEprop(Schedule):
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
         self.count = 0
+        self.most_err = self.most_F_z = 0.0
         self._drop_pending()
 
     def _drop_pending(self):
@@ -231,6 +235,7 @@ class ReferenceEprop(Schedule):
         self.e = without_self(neuron.psi[:, None] * self.z_bar[None, :], self.n_inputs)
         self.e_bar = self.kappa_e * self.e_bar + self.zeta_e * self.e
         self.F_z = self.kappa * self.F_z + neuron.z
+        self.most_F_z = max(self.most_F_z, self.F_z.max())
         self.F_1 = self.kappa * self.F_1 + 1.0
         return self.y.copy()
 
@@ -239,6 +244,7 @@ class ReferenceEprop(Schedule):
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
             err, loss = error_and_loss(self.loss, self.y, target)
+        self.most_err = max(self.most_err, np.abs(err).max())
         L = self.B @ err
         self.g_W += L[:, None] * self.e_bar
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
@@ -273,6 +279,9 @@ class ReferenceEprop(Schedule):
         g = {"W_in": g_W[:, :i], "W_rec": g_W[:, i:], "W_out": twin.g_out, "b": twin.g_b}
         return {**g, "loss": loss}
 
+    def _products(self):
+        return {"W_out": self.most_err * self.zeta_o * self.most_F_z}
+
 
 def without_self(e, n_inputs):
     """A neuron is no source of its own: entry (j, n_inputs + j) is 0."""
@@ -292,16 +301,20 @@ class ReferenceLayer:
     def reset(self):
         self.neuron.reset()
         self.z_bar = np.zeros(self.W.shape[1])
+        self.most_z_bar = self.most_delta = 0.0
 
     def step(self, s):
         neuron = self.neuron
         s = np.asarray(s, dtype=float)
         neuron.step(neuron.zeta * (self.W @ s))
         self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
+        self.most_z_bar = max(self.most_z_bar, np.abs(self.z_bar).max())
         return neuron.z.copy()
 
     def gradient(self, signal):
-        return (self.neuron.psi * signal)[:, None] * self.z_bar[None, :]
+        delta = self.neuron.psi * signal
+        self.most_delta = max(self.most_delta, np.abs(delta).max())
+        return delta[:, None] * self.z_bar[None, :]
 
     def apply_learning_signal(self, signal):
         self.W = self.W - self.lr * self.gradient(np.asarray(signal, dtype=float))
@@ -354,3 +367,6 @@ class ReferenceStack(Schedule):
     def gradients(self, inputs, targets, *, mask=None):
         twin, loss = self._silent_run(inputs, targets, mask)
         return {"W": twin.g, "loss": loss}
+
+    def _products(self):
+        return {"W": [layer.most_delta * layer.most_z_bar for layer in self.layers]}
