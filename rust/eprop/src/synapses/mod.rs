@@ -8,6 +8,8 @@ mod feedforward;
 mod history;
 mod past;
 mod pending;
+#[cfg(test)]
+mod tests;
 mod textbook;
 
 use alloc::vec::Vec;

@@ -1,0 +1,401 @@
+//! The forms driven side by side, beyond what a trainer would do in a test: every one is told the same sources, psi, errors and
+//! coefficients, so that no spike depends on a last digit, and float32 can be held to the float64 textbook over a million steps.
+
+extern crate std;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use std::println;
+use std::process::Command;
+
+use super::{Form, Needs, Synapses};
+use crate::aligned::{Aligned, padded};
+use crate::config::{Config, Engine};
+use crate::feedback::{Backward, Signal};
+use crate::optimizer::Optimizer;
+use crate::sources::SourceList;
+use crate::{Float, Input};
+
+const N_INPUTS: usize = 20;
+const N: usize = 32;
+const N_OUTPUTS: usize = 2;
+
+/// A million in a release build, and what a debug build can do in a few seconds.
+const LONG: usize = if cfg!(debug_assertions) {
+    8_000
+} else {
+    1_000_000
+};
+const SHORT: usize = if cfg!(debug_assertions) {
+    1_500
+} else {
+    30_000
+};
+/// An input and a neuron are silent for so long, and then send once.
+const RARE: usize = if cfg!(debug_assertions) { 997 } else { 4_999 };
+
+/// What the rest of a network would send its synapses.
+#[derive(Clone, Copy)]
+struct Script {
+    steps: usize,
+    /// Of inputs and of neurons, per step.
+    rate: f64,
+    /// Inputs of any value rather than spikes.
+    analog: bool,
+    /// Whether raw e has coefficients, too.
+    regularised: bool,
+}
+
+/// One step of it, in numbers that both widths hold exactly.
+#[derive(Default)]
+struct Moment {
+    units: Vec<u32>,
+    values: Vec<f32>,
+    fired: Vec<u32>,
+    psi: Vec<f32>,
+    err: Vec<f32>,
+    r: Vec<f32>,
+}
+
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Script {
+    fn step(&self, t: usize, noise: &mut Noise, moment: &mut Moment) {
+        let rarely = |unit: usize| unit == 0 && t % RARE != 0;
+        moment.units.clear();
+        moment.values.clear();
+        for i in 0..N_INPUTS {
+            if noise.uniform() < self.rate && !rarely(i) || i == 0 && t % RARE == 0 {
+                moment.units.push(i as u32);
+                let value = if self.analog {
+                    noise.uniform() - 0.3
+                } else {
+                    1.0
+                };
+                moment.values.push(value as f32);
+            }
+        }
+        moment.psi.clear();
+        for _ in 0..N {
+            let distance = 2.5 * noise.uniform();
+            moment.psi.push((0.3 * (1.0 - distance).max(0.0)) as f32);
+        }
+        // A slow wave, so that weights go somewhere and come back, under noise of its size.
+        let wave = libm::sin(t as f64 / 3_000.0);
+        moment.err.clear();
+        for k in 0..N_OUTPUTS {
+            let taught = (t / 50) % 4 != 3;
+            let err = wave * (k as f64 + 0.5) + 2.0 * noise.uniform() - 1.0;
+            moment.err.push(if taught { err as f32 } else { 0.0 });
+        }
+        moment.r.clear();
+        if self.regularised {
+            (0..N).for_each(|_| moment.r.push((0.1 * noise.uniform() - 0.05) as f32));
+        }
+    }
+
+    /// Who fires at a step reaches the synapses with the next.
+    fn fire(&self, t: usize, noise: &mut Noise, moment: &mut Moment) {
+        moment.fired.clear();
+        for j in 0..N {
+            if noise.uniform() < self.rate && (j != 0 || t % RARE == 0) {
+                moment.fired.push(j as u32);
+            }
+        }
+    }
+}
+
+/// One form with its buffers.
+struct Driven<F> {
+    form: Form<F>,
+    sources: SourceList<F>,
+    optimizer: Optimizer<F>,
+    at_once: bool,
+    b: Aligned<F>,
+    values: Vec<F>,
+    current: Aligned<F>,
+    psi: Aligned<F>,
+    l: Aligned<F>,
+    r: Aligned<F>,
+    err: Vec<F>,
+}
+
+impl<F: Float> Driven<F> {
+    fn new(engine: Engine, config: &Config, needs: Needs) -> Self {
+        let mut noise = Noise(3);
+        let mut w: Vec<F> = (0..(N_INPUTS + N) * N)
+            .map(|_| F::cast(f64::from((noise.uniform() - 0.5) as f32)))
+            .collect();
+        (0..N).for_each(|j| w[(N_INPUTS + j) * N + j] = F::ZERO);
+        let row = || Aligned::zeros(padded::<F>(N));
+        let mut b = Aligned::zeros(N_OUTPUTS * padded::<F>(N));
+        for row in b.chunks_exact_mut(padded::<F>(N)) {
+            row[..N].fill_with(|| F::cast(f64::from((noise.uniform() - 0.5) as f32)));
+        }
+        Self {
+            form: Form::new(engine, &w, N, N_OUTPUTS, config, needs),
+            sources: SourceList::new(N_INPUTS, N),
+            optimizer: Optimizer::sgd(config.lr),
+            at_once: !needs.pending,
+            b,
+            values: Vec::with_capacity(N_INPUTS),
+            current: row(),
+            psi: row(),
+            l: row(),
+            r: row(),
+            err: vec![F::ZERO; N_OUTPUTS],
+        }
+    }
+
+    fn step(&mut self, moment: &Moment, learning: bool) {
+        let narrow = |to: &mut [F], from: &[f32]| {
+            to.iter_mut()
+                .zip(from)
+                .for_each(|(to, &x)| *to = F::cast(f64::from(x)));
+        };
+        self.values.resize(moment.values.len(), F::ZERO);
+        narrow(&mut self.values, &moment.values);
+        narrow(&mut self.psi, &moment.psi);
+        narrow(&mut self.err, &moment.err);
+        narrow(&mut self.r, &moment.r);
+        let input = Input::Events {
+            units: &moment.units,
+            values: Some(&self.values),
+        };
+        self.sources.take(input, &moment.fired);
+        let b = Backward::ByOutput {
+            rows: &self.b,
+            factors: None,
+        };
+        b.signal(&self.err, &mut self.l);
+        let signal = Signal {
+            err: &self.err,
+            l: &self.l,
+            r: (!moment.r.is_empty()).then_some(&*self.r),
+        };
+        self.form.prepare(b, learning);
+        let sources = self.sources.get();
+        self.form.drive(&sources, None, &mut self.current);
+        let apply = (self.at_once && learning).then_some(self.optimizer);
+        let signal = learning.then_some(signal);
+        self.form.learn(&sources, &self.psi, signal, apply);
+    }
+
+    fn update(&mut self) {
+        let b = Backward::ByOutput {
+            rows: &self.b,
+            factors: None,
+        };
+        self.form.update(b, None, self.optimizer);
+    }
+}
+
+/// Traces grow with their time constants: at this rate weights move as much whatever these are.
+fn config(tau_mem: f64, tau_trace: f64) -> Config {
+    Config {
+        tau_mem,
+        tau_trace,
+        lr: 0.4 / (tau_mem.max(1.0) * tau_trace.max(1.0)),
+        ..Config::default()
+    }
+}
+
+/// `longest`: what a block may be; 1: every gradient is applied at once.
+fn needs(longest: usize, script: Script) -> Needs {
+    Needs {
+        pending: longest > 1,
+        sum_e: false,
+        rate: script.regularised,
+        longest,
+    }
+}
+
+/// Largest difference, and the largest value.
+fn compare<F: Float>(fast: &[F], slow: &[f64]) -> (f64, f64) {
+    let pairs = fast.iter().zip(slow);
+    let difference = pairs.fold(0.0, |top: f64, (x, y)| top.max((x.to_f64() - y).abs()));
+    (
+        difference,
+        slow.iter().fold(0.0, |top: f64, y| top.max(y.abs())),
+    )
+}
+
+/// How far a form in `F` is from the textbook in float64 at the end, weights relative to how far they moved.
+struct Drift {
+    moved: f64,
+    weights: f64,
+    e_bar: f64,
+    current: f64,
+}
+
+/// Drives both through the script; updates after every `every` steps, `predictions` at the start of every 1,000 steps.
+fn drive<F: Float>(
+    engine: Engine,
+    config: &Config,
+    script: Script,
+    every: usize,
+    predictions: usize,
+) -> Drift {
+    let needs = needs(every, script);
+    let mut fast = Driven::<F>::new(engine, config, needs);
+    let mut slow = Driven::<f64>::new(Engine::Textbook, config, needs);
+    let start = slow.form.weights();
+    let (mut noise, mut moment) = (Noise(11), Moment::default());
+    let mut current = 0.0;
+    for t in 0..script.steps {
+        script.step(t, &mut noise, &mut moment);
+        let learning = t % 1_000 >= predictions;
+        fast.step(&moment, learning);
+        slow.step(&moment, learning);
+        if every > 1 && (t + 1) % every == 0 {
+            fast.update();
+            slow.update();
+        }
+        script.fire(t, &mut noise, &mut moment);
+        if t % 97 == 0 {
+            let (difference, largest) = compare(&fast.current, &slow.current);
+            current = f64::max(current, difference / largest.max(1.0));
+        }
+    }
+    let weights = slow.form.weights();
+    let (moved, _) = compare(&weights, &start);
+    let (difference, _) = compare(&fast.form.weights(), &weights);
+    let (e_bar, largest) = compare(&fast.form.eligibility(), &slow.form.eligibility());
+    let drift = Drift {
+        moved,
+        weights: difference / moved,
+        e_bar: e_bar / largest,
+        current,
+    };
+    println!(
+        "{engine:?} {}, tau {} {}, every {every}, {} steps: moved {moved:.2}, drift of W {:.1e}, e_bar {:.1e}, I {:.1e}",
+        F::NAME,
+        config.tau_mem,
+        config.tau_trace,
+        script.steps,
+        drift.weights,
+        drift.e_bar,
+        drift.current,
+    );
+    drift
+}
+
+const SPARSE: Script = Script {
+    steps: LONG,
+    rate: 0.03,
+    analog: false,
+    regularised: true,
+};
+
+/// Float32 rounds each of a million updates: no form may drift further than this, nor twice as far as the textbook in float32 does.
+const DRIFT: f64 = 5e-5;
+
+fn hold_drift(drift: &Drift) {
+    assert!(drift.moved > 0.1, "weights hardly moved: {}", drift.moved);
+    assert!(drift.weights < DRIFT, "weights drift by {}", drift.weights);
+    assert!(drift.e_bar < 1e-5, "e_bar off by {}", drift.e_bar);
+}
+
+#[test]
+fn a_million_steps_in_float32_stay_near_the_textbook_in_float64() {
+    let config = config(20.0, 20.0);
+    let drift = |engine, every| {
+        let drift = drive::<f32>(engine, &config, SPARSE, every, 0);
+        hold_drift(&drift);
+        drift.weights
+    };
+    let textbook = drift(Engine::Textbook, 1);
+    assert!(drift(Engine::Factored, 1) < 2.0 * textbook);
+    assert!(drift(Engine::Block, 16) < 2.0 * textbook);
+    assert!(drift(Engine::Block, 1_000) < 2.0 * textbook);
+}
+
+#[test]
+fn float32_at_other_times_and_rates() {
+    for (tau_mem, tau_trace) in [(1.0, 20.0), (20.0, 0.0), (5.0, 50.0), (300.0, 200.0)] {
+        for (rate, analog) in [(0.03, false), (0.5, true)] {
+            let script = Script {
+                steps: SHORT,
+                rate,
+                analog,
+                ..SPARSE
+            };
+            let config = config(tau_mem, tau_trace);
+            for (engine, every) in [(Engine::Factored, 1), (Engine::Block, 250)] {
+                hold_drift(&drive::<f32>(engine, &config, script, every, 30));
+            }
+        }
+    }
+}
+
+fn hold_exact(engine: Engine, config: &Config, script: Script, every: usize) {
+    let drift = drive::<f64>(engine, config, script, every, 17);
+    assert!(drift.weights < 1e-10, "W off by {}", drift.weights);
+    assert!(drift.e_bar < 1e-10, "e_bar off by {}", drift.e_bar);
+    assert!(drift.current < 1e-10, "I off by {}", drift.current);
+}
+
+#[test]
+fn blocks_of_any_length_are_the_textbook() {
+    for every in (2..40).chain([64, 100, 1_000, 1_500]) {
+        let steps = (2 * every + 50).max(SHORT / 10);
+        let script = Script { steps, ..SPARSE };
+        hold_exact(Engine::Block, &config(20.0, 15.0), script, every);
+    }
+}
+
+#[test]
+fn base_blocks_of_any_length_are_the_textbook() {
+    let script = Script {
+        steps: SHORT / 10,
+        ..SPARSE
+    };
+    for tau in [0.3, 1.0, 1.5, 2.0, 3.0, 7.0, 20.0, 100.0, 1_000.0] {
+        hold_exact(Engine::Factored, &config(tau, 20.0), script, 1);
+        hold_exact(Engine::Factored, &config(20.0, tau), script, 1);
+    }
+    hold_exact(Engine::Factored, &config(20.0, 0.0), script, 1);
+}
+
+#[test]
+fn half_of_everyone_at_every_step_or_next_to_nobody() {
+    for (rate, analog) in [(0.5, false), (0.5, true), (0.000_5, false)] {
+        let script = Script {
+            steps: SHORT,
+            rate,
+            analog,
+            ..SPARSE
+        };
+        let config = config(20.0, 30.0);
+        hold_exact(Engine::Factored, &config, script, 1);
+        hold_exact(Engine::Block, &config, script, 400);
+    }
+}
+
+/// The path is chosen once per process, so the other one takes a process of its own.
+#[test]
+fn the_portable_path_holds_all_of_this() {
+    if crate::isa() == "portable" {
+        return;
+    }
+    let tests = std::env::current_exe().unwrap();
+    let done = Command::new(tests)
+        .args(["synapses::tests::", "--nocapture", "--test-threads", "1"])
+        .env("EPROP_ISA", "portable")
+        .output()
+        .unwrap();
+    println!(
+        "portable:\n{}",
+        std::string::String::from_utf8_lossy(&done.stdout)
+    );
+    assert!(done.status.success());
+}
