@@ -44,13 +44,14 @@ def neuron_options():
 
 
 def update_every():
-    return st.one_of(st.just(1), st.integers(2, 40), st.just("sequence"))
+    """Every engine, and n up to where no update comes within the stream."""
+    return st.one_of(st.just(1), st.integers(2, 40) | st.integers(41, 1500), st.just("sequence"))
 
 
 def eprop_options():
     return st.fixed_dictionaries(
         {
-            "tau_trace": st.sampled_from([0.0, 5.0, 20.0, 33.0]),
+            "tau_trace": st.sampled_from([0.0, 1.0, 5.0, 20.0, 33.0, 400.0]),
             "tau_out": st.sampled_from([None, None, 0.0, 12.0]),
             "readout_gain": st.sampled_from(["unit", "leak"]),
             "loss": st.sampled_from(["mse", "cross_entropy"]),
@@ -143,11 +144,19 @@ class Case:
         return layer, ReferenceLayer(W, **options)
 
 
-def _cases(sizes, options, max_steps=300):
+def few_or_many():
+    """Numbers of inputs: 16 and more are a dense row at a step where over a quarter is active, as most are at `P_INPUT`."""
+    return st.integers(1, 12) | st.integers(16, 24)
+
+
+SHORT = st.integers(40, 150) | st.integers(60, 150) | st.integers(1, 40)
+
+
+def _cases(sizes, options, T=SHORT):
     return st.builds(
         Case,
         sizes=sizes,
-        T=st.integers(40, max_steps // 2) | st.integers(60, max_steps // 2) | st.integers(1, 40),
+        T=T,
         seed=st.integers(0, 2**32 - 1),
         analog=st.booleans(),
         masked=st.booleans(),
@@ -155,14 +164,29 @@ def _cases(sizes, options, max_steps=300):
     )
 
 
+def all_eprop_options():
+    return st.builds(lambda a, b: {**a, **b}, neuron_options(), eprop_options())
+
+
 def eprop_cases():
-    sizes = st.tuples(st.integers(1, 12), st.integers(1, 6) | st.integers(4, 16), st.integers(1, 4))
-    options = st.builds(lambda a, b: {**a, **b}, neuron_options(), eprop_options())
-    return _cases(sizes, options)
+    sizes = st.tuples(few_or_many(), st.integers(1, 6) | st.integers(4, 16), st.integers(1, 4))
+    return _cases(sizes, all_eprop_options())
+
+
+def long_eprop_cases():
+    """Streams longer than the longest block, 1,024 steps. Its inputs are rows, so that no block is full of spikes before."""
+    sizes = st.tuples(st.integers(20, 24), st.integers(4, 8), st.just(2))
+    options = st.builds(
+        lambda a, n: {**a, "update_every": n},
+        all_eprop_options(),
+        st.one_of(st.just("sequence"), st.integers(1000, 1300), st.just(1)),
+    )
+    return _cases(sizes, options, T=st.integers(1030, 1100))
 
 
 def stack_cases():
-    sizes = st.lists(st.integers(1, 4) | st.integers(3, 12), min_size=2, max_size=4).map(tuple)
+    above = st.lists(st.integers(1, 4) | st.integers(3, 12), min_size=1, max_size=3)
+    sizes = st.builds(lambda n, rest: (n, *rest), few_or_many(), above)
     rest = st.fixed_dictionaries(
         {"loss": st.sampled_from(["mse", "cross_entropy"]), "update_every": update_every()}
     )
@@ -170,7 +194,7 @@ def stack_cases():
 
 
 def layer_cases():
-    sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
+    sizes = st.tuples(few_or_many(), st.integers(1, 12))
     rest = st.fixed_dictionaries({"loss": st.just("mse"), "update_every": st.just(1)})
     return _cases(sizes, st.builds(lambda a, b: {**a, **b}, neuron_options(), rest))
 

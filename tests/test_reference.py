@@ -5,7 +5,7 @@ Two halves per example: a stream of steps, then whole calls that go on or start 
 
 import numpy as np
 import pytest
-from cases import Tally, eprop_cases, layer_cases, stack_cases
+from cases import Tally, eprop_cases, layer_cases, long_eprop_cases, stack_cases
 from helpers import assert_close
 from hypothesis import given, settings
 
@@ -39,7 +39,10 @@ def compare_stream(case, trainer, reference):
 
 
 def compare_sequences(case, trainer, reference):
-    """Second half: train_sequence that goes on, predict, train_sequence from silence, update."""
+    """Second half: train_sequence that goes on, predict, train_sequence from silence, update.
+
+    Then the same in the middle of a block: predict, learn on, reset, learn.
+    """
     T, (x, y, mask) = case.T, (case.inputs, case.targets, case.mask)
     cut = T + T // 2
     runs = []
@@ -55,10 +58,14 @@ def compare_sequences(case, trainer, reference):
         model.step(x[0], y[0])
         model.update()
         gradients = model.gradients(x[:T], y[:T], mask=mask[:T])
-        runs.append((first, predicted, second, gradients))
+        rest = [model.predict_sequence(x[: T // 3 + 1], reset=False, **extra_predict)]
+        rest.append(model.train_sequence(x[:T], y[:T], mask=mask[:T], reset=False, **extra)[::-1])
+        model.reset()
+        rest.append(model.train_sequence(x[:17], y[:17], reset=False, **extra)[::-1])
+        runs.append((first, predicted, second, gradients, rest))
     if reference.margin < MARGIN:
         return False
-    (first, predicted, second, gradients), expected = runs
+    (first, predicted, second, gradients, rest), expected = runs
     assert np.array_equal(predicted[1], expected[1][1])
     assert_close(predicted[0], expected[1][0], TOLERANCE, "predicted output")
     for got, there in ((first, expected[0]), (second, expected[2])):
@@ -66,6 +73,8 @@ def compare_sequences(case, trainer, reference):
         assert np.isnan(there[0]) or got[0] == pytest.approx(there[0], rel=TOLERANCE)
         assert_close(got[1], there[1], TOLERANCE, "output")
     compare_gradients(gradients, expected[3], reference.products)
+    for (outputs, _), (there, _) in zip(rest, expected[4], strict=True):
+        assert_close(outputs, there, TOLERANCE, "output after a prediction or a reset")
     return True
 
 
@@ -132,6 +141,18 @@ def test_eprop_trainer():
 
     @settings(max_examples=400)
     @given(eprop_cases())
+    def check(case):
+        run_case(case, *case.eprop(), compare_eprop_state, tally)
+
+    check()
+    tally.check()
+
+
+def test_eprop_trainer_beyond_a_block():
+    tally = Tally()
+
+    @settings(max_examples=12)
+    @given(long_eprop_cases())
     def check(case):
         run_case(case, *case.eprop(), compare_eprop_state, tally)
 
