@@ -145,8 +145,8 @@ for any other build a new trainer: EpropTrainer(...)
 
         Sizes and options decide, nothing else: ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and
         `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
-        block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for networks of a few
-        synapses or time constants of a few steps, where factors cost more, and for n below 8 where those are too short.
+        block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
+        synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
 
         Examples
         --------

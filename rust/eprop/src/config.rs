@@ -137,7 +137,7 @@ choice! {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub enum Engine as "engine" {
-        /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, or its time
+        /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, and its time
         /// constants so short, that factors cost more.
         Textbook = "textbook",
         /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.

@@ -46,7 +46,7 @@ pub(crate) struct Factored<F> {
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
-    /// Whether there are factors of learning since the last prediction.
+    /// Whether the last step left factors of learning.
     learned: bool,
     /// `S X1 - T`.
     y: Aligned<F>,
@@ -372,9 +372,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn prepare(&mut self, _: Backward<'_, F>, learning: bool) {
         if !learning && self.learned {
             self.end_block(F::ONE, F::ONE);
-            self.learned = false;
         }
-        self.learned |= learning;
+        self.learned = learning && self.pending.is_none();
     }
 
     fn drive(&mut self, sources: &Sources<'_, F>, _: Option<&[F]>, current: &mut [F]) {
@@ -433,8 +432,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
         if let Some(pending) = &mut self.pending {
-            pending.learn(scales, &mut self.x1, psi, l, r);
-            return self.respond();
+            // The factors of the weights are 0 between updates, and so is what a spike takes from them.
+            return pending.learn(scales, &mut self.x1, psi, l, r);
         }
         let factors = FactorsMut {
             x1: &mut self.x1,
@@ -449,8 +448,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         true
     }
 
-    /// Hands the factors of the pending gradient to the weights, and takes a step down its rows. Where every gradient was applied with its
-    /// step there is nothing to do.
+    /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
+    /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
     fn update(&mut self, _: Backward<'_, F>, _: Option<&[F]>, optimizer: Optimizer<F>) {
         let Some(pending) = &mut self.pending else {
             return;
@@ -461,8 +460,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         kernels::add_row(lr, &pending.t, &mut self.t);
         pending.clear_factors();
         pending.descend(lr, &mut self.a);
-        self.learned = true;
-        self.respond();
+        self.end_block(F::ONE, F::ONE);
     }
 
     fn gradient(&self, _: Backward<'_, F>, _: Option<&[F]>) -> Vec<F> {

@@ -160,18 +160,16 @@ pub(crate) fn engine(sources: usize, n: usize, config: &Config) -> Engine {
         return engine;
     }
     match (config.update_every, factored_block(config)) {
-        (_, Some(block)) if sources.saturating_mul(n).saturating_mul(block) >= WORTH_FACTORS => {
-            Engine::Factored
-        }
-        (_, Some(_)) => Engine::Textbook,
+        (_, Some(1)) if sources.saturating_mul(n) < FEW_SYNAPSES => Engine::Textbook,
+        (_, Some(_)) => Engine::Factored,
         (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
         (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
     }
 }
 
-/// Synapses times steps of a base block from which on the factored form is faster than the textbook recursion: below, what it does to
-/// all neurons at the end of every block costs more than a pass over all synapses at every step.
-const WORTH_FACTORS: usize = 2048;
+/// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
+/// what the end of a block does to all neurons then costs more than a pass over all synapses.
+const FEW_SYNAPSES: usize = 4096;
 
 /// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
 const WORTH_A_BLOCK: usize = 8;
