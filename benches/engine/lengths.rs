@@ -1,38 +1,29 @@
 //! What a step costs in a long sequence, and whether the process grows meanwhile.
 
-use eprop::{Inputs, TrainOptions, UpdateEvery};
-use ndarray::Array2;
+use eprop::{EpropTrainer, UpdateEvery};
 
 use crate::line::Line;
 use crate::timing::least;
 use crate::work::Work;
 
-/// The steps that are repeated to the length that is asked for.
-const STEPS: usize = 1000;
+/// What is repeated to the length that is asked for, so that the length alone differs.
+const PIECE: usize = 1000;
 
 /// A line for each schedule of updates: one sequence of `length` steps, at (100, 256).
 pub fn report(length: usize) {
-    let work = Work::new(100, 256, STEPS.min(length), 0.02, 20.0);
-    let (start, units) = events(&work, length);
-    let inputs = Inputs::Events {
-        n_inputs: 100,
-        start: &start,
-        units: &units,
-        values: None,
-    };
-    let targets = Array2::from_shape_fn((length, work.targets.ncols()), |(t, k)| {
-        work.targets[[t % work.steps(), k]]
-    });
-    for (name, update_every) in [
+    let work = Work::new(100, 256, PIECE, 0.02, 20.0);
+    let schedules = [
         ("sequence", UpdateEvery::Sequence),
         ("every", UpdateEvery::Steps(1)),
-    ] {
+    ];
+    for (name, update_every) in schedules {
         let mut trainer = work.trainer(update_every, None);
         work.train(&mut trainer);
         let before = resident_mb();
-        let us = least(2, 1.0, length, || {
-            let trained = trainer.train_sequence(inputs, targets.view(), TrainOptions::default());
-            assert!(trained.expect("finite").loss.is_finite());
+        // As many steps in all at each length, or the shortest would have the most quiet moments to choose from.
+        let runs = (300_000 / length).clamp(2, 30);
+        let us = least(runs, 0.0, length, || {
+            long_sequence(&work, length, &mut trainer)
         });
         Line::new("length")
             .text("update_every", name)
@@ -43,15 +34,21 @@ pub fn report(length: usize) {
     }
 }
 
-/// The inputs of `work` again and again, as `start` and `units` of [`Inputs::Events`]: a fiftieth of the dense array.
-fn events(work: &Work, length: usize) -> (Vec<usize>, Vec<u32>) {
-    let (mut start, mut units) = (vec![0], Vec::new());
-    for t in 0..length {
-        let x = work.inputs.row(t % work.steps());
-        units.extend((0..).zip(x).filter(|&(_, &x)| x != 0.0).map(|(i, _)| i));
-        start.push(units.len());
+fn long_sequence(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
+    trainer.reset();
+    let mut tally = trainer.tally();
+    for _ in 0..length / PIECE {
+        let piece = trainer.train_piece(
+            work.inputs.view(),
+            work.targets.view(),
+            None,
+            None,
+            &mut tally,
+        );
+        piece.expect("finite");
     }
-    (start, units)
+    trainer.update().expect("finite");
+    assert!(tally.loss().is_finite());
 }
 
 /// The resident set of this process where the system tells it, or NaN.

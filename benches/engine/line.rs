@@ -11,7 +11,10 @@ impl Line {
     }
 
     pub fn number(&mut self, name: &str, value: f64) -> &mut Self {
-        write!(self.0, ", \"{name}\": {value:.5}").expect("a string takes everything");
+        // JSON has no word for what is no number.
+        let known = value.is_finite().then(|| value.to_string());
+        let value = known.as_deref().unwrap_or("null");
+        write!(self.0, ", \"{name}\": {value}").expect("a string takes everything");
         self
     }
 

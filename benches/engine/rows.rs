@@ -78,7 +78,7 @@ fn add_in_passes<const FAR: bool>(rows: &[f32], stride: usize, list: &[usize], s
             // What comes next: the next rows in these columns, or the first rows in the next columns.
             let last = first + ROWS >= list.len();
             let (next, ahead) = if last {
-                (&list[..], COLUMNS)
+                (list, COLUMNS)
             } else {
                 (&list[first + ROWS..], 0)
             };
