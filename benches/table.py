@@ -1,7 +1,7 @@
-"""One table: microseconds per step of eprop and of sc-neurocore's EpropTrainer, at the same work.
+"""What a step of eprop costs beside what it has to cost, in one run on one core: tables, each number with its bar.
 
-Run by ``make bench``, or by hand: ``python benches/table.py --help``. Both libraries get the same input spikes,
-the same weights and the same targets in the same process, pinned to one core.
+Run by ``make bench``, or by hand: ``python benches/table.py --help``. ``benches/engine`` (Rust) measures the engine; the
+calls from Python, and sc-neurocore where it is installed, get the same weights, inputs and targets.
 """
 
 import os
@@ -11,213 +11,249 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
     os.environ[_name] = "1"
 
 import argparse
-import math
+import json
 import platform
-import statistics
+import shutil
+import subprocess
 import sys
-import time
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import bars
+import faces
+import neurocore
 import numpy as np
+from bars import beside
 
 import eprop
 
-SIZES = [(100, 100), (100, 256), (700, 512), (1000, 1000)]
+ROOT = Path(__file__).parents[1]
+N_SIZES = 5
 N_OUTPUTS = 10
-INPUT_PROBABILITY = 0.02
-RATE_HZ = 20.0  # what both networks are set to: 2 % of the neurons per step of 1 ms
-ACTIVITY = (0.01, 0.05)
-LR = 1e-6  # every update is carried out, and the activity stays what it was
-WARM_UP = 100  # steps: five membrane time constants, from silence to the activity that is measured
+ACTIVITY = (0.01, 0.05)  # the share of firing neurons in which the comparison means something
 
-HEADER = """\
-What differs: sc-neurocore computes in float64 (compare it with our float64 row; our default is float32), low-passes the
-eligibility twice with tau_trace (ours once with tau_mem, once with tau_trace), takes psi after the reset (ours before), and
-its readout is the spikes of this step alone (ours leaks with tau_out). Its inference updates the traces too, as ours does.
-It gets our weights, divided by the 1 - alpha that it multiplies every current with: hence the same activity.
-"""
-
-
-@dataclass
-class Work:
-    """One size: what every row of it is given."""
-
-    inputs: np.ndarray  # (T, n_inputs) of 0 and 1
-    targets: np.ndarray  # (T, N_OUTPUTS)
-    warm_up: np.ndarray  # (WARM_UP, n_inputs)
-
-
-@dataclass
-class Row:
-    """What was measured for one library at one size."""
-
-    name: str
-    n_steps: int
-    infer_us: float
-    train_us: float
-    share: float  # of the neurons, that fire at a step, over inference and after training
-
-
-def make_work(n_inputs: int, n_steps: int) -> Work:
-    rng = np.random.default_rng(1)
-    spikes = (rng.random((WARM_UP + n_steps, n_inputs)) < INPUT_PROBABILITY).astype(np.float64)
-    targets = rng.standard_normal((n_steps, N_OUTPUTS))
-    return Work(spikes[WARM_UP:], targets, spikes[:WARM_UP])
-
-
-def make_ours(work: Work, n_neurons: int, dtype: str) -> eprop.EpropTrainer:
-    trainer = eprop.EpropTrainer(work.inputs.shape[1], n_neurons, N_OUTPUTS, lr=LR, dtype=dtype)
-    trainer.calibrate(work.inputs, rate=RATE_HZ)
-    return trainer
-
-
-def microseconds(call: Callable[[], Any], n_steps: int) -> float:
-    # CPU time, not the clock's: one thread on one core, which other programs may share
-    start = time.process_time()
-    call()
-    return (time.process_time() - start) / n_steps * 1e6
-
-
-def measure_ours(name: str, trainer: eprop.EpropTrainer, work: Work, repeats: int) -> Row:
-    inputs, targets = work.inputs.astype(trainer.dtype), work.targets.astype(trainer.dtype)
-    n_steps = len(inputs)
-
-    def share() -> float:
-        trainer.predict_sequence(work.warm_up)
-        _, spikes = trainer.predict_sequence(inputs, reset=False, return_spikes=True)
-        return float(spikes.mean())
-
-    shares = [share()]
-    infer = [
-        microseconds(lambda: trainer.predict_sequence(inputs, reset=False), n_steps) for _ in range(repeats)
-    ]
-    train = [
-        microseconds(lambda: trainer.train_sequence(inputs, targets, reset=False), n_steps)
-        for _ in range(repeats)
-    ]
-    shares.append(share())
-    return Row(name, n_steps, statistics.median(infer), statistics.median(train), checked(name, shares))
-
-
-def measure_peer(peer_class: Any, ours: eprop.EpropTrainer, work: Work, n_steps: int) -> Row:
-    """The same network in sc-neurocore, with `ours`'s weights.
-
-    Its steps are called one by one, as its own `train_sequence` does after its reset: so it can be warmed up, and its
-    spikes counted while it is timed.
-    """
-    peer = peer_class(ours.n_inputs, ours.n_neurons, ours.n_outputs, lr=LR)
-    gain = -math.expm1(-peer.dt / peer.tau_mem)
-    peer.W_in = ours.W_in.astype(np.float64) / gain
-    peer.W_rec = ours.W_rec.astype(np.float64) / gain
-    peer.W_out = ours.W_out.astype(np.float64)
-    inputs, targets = work.inputs[:n_steps], work.targets[:n_steps]
-    fired: list[np.ndarray] = []
-
-    def run(targets: Any) -> None:
-        fired.extend(peer.step(x, target)["spikes"] for x, target in zip(inputs, targets, strict=True))
-
-    for x in work.warm_up:
-        peer.step(x)
-    infer = microseconds(lambda: run([None] * n_steps), n_steps)
-    train = microseconds(lambda: run(targets), n_steps)
-    shares = [float(np.mean(half)) for half in (fired[:n_steps], fired[n_steps:])]
-    return Row("sc-neurocore", n_steps, infer, train, checked("sc-neurocore", shares))
-
-
-def checked(name: str, shares: list[float]) -> float:
-    """The mean share of firing neurons, if each lies in the range in which the comparison means something."""
-    low, high = ACTIVITY
-    for share in shares:
-        if not low <= share <= high:
-            raise SystemExit(
-                f"{name}: {share:.2%} of the neurons fire per step, expected {low:.0%} to {high:.0%}"
-            )
-    return statistics.mean(shares)
-
-
-def find_peer() -> Any | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a guest's own deprecations are not ours to judge
-            from sc_neurocore.online_learning import EpropTrainer
-    except ImportError:
-        return None
-    return EpropTrainer
-
-
-def pin_to_one_core() -> str:
-    if not hasattr(os, "sched_setaffinity"):
-        return "not pinned (this system cannot)"
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return f"pinned to core {core}"
-
-
-def rows_of_size(
-    n_inputs: int, n_neurons: int, options: argparse.Namespace, peer_class: Any | None
-) -> list[Row]:
-    work = make_work(n_inputs, options.steps)
-    single = make_ours(work, n_neurons, "float32")
-    double = make_ours(work, n_neurons, "float64")
-    rows = [
-        measure_ours("eprop float32", single, work, options.repeats),
-        measure_ours("eprop float64", double, work, options.repeats),
-    ]
-    if peer_class is not None:
-        # about 100 ns per synapse and step: enough steps for a steady number, few enough to wait for
-        n_steps = min(options.steps, max(50, 100_000_000 // (n_neurons * (n_neurons + n_inputs))))
-        rows.append(measure_peer(peer_class, double, work, n_steps))
-    return rows
-
-
-def print_rows(n_inputs: int, n_neurons: int, rows: list[Row]) -> None:
-    peer = rows[-1]
-    for row in rows:
-        ratio = f"{peer.infer_us / row.infer_us:9.1f}x {peer.train_us / row.train_us:9.1f}x"
-        print(
-            f"{n_inputs:>8} {n_neurons:>6}  {row.name:<14} {row.infer_us:>12.1f} {row.train_us:>12.1f} "
-            f"{row.share:>8.1%} {row.n_steps:>6}  {ratio if peer.name == 'sc-neurocore' else '        -          -'}",
-            flush=True,
-        )
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Microseconds per step, beside sc-neurocore where it is installed."
-    )
-    parser.add_argument(
-        "--steps", type=int, default=1000, help="T, steps per sequence (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--repeats", type=int, default=3, help="sequences per number; the median counts (default: 3)"
-    )
-    parser.add_argument(
-        "--sizes", type=int, default=len(SIZES), help="only the first so many sizes (default: all)"
-    )
-    return parser.parse_args(arguments)
+Line = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    peer_class = find_peer()
+    if shutil.which("cargo") is None:
+        raise SystemExit("the engine's bench is a Rust program: cargo is not on the path")
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     print(
-        f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin_to_one_core()}"
+        f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin(cores)}\n"
+        f"float32, T = {options.steps}, {N_OUTPUTS} outputs, an input spikes with p = 0.02; the least of several runs"
     )
-    print(
-        f"{N_OUTPUTS} outputs, T = {options.steps}, input spikes p = {INPUT_PROBABILITY}, "
-        "one update per step, CPU time of one thread"
-    )
-    print(HEADER if peer_class else "sc-neurocore is not installed (extra `bench`): no comparison\n")
-    print(
-        "                                   inference     training   firing            times faster than the peer"
-    )
-    print("n_inputs      N  engine              us/step      us/step per step  steps  inference   training")
-    for n_inputs, n_neurons in SIZES[: options.sizes]:
-        print_rows(n_inputs, n_neurons, rows_of_size(n_inputs, n_neurons, options, peer_class))
+    print_limits(engine("limits")[0])
+    rows = engine("sizes", options.sizes, options.steps)
+    add_python(rows, options)
+    print_times(rows)
+    print_ratios(rows)
+    print_further(rows, cores, options)
     return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Microseconds per step, and what is asked of them.")
+    parser.add_argument("--long", action="store_true", help="also one sequence of 1,000,000 steps")
+    parser.add_argument(
+        "--quick", action="store_true", help="one size, short sequences: whether it runs at all"
+    )
+    parser.add_argument(
+        "--sizes", type=int, default=N_SIZES, help="only the first so many sizes (default: all)"
+    )
+    options = parser.parse_args(arguments)
+    options.steps, options.runs = (200, 1) if options.quick else (1000, 5)
+    if options.quick:
+        options.sizes = 1
+    return options
+
+
+def pin(cores: set[int] | None) -> str:
+    """Pins this process, and those that it starts, to one core."""
+    if cores is None:
+        return "not pinned (this system cannot)"
+    core = max(cores)
+    os.sched_setaffinity(0, {core})
+    return f"pinned to core {core}"
+
+
+def engine(*arguments: object) -> list[Line]:
+    """What a part of ``benches/engine`` prints."""
+    command = ["cargo", "run", "--release", "--quiet", "-p", "eprop-benches", "--bin", "engine", "--"]
+    run = subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
+    )
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def add_python(rows: list[Line], options: argparse.Namespace) -> None:
+    """To each row: `python_step`, and `neurocore` where it is installed and would not take minutes."""
+    peer = neurocore.find()
+    with tempfile.TemporaryDirectory() as folder:
+        engine("work", options.sizes, options.steps, folder)
+        for row in rows:
+            n_inputs, n_neurons = int(row["n_inputs"]), int(row["n_neurons"])
+            check_share("eprop", row["share_before"])
+            check_share("eprop", row["share_after"])
+
+            def read(name: str, width: int, size: str = f"{n_inputs}_{n_neurons}") -> np.ndarray:
+                return np.fromfile(Path(folder, f"{name}_{size}.f32"), "<f4").reshape(-1, width)
+
+            inputs, targets = read("inputs", n_inputs), read("targets", N_OUTPUTS)
+            trainer = eprop.EpropTrainer(n_inputs, n_neurons, N_OUTPUTS, lr=faces.LR)
+            trainer.W_in = read("W_in", n_inputs)
+            row["neurocore"] = (
+                neurocore.measure(peer, trainer, inputs, targets, check_share)
+                if peer is not None and n_neurons <= 1000
+                else None
+            )
+            row["python_step"] = faces.single_steps(trainer, inputs, targets, options.runs)
+
+
+def check_share(name: str, share: float) -> float:
+    low, high = ACTIVITY
+    if not low <= share <= high:
+        raise SystemExit(
+            f"{name}: {share:.2%} of the neurons fire per step, expected {low:.0%} to {high:.0%}"
+        )
+    return share
+
+
+def print_limits(limits: Line) -> None:
+    reads = ", ".join(f"{name} {limits[key]:.0f}" for name, key in LEVELS)
+    print(
+        f"this core, {limits['isa']}: reads {reads} GB/s; {limits['gflop_s']:.0f} GFlop/s of multiply-adds\n"
+    )
+
+
+LEVELS = [("L1", "l1_gb_s"), ("L2", "l2_gb_s"), ("L3", "l3_gb_s"), ("memory", "memory_gb_s")]
+
+
+def print_times(rows: list[Line]) -> None:
+    print(
+        "us per step. rows alone: the weights of the step's spikes read once. sequence, every step: training with one"
+    )
+    print(
+        "update per sequence, with one per step; textbook: every trace at every step. GB/s: of those rows, in inference."
+    )
+    header = ["n_inputs", "N", "firing", "rows alone", "inference", "sequence", "every step", "every step,"]
+    print_row([*header, "textbook", "step() from", "sc-neuro-", "GB/s"])
+    print_row([*[""] * 7, "inference", "", "Python", "core", ""])
+    for row in rows:
+        n = row["n_neurons"]
+        mb = 4e-6 * n * (row["share_before"] * n + 0.02 * row["n_inputs"])
+        keys = ["rows", "infer", "sequence", "every", "every_infer", "textbook", "python_step", "neurocore"]
+        times = [beside(row[key], unit="") for key in keys]
+        size = [f"{row['n_inputs']:.0f}", f"{n:.0f}", f"{row['share_before']:.1%}"]
+        print_row([*size, *times, f"{mb / row['infer'] * 1e3:.0f}"])
+    print()
+
+
+def print_ratios(rows: list[Line]) -> None:
+    print("ratios, in brackets what is asked for, ! where it is missed; MB: all that the trainer keeps")
+    header = [
+        "n_inputs",
+        "N",
+        "inference/rows",
+        "sequence/inf.",
+        "every/inf.",
+        "textbook/every",
+        "sc-neurocore/every",
+    ]
+    print_row([*header, "MB sequence", "MB every"], 19)
+    for row in rows:
+        n = int(row["n_neurons"])
+        peer = None if row["neurocore"] is None else row["neurocore"] / row["every"]
+        cells = [
+            beside(row["infer"] / row["rows"], bars.infer_to_rows(n)),
+            beside(row["sequence"] / row["infer"], bars.sequence_to_infer(n)),
+            beside(row["every"] / row["infer"], bars.every_to_infer(n)),
+            beside(row["textbook"] / row["every"]),
+            beside(peer, bars.neurocore_to_every(n)),
+            f"{row['sequence_mb']:.1f}",
+            f"{row['every_mb']:.1f}",
+        ]
+        print_row([f"{row['n_inputs']:.0f}", f"{n}", *cells], 19)
+    if any(row["neurocore"] is not None for row in rows):
+        print(neurocore.DIFFERENCES)
+    else:
+        print("sc-neurocore is not installed (extra `bench`), or no size was small enough for it")
+    print()
+
+
+def print_row(cells: list[str], width: int = 11) -> None:
+    small = "".join(f"{cell:>9}" for cell in cells[:1]) + "".join(f"{cell:>7}" for cell in cells[1:2])
+    print(small + "".join(f"{cell:>{width}}" for cell in cells[2:]), flush=True)
+
+
+def print_further(rows: list[Line], cores: set[int] | None, options: argparse.Namespace) -> None:
+    print_large(rows)
+    print_call(rows)
+    print_lengths(options)
+    print_rates(options)
+    ours, alone = faces.dense(options.steps, options.runs)
+    say(
+        "dense analog input, (784, 256), sequence, against its two matrix products alone",
+        f"{ours:.1f} / {alone:.1f} us",
+        beside(ours / alone, bars.DENSE),
+    )
+    gain = faces.two_threads(options.steps, cores)
+    text = beside(gain, bars.TWO_THREADS) if gain else "not measured: no batch_size, or one core"
+    say("two threads on a batch of 32, (100, 256), sequence", text)
+    say("import eprop, beyond import numpy", beside(faces.import_ms(), bars.IMPORT))
+    say("wheel", beside(faces.wheel_mb(), bars.WHEEL))
+
+
+def say(what: str, *numbers: str) -> None:
+    print(f"{what}: {'  '.join(numbers)}", flush=True)
+
+
+def print_large(rows: list[Line]) -> None:
+    for row in rows:
+        if row["n_neurons"] == 10_000:
+            say(
+                "(100, 10000), 10^8 synapses: sequence, every step",
+                beside(row["sequence"], bars.SEQUENCE_LARGE),
+                beside(row["every"], bars.EVERY_LARGE),
+            )
+
+
+def print_call(rows: list[Line]) -> None:
+    row = rows[0]
+    added = row["python_step"] - row["step"]
+    say(
+        f"a call of step() with a target from Python, N = {row['n_neurons']:.0f}, beyond the step in Rust",
+        f"{row['python_step']:.2f} - {row['step']:.2f} us",
+        beside(added, bars.CALL),
+    )
+
+
+def print_lengths(options: argparse.Namespace) -> None:
+    lengths = [1000, 2000] if options.quick else [10_000, 100_000, *([1_000_000] if options.long else [])]
+    lines = engine("lengths", *lengths)
+    for update_every in ("sequence", "every"):
+        found = [line for line in lines if line["update_every"] == update_every]
+        times = [line["us"] for line in found]
+        each = ", ".join(f"{line['us']:.3f} us at T = {line['length']:,.0f}" for line in found)
+        say(
+            f"long sequences, (100, 256), {update_every}",
+            each,
+            beside(max(times) / times[0], bars.LENGTH),
+            "resident set grows by",
+            beside(max((line["grown_mb"] or 0.0) for line in found), bars.GROWTH),
+        )
+
+
+def print_rates(options: argparse.Namespace) -> None:
+    lines = engine("rates", options.steps)
+    for usual, low in zip(lines[::2], lines[1::2], strict=True):
+        size = f"({usual['n_inputs']:.0f}, {usual['n_neurons']:.0f})"
+        ratios = [
+            f"{key} {beside(low[key] / usual[key], bars.LOW_RATE)}" for key in ("infer", "sequence", "every")
+        ]
+        say(f"{low['share']:.1%} firing against {usual['share']:.1%}, {size}", *ratios)
 
 
 if __name__ == "__main__":
