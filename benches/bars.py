@@ -54,7 +54,7 @@ SEQUENCE_LARGE = Bar(400, " us")  # (100, 10000)
 EVERY_LARGE = Bar(1000, " us")
 LENGTH = Bar(1.05)  # the slowest length to T = 10,000
 GROWTH = Bar(1.0, " MB")
-LOW_RATE = Bar(1 / 3, "")
+LOW_RATE = Bar(0.333, "")
 DENSE = Bar(3)
 TWO_THREADS = Bar(1.8, at_least=True)
 CALL = Bar(3, " us")

@@ -138,16 +138,16 @@ def print_times(rows: list[Line]) -> None:
     print(
         "update per sequence, with one per step; textbook: every trace at every step. GB/s: of those rows, in inference."
     )
-    header = ["n_inputs", "N", "firing", "rows alone", "inference", "sequence", "every step", "every step,"]
-    print_row([*header, "textbook", "step() from", "sc-neuro-", "GB/s"])
-    print_row([*[""] * 7, "inference", "", "Python", "core", ""])
+    header = ["n_inputs", "N", "firing", "rows alone", "inference", "sequence", "every step", "inference"]
+    print_row([*header, "textbook", "step(), in", "sc-", "GB/s"])
+    print_row([*[""] * 7, "every step", "", "Python", "neurocore", ""])
     for row in rows:
         n = row["n_neurons"]
-        mb = 4e-6 * n * (row["share_before"] * n + 0.02 * row["n_inputs"])
+        gb = 4e-9 * n * (row["share_before"] * n + 0.02 * row["n_inputs"])
         keys = ["rows", "infer", "sequence", "every", "every_infer", "textbook", "python_step", "neurocore"]
         times = [beside(row[key], unit="") for key in keys]
         size = [f"{row['n_inputs']:.0f}", f"{n:.0f}", f"{row['share_before']:.1%}"]
-        print_row([*size, *times, f"{mb / row['infer'] * 1e3:.0f}"])
+        print_row([*size, *times, f"{gb / row['infer'] * 1e6:.0f}"])
     print()
 
 

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Instructions per step of the hot path at (256, 256), as callgrind counts them: seconds are too noisy to show a slow-down of a tenth.
+# Two runs of different lengths, their difference: so whatever happens before the first step cancels.
+#
+#   benches/count.sh            counts, prints each beside benches/instructions.txt, fails where one is more than 20 % above
+#   benches/count.sh --record   counts, and writes them there
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+recorded=benches/instructions.txt
+few=2 many=7 steps_each=200
+
+if ! command -v valgrind >/dev/null; then
+    echo "skipped: valgrind is not installed"
+    exit 0
+fi
+
+cargo build --release --quiet -p eprop-benches --bin engine
+engine=${CARGO_TARGET_DIR:-target}/release/engine
+
+instructions() {  # WHAT REPEATS
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$engine" count "$1" "$2" 2>&1 |
+        sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
+}
+
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+for what in infer sequence every; do
+    more=$(instructions "$what" "$many")
+    less=$(instructions "$what" "$few")
+    echo "$what $(((more - less) / ((many - few) * steps_each)))" >>"$counts"
+done
+
+if [ "${1-}" = --record ]; then
+    { sed -n '/^#/p' "$recorded" && cat "$counts"; } >"$counts.new" && mv "$counts.new" "$recorded"
+fi
+
+awk '
+    /^#/ { next }
+    NR == FNR { before[$1] = $2; next }
+    {
+        more = 100 * ($2 / before[$1] - 1)
+        printf "%-9s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
+        if (more > 20) { slower = 1 }
+    }
+    END { exit slower }
+' "$recorded" "$counts"
