@@ -8,9 +8,10 @@ WHEEL   := build/wheels/stamp
 PIP     := -m pip --disable-pip-version-check
 # eprop-python is tested through Python: a Rust test of it would need a libpython to link with
 CRATES  := --workspace --exclude eprop-python
+NUMBERS := reference gradients stream published
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python bench bench-rivals no-std lint docs clean
+.PHONY: help demo test test-rust test-python test-portable bench bench-rivals bench-count no-std lint docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -26,8 +27,16 @@ test-rust:  ## unit, integration and documentation tests of the crates
 test-python: build/test-env/stamp  ## pytest against the installed wheel
 	build/test-env/bin/python -m pytest
 
-bench: build/bench-env/stamp  ## one table: microseconds per step, beside sc-neurocore's
+# What AVX2 does not run. The files are those that hold numbers to something.
+test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of processors without AVX2
+	EPROP_ISA=portable cargo test $(CRATES) --lib --tests
+	EPROP_ISA=portable build/test-env/bin/python -m pytest $(NUMBERS:%=tests/test_%.py)
+
+bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
 	build/bench-env/bin/python benches/table.py
+
+bench-count:  ## instructions per step, beside those recorded (valgrind)
+	benches/count.sh
 
 bench-rivals: build/rivals-env/stamp  ## the same beside braintrace, spyx and snntorch too (3 GB to download), and memory
 	build/rivals-env/bin/python benches/rivals/compare.py

@@ -32,7 +32,8 @@ for what in infer sequence every; do
 done
 
 if [ "${1-}" = --record ]; then
-    { sed -n '/^#/p' "$recorded" && cat "$counts"; } >"$counts.new" && mv "$counts.new" "$recorded"
+    header=$(grep '^#' "$recorded")
+    { echo "$header" && cat "$counts"; } >"$recorded"
 fi
 
 awk '
