@@ -2,7 +2,7 @@
 //!
 //! The README's Rust is a doctest of this crate, which is never packaged: the file lies outside of any package.
 
-use eprop::{Config, EpropTrainer, Float};
+use eprop::{Config, EpropTrainer};
 use ndarray::Array2;
 
 #[cfg(doctest)]
@@ -15,19 +15,23 @@ pub const SIZES: [(usize, usize); 2] = [(100, 256), (1000, 1000)];
 pub const N_OUTPUTS: usize = 10;
 
 /// Input spikes, `(n_steps, n_inputs)` of 0 and 1 with probability 0.02.
-pub fn spikes<F: Float>(n_steps: usize, n_inputs: usize) -> Array2<F> {
-    drawn(n_steps, n_inputs, |uniform| {
-        if uniform < 0.02 { F::ONE } else { F::ZERO }
-    })
+pub fn spikes(n_steps: usize, n_inputs: usize) -> Array2<f32> {
+    drawn(
+        n_steps,
+        n_inputs,
+        |uniform| {
+            if uniform < 0.02 { 1.0 } else { 0.0 }
+        },
+    )
 }
 
 /// Analog inputs, `(n_steps, n_inputs)` between 0 and 1.
-pub fn analog<F: Float>(n_steps: usize, n_inputs: usize) -> Array2<F> {
-    drawn(n_steps, n_inputs, F::of)
+pub fn analog(n_steps: usize, n_inputs: usize) -> Array2<f32> {
+    drawn(n_steps, n_inputs, |uniform| uniform as f32)
 }
 
 /// Of numbers between 0 and 1, from a small generator of our own (xorshift64*).
-fn drawn<F: Float>(n_steps: usize, n_inputs: usize, of: impl Fn(f64) -> F) -> Array2<F> {
+fn drawn(n_steps: usize, n_inputs: usize, of: impl Fn(f64) -> f32) -> Array2<f32> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     Array2::from_shape_fn((n_steps, n_inputs), |_| {
         state ^= state >> 12;
@@ -41,7 +45,7 @@ fn drawn<F: Float>(n_steps: usize, n_inputs: usize, of: impl Fn(f64) -> F) -> Ar
 ///
 /// # Panics
 /// If `inputs` cannot drive the network, which [`spikes`] and [`analog`] can.
-pub fn network<F: Float>(n_neurons: usize, inputs: &Array2<F>, config: Config) -> EpropTrainer<F> {
+pub fn network(n_neurons: usize, inputs: &Array2<f32>, config: Config) -> EpropTrainer<f32> {
     let config = Config { lr: 1e-6, ..config };
     let mut trainer =
         EpropTrainer::new(inputs.ncols(), n_neurons, N_OUTPUTS, config).expect("valid sizes");

@@ -106,7 +106,7 @@ fn events(criterion: &mut Criterion) {
 
 /// Feed-forward layers, online training through time.
 fn stack(criterion: &mut Criterion) {
-    let (inputs, targets) = (spikes::<f32>(N_STEPS, 700), targets());
+    let (inputs, targets) = (spikes(N_STEPS, 700), targets());
     let layer = LayerConfig {
         lr: 1e-6,
         ..LayerConfig::default()
