@@ -179,7 +179,7 @@ def print_ratios(rows: list[Line]) -> None:
     if any(row["neurocore"] is not None for row in rows):
         print(neurocore.DIFFERENCES)
     else:
-        print("sc-neurocore is not installed (extra `bench`), or no size was small enough for it")
+        print("sc-neurocore is not installed (extra `bench`)")
     print()
 
 
