@@ -130,30 +130,29 @@ impl<F: Float> Readout<F> {
         self.drive[self.b.len()..].fill(F::ZERO);
         let (stride, up) = (self.f.len(), self.up[u]);
         let taught = self.factor.iter().any(|&v| v != F::ZERO);
+        let (a, h, f) = (&mut self.a[..], &mut self.h[..], &mut self.f[..]);
+        let (drive, factor) = (&mut self.drive[..], &self.factor[..]);
         for &j in fired {
             let j = j as usize;
-            let f = self.f[j];
-            self.f[j] = f + up;
-            if self.by_output {
-                let a = &mut self.a[j..];
-                let read = self.drive.iter_mut().zip(&*self.factor).take(self.b.len());
-                for (k, (drive, &v)) in read.enumerate() {
-                    let a = &mut a[k * stride];
-                    if self.at_once {
-                        *drive += *a - f * v;
-                        *a += up * v;
-                    } else {
-                        *drive += *a;
-                    }
+            let by_neuron = j * factor.len()..(j + 1) * factor.len();
+            if !self.by_output {
+                add_row(F::ONE, &a[by_neuron.clone()], drive);
+            } else if self.at_once {
+                let column = a[j..].chunks_mut(stride);
+                for ((a, drive), &v) in column.zip(&mut *drive).zip(factor) {
+                    *drive += a[0] - f[j] * v;
+                    a[0] += up * v;
                 }
             } else {
-                let row = j * self.factor.len()..(j + 1) * self.factor.len();
-                add_row(F::ONE, &self.a[row], &mut self.drive);
+                let column = a[j..].chunks(stride);
+                column
+                    .zip(&mut *drive)
+                    .for_each(|(a, drive)| *drive += a[0]);
             }
             if taught && !self.at_once {
-                let row = j * self.factor.len()..(j + 1) * self.factor.len();
-                add_row(-up, &self.factor, &mut self.h[row]);
+                add_row(-up, factor, &mut h[by_neuron]);
             }
+            f[j] += up;
         }
         for (y, &drive) in self.y.iter_mut().zip(&*self.drive) {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();

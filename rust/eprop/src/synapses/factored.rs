@@ -331,37 +331,43 @@ impl<F: Float> Factored<F> {
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i`.
     fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> F {
-        self.visits.clear();
-        let mut sum_zt = F::ZERO;
         let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
-        let limit = F::cast(LIMIT);
-        for (source, value) in sources.all() {
+        let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
+        let (zt, seen, t) = (&mut self.zt[..], &mut self.seen[..], &self.t[..]);
+        let (visits, left, within) = (&mut self.visits, &self.past.a[..], &mut self.within);
+        let mut sum_zt = F::ZERO;
+        visits.clear();
+        sources.all().for_each(|(source, value)| {
             let at = source as usize;
-            let (age, zt) = (self.age(at), self.zt[at]);
-            let caught_up = if age == 0 {
-                zt
+            let age = if seen[at] == NEVER {
+                0
             } else {
-                self.past.a[age - 1] * zt
+                block - seen[at]
+            };
+            let before = zt[at];
+            let caught_up = match age.checked_sub(1) {
+                None => before,
+                Some(waited) => left[waited as usize] * before,
             };
             sum_zt += value * caught_up;
-            if let Some(j) = self.own(at) {
+            let own = at.checked_sub(n_inputs);
+            if let Some(j) = own {
                 // The sum over all sources holds a neuron's own, which does not reach it.
-                current[j] += self.t[j] * (value * caught_up);
+                current[j] += t[j] * (value * caught_up);
             }
             let shift = up * value;
-            let own = self.own(at).unwrap_or(usize::MAX);
-            self.visits.push(Visit {
+            visits.push(Visit {
                 source,
                 age: age as u32,
                 value,
                 shift,
-                zt,
-                own,
+                zt: before,
+                own: own.unwrap_or(usize::MAX),
             });
-            self.zt[at] = caught_up + shift;
-            self.within &= self.zt[at].abs() <= limit;
-            self.seen[at] = self.block;
-        }
+            zt[at] = caught_up + shift;
+            *within &= zt[at].abs() <= limit;
+            seen[at] = block;
+        });
         sum_zt
     }
 }
