@@ -98,12 +98,12 @@ class Trainer:
 
     @property
     def v(self) -> NDArray[Any]:
-        """Membrane voltages (N,)."""
+        """Membrane voltages (N,); (B, N) of a batch."""
         return self._core.v  # type: ignore[no-any-return]
 
     @property
     def spikes(self) -> NDArray[Any]:
-        """The last step's spikes, 0 and 1 (N,)."""
+        """The last step's spikes, 0 and 1 (N,); (B, N) of a batch."""
         return self._core.spikes  # type: ignore[no-any-return]
 
     @property

@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 _Inputs: TypeAlias = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+_Streams: TypeAlias = NDArray[Any] | list[_Inputs]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
+__all__ = ["BatchTrainer", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
 
 class _Neuron(Protocol):
     """What an engine reads of its dataclass: every layer's fields."""
@@ -48,6 +49,7 @@ class _Recurrent(_Layer, Protocol):
     f_target: float
     tau_reg: float
     update_every: int | str
+    batch_size: int
 
 class _Engine:
     """What the three engines have; at run time they have no common base."""
@@ -86,10 +88,7 @@ class _Sequences(_Engine):
     @property
     def output(self) -> NDArray[Any]: ...
 
-@final
-class EpropTrainer(_Sequences):
-    def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
-    def calibrate(self, inputs: _Inputs, rate: float) -> float: ...
+class _Network(_Engine):
     W_in: NDArray[Any]
     W_rec: NDArray[Any]
     W_out: NDArray[Any]
@@ -103,6 +102,37 @@ class EpropTrainer(_Sequences):
     def z_bar(self) -> NDArray[Any]: ...
     @property
     def e_bar(self) -> NDArray[Any]: ...
+
+@final
+class EpropTrainer(_Network, _Sequences):
+    def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
+    def calibrate(self, inputs: _Inputs, rate: float) -> float: ...
+
+@final
+class BatchTrainer(_Network):
+    def __new__(cls, face: _Recurrent) -> BatchTrainer: ...
+    def step(
+        self, x: NDArray[Any] | list[tuple[NDArray[Any]]], target: NDArray[Any] | None
+    ) -> dict[str, Any]: ...
+    def train_sequence(
+        self,
+        inputs: _Streams,
+        targets: NDArray[Any],
+        mask: NDArray[Any] | None,
+        reset: bool,
+        return_outputs: bool,
+        n_threads: int | None,
+    ) -> tuple[float, NDArray[Any] | None, str]: ...
+    def predict_sequence(
+        self, inputs: _Streams, reset: bool, return_spikes: bool, n_threads: int | None
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]: ...
+    def gradients(
+        self, inputs: _Streams, targets: NDArray[Any], mask: NDArray[Any] | None, n_threads: int | None
+    ) -> dict[str, Any]: ...
+    def calibrate(self, inputs: _Streams, rate: float) -> float: ...
+    def update(self) -> None: ...
+    @property
+    def output(self) -> NDArray[Any]: ...
 
 @final
 class OnlineLIFLayer(_Engine):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._arrays import as_contiguous, as_indices, as_numbers, as_vector
 from ._fields import checked
 
-__all__ = ["Events", "Inputs", "Sparse", "StepInput", "as_inputs", "as_step"]
+__all__ = ["Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step"]
 
 Array = NDArray[Any]
 
@@ -100,12 +100,26 @@ def as_inputs(value: Inputs, dtype: str, n_inputs: int, n_steps: int | None = No
     """
     if hasattr(value, "tocsr"):
         return _from_sparse(value, n_inputs)
-    if isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2])):
-        if len(value) == 2:
-            return _from_pairs(*value, n_steps)
-        if not hasattr(value[2], "__len__"):  # else it is the third row of a dense array
-            return _from_pairs(value[0], value[1], checked("inputs", "int", value[2]))
-    return as_numbers("inputs", value, dtype)
+    if are_events(value):
+        pairs: Any = value
+        n_steps = checked("inputs", "int", pairs[2]) if len(pairs) == 3 else n_steps
+        return _from_pairs(pairs[0], pairs[1], n_steps)
+    return as_numbers("inputs", value, dtype)  # type: ignore[arg-type]
+
+
+def are_events(value: Any) -> bool:
+    """Whether these inputs of a sequence are pairs, or a sparse matrix, and not a dense array.
+
+    Examples
+    --------
+    >>> are_events((np.array([2, 0]), np.array([1, 5]))), are_events([[0, 1]])
+    (True, False)
+    """
+    if hasattr(value, "tocsr"):
+        return True
+    if not (isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2]))):
+        return False
+    return len(value) == 2 or not hasattr(value[2], "__len__")  # else it is the third row of a dense array
 
 
 def _are_indices(value: Any) -> bool:

@@ -76,7 +76,7 @@ def _whole(name: str, value: Any) -> int:
         whole = operator.index(value)
     except TypeError:
         raise _mistyped(name, "an int", value) from None
-    if name in ("n_inputs", "n_neurons", "n_outputs", "layer_sizes"):
+    if name in ("n_inputs", "n_neurons", "n_outputs", "layer_sizes", "batch_size", "n_threads"):
         return _size(name, whole)
     if not 0 <= whole <= _U64_MAX:
         raise ValueError(f"{name}: expected 0 to {_U64_MAX}, got {whole}")

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_mask, as_numbers, as_vector
 from ._base import Trainer
-from ._events import Events, Inputs, StepInput, as_inputs, as_step
+from ._batches import as_step_streams, as_streams, as_threads
+from ._events import Inputs, StepInput, as_inputs, as_step
 from ._fields import number
 from ._warnings import warn_of
 
@@ -68,6 +69,11 @@ class SequenceTrainer(Trainer):
         True
         >>> _ = trainer.step((np.array([0]),))
         """
+        if self._n_streams is not None:
+            return self._core.step(  # type: ignore[no-any-return]
+                as_step_streams(x, self.dtype),
+                None if target is None else as_numbers("target", target, self.dtype),
+            )
         return self._core.step(  # type: ignore[no-any-return]
             as_step(x, self._n_inputs), None if target is None else as_vector("target", target)
         )
@@ -81,6 +87,7 @@ class SequenceTrainer(Trainer):
         mask: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[False] = False,
+        n_threads: int | None = None,
     ) -> float: ...
     @overload
     def train_sequence(
@@ -91,6 +98,7 @@ class SequenceTrainer(Trainer):
         mask: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[True],
+        n_threads: int | None = None,
     ) -> tuple[float, Array]: ...
     def train_sequence(
         self,
@@ -100,6 +108,7 @@ class SequenceTrainer(Trainer):
         mask: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool = False,
+        n_threads: int | None = None,
     ) -> float | tuple[float, Array]:
         """Learns from a sequence.
 
@@ -115,11 +124,15 @@ class SequenceTrainer(Trainer):
             True: a whole sequence, from a silent network, with nothing left pending. False: a piece of a stream.
         return_outputs : bool
             Also return the outputs.
+        n_threads : int, optional
+            Of a batch only, where every array has a leading axis of B streams (a mask may do without), and a list
+            holds the events of each: over how many threads they are spread. None: what the environment variable
+            ``EPROP_NUM_THREADS`` says, else one per core. The result is the same to the bit.
 
         Returns
         -------
         float, or (float, numpy.ndarray (T, n_outputs))
-            The mean loss over the steps that have a target; NaN if none has.
+            The mean loss over the steps that have a target, of all streams; NaN if none has.
 
         Raises
         ------
@@ -150,7 +163,10 @@ class SequenceTrainer(Trainer):
         True
         """
         loss, outputs, activity = self._core.train_sequence(
-            *self._sequence(inputs, targets, mask), bool(reset), bool(return_outputs)
+            *self._sequence(inputs, targets, mask),
+            bool(reset),
+            bool(return_outputs),
+            *self._threads(n_threads),
         )
         if activity != "normal" and not self.__dict__["_warned"]:
             self.__dict__["_warned"] = True
@@ -159,14 +175,29 @@ class SequenceTrainer(Trainer):
 
     @overload
     def predict_sequence(
-        self, inputs: Inputs, *, reset: bool = True, return_spikes: Literal[False] = False
+        self,
+        inputs: Inputs,
+        *,
+        reset: bool = True,
+        return_spikes: Literal[False] = False,
+        n_threads: int | None = None,
     ) -> Array: ...
     @overload
     def predict_sequence(
-        self, inputs: Inputs, *, reset: bool = True, return_spikes: Literal[True]
+        self,
+        inputs: Inputs,
+        *,
+        reset: bool = True,
+        return_spikes: Literal[True],
+        n_threads: int | None = None,
     ) -> tuple[Array, Array]: ...
     def predict_sequence(
-        self, inputs: Inputs, *, reset: bool = True, return_spikes: bool = False
+        self,
+        inputs: Inputs,
+        *,
+        reset: bool = True,
+        return_spikes: bool = False,
+        n_threads: int | None = None,
     ) -> Array | tuple[Array, Array]:
         """Runs over a sequence without learning; state and traces move on.
 
@@ -178,6 +209,8 @@ class SequenceTrainer(Trainer):
             Start from a silent network.
         return_spikes : bool
             Also return the spikes.
+        n_threads : int, optional
+            As in `train_sequence`.
 
         Returns
         -------
@@ -196,7 +229,9 @@ class SequenceTrainer(Trainer):
         >>> outputs.shape, spikes.shape
         ((2, 1), (2, 3))
         """
-        outputs, spikes = self._core.predict_sequence(self._inputs(inputs), bool(reset), bool(return_spikes))
+        outputs, spikes = self._core.predict_sequence(
+            self._inputs(inputs), bool(reset), bool(return_spikes), *self._threads(n_threads)
+        )
         return (outputs, spikes) if return_spikes else outputs
 
     def train_stream(
@@ -246,7 +281,12 @@ class SequenceTrainer(Trainer):
             yield self.step(x, target)
 
     def gradients(
-        self, inputs: Inputs, targets: ArrayLike, *, mask: ArrayLike | None = None
+        self,
+        inputs: Inputs,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        n_threads: int | None = None,
     ) -> dict[str, Any]:
         """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
 
@@ -255,12 +295,14 @@ class SequenceTrainer(Trainer):
         inputs : array_like (T, n_inputs), or events
         targets : array_like (T, n_outputs)
         mask : array_like of bool (T,), optional
+        n_threads : int, optional
+            As in `train_sequence`.
 
         Returns
         -------
         dict
             Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum. The
-            regulariser is in the gradient, not in the loss.
+            regulariser is in the gradient, not in the loss. Of a batch: sums over its streams.
 
         Raises what `train_sequence` raises for bad input.
 
@@ -272,7 +314,9 @@ class SequenceTrainer(Trainer):
         >>> gradients["W_rec"].shape, gradients["loss"] > 0
         ((3, 3), True)
         """
-        return self._core.gradients(*self._sequence(inputs, targets, mask))  # type: ignore[no-any-return]
+        return self._core.gradients(  # type: ignore[no-any-return]
+            *self._sequence(inputs, targets, mask), *self._threads(n_threads)
+        )
 
     def update(self) -> None:
         """Applies the pending gradient now, without moving the count of steps.
@@ -290,21 +334,32 @@ class SequenceTrainer(Trainer):
 
     @property
     def output(self) -> Array:
-        """The last step's output (O,); logits under cross-entropy."""
+        """The last step's output (O,), or (B, O) of a batch; logits under cross-entropy."""
         return self._core.output  # type: ignore[no-any-return]
 
     def _calibrate(self, inputs: Inputs, rate: float) -> Any:
         return self._core.calibrate(self._inputs(inputs), number("rate", rate))
 
-    def _inputs(self, inputs: Inputs, n_steps: int | None = None) -> Array | Events:
-        return as_inputs(inputs, self.dtype, self._n_inputs, n_steps)
+    @property
+    def _n_streams(self) -> int | None:
+        """How many, where arrays have an axis of them."""
+        return None
+
+    def _threads(self, n_threads: int | None) -> tuple[()] | tuple[int | None]:
+        n_threads = as_threads(n_threads)
+        return () if self._n_streams is None else (n_threads,)
+
+    def _inputs(self, inputs: Inputs, n_steps: int | None = None) -> Any:
+        as_given = as_inputs if self._n_streams is None else as_streams
+        return as_given(inputs, self.dtype, self._n_inputs, n_steps)
 
     def _sequence(
         self, inputs: Inputs, targets: ArrayLike, mask: ArrayLike | None
-    ) -> tuple[Array | Events, Array, Array | None]:
+    ) -> tuple[Any, Array, Array | None]:
         targets = as_numbers("targets", targets, self.dtype)
+        axis_of_steps = 0 if self._n_streams is None else 1
         return (
-            self._inputs(inputs, len(targets) if targets.ndim > 0 else None),
+            self._inputs(inputs, targets.shape[axis_of_steps] if targets.ndim > axis_of_steps else None),
             targets,
             None if mask is None else as_mask("mask", mask),
         )

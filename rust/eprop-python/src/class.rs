@@ -127,4 +127,83 @@ macro_rules! sequence_class {
     };
 }
 
-pub(crate) use {class, sequence_class};
+/// A class of recurrent networks: weights and state, and what `$wrap` with its arguments `$head` adds.
+macro_rules! recurrent_class {
+    ($wrap:ident, ($($head:tt)*), { $($items:tt)* }) => {
+        $wrap!($($head)*, {
+            $($items)*
+
+            #[getter]
+            fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
+                each!(&self.0, cell => cell.run(py, |t| t.engine().as_str()))
+            }
+
+            #[getter(W_in)]
+            fn w_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_in()))
+            }
+
+            #[setter(W_in)]
+            fn set_w_in(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_in", value, |t| t.w_in(), |t, w| t.set_w_in(w)))
+            }
+
+            #[getter(W_rec)]
+            fn w_rec<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_rec()))
+            }
+
+            #[setter(W_rec)]
+            fn set_w_rec(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_rec", value, |t| t.w_rec(), |t, w| t.set_w_rec(w)))
+            }
+
+            #[getter(W_out)]
+            fn w_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_out()))
+            }
+
+            #[setter(W_out)]
+            fn set_w_out(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_out", value, |t| t.w_out(), |t, w| t.set_w_out(w)))
+            }
+
+            #[getter(B)]
+            fn b_feedback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.b_feedback()))
+            }
+
+            #[setter(B)]
+            fn set_b_feedback(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                each!(&self.0, cell => $crate::arrays::assign(py, cell, "B", value, |t| t.b_feedback(), |t, w| t.set_b_feedback(w)))
+            }
+
+            #[getter]
+            fn b<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.b()))
+            }
+
+            #[setter]
+            fn set_b(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                each!(&self.0, cell => $crate::arrays::assign_vector(py, cell, "b", value, |t| t.b(), |t, b| t.set_b(b)))
+            }
+
+            #[getter]
+            fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.v()))
+            }
+
+            #[getter]
+            fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.z_bar()))
+            }
+
+            #[getter]
+            fn e_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.e_bar()))
+            }
+        });
+    };
+}
+
+pub(crate) use {class, recurrent_class, sequence_class};

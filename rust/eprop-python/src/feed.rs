@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use eprop::Inputs;
+use eprop::{Inputs, Stream};
 use numpy::ndarray::{Array1, ArrayView1, ArrayView2, s};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -136,7 +136,8 @@ impl<'py, F: Real> Feed<'py, F> {
         self.look(0..self.n_steps)?.copied(room)
     }
 
-    fn look(&self, steps: Range<usize>) -> PyResult<Piece<'_, F>> {
+    /// Some steps, where they lie.
+    pub fn look(&self, steps: Range<usize>) -> PyResult<Piece<'_, F>> {
         Ok(Piece {
             inputs: match &self.inputs {
                 Rows::Dense(source) => Inputs::Dense(source.rows(&steps)?),
@@ -152,13 +153,17 @@ impl<'py, F: Real> Feed<'py, F> {
     }
 
     fn most_steps(&self) -> usize {
+        (PIECE_BYTES / self.step_bytes().max(1)).clamp(1, self.n_steps)
+    }
+
+    /// What a copy of one step takes.
+    pub fn step_bytes(&self) -> usize {
         let n_inputs = match &self.inputs {
             Rows::Dense(source) => source.shape[1],
             Rows::Events(_) => 0,
         };
         let n_outputs = self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
-        let bytes = (n_inputs + n_outputs) * size_of::<F>();
-        (PIECE_BYTES / bytes.max(1)).clamp(1, self.n_steps)
+        (n_inputs + n_outputs) * size_of::<F>()
     }
 }
 
@@ -167,12 +172,35 @@ impl<'a, F: Real> Piece<'a, F> {
         self.targets.view()
     }
 
+    /// As one stream of a batch.
+    pub fn stream(&self) -> Stream<'_, F> {
+        let inputs = match &self.inputs {
+            Inputs::Dense(rows) => Inputs::Dense(rows.view()),
+            &Inputs::Events {
+                n_inputs,
+                start,
+                units,
+                values,
+            } => Inputs::Events {
+                n_inputs,
+                start,
+                units,
+                values,
+            },
+        };
+        Stream {
+            inputs,
+            targets: self.targets(),
+            mask: self.mask(),
+        }
+    }
+
     pub fn mask(&self) -> Option<ArrayView1<'_, bool>> {
         self.mask.as_ref().map(|mask| mask.view())
     }
 
     /// The same in memory that nobody else can reach.
-    fn copied(self, room: &'a mut Room<F>) -> PyResult<Self> {
+    pub fn copied(self, room: &'a mut Room<F>) -> PyResult<Self> {
         Ok(Self {
             inputs: match self.inputs {
                 Inputs::Dense(rows) => Inputs::Dense(copied("inputs", rows, &mut room.inputs)?),
@@ -269,7 +297,7 @@ fn resized(argument: &str) -> PyErr {
 }
 
 /// How many steps fill a piece, when the last `n_steps` took this long; at most four times as many.
-fn paced(n_steps: usize, took: Duration) -> usize {
+pub fn paced(n_steps: usize, took: Duration) -> usize {
     let fitting = PIECE.as_secs_f64() / took.as_secs_f64().max(1e-9) * n_steps as f64;
     (fitting as usize).min(n_steps.saturating_mul(4))
 }

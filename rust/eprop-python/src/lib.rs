@@ -2,6 +2,7 @@
 //! It decides nothing: the method is the crate `eprop`, the face that users see is the package `eprop`.
 
 mod arrays;
+mod batch;
 mod cell;
 mod class;
 mod engine;
@@ -13,6 +14,7 @@ mod options;
 mod row;
 mod sequence;
 mod stack;
+mod streams;
 mod trainer;
 mod turn;
 mod vector;
@@ -22,7 +24,9 @@ mod vector;
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
-    use crate::{layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer};
+    use crate::{
+        batch::BatchTrainer, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
+    };
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name for it

@@ -42,6 +42,7 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
+    batch_size: u64,
 }
 
 #[derive(FromPyObject)]
@@ -117,6 +118,7 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         tau_reg: recurrent.tau_reg,
         update_every,
         seed: layer.seed,
+        batch_size: count(recurrent.batch_size),
         // Not a field of the dataclass: the benchmark and the tests choose with it.
         engine: match face.getattr_opt("_engine")? {
             Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),

@@ -22,7 +22,7 @@ pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>, &'static str);
 pub type Predicted<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 /// A calibration looks for signals this often.
-const SIGNALS: Duration = Duration::from_millis(50);
+pub const SIGNALS: Duration = Duration::from_millis(50);
 
 pub fn step<'py, T: Engine>(
     py: Python<'py>,
@@ -196,7 +196,8 @@ fn checked_feed<'py, T: Engine>(
     Ok(feed)
 }
 
-fn name(activity: Activity) -> &'static str {
+/// As the face calls it.
+pub fn name(activity: Activity) -> &'static str {
     match activity {
         Activity::Silent => "silent",
         Activity::Saturated => "saturated",

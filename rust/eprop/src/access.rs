@@ -252,7 +252,7 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// What happened so far has met the feedback that was there when it happened.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.synapses
             .settle(self.feedback.backward(self.readout.backward()));
     }

@@ -200,6 +200,8 @@ pub struct Config {
     pub seed: u64,
     /// How the synapses compute; `None` = the fastest form that the other options allow.
     pub engine: Option<Engine>,
+    /// Streams that learn together; more than 1 in a [`BatchTrainer`](crate::BatchTrainer) only.
+    pub batch_size: usize,
 }
 
 impl Default for Config {
@@ -227,6 +229,7 @@ impl Default for Config {
             update_every: UpdateEvery::Steps(1),
             seed: 42,
             engine: None,
+            batch_size: 1,
         }
     }
 }
@@ -264,6 +267,14 @@ impl Config {
         non_negative("f_target", self.f_target)?;
         positive("tau_reg", self.tau_reg)?;
         valid_update_every(self.update_every)?;
+        valid_size("batch_size", self.batch_size)?;
+        if self.batch_size > 1 && self.engine == Some(Engine::Factored) {
+            return Err(Error::value(
+                "engine",
+                "block or textbook in a batch",
+                "factored",
+            ));
+        }
         if self
             .engine
             .is_some_and(|engine| !crate::synapses::possible(engine, self))

@@ -108,6 +108,20 @@ gradient_methods!(
     "let trainer = eprop::OnlineTrainer::<f64>::new(&[3, 8, 2], eprop::StackConfig::default())?;"
 );
 
+impl<F: Float> Gradients<F> {
+    /// Of no parameters.
+    pub(crate) fn none() -> Self {
+        let matrix = Array2::default((0, 0));
+        Self {
+            w_in: matrix.clone(),
+            w_rec: matrix.clone(),
+            w_out: matrix,
+            b: Array1::default(0),
+            loss: 0.0,
+        }
+    }
+}
+
 impl<F: Float> GradientRun<EpropTrainer<F>> {
     /// The gradient of all pieces together. Example: [`GradientRun`].
     pub fn finish(mut self) -> Gradients<F> {

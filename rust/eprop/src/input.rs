@@ -113,6 +113,24 @@ impl<'a, F: Float> Inputs<'a, F> {
         }
     }
 
+    /// Some consecutive steps.
+    pub(crate) fn steps(&self, steps: core::ops::Range<usize>) -> Self {
+        match *self {
+            Self::Dense(x) => Self::Dense(x.slice_move(ndarray::s![steps, ..])),
+            Self::Events {
+                n_inputs,
+                start,
+                units,
+                values,
+            } => Self::Events {
+                n_inputs,
+                start: &start[steps.start..=steps.end],
+                units,
+                values,
+            },
+        }
+    }
+
     pub(crate) fn dense(&self) -> Option<ArrayView2<'a, F>> {
         match *self {
             Self::Dense(x) => Some(x),

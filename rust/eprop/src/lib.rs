@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod access;
 mod aligned;
+mod batch;
 mod calibrate;
 mod check;
 mod config;
@@ -21,11 +22,13 @@ mod loss;
 mod memory;
 mod neuron;
 mod optimizer;
+mod parallel;
 mod persist;
 mod readout;
 mod regulariser;
 mod schedule;
 mod sequence;
+mod shared;
 mod sources;
 mod stack;
 mod stage;
@@ -34,6 +37,9 @@ mod synapses;
 mod trainer;
 mod transpose;
 
+pub use batch::{
+    BatchGradientRun, BatchOutput, BatchPrediction, BatchStep, BatchTally, BatchTrainer, Stream,
+};
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use error::Error;
 pub use feedback::Feedback;

@@ -225,6 +225,31 @@ impl<F: Float> Readout<F> {
         }
     }
 
+    /// Adds the pending gradient of another stream's readouts, whose weights are the same.
+    pub(crate) fn take_in(&mut self, other: &mut Self) {
+        self.fold();
+        other.fold();
+        add_row(F::ONE, &other.h, &mut self.h);
+        self.g_b
+            .iter_mut()
+            .zip(&other.g_b)
+            .for_each(|(g, &more)| *g += more);
+    }
+
+    /// Takes over the weights of another stream's readouts.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        self.a.copy_from_slice(&other.a);
+        self.b.copy_from_slice(&other.b);
+        self.finite = other.finite;
+    }
+
+    /// The pending gradient has been used.
+    pub(crate) fn spend(&mut self) {
+        self.factor.fill(F::ZERO);
+        self.h.fill(F::ZERO);
+        self.g_b.fill(F::ZERO);
+    }
+
     pub(crate) fn reset(&mut self) {
         // What was learned at once lives in the factors, too.
         self.fold();

@@ -6,6 +6,7 @@ use crate::config::UpdateEvery;
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     every: Option<u64>,
+    waits: bool,
     count: u64,
     pending: u64,
 }
@@ -18,6 +19,7 @@ impl Schedule {
         };
         Self {
             every,
+            waits: false,
             count: 0,
             pending: 0,
         }
@@ -25,12 +27,20 @@ impl Schedule {
 
     /// A schedule on which no update ever falls due.
     pub(crate) fn never() -> Self {
-        Self::new(UpdateEvery::Sequence)
+        Self {
+            waits: true,
+            ..Self::new(UpdateEvery::Sequence)
+        }
     }
 
     /// Whether an update falls due at every step.
     pub(crate) fn every_step(&self) -> bool {
         self.every == Some(1)
+    }
+
+    /// Whether updates are left to others.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
     }
 
     /// For how many steps weights rest, at most.
@@ -50,6 +60,20 @@ impl Schedule {
         self.count += 1;
         self.pending += 1;
         self.every.is_some_and(|n| self.count % n == 0)
+    }
+
+    /// How many steps there are until an update falls due.
+    pub(crate) fn until_due(&self) -> usize {
+        self.every.map_or(usize::MAX, |n| {
+            (n - self.count % n).try_into().unwrap_or(usize::MAX)
+        })
+    }
+
+    /// Counts so many steps, no more than `until_due`; says whether an update is due.
+    pub(crate) fn steps(&mut self, n: usize) -> bool {
+        self.count += n as u64;
+        self.pending += n as u64;
+        self.every.is_some_and(|every| self.count % every == 0)
     }
 
     /// Steps whose gradient waits.

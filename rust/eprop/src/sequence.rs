@@ -149,6 +149,20 @@ impl Tally {
         }
     }
 
+    /// Of streams side by side: sums in their order, every neuron of every stream one of its own.
+    pub(crate) fn merged(streams: &[Self]) -> Self {
+        let first = &streams[0];
+        Self {
+            loss_sum: streams.iter().map(|tally| tally.loss_sum).sum(),
+            n_targets: streams.iter().map(|tally| tally.n_targets).sum(),
+            spike_counts: streams
+                .iter()
+                .flat_map(|tally| tally.spike_counts.iter().copied())
+                .collect(),
+            ..*first
+        }
+    }
+
     /// The mean loss over the steps that had a target; NaN where none had. Example: [`Tally`].
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.n_targets as f64
@@ -248,6 +262,7 @@ pub(crate) fn train_piece<F: Float>(
     Ok(())
 }
 
+/// The same with everything looked at already.
 pub(crate) fn train_checked<F: Float>(
     network: &mut impl Network<F>,
     inputs: Inputs<'_, F>,
@@ -278,20 +293,23 @@ pub(crate) fn predict_piece<F: Float>(
     if let Some(spikes) = &spikes {
         check_room("spikes", spikes, inputs.n_steps(), network.spikes().len())?;
     }
-    predict_checked(network, inputs, outputs, spikes);
+    predict_checked(network, inputs, Some(outputs), spikes);
     Ok(())
 }
 
+/// The same with everything looked at already.
 pub(crate) fn predict_checked<F: Float>(
     network: &mut impl Network<F>,
     inputs: Inputs<'_, F>,
-    mut outputs: ArrayViewMut2<'_, F>,
+    mut outputs: Option<ArrayViewMut2<'_, F>>,
     mut spikes: Option<ArrayViewMut2<'_, F>>,
 ) {
     for t in 0..inputs.n_steps() {
         network.look_ahead(inputs, t);
         network.predict(inputs.step(t));
-        copy_row(&mut outputs, t, network.output());
+        if let Some(outputs) = &mut outputs {
+            copy_row(outputs, t, network.output());
+        }
         if let Some(spikes) = &mut spikes {
             copy_row(spikes, t, network.spikes());
         }
@@ -397,7 +415,7 @@ macro_rules! sequence_methods {
                 let room = |columns| ndarray::Array2::default((inputs.n_steps(), columns));
                 let mut outputs = room(crate::sequence::Network::n_outputs(self));
                 let mut spikes = room(crate::sequence::Network::spikes(self).len());
-                crate::sequence::predict_checked(self, inputs, outputs.view_mut(), Some(spikes.view_mut()));
+                crate::sequence::predict_checked(self, inputs, Some(outputs.view_mut()), Some(spikes.view_mut()));
                 Ok(crate::Prediction { outputs, spikes })
             }
 

@@ -19,7 +19,7 @@ use crate::regulariser::Regulariser;
 use crate::schedule::Schedule;
 use crate::sequence::{Network, sequence_methods};
 use crate::sources::SourceList;
-use crate::synapses::{Form, Needs, Synapses, engine};
+use crate::synapses::{Form, Needs, Synapses, engine, waiting};
 use crate::{Error, Float, Input, Inputs, calibrate, kernels, memory};
 
 /// Steps whose dense inputs are multiplied with the weights at once.
@@ -45,7 +45,7 @@ pub struct EpropTrainer<F> {
     pub(crate) feedback: FeedbackWeights<F>,
     pub(crate) regulariser: Regulariser<F>,
     pub(crate) schedule: Schedule,
-    optimizer: Optimizer<F>,
+    pub(crate) optimizer: Optimizer<F>,
     /// `s = [x ; z]` of the step before the neurons fire.
     sources: SourceList<F>,
     current: Aligned<F>,
@@ -91,19 +91,43 @@ impl<F: Float> EpropTrainer<F> {
         valid_size("n_neurons", n_neurons)?;
         valid_size("n_outputs", n_outputs)?;
         config.validate()?;
+        if config.batch_size != 1 {
+            return Err(Error::value(
+                "batch_size",
+                "1 in a trainer of one stream",
+                config.batch_size,
+            ));
+        }
         let schedule = Schedule::new(config.update_every);
+        Self::stream(n_inputs, n_neurons, n_outputs, config, schedule)
+    }
+
+    /// One stream of as many as `config` says, with an update schedule of its own or, in a batch, with none.
+    pub(crate) fn stream(
+        n_inputs: usize,
+        n_neurons: usize,
+        n_outputs: usize,
+        config: Config,
+        schedule: Schedule,
+    ) -> Result<Self, Error> {
         let regulariser = Regulariser::<F>::new(1, &config);
         let engine = engine(n_inputs.saturating_add(n_neurons), n_neurons, &config);
+        let engine = if schedule.waits() {
+            waiting(engine, &config)
+        } else {
+            engine
+        };
         let at_once = schedule.every_step() && engine != Engine::Block;
         let needs = Needs {
             pending: !at_once,
             sum_e: regulariser.needs_sum_e(),
             rate: regulariser.is_stream(),
-            longest: schedule.rest(),
+            longest: Schedule::new(config.update_every).rest(),
         };
         memory::reserve(
             || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}, n_outputs = {n_outputs}"),
-            bytes_for::<F>(engine, n_inputs, n_neurons, n_outputs, &config, needs),
+            bytes_for::<F>(engine, n_inputs, n_neurons, n_outputs, &config, needs)
+                .and_then(|bytes| bytes.checked_mul(config.batch_size)),
         )?;
 
         let layer = config.layer();
@@ -205,7 +229,7 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// As `check_weights`, but looks at the weights only where it is not certain without.
-    fn check_changed(&mut self) -> Result<(), Error> {
+    pub(crate) fn check_changed(&mut self) -> Result<(), Error> {
         if self.synapses.within() && self.readout.within() {
             return Ok(());
         }
@@ -260,6 +284,17 @@ impl<F: Float> EpropTrainer<F> {
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<f64>, Error> {
+        self.search_scale_of(&[inputs], rate, keep_going)
+    }
+
+    /// The same over several sequences, each from a silent start.
+    pub(crate) fn search_scale_of(
+        &mut self,
+        sequences: &[Inputs<'_, F>],
+        rate: f64,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<f64>, Error> {
+        let n_steps: usize = sequences.iter().map(Inputs::n_steps).sum();
         let rows = self.input_rows();
         let scaled = |factor: f64| {
             rows.iter()
@@ -268,17 +303,19 @@ impl<F: Float> EpropTrainer<F> {
         };
         let mut twin = self.twin();
         let found = calibrate::search(rate, |factor| {
-            twin.reset();
             twin.synapses.set_weights(0, &scaled(factor));
             let mut spikes = 0.0;
-            for t in 0..inputs.n_steps() {
-                if !keep_going() {
-                    return None;
+            for inputs in sequences {
+                twin.reset();
+                for t in 0..inputs.n_steps() {
+                    if !keep_going() {
+                        return None;
+                    }
+                    twin.forward(inputs.step(t), false);
+                    spikes += twin.neuron.fired().len() as f64;
                 }
-                twin.forward(inputs.step(t), false);
-                spikes += twin.neuron.fired().len() as f64;
             }
-            let seconds = inputs.n_steps() as f64 * self.config.dt / 1000.0;
+            let seconds = n_steps as f64 * self.config.dt / 1000.0;
             Some(spikes / (self.n_neurons() as f64 * seconds))
         })?;
         if let Some(factor) = found {

@@ -11,6 +11,7 @@ use crate::feedback::{Backward, Signal};
 use crate::kernels::{self, Carry, Finish, Gather, Rate, Scan};
 use crate::optimizer::Optimizer;
 use crate::persist::Persist;
+use crate::shared::Shared;
 use crate::sources::Sources;
 use crate::{Error, Float};
 
@@ -18,7 +19,7 @@ use crate::{Error, Float};
 #[derive(Clone, Debug)]
 pub(crate) struct Block<F> {
     filters: Filters<F>,
-    w: Aligned<F>,
+    w: Shared<F>,
     finite: bool,
     history: History<F>,
     /// Whether the history's gradient has been used already.
@@ -58,7 +59,7 @@ impl<F: Float> Block<F> {
         let matrix = p * sizes.stride;
         Self {
             filters,
-            w: Aligned::rows(w, sizes.n, sizes.stride),
+            w: Aligned::rows(w, sizes.n, sizes.stride).into(),
             finite: kernels::all_finite(w),
             history: History::new(sizes),
             used: false,
@@ -280,6 +281,49 @@ impl<F: Float> Block<F> {
         sum
     }
 
+    /// Adds the pending gradient, `r sum_t e` included, to a sum over streams: it has been used then, an update has to follow.
+    pub(super) fn collect(&mut self, b: Backward<'_, F>, r: Option<&[F]>, sum: &mut [F]) {
+        self.take_in_rate(r);
+        if self.pending {
+            kernels::add_row(F::ONE, &self.g, sum);
+        }
+        if self.history.len > 0 && !self.used {
+            let mut scratch = core::mem::take(&mut self.scratch);
+            self.history.sort(&mut scratch.sorted);
+            self.sum(Sum::Gradient { b, r }, Finish::Add, &mut scratch, sum);
+            self.scratch = scratch;
+        }
+        self.spend();
+    }
+
+    /// The gradient up to here has been used.
+    fn spend(&mut self) {
+        if self.pending {
+            self.g.fill(F::ZERO);
+            self.sum_e.fill(F::ZERO);
+            self.pending = false;
+        }
+        self.used = self.history.len > 0;
+    }
+
+    pub(super) fn shared(&mut self) -> &mut Shared<F> {
+        &mut self.w
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.w.bytes()
+    }
+
+    /// The weights changed, and whether they are finite now.
+    pub(super) fn changed(&mut self, finite: bool) {
+        self.finite = finite;
+    }
+
+    /// Buffers of which nothing outlives a call: streams that take turns need them once.
+    pub(super) fn scratch(&mut self) -> &mut Scratch<F> {
+        &mut self.scratch
+    }
+
     /// Adds `r sum_t e` of earlier blocks to their gradient.
     fn take_in_rate(&mut self, r: Option<&[F]>) {
         if let (Some(r), true) = (r, self.pending && !self.sum_e.is_empty()) {
@@ -317,7 +361,7 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
         self.take_in_rate(r);
-        let mut w = core::mem::take(&mut self.w);
+        let mut w = core::mem::take(&mut *self.w);
         if self.history.len > 0 && !self.used {
             let mut scratch = core::mem::take(&mut self.scratch);
             self.history.sort(&mut scratch.sorted);
@@ -331,13 +375,8 @@ impl<F: Float> Synapses<F> for Block<F> {
             }
             self.finite &= kernels::all_finite(&w);
         }
-        self.w = w;
-        if self.pending {
-            self.g.fill(F::ZERO);
-            self.sum_e.fill(F::ZERO);
-            self.pending = false;
-        }
-        self.used = self.history.len > 0;
+        *self.w = w;
+        self.spend();
     }
 
     fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
@@ -469,7 +508,7 @@ impl<F: Float> Persist for Block<F> {
 
 /// Buffers of which nothing outlives a call; empty while they are in use.
 #[derive(Clone, Debug, Default)]
-struct Scratch<F> {
+pub(super) struct Scratch<F> {
     /// A row of one tile per step.
     q: Aligned<F>,
     filtered_err: Vec<F>,

@@ -2,6 +2,7 @@
 //! both in factors, and whoever wants a weight or a trace asks and gets a copy.
 //! Nobody outside this folder depends on which form is at work.
 
+mod batch;
 mod block;
 mod factored;
 mod feedforward;
@@ -164,6 +165,15 @@ pub(crate) fn engine(sources: usize, n: usize, config: &Config) -> Engine {
         (_, Some(_)) => Engine::Factored,
         (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
         (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
+    }
+}
+
+/// Which form it is where the gradient waits for those of other streams: weights that all of them change are in the factors of none.
+pub(crate) fn waiting(engine: Engine, config: &Config) -> Engine {
+    match (engine, config.update_every) {
+        (Engine::Factored, UpdateEvery::Steps(rest)) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        (Engine::Factored, _) => Engine::Block,
+        (engine, _) => engine,
     }
 }
 

@@ -9,7 +9,8 @@ use crate::aligned::{Aligned, padded};
 use crate::feedback::{Backward, Signal};
 use crate::kernels::{self, Eligibility};
 use crate::optimizer::Optimizer;
-use crate::persist::persist;
+use crate::persist::{Persist, persist};
+use crate::shared::Shared;
 use crate::sources::Sources;
 
 /// Each row is looked over for faded traces once in so many steps: between 1e-30 and the first subnormal number lie
@@ -21,7 +22,7 @@ const ROWS_PER_LOOK: u64 = 16;
 pub(crate) struct Textbook<F> {
     n: usize,
     filters: Filters<F>,
-    w: Aligned<F>,
+    w: Shared<F>,
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
@@ -50,7 +51,7 @@ impl<F: Float> Textbook<F> {
             steps: 0,
             g: where_needed(needs.pending),
             sum_e: where_needed(needs.sum_e),
-            w: w_rows,
+            w: w_rows.into(),
         }
     }
 
@@ -65,6 +66,32 @@ impl<F: Float> Textbook<F> {
 
     fn stride(&self) -> usize {
         padded::<F>(self.n)
+    }
+
+    /// Makes the pending gradient whole: `r sum_t e` added, the diagonal 0. An update has to follow.
+    fn complete(&mut self, r: Option<&[F]>) {
+        if let Some(r) = r {
+            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.g);
+        }
+        self.sum_e.fill(F::ZERO);
+        let mut g = core::mem::take(&mut self.g);
+        self.clear_own(&mut g);
+        self.g = g;
+    }
+
+    /// Adds the pending gradient, `r sum_t e` included, to a sum over streams: it has been used then.
+    pub(super) fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        self.complete(r);
+        kernels::add_row(F::ONE, &self.g, sum);
+        self.g.fill(F::ZERO);
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.w.bytes()
+    }
+
+    pub(super) fn shared(&mut self) -> &mut Shared<F> {
+        &mut self.w
     }
 
     fn first_recurrent(&self) -> usize {
@@ -154,14 +181,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn update(&mut self, _: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
-        if let Some(r) = r {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.g);
-        }
-        self.sum_e.fill(F::ZERO);
-        let mut g = core::mem::take(&mut self.g);
-        self.clear_own(&mut g);
-        optimizer.apply(&mut self.w, &mut g);
-        self.g = g;
+        self.complete(r);
+        optimizer.apply(&mut self.w, &mut self.g);
     }
 
     fn gradient(&self, _: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {

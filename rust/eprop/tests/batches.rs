@@ -1,0 +1,327 @@
+//! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
+#![cfg(feature = "parallel")]
+
+use eprop::{
+    BatchTrainer, Config, EpropTrainer, Error, Feedback, Gain, Loss, ResetMechanism, Stream,
+    Surrogate, TrainOptions, UpdateEvery,
+};
+use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use proptest::prelude::*;
+
+const N_INPUTS: usize = 5;
+const N: usize = 12;
+const N_OUTPUTS: usize = 2;
+
+fn any_config() -> impl Strategy<Value = Config> {
+    let choices = (
+        prop::sample::select(Surrogate::ALL),
+        prop::sample::select(Loss::ALL),
+        prop::sample::select(Feedback::ALL),
+        prop::sample::select(ResetMechanism::ALL),
+        prop::sample::select(Gain::ALL),
+        prop_oneof![
+            (1_usize..9).prop_map(UpdateEvery::Steps),
+            Just(UpdateEvery::Sequence)
+        ],
+    );
+    let rest = (
+        0_usize..4,
+        any::<bool>(),
+        any::<bool>(),
+        any::<u64>(),
+        prop::sample::select(&[1_usize, 2, 3, 5, 17]),
+    );
+    (choices, rest).prop_map(
+        |(choices, (n_ref, readout_bias, regularised, seed, batch_size))| {
+            let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
+            Config {
+                lr: 1e-3,
+                surrogate,
+                loss,
+                feedback,
+                reset_mechanism,
+                input_gain: gain,
+                readout_gain: gain,
+                update_every,
+                n_ref,
+                readout_bias,
+                c_reg: if regularised { 1.0 } else { 0.0 },
+                seed,
+                batch_size,
+                ..Config::default()
+            }
+        },
+    )
+}
+
+struct Data {
+    x: Array3<f64>,
+    y: Array3<f64>,
+    mask: Array2<bool>,
+}
+
+impl Data {
+    fn new(streams: usize, t: usize, seed: u64) -> Self {
+        let mut state = seed | 1;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % 100
+        };
+        Self {
+            x: Array3::from_shape_simple_fn((streams, t, N_INPUTS), || {
+                if next() < 30 { 1.0 } else { 0.0 }
+            }),
+            y: Array3::from_shape_fn((streams, t, N_OUTPUTS), |(b, t, k)| {
+                f64::from((b + t) % N_OUTPUTS == k)
+            }),
+            mask: Array2::from_shape_fn((streams, t), |(b, t)| (b + t) % 3 > 0),
+        }
+    }
+
+    fn streams(&self) -> Vec<Stream<'_, f64>> {
+        Stream::of(self.x.view(), self.y.view(), Some(self.mask.view()))
+    }
+
+    fn piece(&self, from: usize, until: usize) -> Vec<Stream<'_, f64>> {
+        let steps = s![.., from..until, ..];
+        Stream::of(
+            self.x.slice(steps),
+            self.y.slice(steps),
+            Some(self.mask.slice(s![.., from..until])),
+        )
+    }
+}
+
+fn batch(config: &Config) -> BatchTrainer<f64> {
+    let mut trainer = BatchTrainer::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
+    // Weights at which everything fires.
+    let (w_in, w_rec) = (trainer.w_in() * 2.0, trainer.w_rec() * 2.0);
+    trainer.set_w_in(w_in.view()).unwrap();
+    trainer.set_w_rec(w_rec.view()).unwrap();
+    trainer
+}
+
+fn assert_near(got: ArrayView2<'_, f64>, expected: ArrayView2<'_, f64>, what: &str) {
+    let largest = expected
+        .iter()
+        .fold(1e-3_f64, |largest, x| largest.max(x.abs()));
+    for (got, expected) in got.iter().zip(expected) {
+        assert!(
+            (got - expected).abs() <= 1e-12 * largest,
+            "{what}: {got}, expected {expected}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn threads_and_cuts_change_no_bit(config in any_config(), t in 2_usize..60, cut in 1_usize..59, threads in 2_usize..5) {
+        let cut = cut.min(t - 1);
+        let data = Data::new(config.batch_size, t, config.seed);
+        let mut one = batch(&config);
+        let (mut many, mut steps) = (one.clone(), one.clone());
+        one.set_n_threads(Some(1)).unwrap();
+        many.set_n_threads(Some(threads)).unwrap();
+        let whole = one.train_sequence(&data.streams(), false).unwrap();
+        let mut tally = many.tally();
+        for (from, until) in [(0, cut), (cut, t)] {
+            let mut outputs = Array3::zeros((config.batch_size, until - from, N_OUTPUTS));
+            many.train_piece(&data.piece(from, until), Some(outputs.view_mut()), &mut tally).unwrap();
+            prop_assert_eq!(outputs, whole.outputs.slice(s![.., from..until, ..]));
+        }
+        let loss = tally.merged().loss();
+        prop_assert!(loss == whole.loss || loss.is_nan() && whole.loss.is_nan());
+        prop_assert!(one.state_equal(&many));
+        // Step by step with targets everywhere, against a sequence without a mask.
+        one.reset();
+        let unmasked = Stream::of(data.x.view(), data.y.view(), None);
+        steps.set_w_in(one.w_in().view()).unwrap();
+        steps.set_w_rec(one.w_rec().view()).unwrap();
+        steps.set_w_out(one.w_out().view()).unwrap();
+        if config.readout_bias {
+            steps.set_b(one.b().view()).unwrap();
+        }
+        one.train_sequence(&unmasked, false).unwrap();
+        for t in 0..t {
+            let x: Vec<_> = unmasked.iter().map(|stream| stream.inputs.step(t)).collect();
+            steps.step(&x, Some(data.y.index_axis(Axis(1), t))).unwrap();
+        }
+        prop_assert!(one.state_equal(&steps));
+    }
+
+    #[test]
+    fn a_batch_learns_the_sum_of_its_streams(config in any_config(), t in 2_usize..40) {
+        let data = Data::new(config.batch_size, t, config.seed);
+        let mut trainer = batch(&config);
+        // The same streams one by one, with a gradient that waits and is read off an update with lr = 1.
+        let every = match config.update_every {
+            UpdateEvery::Steps(n) => n,
+            UpdateEvery::Sequence => t,
+        };
+        let update_every = match config.update_every {
+            UpdateEvery::Steps(_) => UpdateEvery::Steps(1 << 40),
+            UpdateEvery::Sequence => UpdateEvery::Sequence,
+        };
+        let alone = Config { update_every, lr: 1.0, batch_size: 1, ..config.clone() };
+        let mut single = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, alone).unwrap();
+        single.set_w_in(trainer.w_in().view()).unwrap();
+        single.set_w_rec(trainer.w_rec().view()).unwrap();
+        let mut singles = vec![single; config.batch_size];
+
+        let trained = trainer.train_sequence(&data.streams(), true).unwrap();
+        let (mut loss, mut n_targets) = (0.0, 0);
+        for from in (0..t).step_by(every) {
+            let until = t.min(from + every);
+            let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
+            let mut after = before.clone();
+            for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
+                let options = TrainOptions { mask: stream.mask, reset: false };
+                let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
+                let taught = stream.mask.unwrap().iter().filter(|&&taught| taught).count();
+                if taught > 0 {
+                    loss += one.loss * taught as f64;
+                    n_targets += taught;
+                }
+                single.update().unwrap();
+                after.0 = &after.0 - (&before.0 - &single.w_in()) * config.lr;
+                after.1 = &after.1 - (&before.1 - &single.w_rec()) * config.lr;
+                after.2 = &after.2 - (&before.2 - &single.w_out()) * config.lr;
+                after.3 = &after.3 - (&before.3 - &single.b()) * config.lr;
+            }
+            for single in &mut singles {
+                single.set_w_in(after.0.view()).unwrap();
+                single.set_w_rec(after.1.view()).unwrap();
+                single.set_w_out(after.2.view()).unwrap();
+                if config.readout_bias {
+                    single.set_b(after.3.view()).unwrap();
+                }
+            }
+        }
+        assert_near(trainer.w_in().view(), singles[0].w_in().view(), "W_in");
+        assert_near(trainer.w_rec().view(), singles[0].w_rec().view(), "W_rec");
+        assert_near(trainer.w_out().view(), singles[0].w_out().view(), "W_out");
+        let (b, expected) = (trainer.b().insert_axis(Axis(0)), singles[0].b().insert_axis(Axis(0)));
+        assert_near(b.view(), expected.view(), "b");
+        prop_assert!((trained.loss - loss / n_targets as f64).abs() <= 1e-12 * trained.loss || n_targets == 0);
+        for (b, single) in singles.iter().enumerate() {
+            prop_assert_eq!(trainer.spikes().row(b).to_owned(), single.spikes());
+            let v = single.v().insert_axis(Axis(0));
+            assert_near(trainer.v().slice(s![b..=b, ..]), v.view(), "v");
+            assert_near(trainer.e_bar().index_axis(Axis(0), b), single.e_bar().view(), "e_bar");
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_sum_over_streams(config in any_config(), t in 2_usize..40) {
+        let data = Data::new(config.batch_size, t, config.seed);
+        let trainer = batch(&config);
+        let mut single = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, Config { batch_size: 1, ..config.clone() }).unwrap();
+        single.set_w_in(trainer.w_in().view()).unwrap();
+        single.set_w_rec(trainer.w_rec().view()).unwrap();
+        let sum = trainer.gradients(&data.streams()).unwrap();
+        let (mut w_in, mut w_out, mut loss) = (Array2::zeros((N, N_INPUTS)), Array2::zeros((N_OUTPUTS, N)), 0.0);
+        for stream in data.streams() {
+            let one = single.gradients(stream.inputs, stream.targets, stream.mask).unwrap();
+            w_in += &one.w_in;
+            w_out += &one.w_out;
+            loss += one.loss;
+        }
+        assert_near(sum.w_in.view(), w_in.view(), "W_in");
+        assert_near(sum.w_out.view(), w_out.view(), "W_out");
+        prop_assert!((sum.loss - loss).abs() <= 1e-12 * loss.abs());
+    }
+
+    #[test]
+    fn bytes_and_copies_go_on_alike(config in any_config(), t in 2_usize..40) {
+        let data = Data::new(config.batch_size, t, config.seed);
+        let mut trainer = batch(&config);
+        trainer.train_sequence(&data.streams(), false).unwrap();
+        let mut copy = trainer.clone();
+        let mut restored = BatchTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
+        restored.restore(&trainer.to_bytes()).unwrap();
+        prop_assert_eq!(restored.memory_bytes(), trainer.memory_bytes());
+        for twin in [&mut copy, &mut restored] {
+            prop_assert!(twin.state_equal(&trainer));
+            twin.train_sequence(&data.streams(), false).unwrap();
+        }
+        trainer.train_sequence(&data.streams(), false).unwrap();
+        prop_assert!(copy.state_equal(&trainer) && restored.state_equal(&trainer));
+        prop_assert_eq!(copy.memory_bytes(), trainer.memory_bytes());
+    }
+}
+
+#[test]
+fn what_is_rejected_changes_nothing() {
+    let config = Config {
+        batch_size: 3,
+        ..Config::default()
+    };
+    let error = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "batch_size: expected 1 in a trainer of one stream, got 3"
+    );
+    let mut trainer = batch(&config);
+    let before = trainer.clone();
+    let mut data = Data::new(3, 9, 1);
+    data.x[(1, 4, 2)] = f64::NAN;
+    let error = trainer.train_sequence(&data.streams(), true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inputs: expected finite values, got NaN at index (4, 2) in stream 1"
+    );
+    let few = Data::new(2, 9, 1);
+    assert!(matches!(
+        trainer.train_sequence(&few.streams(), true),
+        Err(Error::Value { .. })
+    ));
+    let (long, short) = (Data::new(3, 9, 1), Data::new(3, 8, 1));
+    let mixed = [long.streams()[0], short.streams()[1], long.streams()[2]];
+    let error = trainer.train_sequence(&mixed, true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inputs: expected streams of one length, got 9 and 8 steps"
+    );
+    assert!(trainer.set_w_rec(Array2::ones((N, N)).view()).is_err());
+    assert!(trainer.state_equal(&before));
+    assert_eq!(trainer.memory_bytes(), before.memory_bytes());
+    assert!(
+        BatchTrainer::<f64>::new(
+            1,
+            1,
+            1,
+            Config {
+                batch_size: 0,
+                ..Config::default()
+            }
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn memory_is_flat_and_weights_are_there_once() {
+    let of = |batch_size| {
+        let config = Config {
+            batch_size,
+            update_every: UpdateEvery::Sequence,
+            ..Config::default()
+        };
+        BatchTrainer::<f32>::new(20, 60, 3, config).unwrap()
+    };
+    let (two, four, mut eight) = (of(2).memory_bytes(), of(4).memory_bytes(), of(8));
+    let weights = 80 * 64 * 4;
+    let stream = (four - two) / 2;
+    assert_eq!(eight.memory_bytes() - four, 4 * stream);
+    assert!(two - 2 * stream >= weights, "{two} {stream}");
+    let before = eight.memory_bytes();
+    let (x, y) = (Array3::ones((8, 1100, 20)), Array3::zeros((8, 1100, 3)));
+    eight
+        .train_sequence(&Stream::of(x.view(), y.view(), None), false)
+        .unwrap();
+    assert_eq!(eight.memory_bytes(), before);
+}
