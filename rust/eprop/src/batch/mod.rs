@@ -34,8 +34,8 @@ const WORTH_A_THREAD: usize = 1 << 18;
 /// `batch_size` streams through one network, trained together: gradients are summed over the streams, and one update changes the
 /// weights of all.
 ///
-/// What a stream costs is what it costs alone, but for `update_every = Steps(1)` to `Steps(3)`: where weights change at every step or
-/// nearly so, each stream takes the textbook recursion, a pass over all synapses at every step.
+/// With [`UpdateEvery::Sequence`](crate::UpdateEvery) a step of a stream costs about what it costs alone. Where weights change after n steps, every update
+/// passes over all synapses of every stream; below n = 8 each stream takes the textbook recursion, such a pass at every step.
 ///
 /// With the feature `parallel` streams are spread over threads; the bits are the same at any number of them.
 ///
