@@ -222,7 +222,7 @@ def test_memory_does_not_depend_on_the_length(data):
     before = trainer.memory_bytes, trainer.memory_per_step
     trainer.train_sequence(np.tile(x, (1, 20, 1)), np.tile(y, (1, 20, 1)), reset=False)
     assert (trainer.memory_bytes, trainer.memory_per_step) == before
-    assert trainer.memory_per_step == B * make(1, update_every=3).memory_per_step
+    assert 2 * trainer.memory_per_step == B * make(2).memory_per_step
 
 
 def test_the_warning_looks_at_all_streams(data):

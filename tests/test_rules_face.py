@@ -58,6 +58,7 @@ KEYWORD_ONLY = {
         "update_every": 1,
         "dtype": "float32",
         "seed": 42,
+        "batch_size": 1,
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
     eprop.OnlineTrainer: {
@@ -71,10 +72,17 @@ KEYWORD_ONLY = {
 }
 CALLS = {
     "step": ["x", "target=None"],
-    "train_sequence": ["inputs", "targets", "*mask=None", "*reset=True", "*return_outputs=False"],
-    "predict_sequence": ["inputs", "*reset=True", "*return_spikes=False"],
+    "train_sequence": [
+        "inputs",
+        "targets",
+        "*mask=None",
+        "*reset=True",
+        "*return_outputs=False",
+        "*n_threads=None",
+    ],
+    "predict_sequence": ["inputs", "*reset=True", "*return_spikes=False", "*n_threads=None"],
     "train_stream": ["iterable", "*reset=False"],
-    "gradients": ["inputs", "targets", "*mask=None"],
+    "gradients": ["inputs", "targets", "*mask=None", "*n_threads=None"],
     "calibrate": ["inputs", "*rate=20.0"],
     "update": [],
     "reset": [],
