@@ -14,6 +14,9 @@ pub const SIZES: [(usize, usize); 2] = [(100, 256), (1000, 1000)];
 /// Readouts of every network.
 pub const N_OUTPUTS: usize = 10;
 
+/// Every update is carried out, and after thousands of them the network fires as it did.
+pub const LR: f64 = 1e-12;
+
 /// Input spikes, `(n_steps, n_inputs)` of 0 and 1 with probability 0.02.
 pub fn spikes(n_steps: usize, n_inputs: usize) -> Array2<f32> {
     drawn(
@@ -41,12 +44,12 @@ fn drawn(n_steps: usize, n_inputs: usize, of: impl Fn(f64) -> f32) -> Array2<f32
     })
 }
 
-/// A network of `n_neurons` that fires at 2 % per step on `inputs`, with a learning rate that leaves it there.
+/// A network of `n_neurons` that fires at 2 % per step on `inputs`, and goes on to while it learns.
 ///
 /// # Panics
 /// If `inputs` cannot drive the network, which [`spikes`] and [`analog`] can.
 pub fn network(n_neurons: usize, inputs: &Array2<f32>, config: Config) -> EpropTrainer<f32> {
-    let config = Config { lr: 1e-6, ..config };
+    let config = Config { lr: LR, ..config };
     let mut trainer =
         EpropTrainer::new(inputs.ncols(), n_neurons, N_OUTPUTS, config).expect("valid sizes");
     trainer

@@ -6,7 +6,7 @@ use eprop::{
     Config, Engine, EpropTrainer, Inputs, LayerConfig, OnlineTrainer, StackConfig, TrainOptions,
     UpdateEvery,
 };
-use eprop_benches::{N_OUTPUTS, SIZES, analog, network, spikes};
+use eprop_benches::{LR, N_OUTPUTS, SIZES, analog, network, spikes};
 use ndarray::Array2;
 
 const N_STEPS: usize = 200;
@@ -93,7 +93,7 @@ fn events(criterion: &mut Criterion) {
     };
     let targets = targets();
     let config = Config {
-        lr: 1e-6,
+        lr: LR,
         ..Config::default()
     };
     let mut trainer =
@@ -108,7 +108,7 @@ fn events(criterion: &mut Criterion) {
 fn stack(criterion: &mut Criterion) {
     let (inputs, targets) = (spikes(N_STEPS, 700), targets());
     let layer = LayerConfig {
-        lr: 1e-6,
+        lr: LR,
         ..LayerConfig::default()
     };
     let config = StackConfig {
@@ -131,6 +131,7 @@ fn targets() -> Array2<f32> {
 fn infer() -> impl FnMut(&Array2<f32>, &mut EpropTrainer<f32>) {
     let mut outputs = Array2::zeros((N_STEPS, N_OUTPUTS));
     move |inputs, trainer| {
+        trainer.reset();
         let predicted = trainer.predict_piece(inputs.view(), outputs.view_mut(), None);
         predicted.expect("shapes agree");
     }

@@ -233,12 +233,12 @@ def print_call(rows: list[Line]) -> None:
 def print_lengths(options: argparse.Namespace) -> None:
     lengths = [1000, 2000] if options.quick else [10_000, 100_000, *([1_000_000] if options.long else [])]
     lines = engine("lengths", *lengths)
-    for update_every in ("sequence", "every"):
-        found = [line for line in lines if line["update_every"] == update_every]
+    for what in ("inference", "sequence", "every"):
+        found = [line for line in lines if line["what"] == what]
         times = [line["us"] for line in found]
         each = ", ".join(f"{line['us']:.3f} us at T = {line['length']:,.0f}" for line in found)
         say(
-            f"long sequences, (100, 256), {update_every}",
+            f"long sequences, (100, 256), {what}",
             each,
             beside(max(times) / times[0], bars.LENGTH),
             "resident set grows by",

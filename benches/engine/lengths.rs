@@ -1,50 +1,59 @@
 //! What a step costs in a long sequence, and whether the process grows meanwhile.
 
 use eprop::{EpropTrainer, UpdateEvery};
+use ndarray::Array2;
 
 use crate::line::Line;
 use crate::timing::least;
-use crate::work::Work;
+use crate::work::{N_OUTPUTS, Work};
 
 /// What is repeated to the length that is asked for, so that the length alone differs.
 const PIECE: usize = 1000;
 
-/// A line for each schedule of updates: one sequence of `length` steps, at (100, 256).
+/// A line for each schedule of updates, and for inference: one sequence of `length` steps, at (100, 256).
 pub fn report(length: usize) {
     let work = Work::new(100, 256, PIECE, 0.02, 20.0);
-    let schedules = [
-        ("sequence", UpdateEvery::Sequence),
-        ("every", UpdateEvery::Steps(1)),
-    ];
-    for (name, update_every) in schedules {
-        let mut trainer = work.trainer(update_every, None);
-        work.train(&mut trainer);
-        let before = resident_mb();
-        // As many steps in all at each length, or the shortest would have the most quiet moments to choose from.
-        let runs = (300_000 / length).clamp(2, 30);
-        let us = least(runs, 0.0, length, || {
-            long_sequence(&work, length, &mut trainer)
-        });
-        Line::new("length")
-            .text("update_every", name)
-            .number("length", length as f64)
-            .number("us", us)
-            .number("grown_mb", resident_mb() - before)
-            .print();
+    measure("inference", UpdateEvery::Sequence, &work, length, infer);
+    measure("sequence", UpdateEvery::Sequence, &work, length, learn);
+    measure("every", UpdateEvery::Steps(1), &work, length, learn);
+}
+
+fn measure(
+    what: &str,
+    update_every: UpdateEvery,
+    work: &Work,
+    length: usize,
+    run: fn(&Work, usize, &mut EpropTrainer<f32>),
+) {
+    let mut trainer = work.trainer(update_every, None);
+    work.train(&mut trainer);
+    let before = resident_mb();
+    // As many steps in all at each length, or the shortest would have the most quiet moments to choose from.
+    let runs = (300_000 / length).clamp(2, 30);
+    let us = least(runs, 0.0, length, || run(work, length, &mut trainer));
+    Line::new("length")
+        .text("what", what)
+        .number("length", length as f64)
+        .number("us", us)
+        .number("grown_mb", resident_mb() - before)
+        .print();
+}
+
+fn infer(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
+    let mut outputs = Array2::zeros((PIECE, N_OUTPUTS));
+    trainer.reset();
+    for _ in 0..length / PIECE {
+        let piece = trainer.predict_piece(work.inputs.view(), outputs.view_mut(), None);
+        piece.expect("fits");
     }
 }
 
-fn long_sequence(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
+fn learn(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
     trainer.reset();
     let mut tally = trainer.tally();
     for _ in 0..length / PIECE {
-        let piece = trainer.train_piece(
-            work.inputs.view(),
-            work.targets.view(),
-            None,
-            None,
-            &mut tally,
-        );
+        let (inputs, targets) = (work.inputs.view(), work.targets.view());
+        let piece = trainer.train_piece(inputs, targets, None, None, &mut tally);
         piece.expect("finite");
     }
     trainer.update().expect("finite");
