@@ -99,7 +99,7 @@ impl<F: Float> Block<F> {
         }
         let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
-        if !self.used {
+        if !self.used && self.history.taught() {
             let mut g = core::mem::take(&mut self.g);
             self.sum(
                 Sum::Gradient { b, r: None },

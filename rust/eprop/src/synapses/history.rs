@@ -151,6 +151,11 @@ impl<F: Float> History<F> {
             && self.start[self.len] as usize + self.sizes.sources() <= self.index.len()
     }
 
+    /// Whether any step was one of learning.
+    pub(crate) fn taught(&self) -> bool {
+        self.learned[..self.len].iter().any(|&step| step != F::ZERO)
+    }
+
     pub(crate) fn push(
         &mut self,
         sources: &Sources<'_, F>,
