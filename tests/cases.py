@@ -30,7 +30,7 @@ import eprop
 def neuron_options():
     return st.fixed_dictionaries(
         {
-            "tau_mem": st.sampled_from([2.0, 7.5, 20.0, 60.0]),
+            "tau_mem": st.sampled_from([20.0, 7.5, 60.0, 2.0]),
             "threshold": st.sampled_from([0.03, 0.5, 1.0, 2.0]),
             "dt": st.sampled_from([0.5, 1.0, 2.0]),
             "reset_mechanism": st.sampled_from(["subtract", "zero"]),
@@ -51,7 +51,7 @@ def update_every():
 def eprop_options():
     return st.fixed_dictionaries(
         {
-            "tau_trace": st.sampled_from([0.0, 1.0, 5.0, 20.0, 33.0, 400.0]),
+            "tau_trace": st.sampled_from([20.0, 33.0, 400.0, 5.0, 1.0, 0.0]),
             "tau_out": st.sampled_from([None, None, 0.0, 12.0]),
             "readout_gain": st.sampled_from(["unit", "leak"]),
             "loss": st.sampled_from(["mse", "cross_entropy"]),
@@ -169,7 +169,8 @@ def all_eprop_options():
 
 
 def eprop_cases():
-    sizes = st.tuples(few_or_many(), st.integers(1, 6) | st.integers(4, 16), st.integers(1, 4))
+    n_neurons = st.integers(16, 40) | st.integers(4, 16) | st.integers(1, 6)
+    sizes = st.tuples(few_or_many(), n_neurons, st.integers(1, 4))
     return _cases(sizes, all_eprop_options())
 
 
@@ -204,10 +205,12 @@ class Tally:
 
     def __init__(self):
         self.compared = self.discarded = 0
-        self.rates = []
+        self.rates, self.engines = [], {}
 
-    def add(self, spikes):
+    def add(self, spikes, trainer=None):
         self.compared += 1
+        engine = getattr(trainer, "engine", None)
+        self.engines[engine] = self.engines.get(engine, 0) + 1
         self.rates.append(float(np.mean(spikes)))
 
     def check(self, *, spiking=0.8):

@@ -425,9 +425,13 @@ def numbers_kept(update_every, n_inputs, n, o):
     p, row, outputs = n_inputs + n, padded(n), -(-o // 16) * 16
     # v, z, psi; y, F(1), the bias's gradient; the readouts' V and the filtered spikes.
     common = 3 * row + o + 1 + o + outputs + row
+    # C and zt; X1, S, T; of the last 16 base blocks three rows and two numbers each.
+    factored = common + p * row + p + 3 * row + 16 * (3 * row + 2)
     if update_every == 1:
-        # C and zt; X1, S, T; of the last 16 base blocks three rows and two numbers each.
-        return common + p * row + p + 3 * row + 16 * (3 * row + 2)
+        return factored
+    if update_every != "sequence":
+        # G and its two factors; the readouts' H.
+        return factored + p * row + 2 * row + n * outputs
     # z_bar, e_bar, G; the readouts' H.
     carried = p + 2 * p * row + n * outputs
     # Of each of 1,024 steps psi, errors, whether it was one of learning, inputs, whether they are a row, where its spikes
@@ -438,7 +442,7 @@ def numbers_kept(update_every, n_inputs, n, o):
 
 
 @pytest.mark.parametrize("sizes", [(N_INPUTS, N, N_OUTPUTS), (3, 512, 17)], ids=str)
-@pytest.mark.parametrize("update_every", [1, "sequence"])
+@pytest.mark.parametrize("update_every", [1, 5, "sequence"])
 def test_memory_counts(update_every, sizes):
     model = EpropTrainer(*sizes, update_every=update_every)
     expected = numbers_kept(update_every, *sizes)

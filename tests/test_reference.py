@@ -101,7 +101,7 @@ def run_case(case, trainer, reference, compare_state, tally):
         tally.discarded += 1
         return
     compare_state(trainer, reference)
-    tally.add(spikes)
+    tally.add(spikes, trainer)
 
 
 def compare_eprop_state(trainer, reference):
@@ -146,6 +146,9 @@ def test_eprop_trainer():
 
     check()
     tally.check()
+    assert all(tally.engines.get(engine, 0) >= 60 for engine in ("factored", "block", "textbook")), (
+        tally.engines
+    )
 
 
 def test_eprop_trainer_beyond_a_block():

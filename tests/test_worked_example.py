@@ -216,36 +216,38 @@ def test_readout_in_factors(given):
     assert seen == list(zip(*list(table("Readout in factors, B = 2").values())[1:], strict=True))
 
 
-def trainer(**options):
+def trainer(n_inputs=2, n=1, **options):
+    """The example's neuron and inputs are the first of each; no other has a weight, and none ever fires."""
     tau = 1.0 / np.log(2.0)
     model = EpropTrainer(
-        2, 1, 1, tau_mem=tau, tau_trace=tau, threshold=1.0, lr=float(ETA), dtype="float64",
+        n_inputs, n, 1, tau_mem=tau, tau_trace=tau, threshold=1.0, lr=float(ETA), dtype="float64",
         surrogate="boxcar", surrogate_height=1.0, surrogate_width=1.0, feedback="random", **options,
     )  # fmt: skip
-    model.W_in, model.W_rec = [[float(W) for W in W_START]], [[0.0]]
-    model.W_out, model.B = [[float(W_OUT_START)]], [[float(B_OUT)]]
+    W_in, W_out, B = np.zeros((n, n_inputs)), np.zeros((1, n)), np.zeros((n, 1))
+    W_in[0, :2], W_out[0, 0], B[0, 0] = [float(W) for W in W_START], float(W_OUT_START), B_OUT
+    model.W_in, model.W_rec, model.W_out, model.B = W_in, np.zeros((n, n)), W_out, B
     return model
 
 
-def floats(*columns):
-    return np.array(columns, dtype=float)
+def inputs(given, n):
+    x = np.zeros((5, n))
+    x[:, :2] = np.array(given.x, dtype=float).T
+    return x
 
 
-def test_the_package_step_by_step(given):
-    model, columns, forward = trainer(), textbook(given), table("Forward")
-    assert model.engine == "factored"
+SIZES = [(2, 1, "textbook"), (32, 32, "factored")]
+
+
+@pytest.mark.parametrize(("n_inputs", "n", "engine"), SIZES)
+def test_the_package_step_by_step(given, n_inputs, n, engine):
+    model, columns, forward = trainer(n_inputs, n), textbook(given), table("Forward")
+    x = inputs(given, n_inputs)
+    assert model.engine == engine
     for t in STEPS:
         target = None if forward["y*"][t] == "-" else [float(forward["y*"][t])]
-        step = model.step([float(x[t]) for x in given.x], target)
-        here = [
-            *step["spikes"],
-            *step["output"],
-            *model.v,
-            *model.W_in[0],
-            *model.W_out[0],
-            *model.z_bar[:2],
-            *model.e_bar[0, :2],
-        ]
+        step = model.step(x[t], target)
+        state = [model.v[0], *model.W_in[0, :2], model.W_out[0, 0], *model.z_bar[:2], *model.e_bar[0, :2]]
+        here = [step["spikes"][0], step["output"][0], *state]
         names = ("z", "y", "v", "W1", "W2", "W_out", "z_bar1", "z_bar2", "e_bar1", "e_bar2")
         assert here == pytest.approx([float(columns[name][t]) for name in names], abs=1e-14)
 
@@ -254,13 +256,14 @@ def test_the_package_step_by_step(given):
 def test_the_package_in_blocks(given, cut):
     """Whole, and with an update after step 3 at a rate of 0: what it leaves is carried into the next block."""
     model, columns = trainer(update_every="sequence"), table("Textbook")
+    x = inputs(given, 2)
     assert model.engine == "block"
     targets = [
         [float(y - err)] for y, err in zip(textbook(given, every_step=False)["y"], given.err, strict=True)
     ]
     first_gradient = [0, 0]
     for t in STEPS:
-        model.step([float(x[t]) for x in given.x], targets[t])
+        model.step(x[t], targets[t])
         if t + 1 == cut < 5:
             model.lr = 0.0
             model.update()

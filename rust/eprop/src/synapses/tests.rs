@@ -10,7 +10,7 @@ use std::process::Command;
 
 use super::{Form, Needs, Synapses};
 use crate::aligned::{Aligned, padded};
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, UpdateEvery};
 use crate::feedback::{Backward, Signal};
 use crate::optimizer::Optimizer;
 use crate::sources::SourceList;
@@ -245,6 +245,10 @@ fn drive<F: Float>(
     every: usize,
     predictions: usize,
 ) -> Drift {
+    let config = &Config {
+        update_every: UpdateEvery::Steps(every),
+        ..config.clone()
+    };
     let needs = needs(every, script);
     let mut fast = Driven::<F>::new(engine, config, needs);
     let mut slow = Driven::<f64>::new(Engine::Textbook, config, needs);
@@ -315,6 +319,7 @@ fn a_million_steps_in_float32_stay_near_the_textbook_in_float64() {
     };
     let textbook = drift(Engine::Textbook, 1);
     assert!(drift(Engine::Factored, 1) < 2.0 * textbook);
+    assert!(drift(Engine::Factored, 10) < 2.0 * textbook);
     assert!(drift(Engine::Block, 16) < 2.0 * textbook);
     assert!(drift(Engine::Block, 1_000) < 2.0 * textbook);
 }
@@ -367,6 +372,19 @@ fn base_blocks_of_any_length_are_the_textbook() {
 }
 
 #[test]
+fn weights_that_rest_within_a_base_block_are_the_textbook() {
+    for every in [2, 3, 7, 10, 15, 16, 29, 30] {
+        let steps = 20 * every + SHORT / 10;
+        hold_exact(
+            Engine::Factored,
+            &config(20.0, 25.0),
+            Script { steps, ..SPARSE },
+            every,
+        );
+    }
+}
+
+#[test]
 fn half_of_everyone_at_every_step_or_next_to_nobody() {
     for (rate, analog) in [(0.5, false), (0.5, true), (0.000_5, false)] {
         let script = Script {
@@ -377,6 +395,7 @@ fn half_of_everyone_at_every_step_or_next_to_nobody() {
         };
         let config = config(20.0, 30.0);
         hold_exact(Engine::Factored, &config, script, 1);
+        hold_exact(Engine::Factored, &config, script, 10);
         hold_exact(Engine::Block, &config, script, 400);
     }
 }
