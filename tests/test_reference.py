@@ -146,9 +146,11 @@ def test_eprop_trainer():
 
     check()
     tally.check()
-    assert all(tally.engines.get(engine, 0) >= 60 for engine in ("factored", "block", "textbook")), (
-        tally.engines
+    few, many = (
+        tally.engines.get("textbook", 0),
+        [tally.engines.get(engine, 0) for engine in ("factored", "block")],
     )
+    assert few > 0 and min(many) >= 60, tally.engines
 
 
 def test_eprop_trainer_beyond_a_block():
