@@ -7,7 +7,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml README.md $(shell fi
 WHEEL   := build/wheels/stamp
 PIP     := -m pip --disable-pip-version-check
 # eprop-python is tested through Python: a Rust test of it would need a libpython to link with
-CRATES  := --workspace --exclude eprop-python
+CRATES  := --workspace --exclude eprop-python --features eprop/parallel
 NUMBERS := reference gradients stream published
 
 .DELETE_ON_ERROR:
@@ -55,7 +55,7 @@ lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings d
 
 docs: build/docs-env/stamp  ## API reference from the docstrings: build/docs, target/doc
 	build/docs-env/bin/pdoc --docformat numpy --math -o build/docs eprop
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p eprop
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p eprop --features parallel
 
 clean:  ## remove everything that was built
 	rm -rf build .venv target tests/no_std/target
