@@ -1,5 +1,4 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
-#![cfg(feature = "parallel")]
 
 use eprop::{
     BatchTrainer, Config, EpropTrainer, Error, Feedback, Gain, Loss, ResetMechanism, Stream,
