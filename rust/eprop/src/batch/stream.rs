@@ -54,7 +54,7 @@ impl<'a, F: Float> Stream<'a, F> {
     }
 }
 
-/// What `step` returns, a row per stream. Example: [`BatchTrainer::step`].
+/// What `step` returns, a row per stream. Example: [`BatchTrainer::step`](crate::BatchTrainer::step).
 #[derive(Clone, Debug)]
 pub struct BatchStep<F> {
     /// 0 or 1: (B, N).
@@ -65,7 +65,7 @@ pub struct BatchStep<F> {
     pub loss: Option<f64>,
 }
 
-/// What `train_sequence` returns. Example: [`BatchTrainer`].
+/// What `train_sequence` returns. Example: [`BatchTrainer`](crate::BatchTrainer).
 #[derive(Clone, Debug)]
 pub struct BatchOutput<F> {
     /// Mean over the steps that had a target, of all streams; NaN where none had.
@@ -76,7 +76,7 @@ pub struct BatchOutput<F> {
     pub activity: Activity,
 }
 
-/// What `predict_sequence` returns. Example: [`BatchTrainer::predict_sequence`].
+/// What `predict_sequence` returns. Example: [`BatchTrainer::predict_sequence`](crate::BatchTrainer::predict_sequence).
 #[derive(Clone, Debug)]
 pub struct BatchPrediction<F> {
     /// (B, T, O).
@@ -85,12 +85,12 @@ pub struct BatchPrediction<F> {
     pub spikes: Array3<F>,
 }
 
-/// The sums of sequences that are trained piece by piece. Example: [`BatchTrainer::train_piece`].
+/// The sums of sequences that are trained piece by piece. Example: [`BatchTrainer::train_piece`](crate::BatchTrainer::train_piece).
 #[derive(Clone, Debug)]
 pub struct BatchTally(pub(super) Vec<Tally>);
 
 impl BatchTally {
-    /// All streams together, in their order. Example: [`BatchTrainer::train_piece`].
+    /// All streams together, in their order. Example: [`BatchTrainer::train_piece`](crate::BatchTrainer::train_piece).
     pub fn merged(&self) -> Tally {
         Tally::merged(&self.0)
     }
