@@ -2,10 +2,10 @@
 
 use alloc::string::{String, ToString};
 
-use crate::Error;
 use crate::feedback::Feedback;
 use crate::loss::Loss;
 use crate::surrogate::Surrogate;
+use crate::{Error, Float};
 
 /// An enum of named choices: the strings of the Python face, parsed and printed in one place.
 macro_rules! choice {
@@ -382,6 +382,60 @@ impl StackConfig {
         self.layer.validate()?;
         valid_update_every(self.update_every)
     }
+}
+
+impl Config {
+    /// Whether every setting is within its domain, and within the range of the trainer's numbers.
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.layer().fits::<F>()?;
+        within::<F>("c_reg", self.c_reg)?;
+        within::<F>("f_target", self.f_target)
+    }
+}
+
+impl LayerConfig {
+    /// As [`Config::validate_for`].
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.fits::<F>()
+    }
+
+    fn fits<F: Float>(&self) -> Result<(), Error> {
+        within::<F>("threshold", self.threshold)?;
+        above_zero::<F>("threshold", self.threshold)?;
+        within::<F>("lr", self.lr)?;
+        // What is left out is 0.3 / threshold high, and as wide as the threshold.
+        let height = self.surrogate_height.unwrap_or(0.3 / self.threshold);
+        within::<F>("surrogate_height", height)?;
+        let width = self.surrogate_width.unwrap_or(self.threshold);
+        within::<F>("surrogate_width", 1.0 / width)
+    }
+}
+
+impl StackConfig {
+    /// As [`Config::validate_for`].
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.layer.fits::<F>()
+    }
+}
+
+/// Whether a number stays finite in the trainer's type.
+pub(crate) fn within<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value).is_finite() {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number within the range of {}", F::NAME);
+    Err(Error::value(argument, expected, value))
+}
+
+fn above_zero<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value) > F::ZERO {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number that is not 0 in {}", F::NAME);
+    Err(Error::value(argument, expected, value))
 }
 
 pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> {

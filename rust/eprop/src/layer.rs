@@ -49,7 +49,7 @@ impl<F: Float> OnlineLifLayer<F> {
     pub fn new(n_inputs: usize, n_neurons: usize, config: LayerConfig) -> Result<Self, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
-        config.validate()?;
+        config.validate_for::<F>()?;
         let bytes = Stage::<F>::bytes_for(n_inputs, n_neurons, &config, false);
         memory::reserve(
             || format!("n_inputs = {n_inputs}, n_neurons = {n_neurons}"),
@@ -160,6 +160,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::Value`] for a negative or non-finite one.
     pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         crate::config::non_negative("lr", lr)?;
+        crate::config::within::<F>("lr", lr)?;
         self.config.lr = lr;
         self.optimizer = Optimizer::sgd(lr);
         Ok(())

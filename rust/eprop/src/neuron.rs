@@ -67,8 +67,14 @@ impl<F: Float> Neuron<F> {
             refractory: &mut self.refractory,
         };
         step_neurons(self.membrane, self.zeta, current, neurons);
+        // Beyond the last neuron there is none.
         self.psi[self.n..].fill(F::ZERO);
-        self.n_fired = nonzeros(&self.z, &mut self.fired);
+        self.z[self.n..].fill(F::ZERO);
+        self.list();
+    }
+
+    fn list(&mut self) {
+        self.n_fired = nonzeros(&self.z[..self.n], &mut self.fired);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,7 +129,10 @@ impl<F: Float> Persist for Neuron<F> {
         self.z.load(bytes)?;
         self.psi.load(bytes)?;
         self.refractory.load(bytes)?;
-        self.n_fired = nonzeros(&self.z, &mut self.fired);
+        for row in [&mut self.v, &mut self.z, &mut self.psi] {
+            row[self.n..].fill(F::ZERO);
+        }
+        self.list();
         Ok(())
     }
     fn numbers(&self) -> usize {

@@ -62,14 +62,7 @@ impl Schedule {
         self.every.is_some_and(|n| self.count % n == 0)
     }
 
-    /// How many steps there are until an update falls due.
-    pub(crate) fn until_due(&self) -> usize {
-        self.every.map_or(usize::MAX, |n| {
-            (n - self.count % n).try_into().unwrap_or(usize::MAX)
-        })
-    }
-
-    /// Counts so many steps, no more than `until_due`; says whether an update is due.
+    /// Counts so many steps, no more than `until_update`; says whether an update is due.
     pub(crate) fn steps(&mut self, n: usize) -> bool {
         self.count += n as u64;
         self.pending += n as u64;

@@ -67,7 +67,7 @@ impl<F: Float> OnlineTrainer<F> {
         layer_sizes
             .iter()
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
-        config.validate()?;
+        config.validate_for::<F>()?;
         let schedule = Schedule::new(config.update_every);
         let pending = !schedule.every_step();
         let bytes = layer_sizes.windows(2).try_fold(0_usize, |sum, pair| {
@@ -125,6 +125,7 @@ impl<F: Float> OnlineTrainer<F> {
     /// [`Error::Value`] for a negative or non-finite one.
     pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         crate::config::non_negative("lr", lr)?;
+        crate::config::within::<F>("lr", lr)?;
         self.config.layer.lr = lr;
         self.optimizer = Optimizer::sgd(lr);
         Ok(())
@@ -179,7 +180,7 @@ impl<F: Float> OnlineTrainer<F> {
         match self
             .stages
             .iter()
-            .position(|stage| !stage.synapses.all_finite())
+            .position(|stage| !stage.synapses.within() && !stage.synapses.all_finite())
         {
             None => Ok(()),
             Some(l) => Err(Error::NonFiniteWeights {
@@ -188,16 +189,18 @@ impl<F: Float> OnlineTrainer<F> {
         }
     }
 
-    /// As `check_weights`, but looks at the weights only where it is not certain without.
+    /// As `check_weights`, and remembers that nothing is wrong.
     fn check_changed(&mut self) -> Result<(), Error> {
-        if self.stages.iter().all(|stage| stage.synapses.within()) {
-            return Ok(());
-        }
         self.check_weights()?;
         self.stages
             .iter_mut()
             .for_each(|stage| stage.synapses.checked(true));
         Ok(())
+    }
+
+    /// A copy without what is only a matter of when it is worked off: nothing here is.
+    fn caught_up(&self) -> Self {
+        self.clone()
     }
 
     /// Whatever is known of the weights is of others than these.

@@ -90,7 +90,7 @@ impl<F: Float> EpropTrainer<F> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         valid_size("n_outputs", n_outputs)?;
-        config.validate()?;
+        config.validate_for::<F>()?;
         if config.batch_size != 1 {
             return Err(Error::value(
                 "batch_size",
@@ -177,6 +177,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         crate::config::non_negative("lr", lr)?;
+        crate::config::within::<F>("lr", lr)?;
         self.config.lr = lr;
         self.optimizer = Optimizer::sgd(lr);
         Ok(())
@@ -199,7 +200,7 @@ impl<F: Float> EpropTrainer<F> {
         self.schedule.reset();
     }
 
-    /// Whether all weights are finite.
+    /// Whether all weights are finite: known without a look at them, unless learning has driven something far out.
     ///
     /// # Errors
     /// [`Error::NonFiniteWeights`] names the matrix.
@@ -211,6 +212,9 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn check_weights(&self) -> Result<(), Error> {
+        if self.synapses.within() && self.readout.within() {
+            return Ok(());
+        }
         let flawed = |matrix: &'static str| {
             Err(Error::NonFiniteWeights {
                 matrix: matrix.into(),
@@ -228,15 +232,19 @@ impl<F: Float> EpropTrainer<F> {
         Ok(())
     }
 
-    /// As `check_weights`, but looks at the weights only where it is not certain without.
+    /// As `check_weights`, and remembers that nothing is wrong.
     pub(crate) fn check_changed(&mut self) -> Result<(), Error> {
-        if self.synapses.within() && self.readout.within() {
-            return Ok(());
-        }
         self.check_weights()?;
         self.synapses.checked();
         self.readout.checked(true);
         Ok(())
+    }
+
+    /// A copy without what is only a matter of when it is worked off.
+    fn caught_up(&self) -> Self {
+        let mut twin = self.clone();
+        twin.synapses.catch_up();
+        twin
     }
 
     /// Whatever is known of the weights is of others than these.
@@ -402,6 +410,7 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
                 .loss
                 .evaluate(self.readout.y(), &self.target, &mut self.err)
         });
+        let at_once = self.at_once();
         let r = self.regulariser.step(self.neuron.padded_z());
         if self.synapses.wants_signal() {
             let b = self.feedback.backward(self.readout.backward());
@@ -412,7 +421,6 @@ impl<F: Float> Network<F> for EpropTrainer<F> {
             l: &self.l,
             r,
         };
-        let at_once = self.schedule.every_step() && self.synapses.engine() != Engine::Block;
         let apply = at_once.then_some(self.optimizer);
         self.synapses.learn(
             &self.sources.get(),

@@ -73,7 +73,7 @@ impl<F: Float> BatchTrainer<F> {
         crate::config::valid_size("n_inputs", n_inputs)?;
         crate::config::valid_size("n_neurons", n_neurons)?;
         crate::config::valid_size("n_outputs", n_outputs)?;
-        config.validate()?;
+        config.validate_for::<F>()?;
         let schedule = Schedule::new(config.update_every);
         let batch_size = config.batch_size;
         let mut first =

@@ -181,7 +181,7 @@ impl<F: Float> BatchTrainer<F> {
         }
         let mut from = 0;
         while from < n_steps {
-            let until = n_steps.min(from.saturating_add(self.schedule.until_due()));
+            let until = n_steps.min(from.saturating_add(self.schedule.until_update()));
             let threads = self.threads_for(until - from);
             let rows = outputs
                 .as_mut()

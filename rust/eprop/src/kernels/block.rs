@@ -124,6 +124,7 @@ kernel! {
     fn gather<const W>(block: Gather<'_, F>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
         let sources = block.start.len() - 1;
         assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
+        assert!(block.start.is_sorted());
         let last = block.at[..block.start[sources] as usize].iter().fold(0, |last, &u| last.max(u));
         assert!((last as usize + 1) * W <= block.q.len());
         let mut from = block.start[0] as usize;

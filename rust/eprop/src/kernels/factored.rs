@@ -90,6 +90,9 @@ struct Row<'a, F> {
     /// Nothing happened in no block: zeros, and a `k` of 1.
     silence: Silence<'a, F>,
     zt: F,
+    /// The unit in which the neuron is that the source itself is, with a 0 at its place: there is no synapse.
+    own: usize,
+    mask: [F; UNIT],
 }
 
 impl<'a, F: Float> Row<'a, F> {
@@ -121,11 +124,15 @@ impl<'a, F: Float> Row<'a, F> {
                 )
             }
         };
+        let mut mask = [F::ONE; UNIT];
+        mask[visit.own % UNIT] = F::ZERO;
         Self {
             visit,
             start,
             silence,
             zt,
+            own: visit.own / UNIT * UNIT,
+            mask,
         }
     }
 }
@@ -166,6 +173,12 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
                     ra[l] -= I::fma(s[l], rc[l], t[l] * row.zt);
                     rc[l] = I::fma(k, rc[l], x[l] * row.zt);
                 }
+                if j == row.own {
+                    for l in 0..UNIT {
+                        ra[l] *= row.mask[l];
+                        rc[l] *= row.mask[l];
+                    }
+                }
                 for l in 0..UNIT {
                     sa[l] = I::fma(row.visit.value, ra[l], sa[l]);
                     sc[l] = I::fma(row.visit.value, rc[l], sc[l]);
@@ -179,20 +192,10 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
             *cut_mut(sum_c, j) = sc;
         }
     }
-    for Row {
-        visit,
-        start,
-        silence,
-        zt,
-    } in rows
-    {
-        let own = visit.own;
-        if own < sum_a.len() {
-            // The pass made the row catch up at the neuron's own place, too, where there is no synapse: what that sent is taken back.
-            sum_a[own] += visit.value * (silence.t[own] * *zt);
-            sum_c[own] -= visit.value * (silence.x[own] * *zt);
-            a[start + own] = F::ZERO;
-            c[start + own] = F::ZERO;
+    for row in rows {
+        if row.visit.own < sum_a.len() {
+            a[row.start + row.visit.own] = F::ZERO;
+            c[row.start + row.visit.own] = F::ZERO;
         }
     }
 }

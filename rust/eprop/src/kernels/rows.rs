@@ -268,6 +268,7 @@ kernel! {
     /// `to_i = sum_j rows_ij x_j`: as many rows as `to`, each as long as `x`; lanes of [`UNIT`] are summed last.
     fn dot_rows(rows: &[F], x: &[F], to: &mut [F]) {
         let stride = x.len();
+        assert!(stride > 0 && stride % UNIT == 0);
         for (to, row) in to.iter_mut().zip(rows.chunks_exact(stride)) {
             let mut acc = [F::ZERO; UNIT];
             for j in (0..stride).step_by(UNIT) {

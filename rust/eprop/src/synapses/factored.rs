@@ -14,7 +14,7 @@ use super::pending::Pending;
 use super::{Filters, Synapses};
 use crate::aligned::Aligned;
 use crate::feedback::{Backward, Signal};
-use crate::kernels::{self, FactorsMut, Silence, SilenceMut, StepScales, Visit};
+use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::optimizer::Optimizer;
 use crate::persist::Persist;
 use crate::sources::Sources;
@@ -173,7 +173,8 @@ impl<F: Float> Factored<F> {
             return;
         }
         // Copies catch up: a row itself does so once, or its weights would be rounded twice.
-        let (mut w, mut c) = (self.row(), self.row());
+        let mut w = core::mem::take(&mut self.sum_a);
+        let mut c = core::mem::take(&mut self.sum_c);
         for source in 0..self.seen.len() {
             if self.seen[source] == NEVER {
                 continue;
@@ -190,6 +191,7 @@ impl<F: Float> Factored<F> {
                 pending.fold(source, &c, zt, own);
             }
         }
+        (self.sum_a, self.sum_c) = (w, c);
         if let Some(pending) = &mut self.pending {
             pending.clear_factors();
         }
@@ -303,30 +305,44 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    /// `Y` of the weights' factors, after they or `X1` have changed on their own.
-    fn respond(&mut self) {
-        Pending::response(
-            &mut self.s,
-            &mut self.t,
-            &mut self.x1,
-            &self.none,
-            &mut self.y,
-        );
+    /// Rows as they are, whoever waited and for however long.
+    pub(crate) fn catch_up_all(&mut self) {
+        for source in 0..self.seen.len() {
+            self.catch_up(source);
+            self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
+        }
+        self.past.len = 0;
+        self.block = 0;
     }
 
-    fn read_all(&self) -> (Vec<F>, Vec<F>) {
-        let p = self.seen.len();
-        let (mut weights, mut traces) = (
-            Vec::with_capacity(p * self.n),
-            Vec::with_capacity(p * self.n),
-        );
+    /// `Y` of the weights' factors, made by a step in which nothing happens.
+    fn respond(&mut self) {
+        let nothing = StepScales {
+            alpha: F::ZERO,
+            grow: F::ZERO,
+            learn: F::ZERO,
+            eta: F::ZERO,
+        };
+        let factors = FactorsMut {
+            x1: &mut self.x1,
+            s: &mut self.s,
+            t: &mut self.t,
+            y: &mut self.y,
+        };
+        kernels::step_factors(nothing, &self.none, &[], &[], factors);
+    }
+
+    /// Shows `W` and `e_bar` of every source, padded.
+    fn read_each(&self, mut see: impl FnMut(&[F], &[F])) {
         let (mut w, mut e_bar) = (self.row(), self.row());
-        for source in 0..p {
+        for source in 0..self.seen.len() {
             self.read(source, &mut w, &mut e_bar);
-            weights.extend_from_slice(&w[..self.n]);
-            traces.extend_from_slice(&e_bar[..self.n]);
+            see(&w, &e_bar);
         }
-        (weights, traces)
+    }
+
+    fn unpadded(&self) -> Vec<F> {
+        Vec::with_capacity(self.seen.len() * self.n)
     }
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i`.
@@ -397,7 +413,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
             x: &self.past.x,
             k: &self.past.k,
         };
-        let factors = Pending::factors(&self.y, &self.x1, &self.none);
+        let factors = Factors {
+            y: &self.y,
+            x1: &self.x1,
+            none: &self.none,
+        };
         kernels::follow_spikes(
             &mut self.a,
             &mut self.c,
@@ -476,7 +496,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn settle(&mut self, _: Backward<'_, F>) {}
 
     fn weights(&self) -> Vec<F> {
-        self.read_all().0
+        let mut weights = self.unpadded();
+        self.read_each(|w, _| weights.extend_from_slice(&w[..self.n]));
+        weights
     }
 
     fn set_weights(&mut self, first_source: usize, rows: &[F]) {
@@ -492,7 +514,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     fn eligibility(&self) -> Vec<F> {
-        self.read_all().1
+        let mut traces = self.unpadded();
+        self.read_each(|_, e_bar| traces.extend_from_slice(&e_bar[..self.n]));
+        traces
     }
 
     fn z_bar(&self) -> Vec<F> {
@@ -507,7 +531,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     fn all_finite(&self) -> bool {
-        kernels::all_finite(&self.weights())
+        let mut finite = true;
+        self.read_each(|w, _| finite &= kernels::all_finite(w));
+        finite
     }
 
     /// Within the limit, `|S C|` and `|T zt|` are at most 1e9 times numbers that are themselves sums of at most 1e18: an update cannot have
@@ -570,10 +596,13 @@ impl<F: Float> Persist for Factored<F> {
         learned.load(bytes)?;
         self.learned = learned != 0;
         self.within = false;
-        let waits = |&seen: &u64| {
-            seen == NEVER || seen <= self.block && self.block - seen <= self.past.len as u64
-        };
-        if !self.seen.iter().all(waits) {
+        // At rest nobody has waited as long as `PATIENCE`.
+        let longest = self.past.len.min(PATIENCE - 1) as u64;
+        let waits =
+            |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= longest;
+        // Far below what a counter can reach, and far above what any stream does.
+        let counted = self.block < NEVER / 2 && self.steps < NEVER / 2;
+        if !counted || !self.seen.iter().all(waits) {
             return Err(Error::State {
                 reason: "sources of blocks that are not kept".into(),
             });

@@ -109,6 +109,7 @@ impl<F: Float> FeedForward<F> {
         current.fill(F::ZERO);
         let stride = self.stride();
         let up = self.up[self.u()] * self.zeta;
+        let limit = F::cast(LIMIT);
         let mut sum_zt = F::ZERO;
         for (source, s) in sources.all() {
             let zt = &mut self.zt[source as usize];
@@ -122,6 +123,7 @@ impl<F: Float> FeedForward<F> {
                 kernels::add_row(-shift, &self.v, &mut self.h[row]);
             }
             *zt += shift;
+            self.finite &= !self.at_once || zt.abs() <= limit;
         }
         if sum_zt != F::ZERO {
             kernels::add_row(-sum_zt, &self.v, current);

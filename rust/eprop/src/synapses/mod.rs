@@ -248,6 +248,13 @@ impl<F: Float> Form<F> {
         }
     }
 
+    /// Without what is only a matter of when it is worked off.
+    pub(crate) fn catch_up(&mut self) {
+        if let Self::Factored(factored) = self {
+            factored.catch_up_all();
+        }
+    }
+
     pub(crate) fn engine(&self) -> Engine {
         match self {
             Self::Textbook(_) => Engine::Textbook,

@@ -1,12 +1,12 @@
 //! A gradient that waits, in the factored form: where weights rest for a few steps, fewer than a base block has.
 //!
 //! `dE/dW = G + S C + T zt`, with factors of its own beside those of the weights and a row `G` per source, which is 0 but for sources
-//! that fired since the last update: an update, too, costs a row for each of those, and nothing that has the size of the network.
+//! that fired since the last update: an update, too, costs a row for each of those, and not a pass over all synapses.
 
 use alloc::vec::Vec;
 
 use crate::aligned::Aligned;
-use crate::kernels::{self, Factors, FactorsMut, StepScales};
+use crate::kernels::{self, FactorsMut, StepScales};
 use crate::persist::Persist;
 use crate::{Error, Float};
 
@@ -131,25 +131,9 @@ impl<F: Float> Pending<F> {
         }
         self.clear_factors();
     }
-
-    /// `Y` of given factors and responses: what a spike takes from a row.
-    pub(super) fn response(s: &mut [F], t: &mut [F], x1: &mut [F], none: &[F], y: &mut [F]) {
-        let nothing = StepScales {
-            alpha: F::ZERO,
-            grow: F::ZERO,
-            learn: F::ZERO,
-            eta: F::ZERO,
-        };
-        kernels::step_factors(nothing, none, &[], &[], FactorsMut { x1, s, t, y });
-    }
-
-    /// What spikes meet.
-    pub(super) fn factors<'a>(y: &'a [F], x1: &'a [F], none: &'a [F]) -> Factors<'a, F> {
-        Factors { y, x1, none }
-    }
 }
 
-/// `Y` is made again by whoever loads the responses.
+/// Rows that are not 0 only.
 impl<F: Float> Persist for Pending<F> {
     fn save(&self, out: &mut Vec<u8>) {
         self.s.save(out);
