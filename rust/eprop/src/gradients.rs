@@ -123,6 +123,16 @@ impl<F: Float> Gradients<F> {
 }
 
 impl<F: Float> GradientRun<EpropTrainer<F>> {
+    /// Whether `piece` would take these steps.
+    pub(crate) fn check(
+        &self,
+        inputs: Inputs<'_, F>,
+        targets: ArrayView2<'_, F>,
+        mask: Option<ArrayView1<'_, bool>>,
+    ) -> Result<(), Error> {
+        self.twin.check_sequence(inputs, targets, mask)
+    }
+
     /// The gradient of all pieces together. Example: [`GradientRun`].
     pub fn finish(mut self) -> Gradients<F> {
         let twin = &mut self.twin;

@@ -258,6 +258,7 @@ pub(crate) fn train_piece<F: Float>(
     if let Some(outputs) = &outputs {
         check_room("outputs", outputs, inputs.n_steps(), network.n_outputs())?;
     }
+    check_tally(network, tally)?;
     train_checked(network, inputs, targets, mask, outputs, tally);
     Ok(())
 }
@@ -314,6 +315,19 @@ pub(crate) fn predict_checked<F: Float>(
             copy_row(spikes, t, network.spikes());
         }
     }
+}
+
+/// Sums of another network would count spikes of neurons that are not there.
+pub(crate) fn check_tally<F: Float>(network: &impl Network<F>, tally: &Tally) -> Result<(), Error> {
+    let mut n = 0;
+    network.all_fired(&mut |group, _| n += group);
+    let counted = tally.spike_counts.len();
+    if counted == n {
+        return Ok(());
+    }
+    let expected = alloc::format!("the sums of a network of {n} neurons");
+    let got = alloc::format!("those of {counted}");
+    Err(Error::value("tally", expected, got))
 }
 
 fn check_room<F: Float>(

@@ -303,6 +303,58 @@ fn what_is_rejected_changes_nothing() {
 }
 
 #[test]
+fn the_tally_of_another_batch_is_an_error() {
+    let of = |batch_size| Config {
+        batch_size,
+        ..Config::default()
+    };
+    let mut trainer = batch(&of(3));
+    let before = trainer.clone();
+    let data = Data::new(3, 9, 1);
+    let mut few = batch(&of(2)).tally();
+    let error = "tally: expected 3 streams, got 2";
+    let got = trainer.train_piece(&data.streams(), None, &mut few);
+    assert_eq!(got.unwrap_err().to_string(), error);
+    let got = trainer.train_last_piece(&data.streams(), None, &mut few);
+    assert_eq!(got.unwrap_err().to_string(), error);
+    let smaller = BatchTrainer::<f64>::new(N_INPUTS, 11, N_OUTPUTS, of(3)).unwrap();
+    let got = trainer.train_piece(&data.streams(), None, &mut smaller.tally());
+    assert_eq!(
+        got.unwrap_err().to_string(),
+        "tally: expected the sums of a network of 12 neurons, got those of 11 in stream 0"
+    );
+    assert!(trainer.state_equal(&before));
+}
+
+#[test]
+fn a_gradient_takes_in_all_streams_alike_or_none() {
+    let trainer = batch(&Config {
+        batch_size: 3,
+        ..Config::default()
+    });
+    let (data, short) = (Data::new(3, 9, 1), Data::new(3, 8, 1));
+    let mut flawed = Data::new(3, 9, 1);
+    flawed.x[(2, 4, 1)] = f64::NAN;
+    let mixed = [data.streams()[0], short.streams()[1], data.streams()[2]];
+    let mut run = trainer.gradient_run();
+    for (streams, error) in [
+        (&data.streams()[..2], "streams: expected 3 streams, got 2"),
+        (
+            &mixed,
+            "streams: expected streams of one length, got 9 and 8 steps",
+        ),
+        (
+            &flawed.streams(),
+            "inputs: expected finite values, got NaN at index (4, 1) in stream 2",
+        ),
+    ] {
+        assert_eq!(run.piece(streams).unwrap_err().to_string(), error);
+    }
+    run.piece(&data.streams()).unwrap();
+    assert_eq!(run.finish(), trainer.gradients(&data.streams()).unwrap());
+}
+
+#[test]
 fn memory_is_flat_and_weights_are_there_once() {
     let of = |batch_size| {
         let config = Config {

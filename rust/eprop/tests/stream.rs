@@ -1,8 +1,8 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, ResetMechanism, Surrogate, TrainOptions,
-    UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, ResetMechanism, StackConfig,
+    Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, s};
 use proptest::prelude::*;
@@ -138,6 +138,35 @@ fn rejected_input_changes_nothing() {
         "inputs: expected shape (T, 20), got (20, 2)"
     );
     assert_eq!(trainer.to_bytes(), before);
+}
+
+#[test]
+fn the_tally_of_another_network_is_an_error() {
+    let new = |n| EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, Config::default()).unwrap();
+    let (mut trainer, smaller) = (new(30), new(29));
+    let before = trainer.clone();
+    let (x, y) = data(9, 1);
+    let error = trainer
+        .train_piece(x.view(), y.view(), None, None, &mut smaller.tally())
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tally: expected the sums of a network of 30 neurons, got those of 29"
+    );
+    assert!(trainer.state_equal(&before));
+
+    let stack = |sizes: &[usize]| OnlineTrainer::<f32>::new(sizes, StackConfig::default()).unwrap();
+    let mut trainer = stack(&[N_INPUTS, 7, N_OUTPUTS]);
+    let before = trainer.clone();
+    let mut tally = stack(&[N_INPUTS, N_OUTPUTS]).tally();
+    let error = trainer
+        .train_piece(x.view(), y.view(), None, None, &mut tally)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tally: expected the sums of a network of 9 neurons, got those of 2"
+    );
+    assert!(trainer.state_equal(&before));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use ndarray::ArrayViewMut3;
 
 use super::BatchTrainer;
-use super::stream::Stream;
+use super::stream::{BatchTally, Stream};
 use crate::error::Dim;
 use crate::sequence;
 use crate::{EpropTrainer, Error, Float, Inputs, parallel};
@@ -24,7 +24,10 @@ impl<F: Float> BatchTrainer<F> {
     /// ```
     pub fn check_sequence(&self, streams: &[Stream<'_, F>]) -> Result<(), Error> {
         self.check_count("inputs", streams.len())?;
-        same_length(streams.iter().map(|stream| stream.inputs.n_steps()))?;
+        same_length(
+            "inputs",
+            streams.iter().map(|stream| stream.inputs.n_steps()),
+        )?;
         self.check_all(streams, |network, stream| {
             sequence::check_sequence(network, stream.inputs, stream.targets, stream.mask)
         })
@@ -36,7 +39,7 @@ impl<F: Float> BatchTrainer<F> {
     /// [`Error::Shape`], [`Error::Value`].
     pub fn check_inputs(&self, inputs: &[Inputs<'_, F>]) -> Result<(), Error> {
         self.check_count("inputs", inputs.len())?;
-        same_length(inputs.iter().map(Inputs::n_steps))?;
+        same_length("inputs", inputs.iter().map(Inputs::n_steps))?;
         self.check_all(inputs, |network, inputs| inputs.check(network.n_inputs()))
     }
 
@@ -59,15 +62,16 @@ impl<F: Float> BatchTrainer<F> {
     }
 
     pub(super) fn check_count(&self, argument: &'static str, got: usize) -> Result<(), Error> {
-        let streams = self.streams.len();
-        if got == streams {
-            return Ok(());
+        count(argument, self.streams.len(), got)
+    }
+
+    /// Sums for every stream, and for every neuron of it.
+    pub(super) fn check_tally(&self, tally: &BatchTally) -> Result<(), Error> {
+        self.check_count("tally", tally.0.len())?;
+        for (b, (stream, tally)) in self.streams.iter().zip(&tally.0).enumerate() {
+            sequence::check_tally(stream, tally).map_err(|error| in_stream(error, b))?;
         }
-        Err(Error::value(
-            argument,
-            alloc::format!("{streams} streams"),
-            got,
-        ))
+        Ok(())
     }
 
     pub(super) fn check_room(
@@ -104,13 +108,24 @@ pub(super) fn in_stream(error: Error, b: usize) -> Error {
     }
 }
 
-fn same_length(mut lengths: impl Iterator<Item = usize>) -> Result<(), Error> {
+pub(super) fn count(argument: &'static str, streams: usize, got: usize) -> Result<(), Error> {
+    if got == streams {
+        return Ok(());
+    }
+    let expected = alloc::format!("{streams} streams");
+    Err(Error::value(argument, expected, got))
+}
+
+pub(super) fn same_length(
+    argument: &'static str,
+    mut lengths: impl Iterator<Item = usize>,
+) -> Result<(), Error> {
     let first = lengths.next().unwrap_or(0);
     match lengths.find(|&n| n != first) {
         None => Ok(()),
         Some(other) => {
             let got = alloc::format!("{first} and {other} steps");
-            Err(Error::value("inputs", "streams of one length", got))
+            Err(Error::value(argument, "streams of one length", got))
         }
     }
 }

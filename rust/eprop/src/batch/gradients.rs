@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::BatchTrainer;
+use super::check::{count, in_stream, same_length};
 use super::stream::Stream;
 use crate::gradients::{GradientRun, Gradients};
 use crate::{EpropTrainer, Error, Float, parallel};
@@ -62,8 +63,17 @@ impl<F: Float> BatchGradientRun<F> {
     /// Takes in the next steps of every stream. Example: [`BatchTrainer::gradient_run`].
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
     pub fn piece(&mut self, streams: &[Stream<'_, F>]) -> Result<(), Error> {
+        count("streams", self.runs.len(), streams.len())?;
+        same_length(
+            "streams",
+            streams.iter().map(|stream| stream.inputs.n_steps()),
+        )?;
+        for (b, (run, stream)) in self.runs.iter().zip(streams).enumerate() {
+            run.check(stream.inputs, stream.targets, stream.mask)
+                .map_err(|error| in_stream(error, b))?;
+        }
         let mut results = alloc::vec![Ok(()); streams.len()];
         let jobs = self
             .runs

@@ -179,6 +179,7 @@ impl<F: Float> BatchTrainer<F> {
         if let Some(outputs) = &outputs {
             self.check_room("outputs", outputs, n_steps, self.n_outputs())?;
         }
+        self.check_tally(tally)?;
         let mut from = 0;
         while from < n_steps {
             let until = n_steps.min(from.saturating_add(self.schedule.until_update()));
