@@ -138,11 +138,12 @@ choice! {
     /// ```
     pub enum Engine as "engine" {
         /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, and its time
-        /// constants so short, that factors cost more.
+        /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
+        /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
         /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
         Factored = "factored",
-        /// One row addition per spike; weights that rest for longer.
+        /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",
     }
 }
