@@ -175,7 +175,11 @@ for any other build a new trainer: EpropTrainer(...)
 
     @property
     def W_in(self) -> Array:
-        """Input weights (N, n_inputs)."""
+        """Input weights (N, n_inputs).
+
+        Assigning folds what the engine holds in factors for good. Traces and all other weights stay, but may be rounded in
+        their last places; later bits are those of the assigned weights, even if these are what was just read.
+        """
         return self._core.W_in  # type: ignore[no-any-return]
 
     @W_in.setter
@@ -184,7 +188,11 @@ for any other build a new trainer: EpropTrainer(...)
 
     @property
     def W_rec(self) -> Array:
-        """Recurrent weights (N, N), to by from; the diagonal is 0."""
+        """Recurrent weights (N, N), to by from; the diagonal is 0.
+
+        Assigning folds what the engine holds in factors for good. Traces and all other weights stay, but may be rounded in
+        their last places; later bits are those of the assigned weights, even if these are what was just read.
+        """
         return self._core.W_rec  # type: ignore[no-any-return]
 
     @W_rec.setter
@@ -193,7 +201,11 @@ for any other build a new trainer: EpropTrainer(...)
 
     @property
     def W_out(self) -> Array:
-        """Readout weights (O, N)."""
+        """Readout weights (O, N).
+
+        Assigning folds what the readouts hold in factors for good. Traces and all other weights stay; later bits are
+        those of the assigned weights, even if these are what was just read.
+        """
         return self._core.W_out  # type: ignore[no-any-return]
 
     @W_out.setter

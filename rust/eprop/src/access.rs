@@ -140,6 +140,9 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
     ///
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay, but may be rounded in their last places; later bits
+    /// are those of the assigned weights, even if these are what was just read.
+    ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
     pub fn set_w_in(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
@@ -149,6 +152,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// Assigns the recurrent weights (N, N).
+    ///
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay, but may be rounded in their last places; later bits
+    /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0.
@@ -180,6 +186,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// Assigns the readout weights (O, N).
+    ///
+    /// What the readouts hold in factors is folded for good. Traces and all other weights stay; later bits are those of the assigned weights, even
+    /// if these are what was just read.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.

@@ -87,7 +87,7 @@ impl<'a, F: Float> Inputs<'a, F> {
     /// The inputs of step `t`.
     ///
     /// # Panics
-    /// Where there is no step `t`.
+    /// Where there is no step `t`; of events also where the starts fall at it, or lie beyond `units` or `values`. What a trainer takes has none of that.
     ///
     /// ```
     /// use eprop::{Input, Inputs};
