@@ -177,8 +177,8 @@ for any other build a new trainer: EpropTrainer(...)
     def W_in(self) -> Array:
         """Input weights (N, n_inputs).
 
-        Assigning folds what the engine holds in factors for good. Traces and all other weights stay, but may be rounded in
-        their last places; later bits are those of the assigned weights, even if these are what was just read.
+        Assigning folds what the engine holds in factors for good. Traces and all other weights stay as they read;
+        later bits are those of the assigned weights, even if these are what was just read.
         """
         return self._core.W_in  # type: ignore[no-any-return]
 
@@ -190,8 +190,8 @@ for any other build a new trainer: EpropTrainer(...)
     def W_rec(self) -> Array:
         """Recurrent weights (N, N), to by from; the diagonal is 0.
 
-        Assigning folds what the engine holds in factors for good. Traces and all other weights stay, but may be rounded in
-        their last places; later bits are those of the assigned weights, even if these are what was just read.
+        Assigning folds what the engine holds in factors for good. Traces and all other weights stay as they read;
+        later bits are those of the assigned weights, even if these are what was just read.
         """
         return self._core.W_rec  # type: ignore[no-any-return]
 

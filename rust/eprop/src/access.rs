@@ -140,7 +140,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay, but may be rounded in their last places; later bits
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the recurrent weights (N, N).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay, but may be rounded in their last places; later bits
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors

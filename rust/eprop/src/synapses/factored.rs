@@ -281,27 +281,11 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    /// All rows as they are now, factors 0.
+    /// All rows as they are now, factors 0: with the bits that reading shows.
     fn fold(&mut self) {
-        self.fold_pending();
+        self.end_block(F::ONE, F::ONE);
         for source in 0..self.seen.len() {
             self.catch_up(source);
-            if self.seen[source] == NEVER {
-                continue;
-            }
-            let row = source * self.stride()..(source + 1) * self.stride();
-            let (a, c) = (&mut self.a[row.clone()], &mut self.c[row]);
-            let now = Silence {
-                s: &self.s,
-                t: &self.t,
-                x: &self.x1,
-                k: F::ONE,
-            };
-            kernels::catch_up(now, self.zt[source], a, c);
-            self.clear_own(source);
-        }
-        for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
-            row.fill(F::ZERO);
         }
     }
 
