@@ -67,13 +67,14 @@ impl<F: Float> Neuron<F> {
             refractory: &mut self.refractory,
         };
         step_neurons(self.membrane, self.zeta, current, neurons);
-        // Beyond the last neuron there is none.
-        self.psi[self.n..].fill(F::ZERO);
-        self.z[self.n..].fill(F::ZERO);
         self.list();
     }
 
+    /// Beyond the last neuron there is none; of the others, who fired.
     fn list(&mut self) {
+        for row in [&mut self.v, &mut self.z, &mut self.psi] {
+            row[self.n..].fill(F::ZERO);
+        }
         self.n_fired = nonzeros(&self.z[..self.n], &mut self.fired);
     }
 
@@ -129,9 +130,6 @@ impl<F: Float> Persist for Neuron<F> {
         self.z.load(bytes)?;
         self.psi.load(bytes)?;
         self.refractory.load(bytes)?;
-        for row in [&mut self.v, &mut self.z, &mut self.psi] {
-            row[self.n..].fill(F::ZERO);
-        }
         self.list();
         Ok(())
     }
