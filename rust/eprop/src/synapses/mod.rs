@@ -6,20 +6,16 @@ mod batch;
 mod block;
 mod factored;
 mod feedforward;
-mod history;
-mod past;
-mod pending;
 #[cfg(test)]
 mod tests;
 mod textbook;
 
 use alloc::vec::Vec;
 
-use block::Block;
-use factored::Factored;
+use block::{Block, Sizes};
+use factored::{Factored, Powers};
 pub(crate) use feedforward::FeedForward;
-use history::Sizes;
-use past::Powers;
+
 use textbook::Textbook;
 
 use crate::aligned::padded;

@@ -1,19 +1,25 @@
 //! The block form (section 3.2): while the weights rest, a step only writes down what happened; the block is worked off as a whole,
 //! one row addition per spike. Nothing is approximated.
 
+mod history;
+mod persist;
+mod scratch;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::history::{History, Sizes, Sorted, tile_width, tiles};
 use super::{Filters, Needs, Synapses, drive_rows};
-use crate::aligned::{Aligned, UNIT};
+use crate::Float;
+use crate::aligned::Aligned;
 use crate::feedback::{Backward, Signal};
 use crate::kernels::{self, Carry, Finish, Gather, Rate, Scan};
 use crate::optimizer::Optimizer;
 use crate::persist::Persist;
 use crate::shared::Shared;
 use crate::sources::Sources;
-use crate::{Error, Float};
+pub(super) use history::Sizes;
+use history::{History, tile_width, tiles};
+pub(super) use scratch::Scratch;
 
 /// Weights, what earlier blocks left, and the history of this one.
 #[derive(Clone, Debug)]
@@ -453,90 +459,5 @@ impl<F: Float> Synapses<F> for Block<F> {
             self.sum_e.fill(F::ZERO);
             self.pending = false;
         }
-    }
-}
-
-impl<F: Float> Persist for Block<F> {
-    fn save(&self, out: &mut Vec<u8>) {
-        self.w.save(out);
-        self.history.save(out);
-        self.steps.save(out);
-        let flags = [self.used, self.carried, self.pending];
-        flags.iter().for_each(|&flag| u32::from(flag).save(out));
-        if self.carried {
-            self.z_bar.save(out);
-            self.e_bar.save(out);
-        }
-        if self.pending {
-            self.g.save(out);
-            self.sum_e.save(out);
-        }
-    }
-
-    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        self.reset();
-        self.w.load(bytes)?;
-        self.finite = kernels::all_finite(&self.w);
-        self.history.load(bytes)?;
-        self.steps.load(bytes)?;
-        for flag in [&mut self.used, &mut self.carried, &mut self.pending] {
-            let mut bit = 0_u32;
-            bit.load(bytes)?;
-            *flag = bit != 0;
-        }
-        if self.carried {
-            self.z_bar.load(bytes)?;
-            self.e_bar.load(bytes)?;
-        }
-        if self.pending {
-            self.g.load(bytes)?;
-            self.sum_e.load(bytes)?;
-        }
-        Ok(())
-    }
-
-    fn numbers(&self) -> usize {
-        let matrices = self.e_bar.len() + self.g.len() + self.sum_e.len();
-        self.history.numbers() + self.z_bar.len() + matrices
-    }
-
-    fn bytes(&self) -> usize {
-        let matrices = self.w.bytes() + self.e_bar.bytes() + self.g.bytes() + self.sum_e.bytes();
-        self.history.bytes() + self.z_bar.bytes() + matrices + self.scratch.bytes()
-    }
-}
-
-/// Buffers of which nothing outlives a call; empty while they are in use.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Scratch<F> {
-    /// A row of one tile per step.
-    q: Aligned<F>,
-    filtered_err: Vec<F>,
-    per_step: Vec<F>,
-    /// `B` of one tile, a row per output.
-    b: Aligned<F>,
-    sorted: Sorted<F>,
-    /// A row of one tile per input.
-    dense: Aligned<F>,
-    dense_q: Aligned<F>,
-}
-
-impl<F: Float> Scratch<F> {
-    fn new(sizes: &Sizes) -> Self {
-        let width = tile_width::<F>().max(UNIT);
-        Self {
-            q: Aligned::zeros(sizes.steps * width),
-            filtered_err: vec![F::ZERO; sizes.steps * sizes.n_outputs],
-            per_step: vec![F::ZERO; sizes.steps],
-            b: Aligned::zeros(sizes.n_outputs * width),
-            sorted: Sorted::new(sizes),
-            dense: Aligned::zeros(sizes.n_inputs * width),
-            dense_q: Aligned::zeros(sizes.steps * width),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let rows = self.q.bytes() + self.b.bytes() + self.dense.bytes() + self.dense_q.bytes();
-        rows + self.filtered_err.bytes() + self.per_step.bytes() + self.sorted.bytes()
     }
 }
