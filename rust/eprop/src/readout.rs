@@ -16,10 +16,7 @@ use crate::feedback::Backward;
 use crate::kernels::{add_row, all_finite, scale_row};
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
-use crate::synapses::base_block;
-
-/// Factors below this cannot have driven finite weights out of the finite range.
-const LIMIT: f64 = 1e9;
+use crate::synapses::{LIMIT, base_block};
 
 /// O leaky readouts of N neurons. Matrices have a padded row of N per readout.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The row operations that the time goes into: the only unsafe code of the crate, beside [`crate::aligned`].
+//! The row operations that the time goes into: the only unsafe code of the crate.
 //! Each kernel is a safe function, written once, compiled for each instruction set, dispatched at run time.
 #![allow(
     unsafe_code,

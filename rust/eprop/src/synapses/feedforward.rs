@@ -8,7 +8,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::base_block;
+use super::{LIMIT, base_block};
 use crate::Float;
 use crate::aligned::{Aligned, padded};
 use crate::config::{LayerConfig, decay};
@@ -16,9 +16,6 @@ use crate::kernels;
 use crate::optimizer::Optimizer;
 use crate::persist::persist;
 use crate::sources::Sources;
-
-/// Factors below this cannot have driven finite weights out of the finite range.
-const LIMIT: f64 = 1e9;
 
 /// Weights from P sources to N neurons and the trace of the sources.
 #[derive(Clone, Debug)]

@@ -128,6 +128,9 @@ pub(crate) enum Form<F> {
     Block(Block<F>),
 }
 
+/// Factors below this, of weights or readouts, cannot have driven finite weights out of the finite range: see `Synapses::within`.
+pub(crate) const LIMIT: f64 = 1e9;
+
 /// Steps to a base block: at most 1.5 of the time constant, so that powers of the decay stay near 1 and no digits are lost.
 pub(crate) fn base_block(tau_in_steps: f64) -> usize {
     /// Longer blocks gain nothing more.

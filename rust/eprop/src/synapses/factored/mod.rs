@@ -18,7 +18,7 @@ use pending::Pending;
 
 pub(super) use past::Powers;
 
-use super::{Filters, Synapses};
+use super::{Filters, LIMIT, Synapses};
 use crate::Float;
 use crate::aligned::Aligned;
 use crate::feedback::{Backward, Signal};
@@ -28,9 +28,6 @@ use crate::sources::Sources;
 
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
 const NEVER: u64 = u64::MAX;
-/// Factors below this cannot have driven finite weights out of the finite range: see `within`.
-const LIMIT: f64 = 1e9;
-
 /// The rows of every source and the factors of every neuron.
 #[derive(Clone, Debug)]
 pub(crate) struct Factored<F> {
