@@ -7,7 +7,7 @@ use eprop::{
     UpdateEvery,
 };
 use eprop_benches::{LR, N_OUTPUTS, SIZES, analog, network, spikes};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 const N_STEPS: usize = 200;
 /// One input array and the network that was calibrated to it.
@@ -132,7 +132,8 @@ fn infer() -> impl FnMut(&Array2<f32>, &mut EpropTrainer<f32>) {
     let mut outputs = Array2::zeros((N_STEPS, N_OUTPUTS));
     move |inputs, trainer| {
         trainer.reset();
-        let predicted = trainer.predict_piece(inputs.view(), outputs.view_mut(), None);
+        let rows = outputs.view_mut().insert_axis(Axis(0));
+        let predicted = trainer.predict_piece(&[inputs.view().into()], rows, None);
         predicted.expect("shapes agree");
     }
 }

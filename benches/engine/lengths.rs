@@ -1,7 +1,7 @@
 //! What a step costs in a long sequence, and whether the process grows meanwhile.
 
-use eprop::{EpropTrainer, UpdateEvery};
-use ndarray::Array2;
+use eprop::{EpropTrainer, Stream, UpdateEvery};
+use ndarray::{Array2, Axis};
 
 use crate::line::Line;
 use crate::timing::least;
@@ -43,7 +43,8 @@ fn infer(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
     let mut outputs = Array2::zeros((PIECE, N_OUTPUTS));
     trainer.reset();
     for _ in 0..length / PIECE {
-        let piece = trainer.predict_piece(work.inputs.view(), outputs.view_mut(), None);
+        let rows = outputs.view_mut().insert_axis(Axis(0));
+        let piece = trainer.predict_piece(&[work.inputs.view().into()], rows, None);
         piece.expect("fits");
     }
 }
@@ -52,8 +53,12 @@ fn learn(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
     trainer.reset();
     let mut tally = trainer.tally();
     for _ in 0..length / PIECE {
-        let (inputs, targets) = (work.inputs.view(), work.targets.view());
-        let piece = trainer.train_piece(inputs, targets, None, None, &mut tally);
+        let stream = Stream {
+            inputs: work.inputs.view().into(),
+            targets: work.targets.view(),
+            mask: None,
+        };
+        let piece = trainer.train_piece(&[stream], None, &mut tally);
         piece.expect("finite");
     }
     trainer.update().expect("finite");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eprop::{Config, Engine, EpropTrainer, TrainOptions, UpdateEvery};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 pub const N_OUTPUTS: usize = 10;
 /// (n_inputs, N, Hz): 2 % of the neurons per step of 1 ms, and 1 % of the largest network, 100 spikes a step.
@@ -91,7 +91,11 @@ impl Work {
     pub fn infer(&self, trainer: &mut EpropTrainer<f32>, outputs: &mut Array2<f32>) {
         trainer.reset();
         trainer
-            .predict_piece(self.inputs.view(), outputs.view_mut(), None)
+            .predict_piece(
+                &[self.inputs.view().into()],
+                outputs.view_mut().insert_axis(Axis(0)),
+                None,
+            )
             .expect("fits");
     }
 

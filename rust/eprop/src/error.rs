@@ -120,6 +120,31 @@ impl Error {
         }
     }
 
+    /// The same, of one of several streams.
+    pub(crate) fn in_stream(self, b: usize) -> Self {
+        match self {
+            Self::Value {
+                argument,
+                expected,
+                got,
+            } => Self::Value {
+                argument,
+                expected,
+                got: format!("{got} in stream {b}"),
+            },
+            Self::Shape {
+                argument,
+                expected,
+                got,
+            } => Self::Shape {
+                argument,
+                expected,
+                got: format!("{got} in stream {b}"),
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn value(
         argument: impl Into<Cow<'static, str>>,
         expected: impl Into<String>,

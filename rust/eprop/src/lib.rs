@@ -4,52 +4,31 @@
 
 extern crate alloc;
 
-mod access;
-mod aligned;
-mod batch;
-mod calibrate;
-mod check;
-mod config;
 mod error;
-mod feedback;
-mod float;
-mod gradients;
-mod init;
-mod input;
+mod face;
 mod kernels;
-mod layer;
-mod loss;
-mod memory;
-mod neuron;
-mod optimizer;
-mod parallel;
-mod persist;
-mod readout;
-mod regulariser;
-mod schedule;
-mod sequence;
-mod shared;
-mod sources;
-mod stack;
-mod stage;
-mod surrogate;
+mod network;
+mod numbers;
+mod options;
+mod parts;
 mod synapses;
-mod trainer;
-mod transpose;
 
-pub use batch::{
-    BatchGradientRun, BatchOutput, BatchPrediction, BatchStep, BatchTally, BatchTrainer, Stream,
-};
-pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use error::Error;
-pub use feedback::Feedback;
-pub use float::Float;
-pub use gradients::{GradientRun, Gradients, StackGradients};
-pub use input::{Input, Inputs};
+pub use face::access::{Matrix, StreamState};
+pub use face::gradients::GradientRun;
+pub use face::lif_layer::OnlineLifLayer;
+pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};
+pub use face::trainer::{BatchStep, EpropTrainer, OnlineTrainer, StepOutput, Trainer};
 pub use kernels::isa::isa;
-pub use layer::OnlineLifLayer;
-pub use loss::Loss;
-pub use sequence::{Activity, Prediction, SequenceOutput, StepOutput, Tally, TrainOptions};
-pub use stack::OnlineTrainer;
-pub use surrogate::Surrogate;
-pub use trainer::EpropTrainer;
+pub use network::gradients::{Gradients, StackGradients};
+pub use network::recurrent::Recurrent;
+pub use network::stack::Stack;
+pub use network::tally::{Activity, Tally};
+pub use network::wiring::Network;
+pub use numbers::Float;
+pub use options::{
+    Config, Engine, Feedback, Gain, LayerConfig, Loss, Optimizer, Reduction, ResetMechanism,
+    StackConfig, Surrogate, UpdateEvery,
+};
+pub use parts::input::{Input, Inputs};
+pub use parts::stream::Stream;

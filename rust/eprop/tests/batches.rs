@@ -1,8 +1,8 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 use eprop::{
-    BatchTrainer, Config, EpropTrainer, Error, Feedback, Gain, Loss, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Loss, Matrix, ResetMechanism, Stream, Surrogate,
+    TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
@@ -93,8 +93,8 @@ impl Data {
     }
 }
 
-fn batch(config: &Config) -> BatchTrainer<f64> {
-    let mut trainer = BatchTrainer::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
+fn batch(config: &Config) -> EpropTrainer<f64> {
+    let mut trainer = EpropTrainer::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
     // Weights at which everything fires.
     let (w_in, w_rec) = (trainer.w_in() * 2.0, trainer.w_rec() * 2.0);
     trainer.set_w_in(w_in.view()).unwrap();
@@ -125,14 +125,14 @@ proptest! {
         let (mut many, mut steps) = (one.clone(), one.clone());
         one.set_n_threads(Some(1)).unwrap();
         many.set_n_threads(Some(threads)).unwrap();
-        let whole = one.train_sequence(&data.streams(), false).unwrap();
+        let whole = one.train_batch(&data.streams(), false).unwrap();
         let mut tally = many.tally();
         for (from, until) in [(0, cut), (cut, t)] {
             let mut outputs = Array3::zeros((config.batch_size, until - from, N_OUTPUTS));
             many.train_piece(&data.piece(from, until), Some(outputs.view_mut()), &mut tally).unwrap();
             prop_assert_eq!(outputs, whole.outputs.slice(s![.., from..until, ..]));
         }
-        let loss = tally.merged().loss();
+        let loss = tally.loss();
         prop_assert!(loss == whole.loss || loss.is_nan() && whole.loss.is_nan());
         prop_assert!(one.state_equal(&many));
         // Step by step with targets everywhere, against a sequence without a mask.
@@ -144,10 +144,10 @@ proptest! {
         if config.readout_bias {
             steps.set_b(one.b().view()).unwrap();
         }
-        one.train_sequence(&unmasked, false).unwrap();
+        one.train_batch(&unmasked, false).unwrap();
         for t in 0..t {
             let x: Vec<_> = unmasked.iter().map(|stream| stream.inputs.step(t)).collect();
-            steps.step(&x, Some(data.y.index_axis(Axis(1), t))).unwrap();
+            steps.step_batch(&x, Some(data.y.index_axis(Axis(1), t))).unwrap();
         }
         prop_assert!(one.state_equal(&steps));
     }
@@ -171,7 +171,7 @@ proptest! {
         single.set_w_rec(trainer.w_rec().view()).unwrap();
         let mut singles = vec![single; config.batch_size];
 
-        let trained = trainer.train_sequence(&data.streams(), true).unwrap();
+        let trained = trainer.train_batch(&data.streams(), true).unwrap();
         let (mut loss, mut n_targets) = (0.0, 0);
         for from in (0..t).step_by(every) {
             let until = t.min(from + every);
@@ -207,10 +207,13 @@ proptest! {
         assert_near(b.view(), expected.view(), "b");
         prop_assert!((trained.loss - loss / n_targets as f64).abs() <= 1e-12 * trained.loss || n_targets == 0);
         for (b, single) in singles.iter().enumerate() {
-            prop_assert_eq!(trainer.spikes().row(b).to_owned(), single.spikes());
+            prop_assert_eq!(trainer.stream(b).unwrap().spikes(), single.spikes());
             let v = single.v().insert_axis(Axis(0));
-            assert_near(trainer.v().slice(s![b..=b, ..]), v.view(), "v");
-            assert_near(trainer.e_bar().index_axis(Axis(0), b), single.e_bar().view(), "e_bar");
+            let got = trainer.stream(b).unwrap().v().insert_axis(Axis(0));
+            assert_near(got.view(), v.view(), "v");
+            let mut e_bar = Array2::zeros(trainer.dim(Matrix::EBar(b)));
+            trainer.read(Matrix::EBar(b), e_bar.view_mut()).unwrap();
+            assert_near(e_bar.view(), single.e_bar().view(), "e_bar");
         }
     }
 
@@ -221,7 +224,7 @@ proptest! {
         let mut single = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, Config { batch_size: 1, ..config.clone() }).unwrap();
         single.set_w_in(trainer.w_in().view()).unwrap();
         single.set_w_rec(trainer.w_rec().view()).unwrap();
-        let sum = trainer.gradients(&data.streams()).unwrap();
+        let sum = trainer.gradients_batch(&data.streams()).unwrap();
         let (mut w_in, mut w_out, mut loss) = (Array2::zeros((N, N_INPUTS)), Array2::zeros((N_OUTPUTS, N)), 0.0);
         for stream in data.streams() {
             let one = single.gradients(stream.inputs, stream.targets, stream.mask).unwrap();
@@ -238,16 +241,16 @@ proptest! {
     fn bytes_and_copies_go_on_alike(config in any_config(), t in 2_usize..40) {
         let data = Data::new(config.batch_size, t, config.seed);
         let mut trainer = batch(&config);
-        trainer.train_sequence(&data.streams(), false).unwrap();
+        trainer.train_batch(&data.streams(), false).unwrap();
         let mut copy = trainer.clone();
-        let mut restored = BatchTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
+        let mut restored = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
         restored.restore(&trainer.to_bytes()).unwrap();
         prop_assert_eq!(restored.memory_bytes(), trainer.memory_bytes());
         for twin in [&mut copy, &mut restored] {
             prop_assert!(twin.state_equal(&trainer));
-            twin.train_sequence(&data.streams(), false).unwrap();
+            twin.train_batch(&data.streams(), false).unwrap();
         }
-        trainer.train_sequence(&data.streams(), false).unwrap();
+        trainer.train_batch(&data.streams(), false).unwrap();
         prop_assert!(copy.state_equal(&trainer) && restored.state_equal(&trainer));
         prop_assert_eq!(copy.memory_bytes(), trainer.memory_bytes());
     }
@@ -259,37 +262,28 @@ fn what_is_rejected_changes_nothing() {
         batch_size: 3,
         ..Config::default()
     };
-    let error = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "batch_size: expected 1 in a trainer of one stream, got 3"
-    );
     let mut trainer = batch(&config);
     let before = trainer.clone();
     let mut data = Data::new(3, 9, 1);
     data.x[(1, 4, 2)] = f64::NAN;
-    let error = trainer.train_sequence(&data.streams(), true).unwrap_err();
+    let error = trainer.train_batch(&data.streams(), true).unwrap_err();
     assert_eq!(
         error.to_string(),
         "inputs: expected finite values, got NaN at index (4, 2) in stream 1"
     );
-    let few = Data::new(2, 9, 1);
-    assert!(matches!(
-        trainer.train_sequence(&few.streams(), true),
-        Err(Error::Value { .. })
-    ));
-    let (long, short) = (Data::new(3, 9, 1), Data::new(3, 8, 1));
-    let mixed = [long.streams()[0], short.streams()[1], long.streams()[2]];
-    let error = trainer.train_sequence(&mixed, true).unwrap_err();
+    let many = Data::new(4, 9, 1);
+    let error = trainer.train_batch(&many.streams(), true).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "inputs: expected streams of one length, got 9 and 8 steps"
+        "inputs: expected 1 to 3 streams (batch_size = 3), got 4"
     );
+    let error = trainer.train_batch(&[], true).unwrap_err();
+    assert!(matches!(error, Error::Value { .. }), "{error}");
     assert!(trainer.set_w_rec(Array2::ones((N, N)).view()).is_err());
     assert!(trainer.state_equal(&before));
     assert_eq!(trainer.memory_bytes(), before.memory_bytes());
     assert!(
-        BatchTrainer::<f64>::new(
+        EpropTrainer::<f64>::new(
             1,
             1,
             1,
@@ -312,16 +306,16 @@ fn the_tally_of_another_batch_is_an_error() {
     let before = trainer.clone();
     let data = Data::new(3, 9, 1);
     let mut few = batch(&of(2)).tally();
-    let error = "tally: expected 3 streams, got 2";
+    let error = "tally: expected 3 streams or more, got 2";
     let got = trainer.train_piece(&data.streams(), None, &mut few);
     assert_eq!(got.unwrap_err().to_string(), error);
     let got = trainer.train_last_piece(&data.streams(), None, &mut few);
     assert_eq!(got.unwrap_err().to_string(), error);
-    let smaller = BatchTrainer::<f64>::new(N_INPUTS, 11, N_OUTPUTS, of(3)).unwrap();
+    let smaller = EpropTrainer::<f64>::new(N_INPUTS, 11, N_OUTPUTS, of(3)).unwrap();
     let got = trainer.train_piece(&data.streams(), None, &mut smaller.tally());
     assert_eq!(
         got.unwrap_err().to_string(),
-        "tally: expected the sums of a network of 12 neurons, got those of 11 in stream 0"
+        "tally: expected the sums of a network of 12 neurons, got those of 11"
     );
     assert!(trainer.state_equal(&before));
 }
@@ -332,17 +326,12 @@ fn a_gradient_takes_in_all_streams_alike_or_none() {
         batch_size: 3,
         ..Config::default()
     });
-    let (data, short) = (Data::new(3, 9, 1), Data::new(3, 8, 1));
+    let data = Data::new(3, 9, 1);
     let mut flawed = Data::new(3, 9, 1);
     flawed.x[(2, 4, 1)] = f64::NAN;
-    let mixed = [data.streams()[0], short.streams()[1], data.streams()[2]];
-    let mut run = trainer.gradient_run();
+    let mut run = trainer.gradient_run(3).unwrap();
     for (streams, error) in [
         (&data.streams()[..2], "streams: expected 3 streams, got 2"),
-        (
-            &mixed,
-            "streams: expected streams of one length, got 9 and 8 steps",
-        ),
         (
             &flawed.streams(),
             "inputs: expected finite values, got NaN at index (4, 1) in stream 2",
@@ -351,7 +340,10 @@ fn a_gradient_takes_in_all_streams_alike_or_none() {
         assert_eq!(run.piece(streams).unwrap_err().to_string(), error);
     }
     run.piece(&data.streams()).unwrap();
-    assert_eq!(run.finish(), trainer.gradients(&data.streams()).unwrap());
+    assert_eq!(
+        run.finish().unwrap(),
+        trainer.gradients_batch(&data.streams()).unwrap()
+    );
 }
 
 #[test]
@@ -362,7 +354,7 @@ fn memory_is_flat_and_weights_are_there_once() {
             update_every: UpdateEvery::Sequence,
             ..Config::default()
         };
-        BatchTrainer::<f32>::new(20, 60, 3, config).unwrap()
+        EpropTrainer::<f32>::new(20, 60, 3, config).unwrap()
     };
     let (two, four, mut eight) = (of(2).memory_bytes(), of(4).memory_bytes(), of(8));
     let weights = 80 * 64 * 4;
@@ -372,7 +364,7 @@ fn memory_is_flat_and_weights_are_there_once() {
     let before = eight.memory_bytes();
     let (x, y) = (Array3::ones((8, 1100, 20)), Array3::zeros((8, 1100, 3)));
     eight
-        .train_sequence(&Stream::of(x.view(), y.view(), None), false)
+        .train_batch(&Stream::of(x.view(), y.view(), None), false)
         .unwrap();
     assert_eq!(eight.memory_bytes(), before);
 }

@@ -2,7 +2,7 @@
 
 use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, ResetMechanism, StackConfig,
-    Surrogate, TrainOptions, UpdateEvery,
+    Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, s};
 use proptest::prelude::*;
@@ -146,8 +146,17 @@ fn the_tally_of_another_network_is_an_error() {
     let (mut trainer, smaller) = (new(30), new(29));
     let before = trainer.clone();
     let (x, y) = data(9, 1);
+    let stream = |x, y| Stream {
+        inputs: x,
+        targets: y,
+        mask: None,
+    };
     let error = trainer
-        .train_piece(x.view(), y.view(), None, None, &mut smaller.tally())
+        .train_piece(
+            &[stream(x.view().into(), y.view())],
+            None,
+            &mut smaller.tally(),
+        )
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -160,7 +169,7 @@ fn the_tally_of_another_network_is_an_error() {
     let before = trainer.clone();
     let mut tally = stack(&[N_INPUTS, N_OUTPUTS]).tally();
     let error = trainer
-        .train_piece(x.view(), y.view(), None, None, &mut tally)
+        .train_piece(&[stream(x.view().into(), y.view())], None, &mut tally)
         .unwrap_err();
     assert_eq!(
         error.to_string(),

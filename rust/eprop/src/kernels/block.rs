@@ -4,10 +4,9 @@
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-use crate::aligned::UNIT;
-use crate::optimizer::Optimizer;
+use crate::numbers::aligned::UNIT;
 
-/// What a scan over a tile reads. `psi` and `Rate::PerStep` hold a row of `W` per step, `b` a row of `W` per output.
+/// What a scan over a tile reads. `psi` and `OnRaw::PerStep` hold a row of `W` per step, `b` a row of `W` per output.
 #[derive(Clone, Copy)]
 pub(crate) struct Scan<'a, F> {
     pub(crate) alpha: F,
@@ -18,12 +17,12 @@ pub(crate) struct Scan<'a, F> {
     pub(crate) filtered_err: &'a [F],
     /// Empty where nothing is learned.
     pub(crate) b: &'a [F],
-    pub(crate) rate: Rate<'a, F>,
+    pub(crate) raw: OnRaw<'a, F>,
 }
 
 /// The coefficients on raw `e`.
 #[derive(Clone, Copy)]
-pub(crate) enum Rate<'a, F> {
+pub(crate) enum OnRaw<'a, F> {
     None,
     /// A row of `W` per step.
     PerStep(&'a [F]),
@@ -52,14 +51,14 @@ kernel! {
             for factor in &mut factor {
                 *factor *= scan.c;
             }
-            match scan.rate {
-                Rate::None => {}
-                Rate::PerStep(rate) => {
+            match scan.raw {
+                OnRaw::None => {}
+                OnRaw::PerStep(rate) => {
                     for (factor, &r) in factor.iter_mut().zip(&rate[u * W..][..W]) {
                         *factor += r;
                     }
                 }
-                Rate::Outer { per_neuron, per_step } => {
+                OnRaw::Outer { per_neuron, per_step } => {
                     for (factor, &r) in factor.iter_mut().zip(&per_neuron[..W]) {
                         *factor = I::fma(r, per_step[u], *factor);
                     }
@@ -111,11 +110,8 @@ pub(crate) enum Finish<'a, F> {
     Add,
     /// They replace what they were made of, and silence what has faded.
     Replace,
-    /// They are a gradient, together with what earlier blocks left: the weights take a step.
-    Descend {
-        optimizer: Optimizer<F>,
-        pending: Option<&'a [F]>,
-    },
+    /// They are a gradient, together with what earlier blocks left: the weights take a step of `eta` times it.
+    Descend { eta: F, pending: Option<&'a [F]> },
 }
 
 kernel! {
@@ -174,14 +170,14 @@ kernel! {
                         to[l] = sum[l].or_silence();
                     }
                 }
-                Finish::Descend { optimizer, pending } => {
+                Finish::Descend { eta, pending } => {
                     if let Some(pending) = pending {
                         for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
                             *sum += g;
                         }
                     }
                     for l in 0..W {
-                        to[l] = optimizer.next(to[l], sum[l]);
+                        to[l] -= eta * sum[l];
                         flaw[l] += F::ZERO * to[l];
                     }
                 }

@@ -3,7 +3,7 @@
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-use crate::aligned::UNIT;
+use crate::numbers::aligned::UNIT;
 
 /// Rows of one pass.
 const GROUP: usize = 4;
@@ -35,7 +35,7 @@ pub(crate) struct Silence<'a, F> {
 
 /// Silences by age, a row of each factor after the other.
 #[derive(Clone, Copy)]
-pub(crate) struct Past<'a, F> {
+pub(crate) struct Silences<'a, F> {
     pub(crate) s: &'a [F],
     pub(crate) t: &'a [F],
     pub(crate) x: &'a [F],
@@ -60,7 +60,7 @@ kernel! {
         a: &mut [F],
         c: &mut [F],
         visits: &[Visit<F>],
-        past: Past<'_, F>,
+        past: Silences<'_, F>,
         factors: Factors<'_, F>,
         sum_a: &mut [F],
         sum_c: &mut [F],
@@ -97,7 +97,13 @@ struct Row<'a, F> {
 
 impl<'a, F: Float> Row<'a, F> {
     #[inline(always)]
-    fn new(visit: Visit<F>, stride: usize, past: &Past<'a, F>, none: &'a [F], len: usize) -> Self {
+    fn new(
+        visit: Visit<F>,
+        stride: usize,
+        past: &Silences<'a, F>,
+        none: &'a [F],
+        len: usize,
+    ) -> Self {
         let start = visit.source as usize * stride;
         assert!(start + stride <= len);
         let (silence, zt) = match (visit.age as usize).checked_sub(1) {
@@ -230,6 +236,18 @@ pub(crate) struct StepScales<F> {
     pub(crate) learn: F,
     /// `eta`
     pub(crate) eta: F,
+}
+
+impl<F: Float> StepScales<F> {
+    /// Of a step in which nothing happens.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            alpha: F::ZERO,
+            grow: F::ZERO,
+            learn: F::ZERO,
+            eta: F::ZERO,
+        }
+    }
 }
 
 /// The factors of the neurons, to be moved on.

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::Float;
-use crate::aligned::UNIT;
+use crate::numbers::aligned::UNIT;
 
 /// How a kernel multiplies and adds: a kernel is written once and compiled once for each of these.
 pub(crate) trait Isa {

@@ -13,20 +13,24 @@ mod block;
 mod factored;
 pub(crate) mod isa;
 mod neuron;
+mod optimizer;
 mod rows;
 mod textbook;
+mod zeroed;
 
-pub(crate) use block::{Carry, Finish, Gather, Rate, Scan, copy_to_tiles, gather, scan};
+pub(crate) use block::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
 pub(crate) use factored::{
-    Factors, FactorsMut, Past, Silence, SilenceMut, StepScales, Visit, catch_up, compose,
+    Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
+pub(crate) use optimizer::{AdamStep, adam};
 pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
     nonzeros, scale_row, send_and_shift,
 };
 pub(crate) use textbook::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
+pub(crate) use zeroed::zeroed;
 
 /// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2
 /// function, and the choice between them.

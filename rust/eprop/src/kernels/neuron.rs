@@ -3,8 +3,7 @@
 use super::isa::Isa;
 use super::kernel;
 use crate::Float;
-use crate::config::ResetMechanism;
-use crate::surrogate::Surrogate;
+use crate::options::{ResetMechanism, Surrogate};
 
 /// What all neurons of a layer have in common.
 #[derive(Clone, Copy, Debug)]

@@ -1,90 +1,116 @@
 //! The synapses: they own the weights together with their eligibility, since the fast forms of the method hold
 //! both in factors, and whoever wants a weight or a trace asks and gets a copy.
-//! Nobody outside this folder depends on which form is at work.
+//! Nobody outside this folder knows which form is at work.
 
-mod batch;
 mod block;
 mod factored;
-mod feedforward;
+pub(crate) mod feedforward;
 #[cfg(test)]
 mod tests;
 mod textbook;
 
-use alloc::vec::Vec;
+use core::ops::Range;
 
-use block::{Block, Sizes};
-use factored::{Factored, Powers};
-pub(crate) use feedforward::FeedForward;
+use ndarray::ArrayView2;
 
+use block::Block;
+use factored::Factored;
 use textbook::Textbook;
 
-use crate::aligned::padded;
-use crate::config::{Config, Engine, UpdateEvery, decay};
-use crate::feedback::{Backward, Signal};
 use crate::kernels;
-use crate::optimizer::Optimizer;
-use crate::persist::Persist;
-use crate::sources::Sources;
+use crate::numbers::aligned::Aligned;
+use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
+use crate::options::config::decay;
+use crate::options::plan::Plan;
+use crate::options::{Config, Engine};
+use crate::parts::input::Inputs;
+use crate::parts::signal::{Backward, Signal};
+use crate::parts::sources::Sources;
 use crate::{Error, Float};
 
+/// What can be read of a source: a row over the neurons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Weight,
+    Eligibility,
+}
+
 /// Plastic synapses from P sources to N neurons, matrices source-major: the N values of one source contiguous.
-/// Vectors over neurons are padded, what is handed out is not.
-pub(crate) trait Synapses<F: Float> {
-    /// Before every step: a form that works on blocks makes room, with `b` as it was during the block. Weights must not change in a step
-    /// that does not learn, not even by rounding.
-    fn prepare(&mut self, b: Backward<'_, F>, learning: bool);
+/// Vectors over neurons are padded, rows that are shown are not.
+pub(crate) trait Synapses<F: Float>: Walked {
+    /// What this step's sources send, before its gain. Weights must not change in a step that does not learn, not even by rounding.
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]);
 
-    /// What this step's sources send, before its gain. `ahead`: what the inputs among them send, if that is known.
-    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]);
-
-    /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes;
-    /// without a signal nothing is learned. With an optimizer the gradient is applied at once and nothing is pending afterwards.
+    /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
+    /// `at_once`: the learning rate of a gradient that is applied with its step, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        apply: Option<Optimizer<F>>,
+        at_once: Option<F>,
     );
 
-    /// Whether `learn` reads `L`, or makes it from the errors itself.
-    fn wants_signal(&self) -> bool;
-
     /// Applies the pending gradient, after adding `r sum_t e`.
-    fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>);
+    fn update(&mut self, r: Option<&[F]>, step: Step<F>);
 
-    /// The pending gradient with `r sum_t e` added, P rows of N.
-    fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F>;
+    /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then.
+    fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]);
+
+    /// Before the steps from `t` on, whose inputs are dense: works out what they send at once, where weights rest.
+    fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
 
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn settle(&mut self, b: Backward<'_, F>);
+    fn settle(&mut self) {}
 
-    /// The weights, P rows of N.
-    fn weights(&self) -> Vec<F>;
+    /// After state was written from elsewhere: `B` as it was at the steps that wait to be worked off.
+    fn hold(&mut self, _: Backward<'_, F>) {}
 
-    /// Replaces the rows of some sources, from the first on.
-    fn set_weights(&mut self, first_source: usize, rows: &[F]);
+    /// Shows rows of some sources, in their order.
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        see: &mut dyn FnMut(usize, &[F]),
+    ) -> Result<(), Error>;
 
-    /// The padded rows of the weights, inputs first, where weights rest between updates: currents may be made ahead.
-    fn input_weights(&self) -> Option<&[F]>;
+    /// Replaces the weights (N, sources) of some sources, from the first on.
+    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>);
 
-    /// `e_bar`, P rows of N.
-    fn eligibility(&self) -> Vec<F>;
+    /// Takes a step with a gradient (N, sources) from elsewhere; what waits goes on waiting.
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<F>,
+    ) -> Result<(), Error>;
 
-    /// `z_bar`, P.
-    fn z_bar(&self) -> Vec<F>;
+    /// All padded rows, before anything has been learned.
+    fn first_rows(&mut self) -> &mut [F];
 
-    /// Whether no weight is NaN or infinite.
-    fn all_finite(&self) -> bool;
+    /// `z_bar` of every source.
+    fn z_bar(&self, see: &mut dyn FnMut(F));
 
-    /// Whether the same is certain without looking, given that it was so before the last step.
-    fn within(&self) -> bool;
-
-    /// All weights have been looked at: they are finite.
-    fn checked(&mut self) {}
+    /// Whether no weight is NaN or infinite, given that none was before the last call. A look at them is taken only where that is not certain.
+    fn finite(&mut self) -> bool;
 
     /// State and pending gradient to 0; weights stay.
     fn reset(&mut self);
+
+    /// The weights of streams that share them; `None` where they are in factors of one stream.
+    fn parameter(&mut self) -> Option<&mut Parameter<F>>;
+
+    /// The same, to be read by one stream more.
+    fn shared(&self) -> Option<Shared<F>>;
+
+    /// The shared weights have changed, and whether they are finite.
+    fn changed(&mut self, finite: bool);
+
+    /// Without what is only a matter of when it is worked off.
+    fn catch_up(&mut self) {}
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -107,179 +133,51 @@ impl<F: Float> Filters<F> {
     }
 }
 
-/// What the recurrent synapses have to keep besides weights and traces.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Needs {
-    /// A gradient that waits for its update.
-    pub(crate) pending: bool,
-    /// `sum_t e`, for the sequence form of the regulariser.
-    pub(crate) sum_e: bool,
-    /// The stream's regulariser, whose coefficients a block keeps.
-    pub(crate) rate: bool,
-    /// No block is longer than the weights rest.
-    pub(crate) longest: usize,
-}
-
 /// The form that is at work.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
     Factored(Factored<F>),
     Block(Block<F>),
 }
 
-/// Factors below this, of weights or readouts, cannot have driven finite weights out of the finite range: see `Synapses::within`.
-pub(crate) const LIMIT: f64 = 1e9;
-
-/// Steps to a base block: at most 1.5 of the time constant, so that powers of the decay stay near 1 and no digits are lost.
-pub(crate) fn base_block(tau_in_steps: f64) -> usize {
-    /// Longer blocks gain nothing more.
-    const LONGEST: f64 = 1024.0;
-    // A cast to usize takes the fraction off.
-    let steps = (1.5 * tau_in_steps).min(LONGEST) as usize;
-    steps.max(1)
-}
-
-/// For how many steps a base block of the factored form goes on, a whole number of rests of the weights; `None` where they rest for longer.
-fn factored_block(config: &Config) -> Option<usize> {
-    let UpdateEvery::Steps(rest) = config.update_every else {
-        return None;
-    };
-    let tau = if config.tau_mem < config.tau_trace {
-        config.tau_mem
-    } else {
-        config.tau_trace
-    };
-    let block = base_block(tau / config.dt);
-    (rest <= block).then(|| block / rest * rest)
-}
-
-/// Which form a network asks for, by its sizes and options alone.
-pub(crate) fn engine(sources: usize, n: usize, config: &Config) -> Engine {
-    if let Some(engine) = config.engine {
-        return engine;
-    }
-    match (config.update_every, factored_block(config)) {
-        (_, Some(1)) if sources.saturating_mul(n) < FEW_SYNAPSES => Engine::Textbook,
-        (_, Some(_)) => Engine::Factored,
-        (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
-    }
-}
-
-/// Which form it is where the gradient waits for those of other streams: weights that all of them change are in the factors of none.
-pub(crate) fn waiting(engine: Engine, config: &Config) -> Engine {
-    match (engine, config.update_every) {
-        (Engine::Factored, UpdateEvery::Steps(rest)) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        (Engine::Factored, _) => Engine::Block,
-        (engine, _) => engine,
-    }
-}
-
-/// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
-/// what the end of a block does to all neurons then costs more than a pass over all synapses.
-const FEW_SYNAPSES: usize = 4096;
-
-/// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
-const WORTH_A_BLOCK: usize = 8;
-
-/// Whether a form that was asked for can do what the configuration says.
-pub(crate) fn possible(engine: Engine, config: &Config) -> bool {
-    engine != Engine::Factored || factored_block(config).is_some()
-}
-
 impl<F: Float> Form<F> {
-    /// Synapses with the given weights (P rows of N, the last N sources recurrent).
+    /// Silent synapses with weights of 0, or those of the stream `first`.
     pub(crate) fn new(
-        engine: Engine,
-        w: &[F],
-        n: usize,
-        n_outputs: usize,
+        room: &mut Room,
+        plan: &Plan,
         config: &Config,
-        needs: Needs,
-    ) -> Self {
-        let n_inputs = w.len() / n - n;
-        let filters = Filters::of(config);
-        match engine {
-            Engine::Textbook => Self::Textbook(Textbook::new(n, w, filters, needs)),
-            Engine::Factored => Self::Factored(Factored::new(
-                w,
-                n,
-                n_inputs,
-                padded::<F>(n),
-                filters,
-                powers(config),
-                needs.pending,
-            )),
-            Engine::Block => Self::Block(Block::new(
-                w,
-                sizes::<F>(n_inputs, n, n_outputs, needs),
-                filters,
-                needs,
-            )),
+        first: Option<&Shared<F>>,
+    ) -> Result<Self, Error> {
+        Ok(match plan.form {
+            Engine::Textbook => Self::Textbook(Textbook::new(room, plan, config, first)?),
+            Engine::Factored => Self::Factored(Factored::new(room, plan, config)?),
+            Engine::Block => Self::Block(Block::new(room, plan, config, first)?),
+        })
+    }
+
+    /// Reads the weights of another stream, which is of the same form.
+    pub(crate) fn follow(&mut self, first: &Self) {
+        match (self, first) {
+            (Self::Textbook(form), Self::Textbook(first)) => form.follow(first),
+            (Self::Block(form), Self::Block(first)) => form.follow(first),
+            _ => {}
         }
     }
 
-    /// Bytes of everything they hold, `None` where that overflows.
-    pub(crate) fn bytes_for(
-        engine: Engine,
-        n_inputs: usize,
-        n: usize,
-        n_outputs: usize,
-        config: &Config,
-        needs: Needs,
-    ) -> Option<usize> {
-        let p = n_inputs.checked_add(n)?;
-        // Far below what overflows when a row is padded.
-        if n > usize::MAX / 64 || n_inputs > usize::MAX / 64 || n_outputs > usize::MAX / 64 {
-            return None;
-        }
-        let stride = padded::<F>(n);
-        p.checked_mul(stride)?.checked_mul(size_of::<F>())?;
-        match engine {
-            Engine::Textbook => Textbook::<F>::bytes_for(p, stride, needs),
-            Engine::Factored => {
-                Factored::<F>::bytes_for(p, stride, powers::<F>(config).len(), needs.pending)
-            }
-            Engine::Block => {
-                Block::<F>::bytes_for(sizes::<F>(n_inputs, n, n_outputs, needs), needs)
-            }
+    /// Exchanges the buffers of which nothing outlives a call with those of another stream.
+    pub(crate) fn swap_scratch(&mut self, other: &mut Self) {
+        if let (Self::Block(one), Self::Block(other)) = (self, other) {
+            core::mem::swap(one.scratch(), other.scratch());
         }
     }
 
-    /// Without what is only a matter of when it is worked off.
-    pub(crate) fn catch_up(&mut self) {
-        if let Self::Factored(factored) = self {
-            factored.catch_up_all();
+    /// Frees these buffers: another stream lends its own.
+    pub(crate) fn drop_scratch(&mut self) {
+        if let Self::Block(form) = self {
+            *form.scratch() = Default::default();
         }
     }
-
-    pub(crate) fn engine(&self) -> Engine {
-        match self {
-            Self::Textbook(_) => Engine::Textbook,
-            Self::Factored(_) => Engine::Factored,
-            Self::Block(_) => Engine::Block,
-        }
-    }
-}
-
-fn powers<F: Float>(config: &Config) -> Powers<F> {
-    let alpha = decay(config.dt, config.tau_mem);
-    let kappa_e = decay(config.dt, config.tau_trace);
-    Powers::new(factored_block(config).unwrap_or(1), alpha, kappa_e)
-}
-
-fn sizes<F: Float>(n_inputs: usize, n: usize, n_outputs: usize, needs: Needs) -> Sizes {
-    let stride = padded::<F>(n);
-    Sizes {
-        n_inputs,
-        n,
-        n_outputs,
-        stride,
-        steps: 0,
-        rate: needs.rate,
-    }
-    .fitted::<F>(needs.longest)
 }
 
 /// `sum_i s_i W_ij`, the inputs first, each in ascending order: whether a step's inputs are few or many, known ahead or not, the bits
@@ -300,8 +198,45 @@ fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, 
     kernels::add_rows(w, neurons, current);
 }
 
+/// The matrix (N, sources) into padded rows of N.
+fn assign_rows<F: Float>(rows: &mut [F], stride: usize, first_source: usize, w: ArrayView2<'_, F>) {
+    let rows = rows.chunks_exact_mut(stride).skip(first_source);
+    for (row, w) in rows.zip(w.columns()) {
+        row.iter_mut().zip(w).for_each(|(to, &w)| *to = w);
+    }
+}
+
+/// Takes the steps of a gradient (N, sources) for the padded rows of a parameter.
+fn take_rows<F: Float>(
+    parameter: &mut Parameter<F>,
+    stride: usize,
+    first_source: usize,
+    g: ArrayView2<'_, F>,
+    step: Step<F>,
+) -> Result<(), Error> {
+    let mut row = crate::numbers::room::vec_for("a row of the gradient", stride)?;
+    row.resize(stride, F::ZERO);
+    for (i, g) in g.columns().into_iter().enumerate() {
+        row.iter_mut().zip(g).for_each(|(to, &g)| *to = g);
+        parameter.take(step, (first_source + i) * stride, &row);
+    }
+    Ok(())
+}
+
+/// Shows unpadded rows.
+fn show_rows<F: Float>(
+    rows: &Aligned<F>,
+    (stride, n): (usize, usize),
+    sources: Range<usize>,
+    see: &mut dyn FnMut(usize, &[F]),
+) {
+    for source in sources {
+        see(source, &rows[source * stride..][..n]);
+    }
+}
+
 /// The same call to whichever form is at work.
-macro_rules! each {
+macro_rules! at_work {
     ($form:expr, $synapses:ident => $call:expr) => {
         match $form {
             Form::Textbook($synapses) => $call,
@@ -312,73 +247,88 @@ macro_rules! each {
 }
 
 impl<F: Float> Synapses<F> for Form<F> {
-    fn prepare(&mut self, b: Backward<'_, F>, learning: bool) {
-        each!(self, form => form.prepare(b, learning));
-    }
-    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
-        each!(self, form => form.drive(sources, ahead, current));
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]) {
+        at_work!(self, form => form.drive(sources, learning, current));
     }
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        apply: Option<Optimizer<F>>,
+        at_once: Option<F>,
     ) {
-        each!(self, form => form.learn(sources, psi, signal, apply));
+        at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn wants_signal(&self) -> bool {
-        each!(self, form => form.wants_signal())
+    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
+        at_work!(self, form => form.update(r, step));
     }
-    fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
-        each!(self, form => form.update(b, r, optimizer));
+    fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        at_work!(self, form => form.collect(r, sum));
     }
-    fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
-        each!(self, form => form.gradient(b, r))
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
+        at_work!(self, form => form.look_ahead(inputs, t));
     }
-    fn settle(&mut self, b: Backward<'_, F>) {
-        each!(self, form => form.settle(b));
+    fn settle(&mut self) {
+        at_work!(self, form => form.settle());
     }
-    fn weights(&self) -> Vec<F> {
-        each!(self, form => form.weights())
+    fn hold(&mut self, b: Backward<'_, F>) {
+        at_work!(self, form => form.hold(b));
     }
-    fn set_weights(&mut self, first_source: usize, rows: &[F]) {
-        each!(self, form => form.set_weights(first_source, rows));
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        see: &mut dyn FnMut(usize, &[F]),
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.read(what, sources, see))
     }
-    fn input_weights(&self) -> Option<&[F]> {
-        each!(self, form => form.input_weights())
+    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
+        at_work!(self, form => form.assign(first_source, w));
     }
-    fn eligibility(&self) -> Vec<F> {
-        each!(self, form => form.eligibility())
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<F>,
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.take(first_source, g, step))
     }
-    fn z_bar(&self) -> Vec<F> {
-        each!(self, form => form.z_bar())
+    fn first_rows(&mut self) -> &mut [F] {
+        at_work!(self, form => form.first_rows())
     }
-    fn all_finite(&self) -> bool {
-        each!(self, form => form.all_finite())
+    fn z_bar(&self, see: &mut dyn FnMut(F)) {
+        at_work!(self, form => form.z_bar(see));
     }
-    fn within(&self) -> bool {
-        each!(self, form => form.within())
-    }
-    fn checked(&mut self) {
-        each!(self, form => form.checked());
+    fn finite(&mut self) -> bool {
+        at_work!(self, form => form.finite())
     }
     fn reset(&mut self) {
-        each!(self, form => form.reset());
+        at_work!(self, form => form.reset());
+    }
+    fn parameter(&mut self) -> Option<&mut Parameter<F>> {
+        at_work!(self, form => form.parameter())
+    }
+    fn shared(&self) -> Option<Shared<F>> {
+        at_work!(self, form => form.shared())
+    }
+    fn changed(&mut self, finite: bool) {
+        at_work!(self, form => form.changed(finite));
+    }
+    fn catch_up(&mut self) {
+        at_work!(self, form => form.catch_up());
     }
 }
 
-impl<F: Float> Persist for Form<F> {
-    fn save(&self, out: &mut Vec<u8>) {
-        each!(self, form => form.save(out));
+impl<F: Float> Walked for Form<F> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        at_work!(self, form => form.walk(name, role, to));
     }
-    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        each!(self, form => form.load(bytes))
-    }
-    fn numbers(&self) -> usize {
-        each!(self, form => form.numbers())
-    }
-    fn bytes(&self) -> usize {
-        each!(self, form => form.bytes())
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.walk_mut(name, role, to))
     }
 }

@@ -8,13 +8,17 @@ use alloc::vec::Vec;
 use std::println;
 use std::process::Command;
 
-use super::{Form, Needs, Synapses};
-use crate::aligned::{Aligned, padded};
-use crate::config::{Config, Engine, UpdateEvery};
-use crate::feedback::{Backward, Signal};
-use crate::optimizer::Optimizer;
-use crate::sources::SourceList;
-use crate::{Float, Input};
+use super::{Form, Synapses, What};
+use crate::Float;
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::parameter::Step;
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::options::plan::{Plan, Sizes};
+use crate::options::{Config, Engine, UpdateEvery};
+use crate::parts::input::Input;
+use crate::parts::signal::{Backward, Lies, Signal};
+use crate::parts::sources::SourceList;
 
 const N_INPUTS: usize = 20;
 const N: usize = 32;
@@ -118,9 +122,9 @@ impl Script {
 struct Driven<F> {
     form: Form<F>,
     sources: SourceList<F>,
-    optimizer: Optimizer<F>,
+    eta: F,
     at_once: bool,
-    b: Aligned<F>,
+    b: Shared<F>,
     values: Vec<F>,
     current: Aligned<F>,
     psi: Aligned<F>,
@@ -130,23 +134,45 @@ struct Driven<F> {
 }
 
 impl<F: Float> Driven<F> {
-    fn new(engine: Engine, config: &Config, needs: Needs) -> Self {
+    fn new(engine: Engine, config: &Config) -> Self {
+        let config = Config {
+            engine: Some(engine),
+            ..config.clone()
+        };
+        let sizes = Sizes {
+            n_inputs: N_INPUTS,
+            n: N,
+            n_outputs: N_OUTPUTS,
+        };
+        let plan = Plan::of::<F>(sizes, &config).unwrap();
+        let build = |room: &mut Room| {
+            let sources = SourceList::new(room, N_INPUTS, N)?;
+            Ok((Form::new(room, &plan, &config, None)?, sources))
+        };
+        let (mut form, sources): (Form<F>, _) =
+            Room::build(std::string::String::new, build).unwrap();
         let mut noise = Noise(3);
-        let mut w: Vec<F> = (0..(N_INPUTS + N) * N)
-            .map(|_| F::cast(f64::from((noise.uniform() - 0.5) as f32)))
-            .collect();
-        (0..N).for_each(|j| w[(N_INPUTS + j) * N + j] = F::ZERO);
-        let row = || Aligned::zeros(padded::<F>(N));
-        let mut b = Aligned::zeros(N_OUTPUTS * padded::<F>(N));
+        for (i, row) in form
+            .first_rows()
+            .chunks_exact_mut(padded::<F>(N))
+            .enumerate()
+        {
+            row[..N].fill_with(|| F::cast(f64::from((noise.uniform() - 0.5) as f32)));
+            if let Some(own) = i.checked_sub(N_INPUTS) {
+                row[own] = F::ZERO;
+            }
+        }
+        let row = || Aligned::zeros(padded::<F>(N)).unwrap();
+        let mut b = Aligned::zeros(N_OUTPUTS * padded::<F>(N)).unwrap();
         for row in b.chunks_exact_mut(padded::<F>(N)) {
             row[..N].fill_with(|| F::cast(f64::from((noise.uniform() - 0.5) as f32)));
         }
         Self {
-            form: Form::new(engine, &w, N, N_OUTPUTS, config, needs),
-            sources: SourceList::new(N_INPUTS, N),
-            optimizer: Optimizer::sgd(config.lr),
-            at_once: !needs.pending,
-            b,
+            form,
+            sources,
+            eta: F::cast(config.lr),
+            at_once: plan.at_once,
+            b: b.into(),
             values: Vec::with_capacity(N_INPUTS),
             current: row(),
             psi: row(),
@@ -172,30 +198,34 @@ impl<F: Float> Driven<F> {
             values: Some(&self.values),
         };
         self.sources.take(input, &moment.fired);
-        let b = Backward::ByOutput {
+        let b = Backward {
             rows: &self.b,
+            lies: Lies::ByOutput,
             factors: None,
         };
         b.signal(&self.err, &mut self.l);
         let signal = Signal {
             err: &self.err,
+            b,
             l: &self.l,
             r: (!moment.r.is_empty()).then_some(&*self.r),
         };
-        self.form.prepare(b, learning);
         let sources = self.sources.get();
-        self.form.drive(&sources, None, &mut self.current);
-        let apply = (self.at_once && learning).then_some(self.optimizer);
+        self.form.drive(&sources, learning, &mut self.current);
+        let at_once = (self.at_once && learning).then_some(self.eta);
         let signal = learning.then_some(signal);
-        self.form.learn(&sources, &self.psi, signal, apply);
+        self.form.learn(&sources, &self.psi, signal, at_once);
     }
 
     fn update(&mut self) {
-        let b = Backward::ByOutput {
-            rows: &self.b,
-            factors: None,
-        };
-        self.form.update(b, None, self.optimizer);
+        self.form.update(None, Step::Descend { eta: self.eta });
+    }
+
+    fn rows(&self, what: What) -> Vec<F> {
+        let mut rows = vec![];
+        let see = &mut |_: usize, row: &[F]| rows.extend_from_slice(row);
+        self.form.read(what, 0..N_INPUTS + N, see).unwrap();
+        rows
     }
 }
 
@@ -206,16 +236,6 @@ fn config(tau_mem: f64, tau_trace: f64) -> Config {
         tau_trace,
         lr: 0.4 / (tau_mem.max(1.0) * tau_trace.max(1.0)),
         ..Config::default()
-    }
-}
-
-/// `longest`: what a block may be; 1: every gradient is applied at once.
-fn needs(longest: usize, script: Script) -> Needs {
-    Needs {
-        pending: longest > 1,
-        sum_e: false,
-        rate: script.regularised,
-        longest,
     }
 }
 
@@ -247,12 +267,12 @@ fn drive<F: Float>(
 ) -> Drift {
     let config = &Config {
         update_every: UpdateEvery::Steps(every),
+        c_reg: if script.regularised { 1.0 } else { 0.0 },
         ..config.clone()
     };
-    let needs = needs(every, script);
-    let mut fast = Driven::<F>::new(engine, config, needs);
-    let mut slow = Driven::<f64>::new(Engine::Textbook, config, needs);
-    let start = slow.form.weights();
+    let mut fast = Driven::<F>::new(engine, config);
+    let mut slow = Driven::<f64>::new(Engine::Textbook, config);
+    let start = slow.rows(What::Weight);
     let (mut noise, mut moment) = (Noise(11), Moment::default());
     let mut current = 0.0;
     for t in 0..script.steps {
@@ -270,10 +290,10 @@ fn drive<F: Float>(
             current = f64::max(current, difference / largest.max(1.0));
         }
     }
-    let weights = slow.form.weights();
+    let weights = slow.rows(What::Weight);
     let (moved, _) = compare(&weights, &start);
-    let (difference, _) = compare(&fast.form.weights(), &weights);
-    let (e_bar, largest) = compare(&fast.form.eligibility(), &slow.form.eligibility());
+    let (difference, _) = compare(&fast.rows(What::Weight), &weights);
+    let (e_bar, largest) = compare(&fast.rows(What::Eligibility), &slow.rows(What::Eligibility));
     let drift = Drift {
         moved,
         weights: difference / moved,

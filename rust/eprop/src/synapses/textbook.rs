@@ -1,117 +1,105 @@
 //! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form.
 
-use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::{Filters, Needs, Synapses, drive_rows};
-use crate::Float;
-use crate::aligned::{Aligned, padded};
-use crate::feedback::{Backward, Signal};
+use ndarray::ArrayView2;
+
+use super::{Filters, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Eligibility};
-use crate::optimizer::Optimizer;
-use crate::persist::{Persist, persist};
-use crate::shared::Shared;
-use crate::sources::Sources;
+use crate::numbers::aligned::Aligned;
+use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::numbers::walk::{counter, parts};
+use crate::options::Config;
+use crate::options::plan::Plan;
+use crate::parts::signal::Signal;
+use crate::parts::sources::Sources;
+use crate::{Error, Float};
 
 /// Each row is looked over for faded traces once in so many steps: between 1e-30 and the first subnormal number lie
 /// 18 time constants, and the look costs a fifth of a step.
 const ROWS_PER_LOOK: u64 = 16;
 
-/// Weights, `z_bar`, `e_bar` and, where they are needed, the pending gradient and `sum_t e`.
-#[derive(Clone, Debug)]
+/// Weights with the gradient that waits, `z_bar`, `e_bar` and, where it is needed, `sum_t e`.
+#[derive(Debug)]
 pub(crate) struct Textbook<F> {
     n: usize,
+    stride: usize,
     filters: Filters<F>,
-    w: Shared<F>,
+    /// Nothing waits where every step's gradient is applied at once.
+    w: Parameter<F>,
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
-    /// Empty where every step's gradient is applied at once.
-    g: Aligned<F>,
     /// Empty without the sequence form of the regulariser.
     sum_e: Aligned<F>,
 }
 
-persist!(Textbook {
-    weights: [w],
-    state: [z_bar, e_bar, steps, g, sum_e],
-    scratch: []
-});
+parts!(Textbook {
+    Weight: [w],
+    State: [z_bar, e_bar, sum_e],
+    Mark: [steps],
+} then Self::loaded);
 
 impl<F: Float> Textbook<F> {
-    pub(crate) fn new(n: usize, w: &[F], filters: Filters<F>, needs: Needs) -> Self {
-        let w_rows = Aligned::rows(w, n, padded::<F>(n));
-        let where_needed = |needed| Aligned::zeros(if needed { w_rows.len() } else { 0 });
-        Self {
-            n,
-            filters,
-            z_bar: vec![F::ZERO; w.len() / n],
-            e_bar: where_needed(true),
+    pub(crate) fn new(
+        room: &mut Room,
+        plan: &Plan,
+        config: &Config,
+        first: Option<&Shared<F>>,
+    ) -> Result<Self, Error> {
+        let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
+        let keeps = Keeps {
+            pending: !plan.at_once,
+            moments: !config.optimizer.is_linear(),
+        };
+        Ok(Self {
+            n: plan.sizes.n,
+            stride,
+            filters: Filters::of(config),
+            w: Parameter::new(room, (p, stride), keeps, first)?,
+            z_bar: room.vec(F::ZERO, p)?,
+            e_bar: room.zeros(p, stride)?,
             steps: 0,
-            g: where_needed(needs.pending),
-            sum_e: where_needed(needs.sum_e),
-            w: w_rows.into(),
-        }
+            sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
+        })
     }
 
-    /// Bytes of everything, `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, stride: usize, needs: Needs) -> Option<usize> {
-        let matrices = 2 + usize::from(needs.pending) + usize::from(needs.sum_e);
-        p.checked_mul(stride)?
-            .checked_mul(matrices)?
-            .checked_add(p)?
-            .checked_mul(size_of::<F>())
+    fn loaded(&mut self) -> Result<(), Error> {
+        counter("steps", self.steps)
     }
 
-    fn stride(&self) -> usize {
-        padded::<F>(self.n)
-    }
-
-    /// Makes the pending gradient whole: `r sum_t e` added, the diagonal 0. An update has to follow.
+    /// Makes the pending gradient whole: `r sum_t e` added, the diagonal 0. It has to be used then.
     fn complete(&mut self, r: Option<&[F]>) {
         if let Some(r) = r {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.g);
+            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.w.pending);
         }
         self.sum_e.fill(F::ZERO);
-        let mut g = core::mem::take(&mut self.g);
-        self.clear_own(&mut g);
-        self.g = g;
+        // No self-connections.
+        let first_recurrent = self.first_recurrent();
+        let rows = self
+            .w
+            .pending
+            .chunks_exact_mut(self.stride)
+            .skip(first_recurrent);
+        rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
     }
 
-    /// Adds the pending gradient, `r sum_t e` included, to a sum over streams: it has been used then.
-    pub(super) fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
-        self.complete(r);
-        kernels::add_row(F::ONE, &self.g, sum);
-        self.g.fill(F::ZERO);
-    }
-
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.w.bytes()
-    }
-
-    pub(super) fn shared(&mut self) -> &mut Shared<F> {
-        &mut self.w
+    pub(super) fn follow(&mut self, first: &Self) {
+        self.w.rows = first.w.rows.share();
     }
 
     fn first_recurrent(&self) -> usize {
         self.z_bar.len() - self.n
     }
-
-    /// No self-connections: the diagonal of the recurrent part of a matrix.
-    fn clear_own(&self, matrix: &mut [F]) {
-        let rows = matrix
-            .chunks_exact_mut(self.stride())
-            .skip(self.first_recurrent());
-        rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
-    }
 }
 
 impl<F: Float> Synapses<F> for Textbook<F> {
-    fn prepare(&mut self, _: Backward<'_, F>, _: bool) {}
-
-    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
-        drive_rows(&self.w, sources, ahead, current);
+    fn drive(&mut self, sources: &Sources<'_, F>, _: bool, current: &mut [F]) {
+        drive_rows(&self.w.rows, sources, None, current);
         let Filters { alpha, zeta, .. } = self.filters;
         self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);
         for (source, s) in sources.all() {
@@ -127,13 +115,19 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        apply: Option<Optimizer<F>>,
+        at_once: Option<F>,
     ) {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
-        let (n, first_recurrent) = (self.stride(), self.first_recurrent());
+        let (n, first_recurrent) = (self.stride, self.first_recurrent());
+        self.w.waits |= signal.is_some() && at_once.is_none();
+        let Parameter { rows, pending, .. } = &mut self.w;
+        let learned: &mut [F] = match at_once {
+            Some(_) => rows,
+            None => pending,
+        };
         self.steps += 1;
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
             let row = i * n..(i + 1) * n;
@@ -144,30 +138,25 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 psi,
             };
             let regulariser = signal.and_then(|signal| signal.r).map(|r| (r, z_bar));
-            let learned = match (signal, apply) {
-                (None, _) => {
-                    eligibility.follow(e_bar);
-                    None
-                }
-                (Some(_), Some(optimizer)) => {
-                    let w = &mut self.w[row.clone()];
-                    eligibility.learn(l, regulariser, e_bar, w, |w, g| optimizer.next(w, g));
-                    Some(w)
+            match (signal, at_once) {
+                (None, _) => eligibility.follow(e_bar),
+                (Some(_), Some(eta)) => {
+                    let w = &mut learned[row.clone()];
+                    eligibility.learn(l, regulariser, e_bar, w, |w, g| w - eta * g);
                 }
                 (Some(_), None) => {
-                    let g = &mut self.g[row.clone()];
+                    let g = &mut learned[row.clone()];
                     eligibility.learn(l, regulariser, e_bar, g, |g, more| g + more);
-                    Some(g)
                 }
-            };
+            }
             if (i as u64 + self.steps) % ROWS_PER_LOOK == 0 {
                 kernels::silence(e_bar);
             }
             if let Some(j) = i.checked_sub(first_recurrent) {
                 // No self-connection: neither a trace, nor a weight or its gradient.
                 e_bar[j] = F::ZERO;
-                if let Some(learned) = learned {
-                    learned[j] = F::ZERO;
+                if signal.is_some() {
+                    learned[row.start + j] = F::ZERO;
                 }
             }
             if signal.is_some() && !self.sum_e.is_empty() {
@@ -176,62 +165,71 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn wants_signal(&self) -> bool {
-        true
-    }
-
-    fn update(&mut self, _: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
+    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
         self.complete(r);
-        optimizer.apply(&mut self.w, &mut self.g);
+        self.w.update(step);
     }
 
-    fn gradient(&self, _: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
-        let mut g = self.g.clone();
-        if let Some(r) = r {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut g);
-        }
-        self.clear_own(&mut g);
-        g.unpadded(self.n, self.stride())
+    fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        self.complete(r);
+        kernels::add_row(F::ONE, &self.w.pending, sum);
+        self.w.drop_gradient();
     }
 
-    fn settle(&mut self, _: Backward<'_, F>) {}
-
-    fn weights(&self) -> Vec<F> {
-        self.w.unpadded(self.n, self.stride())
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        see: &mut dyn FnMut(usize, &[F]),
+    ) -> Result<(), Error> {
+        let rows = match what {
+            What::Weight => &*self.w.rows,
+            What::Eligibility => &self.e_bar,
+        };
+        show_rows(rows, (self.stride, self.n), sources, see);
+        Ok(())
     }
 
-    fn set_weights(&mut self, first_source: usize, rows: &[F]) {
-        let (n, stride) = (self.n, self.stride());
-        let to = self.w.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n))
-            .for_each(|(to, from)| to[..n].copy_from_slice(from));
+    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
+        assign_rows(&mut self.w.rows, self.stride, first_source, w);
     }
 
-    fn input_weights(&self) -> Option<&[F]> {
-        None
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<F>,
+    ) -> Result<(), Error> {
+        take_rows(&mut self.w, self.stride, first_source, g, step)
     }
 
-    fn eligibility(&self) -> Vec<F> {
-        self.e_bar.unpadded(self.n, self.stride())
+    fn first_rows(&mut self) -> &mut [F] {
+        &mut self.w.rows
     }
 
-    fn z_bar(&self) -> Vec<F> {
-        self.z_bar.clone()
+    fn z_bar(&self, see: &mut dyn FnMut(F)) {
+        self.z_bar.iter().for_each(|&z_bar| see(z_bar));
     }
 
-    fn all_finite(&self) -> bool {
-        kernels::all_finite(&self.w)
-    }
-
-    fn within(&self) -> bool {
-        false
+    fn finite(&mut self) -> bool {
+        kernels::all_finite(&self.w.rows)
     }
 
     fn reset(&mut self) {
         self.z_bar.fill(F::ZERO);
         self.e_bar.fill(F::ZERO);
         self.steps = 0;
-        self.g.fill(F::ZERO);
+        self.w.drop_gradient();
         self.sum_e.fill(F::ZERO);
     }
+
+    fn parameter(&mut self) -> Option<&mut Parameter<F>> {
+        Some(&mut self.w)
+    }
+
+    fn shared(&self) -> Option<Shared<F>> {
+        Some(self.w.rows.share())
+    }
+
+    fn changed(&mut self, _: bool) {}
 }

@@ -1,28 +1,19 @@
-//! What a block remembers of its steps: psi, the errors, who was active. It is worked off as a whole (section 3.2).
+//! What a block remembers of its steps: psi, the errors, who was active. It is worked off as a whole.
 
-use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::aligned::Aligned;
-use crate::feedback::Signal;
 use crate::kernels;
-use crate::persist::Persist;
-use crate::sources::Sources;
+use crate::numbers::aligned::Aligned;
+use crate::numbers::room::Room;
+use crate::numbers::walk::{first, parts};
+use crate::options::plan::Plan;
+use crate::parts::signal::Signal;
+use crate::parts::sources::Sources;
 use crate::{Error, Float};
 
-/// The history may take so many bytes whatever the network is ...
-const BYTES: usize = 16 << 20;
-/// ... or this share of the weights, if that is more: 1 / 4.
-const SHARE: usize = 4;
-/// A block is no longer than this: by then it costs hardly more per step than an endless one.
-const LONGEST: usize = 1024;
-const SHORTEST: usize = 16;
-/// Events are kept for one source in so many, on average; a block in which more happens ends early.
-const ACTIVE: usize = 8;
-
 /// The sizes that a history depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) n_inputs: usize,
     pub(crate) n: usize,
@@ -31,51 +22,27 @@ pub(crate) struct Sizes {
     pub(crate) stride: usize,
     /// Steps to a block.
     pub(crate) steps: usize,
+    /// How many events there is room for.
+    pub(crate) events: usize,
     /// Whether the stream's regulariser is kept, too.
-    pub(crate) rate: bool,
+    pub(crate) regularised: bool,
 }
 
 impl Sizes {
+    pub(crate) fn of<F: Float>(plan: &Plan) -> Self {
+        Self {
+            n_inputs: plan.sizes.n_inputs,
+            n: plan.sizes.n,
+            n_outputs: plan.sizes.n_outputs,
+            stride: plan.stride::<F>(),
+            steps: plan.block,
+            events: plan.events(),
+            regularised: plan.streamed_regulariser,
+        }
+    }
+
     pub(crate) fn sources(&self) -> usize {
         self.n_inputs + self.n
-    }
-
-    /// How many events there is room for.
-    fn events(&self) -> Option<usize> {
-        (self.sources() / ACTIVE)
-            .checked_mul(self.steps)?
-            .checked_add(self.sources())
-    }
-
-    /// Bytes of a history of these sizes, `None` where the count overflows.
-    pub(crate) fn bytes<F>(&self) -> Option<usize> {
-        let rows = self.stride.checked_mul(1 + usize::from(self.rate))?;
-        let each = rows.checked_add(self.n_outputs + self.n_inputs + 3)?;
-        each.checked_mul(self.steps)?
-            .checked_add(self.events()?.checked_mul(2)?)?
-            .checked_mul(size_of::<F>())
-    }
-
-    /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone.
-    pub(crate) fn fitted<F>(self, at_most: usize) -> Self {
-        let weights = self
-            .stride
-            .saturating_mul(self.sources())
-            .saturating_mul(size_of::<F>());
-        let bound = BYTES.max(weights / SHARE);
-        let mut steps = LONGEST;
-        let fits = |steps| {
-            Self { steps, ..self }
-                .bytes::<F>()
-                .is_some_and(|bytes| bytes <= bound)
-        };
-        while steps > SHORTEST && !fits(steps) {
-            steps /= 2;
-        }
-        Self {
-            steps: steps.min(at_most),
-            ..self
-        }
     }
 }
 
@@ -93,14 +60,14 @@ pub(crate) fn tiles<F>(stride: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// The steps of the block so far.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct History<F> {
     pub(crate) sizes: Sizes,
     pub(crate) len: usize,
     /// Tile by tile, a row per step.
     psi: Aligned<F>,
     /// The stream's `r`, laid out like psi; empty without it.
-    rate: Aligned<F>,
+    r: Aligned<F>,
     /// A row of outputs per step.
     pub(crate) err: Vec<F>,
     /// 1 where a step was one of learning, 0 where it was one of prediction.
@@ -117,32 +84,105 @@ pub(crate) struct History<F> {
     dense: Vec<F>,
 }
 
+// Only what is used is saved: the rest is left over from earlier blocks.
+parts!(History {
+    Mark: [len, n_dense],
+    State: [
+        psi(Self::used_tiles),
+        r(Self::used_tiles_of_r),
+        err(|this: &Self| first(this.n_steps() * this.sizes.n_outputs)),
+        learned(|this: &Self| first(this.n_steps())),
+        dense(|this: &Self| first(this.n_rows() * this.sizes.n_inputs)),
+        start(|this: &Self| first(this.n_steps() + 1)),
+        index(|this: &Self| first(this.n_events())),
+        value(|this: &Self| first(this.n_events())),
+        dense_at(|this: &Self| first(this.n_rows())),
+    ],
+} then Self::loaded);
+
 impl<F: Float> History<F> {
-    pub(crate) fn new(sizes: Sizes) -> Self {
+    pub(crate) fn new(room: &mut Room, sizes: Sizes) -> Result<Self, Error> {
         let Sizes {
             steps,
             stride,
             n_outputs,
             n_inputs,
-            rate,
+            events,
+            regularised,
             ..
         } = sizes;
-        let events = sizes.events().unwrap_or(0);
-        Self {
+        Ok(Self {
             len: 0,
-            psi: Aligned::zeros(steps * stride),
-            rate: Aligned::zeros(if rate { steps * stride } else { 0 }),
-            err: vec![F::ZERO; steps * n_outputs],
-            learned: vec![F::ZERO; steps],
-            start: vec![0; steps + 1],
-            index: vec![0; events],
-            value: vec![F::ZERO; events],
+            psi: room.zeros(steps, stride)?,
+            r: room.zeros(if regularised { steps } else { 0 }, stride)?,
+            err: room.vec(F::ZERO, steps.saturating_mul(n_outputs))?,
+            learned: room.vec(F::ZERO, steps)?,
+            start: room.vec(0, steps + 1)?,
+            index: room.vec(0, events)?,
+            value: room.vec(F::ZERO, events)?,
             unit: true,
-            dense_at: vec![0; steps],
+            dense_at: room.vec(0, steps)?,
             n_dense: 0,
-            dense: vec![F::ZERO; steps * n_inputs],
+            dense: room.vec(F::ZERO, steps.saturating_mul(n_inputs))?,
             sizes,
+        })
+    }
+
+    // Bounds that hold for whatever bytes the two counts were read from.
+
+    fn n_steps(&self) -> usize {
+        self.len.min(self.learned.len())
+    }
+
+    fn n_rows(&self) -> usize {
+        self.n_dense.min(self.dense_at.len())
+    }
+
+    fn n_events(&self) -> usize {
+        let last = self.start.get(self.n_steps());
+        last.map_or(0, |&last| last as usize).min(self.index.len())
+    }
+
+    fn used_tiles(&self) -> Vec<Range<usize>> {
+        let used = |(column, width)| {
+            let from = column * self.sizes.steps;
+            from..from + self.n_steps() * width
+        };
+        tiles::<F>(self.psi.len() / self.sizes.steps.max(1))
+            .map(used)
+            .collect()
+    }
+
+    fn used_tiles_of_r(&self) -> Vec<Range<usize>> {
+        if self.sizes.regularised {
+            self.used_tiles()
+        } else {
+            Vec::new()
         }
+    }
+
+    /// Whether what was read can be a history; whether all its values are 1.
+    fn loaded(&mut self) -> Result<(), Error> {
+        let wrong = |what: &str| Error::State {
+            reason: alloc::format!("a history with {what}"),
+        };
+        if self.len > self.sizes.steps || self.n_dense > self.len {
+            return Err(wrong("more steps than a block has"));
+        }
+        let rising = self.start[0] == 0 && self.start[..=self.len].is_sorted();
+        if !rising || self.start[self.len] as usize > self.index.len() {
+            return Err(wrong("events out of order"));
+        }
+        let (events, sources) = (self.n_events(), self.sizes.sources());
+        let known = self.index[..events].iter().all(|&i| (i as usize) < sources);
+        let placed = self.dense_at[..self.n_dense]
+            .iter()
+            .all(|&u| (u as usize) < self.len);
+        if !known || !placed {
+            return Err(wrong("sources or steps that do not exist"));
+        }
+        self.unit = self.value[..events].iter().all(|&value| value == F::ONE);
+        Ok(())
     }
 
     /// Whether one more step fits, whatever happens in it.
@@ -171,10 +211,10 @@ impl<F: Float> History<F> {
                 .copy_from_slice(signal.err);
             self.learned[u] = F::ONE;
         }
-        if self.sizes.rate {
+        if self.sizes.regularised {
             match signal.and_then(|signal| signal.r) {
                 Some(r) => self.keep(u, r, true),
-                None => self.keep_no_rate(u),
+                None => self.keep_no_r(u),
             }
         }
         let from = self.start[u] as usize;
@@ -191,14 +231,14 @@ impl<F: Float> History<F> {
         self.len += 1;
     }
 
-    fn keep(&mut self, u: usize, row: &[F], rate: bool) {
-        let to = if rate { &mut self.rate } else { &mut self.psi };
+    fn keep(&mut self, u: usize, row: &[F], is_r: bool) {
+        let to = if is_r { &mut self.r } else { &mut self.psi };
         kernels::copy_to_tiles(row, tile_width::<F>(), self.sizes.steps, u, to);
     }
 
-    fn keep_no_rate(&mut self, u: usize) {
+    fn keep_no_r(&mut self, u: usize) {
         for (column, width) in tiles::<F>(self.sizes.stride) {
-            self.rate[column * self.sizes.steps + u * width..][..width].fill(F::ZERO);
+            self.r[column * self.sizes.steps + u * width..][..width].fill(F::ZERO);
         }
     }
 
@@ -208,9 +248,9 @@ impl<F: Float> History<F> {
     }
 
     /// The stream's `r` of a tile, if there is a stream's regulariser.
-    pub(crate) fn rate(&self, column: usize, width: usize) -> Option<&[F]> {
-        let rows = || &self.rate[column * self.sizes.steps..][..self.len * width];
-        self.sizes.rate.then(rows)
+    pub(crate) fn r(&self, column: usize, width: usize) -> Option<&[F]> {
+        let rows = || &self.r[column * self.sizes.steps..][..self.len * width];
+        self.sizes.regularised.then(rows)
     }
 
     /// The errors, filtered backwards: `R^u = err^u + kappa_e R^{u+1}`.
@@ -289,22 +329,10 @@ impl<F: Float> History<F> {
         self.n_dense = 0;
         self.unit = true;
     }
-
-    fn used(&self) -> Vec<&[F]> {
-        let mut used = vec![];
-        for (column, width) in tiles::<F>(self.sizes.stride) {
-            used.push(self.psi(column, width));
-            used.extend(self.rate(column, width));
-        }
-        used.push(&self.err[..self.len * self.sizes.n_outputs]);
-        used.push(&self.learned[..self.len]);
-        used.push(self.dense().1);
-        used
-    }
 }
 
 /// The events of a block by source.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Sorted<F> {
     /// Those of source i are `start[i]..start[i + 1]`.
     pub(crate) start: Vec<u32>,
@@ -314,106 +342,23 @@ pub(crate) struct Sorted<F> {
     next: Vec<u32>,
 }
 
+parts!(Sorted {
+    Scratch: [start, at, value, next]
+});
+
 impl<F: Float> Sorted<F> {
-    pub(crate) fn new(sizes: &Sizes) -> Self {
-        let events = sizes.events().unwrap_or(0);
-        Self {
-            start: vec![0; sizes.sources() + 1],
-            at: vec![0; events],
-            value: vec![F::ZERO; events],
+    pub(crate) fn new(room: &mut Room, sizes: &Sizes) -> Result<Self, Error> {
+        Ok(Self {
+            start: room.vec(0, sizes.sources() + 1)?,
+            at: room.vec(0, sizes.events)?,
+            value: room.vec(F::ZERO, sizes.events)?,
             unit: true,
-            next: vec![0; sizes.sources()],
-        }
+            next: room.vec(0, sizes.sources())?,
+        })
     }
 
     /// The values of the events; empty where all are 1.
     pub(crate) fn scale(&self) -> &[F] {
         if self.unit { &[] } else { &self.value }
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        (self.start.capacity() + self.at.capacity() + self.next.capacity()) * size_of::<u32>()
-            + self.value.capacity() * size_of::<F>()
-    }
-}
-
-/// Only what is used is saved: the rest is left over from earlier blocks.
-impl<F: Float> Persist for History<F> {
-    fn save(&self, out: &mut Vec<u8>) {
-        (self.len as u64).save(out);
-        (self.n_dense as u64).save(out);
-        self.used().into_iter().flatten().for_each(|x| x.save(out));
-        self.start[..=self.len].iter().for_each(|x| x.save(out));
-        let events = self.start[self.len] as usize;
-        self.index[..events].iter().for_each(|x| x.save(out));
-        self.value[..events].iter().for_each(|x| x.save(out));
-        self.dense_at[..self.n_dense]
-            .iter()
-            .for_each(|x| x.save(out));
-    }
-
-    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        let wrong = |what: &str| Error::State {
-            reason: format!("a history with {what}"),
-        };
-        let (mut len, mut n_dense) = (0_u64, 0_u64);
-        len.load(bytes)?;
-        n_dense.load(bytes)?;
-        if len > self.sizes.steps as u64 || n_dense > len {
-            return Err(wrong("more steps than a block has"));
-        }
-        (self.len, self.n_dense) = (len as usize, n_dense as usize);
-        let (steps, len, sizes) = (self.sizes.steps, self.len, self.sizes);
-        let mut load = |numbers: &mut [F]| numbers.iter_mut().try_for_each(|x| x.load(bytes));
-        for (column, width) in tiles::<F>(sizes.stride) {
-            load(&mut self.psi[column * steps..][..len * width])?;
-            if sizes.rate {
-                load(&mut self.rate[column * steps..][..len * width])?;
-            }
-        }
-        load(&mut self.err[..len * sizes.n_outputs])?;
-        load(&mut self.learned[..len])?;
-        load(&mut self.dense[..self.n_dense * sizes.n_inputs])?;
-        self.start[..=len]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))?;
-        let rising = self.start[0] == 0 && self.start[..=len].is_sorted();
-        let events = self.start[len] as usize;
-        if !rising || events > self.index.len() {
-            return Err(wrong("events out of order"));
-        }
-        self.index[..events]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))?;
-        self.value[..events]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))?;
-        self.dense_at[..self.n_dense]
-            .iter_mut()
-            .try_for_each(|x| x.load(bytes))?;
-        let known = self.index[..events]
-            .iter()
-            .all(|&i| (i as usize) < sizes.sources());
-        let placed = self.dense_at[..self.n_dense]
-            .iter()
-            .all(|&u| (u as usize) < len);
-        if !known || !placed {
-            return Err(wrong("sources or steps that do not exist"));
-        }
-        self.unit = self.value[..events].iter().all(|&value| value == F::ONE);
-        Ok(())
-    }
-
-    fn numbers(&self) -> usize {
-        let indices = self.start.len() + self.index.len() + self.dense_at.len();
-        let values = self.err.len() + self.learned.len() + self.value.len() + self.dense.len();
-        self.psi.len() + self.rate.len() + indices + values
-    }
-
-    fn bytes(&self) -> usize {
-        let indices = self.start.bytes() + self.index.bytes() + self.dense_at.bytes();
-        let values =
-            self.err.bytes() + self.learned.bytes() + self.value.bytes() + self.dense.bytes();
-        self.psi.bytes() + self.rate.bytes() + indices + values
     }
 }

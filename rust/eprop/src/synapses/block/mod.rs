@@ -1,57 +1,78 @@
-//! The block form (section 3.2): while the weights rest, a step only writes down what happened; the block is worked off as a whole,
-//! one row addition per spike. Nothing is approximated.
+//! The block form: while the weights rest, a step only writes down what happened; the block is worked off as a whole,
+//! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
 mod history;
-mod persist;
 mod scratch;
 
-use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::{Filters, Needs, Synapses, drive_rows};
-use crate::Float;
-use crate::aligned::Aligned;
-use crate::feedback::{Backward, Signal};
-use crate::kernels::{self, Carry, Finish, Gather, Rate, Scan};
-use crate::optimizer::Optimizer;
-use crate::persist::Persist;
-use crate::shared::Shared;
-use crate::sources::Sources;
-pub(super) use history::Sizes;
-use history::{History, tile_width, tiles};
+use ndarray::ArrayView2;
+
+use super::{Filters, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::numbers::walk::{counter, first, parts};
+use crate::options::Config;
+use crate::options::plan::Plan;
+use crate::parts::input::Inputs;
+use crate::parts::signal::{Backward, Held, Signal};
+use crate::parts::sources::Sources;
+use crate::{Error, Float};
+use history::{History, Sizes, tiles};
 pub(super) use scratch::Scratch;
 
+/// Steps whose dense inputs are multiplied with the weights at once.
+const AHEAD: usize = 24;
+
 /// Weights, what earlier blocks left, and the history of this one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Block<F> {
     filters: Filters<F>,
-    w: Shared<F>,
+    /// With the gradient of earlier blocks.
+    w: Parameter<F>,
     finite: bool,
     history: History<F>,
     /// Whether the history's gradient has been used already.
     used: bool,
+    /// `B` at the steps of learning in the history whose gradient has not been used.
+    b: Option<Held<F>>,
     /// Steps since `reset`.
     steps: u64,
     /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     carried: bool,
-    /// The gradient of earlier blocks, and whether there is any.
-    g: Aligned<F>,
-    pending: bool,
     /// `sum_t e` of earlier blocks, if the regulariser asks for it.
     sum_e: Aligned<F>,
     scratch: Scratch<F>,
+    /// What the inputs of the next steps send: rows `next..end`.
+    ahead: Aligned<F>,
+    ahead_next: usize,
+    ahead_end: usize,
 }
+
+// A gradient and traces that are 0 are not looked at, so not saved.
+parts!(Block {
+    Mark: [steps, used, carried],
+    Weight: [w],
+    State: [
+        history,
+        z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
+        e_bar(|this: &Self| first(if this.carried { this.e_bar.len() } else { 0 })),
+        sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
+    ],
+    Scratch: [scratch, ahead],
+} then Self::loaded);
 
 /// Which sum over the block is made.
 #[derive(Clone, Copy)]
 enum Sum<'a, F> {
     /// The gradient, with the sequence's coefficients on raw e, if they are known.
-    Gradient {
-        b: Backward<'a, F>,
-        r: Option<&'a [F]>,
-    },
+    Gradient { b: &'a Held<F>, r: Option<&'a [F]> },
     /// `e_bar` at the block's end.
     Traces,
     /// `sum_t e` over the steps of learning.
@@ -59,39 +80,40 @@ enum Sum<'a, F> {
 }
 
 impl<F: Float> Block<F> {
-    /// `w`: P rows of N, unpadded.
-    pub(crate) fn new(w: &[F], sizes: Sizes, filters: Filters<F>, needs: Needs) -> Self {
-        let p = sizes.sources();
-        let matrix = p * sizes.stride;
-        Self {
-            filters,
-            w: Aligned::rows(w, sizes.n, sizes.stride).into(),
-            finite: kernels::all_finite(w),
-            history: History::new(sizes),
+    pub(crate) fn new(
+        room: &mut Room,
+        plan: &Plan,
+        config: &Config,
+        first: Option<&Shared<F>>,
+    ) -> Result<Self, Error> {
+        let sizes = Sizes::of::<F>(plan);
+        let (p, stride) = (sizes.sources(), sizes.stride);
+        let keeps = Keeps {
+            pending: true,
+            moments: !config.optimizer.is_linear(),
+        };
+        Ok(Self {
+            filters: Filters::of(config),
+            w: Parameter::new(room, (p, stride), keeps, first)?,
+            finite: true,
+            history: History::new(room, sizes)?,
             used: false,
+            b: None,
             steps: 0,
-            z_bar: vec![F::ZERO; p],
-            e_bar: Aligned::zeros(matrix),
+            z_bar: room.vec(F::ZERO, p)?,
+            e_bar: room.zeros(p, stride)?,
             carried: false,
-            g: Aligned::zeros(matrix),
-            pending: false,
-            sum_e: Aligned::zeros(if needs.sum_e { matrix } else { 0 }),
-            scratch: Scratch::new(&sizes),
-        }
+            sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
+            scratch: Scratch::new(room, &sizes)?,
+            ahead: room.zeros(AHEAD, stride)?,
+            ahead_next: 0,
+            ahead_end: 0,
+        })
     }
 
-    /// Bytes of everything, `None` where the count overflows.
-    pub(crate) fn bytes_for(sizes: Sizes, needs: Needs) -> Option<usize> {
-        let matrices = 3 + usize::from(needs.sum_e);
-        let p = sizes.sources();
-        let scratch = (tile_width::<F>() + sizes.n_outputs)
-            .checked_mul(sizes.steps.checked_mul(2)?)?
-            .checked_add(p.checked_mul(tile_width::<F>() + 4)?)?;
-        p.checked_mul(sizes.stride)?
-            .checked_mul(matrices)?
-            .checked_add(scratch)?
-            .checked_mul(size_of::<F>())?
-            .checked_add(sizes.bytes::<F>()?.checked_mul(2)?)
+    fn loaded(&mut self) -> Result<(), Error> {
+        self.finite = kernels::all_finite(&self.w.rows);
+        counter("steps", self.steps)
     }
 
     fn sizes(&self) -> Sizes {
@@ -99,22 +121,22 @@ impl<F: Float> Block<F> {
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
-    fn roll(&mut self, b: Backward<'_, F>) {
+    fn roll(&mut self) {
         if self.history.len == 0 {
             return;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
-        if !self.used && self.history.taught() {
-            let mut g = core::mem::take(&mut self.g);
+        if let Some(b) = self.b.take() {
+            let mut g = core::mem::take(&mut self.w.pending);
             self.sum(
-                Sum::Gradient { b, r: None },
+                Sum::Gradient { b: &b, r: None },
                 Finish::Add,
                 &mut scratch,
                 &mut g,
             );
-            self.g = g;
-            self.pending = true;
+            self.w.pending = g;
+            self.w.waits = true;
             if !self.sum_e.is_empty() {
                 let mut sum_e = core::mem::take(&mut self.sum_e);
                 self.sum(Sum::RawTraces, Finish::Add, &mut scratch, &mut sum_e);
@@ -201,7 +223,7 @@ impl<F: Float> Block<F> {
             psi: history.psi(column, W),
             filtered_err: &filtered_err[..len * o],
             b: &[],
-            rate: Rate::None,
+            raw: OnRaw::None,
         };
         let ones = [F::ONE; W];
         let mut of_e = [F::ZERO; W];
@@ -216,25 +238,25 @@ impl<F: Float> Block<F> {
                         .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
-                scan.rate = match (history.rate(column, W), r) {
-                    (Some(rate), _) => Rate::PerStep(rate),
-                    (None, Some(r)) => Rate::Outer {
+                scan.raw = match (history.r(column, W), r) {
+                    (Some(of_steps), _) => OnRaw::PerStep(of_steps),
+                    (None, Some(r)) => OnRaw::Outer {
                         per_neuron: &r[column..column + W],
                         per_step: &history.learned,
                     },
-                    (None, None) => Rate::None,
+                    (None, None) => OnRaw::None,
                 };
             }
             Sum::Traces => {
                 let power = (0..len).fold(F::ONE, |power, _| power * kappa_e);
                 of_e = [power; W];
-                scan.rate = Rate::Outer {
+                scan.raw = OnRaw::Outer {
                     per_neuron: &ones,
                     per_step,
                 };
             }
             Sum::RawTraces => {
-                scan.rate = Rate::Outer {
+                scan.raw = OnRaw::Outer {
                     per_neuron: &ones,
                     per_step,
                 }
@@ -287,42 +309,19 @@ impl<F: Float> Block<F> {
         sum
     }
 
-    /// Adds the pending gradient, `r sum_t e` included, to a sum over streams: it has been used then, an update has to follow.
-    pub(super) fn collect(&mut self, b: Backward<'_, F>, r: Option<&[F]>, sum: &mut [F]) {
-        self.take_in_rate(r);
-        if self.pending {
-            kernels::add_row(F::ONE, &self.g, sum);
-        }
-        if self.history.len > 0 && !self.used {
-            let mut scratch = core::mem::take(&mut self.scratch);
-            self.history.sort(&mut scratch.sorted);
-            self.sum(Sum::Gradient { b, r }, Finish::Add, &mut scratch, sum);
-            self.scratch = scratch;
-        }
-        self.spend();
-    }
-
     /// The gradient up to here has been used.
     fn spend(&mut self) {
-        if self.pending {
-            self.g.fill(F::ZERO);
+        if self.w.waits {
+            self.w.drop_gradient();
             self.sum_e.fill(F::ZERO);
-            self.pending = false;
         }
+        self.b = None;
         self.used = self.history.len > 0;
     }
 
-    pub(super) fn shared(&mut self) -> &mut Shared<F> {
-        &mut self.w
-    }
-
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.w.bytes()
-    }
-
-    /// The weights changed, and whether they are finite now.
-    pub(super) fn changed(&mut self, finite: bool) {
-        self.finite = finite;
+    pub(super) fn follow(&mut self, first: &Self) {
+        self.w.rows = first.w.rows.share();
+        self.finite = first.finite;
     }
 
     /// Buffers of which nothing outlives a call: streams that take turns need them once.
@@ -331,23 +330,35 @@ impl<F: Float> Block<F> {
     }
 
     /// Adds `r sum_t e` of earlier blocks to their gradient.
-    fn take_in_rate(&mut self, r: Option<&[F]>) {
-        if let (Some(r), true) = (r, self.pending && !self.sum_e.is_empty()) {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.g);
+    fn take_in_earlier(&mut self, r: Option<&[F]>) {
+        if let (Some(r), true) = (r, self.w.waits && !self.sum_e.is_empty()) {
+            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.w.pending);
         }
+    }
+
+    /// Works the gradient of the history off, if it waits: sums that `finish` adds to a matrix, or takes a step with.
+    fn finish(&mut self, r: Option<&[F]>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
+        let Some(b) = self.b.take() else {
+            return true;
+        };
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.history.sort(&mut scratch.sorted);
+        let finite = self.sum(Sum::Gradient { b: &b, r }, finish, &mut scratch, to);
+        self.scratch = scratch;
+        finite
     }
 }
 
 impl<F: Float> Synapses<F> for Block<F> {
-    fn prepare(&mut self, b: Backward<'_, F>, _: bool) {
+    fn drive(&mut self, sources: &Sources<'_, F>, _: bool, current: &mut [F]) {
         let aligned = self.steps % self.sizes().steps as u64 == 0;
         if self.used || aligned || !self.history.has_room() {
-            self.roll(b);
+            self.roll();
         }
-    }
-
-    fn drive(&mut self, sources: &Sources<'_, F>, ahead: Option<&[F]>, current: &mut [F]) {
-        drive_rows(&self.w, sources, ahead, current);
+        let known = self.ahead_next < self.ahead_end;
+        let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
+        drive_rows(&self.w.rows, sources, ahead, current);
+        self.ahead_next += usize::from(known);
     }
 
     fn learn(
@@ -355,109 +366,166 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<Optimizer<F>>,
+        _: Option<F>,
     ) {
+        if let (Some(signal), None) = (&signal, &self.b) {
+            self.b = Some(signal.b.hold());
+        }
         self.history.push(sources, psi, signal);
         self.steps += 1;
     }
 
-    fn wants_signal(&self) -> bool {
-        false
-    }
-
-    fn update(&mut self, b: Backward<'_, F>, r: Option<&[F]>, optimizer: Optimizer<F>) {
-        self.take_in_rate(r);
-        let mut w = core::mem::take(&mut *self.w);
-        if self.history.len > 0 && !self.used {
-            let mut scratch = core::mem::take(&mut self.scratch);
-            self.history.sort(&mut scratch.sorted);
-            let pending = self.pending.then_some(&*self.g);
-            let finish = Finish::Descend { optimizer, pending };
-            self.finite &= self.sum(Sum::Gradient { b, r }, finish, &mut scratch, &mut w);
-            self.scratch = scratch;
-        } else if self.pending {
-            for (w, &g) in w.iter_mut().zip(&*self.g) {
-                *w = optimizer.next(*w, g);
+    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
+        self.take_in_earlier(r);
+        match step.linear() {
+            // In one pass over the rows.
+            Some(eta) if self.b.is_some() => {
+                let mut w = core::mem::take(&mut *self.w.rows);
+                let g = core::mem::take(&mut self.w.pending);
+                let pending = self.w.waits.then_some(&*g);
+                self.finite &= self.finish(r, Finish::Descend { eta, pending }, &mut w);
+                (*self.w.rows, self.w.pending) = (w, g);
             }
-            self.finite &= kernels::all_finite(&w);
+            Some(_) if !self.w.waits => {}
+            _ => {
+                let mut g = core::mem::take(&mut self.w.pending);
+                self.w.waits |= self.b.is_some();
+                self.finish(r, Finish::Add, &mut g);
+                self.w.pending = g;
+                self.w.update(step);
+                self.sum_e.fill(F::ZERO);
+                self.finite &= kernels::all_finite(&self.w.rows);
+            }
         }
-        *self.w = w;
         self.spend();
     }
 
-    fn gradient(&self, b: Backward<'_, F>, r: Option<&[F]>) -> Vec<F> {
-        let sizes = self.sizes();
-        let mut g = self.g.clone();
-        if let (Some(r), false) = (r, self.sum_e.is_empty()) {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut g);
+    fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        self.take_in_earlier(r);
+        if self.w.waits {
+            kernels::add_row(F::ONE, &self.w.pending, sum);
         }
-        if self.history.len > 0 && !self.used {
-            let mut scratch = Scratch::new(&sizes);
-            self.history.sort(&mut scratch.sorted);
-            self.sum(Sum::Gradient { b, r }, Finish::Add, &mut scratch, &mut g);
+        self.finish(r, Finish::Add, sum);
+        self.spend();
+    }
+
+    /// Currents are a matrix product then, with the bits of the same sums made one by one.
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
+        if self.ahead_next < self.ahead_end {
+            return;
         }
-        g.unpadded(sizes.n, sizes.stride)
+        let Some(x) = inputs.dense().and_then(|x| x.to_slice()) else {
+            return;
+        };
+        let Sizes {
+            n_inputs, stride, ..
+        } = self.sizes();
+        let rows = AHEAD.min(inputs.n_steps() - t);
+        let x = &x[t * n_inputs..][..rows * n_inputs];
+        let ahead = &mut self.ahead[..rows * stride];
+        ahead.fill(F::ZERO);
+        kernels::multiply_add(x, (n_inputs, 1), n_inputs, &self.w.rows, ahead, stride);
+        (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
-    fn settle(&mut self, b: Backward<'_, F>) {
-        self.roll(b);
+    fn settle(&mut self) {
+        self.roll();
     }
 
-    fn weights(&self) -> Vec<F> {
-        self.w.unpadded(self.sizes().n, self.sizes().stride)
+    fn hold(&mut self, b: Backward<'_, F>) {
+        if !self.used && self.history.taught() {
+            self.b = Some(b.hold());
+        }
     }
 
-    fn set_weights(&mut self, first_source: usize, rows: &[F]) {
-        let Sizes { n, stride, .. } = self.sizes();
-        let to = self.w.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n))
-            .for_each(|(to, from)| to[..n].copy_from_slice(from));
-        self.finite = kernels::all_finite(&self.w);
-    }
-
-    fn input_weights(&self) -> Option<&[F]> {
-        Some(&self.w)
-    }
-
-    fn eligibility(&self) -> Vec<F> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        see: &mut dyn FnMut(usize, &[F]),
+    ) -> Result<(), Error> {
         let sizes = self.sizes();
-        let mut e_bar = self.e_bar.clone();
-        if self.history.len > 0 {
-            let mut scratch = Scratch::new(&sizes);
+        let shape = (sizes.stride, sizes.n);
+        if what == What::Weight {
+            show_rows(&self.w.rows, shape, sources, see);
+        } else if self.history.len == 0 {
+            show_rows(&self.e_bar, shape, sources, see);
+        } else {
+            let (mut e_bar, mut scratch) = Room::build(
+                || "reading e_bar".into(),
+                |room| {
+                    Ok((
+                        room.zeros(sizes.sources(), sizes.stride)?,
+                        Scratch::new(room, &sizes)?,
+                    ))
+                },
+            )?;
+            e_bar.copy_from_slice(&self.e_bar);
             self.history.sort(&mut scratch.sorted);
             self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+            show_rows(&e_bar, shape, sources, see);
         }
-        e_bar.unpadded(sizes.n, sizes.stride)
+        Ok(())
     }
 
-    fn z_bar(&self) -> Vec<F> {
+    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
+        let stride = self.sizes().stride;
+        assign_rows(&mut self.w.rows, stride, first_source, w);
+        self.finite = kernels::all_finite(&self.w.rows);
+    }
+
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<F>,
+    ) -> Result<(), Error> {
+        let stride = self.sizes().stride;
+        take_rows(&mut self.w, stride, first_source, g, step)?;
+        self.finite &= kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    fn first_rows(&mut self) -> &mut [F] {
+        &mut self.w.rows
+    }
+
+    fn z_bar(&self, see: &mut dyn FnMut(F)) {
         let mut z_bar = self.z_bar.clone();
         self.history
             .advance_z_bar(self.filters.alpha, self.filters.zeta, &mut z_bar);
-        z_bar
+        z_bar.into_iter().for_each(see);
     }
 
-    fn all_finite(&self) -> bool {
-        self.finite
-    }
-
-    fn within(&self) -> bool {
+    fn finite(&mut self) -> bool {
         self.finite
     }
 
     fn reset(&mut self) {
         self.history.clear();
         self.used = false;
+        self.b = None;
         self.steps = 0;
         if self.carried {
             self.z_bar.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
             self.carried = false;
         }
-        if self.pending {
-            self.g.fill(F::ZERO);
+        if self.w.waits {
+            self.w.drop_gradient();
             self.sum_e.fill(F::ZERO);
-            self.pending = false;
         }
+    }
+
+    fn parameter(&mut self) -> Option<&mut Parameter<F>> {
+        Some(&mut self.w)
+    }
+
+    fn shared(&self) -> Option<Shared<F>> {
+        Some(self.w.rows.share())
+    }
+
+    fn changed(&mut self, finite: bool) {
+        self.finite = finite;
     }
 }

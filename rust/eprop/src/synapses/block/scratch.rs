@@ -1,15 +1,15 @@
 //! The buffers in which a block is worked off.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::history::{Sizes, Sorted, tile_width};
-use crate::Float;
-use crate::aligned::{Aligned, UNIT};
-use crate::persist::Persist;
+use crate::numbers::aligned::{Aligned, UNIT};
+use crate::numbers::room::Room;
+use crate::numbers::walk::parts;
+use crate::{Error, Float};
 
 /// Buffers of which nothing outlives a call; empty while they are in use.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(in crate::synapses) struct Scratch<F> {
     /// A row of one tile per step.
     pub(super) q: Aligned<F>,
@@ -23,22 +23,21 @@ pub(in crate::synapses) struct Scratch<F> {
     pub(super) dense_q: Aligned<F>,
 }
 
-impl<F: Float> Scratch<F> {
-    pub(super) fn new(sizes: &Sizes) -> Self {
-        let width = tile_width::<F>().max(UNIT);
-        Self {
-            q: Aligned::zeros(sizes.steps * width),
-            filtered_err: vec![F::ZERO; sizes.steps * sizes.n_outputs],
-            per_step: vec![F::ZERO; sizes.steps],
-            b: Aligned::zeros(sizes.n_outputs * width),
-            sorted: Sorted::new(sizes),
-            dense: Aligned::zeros(sizes.n_inputs * width),
-            dense_q: Aligned::zeros(sizes.steps * width),
-        }
-    }
+parts!(Scratch {
+    Scratch: [q, filtered_err, per_step, b, sorted, dense, dense_q],
+});
 
-    pub(super) fn bytes(&self) -> usize {
-        let rows = self.q.bytes() + self.b.bytes() + self.dense.bytes() + self.dense_q.bytes();
-        rows + self.filtered_err.bytes() + self.per_step.bytes() + self.sorted.bytes()
+impl<F: Float> Scratch<F> {
+    pub(super) fn new(room: &mut Room, sizes: &Sizes) -> Result<Self, Error> {
+        let width = tile_width::<F>().max(UNIT);
+        Ok(Self {
+            q: room.zeros(sizes.steps, width)?,
+            filtered_err: room.vec(F::ZERO, sizes.steps.saturating_mul(sizes.n_outputs))?,
+            per_step: room.vec(F::ZERO, sizes.steps)?,
+            b: room.zeros(sizes.n_outputs, width)?,
+            sorted: Sorted::new(room, sizes)?,
+            dense: room.zeros(sizes.n_inputs, width)?,
+            dense_q: room.zeros(sizes.steps, width)?,
+        })
     }
 }

@@ -1,35 +1,43 @@
-//! The factored form (section 3.1): weights that change at every step, or every few, for one or two row operations per spike.
+//! The factored form: weights that change at every step, or every few, for one or two row operations per spike.
 //! Nothing is approximated: at every moment, u steps into a base block of B,
 //!
 //! `W = A - S C - T zt`, `e_bar = kappa_e^u (C + X1 zt)`, `z_bar = alpha^u zt`,
 //!
 //! with rows `A`, `C` and a number `zt` per source, and factors `S`, `T`, `X1` per neuron, which are all that a step without spikes
 //! touches. A source that is silent waits at the end of a block, and catches up with all blocks it missed, composed into one.
+//! DESIGN.md derives it.
 
-mod past;
+mod ended;
 mod pending;
-mod persist;
 
-use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use past::{PATIENCE, Past};
+use ndarray::ArrayView2;
+
+use ended::{Ended, PATIENCE, Powers};
 use pending::Pending;
 
-pub(super) use past::Powers;
-
-use super::{Filters, LIMIT, Synapses};
-use crate::Float;
-use crate::aligned::Aligned;
-use crate::feedback::{Backward, Signal};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
-use crate::optimizer::Optimizer;
-use crate::sources::Sources;
+use super::{Filters, Synapses, What, assign_rows};
+use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::lazy::LIMIT;
+use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, counter, parts};
+use crate::options::Config;
+use crate::options::config::decay;
+use crate::options::plan::Plan;
+use crate::parts::signal::Signal;
+use crate::parts::sources::Sources;
+use crate::{Error, Float};
 
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
 const NEVER: u64 = u64::MAX;
+
 /// The rows of every source and the factors of every neuron.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Factored<F> {
     n: usize,
     n_inputs: usize,
@@ -43,7 +51,7 @@ pub(crate) struct Factored<F> {
     x1: Aligned<F>,
     s: Aligned<F>,
     t: Aligned<F>,
-    past: Past<F>,
+    ended: Ended<F>,
     /// Where weights rest for a while.
     pending: Option<Pending<F>>,
     /// Steps since `reset`, and the blocks ended since.
@@ -62,60 +70,90 @@ pub(crate) struct Factored<F> {
     visits: Vec<Visit<F>>,
 }
 
+parts!(Factored {
+    Weight: [a],
+    State: [c, x1, s, t, zt, ended, pending],
+    Mark: [seen, steps, block, learned],
+    Scratch: [y, none, sum_a, sum_c, visits, powers],
+} then Self::loaded);
+
+/// What a step visits is scratch memory, of no numbers.
+impl<F: Float> Walked for Vec<Visit<F>> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        let leaf = Leaf {
+            role,
+            used: F::slice(&[]),
+            capacity: 0,
+            heap: self.capacity() * size_of::<Visit<F>>(),
+        };
+        to.see(name, leaf);
+    }
+    fn walk_mut(&mut self, _: &'static str, _: Role, _: &mut dyn WalkMut) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The rows in which a source is read.
+struct Reading<F> {
+    w: Aligned<F>,
+    e_bar: Aligned<F>,
+    s: Aligned<F>,
+    t: Aligned<F>,
+    x: Aligned<F>,
+}
+
 impl<F: Float> Factored<F> {
-    /// `w`: P rows of N, unpadded. `alpha` and `kappa_e` in float64, for their powers.
-    pub(crate) fn new(
-        w: &[F],
-        n: usize,
-        n_inputs: usize,
-        stride: usize,
-        filters: Filters<F>,
-        powers: Powers<F>,
-        pending: bool,
-    ) -> Self {
-        let p = n_inputs + n;
-        let row = || Aligned::zeros(stride);
-        Self {
-            n,
-            n_inputs,
-            filters,
-            powers,
-            a: Aligned::rows(w, n, stride),
-            c: Aligned::zeros(p * stride),
-            zt: vec![F::ZERO; p],
-            seen: vec![NEVER; p],
-            x1: row(),
-            s: row(),
-            t: row(),
-            past: Past::new(stride),
-            pending: pending.then(|| Pending::new(p, stride)),
+    pub(crate) fn new(room: &mut Room, plan: &Plan, config: &Config) -> Result<Self, Error> {
+        let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
+        let alpha = decay(config.dt, config.tau_mem);
+        let kappa_e = decay(config.dt, config.tau_trace);
+        Ok(Self {
+            n: plan.sizes.n,
+            n_inputs: plan.sizes.n_inputs,
+            filters: Filters::of(config),
+            powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
+            a: room.zeros(p, stride)?,
+            c: room.zeros(p, stride)?,
+            zt: room.vec(F::ZERO, p)?,
+            seen: room.vec(NEVER, p)?,
+            x1: room.zeros(1, stride)?,
+            s: room.zeros(1, stride)?,
+            t: room.zeros(1, stride)?,
+            ended: Ended::new(room, stride)?,
+            pending: match plan.at_once {
+                true => None,
+                false => Some(Pending::new(room, p, stride)?),
+            },
             steps: 0,
             block: 0,
             learned: false,
-            y: row(),
-            none: row(),
-            within: kernels::all_finite(w),
-            sum_a: row(),
-            sum_c: row(),
-            visits: Vec::with_capacity(p),
-        }
+            y: room.zeros(1, stride)?,
+            none: room.zeros(1, stride)?,
+            within: true,
+            sum_a: room.zeros(1, stride)?,
+            sum_c: room.zeros(1, stride)?,
+            visits: room.list(p)?,
+        })
     }
 
-    /// Bytes of everything, `None` where the count overflows.
-    pub(crate) fn bytes_for(p: usize, stride: usize, base: usize, pending: bool) -> Option<usize> {
-        let waiting = if pending {
-            Pending::<F>::bytes_for(p, stride)?
-        } else {
-            0
-        };
-        let rows = p.checked_mul(2)?.checked_add(7 + 3 * (PATIENCE + 1))?;
-        stride
-            .checked_mul(rows)?
-            .checked_add(p)?
-            .checked_add(base.checked_mul(4)?)?
-            .checked_mul(size_of::<F>())?
-            .checked_add(p.checked_mul(size_of::<u64>() + size_of::<Visit<F>>())?)?
-            .checked_add(waiting)
+    fn loaded(&mut self) -> Result<(), Error> {
+        self.within = false;
+        counter("steps", self.steps)?;
+        counter("block", self.block)?;
+        // At rest nobody has waited as long as `PATIENCE`.
+        let longest = self.ended.len.min(PATIENCE - 1) as u64;
+        let waits =
+            |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= longest;
+        if !self.seen.iter().all(waits) {
+            return Err(Error::State {
+                reason: "sources of blocks that are not kept".into(),
+            });
+        }
+        self.respond();
+        if let Some(pending) = &mut self.pending {
+            pending.respond(&mut self.x1, &self.none);
+        }
+        Ok(())
     }
 
     /// Steps since the start of the base block; before the first step, 0.
@@ -125,10 +163,6 @@ impl<F: Float> Factored<F> {
 
     fn stride(&self) -> usize {
         self.x1.len()
-    }
-
-    fn row(&self) -> Aligned<F> {
-        Aligned::zeros(self.stride())
     }
 
     fn own(&self, source: usize) -> Option<usize> {
@@ -149,7 +183,7 @@ impl<F: Float> Factored<F> {
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
-        self.past.push(
+        self.ended.push(
             Silence {
                 s: &self.s,
                 t: &self.t,
@@ -164,7 +198,7 @@ impl<F: Float> Factored<F> {
         }
         for source in 0..self.seen.len() {
             if self.age(source) == PATIENCE {
-                self.catch_up(source);
+                self.catch_up_source(source);
             }
         }
     }
@@ -186,7 +220,7 @@ impl<F: Float> Factored<F> {
             let (own, age, mut zt) = (self.own(source), self.age(source), self.zt[source]);
             c.copy_from_slice(&self.c[row]);
             if age > 0 {
-                let (silence, alpha) = self.past.last(age);
+                let (silence, alpha) = self.ended.last(age);
                 kernels::catch_up(silence, zt, &mut w, &mut c);
                 zt *= alpha;
             }
@@ -208,12 +242,12 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    fn catch_up(&mut self, source: usize) {
+    fn catch_up_source(&mut self, source: usize) {
         let age = self.age(source);
         if age == 0 {
             return;
         }
-        let (silence, alpha) = self.past.last(age);
+        let (silence, alpha) = self.ended.last(age);
         let row = source * self.stride()..(source + 1) * self.stride();
         let zt = self.zt[source];
         let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
@@ -235,9 +269,10 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    /// `W` and `e_bar` of a source, into rows of the padded length.
-    fn read(&self, source: usize, w: &mut [F], e_bar: &mut [F]) {
+    /// `W` and `e_bar` of a source, into the rows of a reading.
+    fn read_source(&self, source: usize, to: &mut Reading<F>) {
         let row = source * self.stride()..(source + 1) * self.stride();
+        let Reading { w, e_bar, s, t, x } = to;
         w.copy_from_slice(&self.a[row.clone()]);
         e_bar.copy_from_slice(&self.c[row]);
         // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
@@ -246,25 +281,10 @@ impl<F: Float> Factored<F> {
             _ if self.seen[source] == NEVER => {}
             0 => _ = kernels::catch_up(now, zt, w, e_bar),
             age => {
-                let (waited, alpha) = self.past.last(age);
-                let (mut s, mut t, mut x) = (self.row(), self.row(), self.row());
-                let to = SilenceMut {
-                    s: &mut s,
-                    t: &mut t,
-                    x: &mut x,
-                };
-                kernels::compose(waited, alpha, now, to);
-                kernels::catch_up(
-                    Silence {
-                        s: &s,
-                        t: &t,
-                        x: &x,
-                        k: waited.k * now.k,
-                    },
-                    zt,
-                    w,
-                    e_bar,
-                );
+                let (waited, alpha) = self.ended.last(age);
+                let k = waited.k * now.k;
+                kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
+                kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
             }
         }
         kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
@@ -272,6 +292,22 @@ impl<F: Float> Factored<F> {
             w[j] = F::ZERO;
             e_bar[j] = F::ZERO;
         }
+    }
+
+    fn reading(&self) -> Result<Reading<F>, Error> {
+        let stride = self.stride();
+        Room::build(
+            || "reading the synapses".into(),
+            |room| {
+                Ok(Reading {
+                    w: room.zeros(1, stride)?,
+                    e_bar: room.zeros(1, stride)?,
+                    s: room.zeros(1, stride)?,
+                    t: room.zeros(1, stride)?,
+                    x: room.zeros(1, stride)?,
+                })
+            },
+        )
     }
 
     /// The block so far: folded into the rows it leaves the factors 0.
@@ -288,48 +324,19 @@ impl<F: Float> Factored<F> {
     fn fold(&mut self) {
         self.end_block(F::ONE, F::ONE);
         for source in 0..self.seen.len() {
-            self.catch_up(source);
+            self.catch_up_source(source);
         }
-    }
-
-    /// Rows as they are, whoever waited and for however long.
-    pub(crate) fn catch_up_all(&mut self) {
-        for source in 0..self.seen.len() {
-            self.catch_up(source);
-            self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
-        }
-        self.past.len = 0;
-        self.block = 0;
     }
 
     /// `Y` of the weights' factors, made by a step in which nothing happens.
     fn respond(&mut self) {
-        let nothing = StepScales {
-            alpha: F::ZERO,
-            grow: F::ZERO,
-            learn: F::ZERO,
-            eta: F::ZERO,
-        };
         let factors = FactorsMut {
             x1: &mut self.x1,
             s: &mut self.s,
             t: &mut self.t,
             y: &mut self.y,
         };
-        kernels::step_factors(nothing, &self.none, &[], &[], factors);
-    }
-
-    /// Shows `W` and `e_bar` of every source, padded.
-    fn read_each(&self, mut see: impl FnMut(&[F], &[F])) {
-        let (mut w, mut e_bar) = (self.row(), self.row());
-        for source in 0..self.seen.len() {
-            self.read(source, &mut w, &mut e_bar);
-            see(&w, &e_bar);
-        }
-    }
-
-    fn unpadded(&self) -> Vec<F> {
-        Vec::with_capacity(self.seen.len() * self.n)
+        kernels::step_factors(StepScales::nothing(), &self.none, &[], &[], factors);
     }
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i`.
@@ -337,7 +344,7 @@ impl<F: Float> Factored<F> {
         let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
         let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
         let (zt, seen, t) = (&mut self.zt[..], &mut self.seen[..], &self.t[..]);
-        let (visits, left, within) = (&mut self.visits, &self.past.a[..], &mut self.within);
+        let (visits, left, within) = (&mut self.visits, &self.ended.a[..], &mut self.within);
         let mut sum_zt = F::ZERO;
         visits.clear();
         sources.all().for_each(|(source, value)| {
@@ -378,14 +385,11 @@ impl<F: Float> Factored<F> {
 impl<F: Float> Synapses<F> for Factored<F> {
     /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
     /// that does not learn: to a row that is a block in which nothing decays.
-    fn prepare(&mut self, _: Backward<'_, F>, learning: bool) {
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]) {
         if !learning && self.learned {
             self.end_block(F::ONE, F::ONE);
         }
         self.learned = learning && self.pending.is_none();
-    }
-
-    fn drive(&mut self, sources: &Sources<'_, F>, _: Option<&[F]>, current: &mut [F]) {
         if self.steps > 0 && self.steps % self.powers.len() as u64 == 0 {
             self.end_block(self.powers.alpha_block, self.powers.kappa_block);
         }
@@ -394,11 +398,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let sum_zt = self.list(sources, current);
         self.sum_a.fill(F::ZERO);
         self.sum_c.fill(F::ZERO);
-        let past = kernels::Past {
-            s: &self.past.s,
-            t: &self.past.t,
-            x: &self.past.x,
-            k: &self.past.k,
+        let past = Silences {
+            s: &self.ended.s,
+            t: &self.ended.t,
+            x: &self.ended.x,
+            k: &self.ended.k,
         };
         let factors = Factors {
             y: &self.y,
@@ -428,13 +432,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        apply: Option<Optimizer<F>>,
+        at_once: Option<F>,
     ) {
         let u = self.u();
         // A gradient that waits has no learning rate yet.
         let eta = match &self.pending {
             Some(_) => F::ONE,
-            None => apply.map_or(F::ZERO, Optimizer::linear),
+            None => at_once.unwrap_or(F::ZERO),
         };
         let scales = StepScales {
             alpha: self.powers.alpha_down[u],
@@ -457,80 +461,93 @@ impl<F: Float> Synapses<F> for Factored<F> {
         kernels::step_factors(scales, psi, l, r, factors);
     }
 
-    fn wants_signal(&self) -> bool {
-        true
-    }
-
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
     /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
-    fn update(&mut self, _: Backward<'_, F>, _: Option<&[F]>, optimizer: Optimizer<F>) {
-        let Some(pending) = &mut self.pending else {
+    fn update(&mut self, _: Option<&[F]>, step: Step<F>) {
+        // The plan gives other optimizers other forms.
+        let (Some(pending), Some(eta)) = (&mut self.pending, step.linear()) else {
             return;
         };
-        let (lr, limit) = (optimizer.linear(), F::cast(LIMIT));
-        self.within &= lr <= limit && pending.within(limit);
-        kernels::add_row(lr, &pending.s, &mut self.s);
-        kernels::add_row(lr, &pending.t, &mut self.t);
+        let limit = F::cast(LIMIT);
+        self.within &= eta <= limit && pending.within(limit);
+        kernels::add_row(eta, &pending.s, &mut self.s);
+        kernels::add_row(eta, &pending.t, &mut self.t);
         pending.clear_factors();
-        pending.descend(lr, &mut self.a);
+        pending.descend(eta, &mut self.a);
         self.end_block(F::ONE, F::ONE);
     }
 
-    fn gradient(&self, _: Backward<'_, F>, _: Option<&[F]>) -> Vec<F> {
-        vec![F::ZERO; self.seen.len() * self.n]
+    /// Weights in the factors of one stream are never those of several.
+    fn collect(&mut self, _: Option<&[F]>, _: &mut [F]) {}
+
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        see: &mut dyn FnMut(usize, &[F]),
+    ) -> Result<(), Error> {
+        let mut reading = self.reading()?;
+        for source in sources {
+            self.read_source(source, &mut reading);
+            let row = match what {
+                What::Weight => &reading.w,
+                What::Eligibility => &reading.e_bar,
+            };
+            see(source, &row[..self.n]);
+        }
+        Ok(())
     }
 
-    fn settle(&mut self, _: Backward<'_, F>) {}
-
-    fn weights(&self) -> Vec<F> {
-        let mut weights = self.unpadded();
-        self.read_each(|w, _| weights.extend_from_slice(&w[..self.n]));
-        weights
-    }
-
-    fn set_weights(&mut self, first_source: usize, rows: &[F]) {
+    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
         self.fold();
-        let (n, stride) = (self.n, self.stride());
-        let to = self.a.chunks_exact_mut(stride).skip(first_source);
-        to.zip(rows.chunks_exact(n))
-            .for_each(|(to, from)| to[..n].copy_from_slice(from));
+        let stride = self.stride();
+        assign_rows(&mut self.a, stride, first_source, w);
     }
 
-    fn input_weights(&self) -> Option<&[F]> {
-        None
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<F>,
+    ) -> Result<(), Error> {
+        self.fold();
+        let eta = step.linear().unwrap_or(F::ZERO);
+        let rows = self.a.chunks_exact_mut(self.x1.len()).skip(first_source);
+        for (row, g) in rows.zip(g.columns()) {
+            row.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g);
+        }
+        self.within = false;
+        Ok(())
     }
 
-    fn eligibility(&self) -> Vec<F> {
-        let mut traces = self.unpadded();
-        self.read_each(|_, e_bar| traces.extend_from_slice(&e_bar[..self.n]));
-        traces
+    fn first_rows(&mut self) -> &mut [F] {
+        &mut self.a
     }
 
-    fn z_bar(&self) -> Vec<F> {
+    fn z_bar(&self, see: &mut dyn FnMut(F)) {
         let down = self.powers.alpha_down[self.u()];
-        let waited = |source| match self.age(source) {
-            0 => F::ONE,
-            age => self.past.last(age).1,
-        };
-        (0..self.zt.len())
-            .map(|source| (down * (waited(source) * self.zt[source])).or_silence())
-            .collect()
-    }
-
-    fn all_finite(&self) -> bool {
-        let mut finite = true;
-        self.read_each(|w, _| finite &= kernels::all_finite(w));
-        finite
+        for (source, &zt) in self.zt.iter().enumerate() {
+            let waited = match self.age(source) {
+                0 => F::ONE,
+                age => self.ended.last(age).1,
+            };
+            see((down * (waited * zt)).or_silence());
+        }
     }
 
     /// Within the limit, `|S C|` and `|T zt|` are at most 1e9 times numbers that are themselves sums of at most 1e18: an update cannot have
     /// made a finite weight infinite.
-    fn within(&self) -> bool {
-        self.within && self.factors_within()
-    }
-
-    fn checked(&mut self) {
-        self.within = kernels::all_within(F::cast(LIMIT), &self.zt);
+    fn finite(&mut self) -> bool {
+        if self.within && self.factors_within() {
+            return true;
+        }
+        let mut finite = true;
+        let all = 0..self.seen.len();
+        let looked = self.read(What::Weight, all, &mut |_, w| {
+            finite &= kernels::all_finite(w)
+        });
+        self.within = looked.is_ok() && finite && kernels::all_within(F::cast(LIMIT), &self.zt);
+        finite
     }
 
     /// To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
@@ -544,5 +561,25 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         self.steps = 0;
         self.learned = false;
+    }
+
+    fn parameter(&mut self) -> Option<&mut Parameter<F>> {
+        None
+    }
+
+    fn shared(&self) -> Option<Shared<F>> {
+        None
+    }
+
+    fn changed(&mut self, _: bool) {}
+
+    /// Rows as they are, whoever waited and for however long.
+    fn catch_up(&mut self) {
+        for source in 0..self.seen.len() {
+            self.catch_up_source(source);
+            self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
+        }
+        self.ended.len = 0;
+        self.block = 0;
     }
 }

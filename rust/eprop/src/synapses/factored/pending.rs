@@ -4,48 +4,83 @@
 //! that fired since the last update: an update, too, costs a row for each of those, and not a pass over all synapses.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::aligned::Aligned;
 use crate::kernels::{self, FactorsMut, StepScales};
-use crate::persist::Persist;
+use crate::numbers::aligned::Aligned;
+use crate::numbers::room::Room;
+use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Pending<F> {
     pub(super) s: Aligned<F>,
     pub(super) t: Aligned<F>,
     /// `S X1 - T`.
     y: Aligned<F>,
     g: Aligned<F>,
-    /// The sources whose row is not 0, in the order of their first spike.
+    /// The sources whose row is not 0, in the order of their first spike: the first `n_touched`.
     touched: Vec<u32>,
+    n_touched: usize,
     is_touched: Vec<bool>,
 }
 
+// Rows that are not 0 only.
+parts!(Pending {
+    Mark: [
+        n_touched,
+        touched(|this: &Self| first(this.n_touched.min(this.touched.len()))),
+    ],
+    State: [s, t, g(Self::touched_rows)],
+    Scratch: [y, is_touched],
+} then Self::loaded);
+
 impl<F: Float> Pending<F> {
-    pub(super) fn new(sources: usize, stride: usize) -> Self {
-        Self {
-            s: Aligned::zeros(stride),
-            t: Aligned::zeros(stride),
-            y: Aligned::zeros(stride),
-            g: Aligned::zeros(sources * stride),
-            touched: Vec::with_capacity(sources),
-            is_touched: alloc::vec![false; sources],
-        }
+    pub(super) fn new(room: &mut Room, sources: usize, stride: usize) -> Result<Self, Error> {
+        Ok(Self {
+            s: room.zeros(1, stride)?,
+            t: room.zeros(1, stride)?,
+            y: room.zeros(1, stride)?,
+            g: room.zeros(sources, stride)?,
+            touched: room.vec(0, sources)?,
+            n_touched: 0,
+            is_touched: room.vec(false, sources)?,
+        })
     }
 
-    /// Bytes of everything, `None` where the count overflows.
-    pub(super) fn bytes_for(sources: usize, stride: usize) -> Option<usize> {
-        let numbers = stride.checked_mul(sources.checked_add(3)?)?;
-        numbers
-            .checked_mul(size_of::<F>())?
-            .checked_add(sources.checked_mul(5)?)
+    fn touched_rows(&self) -> Vec<Range<usize>> {
+        let stride = self.s.len();
+        let touched = &self.touched[..self.n_touched.min(self.touched.len())];
+        let known = touched.iter().map(|&source| source as usize);
+        known
+            .filter(|&source| source < self.is_touched.len())
+            .map(|source| source * stride..(source + 1) * stride)
+            .collect()
+    }
+
+    fn loaded(&mut self) -> Result<(), Error> {
+        let wrong = || Error::State {
+            reason: "a pending gradient of sources that do not exist".into(),
+        };
+        let touched = self.touched.get(..self.n_touched).ok_or_else(wrong)?;
+        for &source in touched {
+            match self.is_touched.get_mut(source as usize) {
+                Some(is_touched) if !*is_touched => *is_touched = true,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(())
+    }
+
+    /// `Y`, made anew from the other factors, given `X1`, by a step in which nothing happens.
+    pub(super) fn respond(&mut self, x1: &mut [F], none: &[F]) {
+        self.learn(StepScales::nothing(), x1, none, &[], &[]);
     }
 
     /// Whether anything has been learned since the last update.
     pub(super) fn is_empty(&self) -> bool {
         let nothing = |row: &[F]| row.iter().all(|&x| x == F::ZERO);
-        self.touched.is_empty() && nothing(&self.s) && nothing(&self.t)
+        self.n_touched == 0 && nothing(&self.s) && nothing(&self.t)
     }
 
     /// Whether no factor is beyond `limit`, so that no row can be far beyond it.
@@ -69,7 +104,8 @@ impl<F: Float> Pending<F> {
     fn row_mut(&mut self, source: usize) -> core::ops::Range<usize> {
         if !self.is_touched[source] {
             self.is_touched[source] = true;
-            self.touched.push(source as u32);
+            self.touched[self.n_touched] = source as u32;
+            self.n_touched += 1;
         }
         source * self.s.len()..(source + 1) * self.s.len()
     }
@@ -113,70 +149,24 @@ impl<F: Float> Pending<F> {
     /// Takes a step down every row that is not 0, and leaves nothing.
     pub(super) fn descend(&mut self, lr: F, a: &mut [F]) {
         let stride = self.s.len();
-        for source in self.touched.drain(..) {
+        for &source in &self.touched[..self.n_touched] {
             self.is_touched[source as usize] = false;
             let row = source as usize * stride..(source as usize + 1) * stride;
             let g = &mut self.g[row.clone()];
             kernels::add_row(-lr, g, &mut a[row]);
             g.fill(F::ZERO);
         }
+        self.n_touched = 0;
     }
 
     /// Drops everything.
     pub(super) fn clear(&mut self) {
         let stride = self.s.len();
-        for source in self.touched.drain(..) {
+        for &source in &self.touched[..self.n_touched] {
             self.is_touched[source as usize] = false;
             self.g[source as usize * stride..(source as usize + 1) * stride].fill(F::ZERO);
         }
+        self.n_touched = 0;
         self.clear_factors();
-    }
-}
-
-/// Rows that are not 0 only.
-impl<F: Float> Persist for Pending<F> {
-    fn save(&self, out: &mut Vec<u8>) {
-        self.s.save(out);
-        self.t.save(out);
-        self.y.save(out);
-        (self.touched.len() as u64).save(out);
-        let stride = self.s.len();
-        for &source in &self.touched {
-            source.save(out);
-            let row = &self.g[source as usize * stride..][..stride];
-            row.iter().for_each(|x| x.save(out));
-        }
-    }
-
-    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
-        let wrong = || Error::State {
-            reason: "a pending gradient of sources that do not exist".into(),
-        };
-        self.clear();
-        self.s.load(bytes)?;
-        self.t.load(bytes)?;
-        self.y.load(bytes)?;
-        let mut touched = 0_u64;
-        touched.load(bytes)?;
-        for _ in 0..touched {
-            let mut source = 0_u32;
-            source.load(bytes)?;
-            if source as usize >= self.is_touched.len() || self.is_touched[source as usize] {
-                return Err(wrong());
-            }
-            let row = self.row_mut(source as usize);
-            self.g[row].iter_mut().try_for_each(|x| x.load(bytes))?;
-        }
-        Ok(())
-    }
-
-    fn numbers(&self) -> usize {
-        2 * self.s.len() + self.g.len()
-    }
-
-    fn bytes(&self) -> usize {
-        let rows = [&self.s, &self.t, &self.y, &self.g];
-        let rows: usize = rows.into_iter().map(|row| row.bytes()).sum();
-        rows + self.touched.capacity() * size_of::<u32>() + self.is_touched.capacity()
     }
 }

@@ -1,0 +1,381 @@
+//! What a user reads and assigns of an [`EpropTrainer`]: copies out, whole arrays in, in (postsynaptic, presynaptic) shape.
+
+use core::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
+
+use super::copies::{or_panic, to_vector, zeros};
+use crate::network::recurrent::Recurrent;
+use crate::numbers::lazy::Layout;
+use crate::parts::check;
+use crate::synapses::{Synapses, What};
+use crate::{Engine, EpropTrainer, Error, Float};
+
+/// A matrix of an [`EpropTrainer`] that can be read into memory of the caller's.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Matrix};
+/// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+/// let mut w_in = ndarray::Array2::zeros(trainer.dim(Matrix::WIn));
+/// trainer.read(Matrix::WIn, w_in.view_mut())?;
+/// assert_eq!(w_in, trainer.w_in());
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrix {
+    /// Input weights (N, n_inputs).
+    WIn,
+    /// Recurrent weights (N, N), diagonal 0.
+    WRec,
+    /// Readout weights (O, N).
+    WOut,
+    /// The feedback matrix `B` (N, O); `W_out^T` when symmetric.
+    B,
+    /// Eligibility traces (N, n_inputs + N) of a stream; 0 for a neuron's own source.
+    EBar(usize),
+}
+
+impl<F: Float> EpropTrainer<F> {
+    /// Which form of the synapses is at work: by sizes and options alone. Example: [`Engine`].
+    pub fn engine(&self) -> Engine {
+        self.plan.form
+    }
+
+    fn first(&self) -> &Recurrent<F> {
+        self.streams.first()
+    }
+
+    /// Number of neurons N.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!((trainer.n_inputs(), trainer.n_neurons(), trainer.n_outputs()), (3, 8, 2));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn n_neurons(&self) -> usize {
+        self.first().layer.neuron.len()
+    }
+
+    /// Rows and columns of a matrix. Example: [`Matrix`].
+    pub fn dim(&self, matrix: Matrix) -> (usize, usize) {
+        let (n_inputs, n, n_outputs) = (self.n_inputs(), self.n_neurons(), self.n_outputs());
+        match matrix {
+            Matrix::WIn => (n, n_inputs),
+            Matrix::WRec => (n, n),
+            Matrix::WOut => (n_outputs, n),
+            Matrix::B => (n, n_outputs),
+            Matrix::EBar(_) => (n, n_inputs + n),
+        }
+    }
+
+    /// Reads a matrix into memory of the caller's, of the rows and columns that [`dim`](Self::dim) says. Only what is asked for is copied. Example: [`Matrix`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Value`] for a stream that there is not; [`Error::TooLarge`] where there is no memory for what has to be
+    /// worked off to read it.
+    pub fn read(&self, matrix: Matrix, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
+        check::room("to", &to, self.dim(matrix))?;
+        let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
+        let mut of_sources = |stream: &Recurrent<F>, what, range: Range<usize>| {
+            let first = range.start;
+            stream.layer.synapses.read(what, range, &mut |source, row| {
+                let column = to.column_mut(source - first).into_iter();
+                column.zip(row).for_each(|(to, &x)| *to = x);
+            })
+        };
+        match matrix {
+            Matrix::WIn => of_sources(self.first(), What::Weight, 0..n_inputs),
+            Matrix::WRec => of_sources(self.first(), What::Weight, n_inputs..sources),
+            Matrix::EBar(b) => match self.streams.get(b) {
+                Some(stream) => of_sources(stream, What::Eligibility, 0..sources),
+                None => Err(Error::value("stream", "a stream of the batch", b)),
+            },
+            Matrix::WOut => self.read_w_out(to),
+            Matrix::B if !self.first().head.feedback.has_own() => {
+                self.read_w_out(to.reversed_axes())
+            }
+            Matrix::B => {
+                let rows = self.first().head.feedback.rows();
+                for (column, row) in to.columns_mut().into_iter().zip(rows) {
+                    column.into_iter().zip(row).for_each(|(to, &x)| *to = x);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_w_out(&self, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
+        let w_out = self.first().head.readout.w_out();
+        let layout = w_out.layout();
+        w_out.read(|at, row| {
+            let line = match layout {
+                Layout::ByTarget => to.row_mut(at),
+                Layout::BySource => to.column_mut(at),
+            };
+            line.into_iter().zip(row).for_each(|(to, &x)| *to = x);
+        })
+    }
+
+    /// A matrix in memory of its own.
+    fn matrix(&self, matrix: Matrix) -> Array2<F> {
+        let mut to = zeros(self.dim(matrix));
+        or_panic(self.read(matrix, to.view_mut()));
+        to
+    }
+
+    /// Input weights, a copy (N, n_inputs).
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// let doubled = trainer.w_in() * 2.0;
+    /// trainer.set_w_in(doubled.view())?;
+    /// assert_eq!(trainer.w_in(), doubled);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn w_in(&self) -> Array2<F> {
+        self.matrix(Matrix::WIn)
+    }
+
+    /// Recurrent weights, a copy (N, N), diagonal 0.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.w_rec().diag().iter().all(|&w| w == 0.0));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn w_rec(&self) -> Array2<F> {
+        self.matrix(Matrix::WRec)
+    }
+
+    /// Readout weights, a copy (O, N).
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.w_out().dim(), (2, 8));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn w_out(&self) -> Array2<F> {
+        self.matrix(Matrix::WOut)
+    }
+
+    /// Readout biases, a copy (O,); 0 without `readout_bias`.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.b().to_vec(), [0.0, 0.0]);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn b(&self) -> Array1<F> {
+        to_vector(self.first().head.readout.b())
+    }
+
+    /// The feedback matrix `B`, a copy (N, O); `W_out^T` when symmetric.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.b_feedback(), trainer.w_out().reversed_axes());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn b_feedback(&self) -> Array2<F> {
+        self.matrix(Matrix::B)
+    }
+
+    /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
+    ///
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// are those of the assigned weights, even if these are what was just read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    pub fn set_w_in(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
+        check::matrix("W_in", w, self.n_neurons(), self.n_inputs())?;
+        self.streams
+            .alter(|first| first.layer.synapses.assign(0, w));
+        Ok(())
+    }
+
+    /// Assigns the recurrent weights (N, N).
+    ///
+    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// are those of the assigned weights, even if these are what was just read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.set_w_rec(ndarray::Array2::ones((8, 8)).view()).is_err());
+    /// trainer.set_w_rec(ndarray::Array2::zeros((8, 8)).view())?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_w_rec(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
+        check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
+        check::no_self_connections("W_rec", w)?;
+        let n_inputs = self.n_inputs();
+        self.streams
+            .alter(|first| first.layer.synapses.assign(n_inputs, w));
+        Ok(())
+    }
+
+    /// Assigns the readout weights (O, N).
+    ///
+    /// What the readouts hold in factors is folded for good. Traces and all other weights stay; later bits are those of the assigned weights, even
+    /// if these are what was just read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.set_w_out(ndarray::Array2::zeros((2, 8)).view())?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
+        check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
+        self.streams.settle();
+        let assign = |first: &mut Recurrent<F>| {
+            let w_of = |j: usize, k: usize| w[(k, j)];
+            first.head.readout.w_out_mut().assign(w_of);
+        };
+        self.streams.alter(assign);
+        Ok(())
+    }
+
+    /// Assigns the readout biases (O,).
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and without `readout_bias`.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { readout_bias: true, ..Config::default() })?;
+    /// trainer.set_b(ndarray::array![0.1, 0.2].view())?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_b(&mut self, b: ArrayView1<'_, F>) -> Result<(), Error> {
+        if !self.first().head.readout.has_bias() {
+            return Err(Error::value(
+                "b",
+                "a trainer with readout_bias = true",
+                "readout_bias = false",
+            ));
+        }
+        check::vector("b", b, self.n_outputs())?;
+        let b = b.iter().copied();
+        self.streams.alter(|first| first.head.readout.set_b(b));
+        Ok(())
+    }
+
+    /// Assigns the feedback matrix `B` (N, O).
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and with symmetric feedback.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Feedback};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { feedback: Feedback::Random, ..Config::default() })?;
+    /// trainer.set_b_feedback(ndarray::Array2::ones((8, 2)).view())?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_b_feedback(&mut self, b: ArrayView2<'_, F>) -> Result<(), Error> {
+        if !self.first().head.feedback.has_own() {
+            let got = "symmetric feedback, whose B is W_out^T";
+            return Err(Error::value(
+                "B",
+                "a trainer with feedback = \"random\"",
+                got,
+            ));
+        }
+        check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
+        self.streams.settle();
+        self.streams
+            .alter(|first| first.head.feedback.assign(|j, k| b[(j, k)]));
+        Ok(())
+    }
+
+    /// Membranes of the first stream, a copy (N,); [`stream`](Self::stream) reads the others.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.v().len(), 8);
+    /// assert_eq!(trainer.spikes().len(), 8);
+    /// assert_eq!(trainer.output().len(), 2);
+    /// assert_eq!(trainer.z_bar().len(), 3 + 8);
+    /// assert_eq!(trainer.e_bar().dim(), (8, 3 + 8));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn v(&self) -> Array1<F> {
+        StreamState(self.first()).v()
+    }
+
+    /// Spikes of the last step, a copy (N,). Example: [`v`](Self::v).
+    pub fn spikes(&self) -> Array1<F> {
+        StreamState(self.first()).spikes()
+    }
+
+    /// Readouts, a copy (O,). Example: [`v`](Self::v).
+    pub fn output(&self) -> Array1<F> {
+        StreamState(self.first()).output()
+    }
+
+    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`v`](Self::v).
+    pub fn z_bar(&self) -> Array1<F> {
+        StreamState(self.first()).z_bar()
+    }
+
+    /// Eligibility traces, a copy (N, n_inputs + N); 0 for a neuron's own source. Example: [`v`](Self::v).
+    pub fn e_bar(&self) -> Array2<F> {
+        self.matrix(Matrix::EBar(0))
+    }
+
+    /// The state of stream `b`; `None` where there is no such stream.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 4, ..Config::default() })?;
+    /// let state = trainer.stream(3).unwrap();
+    /// assert_eq!((state.v().len(), state.spikes().len(), state.output().len(), state.z_bar().len()), (8, 8, 2, 3 + 8));
+    /// assert!(trainer.stream(4).is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn stream(&self, b: usize) -> Option<StreamState<'_, F>> {
+        self.streams.get(b).map(StreamState)
+    }
+}
+
+/// What can be read of one stream. Example: [`EpropTrainer::stream`].
+#[derive(Debug)]
+pub struct StreamState<'a, F>(&'a Recurrent<F>);
+
+impl<F: Float> StreamState<'_, F> {
+    /// Membranes, a copy (N,). Example: [`EpropTrainer::stream`].
+    pub fn v(&self) -> Array1<F> {
+        to_vector(self.0.layer.neuron.v())
+    }
+
+    /// Spikes of the last step, a copy (N,). Example: [`EpropTrainer::stream`].
+    pub fn spikes(&self) -> Array1<F> {
+        to_vector(self.0.layer.neuron.z())
+    }
+
+    /// Readouts, a copy (O,). Example: [`EpropTrainer::stream`].
+    pub fn output(&self) -> Array1<F> {
+        to_vector(self.0.head.readout.y())
+    }
+
+    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`EpropTrainer::stream`].
+    pub fn z_bar(&self) -> Array1<F> {
+        let mut z_bar = alloc::vec::Vec::new();
+        self.0.layer.synapses.z_bar(&mut |trace| z_bar.push(trace));
+        z_bar.into()
+    }
+}

@@ -1,0 +1,217 @@
+//! The search for the scale of the input weights at which a network fires at a given rate.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use crate::network::wiring::{Network, Wiring};
+use crate::numbers::room;
+use crate::options::config::positive;
+use crate::parts::input::Inputs;
+use crate::{Error, Float, Trainer};
+
+/// How near the measured rate has to come, relative to the asked one.
+const TOLERANCE: f64 = 0.1;
+/// Where the search stops refining, well inside the tolerance.
+const GOOD_ENOUGH: f64 = 0.01;
+const DOUBLINGS: usize = 40;
+const BISECTIONS: usize = 40;
+
+impl<N: Network> Trainer<N> {
+    /// Scales the input weights, and nothing else, so that the network fires at `rate` Hz on average over `inputs`
+    /// (T, n_inputs) from a silent start; a stack layer by layer. Comes within 10 %. State stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`]; [`Error::Uncalibrated`] names the nearest rate reached. Then nothing has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let inputs = ndarray::Array2::from_shape_fn((500, 3), |(t, i)| if t % 7 == i { 1.0 } else { 0.2 });
+    /// trainer.calibrate(inputs.view(), 40.0)?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn calibrate<'x>(
+        &mut self,
+        inputs: impl Into<Inputs<'x, N::F>>,
+        rate: f64,
+    ) -> Result<N::Factor, Error> {
+        let found = self.calibrate_while(&[inputs.into()], rate, &mut || true)?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// As `calibrate`, over any number of sequences, each from a silent start; asks `keep_going` at every step, and returns `None` when it says no: then
+    /// nothing has changed.
+    ///
+    /// # Errors
+    /// As `calibrate`.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let inputs = ndarray::Array2::ones((50, 3));
+    /// assert!(trainer.calibrate_while(&[inputs.view().into(); 2], 40.0, &mut || false)?.is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn calibrate_while(
+        &mut self,
+        inputs: &[Inputs<'_, N::F>],
+        rate: f64,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<N::Factor>, Error> {
+        if inputs.is_empty() {
+            return Err(Error::value("inputs", "at least one sequence", 0));
+        }
+        for (b, sequence) in inputs.iter().enumerate() {
+            let checked = sequence.check(self.n_inputs(), 1);
+            checked.map_err(|error| {
+                if inputs.len() > 1 {
+                    error.in_stream(b)
+                } else {
+                    error
+                }
+            })?;
+        }
+        positive("rate", rate)?;
+        let (dt, _) = self.streams.first().times();
+        let mut twin = self.twin(1)?;
+        let twin = twin.streams.first_mut();
+        let mut factors = Vec::new();
+        while twin.group(factors.len()).is_some() {
+            let at = factors.len();
+            let w = self.streams.first().input_weights(at)?;
+            let mut scaled = room::matrix("the scaled weights", w.nrows(), w.ncols())?;
+            let mut scale = |factor: f64, twin: &mut N| {
+                scaled.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
+                twin.assign_inputs(at, scaled.view());
+            };
+            let found = search(rate, |factor| {
+                scale(factor, twin);
+                measure(twin, at, inputs, dt, keep_going)
+            })?;
+            let Some(factor) = found else { return Ok(None) };
+            scale(factor, twin);
+            factors.push((factor, scaled));
+        }
+        self.streams.alter(|first| {
+            for (at, (_, w)) in factors.iter().enumerate() {
+                first.assign_inputs(at, w.view());
+            }
+        });
+        let factors = factors.into_iter().map(|(factor, _)| factor).collect();
+        Ok(Some(N::factor(factors)))
+    }
+}
+
+/// The mean rate in Hz of the neurons of a group over sequences; `None` as soon as it is to be given up.
+fn measure<N: Wiring>(
+    network: &mut N,
+    group: usize,
+    sequences: &[Inputs<'_, N::F>],
+    dt: f64,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Option<f64> {
+    let (mut spikes, mut n_steps, mut neurons) = (0, 0, 0);
+    for inputs in sequences {
+        network.reset();
+        for t in 0..inputs.n_steps() {
+            if !keep_going() {
+                return None;
+            }
+            network.fire(inputs.step(t));
+            let (n, fired) = network.group(group)?;
+            (neurons, spikes) = (n, spikes + fired);
+        }
+        n_steps += inputs.n_steps();
+    }
+    let seconds = n_steps as f64 * dt / 1000.0;
+    Some(spikes as f64 / (neurons as f64 * seconds))
+}
+
+/// Finds a factor at which `measure` (factor to Hz) comes near `rate`; `None` as soon as `measure` gives up.
+fn search(rate: f64, mut measure: impl FnMut(f64) -> Option<f64>) -> Result<Option<f64>, Error> {
+    let mut best = (1.0, f64::NAN);
+    let mut note = |factor: f64, measured: f64| {
+        if best.1.is_nan() || (measured - rate).abs() < (best.1 - rate).abs() {
+            best = (factor, measured);
+        }
+        (best.1 - rate).abs() <= GOOD_ENOUGH * rate
+    };
+
+    let Some(start) = measure(1.0) else {
+        return Ok(None);
+    };
+    let mut done = note(1.0, start);
+    let rising = start < rate;
+    let (mut near, mut far) = (1.0, 1.0);
+    for _ in 0..DOUBLINGS {
+        if done {
+            break;
+        }
+        near = far;
+        far = if rising { far * 2.0 } else { far / 2.0 };
+        let Some(measured) = measure(far) else {
+            return Ok(None);
+        };
+        done = note(far, measured);
+        if (measured < rate) != rising {
+            break;
+        }
+    }
+    for _ in 0..BISECTIONS {
+        if done {
+            break;
+        }
+        let middle = libm::sqrt(near * far);
+        let Some(measured) = measure(middle) else {
+            return Ok(None);
+        };
+        done = note(middle, measured);
+        if (measured < rate) == rising {
+            near = middle
+        } else {
+            far = middle
+        }
+    }
+
+    let (factor, nearest) = best;
+    if (nearest - rate).abs() <= TOLERANCE * rate {
+        return Ok(Some(factor));
+    }
+    Err(Error::Uncalibrated {
+        rate: format!("{rate}"),
+        nearest: format!("{nearest:.3}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn finds_the_factor_of_a_rising_rate_from_both_sides() {
+        for scale in [0.01, 1.0, 300.0] {
+            let factor = search(20.0, |factor| Some(scale * factor))
+                .unwrap()
+                .unwrap();
+            assert!((scale * factor - 20.0).abs() < 0.3, "{scale} {factor}");
+        }
+    }
+
+    #[test]
+    fn names_the_nearest_rate_of_a_network_that_cannot_reach_the_asked_one() {
+        let error = search(20.0, |_| Some(7.0)).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("the nearest reached is 7.000 Hz"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn stops_when_it_is_told_to() {
+        assert_eq!(search(20.0, |_| None).unwrap(), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Gradients of whole sequences, taken on silent twins, and the step that a gradient from anywhere takes.
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use crate::network::schedule::Schedule;
+use crate::network::tally::Tally;
+use crate::network::wiring::{GradientParts, Network};
+use crate::parts::input::Inputs;
+use crate::parts::stream::Stream;
+use crate::{Error, Trainer};
+
+/// A gradient in the making, fed piece by piece.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Stream};
+/// use ndarray::{Array2, s};
+/// let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+/// let (x, y) = (Array2::ones((20, 3)), Array2::zeros((20, 2)));
+/// let mut run = trainer.gradient_run(1)?;
+/// for piece in [s![..7, ..], s![7.., ..]] {
+///     run.piece(&[Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None }])?;
+/// }
+/// assert_eq!(run.finish()?, trainer.gradients(x.view(), y.view(), None)?);
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct GradientRun<N: Network> {
+    twin: Trainer<N>,
+    tally: Tally,
+}
+
+impl<N: Network> Trainer<N> {
+    /// The gradient of the *sum* of the loss over a sequence from a silent network: `inputs` (T, n_inputs), `targets` (T, n_outputs), `mask` (T,).
+    /// Weights and state stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`]; [`Error::TooLarge`] where there is no memory for a twin.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// let trainer = OnlineTrainer::<f64>::new(&[3, 8, 2], StackConfig::default())?;
+    /// let (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
+    /// let gradients = trainer.gradients(x.view(), y.view(), None)?;
+    /// assert_eq!((gradients.w[0].dim(), gradients.n_targets), ((8, 3), 20));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn gradients<'a>(
+        &self,
+        inputs: impl Into<Inputs<'a, N::F>>,
+        targets: ArrayView2<'a, N::F>,
+        mask: Option<ArrayView1<'a, bool>>,
+    ) -> Result<N::Gradients, Error> {
+        let inputs = inputs.into();
+        self.gradients_batch(&[Stream {
+            inputs,
+            targets,
+            mask,
+        }])
+    }
+
+    /// The gradient of the *sum* of the loss over as many streams as there are items, each from a silent network. Whatever `reduction` says, it is the sum.
+    ///
+    /// # Errors
+    /// As [`gradients`](Self::gradients).
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let (x, y) = (ndarray::Array3::ones((2, 9, 3)), ndarray::Array3::zeros((2, 9, 2)));
+    /// assert_eq!(trainer.gradients_batch(&Stream::of(x.view(), y.view(), None))?.n_targets, 18);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn gradients_batch(&self, streams: &[Stream<'_, N::F>]) -> Result<N::Gradients, Error> {
+        self.check_streams(streams, 1)?;
+        let mut run = self.gradient_run(streams.len())?;
+        run.piece(streams)?;
+        run.finish()
+    }
+
+    /// Starts a gradient of `n_streams` streams that is fed piece by piece. Example: [`GradientRun`].
+    ///
+    /// # Errors
+    /// [`Error::Value`] for more streams than there are, [`Error::TooLarge`] where there is no memory for twins of them.
+    pub fn gradient_run(&self, n_streams: usize) -> Result<GradientRun<N>, Error> {
+        self.check_count("n_streams", n_streams)?;
+        let twin = self.twin(n_streams)?;
+        Ok(GradientRun {
+            tally: twin.tally(),
+            twin,
+        })
+    }
+
+    /// Silent streams with the same weights, whose gradient waits for ever.
+    pub(crate) fn twin(&self, n_streams: usize) -> Result<Self, Error> {
+        let plan = N::for_gradients(&self.plan);
+        let mut twin = Self::silent(
+            plan,
+            self.config.clone(),
+            n_streams,
+            Some(self.streams.first()),
+        )?;
+        twin.schedule = Schedule::never();
+        twin.streams.set_n_threads(self.streams.n_threads());
+        twin.streams
+            .alter(|twin| twin.take_weights(self.streams.first()))?;
+        Ok(twin)
+    }
+
+    /// One step of the optimizer, at once, with a gradient as [`gradients`](Self::gradients) returns it: summed over others, or changed in any way. What
+    /// is pending stays pending, traces and the count of `update_every` stay as they are. With [`Reduction::Mean`](crate::Reduction::Mean) it is divided by its
+    /// `n_targets` first.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a self-connection, and then nothing has changed;
+    /// [`Error::NonFiniteWeights`] after the step.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, TrainOptions, UpdateEvery};
+    /// let config = Config { update_every: UpdateEvery::Sequence, ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, config)?;
+    /// let mut twin = trainer.clone();
+    /// let (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
+    /// let gradients = trainer.gradients(x.view(), y.view(), None)?;
+    /// trainer.apply_gradients(&gradients)?;
+    /// twin.train_sequence(x.view(), y.view(), TrainOptions::default())?;
+    /// assert!((trainer.w_in() - twin.w_in()).iter().all(|difference| difference.abs() < 1e-12));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn apply_gradients(&mut self, gradients: &N::Gradients) -> Result<(), Error> {
+        self.streams.first().check_gradients(gradients)?;
+        let step = self.optimizer.step(self.scale(gradients.n_targets()));
+        // What was learned so far goes through `B` as it was.
+        self.streams.settle();
+        self.streams.alter(|first| first.take(gradients, step))?;
+        self.optimizer.updated();
+        self.check_weights()
+    }
+}
+
+impl<N: Network> GradientRun<N> {
+    /// Takes in the next steps of every stream; a stream that has ended has none. Example: [`GradientRun`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
+    pub fn piece(&mut self, streams: &[Stream<'_, N::F>]) -> Result<(), Error> {
+        crate::parts::check::streams("streams", self.twin.batch_size(), streams.len())?;
+        self.twin.train_piece(streams, None, &mut self.tally)
+    }
+
+    /// The gradient of all pieces and streams together. Example: [`GradientRun`].
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it.
+    pub fn finish(mut self) -> Result<N::Gradients, Error> {
+        let Self { twin, tally } = &mut self;
+        twin.streams
+            .gradients(&twin.plan, tally.loss_sum(), tally.n_targets())
+    }
+}

@@ -1,0 +1,111 @@
+//! What a user reads and assigns of an [`OnlineTrainer`]: its layers.
+
+use alloc::format;
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use super::copies::{collected, or_panic, to_vector};
+use crate::network::stage::Stage;
+use crate::network::wiring::Wiring;
+use crate::parts::check;
+use crate::{Error, Float, OnlineTrainer};
+
+impl<F: Float> OnlineTrainer<F> {
+    /// Sizes from the inputs to the outputs.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// assert_eq!((trainer.layer_sizes(), trainer.n_layers()), (&[3, 8, 2][..], 2));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn layer_sizes(&self) -> &[usize] {
+        &self.plan.sizes
+    }
+
+    /// Number of layers with weights. Example: [`layer_sizes`](Self::layer_sizes).
+    pub fn n_layers(&self) -> usize {
+        self.plan.sizes.len() - 1
+    }
+
+    fn stage(&self, l: usize) -> Option<&Stage<F>> {
+        self.streams.first().stages.get(l)
+    }
+
+    /// The output of the last step, the last layer's spikes: a copy. Example: [`spikes`](Self::spikes).
+    pub fn output(&self) -> Array1<F> {
+        to_vector(self.streams.first().output())
+    }
+
+    /// Spikes of the last layer at the last step, a copy: the same as [`output`](Self::output).
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// assert_eq!(trainer.spikes(), trainer.output());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn spikes(&self) -> Array1<F> {
+        self.output()
+    }
+
+    /// Weights of layer `l`, a copy (its size, the size below). Like the other readers of a layer it is `None` where there is no such layer.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// let w = ndarray::Array2::zeros((8, 3));
+    /// trainer.set_layer_w(0, w.view())?;
+    /// assert_eq!(trainer.layer_w(0), Some(w));
+    /// assert_eq!(trainer.layer_v(1).map(|v| v.len()), Some(2));
+    /// assert_eq!(trainer.layer_spikes(1).map(|z| z.len()), Some(2));
+    /// assert_eq!(trainer.layer_psi(1).map(|psi| psi.len()), Some(2));
+    /// assert_eq!(trainer.layer_z_bar(1).map(|z_bar| z_bar.len()), Some(8));
+    /// assert!(trainer.layer_w(2).is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
+        self.stage(l)?;
+        Some(or_panic(self.streams.first().input_weights(l)))
+    }
+
+    /// Assigns the weights of layer `l`. Example: [`layer_w`](Self::layer_w).
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and where there is no such layer.
+    pub fn set_layer_w(&mut self, l: usize, w: ArrayView2<'_, F>) -> Result<(), Error> {
+        let n_layers = self.n_layers();
+        if l >= n_layers {
+            return Err(Error::value(
+                "layers",
+                format!("an index below {n_layers}"),
+                l,
+            ));
+        }
+        let (p, n) = (self.plan.sizes[l], self.plan.sizes[l + 1]);
+        check::matrix(format!("layers[{l}].W"), w, n, p)?;
+        self.streams.alter(|first| first.assign_inputs(l, w));
+        Ok(())
+    }
+
+    /// Membranes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_v(&self, l: usize) -> Option<Array1<F>> {
+        self.stage(l).map(|stage| to_vector(stage.neuron.v()))
+    }
+
+    /// Spikes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_spikes(&self, l: usize) -> Option<Array1<F>> {
+        self.stage(l).map(|stage| to_vector(stage.neuron.z()))
+    }
+
+    /// Surrogate derivatives of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_psi(&self, l: usize) -> Option<Array1<F>> {
+        self.stage(l).map(|stage| to_vector(stage.neuron.psi()))
+    }
+
+    /// Traces of the sources of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_z_bar(&self, l: usize) -> Option<Array1<F>> {
+        self.stage(l)
+            .map(|stage| collected(stage.synapses.w.traces()))
+    }
+}

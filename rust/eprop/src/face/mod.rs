@@ -1,0 +1,11 @@
+//! What a user calls: trainers and the layer, their sequences, gradients, weights and files.
+
+pub(crate) mod access;
+mod calibrate;
+mod copies;
+pub(crate) mod gradients;
+mod layers;
+pub(crate) mod lif_layer;
+pub(crate) mod sequences;
+mod state;
+pub(crate) mod trainer;

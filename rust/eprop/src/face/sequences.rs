@@ -1,0 +1,501 @@
+//! Whole sequences and pieces of streams, one or several side by side.
+
+use alloc::vec::Vec;
+use core::slice::{from_mut, from_ref};
+
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
+
+use crate::error::Dim;
+use crate::network::streams::rows_of;
+use crate::network::tally::{Activity, Tally};
+use crate::network::wiring::Network;
+use crate::numbers::parallel;
+use crate::parts::input::Inputs;
+use crate::parts::stream::Stream;
+use crate::{Error, Float, Trainer};
+
+/// Options of `train_sequence`.
+///
+/// ```
+/// assert!(eprop::TrainOptions::default().reset);
+/// ```
+#[derive(Clone, Debug)]
+pub struct TrainOptions<'a> {
+    /// The steps that have a target, (T,); `None`: all.
+    pub mask: Option<ArrayView1<'a, bool>>,
+    /// Start from a silent network and apply what is pending at the end; otherwise go on where the stream stood.
+    pub reset: bool,
+}
+
+impl Default for TrainOptions<'_> {
+    fn default() -> Self {
+        Self {
+            mask: None,
+            reset: true,
+        }
+    }
+}
+
+/// What `train_sequence` returns.
+///
+/// ```
+/// use eprop::{Activity, Config, EpropTrainer, TrainOptions};
+/// use ndarray::Array2;
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let trained = trainer.train_sequence(Array2::zeros((200, 1)).view(), Array2::zeros((200, 2)).view(), TrainOptions::default())?;
+/// assert_eq!((trained.loss, trained.activity), (0.0, Activity::Silent));
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SequenceOutput<F> {
+    /// Mean over the steps that had a target; NaN where none had.
+    pub loss: f64,
+    /// (T, O).
+    pub outputs: Array2<F>,
+    /// Whether the network fired at a rate at which it can learn.
+    pub activity: Activity,
+}
+
+/// What `train_batch` returns. Example: [`Trainer`].
+#[derive(Clone, Debug)]
+pub struct BatchOutput<F> {
+    /// Mean over the steps that had a target, of all streams; NaN where none had.
+    pub loss: f64,
+    /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
+    pub outputs: Array3<F>,
+    /// Whether the streams fired at a rate at which they can learn.
+    pub activity: Activity,
+}
+
+/// What `predict_sequence` returns.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Prediction};
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let Prediction { outputs, spikes } = trainer.predict_sequence(ndarray::Array2::ones((9, 1)).view(), true)?;
+/// assert_eq!((outputs.dim(), spikes.dim()), ((9, 2), (9, 4)));
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Prediction<F> {
+    /// (T, O).
+    pub outputs: Array2<F>,
+    /// (T, N), 0 or 1; of a stack: those of its last layer.
+    pub spikes: Array2<F>,
+}
+
+/// What `predict_batch` returns. Example: [`Trainer::predict_batch`].
+#[derive(Clone, Debug)]
+pub struct BatchPrediction<F> {
+    /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
+    pub outputs: Array3<F>,
+    /// (B, T, N), 0 or 1.
+    pub spikes: Array3<F>,
+}
+
+impl<N: Network> Trainer<N> {
+    /// Trains the first stream on `inputs` (T, n_inputs) and `targets` (T, n_outputs).
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequence.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, TrainOptions};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let (inputs, targets) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
+    /// let trained = trainer.train_sequence(inputs.view(), targets.view(), TrainOptions::default())?;
+    /// assert_eq!(trained.outputs.dim(), (20, 2));
+    /// assert!(trained.loss.is_finite());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn train_sequence<'x>(
+        &mut self,
+        inputs: impl Into<Inputs<'x, N::F>>,
+        targets: ArrayView2<'x, N::F>,
+        options: TrainOptions<'x>,
+    ) -> Result<SequenceOutput<N::F>, Error> {
+        let stream = Stream {
+            inputs: inputs.into(),
+            targets,
+            mask: options.mask,
+        };
+        self.check_streams(from_ref(&stream), 1)?;
+        if options.reset {
+            self.reset();
+        }
+        let mut tally = self.tally_of(1);
+        let mut outputs = Array2::default(targets.dim());
+        let mut rows = Some(outputs.view_mut());
+        self.advance(
+            from_ref(&stream),
+            from_mut(&mut rows),
+            &mut tally,
+            options.reset,
+        );
+        self.check_weights()?;
+        Ok(SequenceOutput {
+            loss: tally.loss(),
+            outputs,
+            activity: tally.activity(),
+        })
+    }
+
+    /// Trains as many streams as there are items, of any lengths. `reset`: from silent streams, with nothing left pending at the end;
+    /// otherwise they go on where they stood. Steps beyond a stream's length do not happen. Example: [`Trainer`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequences.
+    pub fn train_batch(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        reset: bool,
+    ) -> Result<BatchOutput<N::F>, Error> {
+        self.check_streams(streams, 1)?;
+        if reset {
+            self.reset();
+        }
+        let mut tally = self.tally_of(streams.len());
+        let room = (streams.len(), longest(streams), self.n_outputs());
+        let mut outputs = Array3::default(room);
+        let mut rows = rows_of(Some(outputs.view_mut()), streams.len());
+        self.advance(streams, &mut rows, &mut tally, reset);
+        self.check_weights()?;
+        Ok(BatchOutput {
+            loss: tally.loss(),
+            outputs,
+            activity: tally.activity(),
+        })
+    }
+
+    /// Runs the first stream without learning: no regulariser, no updates, and the steps do not count towards `update_every`; state and
+    /// traces move on. `reset`: start from a silent network.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let inputs = ndarray::Array2::ones((20, 3));
+    /// assert_eq!(trainer.predict_sequence(inputs.view(), true)?.outputs.dim(), (20, 2));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn predict_sequence<'x>(
+        &mut self,
+        inputs: impl Into<Inputs<'x, N::F>>,
+        reset: bool,
+    ) -> Result<Prediction<N::F>, Error> {
+        let predicted = self.predict_batch(&[inputs.into()], reset)?;
+        Ok(Prediction {
+            outputs: predicted.outputs.index_axis_move(Axis(0), 0),
+            spikes: predicted.spikes.index_axis_move(Axis(0), 0),
+        })
+    }
+
+    /// Runs as many streams as there are items, of any lengths, without learning. `reset`: from silent streams.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let inputs = ndarray::Array2::ones((20, 3));
+    /// let predicted = trainer.predict_batch(&[inputs.view().into(); 2], true)?;
+    /// assert_eq!((predicted.outputs.dim(), predicted.spikes.dim()), ((2, 20, 2), (2, 20, 8)));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn predict_batch(
+        &mut self,
+        inputs: &[Inputs<'_, N::F>],
+        reset: bool,
+    ) -> Result<BatchPrediction<N::F>, Error> {
+        self.check_inputs(inputs)?;
+        if reset {
+            self.reset();
+        }
+        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
+        let room = |columns| Array3::default((inputs.len(), n_steps, columns));
+        let (mut outputs, mut spikes) = (room(self.n_outputs()), room(self.n_spikes()));
+        self.predict_piece(inputs, outputs.view_mut(), Some(spikes.view_mut()))?;
+        Ok(BatchPrediction { outputs, spikes })
+    }
+
+    /// Empty sums for sequences of all streams that are trained piece by piece.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream, TrainOptions};
+    /// # use ndarray::{Array2, s};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let (x, y) = (Array2::ones((9, 3)), Array2::zeros((9, 2)));
+    /// let mut twin = trainer.clone();
+    /// let whole = twin.train_sequence(x.view(), y.view(), TrainOptions::default())?;
+    /// let mut tally = trainer.tally();
+    /// for piece in [s![..4, ..], s![4.., ..]] {
+    ///     let stream = Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None };
+    ///     trainer.train_piece(&[stream], None, &mut tally)?;
+    /// }
+    /// assert_eq!(tally.loss(), whole.loss);
+    /// assert!(trainer.state_equal(&twin));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn tally(&self) -> Tally {
+        self.tally_of(self.streams.len())
+    }
+
+    pub(crate) fn tally_of(&self, n_streams: usize) -> Tally {
+        Tally::new(self.streams.first(), n_streams)
+    }
+
+    /// Checks whole sequences as `train_batch` does: shapes, values, T >= 1.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let (x, y) = (ndarray::Array3::ones((3, 9, 3)), ndarray::Array3::zeros((3, 9, 2)));
+    /// let error = trainer.check_sequence(&Stream::of(x.view(), y.view(), None)).unwrap_err();
+    /// assert_eq!(error.to_string(), "inputs: expected 1 to 2 streams (batch_size = 2), got 3");
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn check_sequence(&self, streams: &[Stream<'_, N::F>]) -> Result<(), Error> {
+        self.check_streams(streams, 1)
+    }
+
+    /// Checks the inputs of whole sequences: shape, values, T >= 1.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let inputs = ndarray::Array2::ones((9, 3));
+    /// trainer.check_inputs(&[inputs.view().into()])?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn check_inputs(&self, inputs: &[Inputs<'_, N::F>]) -> Result<(), Error> {
+        let n_inputs = self.n_inputs();
+        self.check_each(inputs, |inputs| inputs.check(n_inputs, 1))
+    }
+
+    /// One piece of as many streams as there are items, as `train_batch` without `reset`: outputs go where the caller says, (B, T, n_outputs), T of the
+    /// longest, and sums into `tally`. A stream that has ended has a piece of no steps. Whether weights stayed finite is for `check_weights` to say.
+    /// Example: [`tally`](Self::tally).
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
+    pub fn train_piece(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        outputs: Option<ArrayViewMut3<'_, N::F>>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        self.train_some(streams, outputs, tally, false)
+    }
+
+    /// As `train_piece`, and then the pending gradient is applied: faster than [`update`](Self::update) afterwards, since each stream works its part off
+    /// while it is in the cache.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream, UpdateEvery};
+    /// let config = Config { batch_size: 2, update_every: UpdateEvery::Sequence, ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, config)?;
+    /// let (x, y) = (ndarray::Array3::ones((2, 9, 3)), ndarray::Array3::zeros((2, 9, 2)));
+    /// let mut tally = trainer.tally();
+    /// trainer.train_last_piece(&Stream::of(x.view(), y.view(), None), None, &mut tally)?;
+    /// assert!(tally.loss().is_finite());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn train_last_piece(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        outputs: Option<ArrayViewMut3<'_, N::F>>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        self.train_some(streams, outputs, tally, true)
+    }
+
+    fn train_some(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        outputs: Option<ArrayViewMut3<'_, N::F>>,
+        tally: &mut Tally,
+        to_the_end: bool,
+    ) -> Result<(), Error> {
+        self.check_streams(streams, 0)?;
+        if let Some(outputs) = &outputs {
+            check_room(
+                "outputs",
+                outputs,
+                (streams.len(), longest(streams), self.n_outputs()),
+            )?;
+        }
+        tally.check(self.streams.first(), streams.len())?;
+        if let [_] = streams {
+            // Without a list of rows, which would have to be allocated.
+            let mut rows = outputs.map(|outputs| outputs.index_axis_move(Axis(0), 0));
+            self.advance(streams, from_mut(&mut rows), tally, to_the_end);
+        } else {
+            let mut rows = rows_of(outputs, streams.len());
+            self.advance(streams, &mut rows, tally, to_the_end);
+        }
+        Ok(())
+    }
+
+    /// From update to update, with everything looked at already. `to_the_end`: nothing is left pending.
+    fn advance(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
+        tally: &mut Tally,
+        to_the_end: bool,
+    ) {
+        let n_steps = longest(streams);
+        let at_once = self.at_once();
+        let mut from = 0;
+        while from < n_steps {
+            // Where every gradient is applied with its step, nothing is left to do between two of them.
+            let rest = if at_once.is_some() {
+                usize::MAX
+            } else {
+                self.schedule.until_update()
+            };
+            let until = n_steps.min(from.saturating_add(rest));
+            let due = self.schedule.steps(until - from) || to_the_end && until == n_steps;
+            let due = due && at_once.is_none();
+            if let ([stream], [rows]) = (streams, &mut *outputs) {
+                let stream = stream.steps(from, until);
+                let rows = rows
+                    .as_mut()
+                    .map(|rows| rows.slice_mut(s![from..until, ..]));
+                self.streams
+                    .learn(&[stream], &mut [rows], &mut tally.streams, at_once, due);
+            } else {
+                let pieces: Vec<_> = streams
+                    .iter()
+                    .map(|stream| stream.steps(from, until))
+                    .collect();
+                let mut rows: Vec<_> = outputs
+                    .iter_mut()
+                    .zip(&pieces)
+                    .map(|(rows, piece)| {
+                        let steps = from..from + piece.inputs.n_steps();
+                        rows.as_mut().map(|rows| rows.slice_mut(s![steps, ..]))
+                    })
+                    .collect();
+                self.streams
+                    .learn(&pieces, &mut rows, &mut tally.streams, at_once, due);
+            }
+            if due {
+                self.apply_pending();
+            }
+            from = until;
+        }
+    }
+
+    /// One piece of as many streams as there are items without learning, into the caller's arrays (B, T, n_outputs) and (B, T, N), T of the longest.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let (x, mut outputs) = (ndarray::Array2::ones((9, 3)), ndarray::Array3::zeros((2, 9, 2)));
+    /// trainer.predict_piece(&[x.view().into(); 2], outputs.view_mut(), None)?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn predict_piece(
+        &mut self,
+        inputs: &[Inputs<'_, N::F>],
+        outputs: ArrayViewMut3<'_, N::F>,
+        spikes: Option<ArrayViewMut3<'_, N::F>>,
+    ) -> Result<(), Error> {
+        let n_inputs = self.n_inputs();
+        self.check_each(inputs, |inputs| inputs.check(n_inputs, 0))?;
+        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
+        check_room(
+            "outputs",
+            &outputs,
+            (inputs.len(), n_steps, self.n_outputs()),
+        )?;
+        if let Some(spikes) = &spikes {
+            check_room("spikes", spikes, (inputs.len(), n_steps, self.n_spikes()))?;
+        }
+        let outputs = rows_of(Some(outputs), inputs.len());
+        let spikes = rows_of(spikes, inputs.len());
+        self.streams.predict(inputs, outputs, spikes);
+        Ok(())
+    }
+
+    /// How wide a row of spikes is: N, of a stack that of its last layer.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// assert_eq!(trainer.n_spikes(), 2);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn n_spikes(&self) -> usize {
+        self.streams.first().spikes().len()
+    }
+
+    /// Whether there are so many streams, each of at least so many steps, with all that they are taught.
+    pub(crate) fn check_streams(
+        &self,
+        streams: &[Stream<'_, N::F>],
+        at_least: usize,
+    ) -> Result<(), Error> {
+        let first = self.streams.first();
+        let (n_inputs, n_outputs, loss) = (first.n_inputs(), first.n_outputs(), first.loss());
+        self.check_each(streams, |stream| {
+            stream.check(n_inputs, n_outputs, loss, at_least)
+        })
+    }
+
+    /// Looks at all streams, on all threads; the first at fault says what is wrong.
+    fn check_each<T: Sync>(
+        &self,
+        items: &[T],
+        check: impl Fn(&T) -> Result<(), Error> + Send + Sync,
+    ) -> Result<(), Error> {
+        self.check_count("inputs", items.len())?;
+        if let [item] = items {
+            return check(item);
+        }
+        let mut results = alloc::vec![Ok(()); items.len()];
+        let jobs = items.iter().zip(&mut results).collect();
+        parallel::run(self.streams.threads(), jobs, |(item, result)| {
+            *result = check(item)
+        });
+        for (b, result) in results.into_iter().enumerate() {
+            result.map_err(|error| error.in_stream(b))?;
+        }
+        Ok(())
+    }
+}
+
+/// Steps of the longest stream.
+fn longest<F: Float>(streams: &[Stream<'_, F>]) -> usize {
+    let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
+    lengths.max().unwrap_or(0)
+}
+
+fn check_room<F: Float>(
+    argument: &'static str,
+    room: &ArrayViewMut3<'_, F>,
+    expected: (usize, usize, usize),
+) -> Result<(), Error> {
+    if room.dim() == expected {
+        return Ok(());
+    }
+    let (streams, rows, columns) = expected;
+    let expected = [Dim::Is(streams), Dim::Is(rows), Dim::Is(columns)];
+    Err(Error::shape(argument, &expected, room.shape()))
+}

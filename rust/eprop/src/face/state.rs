@@ -1,0 +1,168 @@
+//! Copies, saved bytes, comparisons and counts of a trainer.
+
+use alloc::vec::Vec;
+
+use super::copies::or_panic;
+use crate::network::wiring::Network;
+use crate::numbers::walk::{self, Role, Walk, WalkMut, Walked};
+use crate::{Error, Trainer};
+
+impl<N: Network> Walked for Trainer<N> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        self.schedule.walk(name, role, to);
+        self.optimizer.walk(name, role, to);
+        self.streams.walk(name, role, to);
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        self.schedule.walk_mut(name, role, to)?;
+        self.optimizer.walk_mut(name, role, to)?;
+        self.streams.walk_mut(name, role, to)
+    }
+}
+
+impl<N: Network> Trainer<N> {
+    /// A copy that goes on with the same bits.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it; `clone` panics there.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.try_clone()?.state_equal(&trainer));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let mut twin = self.silent_twin()?;
+        walk::copy(self, &mut twin)?;
+        Ok(twin)
+    }
+
+    /// A trainer of the same sizes and configuration, with weights of 0.
+    fn silent_twin(&self) -> Result<Self, Error> {
+        let n_streams = self.streams.len();
+        let mut twin = Self::silent(self.plan.clone(), self.config.clone(), n_streams, None)?;
+        twin.streams.set_n_threads(self.streams.n_threads());
+        Ok(twin)
+    }
+
+    /// Weights and state as bytes, little-endian; `restore` takes them back.
+    ///
+    /// # Panics
+    /// Where there is no memory for them: [`try_to_bytes`](Self::try_to_bytes) is an error there.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let saved = trainer.to_bytes();
+    /// let mut twin = trainer.clone();
+    /// twin.step(ndarray::array![1.0, 1.0, 1.0].view(), None)?;
+    /// assert!(!twin.state_equal(&trainer));
+    /// twin.restore(&saved)?;
+    /// assert!(twin.state_equal(&trainer));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
+        or_panic(self.try_to_bytes())
+    }
+
+    /// As [`to_bytes`](Self::to_bytes).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for them.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.try_to_bytes()?, trainer.to_bytes());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_to_bytes(&self) -> Result<Vec<u8>, Error> {
+        walk::save(self)
+    }
+
+    /// Weights and state from bytes that `to_bytes` made of a trainer of the same sizes and configuration. Going on from them is bit-equal.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::TooLarge`], and then nothing has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.restore(&[1, 2, 3]).is_err());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut twin = self.silent_twin()?;
+        walk::load(&mut twin, bytes)?;
+        *self = twin;
+        Ok(())
+    }
+
+    /// Whether weights and state are equal, number by number.
+    ///
+    /// # Panics
+    /// Where there is no memory for what has to be worked off before they can be compared: [`try_state_equal`](Self::try_state_equal) is an error there.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.state_equal(&trainer.clone()));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn state_equal(&self, other: &Self) -> bool {
+        or_panic(self.try_state_equal(other))
+    }
+
+    /// As [`state_equal`](Self::state_equal).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for what has to be worked off before they can be compared.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert!(trainer.try_state_equal(&trainer)?);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_state_equal(&self, other: &Self) -> Result<bool, Error> {
+        if walk::same(self, other) {
+            return Ok(true);
+        }
+        let caught_up = |trainer: &Self| -> Result<Self, Error> {
+            let mut twin = trainer.try_clone()?;
+            twin.streams.catch_up();
+            Ok(twin)
+        };
+        Ok(walk::same(&caught_up(self)?, &caught_up(other)?))
+    }
+
+    /// How many numbers are kept from one step to the next, of all streams, weights not counted, whatever T is.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let of = |batch_size| EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size, ..Config::default() });
+    /// assert_eq!(of(6)?.memory_per_step(), 3 * of(2)?.memory_per_step());
+    /// assert!(of(6)?.memory_bytes() < 3 * of(2)?.memory_bytes()); // the weights are there once
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn memory_per_step(&self) -> usize {
+        walk::numbers(self)
+    }
+
+    /// Bytes of everything the trainer has allocated: weights, state and scratch. Example: [`memory_per_step`](Self::memory_per_step).
+    pub fn memory_bytes(&self) -> usize {
+        walk::bytes(self) + self.streams.heap() + N::plan_bytes(&self.plan)
+    }
+}
+
+impl<N: Network> Clone for Trainer<N> {
+    fn clone(&self) -> Self {
+        or_panic(self.try_clone())
+    }
+}

@@ -1,0 +1,502 @@
+//! A trainer: streams of a network, when their weights change, and by which rule.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+use crate::network::recurrent::Recurrent;
+use crate::network::schedule::Schedule;
+use crate::network::stack::Stack;
+use crate::network::streams::Streams;
+use crate::network::wiring::{Network, Settings, Wiring};
+use crate::numbers::parallel;
+use crate::numbers::room::Room;
+use crate::options::config::{non_negative, valid_size, within};
+use crate::options::plan::{Plan, Sizes, StackPlan};
+use crate::options::{Config, Reduction, StackConfig};
+use crate::parts::check;
+use crate::parts::input::Input;
+use crate::parts::optimizer::Optimizer;
+use crate::{Error, Float, kernels};
+
+/// Trains a network online, with one stream or several side by side: [`EpropTrainer`] or [`OnlineTrainer`].
+///
+/// A trainer has `batch_size` streams, each with a state of its own, over the same weights. A call with one sequence takes the first stream; a
+/// call with several takes as many. Gradients are summed over streams, and one update changes the weights of all.
+///
+/// With [`UpdateEvery::Sequence`](crate::UpdateEvery) a step of a stream costs about what it costs alone. Where the weights of several
+/// streams change after n steps, every update passes over all synapses of every stream; below n = 8 each stream takes the textbook
+/// recursion, such a pass at every step. With the feature `parallel` streams are spread over threads; the bits are the same at any number of them.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Stream, UpdateEvery};
+/// use ndarray::Array3;
+/// let config = Config { batch_size: 4, update_every: UpdateEvery::Sequence, ..Config::default() };
+/// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, config)?;
+/// let (x, y) = (Array3::ones((4, 20, 3)), Array3::zeros((4, 20, 2)));
+/// let trained = trainer.train_batch(&Stream::of(x.view(), y.view(), None), true)?;
+/// assert_eq!(trained.outputs.dim(), (4, 20, 2));
+/// # Ok::<(), eprop::Error>(())
+/// ```
+pub struct Trainer<N: Network> {
+    pub(crate) config: N::Config,
+    pub(crate) plan: N::Plan,
+    pub(crate) streams: Streams<N>,
+    pub(crate) schedule: Schedule,
+    pub(crate) optimizer: Optimizer,
+}
+
+/// One recurrent layer of N spiking neurons with O leaky readouts, trained online by e-prop.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer};
+/// use ndarray::array;
+/// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+/// let step = trainer.step(array![1.0, 0.0, 1.0].view(), Some(array![0.5, -0.5].view()))?;
+/// assert!(step.loss.is_some());
+/// # Ok::<(), eprop::Error>(())
+/// ```
+pub type EpropTrainer<F> = Trainer<Recurrent<F>>;
+
+/// A stack of layers; its output is the last layer's spikes. What one layer fires reaches the next at the same step.
+///
+/// ```
+/// use eprop::{OnlineTrainer, StackConfig};
+/// use ndarray::array;
+/// let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+/// let step = trainer.step(array![1.0, 0.0, 1.0].view(), Some(array![1.0, 0.0].view()))?;
+/// assert!(step.loss.is_some());
+/// # Ok::<(), eprop::Error>(())
+/// ```
+pub type OnlineTrainer<F> = Trainer<Stack<F>>;
+
+/// What one step returns: views into the trainer, so that nothing is allocated.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, StepOutput};
+/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
+/// let StepOutput { spikes, output, loss } = trainer.step(ndarray::array![1.0].view(), None)?;
+/// assert_eq!((spikes.len(), output.len(), loss), (4, 2, None));
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StepOutput<'a, F> {
+    /// The spikes of this step, 0 or 1: (N,).
+    pub spikes: ArrayView1<'a, F>,
+    /// The output of this step: (O,).
+    pub output: ArrayView1<'a, F>,
+    /// The loss, exactly when a target was given.
+    pub loss: Option<f64>,
+}
+
+/// What a step of several streams returns, a row per stream. Example: [`Trainer::step_batch`].
+#[derive(Clone, Debug)]
+pub struct BatchStep<F> {
+    /// 0 or 1: (B, N).
+    pub spikes: Array2<F>,
+    /// (B, O).
+    pub output: Array2<F>,
+    /// The mean loss over the streams, exactly when targets were given.
+    pub loss: Option<f64>,
+}
+
+impl<F: Float> EpropTrainer<F> {
+    /// A silent network with initial weights from the seed.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a size or a setting outside its domain, [`Error::TooLarge`] for sizes that cannot be allocated.
+    ///
+    /// ```
+    /// use eprop::{Config, EpropTrainer};
+    /// let error = EpropTrainer::<f32>::new(3, 8, 2, Config { tau_mem: 0.0, ..Config::default() }).unwrap_err();
+    /// assert_eq!(error.to_string(), "tau_mem: expected a finite number > 0, got 0");
+    /// ```
+    pub fn new(
+        n_inputs: usize,
+        n_neurons: usize,
+        n_outputs: usize,
+        config: Config,
+    ) -> Result<Self, Error> {
+        valid_size("n_inputs", n_inputs)?;
+        valid_size("n_neurons", n_neurons)?;
+        valid_size("n_outputs", n_outputs)?;
+        config.validate_for::<F>()?;
+        let sizes = Sizes {
+            n_inputs,
+            n: n_neurons,
+            n_outputs,
+        };
+        addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
+        let plan = Plan::of::<F>(sizes, &config)?;
+        Self::drawn(plan, config)
+    }
+}
+
+impl<F: Float> OnlineTrainer<F> {
+    /// A silent stack with initial weights from the seed; `layer_sizes` from the inputs to the outputs. Example: [`OnlineTrainer`].
+    ///
+    /// # Errors
+    /// [`Error::Value`] for fewer than two sizes, a size of 0, or a setting outside its domain, [`Error::TooLarge`] for sizes
+    /// that cannot be allocated.
+    pub fn new(layer_sizes: &[usize], config: StackConfig) -> Result<Self, Error> {
+        if layer_sizes.len() < 2 {
+            let got = alloc::format!("{} sizes", layer_sizes.len());
+            let expected = "at least two sizes, inputs and outputs";
+            return Err(Error::value("layer_sizes", expected, got));
+        }
+        layer_sizes
+            .iter()
+            .try_for_each(|&size| valid_size("layer_sizes", size))?;
+        config.validate_for::<F>()?;
+        let plan = StackPlan::of(layer_sizes, &config);
+        addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
+        Self::drawn(plan, config)
+    }
+}
+
+impl<N: Network> Trainer<N> {
+    fn drawn(plan: N::Plan, config: N::Config) -> Result<Self, Error> {
+        // Chosen here, so that no step has to.
+        kernels::isa::avx2();
+        let n_streams = config.batch_size();
+        let mut this = Self::silent(plan, config, n_streams, None)?;
+        let config = this.config.clone();
+        this.streams.alter(|first| first.draw(&config));
+        match this.streams.first_mut().flaw() {
+            None => Ok(this),
+            Some(matrix) => Err(Error::value(
+                "threshold, dt, tau_mem",
+                alloc::format!(
+                    "settings whose initial weights are finite in {}",
+                    N::F::NAME
+                ),
+                alloc::format!("NaN or infinity in {matrix}"),
+            )),
+        }
+    }
+
+    /// Silent streams, with weights of 0 or those of a stream of another trainer, where these can be shared.
+    pub(crate) fn silent(
+        plan: N::Plan,
+        config: N::Config,
+        n_streams: usize,
+        of: Option<&N>,
+    ) -> Result<Self, Error> {
+        let named = || -> String {
+            let sizes = N::sizes(&plan);
+            match n_streams {
+                1 => sizes,
+                _ => alloc::format!("{sizes}, batch_size = {n_streams}"),
+            }
+        };
+        let streams = Room::build(named, |room| {
+            Streams::new(room, &plan, &config, n_streams, of)
+        })?;
+        Ok(Self {
+            schedule: Schedule::new(config.update_every()),
+            optimizer: Optimizer::new(config.optimizer(), config.lr()),
+            plan,
+            config,
+            streams,
+        })
+    }
+
+    /// The configuration, with the learning rate as it is now.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 4, ..Config::default() })?;
+    /// trainer.set_lr(0.001)?;
+    /// assert_eq!((trainer.config().lr, trainer.lr()), (0.001, 0.001));
+    /// assert_eq!((trainer.n_inputs(), trainer.n_outputs(), trainer.batch_size()), (3, 2, 4));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn config(&self) -> &N::Config {
+        &self.config
+    }
+
+    /// The learning rate. Example: [`config`](Self::config).
+    pub fn lr(&self) -> f64 {
+        self.config.lr()
+    }
+
+    /// Changes the learning rate from the next update on. Example: [`config`](Self::config).
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a negative or non-finite one.
+    pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
+        non_negative("lr", lr)?;
+        within::<N::F>("lr", lr)?;
+        self.config.set_lr(lr);
+        self.optimizer.set_lr(lr);
+        Ok(())
+    }
+
+    /// Number of inputs. Example: [`config`](Self::config).
+    pub fn n_inputs(&self) -> usize {
+        self.streams.first().n_inputs()
+    }
+
+    /// Number of outputs. Example: [`config`](Self::config).
+    pub fn n_outputs(&self) -> usize {
+        self.streams.first().n_outputs()
+    }
+
+    /// Number of streams B. Example: [`config`](Self::config).
+    pub fn batch_size(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// How many threads work on the streams of a batch from now on; `None`: as many as the environment variable `EPROP_NUM_THREADS` says, or else
+    /// one per core. Nothing else depends on it. Without the feature `parallel` it is one.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for 0, and for a variable that is no number.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 4, ..Config::default() })?;
+    /// trainer.set_n_threads(Some(2))?;
+    /// assert!(trainer.set_n_threads(Some(0)).is_err());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_n_threads(&mut self, n_threads: Option<usize>) -> Result<(), Error> {
+        parallel::threads(n_threads)?;
+        self.streams.set_n_threads(n_threads);
+        Ok(())
+    }
+
+    /// Does independent pieces of work on this trainer's threads, as many as there are: to prepare what its streams are fed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let mut numbers = [1, 2, 3];
+    /// trainer.spread(numbers.iter_mut().collect(), |number| *number *= 2);
+    /// assert_eq!(numbers, [2, 4, 6]);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn spread<T: Send>(&self, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
+        parallel::run(self.streams.threads(), items, work);
+    }
+
+    /// Silence in every stream: membranes, spikes, traces and readouts to 0, a pending gradient dropped. Weights stay, and so does what
+    /// the optimizer keeps.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.reset();
+    /// assert!(trainer.v().iter().all(|&v| v == 0.0));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn reset(&mut self) {
+        self.streams.reset();
+        self.schedule.reset();
+    }
+
+    /// Applies the pending gradient now; the count of `update_every` does not move. With nothing pending it does nothing.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteWeights`] after the update.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.update()?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn update(&mut self) -> Result<(), Error> {
+        self.collect();
+        self.apply_pending();
+        self.check_weights()
+    }
+
+    /// Before an update that does not follow steps of all streams: a single stream takes its gradient from where it is.
+    fn collect(&mut self) {
+        if self.streams.len() > 1 && self.streams.since().0 > 0 {
+            self.streams.collect();
+        }
+    }
+
+    /// Whether all weights are finite: known without a look at them, unless learning has driven something far out.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteWeights`] names the matrix.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.check_weights()?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn check_weights(&mut self) -> Result<(), Error> {
+        match self.streams.first_mut().flaw() {
+            None => Ok(()),
+            Some(matrix) => Err(Error::NonFiniteWeights { matrix }),
+        }
+    }
+
+    /// One update from what is pending; of several streams, it has been collected.
+    pub(crate) fn apply_pending(&mut self) {
+        let (steps, targets) = self.streams.since();
+        if steps == 0 {
+            return;
+        }
+        let scale = self.scale(if targets > 0 { targets } else { steps });
+        self.streams.update(self.optimizer.step(scale));
+        self.optimizer.updated();
+    }
+
+    /// What a gradient over so many steps is multiplied with.
+    pub(crate) fn scale(&self, steps: u64) -> f64 {
+        match self.config.reduction() {
+            Reduction::Sum => 1.0,
+            Reduction::Mean => 1.0 / steps.max(1) as f64,
+        }
+    }
+
+    /// The learning rate of a gradient that is applied with its step, where the plan says so.
+    pub(crate) fn at_once(&self) -> Option<N::F> {
+        let step = N::is_at_once(&self.plan).then(|| self.optimizer.step(1.0));
+        step.and_then(|step| step.linear())
+    }
+
+    /// One step of the first stream: `x` (n_inputs,), `target` (n_outputs,). Without a target nothing is taught, but the regulariser and due
+    /// updates go on. Allocates nothing, but in a batch.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`]; [`Error::NonFiniteWeights`] after the step.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let x = ndarray::array![1.0, 0.0, 1.0];
+    /// let step = trainer.step(x.view(), None)?;
+    /// assert_eq!(step.output.len(), 2);
+    /// assert!(step.loss.is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn step<'x>(
+        &mut self,
+        x: impl Into<Input<'x, N::F>>,
+        target: Option<ArrayView1<'_, N::F>>,
+    ) -> Result<StepOutput<'_, N::F>, Error> {
+        let x = x.into();
+        self.check_step(x, target)?;
+        let at_once = self.at_once();
+        let loss = self.streams.first_mut().learn(x, target, at_once);
+        if self.schedule.steps(1) {
+            self.collect();
+            self.apply_pending();
+        }
+        self.check_weights()?;
+        let first = self.streams.first();
+        Ok(StepOutput {
+            spikes: first.spikes().into(),
+            output: first.output().into(),
+            loss,
+        })
+    }
+
+    /// One step of as many streams as `x` has items: of each the inputs (n_inputs,), and `targets` (B, n_outputs).
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the step.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Input};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let x = ndarray::array![1.0, 0.0, 1.0];
+    /// let step = trainer.step_batch(&[x.view().into(), Input::spikes(&[1])], None)?;
+    /// assert_eq!((step.spikes.dim(), step.output.dim(), step.loss), ((2, 8), (2, 2), None));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn step_batch(
+        &mut self,
+        x: &[Input<'_, N::F>],
+        targets: Option<ArrayView2<'_, N::F>>,
+    ) -> Result<BatchStep<N::F>, Error> {
+        self.check_count("x", x.len())?;
+        if let Some(targets) = targets {
+            check::streams("target", x.len(), targets.nrows())?;
+        }
+        let target = |b: usize| targets.map(|targets| targets.index_axis_move(Axis(0), b));
+        for (b, &x) in x.iter().enumerate() {
+            self.check_step(x, target(b))
+                .map_err(|error| error.in_stream(b))?;
+        }
+        let at_once = self.at_once();
+        let due = self.schedule.steps(1);
+        let losses = self.streams.step(x.len(), due, |b, stream| {
+            stream.learn(x[b], target(b), at_once)
+        });
+        if due {
+            self.apply_pending();
+        }
+        self.check_weights()?;
+        let losses: Option<Vec<f64>> = losses.into_iter().collect();
+        let mean = |losses: Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
+        let rows = |of: fn(&N) -> &[N::F], width| {
+            Array2::from_shape_fn((x.len(), width), |(b, at)| {
+                self.streams
+                    .get(b)
+                    .map_or(N::F::ZERO, |stream| of(stream)[at])
+            })
+        };
+        Ok(BatchStep {
+            spikes: rows(N::spikes, self.streams.first().spikes().len()),
+            output: rows(N::output, self.n_outputs()),
+            loss: losses.map(mean),
+        })
+    }
+
+    fn check_step(
+        &self,
+        x: Input<'_, N::F>,
+        target: Option<ArrayView1<'_, N::F>>,
+    ) -> Result<(), Error> {
+        let first = self.streams.first();
+        x.check(first.n_inputs())?;
+        if let Some(target) = target {
+            check::vector("target", target, first.n_outputs())?;
+            check::target("target", target, first.loss())?;
+        }
+        Ok(())
+    }
+
+    /// Whether there are so many streams.
+    pub(crate) fn check_count(&self, argument: &'static str, got: usize) -> Result<(), Error> {
+        let most = self.streams.len();
+        if (1..=most).contains(&got) {
+            return Ok(());
+        }
+        let expected = match most {
+            1 => "1 stream (batch_size = 1)".into(),
+            most => alloc::format!("1 to {most} streams (batch_size = {most})"),
+        };
+        Err(Error::value(argument, expected, got))
+    }
+}
+
+impl<N: Network> fmt::Debug for Trainer<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("sizes", &N::sizes(&self.plan))
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether sizes are far below what overflows when a row is padded.
+fn addressable(sizes: &[usize], named: impl FnOnce() -> String) -> Result<(), Error> {
+    if sizes.iter().all(|&size| size <= usize::MAX / 64) {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        sizes: named(),
+        bytes: None,
+    })
+}

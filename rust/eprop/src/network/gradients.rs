@@ -1,0 +1,65 @@
+//! Gradients by every parameter, as they are handed out and taken in.
+
+use alloc::vec::Vec;
+
+use ndarray::{Array1, Array2};
+
+use super::wiring::GradientParts;
+use crate::numbers::room;
+use crate::{Error, Float};
+
+/// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`](crate::EpropTrainer). Example:
+/// [`Trainer::apply_gradients`](crate::Trainer::apply_gradients).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients<F> {
+    /// (N, n_inputs)
+    pub w_in: Array2<F>,
+    /// (N, N), diagonal 0
+    pub w_rec: Array2<F>,
+    /// (O, N)
+    pub w_out: Array2<F>,
+    /// (O,), 0 without `readout_bias`
+    pub b: Array1<F>,
+    /// The loss, summed over the steps that have a target; the regulariser is in the gradient, not in here.
+    pub loss: f64,
+    /// How many steps had a target, of all streams.
+    pub n_targets: u64,
+}
+
+impl<F: Float> GradientParts for Gradients<F> {
+    fn n_targets(&self) -> u64 {
+        self.n_targets
+    }
+}
+
+/// The gradient of the summed loss by every weight of an [`OnlineTrainer`](crate::OnlineTrainer). Example:
+/// [`Trainer::gradients`](crate::Trainer::gradients).
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackGradients<F> {
+    /// Per layer, (its size, the size below)
+    pub w: Vec<Array2<F>>,
+    /// The loss, summed over the steps that have a target.
+    pub loss: f64,
+    /// How many steps had a target, of all streams.
+    pub n_targets: u64,
+}
+
+impl<F: Float> GradientParts for StackGradients<F> {
+    fn n_targets(&self) -> u64 {
+        self.n_targets
+    }
+}
+
+/// Padded rows, one per column of a matrix, as the matrix.
+pub(crate) fn transposed<'a, F: Float>(
+    what: &str,
+    padded_rows: impl Iterator<Item = &'a [F]>,
+    rows: usize,
+    columns: usize,
+) -> Result<Array2<F>, Error> {
+    let mut matrix = room::matrix(what, rows, columns)?;
+    for (mut column, row) in matrix.columns_mut().into_iter().zip(padded_rows) {
+        column.iter_mut().zip(row).for_each(|(to, &x)| *to = x);
+    }
+    Ok(matrix)
+}

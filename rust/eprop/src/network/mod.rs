@@ -1,0 +1,13 @@
+//! Networks of parts: what one step is, and how streams learn side by side.
+
+pub(crate) mod gradients;
+pub(crate) mod head;
+pub(crate) mod layer;
+pub(crate) mod recurrent;
+pub(crate) mod run;
+pub(crate) mod schedule;
+pub(crate) mod stack;
+pub(crate) mod stage;
+pub(crate) mod streams;
+pub(crate) mod tally;
+pub(crate) mod wiring;

@@ -1,0 +1,351 @@
+//! The recurrent network: one population with one head, and the circle of a step.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+
+use super::gradients::{Gradients, transposed};
+use super::head::Head;
+use super::layer::Layer;
+use super::schedule::Since;
+use super::wiring::{Settings, Wiring};
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::room::{self, Room};
+use crate::numbers::walk::parts;
+use crate::options::plan::Plan;
+use crate::options::{Config, Loss, Optimizer, Reduction, UpdateEvery};
+use crate::parts::check;
+use crate::parts::init::{Gaussian, layer_weights};
+use crate::parts::input::{Input, Inputs};
+use crate::synapses::{Synapses, What};
+use crate::{Error, Float};
+
+/// One recurrent layer of N spiking neurons with O leaky readouts. Example: [`EpropTrainer`](crate::EpropTrainer).
+#[derive(Debug)]
+pub struct Recurrent<F> {
+    pub(crate) layer: Layer<F>,
+    pub(crate) head: Head<F>,
+    since: Since,
+    n_inputs: usize,
+    loss: Loss,
+    times: (f64, f64),
+}
+
+parts!(Recurrent {
+    State: [layer, head],
+    Mark: [since],
+});
+
+impl<F: Float> Wiring for Recurrent<F> {
+    type F = F;
+    type Config = Config;
+    type Plan = Plan;
+    type Gradients = Gradients<F>;
+    type Factor = f64;
+
+    fn new(
+        room: &mut Room,
+        plan: &Plan,
+        config: &Config,
+        first: Option<&Self>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            layer: Layer::new(room, plan, config, first.map(|first| &first.layer))?,
+            head: Head::new(room, plan, config, first.map(|first| &first.head))?,
+            since: Since::default(),
+            n_inputs: plan.sizes.n_inputs,
+            loss: config.loss,
+            times: (config.dt, config.tau_mem),
+        })
+    }
+
+    fn draw(&mut self, config: &Config) {
+        let mut gaussian = Gaussian::new(config.seed);
+        let n = self.layer.neuron.len();
+        let stride = padded::<F>(n);
+        let rows = self.layer.synapses.first_rows();
+        layer_weights(
+            &mut gaussian,
+            rows,
+            stride,
+            self.n_inputs,
+            n,
+            &config.layer(),
+        );
+        self.head.draw(&mut gaussian, n);
+    }
+
+    fn sizes(plan: &Plan) -> String {
+        plan.sizes.to_string()
+    }
+
+    fn is_at_once(plan: &Plan) -> bool {
+        plan.at_once
+    }
+
+    fn sums(plan: &Plan) -> Vec<(usize, usize)> {
+        vec![(plan.sizes.sources(), plan.stride::<F>())]
+    }
+
+    fn work(plan: &Plan) -> usize {
+        plan.work()
+    }
+
+    fn for_gradients(plan: &Plan) -> Plan {
+        plan.for_gradients::<F>()
+    }
+
+    fn n_inputs(&self) -> usize {
+        self.n_inputs
+    }
+    fn n_outputs(&self) -> usize {
+        self.head.readout.y().len()
+    }
+    fn loss(&self) -> Loss {
+        self.loss
+    }
+    fn times(&self) -> (f64, f64) {
+        self.times
+    }
+
+    /// The order is that of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
+    fn learn(
+        &mut self,
+        x: Input<'_, F>,
+        target: Option<ArrayView1<'_, F>>,
+        at_once: Option<F>,
+    ) -> Option<f64> {
+        self.layer.forward(x, true);
+        self.head.readout.step(self.layer.neuron.fired(), true);
+        let loss = self.head.judge(target);
+        let (err, b, l) = self.head.signal(self.layer.reads_signal);
+        self.layer.learn(err, b, l, at_once);
+        self.head.learn(at_once);
+        if at_once.is_none() {
+            self.since.step(loss.is_some());
+        }
+        loss
+    }
+
+    fn predict(&mut self, x: Input<'_, F>) {
+        self.layer.forward(x, false);
+        self.head.readout.step(self.layer.neuron.fired(), false);
+        self.layer.follow();
+    }
+
+    fn fire(&mut self, x: Input<'_, F>) {
+        self.layer.forward(x, false);
+    }
+
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
+        self.layer.look_ahead(inputs, t);
+    }
+
+    fn output(&self) -> &[F] {
+        self.head.readout.y()
+    }
+    fn spikes(&self) -> &[F] {
+        self.layer.neuron.z()
+    }
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32])) {
+        see(self.layer.neuron.len(), self.layer.neuron.fired());
+    }
+
+    fn since(&self) -> Since {
+        self.since
+    }
+
+    /// The synapses first: their gradient goes through `B` as it was.
+    fn update(&mut self, step: Step<F>) {
+        self.layer.update(self.since.steps, step);
+        self.head.readout.update(step);
+    }
+
+    fn collect(&mut self, sums: &mut [Aligned<F>]) {
+        self.layer.collect(self.since.steps, &mut sums[0]);
+    }
+
+    fn parameter(&mut self, _: usize) -> Option<&mut Parameter<F>> {
+        self.layer.synapses.parameter()
+    }
+
+    fn changed(&mut self, _: usize, finite: bool) {
+        self.layer.synapses.changed(finite);
+    }
+
+    fn update_heads(streams: &mut [Self], step: Step<F>) {
+        if let Some((first, rest)) = streams.split_first_mut() {
+            let rest = rest.iter_mut().map(|stream| &mut stream.head);
+            first.head.update_together(rest, step);
+        }
+    }
+
+    fn updated(&mut self) {
+        self.since = Since::default();
+        self.layer.updated();
+    }
+
+    fn let_go(&mut self) {
+        if let Some(w) = self.layer.synapses.parameter() {
+            w.rows = Default::default();
+        }
+        self.head.let_go();
+    }
+
+    fn follow(&mut self, first: &Self) {
+        self.layer.synapses.follow(&first.layer.synapses);
+        self.head.follow(&first.head);
+    }
+
+    fn settle(&mut self) {
+        self.layer.synapses.settle();
+    }
+
+    fn rehold(&mut self) {
+        self.layer.synapses.hold(self.head.backward());
+    }
+
+    fn swap_scratch(&mut self, other: &mut Self) {
+        self.layer.synapses.swap_scratch(&mut other.layer.synapses);
+    }
+
+    fn drop_scratch(&mut self) {
+        self.layer.synapses.drop_scratch();
+    }
+
+    fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+        // What can be shared, this stream reads already.
+        if from.layer.synapses.shared().is_none() {
+            let stride = padded::<F>(self.layer.neuron.len());
+            let rows = self.layer.synapses.first_rows();
+            let all = 0..from.n_inputs + from.layer.neuron.len();
+            from.layer
+                .synapses
+                .read(What::Weight, all, &mut |source, row| {
+                    rows[source * stride..][..row.len()].copy_from_slice(row);
+                })?;
+        }
+        self.head.take_weights(&from.head)
+    }
+
+    fn gradients(
+        streams: &mut [Self],
+        sums: &[Aligned<F>],
+        loss: f64,
+        n_targets: u64,
+    ) -> Result<Gradients<F>, Error> {
+        let (first, rest) = streams.split_at_mut(1);
+        let first = &mut first[0];
+        let (n, n_outputs) = (first.layer.neuron.len(), first.n_outputs());
+        let stride = padded::<F>(n);
+        let of_inputs = sums[0].chunks_exact(stride).take(first.n_inputs);
+        let of_neurons = sums[0].chunks_exact(stride).skip(first.n_inputs);
+        let w_in = transposed("the gradient of W_in", of_inputs, n, first.n_inputs)?;
+        let w_rec = transposed("the gradient of W_rec", of_neurons, n, n)?;
+        for other in rest {
+            first.head.readout.take_in(&mut other.head.readout);
+        }
+        let (w_out, b) = first.head.readout.gradient();
+        let width = w_out.len() / n;
+        let w_out = transposed(
+            "the gradient of W_out",
+            w_out.chunks_exact(width),
+            n_outputs,
+            n,
+        )?;
+        Ok(Gradients {
+            w_in,
+            w_rec,
+            w_out,
+            b: b.to_vec().into(),
+            loss,
+            n_targets,
+        })
+    }
+
+    fn check_gradients(&self, gradients: &Gradients<F>) -> Result<(), Error> {
+        let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
+        check::matrix("gradients.W_in", gradients.w_in.view(), n, self.n_inputs)?;
+        check::matrix("gradients.W_rec", gradients.w_rec.view(), n, n)?;
+        check::no_self_connections("gradients.W_rec", gradients.w_rec.view())?;
+        check::matrix("gradients.W_out", gradients.w_out.view(), n_outputs, n)?;
+        check::vector("gradients.b", gradients.b.view(), n_outputs)
+    }
+
+    fn take(&mut self, gradients: &Gradients<F>, step: Step<F>) -> Result<(), Error> {
+        self.layer.synapses.take(0, gradients.w_in.view(), step)?;
+        self.layer
+            .synapses
+            .take(self.n_inputs, gradients.w_rec.view(), step)?;
+        let b: Vec<F> = gradients.b.to_vec();
+        self.head
+            .readout
+            .take(step, |j, k| gradients.w_out[(k, j)], &b)
+    }
+
+    fn group(&self, at: usize) -> Option<(usize, usize)> {
+        let neuron = &self.layer.neuron;
+        (at == 0).then(|| (neuron.len(), neuron.fired().len()))
+    }
+
+    fn input_weights(&self, _: usize) -> Result<Array2<F>, Error> {
+        let mut w = room::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
+        self.layer
+            .synapses
+            .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
+                let column = w.column_mut(source).into_iter();
+                column.zip(row).for_each(|(to, &w)| *to = w);
+            })?;
+        Ok(w)
+    }
+
+    fn assign_inputs(&mut self, _: usize, w: ArrayView2<'_, F>) {
+        self.layer.synapses.assign(0, w);
+    }
+
+    fn factor(of_groups: Vec<f64>) -> f64 {
+        of_groups[0]
+    }
+
+    fn flaw(&mut self) -> Option<Cow<'static, str>> {
+        if !self.layer.synapses.finite() {
+            return Some("W_in, W_rec".into());
+        }
+        self.head.readout.flaw().map(Cow::from)
+    }
+
+    fn catch_up(&mut self) {
+        self.layer.synapses.catch_up();
+    }
+
+    fn reset(&mut self) {
+        self.layer.reset();
+        self.head.readout.reset();
+        self.since = Since::default();
+    }
+}
+
+impl Settings for Config {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+    fn update_every(&self) -> UpdateEvery {
+        self.update_every
+    }
+    fn optimizer(&self) -> Optimizer {
+        self.optimizer
+    }
+    fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+}

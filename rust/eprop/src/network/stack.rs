@@ -1,0 +1,360 @@
+//! A stack of feed-forward layers: what one fires reaches the next at the same step, and signals go down at the same step.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+
+use super::gradients::{StackGradients, transposed};
+use super::schedule::Since;
+use super::stage::Stage;
+use super::wiring::{Settings, Wiring};
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::room::{self, Room};
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
+use crate::options::plan::StackPlan;
+use crate::options::{Loss, Optimizer, Reduction, StackConfig, UpdateEvery};
+use crate::parts::check;
+use crate::parts::init::Gaussian;
+use crate::parts::input::Input;
+use crate::{Error, Float};
+
+/// A stack of layers; its output is the last layer's spikes. Example: [`OnlineTrainer`](crate::OnlineTrainer).
+#[derive(Debug)]
+pub struct Stack<F> {
+    pub(crate) stages: Vec<Stage<F>>,
+    since: Since,
+    loss: Loss,
+    times: (f64, f64),
+    n_inputs: usize,
+    target: Vec<F>,
+}
+
+impl<F: Float> Walked for Stack<F> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        self.stages
+            .iter()
+            .for_each(|stage| stage.walk(name, role, to));
+        self.since.walk("since", Role::Mark, to);
+        self.target.walk("target", Role::Scratch, to);
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        self.stages
+            .iter_mut()
+            .try_for_each(|stage| stage.walk_mut(name, role, to))?;
+        self.since.walk_mut("since", Role::Mark, to)
+    }
+}
+
+impl<F: Float> Stack<F> {
+    fn forward(&mut self, x: Input<'_, F>, learning: bool) {
+        self.stages[0].forward(x, learning);
+        for l in 1..self.stages.len() {
+            let (below, here) = self.stages.split_at_mut(l);
+            here[0].forward(Input::spikes(below[l - 1].neuron.fired()), learning);
+        }
+    }
+
+    /// The last layer's signal is in place; it goes down, layer by layer, before that layer's update.
+    fn learn_downwards(&mut self, at_once: Option<F>) {
+        for l in (0..self.stages.len()).rev() {
+            let (below, here) = self.stages.split_at_mut(l);
+            if let Some(below) = below.last_mut() {
+                here[0].propagate(&mut below.signal);
+            }
+            here[0].learn(at_once);
+        }
+    }
+
+    /// From the inputs to the outputs.
+    fn widths(&self) -> impl Iterator<Item = (usize, usize)> {
+        let sizes = self.stages.iter().map(|stage| stage.neuron.len());
+        let below = core::iter::once(self.n_inputs).chain(sizes.clone());
+        below.zip(sizes)
+    }
+}
+
+impl<F: Float> Wiring for Stack<F> {
+    type F = F;
+    type Config = StackConfig;
+    type Plan = StackPlan;
+    type Gradients = StackGradients<F>;
+    type Factor = Vec<f64>;
+
+    fn new(
+        room: &mut Room,
+        plan: &StackPlan,
+        config: &StackConfig,
+        first: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let keeps = Keeps {
+            pending: !plan.at_once,
+            moments: !config.optimizer.is_linear(),
+        };
+        let first = first.map(|first| &first.stages);
+        let mut stages = room.list(plan.sizes.len() - 1)?;
+        for (l, pair) in plan.sizes.windows(2).enumerate() {
+            let first = first.map(|first| &first[l]);
+            stages.push(Stage::new(
+                room,
+                (pair[0], pair[1]),
+                &config.layer,
+                keeps,
+                first,
+            )?);
+        }
+        Ok(Self {
+            stages,
+            since: Since::default(),
+            loss: config.loss,
+            times: (config.layer.dt, config.layer.tau_mem),
+            n_inputs: plan.sizes[0],
+            target: room.vec(F::ZERO, plan.sizes[plan.sizes.len() - 1])?,
+        })
+    }
+
+    fn draw(&mut self, config: &StackConfig) {
+        let mut gaussian = Gaussian::new(config.layer.seed);
+        self.stages
+            .iter_mut()
+            .for_each(|stage| stage.draw(&mut gaussian, &config.layer));
+    }
+
+    fn sizes(plan: &StackPlan) -> String {
+        format!("layer_sizes = {:?}", plan.sizes)
+    }
+
+    fn is_at_once(plan: &StackPlan) -> bool {
+        plan.at_once
+    }
+
+    fn sums(plan: &StackPlan) -> Vec<(usize, usize)> {
+        let pairs = plan.sizes.windows(2);
+        pairs.map(|pair| (pair[0], padded::<F>(pair[1]))).collect()
+    }
+
+    fn work(plan: &StackPlan) -> usize {
+        let pairs = plan.sizes.windows(2);
+        pairs.map(|pair| pair[0].saturating_mul(pair[1]) / 16).sum()
+    }
+
+    fn for_gradients(plan: &StackPlan) -> StackPlan {
+        plan.for_gradients()
+    }
+
+    fn n_inputs(&self) -> usize {
+        self.n_inputs
+    }
+    fn n_outputs(&self) -> usize {
+        self.target.len()
+    }
+    fn loss(&self) -> Loss {
+        self.loss
+    }
+    fn times(&self) -> (f64, f64) {
+        self.times
+    }
+
+    fn learn(
+        &mut self,
+        x: Input<'_, F>,
+        target: Option<ArrayView1<'_, F>>,
+        at_once: Option<F>,
+    ) -> Option<f64> {
+        self.forward(x, true);
+        let loss = target.map(|target| {
+            self.target
+                .iter_mut()
+                .zip(target)
+                .for_each(|(to, &from)| *to = from);
+            let top = self.stages.len() - 1;
+            let Stage { neuron, signal, .. } = &mut self.stages[top];
+            self.loss.evaluate(neuron.z(), &self.target, signal)
+        });
+        // Without a target err is 0, and so is every signal below it.
+        if loss.is_some() {
+            self.learn_downwards(at_once);
+        }
+        if at_once.is_none() {
+            self.since.step(loss.is_some());
+        }
+        loss
+    }
+
+    fn predict(&mut self, x: Input<'_, F>) {
+        self.forward(x, false);
+    }
+
+    fn fire(&mut self, x: Input<'_, F>) {
+        self.forward(x, false);
+    }
+
+    fn output(&self) -> &[F] {
+        self.spikes()
+    }
+    fn spikes(&self) -> &[F] {
+        self.stages.last().map_or(&[], |stage| stage.neuron.z())
+    }
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32])) {
+        self.stages
+            .iter()
+            .for_each(|stage| see(stage.neuron.len(), stage.neuron.fired()));
+    }
+
+    fn since(&self) -> Since {
+        self.since
+    }
+
+    fn update(&mut self, step: Step<F>) {
+        self.stages
+            .iter_mut()
+            .for_each(|stage| stage.synapses.w.update(step));
+    }
+
+    fn collect(&mut self, sums: &mut [Aligned<F>]) {
+        let pairs = self.stages.iter_mut().zip(sums);
+        pairs.for_each(|(stage, sum)| stage.synapses.w.collect(sum));
+    }
+
+    fn parameter(&mut self, at: usize) -> Option<&mut Parameter<F>> {
+        self.stages.get_mut(at).map(|stage| &mut stage.synapses.w.w)
+    }
+
+    fn changed(&mut self, at: usize, finite: bool) {
+        self.stages[at].synapses.w.changed(finite);
+    }
+
+    fn updated(&mut self) {
+        self.since = Since::default();
+    }
+
+    fn let_go(&mut self) {
+        self.stages
+            .iter_mut()
+            .for_each(|stage| stage.synapses.w.w.rows = Default::default());
+    }
+
+    fn follow(&mut self, first: &Self) {
+        let pairs = self.stages.iter_mut().zip(&first.stages);
+        pairs.for_each(|(stage, first)| stage.synapses.w.follow(&first.synapses.w));
+    }
+
+    fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+        let mut pairs = self.stages.iter_mut().zip(&from.stages);
+        pairs.try_for_each(|(stage, from)| stage.synapses.w.take_weights(&from.synapses.w))
+    }
+
+    fn gradients(
+        streams: &mut [Self],
+        sums: &[Aligned<F>],
+        loss: f64,
+        n_targets: u64,
+    ) -> Result<StackGradients<F>, Error> {
+        let w = streams[0].widths().zip(sums).map(|((p, n), sum)| {
+            transposed(
+                "the gradient of a layer",
+                sum.chunks_exact(padded::<F>(n)),
+                n,
+                p,
+            )
+        });
+        Ok(StackGradients {
+            w: w.collect::<Result<_, _>>()?,
+            loss,
+            n_targets,
+        })
+    }
+
+    fn check_gradients(&self, gradients: &StackGradients<F>) -> Result<(), Error> {
+        let n_layers = self.stages.len();
+        if gradients.w.len() != n_layers {
+            let expected = format!("{n_layers} matrices, one per layer");
+            return Err(Error::value("gradients.W", expected, gradients.w.len()));
+        }
+        for (l, ((p, n), w)) in self.widths().zip(&gradients.w).enumerate() {
+            check::matrix(format!("gradients.W[{l}]"), w.view(), n, p)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, gradients: &StackGradients<F>, step: Step<F>) -> Result<(), Error> {
+        let mut pairs = self.stages.iter_mut().zip(&gradients.w);
+        pairs.try_for_each(|(stage, g)| stage.synapses.w.take(step, |i, k| g[(k, i)]))
+    }
+
+    fn group(&self, at: usize) -> Option<(usize, usize)> {
+        let neuron = &self.stages.get(at)?.neuron;
+        Some((neuron.len(), neuron.fired().len()))
+    }
+
+    fn input_weights(&self, at: usize) -> Result<Array2<F>, Error> {
+        let (p, n) = self.widths().nth(at).unwrap_or_default();
+        let mut w = room::matrix("W", n, p)?;
+        self.stages[at].synapses.w.read(|source, row| {
+            let column = w.column_mut(source).into_iter();
+            column.zip(row).for_each(|(to, &w)| *to = w);
+        })?;
+        Ok(w)
+    }
+
+    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, F>) {
+        self.stages[at]
+            .synapses
+            .w
+            .assign(|source, j| w[(j, source)]);
+    }
+
+    fn factor(of_groups: Vec<f64>) -> Vec<f64> {
+        of_groups
+    }
+
+    fn flaw(&mut self) -> Option<Cow<'static, str>> {
+        let flawed = self
+            .stages
+            .iter_mut()
+            .position(|stage| !stage.synapses.w.finite());
+        flawed.map(|l| format!("layers[{l}].W").into())
+    }
+
+    fn reset(&mut self) {
+        self.stages.iter_mut().for_each(Stage::reset);
+        self.since = Since::default();
+    }
+
+    fn heap(&self) -> usize {
+        self.stages.capacity() * size_of::<Stage<F>>()
+    }
+
+    fn plan_bytes(plan: &StackPlan) -> usize {
+        plan.sizes.capacity() * size_of::<usize>()
+    }
+}
+
+impl Settings for StackConfig {
+    fn lr(&self) -> f64 {
+        self.layer.lr
+    }
+    fn set_lr(&mut self, lr: f64) {
+        self.layer.lr = lr;
+    }
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+    fn update_every(&self) -> UpdateEvery {
+        self.update_every
+    }
+    fn optimizer(&self) -> Optimizer {
+        self.optimizer
+    }
+    fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+}

@@ -1,0 +1,141 @@
+//! What is summed up over a sequence: losses, and who fired how often.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::wiring::Wiring;
+use crate::Error;
+
+/// How a network fired over a sequence. Example: [`Tally`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Neither of the others.
+    Normal,
+    /// Nothing fired: there is nothing to learn from. `calibrate` helps.
+    Silent,
+    /// More than half of the neurons fired at more than half of the steps. `calibrate` helps.
+    Saturated,
+}
+
+/// The sums of sequences that are trained piece by piece. However these are cut, the sums are the same to the bit.
+///
+/// ```
+/// use eprop::{Activity, Config, EpropTrainer};
+/// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+/// let tally = trainer.tally();
+/// assert!(tally.loss().is_nan());
+/// assert_eq!((tally.loss_sum(), tally.n_targets()), (0.0, 0));
+/// assert_eq!(tally.activity(), Activity::Normal);
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tally {
+    pub(crate) streams: Vec<StreamTally>,
+    dt: f64,
+    tau_mem: f64,
+}
+
+/// The sums of one stream.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamTally {
+    loss_sum: f64,
+    n_targets: u64,
+    n_steps: u64,
+    spike_counts: Vec<u64>,
+}
+
+impl StreamTally {
+    pub(crate) fn take_in<N: Wiring>(&mut self, network: &N, loss: Option<f64>) {
+        if let Some(loss) = loss {
+            self.loss_sum += loss;
+            self.n_targets += 1;
+        }
+        self.n_steps += 1;
+        let mut first = 0;
+        network.all_fired(&mut |group, fired| {
+            for &j in fired {
+                self.spike_counts[first + j as usize] += 1;
+            }
+            first += group;
+        });
+    }
+}
+
+impl Tally {
+    pub(crate) fn new<N: Wiring>(network: &N, n_streams: usize) -> Self {
+        let (dt, tau_mem) = network.times();
+        let stream = StreamTally {
+            loss_sum: 0.0,
+            n_targets: 0,
+            n_steps: 0,
+            spike_counts: vec![0; n_neurons(network)],
+        };
+        Self {
+            streams: vec![stream; n_streams],
+            dt,
+            tau_mem,
+        }
+    }
+
+    /// The mean loss over the steps that had a target, of all streams; NaN where none had. Example: [`Tally`].
+    pub fn loss(&self) -> f64 {
+        self.loss_sum() / self.n_targets() as f64
+    }
+
+    /// The sum of the loss over the steps that had a target, of all streams in their order. Example: [`Tally`].
+    pub fn loss_sum(&self) -> f64 {
+        // From the first on: a sum of one stream is that stream's, to the bit.
+        let sums = self.streams.iter().map(|stream| stream.loss_sum);
+        sums.reduce(|sum, more| sum + more).unwrap_or(0.0)
+    }
+
+    /// How many steps had a target, of all streams. Example: [`Tally`].
+    pub fn n_targets(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.n_targets).sum()
+    }
+
+    /// How the network fired. Of less than five membrane time constants nothing can be said: [`Activity::Normal`]. Example: [`Tally`].
+    pub fn activity(&self) -> Activity {
+        let longest = self.streams.iter().map(|stream| stream.n_steps).max();
+        if longest.unwrap_or(0) as f64 * self.dt < 5.0 * self.tau_mem {
+            return Activity::Normal;
+        }
+        let (mut neurons, mut busy, mut silent) = (0, 0, true);
+        for stream in self.streams.iter().filter(|stream| stream.n_steps > 0) {
+            neurons += stream.spike_counts.len();
+            let often = |&&count: &&u64| 2 * count > stream.n_steps;
+            busy += stream.spike_counts.iter().filter(often).count();
+            silent &= stream.spike_counts.iter().all(|&count| count == 0);
+        }
+        match (silent, 2 * busy > neurons) {
+            (true, _) => Activity::Silent,
+            (_, true) => Activity::Saturated,
+            _ => Activity::Normal,
+        }
+    }
+
+    /// Sums of another network would count spikes of neurons that are not there.
+    pub(crate) fn check<N: Wiring>(&self, network: &N, n_streams: usize) -> Result<(), Error> {
+        if self.streams.len() < n_streams {
+            let expected = alloc::format!("{n_streams} streams or more");
+            return Err(Error::value("tally", expected, self.streams.len()));
+        }
+        let n = n_neurons(network);
+        let counted = self
+            .streams
+            .first()
+            .map_or(n, |stream| stream.spike_counts.len());
+        if counted == n {
+            return Ok(());
+        }
+        let expected = alloc::format!("the sums of a network of {n} neurons");
+        let got = alloc::format!("those of {counted}");
+        Err(Error::value("tally", expected, got))
+    }
+}
+
+fn n_neurons<N: Wiring>(network: &N) -> usize {
+    let mut n = 0;
+    network.all_fired(&mut |group, _| n += group);
+    n
+}

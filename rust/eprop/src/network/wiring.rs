@@ -1,0 +1,174 @@
+//! What a trainer asks of a network, whichever it is.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+
+use super::schedule::Since;
+use crate::numbers::aligned::Aligned;
+use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::walk::Walked;
+use crate::options::{Loss, Optimizer, Reduction, UpdateEvery};
+use crate::parts::input::{Input, Inputs};
+use crate::{Error, Float};
+
+/// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
+///
+/// ```
+/// use eprop::{Error, Input, Network, Trainer};
+/// fn outputs<N: Network>(trainer: &mut Trainer<N>, x: Input<'_, N::F>) -> Result<usize, Error> {
+///     Ok(trainer.step(x, None)?.output.len())
+/// }
+/// let mut trainer = eprop::EpropTrainer::<f32>::new(3, 8, 2, eprop::Config::default())?;
+/// assert_eq!(outputs(&mut trainer, Input::spikes(&[1]))?, 2);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Network: Wiring {}
+
+impl<N: Wiring> Network for N {}
+
+/// What a trainer reads of its configuration.
+pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
+    #[doc(hidden)]
+    fn lr(&self) -> f64;
+    #[doc(hidden)]
+    fn set_lr(&mut self, lr: f64);
+    #[doc(hidden)]
+    fn batch_size(&self) -> usize;
+    #[doc(hidden)]
+    fn update_every(&self) -> UpdateEvery;
+    #[doc(hidden)]
+    fn optimizer(&self) -> Optimizer;
+    #[doc(hidden)]
+    fn reduction(&self) -> Reduction;
+}
+
+/// What every gradient has.
+pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
+    /// Steps that had a target.
+    #[doc(hidden)]
+    fn n_targets(&self) -> u64;
+}
+
+/// One stream's state of a network, and the weights, which streams side by side share.
+pub trait Wiring: Walked + Sized + Debug + Send + Sync {
+    /// What it computes in.
+    type F: Float;
+    /// What a user sets.
+    type Config: Settings;
+    /// What follows from it.
+    type Plan: Clone + Debug + Send + Sync;
+    /// The gradient by every parameter.
+    type Gradients: GradientParts;
+    /// What `calibrate` returns.
+    type Factor: Clone + Debug + Default + Send;
+
+    /// A silent stream with weights of 0, or those of the stream `first`.
+    fn new(
+        room: &mut Room,
+        plan: &Self::Plan,
+        config: &Self::Config,
+        first: Option<&Self>,
+    ) -> Result<Self, Error>;
+    /// Draws the initial weights.
+    fn draw(&mut self, config: &Self::Config);
+    /// The sizes, as an error names them.
+    fn sizes(plan: &Self::Plan) -> alloc::string::String;
+    /// Whether a gradient is applied with its step.
+    fn is_at_once(plan: &Self::Plan) -> bool;
+    /// Rows and padded width of the gradient of each parameter of the synapses.
+    fn sums(plan: &Self::Plan) -> Vec<(usize, usize)>;
+    /// Synapses that a step of a stream passes, as far as work is concerned.
+    fn work(plan: &Self::Plan) -> usize;
+    /// The plan of a twin whose gradient waits for ever.
+    fn for_gradients(plan: &Self::Plan) -> Self::Plan;
+
+    fn n_inputs(&self) -> usize;
+    fn n_outputs(&self) -> usize;
+    fn loss(&self) -> Loss;
+    /// `dt` and `tau_mem`, in ms.
+    fn times(&self) -> (f64, f64);
+
+    /// One step that learns; all arguments are checked. `at_once`: the learning rate of a gradient that is applied with its step.
+    fn learn(
+        &mut self,
+        x: Input<'_, Self::F>,
+        target: Option<ArrayView1<'_, Self::F>>,
+        at_once: Option<Self::F>,
+    ) -> Option<f64>;
+    /// One step that does not.
+    fn predict(&mut self, x: Input<'_, Self::F>);
+    /// Who fires at one step of which nothing is kept that learning would need.
+    fn fire(&mut self, x: Input<'_, Self::F>);
+    /// Before step `t` of a run between two updates: a chance to work out what the inputs of the next steps send all at once.
+    fn look_ahead(&mut self, _: Inputs<'_, Self::F>, _t: usize) {}
+    fn output(&self) -> &[Self::F];
+    fn spikes(&self) -> &[Self::F];
+    /// Calls back with the number of neurons and those that fired, group by group.
+    fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
+
+    fn since(&self) -> Since;
+    /// Applies the pending gradient of the only stream.
+    fn update(&mut self, step: Step<Self::F>);
+    /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then.
+    fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
+    /// Parameter number `at` of the synapses, as streams share it.
+    fn parameter(&mut self, at: usize) -> Option<&mut Parameter<Self::F>>;
+    /// Parameter number `at` has changed, and whether it is finite now.
+    fn changed(&mut self, at: usize, finite: bool);
+    /// One update of what is not of the synapses, for all streams.
+    fn update_heads(_streams: &mut [Self], _step: Step<Self::F>) {}
+    /// The gradient has been used.
+    fn updated(&mut self);
+    /// Gives all weights up, so that another stream may change them.
+    fn let_go(&mut self);
+    /// Reads the weights of another stream.
+    fn follow(&mut self, first: &Self);
+    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
+    fn settle(&mut self) {}
+    /// After state was written from elsewhere: what is not saved, since it follows.
+    fn rehold(&mut self) {}
+    /// Exchanges buffers of which nothing outlives a call with another stream.
+    fn swap_scratch(&mut self, _: &mut Self) {}
+    /// Frees these buffers: another stream lends its own.
+    fn drop_scratch(&mut self) {}
+    /// The weights of a network of the same sizes under another plan, as they read.
+    fn take_weights(&mut self, from: &Self) -> Result<(), Error>;
+
+    /// The gradient of all streams: of the synapses from sums, one per parameter, of the heads from the streams, where it has been used then.
+    fn gradients(
+        streams: &mut [Self],
+        sums: &[Aligned<Self::F>],
+        loss: f64,
+        n_targets: u64,
+    ) -> Result<Self::Gradients, Error>;
+    /// Whether a gradient fits this network.
+    fn check_gradients(&self, gradients: &Self::Gradients) -> Result<(), Error>;
+    /// Takes a step with a gradient from elsewhere; what waits goes on waiting.
+    fn take(&mut self, gradients: &Self::Gradients, step: Step<Self::F>) -> Result<(), Error>;
+    /// Neurons of the group number `at` that `calibrate` brings to a rate one after the other, and what they have fired at this step.
+    fn group(&self, at: usize) -> Option<(usize, usize)>;
+    /// The weights from outside to group `at`, (its neurons, sources).
+    fn input_weights(&self, at: usize) -> Result<Array2<Self::F>, Error>;
+    /// Replaces them.
+    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, Self::F>);
+    /// The factors of all groups, as `calibrate` returns them.
+    fn factor(of_groups: Vec<f64>) -> Self::Factor;
+
+    /// The matrix that is not finite, if one is: known without a look at them, unless learning has driven something far out.
+    fn flaw(&mut self) -> Option<Cow<'static, str>>;
+    /// Without what is only a matter of when it is worked off.
+    fn catch_up(&mut self) {}
+    fn reset(&mut self);
+    /// Bytes of lists of parts, which no walk counts.
+    fn heap(&self) -> usize {
+        0
+    }
+    /// Bytes of the plan.
+    fn plan_bytes(_: &Self::Plan) -> usize {
+        0
+    }
+}

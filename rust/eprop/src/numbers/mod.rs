@@ -1,0 +1,13 @@
+//! The numbers of the crate and where they lie.
+
+pub(crate) mod aligned;
+mod float;
+pub(crate) mod lazy;
+pub(crate) mod parallel;
+pub(crate) mod parameter;
+pub(crate) mod room;
+pub(crate) mod shared;
+pub(crate) mod slice;
+pub(crate) mod walk;
+
+pub use float::Float;

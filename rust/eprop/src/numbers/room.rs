@@ -1,0 +1,179 @@
+//! Memory is asked for before anything changes. What a network needs is counted first, by the same constructors that then make it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ndarray::Array2;
+
+use super::aligned::Aligned;
+use super::shared::{AROUND, Shared};
+use crate::{Error, Float};
+
+/// Where constructors get their buffers from. A room that only counts hands out empty ones.
+pub struct Room {
+    /// Asked for so far; `None` where the count overflows.
+    bytes: Option<usize>,
+    counts_only: bool,
+}
+
+impl Room {
+    /// Builds something with two calls of `make`: one that counts, and one that gets the memory. `what` it is for says the error.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it, before any buffer has been touched; what `make` returns.
+    pub(crate) fn build<T>(
+        what: impl Fn() -> String,
+        mut make: impl FnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let named = |error| match error {
+            Error::TooLarge { bytes, .. } => Error::TooLarge {
+                sizes: what(),
+                bytes,
+            },
+            other => other,
+        };
+        let bytes = Self::count(&mut make).map_err(named)?;
+        let mut trial = Vec::<u8>::new();
+        if trial.try_reserve_exact(bytes).is_err() {
+            return Err(named(too_large(Some(bytes))));
+        }
+        drop(trial);
+        let mut room = Self {
+            bytes: Some(0),
+            counts_only: false,
+        };
+        make(&mut room).map_err(named)
+    }
+
+    /// Bytes that `make` asks for.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where they are more than can be addressed; what `make` returns.
+    pub(crate) fn count<T>(
+        mut make: impl FnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<usize, Error> {
+        let mut room = Self {
+            bytes: Some(0),
+            counts_only: true,
+        };
+        make(&mut room)?;
+        room.bytes.ok_or_else(|| too_large(None))
+    }
+
+    /// Counts what `make` asks for so many times, with one call of it.
+    pub(crate) fn times(
+        &mut self,
+        n: usize,
+        make: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let before = self.bytes;
+        make(self)?;
+        let one = self.bytes.zip(before).map(|(after, before)| after - before);
+        let all = one.and_then(|one| one.checked_mul(n));
+        self.bytes = before
+            .zip(all)
+            .and_then(|(before, all)| before.checked_add(all));
+        Ok(())
+    }
+
+    /// Whether the buffers of this room are empty.
+    pub(crate) fn counts_only(&self) -> bool {
+        self.counts_only
+    }
+
+    /// Zeros on cache-line boundaries: `rows` of `width`.
+    pub(crate) fn zeros<F: Float>(
+        &mut self,
+        rows: usize,
+        width: usize,
+    ) -> Result<Aligned<F>, Error> {
+        let len = self.len::<F>(rows, width, Aligned::<F>::slack())?;
+        if len == 0 {
+            return Ok(Aligned::default());
+        }
+        Aligned::zeros(len).ok_or_else(|| too_large(self.bytes))
+    }
+
+    /// As `zeros`, for a matrix that streams share.
+    pub(crate) fn shared<F: Float>(
+        &mut self,
+        rows: usize,
+        width: usize,
+    ) -> Result<Shared<F>, Error> {
+        self.bytes = self.bytes.and_then(|bytes| bytes.checked_add(AROUND));
+        self.zeros(rows, width).map(Shared::from)
+    }
+
+    /// `len` items of one value.
+    pub(crate) fn vec<T: Copy>(&mut self, value: T, len: usize) -> Result<Vec<T>, Error> {
+        let len = self.len::<T>(len, 1, 0)?;
+        let mut items = vec_for("", len)?;
+        items.resize(len, value);
+        Ok(items)
+    }
+
+    /// An empty list with room for `len` items.
+    pub(crate) fn list<T>(&mut self, len: usize) -> Result<Vec<T>, Error> {
+        let len = self.len::<T>(len, 1, 0)?;
+        vec_for("", len)
+    }
+
+    /// Counts; the length to be made, which is 0 where nothing is.
+    fn len<T>(&mut self, rows: usize, width: usize, slack: usize) -> Result<usize, Error> {
+        let len = rows.checked_mul(width);
+        let more = match len {
+            Some(0) => Some(0),
+            len => len
+                .and_then(|len| len.checked_add(slack))
+                .and_then(|len| len.checked_mul(size_of::<T>())),
+        };
+        self.bytes = self
+            .bytes
+            .zip(more)
+            .and_then(|(bytes, more)| bytes.checked_add(more));
+        match len {
+            _ if self.counts_only => Ok(0),
+            Some(len) => Ok(len),
+            None => Err(too_large(None)),
+        }
+    }
+}
+
+/// An empty list with room for `len` items, for something that is not part of a network.
+///
+/// # Errors
+/// [`Error::TooLarge`] where there is no memory for them.
+pub(crate) fn vec_for<T>(what: &str, len: usize) -> Result<Vec<T>, Error> {
+    let mut items = Vec::new();
+    items.try_reserve_exact(len).map_err(|_| Error::TooLarge {
+        sizes: what.into(),
+        bytes: len.checked_mul(size_of::<T>()),
+    })?;
+    Ok(items)
+}
+
+/// Zeros in a matrix that is handed to the caller.
+///
+/// # Errors
+/// [`Error::TooLarge`] where there is no memory for it.
+pub(crate) fn matrix<F: Float>(
+    what: &str,
+    rows: usize,
+    columns: usize,
+) -> Result<Array2<F>, Error> {
+    let failed = |bytes| Error::TooLarge {
+        sizes: what.into(),
+        bytes,
+    };
+    let len = rows.checked_mul(columns).ok_or_else(|| failed(None))?;
+    let mut numbers = vec_for(what, len)?;
+    numbers.resize(len, F::ZERO);
+    Array2::from_shape_vec((rows, columns), numbers).map_err(|_| failed(None))
+}
+
+fn too_large(bytes: Option<usize>) -> Error {
+    Error::TooLarge {
+        sizes: String::new(),
+        bytes,
+    }
+}

@@ -1,0 +1,437 @@
+//! One walk over the buffers of every part. A part names its buffers once, and whoever saves, loads, copies, compares or counts them
+//! walks along that list.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::slice::{Number, Slice, SliceMut};
+use crate::Error;
+
+/// What a buffer is to its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// What is learned, and what the optimizer keeps for it: saved, and there once for all streams.
+    Weight,
+    /// What is kept from one step to the next: saved, and counted in `memory_per_step`.
+    State,
+    /// Counters and marks: saved, and not counted among the numbers that a network keeps.
+    Mark,
+    /// What no step leaves to the next: not saved.
+    Scratch,
+}
+
+/// One buffer, as a walker meets it.
+pub struct Leaf<'a> {
+    pub(crate) role: Role,
+    /// The numbers that mean something now.
+    pub(crate) used: Slice<'a>,
+    /// How many numbers there is room for.
+    pub(crate) capacity: usize,
+    /// Bytes that are allocated.
+    pub(crate) heap: usize,
+}
+
+pub trait Walk<'a> {
+    fn see(&mut self, name: &'static str, leaf: Leaf<'a>);
+}
+
+pub trait WalkMut {
+    /// Whether buffers of this role are written at all.
+    fn writes(&self, role: Role) -> bool {
+        role != Role::Scratch
+    }
+    fn change(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        numbers: SliceMut<'_>,
+    ) -> Result<(), Error>;
+}
+
+/// A buffer, or a part made of buffers.
+pub trait Walked {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>);
+    /// Shows every buffer to be written, in the order of `walk`; what follows from them is made anew at the end.
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error>;
+}
+
+/// A run of numbers in memory of its own.
+pub(crate) trait Buffer {
+    type Item: Number;
+    fn items(&self) -> &[Self::Item];
+    fn items_mut(&mut self) -> &mut [Self::Item];
+    fn heap(&self) -> usize;
+}
+
+impl<T: Number> Buffer for Vec<T> {
+    type Item = T;
+    fn items(&self) -> &[T] {
+        self
+    }
+    fn items_mut(&mut self) -> &mut [T] {
+        self
+    }
+    fn heap(&self) -> usize {
+        self.capacity() * size_of::<T>()
+    }
+}
+
+/// The first `n` items of a buffer as its only range.
+pub(crate) fn first(n: usize) -> [Range<usize>; 1] {
+    core::array::from_fn(|_| 0..n)
+}
+
+/// Some ranges of a buffer; `capacity` and `heap` are told with the first.
+pub(crate) fn walk_used<'a, B: Buffer>(
+    buffer: &'a B,
+    used: &[Range<usize>],
+    name: &'static str,
+    role: Role,
+    to: &mut dyn Walk<'a>,
+) {
+    let (mut capacity, mut heap) = (buffer.items().len(), buffer.heap());
+    let nothing = 0..0;
+    let used = if used.is_empty() {
+        core::slice::from_ref(&nothing)
+    } else {
+        used
+    };
+    for range in used {
+        let used = B::Item::slice(&buffer.items()[range.clone()]);
+        to.see(
+            name,
+            Leaf {
+                role,
+                used,
+                capacity,
+                heap,
+            },
+        );
+        (capacity, heap) = (0, 0);
+    }
+}
+
+pub(crate) fn walk_used_mut<B: Buffer>(
+    buffer: &mut B,
+    used: &[Range<usize>],
+    name: &'static str,
+    role: Role,
+    to: &mut dyn WalkMut,
+) -> Result<(), Error> {
+    let nothing = 0..0;
+    let used = if used.is_empty() {
+        core::slice::from_ref(&nothing)
+    } else {
+        used
+    };
+    used.iter().try_for_each(|range| {
+        to.change(
+            name,
+            role,
+            B::Item::slice_mut(&mut buffer.items_mut()[range.clone()]),
+        )
+    })
+}
+
+impl<T: Number> Walked for Vec<T> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        walk_used(self, &first(self.len()), name, role, to);
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        let all = first(self.len());
+        walk_used_mut(self, &all, name, role, to)
+    }
+}
+
+/// Scalars live inside their trainer; only the heap is counted in bytes.
+impl<T: Number> Walked for T {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        let used = T::slice(core::slice::from_ref(self));
+        to.see(
+            name,
+            Leaf {
+                role,
+                used,
+                capacity: 1,
+                heap: 0,
+            },
+        );
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        to.change(name, role, T::slice_mut(core::slice::from_mut(self)))
+    }
+}
+
+impl<T: Walked> Walked for Option<T> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        self.iter().for_each(|part| part.walk(name, role, to));
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        self.iter_mut()
+            .try_for_each(|part| part.walk_mut(name, role, to))
+    }
+}
+
+/// Lists a part's buffers once, by their role. `name(ranges)` is a buffer of which only the ranges are in use that the function `ranges`
+/// finds, from the fields listed before it. `then` names what is checked and made anew after they were written.
+macro_rules! parts {
+    ($part:ident { $($role:ident: [$($field:ident $(($used:expr))?),* $(,)?]),* $(,)? } $(then $loaded:expr)?) => {
+        impl<F: $crate::Float> $crate::numbers::walk::Walked for $part<F> {
+            fn walk<'a>(
+                &'a self,
+                _: &'static str,
+                _: $crate::numbers::walk::Role,
+                to: &mut dyn $crate::numbers::walk::Walk<'a>,
+            ) {
+                $($($crate::numbers::walk::parts!(@look self, to, $role, $field $(, $used)?);)*)*
+                let _ = &to;
+            }
+            fn walk_mut(
+                &mut self,
+                _: &'static str,
+                _: $crate::numbers::walk::Role,
+                to: &mut dyn $crate::numbers::walk::WalkMut,
+            ) -> Result<(), $crate::Error> {
+                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)*)*
+                let _ = &to;
+                $($loaded(self)?;)?
+                Ok(())
+            }
+        }
+    };
+    (@look $self:ident, $to:ident, $role:ident, $field:ident) => {
+        $crate::numbers::walk::Walked::walk(&$self.$field, stringify!($field), $crate::numbers::walk::Role::$role, $to)
+    };
+    (@look $self:ident, $to:ident, $role:ident, $field:ident, $used:expr) => {
+        $crate::numbers::walk::walk_used(
+            &$self.$field, &$used(&*$self), stringify!($field), $crate::numbers::walk::Role::$role, $to,
+        )
+    };
+    (@change $self:ident, $to:ident, $role:ident, $field:ident) => {
+        $crate::numbers::walk::Walked::walk_mut(
+            &mut $self.$field, stringify!($field), $crate::numbers::walk::Role::$role, $to,
+        )?
+    };
+    (@change $self:ident, $to:ident, $role:ident, $field:ident, $used:expr) => {{
+        let used = $used(&*$self);
+        $crate::numbers::walk::walk_used_mut(
+            &mut $self.$field, &used, stringify!($field), $crate::numbers::walk::Role::$role, $to,
+        )?
+    }};
+}
+pub(crate) use parts;
+
+/// Everything but the weights: of a stream that reads those of another.
+pub(crate) struct WithoutWeights<'t, W: ?Sized>(pub(crate) &'t mut W);
+
+impl<'a, W: Walk<'a> + ?Sized> Walk<'a> for WithoutWeights<'_, W> {
+    fn see(&mut self, name: &'static str, leaf: Leaf<'a>) {
+        if leaf.role != Role::Weight {
+            self.0.see(name, leaf);
+        }
+    }
+}
+
+impl<W: WalkMut + ?Sized> WalkMut for WithoutWeights<'_, W> {
+    fn writes(&self, role: Role) -> bool {
+        role != Role::Weight && self.0.writes(role)
+    }
+    fn change(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        numbers: SliceMut<'_>,
+    ) -> Result<(), Error> {
+        if role == Role::Weight {
+            return Ok(());
+        }
+        self.0.change(name, role, numbers)
+    }
+}
+
+/// What is counted on a walk.
+#[derive(Default)]
+struct Count {
+    kept: usize,
+    heap: usize,
+    saved: usize,
+}
+
+impl<'a> Walk<'a> for Count {
+    fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
+        self.heap += leaf.heap;
+        if leaf.role == Role::State {
+            self.kept += leaf.capacity;
+        }
+        if leaf.role != Role::Scratch {
+            self.saved += size_of::<u64>() + leaf.used.bytes();
+        }
+    }
+}
+
+fn count(part: &impl Walked) -> Count {
+    let mut count = Count::default();
+    part.walk("", Role::State, &mut count);
+    count
+}
+
+/// How many numbers a part keeps from one step to the next.
+pub(crate) fn numbers(part: &impl Walked) -> usize {
+    count(part).kept
+}
+
+/// Bytes that a part has allocated.
+pub(crate) fn bytes(part: &impl Walked) -> usize {
+    count(part).heap
+}
+
+struct Save(Vec<u8>);
+
+impl<'a> Walk<'a> for Save {
+    fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
+        if leaf.role != Role::Scratch {
+            Slice::U64(&[leaf.used.len() as u64]).write(&mut self.0);
+            leaf.used.write(&mut self.0);
+        }
+    }
+}
+
+/// Weights, state and marks as bytes: of every buffer the number of its items, then the items.
+///
+/// # Errors
+/// [`Error::TooLarge`] where there is no memory for them.
+pub(crate) fn save(part: &impl Walked) -> Result<Vec<u8>, Error> {
+    let mut save = Save(super::room::vec_for("the saved state", count(part).saved)?);
+    part.walk("", Role::State, &mut save);
+    Ok(save.0)
+}
+
+struct Load<'a>(&'a [u8]);
+
+impl WalkMut for Load<'_> {
+    fn change(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        mut numbers: SliceMut<'_>,
+    ) -> Result<(), Error> {
+        if role == Role::Scratch {
+            return Ok(());
+        }
+        let mut len = [0_u64];
+        let has_len = SliceMut::U64(&mut len).read(&mut self.0);
+        if has_len && len[0] != numbers.len() as u64 {
+            let reason = format!(
+                "`{name}` of {} numbers where {} belong",
+                len[0],
+                numbers.len()
+            );
+            return Err(Error::State { reason });
+        }
+        if !has_len || !numbers.read(&mut self.0) {
+            let reason = format!("bytes that end in `{name}`, or are none of its numbers");
+            return Err(Error::State { reason });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a counter that was read is one that a stream can reach.
+///
+/// # Errors
+/// [`Error::State`] for one that would overflow.
+pub(crate) fn counter(name: &str, count: u64) -> Result<(), Error> {
+    // Far above what any stream reaches, and far below what overflows.
+    if count < u64::MAX / 4 {
+        return Ok(());
+    }
+    let reason = format!("`{name}` of {count}, more than any stream has");
+    Err(Error::State { reason })
+}
+
+/// Writes into a silent part what [`save`] made of another like it; that must be all of `bytes`.
+///
+/// # Errors
+/// [`Error::State`], and then the part is half-written.
+pub(crate) fn load(part: &mut impl Walked, bytes: &[u8]) -> Result<(), Error> {
+    let mut load = Load(bytes);
+    part.walk_mut("", Role::State, &mut load)?;
+    if load.0.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("{} bytes too many", load.0.len());
+    Err(Error::State { reason })
+}
+
+/// All that is saved, in its order.
+struct List<'a>(Vec<Slice<'a>>);
+
+impl<'a> Walk<'a> for List<'a> {
+    fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
+        if leaf.role != Role::Scratch {
+            self.0.push(leaf.used);
+        }
+    }
+}
+
+fn list(part: &impl Walked) -> Vec<Slice<'_>> {
+    let mut list = List(Vec::new());
+    part.walk("", Role::State, &mut list);
+    list.0
+}
+
+/// Whether two parts hold equal weights, state and marks.
+pub(crate) fn same<T: Walked>(one: &T, other: &T) -> bool {
+    let (one, other) = (list(one), list(other));
+    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a.same(b))
+}
+
+struct Copy<'a>(alloc::vec::IntoIter<Slice<'a>>);
+
+impl WalkMut for Copy<'_> {
+    fn change(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        mut numbers: SliceMut<'_>,
+    ) -> Result<(), Error> {
+        if role == Role::Scratch {
+            return Ok(());
+        }
+        match self.0.next() {
+            Some(from) if numbers.copy(from) => Ok(()),
+            _ => Err(Error::State {
+                reason: format!("`{name}` of another size"),
+            }),
+        }
+    }
+}
+
+/// Writes into a silent part what another of the same sizes and configuration holds.
+///
+/// # Errors
+/// [`Error::State`] where they are not alike.
+pub(crate) fn copy<T: Walked>(from: &T, to: &mut T) -> Result<(), Error> {
+    to.walk_mut("", Role::State, &mut Copy(list(from).into_iter()))
+}

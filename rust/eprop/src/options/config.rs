@@ -1,0 +1,431 @@
+//! What a user may set, and the one place where it is validated.
+
+use alloc::string::ToString;
+
+use super::choice::choice;
+use super::feedback::Feedback;
+use super::loss::Loss;
+use super::optimizer::{Optimizer, Reduction};
+use super::surrogate::Surrogate;
+use crate::{Error, Float};
+
+choice! {
+    /// What a spike does to its own membrane, one step later.
+    ///
+    /// ```
+    /// use eprop::ResetMechanism;
+    /// assert_eq!("zero".parse::<ResetMechanism>()?, ResetMechanism::Zero);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub enum ResetMechanism as "reset_mechanism" {
+        /// `v` loses the threshold.
+        Subtract = "subtract",
+        /// `v` starts again from 0.
+        Zero = "zero",
+    }
+}
+
+choice! {
+    /// The gain of a leaky filter.
+    ///
+    /// ```
+    /// use eprop::Gain;
+    /// assert_eq!(Gain::Leak.as_str(), "leak");
+    /// assert_eq!(Gain::ALL.len(), 2);
+    /// ```
+    pub enum Gain as "gain" {
+        /// 1: every event counts whole.
+        Unit = "unit",
+        /// 1 - decay: a constant input settles at its own value.
+        Leak = "leak",
+    }
+}
+
+impl Gain {
+    /// The gain of the filter with `decay = exp(-dt/tau)`, from the exponent, so that long time constants lose no digits.
+    pub(crate) fn of(self, dt: f64, tau: f64) -> f64 {
+        match self {
+            Self::Unit => 1.0,
+            Self::Leak => leak(dt, tau),
+        }
+    }
+}
+
+/// `exp(-dt/tau)`; a time constant of 0 is no filter.
+pub(crate) fn decay(dt: f64, tau: f64) -> f64 {
+    if tau == 0.0 {
+        0.0
+    } else {
+        libm::exp(-dt / tau)
+    }
+}
+
+/// `1 - exp(-dt/tau)`, without cancellation.
+pub(crate) fn leak(dt: f64, tau: f64) -> f64 {
+    if tau == 0.0 {
+        1.0
+    } else {
+        -libm::expm1(-dt / tau)
+    }
+}
+
+/// When the pending gradient is applied.
+///
+/// ```
+/// use eprop::{Config, UpdateEvery};
+/// assert_eq!(Config::default().update_every, UpdateEvery::Steps(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateEvery {
+    /// After every so many learning steps since `reset`; 1 is what "online" means.
+    Steps(usize),
+    /// Once, at the end of a whole sequence.
+    Sequence,
+}
+
+choice! {
+    /// How the recurrent synapses compute: three forms of the same numbers.
+    ///
+    /// ```
+    /// use eprop::{Config, Engine, EpropTrainer};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.engine(), Engine::Factored);
+    /// let slow = Config { engine: Some(Engine::Textbook), ..Config::default() };
+    /// assert_eq!(EpropTrainer::<f32>::new(3, 8, 2, slow)?.engine(), Engine::Textbook);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub enum Engine as "engine" {
+        /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, and its time
+        /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
+        /// constant; and in a batch where they change after n < 8 steps.
+        Textbook = "textbook",
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
+        Factored = "factored",
+        /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
+        Block = "block",
+    }
+}
+
+/// Configuration of an [`EpropTrainer`](crate::EpropTrainer). Times in ms, rates in Hz.
+///
+/// ```
+/// use eprop::{Config, Loss, UpdateEvery};
+/// let config = Config { tau_mem: 30.0, loss: Loss::CrossEntropy, update_every: UpdateEvery::Sequence, ..Config::default() };
+/// assert_eq!(config.threshold, 1.0);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Membrane time constant.
+    pub tau_mem: f64,
+    /// Time constant of the eligibility's low-pass; 0 = no filter.
+    pub tau_trace: f64,
+    /// Firing threshold `v_th`.
+    pub threshold: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Length of a step.
+    pub dt: f64,
+    /// Readout time constant; `None` = `tau_trace` (the gradient is exact only then); 0 = a readout without memory.
+    pub tau_out: Option<f64>,
+    /// What a spike does to its own membrane.
+    pub reset_mechanism: ResetMechanism,
+    /// Refractory steps: the next spike can come this many steps after the last. 0 and 1 are the same.
+    pub n_ref: usize,
+    /// Shape of the surrogate derivative.
+    pub surrogate: Surrogate,
+    /// Height `h`; `None` = 0.3 / threshold.
+    pub surrogate_height: Option<f64>,
+    /// Width `w`; `None` = threshold.
+    pub surrogate_width: Option<f64>,
+    /// `zeta`: 1 or 1 - alpha.
+    pub input_gain: Gain,
+    /// `zeta_o`: 1 or 1 - kappa.
+    pub readout_gain: Gain,
+    /// The loss.
+    pub loss: Loss,
+    /// Where the learning signal's matrix `B` comes from.
+    pub feedback: Feedback,
+    /// Whether the readouts have a trained bias.
+    pub readout_bias: bool,
+    /// Weight of the firing-rate regularisation; 0 = none.
+    pub c_reg: f64,
+    /// Target rate of the regularisation, in Hz.
+    pub f_target: f64,
+    /// Time constant of the streaming rate estimate.
+    pub tau_reg: f64,
+    /// When weights change.
+    pub update_every: UpdateEvery,
+    /// How a gradient becomes a step of the weights.
+    pub optimizer: Optimizer,
+    /// Whether an update takes the sum or the mean of its gradients.
+    pub reduction: Reduction,
+    /// Seed of the initial weights.
+    pub seed: u64,
+    /// How the synapses compute; `None` = the fastest form that the other options allow.
+    pub engine: Option<Engine>,
+    /// Streams that a call may train side by side, at most.
+    pub batch_size: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tau_mem: 20.0,
+            tau_trace: 20.0,
+            threshold: 1.0,
+            lr: 0.01,
+            dt: 1.0,
+            tau_out: None,
+            reset_mechanism: ResetMechanism::Subtract,
+            n_ref: 0,
+            surrogate: Surrogate::PiecewiseLinear,
+            surrogate_height: None,
+            surrogate_width: None,
+            input_gain: Gain::Unit,
+            readout_gain: Gain::Unit,
+            loss: Loss::Mse,
+            feedback: Feedback::Symmetric,
+            readout_bias: false,
+            c_reg: 0.0,
+            f_target: 10.0,
+            tau_reg: 500.0,
+            update_every: UpdateEvery::Steps(1),
+            optimizer: Optimizer::Sgd,
+            reduction: Reduction::Sum,
+            seed: 42,
+            engine: None,
+            batch_size: 1,
+        }
+    }
+}
+
+impl Config {
+    /// The readout's time constant, with its default resolved.
+    pub(crate) fn tau_out(&self) -> f64 {
+        self.tau_out.unwrap_or(self.tau_trace)
+    }
+
+    /// The part that is the neuron's.
+    pub(crate) fn layer(&self) -> LayerConfig {
+        LayerConfig {
+            tau_mem: self.tau_mem,
+            threshold: self.threshold,
+            lr: self.lr,
+            dt: self.dt,
+            reset_mechanism: self.reset_mechanism,
+            n_ref: self.n_ref,
+            surrogate: self.surrogate,
+            surrogate_height: self.surrogate_height,
+            surrogate_width: self.surrogate_width,
+            input_gain: self.input_gain,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        self.layer().validate()?;
+        non_negative("tau_trace", self.tau_trace)?;
+        if let Some(tau_out) = self.tau_out {
+            non_negative("tau_out", tau_out)?;
+        }
+        non_negative("c_reg", self.c_reg)?;
+        non_negative("f_target", self.f_target)?;
+        positive("tau_reg", self.tau_reg)?;
+        valid_update_every(self.update_every)?;
+        valid_size("batch_size", self.batch_size)?;
+        self.optimizer.validate()?;
+        Ok(())
+    }
+}
+
+/// Configuration of an [`OnlineLifLayer`](crate::OnlineLifLayer): the fields of [`Config`] that belong to a neuron.
+///
+/// ```
+/// use eprop::LayerConfig;
+/// assert_eq!(LayerConfig::default().tau_mem, 20.0);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerConfig {
+    /// Membrane time constant.
+    pub tau_mem: f64,
+    /// Firing threshold `v_th`.
+    pub threshold: f64,
+    /// Learning rate.
+    pub lr: f64,
+    /// Length of a step.
+    pub dt: f64,
+    /// What a spike does to its own membrane.
+    pub reset_mechanism: ResetMechanism,
+    /// Refractory steps.
+    pub n_ref: usize,
+    /// Shape of the surrogate derivative.
+    pub surrogate: Surrogate,
+    /// Height `h`; `None` = 0.3 / threshold.
+    pub surrogate_height: Option<f64>,
+    /// Width `w`; `None` = threshold.
+    pub surrogate_width: Option<f64>,
+    /// `zeta`: 1 or 1 - alpha.
+    pub input_gain: Gain,
+    /// Seed of the initial weights.
+    pub seed: u64,
+}
+
+impl Default for LayerConfig {
+    fn default() -> Self {
+        Config::default().layer()
+    }
+}
+
+impl LayerConfig {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        positive("tau_mem", self.tau_mem)?;
+        positive("threshold", self.threshold)?;
+        non_negative("lr", self.lr)?;
+        positive("dt", self.dt)?;
+        if let Some(h) = self.surrogate_height {
+            positive("surrogate_height", h)?;
+        }
+        if let Some(w) = self.surrogate_width {
+            positive("surrogate_width", w)?;
+        }
+        if self.n_ref > u32::MAX as usize {
+            return Err(Error::value(
+                "n_ref",
+                "at most 4294967295 steps",
+                self.n_ref,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Configuration of an [`OnlineTrainer`](crate::OnlineTrainer): every layer's, the loss, and when weights change.
+///
+/// ```
+/// use eprop::{LayerConfig, StackConfig};
+/// let config = StackConfig { layer: LayerConfig { tau_mem: 10.0, ..LayerConfig::default() }, ..StackConfig::default() };
+/// assert_eq!(config.layer.tau_mem, 10.0);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackConfig {
+    /// What every layer is like.
+    pub layer: LayerConfig,
+    /// The loss on the last layer's spikes.
+    pub loss: Loss,
+    /// When weights change.
+    pub update_every: UpdateEvery,
+    /// How a gradient becomes a step of the weights.
+    pub optimizer: Optimizer,
+    /// Whether an update takes the sum or the mean of its gradients.
+    pub reduction: Reduction,
+    /// Streams that a call may train side by side, at most.
+    pub batch_size: usize,
+}
+
+impl Default for StackConfig {
+    fn default() -> Self {
+        Self {
+            layer: LayerConfig::default(),
+            loss: Loss::Mse,
+            update_every: UpdateEvery::Steps(1),
+            optimizer: Optimizer::Sgd,
+            reduction: Reduction::Sum,
+            batch_size: 1,
+        }
+    }
+}
+
+impl StackConfig {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        self.layer.validate()?;
+        self.optimizer.validate()?;
+        valid_size("batch_size", self.batch_size)?;
+        valid_update_every(self.update_every)
+    }
+}
+
+impl Config {
+    /// Whether every setting is within its domain, and within the range of the trainer's numbers.
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.layer().fits::<F>()?;
+        within::<F>("c_reg", self.c_reg)?;
+        within::<F>("f_target", self.f_target)
+    }
+}
+
+impl LayerConfig {
+    /// As [`Config::validate_for`].
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.fits::<F>()
+    }
+
+    fn fits<F: Float>(&self) -> Result<(), Error> {
+        within::<F>("threshold", self.threshold)?;
+        above_zero::<F>("threshold", self.threshold)?;
+        within::<F>("lr", self.lr)?;
+        // What is left out is 0.3 / threshold high, and as wide as the threshold.
+        let height = self.surrogate_height.unwrap_or(0.3 / self.threshold);
+        within::<F>("surrogate_height", height)?;
+        let width = self.surrogate_width.unwrap_or(self.threshold);
+        within::<F>("surrogate_width", 1.0 / width)
+    }
+}
+
+impl StackConfig {
+    /// As [`Config::validate_for`].
+    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
+        self.validate()?;
+        self.layer.fits::<F>()
+    }
+}
+
+/// Whether a number stays finite in the trainer's type.
+pub(crate) fn within<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value).is_finite() {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number within the range of {}", F::NAME);
+    Err(Error::value(argument, expected, value))
+}
+
+fn above_zero<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value) > F::ZERO {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number that is not 0 in {}", F::NAME);
+    Err(Error::value(argument, expected, value))
+}
+
+pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a finite number > 0", value))
+}
+
+pub(crate) fn non_negative(argument: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a finite number >= 0", value))
+}
+
+pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Error> {
+    if size >= 1 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a size >= 1", size.to_string()))
+}
+
+fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
+    match update_every {
+        UpdateEvery::Steps(0) => Err(Error::value(
+            "update_every",
+            "1, a number of steps >= 1, or \"sequence\"",
+            0,
+        )),
+        _ => Ok(()),
+    }
+}

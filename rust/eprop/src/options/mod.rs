@@ -1,0 +1,15 @@
+//! What a user sets, and what follows from it.
+
+pub(crate) mod choice;
+pub(crate) mod config;
+mod feedback;
+mod loss;
+mod optimizer;
+pub(crate) mod plan;
+mod surrogate;
+
+pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
+pub use feedback::Feedback;
+pub use loss::Loss;
+pub use optimizer::{Optimizer, Reduction};
+pub use surrogate::Surrogate;

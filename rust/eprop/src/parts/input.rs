@@ -1,0 +1,167 @@
+//! What a user hands over as inputs: dense arrays, or the events alone.
+
+use ndarray::{ArrayView1, ArrayView2, Axis};
+
+use super::check;
+use crate::{Error, Float};
+
+/// The inputs of one step.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Input};
+/// let mut trainer = EpropTrainer::<f32>::new(10_000, 8, 2, Config::default())?;
+/// trainer.step(Input::spikes(&[17, 4_711]), None)?; // two rows, and no array of 10,000
+/// trainer.step(ndarray::Array1::zeros(10_000).view(), None)?;
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, F> {
+    /// All of them, (n_inputs,).
+    Dense(ArrayView1<'a, F>),
+    /// Only those that are not silent.
+    Events {
+        /// Which, strictly ascending.
+        units: &'a [u32],
+        /// What each of them sends; `None`: a spike, 1.
+        values: Option<&'a [F]>,
+    },
+}
+
+impl<'a, F> Input<'a, F> {
+    /// A spike from each of `units`, which ascend strictly. Example: [`Input`].
+    pub fn spikes(units: &'a [u32]) -> Self {
+        Self::Events {
+            units,
+            values: None,
+        }
+    }
+}
+
+impl<'a, F> From<ArrayView1<'a, F>> for Input<'a, F> {
+    fn from(x: ArrayView1<'a, F>) -> Self {
+        Self::Dense(x)
+    }
+}
+
+/// The inputs of a sequence.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, Inputs};
+/// let mut trainer = EpropTrainer::<f32>::new(10_000, 8, 2, Config::default())?;
+/// // Three steps: inputs 3 and 9 fire in the first, none in the second, 4711 in the third.
+/// let events = Inputs::Events { n_inputs: 10_000, start: &[0, 2, 2, 3], units: &[3, 9, 4_711], values: None };
+/// assert_eq!(trainer.predict_sequence(events, true)?.outputs.dim(), (3, 2));
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Inputs<'a, F> {
+    /// (T, n_inputs).
+    Dense(ArrayView2<'a, F>),
+    /// Compressed rows: those of step t are `units[start[t]..start[t + 1]]`.
+    Events {
+        /// The width of the rows.
+        n_inputs: usize,
+        /// (T + 1,), from wherever the first row begins, never falling.
+        start: &'a [usize],
+        /// Which inputs are not silent, strictly ascending within a step.
+        units: &'a [u32],
+        /// What each of them sends; `None`: a spike, 1.
+        values: Option<&'a [F]>,
+    },
+}
+
+impl<'a, F> From<ArrayView2<'a, F>> for Inputs<'a, F> {
+    fn from(x: ArrayView2<'a, F>) -> Self {
+        Self::Dense(x)
+    }
+}
+
+impl<'a, F: Float> Inputs<'a, F> {
+    /// T. Example: [`step`](Self::step).
+    pub fn n_steps(&self) -> usize {
+        match self {
+            Self::Dense(x) => x.nrows(),
+            Self::Events { start, .. } => start.len().saturating_sub(1),
+        }
+    }
+
+    /// The inputs of step `t`.
+    ///
+    /// # Panics
+    /// Where there is no step `t`; of events also where the starts fall at it, or lie beyond `units` or `values`. What a trainer takes has none of that.
+    ///
+    /// ```
+    /// use eprop::{Input, Inputs};
+    /// let inputs: Inputs<'_, f32> = Inputs::Events { n_inputs: 9, start: &[0, 2, 3], units: &[3, 8, 1], values: None };
+    /// assert!(matches!(inputs.step(1), Input::Events { units: [1], values: None }));
+    /// assert_eq!(inputs.n_steps(), 2);
+    /// ```
+    pub fn step(&self, t: usize) -> Input<'a, F> {
+        match *self {
+            Self::Dense(x) => Input::Dense(x.index_axis_move(Axis(0), t)),
+            Self::Events {
+                start,
+                units,
+                values,
+                ..
+            } => {
+                let events = start[t]..start[t + 1];
+                Input::Events {
+                    units: &units[events.clone()],
+                    values: values.map(|values| &values[events]),
+                }
+            }
+        }
+    }
+
+    /// Some consecutive steps.
+    pub(crate) fn steps(&self, steps: core::ops::Range<usize>) -> Self {
+        match *self {
+            Self::Dense(x) => Self::Dense(x.slice_move(ndarray::s![steps, ..])),
+            Self::Events {
+                n_inputs,
+                start,
+                units,
+                values,
+            } => Self::Events {
+                n_inputs,
+                start: &start[steps.start..=steps.end],
+                units,
+                values,
+            },
+        }
+    }
+
+    pub(crate) fn dense(&self) -> Option<ArrayView2<'a, F>> {
+        match *self {
+            Self::Dense(x) => Some(x),
+            Self::Events { .. } => None,
+        }
+    }
+
+    /// Whether they are inputs of a network, of `at_least` so many steps.
+    pub(crate) fn check(&self, n_inputs: usize, at_least: usize) -> Result<(), Error> {
+        match *self {
+            Self::Dense(x) => check::inputs(x, n_inputs)?,
+            Self::Events {
+                n_inputs: width,
+                start,
+                units,
+                values,
+            } => check::event_rows(width, start, units, values, n_inputs)?,
+        }
+        if self.n_steps() >= at_least {
+            return Ok(());
+        }
+        Err(Error::value("inputs", "at least one step, T >= 1", "T = 0"))
+    }
+}
+
+impl<F: Float> Input<'_, F> {
+    pub(crate) fn check(&self, n_inputs: usize) -> Result<(), Error> {
+        match *self {
+            Self::Dense(x) => check::vector("x", x, n_inputs),
+            Self::Events { units, values } => check::events("x", units, values, n_inputs),
+        }
+    }
+}

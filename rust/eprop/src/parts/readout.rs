@@ -1,0 +1,253 @@
+//! The leaky readouts with their weights, their filtered spikes and their gradient (step 5 of docs/method.md).
+
+use crate::kernels::all_finite;
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::lazy::{Layout, Lazy, Shape, short_row};
+use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::walk::parts;
+use crate::options::Config;
+use crate::options::config::decay;
+use crate::options::plan::{Plan, base_block};
+use crate::parts::signal::{Backward, Lies};
+use crate::{Error, Float};
+
+/// O leaky readouts of N neurons.
+#[derive(Debug)]
+pub(crate) struct Readout<F> {
+    has_bias: bool,
+    at_once: bool,
+    kappa: F,
+    zeta_o: F,
+    w_out: Lazy<F>,
+    b: Parameter<F>,
+    y: Aligned<F>,
+    /// `F(1)`.
+    filtered_one: F,
+    /// Whether the biases are certain to be finite.
+    finite: bool,
+    drive: Aligned<F>,
+}
+
+parts!(Readout {
+    Weight: [w_out, b],
+    State: [y, filtered_one],
+    Scratch: [drive],
+} then Self::loaded);
+
+impl<F: Float> Readout<F> {
+    /// Silent, with weights of 0 or those of the stream `first`.
+    pub(crate) fn new(
+        room: &mut Room,
+        plan: &Plan,
+        config: &Config,
+        first: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let (n, n_outputs) = (plan.sizes.n, plan.sizes.n_outputs);
+        let kappa = decay(config.dt, config.tau_out());
+        let shape = Shape {
+            sources: n,
+            source_stride: padded::<F>(n),
+            targets: n_outputs,
+            target_stride: short_row(n_outputs),
+            // Where every step needs `B err`, rows of N per readout pay.
+            layout: if plan.reads_signal() {
+                Layout::ByTarget
+            } else {
+                Layout::BySource
+            },
+        };
+        let keeps = Keeps {
+            pending: !plan.at_once,
+            moments: !config.optimizer.is_linear(),
+        };
+        let of_bias = Keeps {
+            pending: true,
+            ..keeps
+        };
+        let block = base_block(config.tau_out() / config.dt);
+        Ok(Self {
+            has_bias: config.readout_bias,
+            at_once: plan.at_once,
+            kappa: F::cast(kappa),
+            zeta_o: F::cast(config.readout_gain.of(config.dt, config.tau_out())),
+            w_out: Lazy::new(
+                room,
+                shape,
+                (kappa, block),
+                keeps,
+                first.map(|first| &first.w_out),
+            )?,
+            b: Parameter::new(
+                room,
+                (1, n_outputs),
+                of_bias,
+                first.map(|first| &first.b.rows),
+            )?,
+            y: room.zeros(1, n_outputs)?,
+            filtered_one: F::ZERO,
+            finite: true,
+            drive: room.zeros(1, short_row(n_outputs))?,
+        })
+    }
+
+    fn loaded(&mut self) -> Result<(), Error> {
+        self.finite = false;
+        Ok(())
+    }
+
+    /// `y = kappa y + zeta_o (W_out z + b)`, and the filtered spikes that its gradient needs.
+    pub(crate) fn step(&mut self, fired: &[u32], learning: bool) {
+        self.w_out.begin(learning);
+        let n_outputs = self.y.len();
+        self.drive[..n_outputs].copy_from_slice(&self.b.rows);
+        self.drive[n_outputs..].fill(F::ZERO);
+        let fired = fired.iter().map(|&j| (j as usize, F::ONE));
+        self.w_out.send(fired, F::ONE, &mut self.drive);
+        for (y, &drive) in self.y.iter_mut().zip(&*self.drive) {
+            *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
+        }
+        self.filtered_one = self.kappa * self.filtered_one + F::ONE;
+    }
+
+    /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or applies it at once.
+    pub(crate) fn learn(&mut self, err: &[F], at_once: Option<F>) {
+        let eta = at_once.unwrap_or(F::ONE);
+        let (down, v) = self.w_out.factor();
+        for (v, &err) in v.iter_mut().zip(err) {
+            *v += eta * (down * (self.zeta_o * err));
+        }
+        self.w_out.learned();
+        if !self.has_bias {
+            return;
+        }
+        if let Some(eta) = at_once {
+            for (b, &err) in self.b.rows.iter_mut().zip(err) {
+                *b -= eta * (self.zeta_o * err * self.filtered_one);
+                self.finite &= b.is_finite();
+            }
+        } else {
+            self.b.waits = true;
+            for (g, &err) in self.b.pending.iter_mut().zip(err) {
+                *g += self.zeta_o * err * self.filtered_one;
+            }
+        }
+    }
+
+    /// Applies the pending gradient.
+    pub(crate) fn update(&mut self, step: Step<F>) {
+        if !self.at_once {
+            self.w_out.update(step);
+            if self.has_bias {
+                self.b.update(step);
+                self.finite &= all_finite(&self.b.rows);
+            }
+        }
+    }
+
+    /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
+    pub(crate) fn take(
+        &mut self,
+        step: Step<F>,
+        w_out: impl Fn(usize, usize) -> F,
+        b: &[F],
+    ) -> Result<(), Error> {
+        self.w_out.take(step, w_out)?;
+        if self.has_bias {
+            self.b.take(step, 0, b);
+            self.finite &= all_finite(&self.b.rows);
+        }
+        Ok(())
+    }
+
+    /// Adds the pending gradient of another stream, whose weights are the same; there it has been used then.
+    pub(crate) fn take_in(&mut self, other: &mut Self) {
+        self.w_out.take_in(&mut other.w_out);
+        self.b.waits |= other.b.waits;
+        let pairs = self.b.pending.iter_mut().zip(other.b.pending.iter());
+        pairs.for_each(|(g, &more)| *g += more);
+        other.b.drop_gradient();
+    }
+
+    /// Gives the weights up, so that another stream may change them.
+    pub(crate) fn let_go(&mut self) {
+        self.w_out.w.rows = Default::default();
+        self.b.rows = Default::default();
+    }
+
+    /// Reads the weights of another stream.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        self.w_out.follow(&other.w_out);
+        self.b.rows = other.b.rows.share();
+        self.finite = other.finite;
+    }
+
+    /// The weights, as they read, of readouts under another plan.
+    pub(crate) fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+        self.b.rows = from.b.rows.share();
+        self.finite = from.finite;
+        self.w_out.take_weights(&from.w_out)
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.w_out.reset();
+        self.y.fill(F::ZERO);
+        self.filtered_one = F::ZERO;
+        self.b.drop_gradient();
+    }
+
+    pub(crate) fn has_bias(&self) -> bool {
+        self.has_bias
+    }
+
+    pub(crate) fn y(&self) -> &[F] {
+        &self.y
+    }
+
+    pub(crate) fn w_out(&self) -> &Lazy<F> {
+        &self.w_out
+    }
+
+    pub(crate) fn w_out_mut(&mut self) -> &mut Lazy<F> {
+        &mut self.w_out
+    }
+
+    /// `W_out` as the way back of the errors.
+    pub(crate) fn backward(&self) -> Backward<'_, F> {
+        Backward {
+            rows: &self.w_out.w.rows,
+            lies: match self.w_out.layout() {
+                Layout::ByTarget => Lies::ByOutput,
+                Layout::BySource => Lies::ByNeuron(short_row(self.y.len())),
+            },
+            factors: self.w_out.factors(),
+        }
+    }
+
+    pub(crate) fn b(&self) -> &[F] {
+        &self.b.rows
+    }
+
+    pub(crate) fn set_b(&mut self, b: impl Iterator<Item = F>) {
+        self.b
+            .rows
+            .iter_mut()
+            .zip(b)
+            .for_each(|(to, from)| *to = from);
+        self.finite = all_finite(&self.b.rows);
+    }
+
+    /// The pending gradient: by neuron, in padded rows of O, and that of the bias.
+    pub(crate) fn gradient(&mut self) -> (&[F], &[F]) {
+        (self.w_out.gradient(), &self.b.pending)
+    }
+
+    /// Which of the weights is not finite, if one is: known without a look at them, unless learning has driven something far out.
+    pub(crate) fn flaw(&mut self) -> Option<&'static str> {
+        if !self.w_out.finite() {
+            return Some("W_out");
+        }
+        self.finite = self.finite || all_finite(&self.b.rows);
+        (!self.finite).then_some("b")
+    }
+}
