@@ -368,3 +368,119 @@ fn memory_is_flat_and_weights_are_there_once() {
         .unwrap();
     assert_eq!(eight.memory_bytes(), before);
 }
+
+/// Streams of unequal lengths, each as long as `lengths` says, in arrays that are as long as the longest.
+fn ragged<'a>(data: &'a Data, lengths: &[usize]) -> Vec<Stream<'a, f64>> {
+    let streams = data.streams();
+    let pairs = streams.iter().zip(lengths);
+    pairs
+        .map(|(stream, &length)| stream.until(length))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    /// What is beyond a stream's end does not happen: no spike, no regulariser, no loss, no count.
+    #[test]
+    fn streams_of_unequal_lengths_are_those_streams(config in any_config(), t in 3_usize..40, cut in 1_usize..39, threads in 1_usize..4) {
+        let lengths: Vec<usize> = (0..config.batch_size).map(|b| 1 + (t * (b + 2)) % t).collect();
+        let mut data = Data::new(config.batch_size, t, config.seed);
+        let trainer = batch(&config);
+        // Gradients: the sum over the streams, each alone and cut to its length.
+        let sum = trainer.gradients_batch(&ragged(&data, &lengths)).unwrap();
+        let mut alone = batch(&Config { batch_size: 1, ..config.clone() });
+        alone.set_w_in(trainer.w_in().view()).unwrap();
+        let (mut w_in, mut w_rec, mut loss, mut n_targets) = (Array2::zeros((N, N_INPUTS)), Array2::zeros((N, N)), 0.0, 0);
+        for stream in ragged(&data, &lengths) {
+            let one = alone.gradients(stream.inputs, stream.targets, stream.mask).unwrap();
+            w_in += &one.w_in;
+            w_rec += &one.w_rec;
+            loss += one.loss;
+            n_targets += one.n_targets;
+        }
+        assert_near(sum.w_in.view(), w_in.view(), "W_in");
+        assert_near(sum.w_rec.view(), w_rec.view(), "W_rec");
+        prop_assert!((sum.loss - loss).abs() <= 1e-12 * loss.abs());
+        prop_assert_eq!(sum.n_targets, n_targets);
+
+        // Padding is not read, outputs there are 0, and any cut on any threads gives the same bits.
+        let mut whole = trainer.clone();
+        let mut pieces = trainer.clone();
+        pieces.set_n_threads(Some(threads)).unwrap();
+        let clean = whole.train_batch(&ragged(&data, &lengths), false).unwrap();
+        for (b, &length) in lengths.iter().enumerate() {
+            data.x.slice_mut(s![b, length.., ..]).fill(f64::NAN);
+            data.y.slice_mut(s![b, length.., ..]).fill(f64::NAN);
+            prop_assert!(clean.outputs.slice(s![b, length.., ..]).iter().all(|&y| y == 0.0));
+        }
+        let mut tally = pieces.tally();
+        let cut = cut.min(t - 1);
+        for (from, until) in [(0, cut), (cut, t)] {
+            let streams: Vec<_> = data
+                .piece(from, until)
+                .into_iter()
+                .zip(&lengths)
+                .map(|(stream, &length)| stream.until(length.saturating_sub(from)))
+                .collect();
+            pieces.train_piece(&streams, None, &mut tally).unwrap();
+        }
+        prop_assert!(pieces.state_equal(&whole));
+        prop_assert!(tally.loss() == clean.loss || tally.loss().is_nan() && clean.loss.is_nan());
+        // A stream that has ended stands where it stood: its state is that of the same stream in a batch of which it is the longest.
+        if config.update_every == UpdateEvery::Sequence {
+            let mut short = trainer.clone();
+            let until = lengths[0];
+            let all_short: Vec<_> = data.streams().iter().map(|stream| stream.until(until.min(1))).collect();
+            let mut streams = all_short;
+            streams[0] = data.streams()[0].until(until);
+            short.train_batch(&streams, false).unwrap();
+            let (one, other) = (short.stream(0).unwrap(), whole.stream(0).unwrap());
+            prop_assert_eq!(one.v(), other.v());
+            prop_assert_eq!(one.z_bar(), other.z_bar());
+        }
+    }
+
+    #[test]
+    fn a_stream_that_takes_no_part_stays_as_it_is(config in any_config(), t in 2_usize..30) {
+        let data = Data::new(config.batch_size, t, config.seed);
+        let mut trainer = batch(&config);
+        trainer.train_batch(&data.streams(), false).unwrap();
+        let last = config.batch_size - 1;
+        let state = |trainer: &EpropTrainer<f64>| {
+            let stream = trainer.stream(last).unwrap();
+            (stream.v(), stream.spikes(), stream.output(), stream.z_bar())
+        };
+        let before = state(&trainer);
+        let few = data.streams();
+        if last > 0 {
+            trainer.train_batch(&few[..last], false).unwrap();
+            trainer.predict_batch(&[few[0].inputs], false).unwrap();
+            trainer.step(few[0].inputs.step(0), None).unwrap();
+            prop_assert_eq!(state(&trainer), before);
+        }
+    }
+}
+
+#[test]
+fn one_sequence_in_a_batch_is_its_first_stream() {
+    let config = Config {
+        batch_size: 3,
+        update_every: UpdateEvery::Steps(4),
+        ..Config::default()
+    };
+    let data = Data::new(1, 21, 5);
+    let (mut by_stream, mut by_sequence) = (batch(&config), batch(&config));
+    let stream = data.streams()[0];
+    let whole = by_stream.train_batch(&[stream], true).unwrap();
+    let options = TrainOptions {
+        mask: stream.mask,
+        reset: true,
+    };
+    let one = by_sequence
+        .train_sequence(stream.inputs, stream.targets, options)
+        .unwrap();
+    assert_eq!(one.outputs, whole.outputs.index_axis(Axis(0), 0));
+    assert_eq!(one.loss, whole.loss);
+    assert!(by_stream.state_equal(&by_sequence));
+}
