@@ -15,6 +15,7 @@ mod synapses;
 
 pub use error::Error;
 pub use face::access::{Matrix, StreamState};
+pub use face::evaluate::{Evaluation, Judged};
 pub use face::gradients::GradientRun;
 pub use face::lif_layer::OnlineLifLayer;
 pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};

@@ -2,10 +2,10 @@
 //! middle of a block.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Loss, ResetMechanism, Surrogate, TrainOptions,
-    UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Gain, Loss, ResetMechanism, Stream, Surrogate,
+    TrainOptions, UpdateEvery,
 };
-use ndarray::{Array1, Array2, ArrayBase, Data, Dimension};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -338,6 +338,35 @@ proptest! {
                 seen.restore(&saved).unwrap();
                 prop_assert!(seen.state_equal(&unseen));
             }
+        }
+    }
+
+    #[test]
+    fn an_evaluation_is_a_prediction_of_a_copy_and_moves_nothing(config in any_config(), events in events(), analog in any::<bool>()) {
+        for engine in engines(&config).into_iter().chain([Engine::Textbook]) {
+            let config = Config { engine: Some(engine), ..config.clone() };
+            let mut trainer = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config).unwrap();
+            let mut noise = Noise(7);
+            for event in &events {
+                happen(event, &mut trainer, &mut noise);
+            }
+            let before = trainer.clone();
+            let (x, y) = (noise.inputs(40, 0.2, analog), noise.targets(40));
+            let stream = Stream { inputs: x.view().into(), targets: y.view(), mask: None };
+            let (loss, outputs) = trainer.evaluate(&[stream, stream.until(7)]).unwrap();
+            prop_assert!(trainer.state_equal(&before));
+            let mut twin = trainer.clone();
+            let predicted = twin.predict_sequence(x.view(), true).unwrap().outputs;
+            prop_assert_eq!(outputs.index_axis(Axis(0), 0), predicted.view());
+            prop_assert_eq!(outputs.slice(s![1, ..7, ..]), predicted.slice(s![..7, ..]));
+            prop_assert!(outputs.slice(s![1, 7.., ..]).iter().all(|&y| y == 0.0));
+            let mut sum = 0.0;
+            let mut err = [0.0; N_OUTPUTS];
+            for t in (0..40).chain(0..7) {
+                let (output, target) = (predicted.row(t).to_vec(), y.row(t).to_vec());
+                sum += trainer.config().loss.evaluate(&output, &target, &mut err);
+            }
+            prop_assert!((loss - sum / 47.0).abs() <= 1e-12 * loss.abs() || !sum.is_finite());
         }
     }
 }

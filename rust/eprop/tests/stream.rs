@@ -4,7 +4,7 @@ use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, ResetMechanism, StackConfig,
     Stream, Surrogate, TrainOptions, UpdateEvery,
 };
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
 
 const N_INPUTS: usize = 20;
@@ -218,3 +218,28 @@ const GOLDEN_W_OUT: [f64; 4] = [
     -0.27222139449653476,
     0.1821016564862645,
 ];
+
+#[test]
+fn a_stack_is_evaluated_as_a_copy_of_it_would_predict() {
+    for update_every in [UpdateEvery::Steps(1), UpdateEvery::Sequence] {
+        let config = StackConfig {
+            update_every,
+            ..StackConfig::default()
+        };
+        let mut trainer = OnlineTrainer::<f32>::new(&[N_INPUTS, 9, N_OUTPUTS], config).unwrap();
+        let (x, y) = data(60, 5);
+        for (x, y) in x.outer_iter().zip(y.outer_iter()).take(37) {
+            trainer.step(x, Some(y)).unwrap();
+        }
+        let before = trainer.clone();
+        let stream = Stream {
+            inputs: x.view().into(),
+            targets: y.view(),
+            mask: None,
+        };
+        let (loss, outputs) = trainer.evaluate(&[stream]).unwrap();
+        assert!(trainer.state_equal(&before) && loss.is_finite());
+        let predicted = trainer.predict_sequence(x.view(), true).unwrap().outputs;
+        assert_eq!(outputs.index_axis(Axis(0), 0), predicted);
+    }
+}

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod calibrate;
 mod copies;
+pub(crate) mod evaluate;
 pub(crate) mod gradients;
 mod layers;
 pub(crate) mod lif_layer;

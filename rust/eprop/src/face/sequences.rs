@@ -5,11 +5,11 @@ use core::slice::{from_mut, from_ref};
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
 
-use crate::error::Dim;
 use crate::network::streams::rows_of;
 use crate::network::tally::{Activity, Tally};
 use crate::network::wiring::Network;
 use crate::numbers::parallel;
+use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
 use crate::{Error, Float, Trainer};
@@ -330,7 +330,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<(), Error> {
         self.check_streams(streams, 0)?;
         if let Some(outputs) = &outputs {
-            check_room(
+            check::room3(
                 "outputs",
                 outputs,
                 (streams.len(), longest(streams), self.n_outputs()),
@@ -420,13 +420,13 @@ impl<N: Network> Trainer<N> {
         let n_inputs = self.n_inputs();
         self.check_each(inputs, |inputs| inputs.check(n_inputs, 0))?;
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
-        check_room(
+        check::room3(
             "outputs",
             &outputs,
             (inputs.len(), n_steps, self.n_outputs()),
         )?;
         if let Some(spikes) = &spikes {
-            check_room("spikes", spikes, (inputs.len(), n_steps, self.n_spikes()))?;
+            check::room3("spikes", spikes, (inputs.len(), n_steps, self.n_spikes()))?;
         }
         let outputs = rows_of(Some(outputs), inputs.len());
         let spikes = rows_of(spikes, inputs.len());
@@ -485,17 +485,4 @@ impl<N: Network> Trainer<N> {
 fn longest<F: Float>(streams: &[Stream<'_, F>]) -> usize {
     let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
     lengths.max().unwrap_or(0)
-}
-
-fn check_room<F: Float>(
-    argument: &'static str,
-    room: &ArrayViewMut3<'_, F>,
-    expected: (usize, usize, usize),
-) -> Result<(), Error> {
-    if room.dim() == expected {
-        return Ok(());
-    }
-    let (streams, rows, columns) = expected;
-    let expected = [Dim::Is(streams), Dim::Is(rows), Dim::Is(columns)];
-    Err(Error::shape(argument, &expected, room.shape()))
 }

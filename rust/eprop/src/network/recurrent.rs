@@ -13,6 +13,7 @@ use super::layer::Layer;
 use super::schedule::Since;
 use super::wiring::{Settings, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::lazy::short_row;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::{self, Room};
 use crate::numbers::walk::parts;
@@ -21,7 +22,9 @@ use crate::options::{Config, Loss, Optimizer, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
-use crate::synapses::{Synapses, What};
+use crate::parts::neuron::Neuron;
+use crate::parts::sources::SourceList;
+use crate::synapses::{self, Synapses, What};
 use crate::{Error, Float};
 
 /// One recurrent layer of N spiking neurons with O leaky readouts. Example: [`EpropTrainer`](crate::EpropTrainer).
@@ -35,6 +38,18 @@ pub struct Recurrent<F> {
     times: (f64, f64),
 }
 
+/// The state of a sequence on the weights of the moment.
+#[derive(Debug)]
+pub struct Present<F> {
+    neuron: Neuron<F>,
+    sources: SourceList<F>,
+    synapses: synapses::Present<F>,
+    w_out: Aligned<F>,
+    current: Aligned<F>,
+    drive: Aligned<F>,
+    y: Aligned<F>,
+}
+
 parts!(Recurrent {
     State: [layer, head],
     Mark: [since],
@@ -45,6 +60,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     type Config = Config;
     type Plan = Plan;
     type Gradients = Gradients<F>;
+    type Present = Present<F>;
     type Factor = f64;
 
     fn new(
@@ -135,6 +151,52 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.forward(x, false);
         self.head.readout.step(self.layer.neuron.fired(), false);
         self.layer.follow();
+    }
+
+    fn present(&self, config: &Config) -> Result<Present<F>, Error> {
+        let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
+        let (neuron, sources, current, drive, y) = Room::build(
+            || "an evaluation".into(),
+            |room| {
+                Ok((
+                    Neuron::new(room, n, &config.layer())?,
+                    SourceList::new(room, self.n_inputs, n)?,
+                    room.zeros(1, padded::<F>(n))?,
+                    room.zeros(1, short_row(n_outputs))?,
+                    room.zeros(1, n_outputs)?,
+                ))
+            },
+        )?;
+        Ok(Present {
+            neuron,
+            sources,
+            synapses: self.layer.synapses.present()?,
+            w_out: self.head.readout.present()?,
+            current,
+            drive,
+            y,
+        })
+    }
+
+    fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
+        let Present {
+            neuron, sources, ..
+        } = present;
+        sources.take(x, neuron.fired());
+        let (scratch, current) = (&mut present.synapses, &mut present.current);
+        self.layer.synapses.send(&sources.get(), scratch, current);
+        neuron.step(current);
+        let readout = &self.head.readout;
+        readout.step_of(
+            neuron.fired(),
+            &present.w_out,
+            &mut present.drive,
+            &mut present.y,
+        );
+    }
+
+    fn output_of(present: &Present<F>) -> &[F] {
+        &present.y
     }
 
     fn fire(&mut self, x: Input<'_, F>) {

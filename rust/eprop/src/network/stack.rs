@@ -13,13 +13,15 @@ use super::stage::Stage;
 use super::wiring::{Settings, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::parameter::{Keeps, Parameter, Step};
-use crate::numbers::room::{self, Room};
+use crate::numbers::room::{self, Room, vec_for};
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::plan::StackPlan;
 use crate::options::{Loss, Optimizer, Reduction, StackConfig, UpdateEvery};
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
+use crate::parts::neuron::Neuron;
+use crate::parts::sources::SourceList;
 use crate::{Error, Float};
 
 /// A stack of layers; its output is the last layer's spikes. Example: [`OnlineTrainer`](crate::OnlineTrainer).
@@ -31,6 +33,26 @@ pub struct Stack<F> {
     times: (f64, f64),
     n_inputs: usize,
     target: Vec<F>,
+}
+
+/// The state of a layer of a sequence on the weights of the moment.
+#[derive(Debug)]
+pub struct Present<F> {
+    neuron: Neuron<F>,
+    sources: SourceList<F>,
+    row: Aligned<F>,
+    current: Aligned<F>,
+}
+
+impl<F: Float> Present<F> {
+    fn step(&mut self, stage: &Stage<F>, x: Input<'_, F>) {
+        self.sources.take(x, &[]);
+        self.current.fill(F::ZERO);
+        let active = self.sources.get().all().map(|(i, s)| (i as usize, s));
+        let weights = &stage.synapses.w;
+        weights.send_now(active, &mut self.row, &mut self.current);
+        self.neuron.step(&self.current);
+    }
 }
 
 impl<F: Float> Walked for Stack<F> {
@@ -87,6 +109,7 @@ impl<F: Float> Wiring for Stack<F> {
     type Config = StackConfig;
     type Plan = StackPlan;
     type Gradients = StackGradients<F>;
+    type Present = Vec<Present<F>>;
     type Factor = Vec<f64>;
 
     fn new(
@@ -191,6 +214,37 @@ impl<F: Float> Wiring for Stack<F> {
 
     fn predict(&mut self, x: Input<'_, F>) {
         self.forward(x, false);
+    }
+
+    fn present(&self, config: &StackConfig) -> Result<Vec<Present<F>>, Error> {
+        let mut layers = vec_for("an evaluation", self.stages.len())?;
+        for (p, n) in self.widths() {
+            let layer = Room::build(
+                || "an evaluation".into(),
+                |room| {
+                    Ok(Present {
+                        neuron: Neuron::new(room, n, &config.layer)?,
+                        sources: SourceList::new(room, p, 0)?,
+                        row: room.zeros(1, padded::<F>(n))?,
+                        current: room.zeros(1, padded::<F>(n))?,
+                    })
+                },
+            )?;
+            layers.push(layer);
+        }
+        Ok(layers)
+    }
+
+    fn evaluate(&self, present: &mut Vec<Present<F>>, x: Input<'_, F>) {
+        present[0].step(&self.stages[0], x);
+        for l in 1..self.stages.len() {
+            let (below, here) = present.split_at_mut(l);
+            here[0].step(&self.stages[l], Input::spikes(below[l - 1].neuron.fired()));
+        }
+    }
+
+    fn output_of(present: &Vec<Present<F>>) -> &[F] {
+        present.last().map_or(&[], |layer| layer.neuron.z())
     }
 
     fn fire(&mut self, x: Input<'_, F>) {

@@ -63,6 +63,8 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     type Plan: Clone + Debug + Send + Sync;
     /// The gradient by every parameter.
     type Gradients: GradientParts;
+    /// The state of a sequence that is run on the weights of the moment, and moves nothing of the network.
+    type Present: Debug + Send;
     /// What `calibrate` returns.
     type Factor: Clone + Debug + Default + Send;
 
@@ -101,6 +103,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     ) -> Option<f64>;
     /// One step that does not.
     fn predict(&mut self, x: Input<'_, Self::F>);
+    /// A silent sequence on the weights of the moment.
+    fn present(&self, config: &Self::Config) -> Result<Self::Present, Error>;
+    /// One step of it, with the bits of a prediction.
+    fn evaluate(&self, present: &mut Self::Present, x: Input<'_, Self::F>);
+    /// Its output.
+    fn output_of(present: &Self::Present) -> &[Self::F];
     /// Who fires at one step of which nothing is kept that learning would need.
     fn fire(&mut self, x: Input<'_, Self::F>);
     /// Before step `t` of a run between two updates: a chance to work out what the inputs of the next steps send all at once.

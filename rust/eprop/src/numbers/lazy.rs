@@ -400,6 +400,28 @@ impl<F: Float> Lazy<F> {
         Ok(())
     }
 
+    /// What sources send through the weights as they are now, of a matrix by source, without moving anything: with the bits of a step that
+    /// does not learn. `row`: scratch memory.
+    pub(crate) fn send_now(
+        &self,
+        sources: impl Iterator<Item = (usize, F)>,
+        row: &mut [F],
+        to: &mut [F],
+    ) {
+        let stride = self.shape.target_stride;
+        for (i, s) in sources {
+            row.copy_from_slice(&self.w.rows[i * stride..(i + 1) * stride]);
+            if self.at_once {
+                fold(-F::ONE, &self.f[i..=i], &self.v, row);
+            }
+            add_row(s, row, to);
+        }
+    }
+
+    pub(crate) fn n_sources(&self) -> usize {
+        self.shape.sources
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         self.shape.layout
     }

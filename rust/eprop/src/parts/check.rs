@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ndarray::{ArrayRef, ArrayView1, ArrayView2, ArrayViewMut2, Dimension};
+use ndarray::{ArrayRef, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Dimension};
 
 use crate::error::Dim;
 use crate::options::Loss;
@@ -80,6 +80,19 @@ pub(crate) fn room<F>(
         &[Dim::Is(rows), Dim::Is(columns)],
         room.shape(),
     ))
+}
+
+/// The same, for streams of them.
+pub(crate) fn room3<F>(
+    argument: &'static str,
+    room: &ArrayViewMut3<'_, F>,
+    (streams, rows, columns): (usize, usize, usize),
+) -> Result<(), Error> {
+    if room.dim() == (streams, rows, columns) {
+        return Ok(());
+    }
+    let expected = [Dim::Is(streams), Dim::Is(rows), Dim::Is(columns)];
+    Err(Error::shape(argument, &expected, room.shape()))
 }
 
 /// A part for each of so many streams.

@@ -1,6 +1,6 @@
 //! The leaky readouts with their weights, their filtered spikes and their gradient (step 5 of docs/method.md).
 
-use crate::kernels::all_finite;
+use crate::kernels::{add_row, all_finite};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::lazy::{Layout, Lazy, Shape, short_row};
 use crate::numbers::parameter::{Keeps, Parameter, Step};
@@ -108,6 +108,37 @@ impl<F: Float> Readout<F> {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
         }
         self.filtered_one = self.kappa * self.filtered_one + F::ONE;
+    }
+
+    /// The weights as they are now, a padded row of O per neuron, for steps that move nothing.
+    pub(crate) fn present(&self) -> Result<Aligned<F>, Error> {
+        let stride = self.drive.len();
+        let n = self.w_out.n_sources();
+        let mut rows = Room::build(|| "an evaluation".into(), |room| room.zeros(n, stride))?;
+        let layout = self.w_out.layout();
+        self.w_out.read(|at, row| {
+            for (other, &w) in row.iter().enumerate() {
+                let (j, k) = match layout {
+                    Layout::BySource => (at, other),
+                    Layout::ByTarget => (other, at),
+                };
+                rows[j * stride + k] = w;
+            }
+        })?;
+        Ok(rows)
+    }
+
+    /// A step of outputs `y` from elsewhere, with weights from [`present`](Self::present): with the bits of a step that does not learn.
+    pub(crate) fn step_of(&self, fired: &[u32], rows: &Aligned<F>, drive: &mut [F], y: &mut [F]) {
+        let (n_outputs, stride) = (y.len(), drive.len());
+        drive[..n_outputs].copy_from_slice(&self.b.rows);
+        drive[n_outputs..].fill(F::ZERO);
+        for &j in fired {
+            add_row(F::ONE, &rows[j as usize * stride..][..stride], drive);
+        }
+        for (y, &drive) in y.iter_mut().zip(&*drive) {
+            *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
+        }
     }
 
     /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or applies it at once.

@@ -77,6 +77,12 @@ pub(crate) trait Synapses<F: Float>: Walked {
         see: &mut dyn FnMut(usize, &[F]),
     ) -> Result<(), Error>;
 
+    /// What it takes to send through the weights as they are now, without moving anything.
+    fn present(&self) -> Result<Present<F>, Error>;
+
+    /// What a step's sources send through the weights as they are now, before its gain: with the bits of a prediction.
+    fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]);
+
     /// Replaces the weights (N, sources) of some sources, from the first on.
     fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>);
 
@@ -111,6 +117,18 @@ pub(crate) trait Synapses<F: Float>: Walked {
 
     /// Without what is only a matter of when it is worked off.
     fn catch_up(&mut self) {}
+}
+
+/// Rows of scratch memory, and what folds the factors of the moment into a row; empty where weights are in no factors.
+#[derive(Debug, Default)]
+pub struct Present<F> {
+    /// A row of weights and one of traces.
+    w: Aligned<F>,
+    c: Aligned<F>,
+    /// By how many blocks a source has waited: `S` and `T` of these blocks and the one under way, composed.
+    s: Aligned<F>,
+    t: Aligned<F>,
+    x: Aligned<F>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -281,6 +299,12 @@ impl<F: Float> Synapses<F> for Form<F> {
         see: &mut dyn FnMut(usize, &[F]),
     ) -> Result<(), Error> {
         at_work!(self, form => form.read(what, sources, see))
+    }
+    fn present(&self) -> Result<Present<F>, Error> {
+        at_work!(self, form => form.present())
+    }
+    fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
+        at_work!(self, form => form.send(sources, present, current));
     }
     fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
         at_work!(self, form => form.assign(first_source, w));

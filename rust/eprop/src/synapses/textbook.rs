@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{Filters, Present, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
@@ -188,6 +188,14 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         };
         show_rows(rows, (self.stride, self.n), sources, see);
         Ok(())
+    }
+
+    fn present(&self) -> Result<Present<F>, Error> {
+        Ok(Present::default())
+    }
+
+    fn send(&self, sources: &Sources<'_, F>, _: &mut Present<F>, current: &mut [F]) {
+        drive_rows(&self.w.rows, sources, None, current);
     }
 
     fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {

@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{Filters, Present, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
@@ -466,6 +466,14 @@ impl<F: Float> Synapses<F> for Block<F> {
             show_rows(&e_bar, shape, sources, see);
         }
         Ok(())
+    }
+
+    fn present(&self) -> Result<Present<F>, Error> {
+        Ok(Present::default())
+    }
+
+    fn send(&self, sources: &Sources<'_, F>, _: &mut Present<F>, current: &mut [F]) {
+        drive_rows(&self.w.rows, sources, None, current);
     }
 
     fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {

@@ -18,7 +18,7 @@ use ndarray::ArrayView2;
 use ended::{Ended, PATIENCE, Powers};
 use pending::Pending;
 
-use super::{Filters, Synapses, What, assign_rows};
+use super::{Filters, Present, Synapses, What, assign_rows};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::lazy::LIMIT;
@@ -496,6 +496,54 @@ impl<F: Float> Synapses<F> for Factored<F> {
             see(source, &row[..self.n]);
         }
         Ok(())
+    }
+
+    fn present(&self) -> Result<Present<F>, Error> {
+        let stride = self.stride();
+        let mut present = Room::build(
+            || "an evaluation".into(),
+            |room| {
+                Ok(Present {
+                    w: room.zeros(1, stride)?,
+                    c: room.zeros(1, stride)?,
+                    s: room.zeros(PATIENCE + 1, stride)?,
+                    t: room.zeros(PATIENCE + 1, stride)?,
+                    x: room.zeros(1, stride)?,
+                })
+            },
+        )?;
+        let Present { s, t, x, .. } = &mut present;
+        s[..stride].copy_from_slice(&self.s);
+        t[..stride].copy_from_slice(&self.t);
+        for age in 1..=self.ended.len {
+            let (waited, alpha) = self.ended.last(age);
+            let row = age * stride..(age + 1) * stride;
+            let (s, t) = (&mut s[row.clone()], &mut t[row]);
+            kernels::compose(waited, alpha, self.now(), SilenceMut { s, t, x });
+        }
+        Ok(present)
+    }
+
+    fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
+        let stride = self.stride();
+        let Present { w, c, s, t, .. } = present;
+        current.fill(F::ZERO);
+        for (source, value) in sources.all() {
+            let source = source as usize;
+            let row = source * stride..(source + 1) * stride;
+            w.copy_from_slice(&self.a[row.clone()]);
+            if self.seen[source] != NEVER {
+                c.copy_from_slice(&self.c[row]);
+                let age = self.age(source) * stride..(self.age(source) + 1) * stride;
+                let (s, t, x) = (&s[age.clone()], &t[age], &self.none);
+                let silence = Silence { s, t, x, k: F::ONE };
+                kernels::catch_up(silence, self.zt[source], w, c);
+            }
+            if let Some(own) = self.own(source) {
+                w[own] = F::ZERO;
+            }
+            kernels::add_row(value, w, current);
+        }
     }
 
     fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
