@@ -25,6 +25,7 @@ pub use network::gradients::{Gradients, StackGradients};
 pub use network::recurrent::Recurrent;
 pub use network::stack::Stack;
 pub use network::tally::{Activity, Tally};
+pub use network::watch::{Divergence, Verdict};
 pub use network::wiring::Network;
 pub use numbers::Float;
 pub use options::{

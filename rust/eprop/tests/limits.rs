@@ -43,8 +43,10 @@ fn a_weight_that_becomes_infinite_is_noticed_in_factors_too() {
     };
     let mut layer = OnlineLifLayer::<f32>::new(1, 1, config).unwrap();
     layer.set_w(array![[0.0]].view()).unwrap();
-    layer.step(array![1e35].view()).unwrap();
-    let error = layer.apply_learning_signal(array![1e8].view()).unwrap_err();
+    layer.step(array![1e15].view()).unwrap();
+    let error = layer
+        .apply_learning_signal(array![1e28].view())
+        .unwrap_err();
     assert!(matches!(error, Error::NonFiniteWeights { .. }), "{error}");
 }
 
@@ -114,5 +116,109 @@ fn bytes_with_any_bit_turned_are_an_error_or_a_trainer() {
                 let _ = (twin.w_in(), twin.e_bar(), twin.z_bar());
             }
         }
+    }
+}
+
+/// Forms in factors multiply traces with inputs: what could overflow there is refused, in every form alike.
+#[test]
+fn inputs_whose_traces_could_overflow_are_refused_by_name() {
+    for update_every in [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(5),
+        UpdateEvery::Sequence,
+    ] {
+        let config = Config {
+            update_every,
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(2, 3, 1, config).unwrap();
+        let before = trainer.clone();
+        let x = Array2::from_elem((40, 2), 2e19);
+        let error = trainer.predict_sequence(x.view(), true).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "inputs: expected magnitudes of at most 1e15 in float32, got 2e19 at index (0, 0)"
+        );
+        assert!(trainer.step(array![0.0, -1e16].view(), None).is_err());
+        assert!(trainer.state_equal(&before));
+        // The largest that are taken leave every number finite.
+        let x = Array2::from_elem((400, 2), 1e15);
+        let y = Array2::ones((400, 1));
+        trainer.set_lr(1e-30).unwrap();
+        trainer
+            .train_sequence(x.view(), y.view(), Default::default())
+            .unwrap();
+        trainer.predict_sequence(x.view(), false).unwrap();
+        trainer.check_weights().unwrap();
+        assert!(trainer.v().iter().all(|v| v.is_finite()));
+        assert!(trainer.e_bar().iter().all(|e| e.is_finite()));
+    }
+}
+
+#[test]
+fn a_calibration_that_would_make_weights_infinite_changes_nothing() {
+    let mut trainer = EpropTrainer::<f32>::new(2, 3, 1, Config::default()).unwrap();
+    let mut w = trainer.w_in();
+    w[(0, 1)] = 3e38;
+    w.column_mut(0).fill(1e-6);
+    trainer.set_w_in(w.view()).unwrap();
+    let before = trainer.clone();
+    let x = Array2::from_shape_fn((400, 2), |(t, i)| f32::from(u8::from(i == 0 && t % 3 == 0)));
+    let error = trainer.calibrate(x.view(), 20.0).unwrap_err();
+    assert!(error.to_string().starts_with("W_in: expected"), "{error}");
+    assert!(trainer.state_equal(&before));
+}
+
+#[test]
+fn settings_whose_initial_weights_are_not_finite_are_named() {
+    let refused = |config: Config, name: &str| {
+        let error = EpropTrainer::<f32>::new(2, 3, 1, config).unwrap_err();
+        assert!(error.to_string().starts_with(name), "{error}");
+    };
+    let large = Config {
+        threshold: 3e38,
+        ..Config::default()
+    };
+    refused(large, "threshold: expected");
+    let short = Config {
+        dt: 5e-324,
+        input_gain: eprop::Gain::Leak,
+        ..Config::default()
+    };
+    refused(short, "dt: expected");
+}
+
+/// A stream with few targets, and one whose learning rate is 0: weights are read again and again, and stay what they are.
+#[test]
+fn where_nothing_is_learned_no_weight_moves_by_a_bit() {
+    for update_every in [UpdateEvery::Steps(1), UpdateEvery::Steps(4)] {
+        let config = Config {
+            update_every,
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(6, 40, 2, config).unwrap();
+        let lively = trainer.w_in() * 4.0;
+        trainer.set_w_in(lively.view()).unwrap();
+        let x = |t: usize| Array1::from_shape_fn(6, |i| f32::from(u8::from((t + i) % 4 == 0)));
+        let target = array![0.5, -0.5];
+        let all = |trainer: &EpropTrainer<f32>| (trainer.w_in(), trainer.w_rec(), trainer.w_out());
+        for t in 0..200 {
+            let taught = t % 10 == 0;
+            trainer
+                .step(x(t).view(), taught.then_some(target.view()))
+                .unwrap();
+            if t % 10 == 3 {
+                let before = all(&trainer);
+                trainer.step(x(t).view(), None).unwrap();
+                assert_eq!(all(&trainer), before);
+            }
+        }
+        trainer.update().unwrap();
+        trainer.set_lr(0.0).unwrap();
+        let before = all(&trainer);
+        for t in 0..50 {
+            trainer.step(x(t).view(), Some(target.view())).unwrap();
+        }
+        assert_eq!(all(&trainer), before);
     }
 }

@@ -90,6 +90,11 @@ impl<N: Network> Trainer<N> {
             })?;
             let Some(factor) = found else { return Ok(None) };
             scale(factor, twin);
+            if !scaled.iter().all(|w| w.is_finite()) {
+                let expected =
+                    format!("input weights that stay finite when they are scaled by {factor:e}");
+                return Err(Error::value("W_in", expected, "one that does not"));
+            }
             factors.push((factor, scaled));
         }
         self.streams.alter(|first| {

@@ -7,6 +7,7 @@ use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMu
 
 use crate::network::streams::rows_of;
 use crate::network::tally::{Activity, Tally};
+use crate::network::watch::{Divergence, Verdict};
 use crate::network::wiring::Network;
 use crate::numbers::parallel;
 use crate::parts::check;
@@ -52,8 +53,10 @@ pub struct SequenceOutput<F> {
     pub loss: f64,
     /// (T, O).
     pub outputs: Array2<F>,
-    /// Whether the network fired at a rate at which it can learn.
+    /// Whether the network fired at a rate at which it can learn, over this and earlier sequences of together at least five membrane time constants.
     pub activity: Activity,
+    /// Whether the loss has run away.
+    pub divergence: Option<Divergence>,
 }
 
 /// What `train_batch` returns. Example: [`Trainer`].
@@ -63,8 +66,10 @@ pub struct BatchOutput<F> {
     pub loss: f64,
     /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
     pub outputs: Array3<F>,
-    /// Whether the streams fired at a rate at which they can learn.
+    /// Whether the streams fired at a rate at which they can learn, over this and earlier calls.
     pub activity: Activity,
+    /// Whether the loss has run away.
+    pub divergence: Option<Divergence>,
 }
 
 /// What `predict_sequence` returns.
@@ -121,7 +126,7 @@ impl<N: Network> Trainer<N> {
         };
         self.check_streams(from_ref(&stream), 1)?;
         if options.reset {
-            self.reset();
+            self.restart();
         }
         let mut tally = self.tally_of(1);
         let mut outputs = Array2::default(targets.dim());
@@ -133,10 +138,12 @@ impl<N: Network> Trainer<N> {
             options.reset,
         );
         self.check_weights()?;
+        let verdict = self.judge(&tally);
         Ok(SequenceOutput {
             loss: tally.loss(),
             outputs,
-            activity: tally.activity(),
+            activity: verdict.activity,
+            divergence: verdict.divergence,
         })
     }
 
@@ -152,7 +159,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<BatchOutput<N::F>, Error> {
         self.check_streams(streams, 1)?;
         if reset {
-            self.reset();
+            self.restart();
         }
         let mut tally = self.tally_of(streams.len());
         let room = (streams.len(), longest(streams), self.n_outputs());
@@ -160,10 +167,12 @@ impl<N: Network> Trainer<N> {
         let mut rows = rows_of(Some(outputs.view_mut()), streams.len());
         self.advance(streams, &mut rows, &mut tally, reset);
         self.check_weights()?;
+        let verdict = self.judge(&tally);
         Ok(BatchOutput {
             loss: tally.loss(),
             outputs,
-            activity: tally.activity(),
+            activity: verdict.activity,
+            divergence: verdict.divergence,
         })
     }
 
@@ -212,7 +221,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<BatchPrediction<N::F>, Error> {
         self.check_inputs(inputs)?;
         if reset {
-            self.reset();
+            self.restart();
         }
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
         let room = |columns| Array3::default((inputs.len(), n_steps, columns));
@@ -241,6 +250,19 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn tally(&self) -> Tally {
         self.tally_of(self.streams.len())
+    }
+
+    /// What can be said of a whole sequence that was trained piece by piece, and of those before it.
+    ///
+    /// ```
+    /// # use eprop::{Activity, Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let tally = trainer.tally();
+    /// assert_eq!(trainer.judge(&tally).activity, Activity::Normal); // nothing has happened yet
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn judge(&mut self, tally: &Tally) -> Verdict {
+        self.watch.take_in(tally)
     }
 
     pub(crate) fn tally_of(&self, n_streams: usize) -> Tally {

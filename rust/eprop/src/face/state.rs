@@ -157,7 +157,7 @@ impl<N: Network> Trainer<N> {
 
     /// Bytes of everything the trainer has allocated: weights, state and scratch. Example: [`memory_per_step`](Self::memory_per_step).
     pub fn memory_bytes(&self) -> usize {
-        walk::bytes(self) + self.streams.heap() + N::plan_bytes(&self.plan)
+        walk::bytes(self) + self.streams.heap() + self.watch.heap() + N::plan_bytes(&self.plan)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::network::recurrent::Recurrent;
 use crate::network::schedule::Schedule;
 use crate::network::stack::Stack;
 use crate::network::streams::Streams;
+use crate::network::watch::{Verdict, Watch};
 use crate::network::wiring::{Network, Settings, Wiring};
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
@@ -46,6 +47,7 @@ pub struct Trainer<N: Network> {
     pub(crate) streams: Streams<N>,
     pub(crate) schedule: Schedule,
     pub(crate) optimizer: Optimizer,
+    pub(crate) watch: Watch,
 }
 
 /// One recurrent layer of N spiking neurons with O leaky readouts, trained online by e-prop.
@@ -77,8 +79,8 @@ pub type OnlineTrainer<F> = Trainer<Stack<F>>;
 /// ```
 /// use eprop::{Config, EpropTrainer, StepOutput};
 /// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
-/// let StepOutput { spikes, output, loss } = trainer.step(ndarray::array![1.0].view(), None)?;
-/// assert_eq!((spikes.len(), output.len(), loss), (4, 2, None));
+/// let StepOutput { spikes, output, loss, verdict } = trainer.step(ndarray::array![1.0].view(), None)?;
+/// assert_eq!((spikes.len(), output.len(), loss, verdict), (4, 2, None, None));
 /// # Ok::<(), eprop::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -89,6 +91,8 @@ pub struct StepOutput<'a, F> {
     pub output: ArrayView1<'a, F>,
     /// The loss, exactly when a target was given.
     pub loss: Option<f64>,
+    /// Once in as many steps as five membrane time constants last: what can be said of them.
+    pub verdict: Option<Verdict>,
 }
 
 /// What a step of several streams returns, a row per stream. Example: [`Trainer::step_batch`].
@@ -100,6 +104,8 @@ pub struct BatchStep<F> {
     pub output: Array2<F>,
     /// The mean loss over the streams, exactly when targets were given.
     pub loss: Option<f64>,
+    /// As in [`StepOutput`].
+    pub verdict: Option<Verdict>,
 }
 
 impl<F: Float> EpropTrainer<F> {
@@ -164,17 +170,7 @@ impl<N: Network> Trainer<N> {
         let mut this = Self::silent(plan, config, n_streams, None)?;
         let config = this.config.clone();
         this.streams.alter(|first| first.draw(&config));
-        match this.streams.first_mut().flaw() {
-            None => Ok(this),
-            Some(matrix) => Err(Error::value(
-                "threshold, dt, tau_mem",
-                alloc::format!(
-                    "settings whose initial weights are finite in {}",
-                    N::F::NAME
-                ),
-                alloc::format!("NaN or infinity in {matrix}"),
-            )),
-        }
+        Ok(this)
     }
 
     /// Silent streams, with weights of 0 or those of a stream of another trainer, where these can be shared.
@@ -197,6 +193,7 @@ impl<N: Network> Trainer<N> {
         Ok(Self {
             schedule: Schedule::new(config.update_every()),
             optimizer: Optimizer::new(config.optimizer(), config.lr()),
+            watch: Watch::new(streams.first()),
             plan,
             config,
             streams,
@@ -293,6 +290,19 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn reset(&mut self) {
+        self.restart();
+        self.watch.clear();
+    }
+
+    /// As [`reset`](Self::reset), at the start of a whole sequence: what is known of earlier ones stays known, for the next [`Verdict`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.restart();
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn restart(&mut self) {
         self.streams.reset();
         self.schedule.reset();
     }
@@ -387,7 +397,10 @@ impl<N: Network> Trainer<N> {
         let x = x.into();
         self.check_step(x, target)?;
         let at_once = self.at_once();
-        let loss = self.streams.first_mut().learn(x, target, at_once);
+        let first = self.streams.first_mut();
+        let loss = first.learn(x, target, at_once);
+        let of_nothing = target.map_or(0.0, |target| first.loss().of_nothing(target));
+        let verdict = self.watch.step(self.streams.first(), loss, of_nothing);
         if self.schedule.steps(1) {
             self.collect();
             self.apply_pending();
@@ -398,6 +411,7 @@ impl<N: Network> Trainer<N> {
             spikes: first.spikes().into(),
             output: first.output().into(),
             loss,
+            verdict,
         })
     }
 
@@ -437,6 +451,13 @@ impl<N: Network> Trainer<N> {
             self.apply_pending();
         }
         self.check_weights()?;
+        let mut verdict = None;
+        for (b, &loss) in losses.iter().enumerate() {
+            if let Some(stream) = self.streams.get(b) {
+                let of_nothing = target(b).map_or(0.0, |target| stream.loss().of_nothing(target));
+                verdict = self.watch.step(stream, loss, of_nothing).or(verdict);
+            }
+        }
         let losses: Option<Vec<f64>> = losses.into_iter().collect();
         let mean = |losses: Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
         let rows = |of: fn(&N) -> &[N::F], width| {
@@ -450,6 +471,7 @@ impl<N: Network> Trainer<N> {
             spikes: rows(N::spikes, self.streams.first().spikes().len()),
             output: rows(N::output, self.n_outputs()),
             loss: losses.map(mean),
+            verdict,
         })
     }
 

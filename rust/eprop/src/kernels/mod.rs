@@ -29,7 +29,9 @@ pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
     nonzeros, scale_row, send_and_shift,
 };
-pub(crate) use textbook::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
+pub(crate) use textbook::{
+    Eligibility, add_scaled, add_scaled_rows_by, all_finite, all_finite_times, silence,
+};
 pub(crate) use zeroed::zeroed;
 
 /// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2

@@ -77,6 +77,11 @@ pub(crate) fn add_scaled_rows_by<F: Float>(r: &[F], rows: &[F], to: &mut [F]) {
 
 /// Whether no value is NaN or infinite.
 pub(crate) fn all_finite<F: Float>(values: &[F]) -> bool {
+    all_finite_times(F::ONE, values)
+}
+
+/// Whether no value is NaN or infinite once it is multiplied with `scale`.
+pub(crate) fn all_finite_times<F: Float>(scale: F, values: &[F]) -> bool {
     // 0 x is 0 for a finite x and NaN for any other; the sum of lanes vectorises where a branch would not.
     let mut lanes = [F::ZERO; 16];
     let chunks = values.chunks_exact(lanes.len());
@@ -85,7 +90,7 @@ pub(crate) fn all_finite<F: Float>(values: &[F]) -> bool {
         lanes
             .iter_mut()
             .zip(chunk)
-            .for_each(|(lane, &x)| *lane += F::ZERO * x);
+            .for_each(|(lane, &x)| *lane += F::ZERO * (scale * x));
     }
-    lanes.iter().chain(rest).all(|x| x.is_finite())
+    lanes.iter().all(|x| x.is_finite()) && rest.iter().all(|&x| (scale * x).is_finite())
 }

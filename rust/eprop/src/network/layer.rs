@@ -59,6 +59,11 @@ impl<F: Float> Layer<F> {
         self.neuron.step(&self.current);
     }
 
+    /// Whether steps without a target teach, too.
+    pub(crate) fn is_regularised(&self) -> bool {
+        self.regulariser.is_on()
+    }
+
     /// Learns from the errors of this step and what `B` makes of them.
     pub(crate) fn learn(&mut self, err: &[F], b: Backward<'_, F>, l: &[F], at_once: Option<F>) {
         let r = self.regulariser.step(self.neuron.padded_z());

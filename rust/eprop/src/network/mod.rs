@@ -10,4 +10,5 @@ pub(crate) mod stack;
 pub(crate) mod stage;
 pub(crate) mod streams;
 pub(crate) mod tally;
+pub(crate) mod watch;
 pub(crate) mod wiring;

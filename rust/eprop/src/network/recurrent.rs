@@ -135,8 +135,11 @@ impl<F: Float> Wiring for Recurrent<F> {
         target: Option<ArrayView1<'_, F>>,
         at_once: Option<F>,
     ) -> Option<f64> {
-        self.layer.forward(x, true);
-        self.head.readout.step(self.layer.neuron.fired(), true);
+        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
+        let learning = target.is_some() || self.layer.is_regularised();
+        let learning = learning && at_once != Some(F::ZERO);
+        self.layer.forward(x, learning);
+        self.head.readout.step(self.layer.neuron.fired(), learning);
         let loss = self.head.judge(target);
         let (err, b, l) = self.head.signal(self.layer.reads_signal);
         self.layer.learn(err, b, l, at_once);

@@ -25,7 +25,11 @@ pub(crate) fn learn<N: Wiring>(
         let taught = mask.is_none_or(|mask| mask[t]);
         network.look_ahead(inputs, t);
         let loss = network.learn(inputs.step(t), taught.then_some(target), at_once);
-        tally.take_in(network, loss);
+        let of_nothing = match loss {
+            Some(_) => network.loss().of_nothing(target),
+            None => 0.0,
+        };
+        tally.take_in(network, loss, of_nothing);
         if let Some(outputs) = &mut outputs {
             copy_row(outputs, t, network.output());
         }

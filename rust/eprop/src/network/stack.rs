@@ -192,7 +192,8 @@ impl<F: Float> Wiring for Stack<F> {
         target: Option<ArrayView1<'_, F>>,
         at_once: Option<F>,
     ) -> Option<f64> {
-        self.forward(x, true);
+        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
+        self.forward(x, target.is_some() && at_once != Some(F::ZERO));
         let loss = target.map(|target| {
             self.target
                 .iter_mut()

@@ -39,15 +39,18 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 pub(crate) struct StreamTally {
     loss_sum: f64,
+    of_nothing: f64,
     n_targets: u64,
     n_steps: u64,
     spike_counts: Vec<u64>,
 }
 
 impl StreamTally {
-    pub(crate) fn take_in<N: Wiring>(&mut self, network: &N, loss: Option<f64>) {
+    /// One step: its loss, if it had a target, and what the loss of outputs of 0 would have been.
+    pub(crate) fn take_in<N: Wiring>(&mut self, network: &N, loss: Option<f64>, of_nothing: f64) {
         if let Some(loss) = loss {
             self.loss_sum += loss;
+            self.of_nothing += of_nothing;
             self.n_targets += 1;
         }
         self.n_steps += 1;
@@ -61,11 +64,73 @@ impl StreamTally {
     }
 }
 
+impl StreamTally {
+    pub(crate) fn n_steps(&self) -> u64 {
+        self.n_steps
+    }
+
+    pub(crate) fn loss(&self) -> f64 {
+        self.loss_sum / self.n_targets as f64
+    }
+
+    pub(crate) fn loss_of_nothing(&self) -> f64 {
+        self.of_nothing / self.n_targets as f64
+    }
+
+    /// Adds another stream's sums, as if its steps followed.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.n_steps += other.n_steps;
+        let pairs = self.spike_counts.iter_mut().zip(&other.spike_counts);
+        pairs.for_each(|(sum, &count)| *sum += count);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.loss_sum = 0.0;
+        self.of_nothing = 0.0;
+        self.n_targets = 0;
+        self.n_steps = 0;
+        self.spike_counts.fill(0);
+    }
+
+    pub(crate) fn heap(&self) -> usize {
+        self.spike_counts.capacity() * size_of::<u64>()
+    }
+}
+
+impl Activity {
+    /// Of streams, every neuron of every stream one of its own.
+    pub(crate) fn of<'a>(streams: impl Iterator<Item = &'a StreamTally>) -> Self {
+        let (mut neurons, mut busy, mut silent) = (0, 0, true);
+        for stream in streams.filter(|stream| stream.n_steps > 0) {
+            neurons += stream.spike_counts.len();
+            let often = |&&count: &&u64| 2 * count > stream.n_steps;
+            busy += stream.spike_counts.iter().filter(often).count();
+            silent &= stream.spike_counts.iter().all(|&count| count == 0);
+        }
+        match (silent, 2 * busy > neurons) {
+            (true, _) => Self::Silent,
+            (_, true) => Self::Saturated,
+            _ => Self::Normal,
+        }
+    }
+}
+
 impl Tally {
+    pub(crate) fn into_first(mut self) -> StreamTally {
+        self.streams.swap_remove(0)
+    }
+
+    /// The mean loss that outputs of 0 would have had.
+    pub(crate) fn loss_of_nothing(&self) -> f64 {
+        let sum: f64 = self.streams.iter().map(|stream| stream.of_nothing).sum();
+        sum / self.n_targets() as f64
+    }
+
     pub(crate) fn new<N: Wiring>(network: &N, n_streams: usize) -> Self {
         let (dt, tau_mem) = network.times();
         let stream = StreamTally {
             loss_sum: 0.0,
+            of_nothing: 0.0,
             n_targets: 0,
             n_steps: 0,
             spike_counts: vec![0; n_neurons(network)],
@@ -100,18 +165,7 @@ impl Tally {
         if longest.unwrap_or(0) as f64 * self.dt < 5.0 * self.tau_mem {
             return Activity::Normal;
         }
-        let (mut neurons, mut busy, mut silent) = (0, 0, true);
-        for stream in self.streams.iter().filter(|stream| stream.n_steps > 0) {
-            neurons += stream.spike_counts.len();
-            let often = |&&count: &&u64| 2 * count > stream.n_steps;
-            busy += stream.spike_counts.iter().filter(often).count();
-            silent &= stream.spike_counts.iter().all(|&count| count == 0);
-        }
-        match (silent, 2 * busy > neurons) {
-            (true, _) => Activity::Silent,
-            (_, true) => Activity::Saturated,
-            _ => Activity::Normal,
-        }
+        Activity::of(self.streams.iter())
     }
 
     /// Sums of another network would count spikes of neurons that are not there.

@@ -1,6 +1,6 @@
 //! The two number types of the crate behind one sealed trait.
 
-use core::fmt::{Debug, Display};
+use core::fmt::{Debug, Display, LowerExp};
 use core::iter::Sum;
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -26,6 +26,7 @@ pub trait Float:
     + Default
     + Debug
     + Display
+    + LowerExp
     + PartialEq
     + PartialOrd
     + Add<Output = Self>
@@ -47,6 +48,11 @@ pub trait Float:
     const ONE: Self;
     /// Below this magnitude a decaying trace is set to 0, long before subnormal numbers make every step slow.
     const SILENCE: Self;
+    /// The largest finite number.
+    const LARGEST: Self;
+    /// The largest magnitude of an input. Traces grow with inputs, and forms in factors multiply the two: beyond this their products might
+    /// leave the finite range.
+    const LARGEST_INPUT: Self;
     /// The name NumPy gives the type.
     const NAME: &'static str;
     /// Nearest value to a double.
@@ -77,11 +83,13 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($type:ty, $name:literal, $silence:literal, $exp:path, $sqrt:path) => {
+    ($type:ty, $name:literal, $silence:literal, $largest:literal, $exp:path, $sqrt:path) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const SILENCE: Self = $silence;
+            const LARGEST: Self = <$type>::MAX;
+            const LARGEST_INPUT: Self = $largest;
             const NAME: &'static str = $name;
             #[inline]
             fn cast(x: f64) -> Self {
@@ -123,5 +131,5 @@ macro_rules! float {
     };
 }
 
-float!(f32, "float32", 1e-30, libm::expf, libm::sqrtf);
-float!(f64, "float64", 1e-280, libm::exp, libm::sqrt);
+float!(f32, "float32", 1e-30, 1e15, libm::expf, libm::sqrtf);
+float!(f64, "float64", 1e-280, 1e140, libm::exp, libm::sqrt);

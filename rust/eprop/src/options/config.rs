@@ -51,6 +51,9 @@ impl Gain {
     }
 }
 
+/// The mean rate of input spikes per step that the initial weights are scaled for.
+const EXPECTED_RATE: f64 = 0.02;
+
 /// `exp(-dt/tau)`; a time constant of 0 is no filter.
 pub(crate) fn decay(dt: f64, tau: f64) -> f64 {
     if tau == 0.0 {
@@ -361,7 +364,37 @@ impl LayerConfig {
         self.fits::<F>()
     }
 
+    /// The scale at which independent weights, under spikes of the expected rate, hold the membrane's standard deviation at one threshold.
+    pub(crate) fn membrane_unit(&self) -> f64 {
+        let alpha = decay(self.dt, self.tau_mem);
+        let zeta = self.input_gain.of(self.dt, self.tau_mem);
+        self.threshold * libm::sqrt((1.0 - alpha * alpha) / EXPECTED_RATE) / zeta
+    }
+
+    /// Whether the initial weights that follow are within the range of the trainer's numbers.
+    fn weights_fit<F: Float>(&self) -> Result<(), Error> {
+        // No number drawn is ten standard deviations out.
+        let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
+        let unit = self.membrane_unit();
+        if fits(unit) {
+            return Ok(());
+        }
+        let expected = alloc::format!(
+            "a value whose initial weights are within the range of {}",
+            F::NAME
+        );
+        if fits(unit / self.threshold) {
+            return Err(Error::value("threshold", expected, self.threshold));
+        }
+        Err(Error::value(
+            "dt",
+            expected,
+            alloc::format!("{:e}", self.dt),
+        ))
+    }
+
     fn fits<F: Float>(&self) -> Result<(), Error> {
+        self.weights_fit::<F>()?;
         within::<F>("threshold", self.threshold)?;
         above_zero::<F>("threshold", self.threshold)?;
         within::<F>("lr", self.lr)?;

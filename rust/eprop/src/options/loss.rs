@@ -1,5 +1,7 @@
 //! The loss of one step and its derivative by the output.
 
+use ndarray::ArrayView1;
+
 use super::choice::choice;
 use crate::Float;
 
@@ -26,6 +28,22 @@ impl Loss {
         match self {
             Self::Mse => squared(y, target, err),
             Self::CrossEntropy => cross_entropy(y, target, err),
+        }
+    }
+}
+
+impl Loss {
+    /// The loss of a step whose outputs are 0: what learning nothing would cost.
+    pub(crate) fn of_nothing<F: Float>(self, target: ArrayView1<'_, F>) -> f64 {
+        match self {
+            Self::Mse => {
+                let square = |sum: f64, y: &F| sum + 0.5 * (y.to_f64() * y.to_f64());
+                match target.as_slice() {
+                    Some(target) => target.iter().fold(0.0, square),
+                    None => target.iter().fold(0.0, square),
+                }
+            }
+            Self::CrossEntropy => libm::log(target.len() as f64),
         }
     }
 }

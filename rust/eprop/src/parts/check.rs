@@ -116,7 +116,47 @@ pub(crate) fn inputs<F: Float>(inputs: ArrayView2<'_, F>, n_inputs: usize) -> Re
             inputs.shape(),
         ));
     }
-    finite("inputs".into(), &inputs)
+    moderate("inputs", &inputs)
+}
+
+/// The inputs of one step.
+pub(crate) fn input<F: Float>(x: ArrayView1<'_, F>, n_inputs: usize) -> Result<(), Error> {
+    if x.len() != n_inputs {
+        return Err(Error::shape("x", &[Dim::Is(n_inputs)], x.shape()));
+    }
+    moderate("x", &x)
+}
+
+/// Finite inputs from which no trace can overflow.
+fn moderate<F: Float, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+) -> Result<(), Error> {
+    // One pass without a branch, which no NaN passes either; only an array that is at fault is searched.
+    let within = match x.as_slice_memory_order() {
+        Some(values) => crate::kernels::all_finite_times(F::LARGEST / F::LARGEST_INPUT, values),
+        None => false,
+    };
+    if within {
+        return Ok(());
+    }
+    finite(argument.into(), x)?;
+    let beyond = |&(_, value): &(usize, &F)| value.abs() > F::LARGEST_INPUT;
+    match x.iter().enumerate().find(beyond) {
+        None => Ok(()),
+        Some((at, value)) => {
+            let got = alloc::format!("{value:e} at index {}", position(at, x.shape()));
+            Err(Error::value(argument, moderate_values::<F>(), got))
+        }
+    }
+}
+
+fn moderate_values<F: Float>() -> String {
+    alloc::format!(
+        "magnitudes of at most {:e} in {}",
+        F::LARGEST_INPUT,
+        F::NAME
+    )
 }
 
 /// The events of one step: units below `n_inputs`, strictly ascending, with finite values.
@@ -149,8 +189,11 @@ pub(crate) fn events<F: Float>(
             &[values.len()],
         ));
     }
-    match values.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(Error::value(argument, "finite values", value)),
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(Error::value(argument, "finite values", value));
+    }
+    match values.iter().find(|value| value.abs() > F::LARGEST_INPUT) {
+        Some(value) => Err(Error::value(argument, moderate_values::<F>(), value)),
         None => Ok(()),
     }
 }

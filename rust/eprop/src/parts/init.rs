@@ -5,10 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::Float;
 use crate::options::LayerConfig;
-use crate::options::config::decay;
 
-/// The mean rate of input spikes per step that the initial weights are scaled for.
-const EXPECTED_RATE: f64 = 0.02;
 /// Standard deviation of the membrane under such an input, in thresholds. Measured: see `rust/eprop/README.md`.
 const INPUT_SCALE: f64 = 1.3;
 /// The recurrent weights start weaker than the input's, so that a network neither dies out nor feeds itself.
@@ -59,7 +56,7 @@ pub(crate) fn layer_weights<F: Float>(
     n: usize,
     config: &LayerConfig,
 ) {
-    let unit = membrane_unit(config);
+    let unit = config.membrane_unit();
     let of_input = INPUT_SCALE * unit / libm::sqrt(n_inputs as f64);
     let of_neuron = RECURRENT_SCALE * unit / libm::sqrt(n as f64);
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
@@ -69,11 +66,4 @@ pub(crate) fn layer_weights<F: Float>(
             row[own] = F::ZERO;
         }
     }
-}
-
-/// The scale at which independent weights, under spikes of the expected rate, hold the membrane's standard deviation at one threshold.
-fn membrane_unit(config: &LayerConfig) -> f64 {
-    let alpha = decay(config.dt, config.tau_mem);
-    let zeta = config.input_gain.of(config.dt, config.tau_mem);
-    config.threshold * libm::sqrt((1.0 - alpha * alpha) / EXPECTED_RATE) / zeta
 }

@@ -160,7 +160,7 @@ impl<'a, F: Float> Inputs<'a, F> {
 impl<F: Float> Input<'_, F> {
     pub(crate) fn check(&self, n_inputs: usize) -> Result<(), Error> {
         match *self {
-            Self::Dense(x) => check::vector("x", x, n_inputs),
+            Self::Dense(x) => check::input(x, n_inputs),
             Self::Events { units, values } => check::events("x", units, values, n_inputs),
         }
     }

@@ -57,6 +57,10 @@ impl<F: Float> Regulariser<F> {
         Ok(this)
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.mode != Mode::Off
+    }
+
     /// Takes in this step's spikes, padded; returns the stream's coefficients on raw `e`, padded.
     pub(crate) fn step(&mut self, z: &[F]) -> Option<&[F]> {
         match self.mode {
