@@ -272,7 +272,43 @@ def test_the_warning_looks_at_all_streams(data):
         (lambda t, x, y: t.gradients(x, np.where(y > 9, y, np.nan)), r"targets: .* at step 0 in stream 0"),
         (lambda t, x, y: t.step(x[0, 0]), r"x: expected shape \(5, 7\), got \(7,\)"),
         (lambda t, x, y: t.step(x[:, 0], y[0, 0]), r"target: expected shape \(5, 2\), got \(2,\)"),
-        (lambda t, x, y: t.calibrate(x[..., 1:]), r"inputs: expected shape \(5, T, 7\), got \(5, 60, 6\)"),
+        (
+            lambda t, x, y: t.calibrate(x[..., 1:]),
+            r"inputs: expected shape \(T, 7\) or \(S, T, 7\), got \(5, 60, 6\)",
+        ),
+        (lambda t, x, y: t.calibrate(3), r"inputs: expected shape \(T, 7\) or \(S, T, 7\), got \(\)"),
+        (lambda t, x, y: t.calibrate(x[:0]), r"inputs: expected shape .*, got \(0, 60, 7\)"),
+        (lambda t, x, y: t.train_sequence(3, y), r"inputs: expected shape \(5, T, 7\), got \(\)"),
+        (
+            lambda t, x, y: t.train_sequence(list(x[:4]), y),
+            "inputs: expected 5 streams, got 4",
+        ),
+        (
+            lambda t, x, y: t.train_sequence([*x[:4], x[4, :, 1:]], y),
+            r"inputs\[4\]: expected shape \(T, 7\), got \(60, 6\)",
+        ),
+        (
+            lambda t, x, y: t.train_sequence([*x[:4], x[4, 1:]], y),
+            "inputs: expected streams of one length, got 60 and 59 steps",
+        ),
+        (
+            lambda t, x, y: t.train_sequence(x, [*y[:4], y[4, 1:]]),
+            r"targets\[4\]: expected shape \(60, 2\), got \(59, 2\)",
+        ),
+        (lambda t, x, y: t.train_sequence(x, list(y[:4])), "targets: expected 5 streams, got 4"),
+        (
+            lambda t, x, y: t.train_sequence(np.nonzero(x[0]), y),
+            "inputs: expected a list with the inputs of each",
+        ),
+        (
+            lambda t, x, y: t.predict_sequence([(np.array([3]), np.array([b + 3]), T) for b in range(5)]),
+            r"inputs\[4\]: expected units of 0 to 6, got 7 at step 3",
+        ),
+        (
+            lambda t, x, y: t.step(np.zeros((5, 3), int)),
+            r"x: expected shape \(5, 7\), got \(5, 3\).*\(units,\)",
+        ),
+        (lambda t, x, y: t.step([(np.array([1]),)] * 4), "x: expected 5 streams, got 4"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_changes(data, call, message):
@@ -283,6 +319,21 @@ def test_what_is_wrong_is_named_and_nothing_changes(data, call, message):
     with pytest.raises(ValueError, match=message):
         call(trainer, x, y)
     assert trainer.state_equal(before)
+
+
+def test_rows_of_streams_in_a_list_are_those_of_an_array(data):
+    x, y, mask = data
+    one, other = make(), make()
+    events = (*np.nonzero(x[1]), T)
+    mixed = [x[0].astype(np.float32), events, x[2].astype(bool), np.asfortranarray(x[3]), x[4]]
+    assert one.train_sequence(x, y, mask=mask) == other.train_sequence(mixed, list(y), mask=mask)
+    assert one.calibrate(x[1]) == other.calibrate(events) and one.state_equal(other)
+
+
+def test_a_ragged_mask_is_no_array_of_bool(data):
+    x, y, _ = data
+    with pytest.raises(TypeError, match="mask: expected an array of bool, got"):
+        make().train_sequence(x, y, mask=[[True] * T, [True]])
 
 
 def test_a_flaw_is_found_in_its_stream(data):

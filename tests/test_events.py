@@ -33,14 +33,14 @@ def from_pairs(times, units, n_steps):
 def test_pairs_in_any_order_and_of_any_integer(dtype, n_steps):
     pair = TIMES.astype(dtype), UNITS.astype(dtype)
     expected = from_pairs(TIMES, UNITS, n_steps)
-    np.testing.assert_array_equal(dense(as_inputs(pair, "float32", N, n_steps)), expected)
-    np.testing.assert_array_equal(dense(as_inputs((*pair, n_steps), "float32", N)), expected)
+    np.testing.assert_array_equal(dense(as_inputs(pair, N, n_steps)), expected)
+    np.testing.assert_array_equal(dense(as_inputs((*pair, n_steps), N)), expected)
     strided = tuple(np.repeat(a, 2)[::2] for a in pair)
-    np.testing.assert_array_equal(dense(as_inputs(strided, "float32", N, n_steps)), expected)
+    np.testing.assert_array_equal(dense(as_inputs(strided, N, n_steps)), expected)
 
 
 def test_the_spikes_of_a_step_keep_their_order():
-    events = as_inputs((TIMES, UNITS), "float32", N, 5)
+    events = as_inputs((TIMES, UNITS), N, 5)
     assert events.units.tolist() == [1, 3, 5, 0, 5]
     assert events.indptr.tolist() == [0, 1, 1, 2, 2, 5]
     assert events.indptr.dtype == events.units.dtype == np.int64
@@ -48,14 +48,14 @@ def test_the_spikes_of_a_step_keep_their_order():
 
 def test_spikes_in_order_are_not_copied():
     units = np.arange(5)
-    assert as_inputs((np.arange(5), units), "float32", N, 5).units is units
+    assert as_inputs((np.arange(5), units), N, 5).units is units
 
 
 @pytest.mark.parametrize("nothing", [np.array([]), np.array([], int)])
 def test_no_spikes_are_events_too(nothing):
-    np.testing.assert_array_equal(dense(as_inputs((nothing, nothing), "float32", N, 3)), np.zeros((3, N)))
-    assert as_step((nothing,), N)[0].shape == (0,)
-    assert as_step(([],), N)[0].dtype == np.int64
+    np.testing.assert_array_equal(dense(as_inputs((nothing, nothing), N, 3)), np.zeros((3, N)))
+    assert as_step((nothing,))[0].shape == (0,)
+    assert as_step(([],))[0].dtype == np.int64
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_no_spikes_are_events_too(nothing):
 )
 def test_bad_events_are_refused(value, n_steps, error, message):
     with pytest.raises(error, match=f"inputs: .*{message}"):
-        as_inputs(value, "float32", N, n_steps)
+        as_inputs(value, N, n_steps)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_bad_events_are_refused(value, n_steps, error, message):
     ],
 )
 def test_rows_are_a_dense_array_as_before(rows):
-    got = as_inputs(rows, "float64", len(rows[0]), n_steps=9)
+    got = as_inputs(rows, len(rows[0]), n_steps=9)
     np.testing.assert_array_equal(got, np.asarray(rows, dtype=float))
 
 
@@ -104,9 +104,9 @@ def test_sparse_matrices_of_every_format(kind, family, dtype):
     expected = np.random.default_rng(0).integers(0, 2, (9, N)).astype(dtype)
     if dtype not in (bool, np.int8):
         expected *= np.linspace(-1, 1, N, dtype=dtype)
-    events = as_inputs(getattr(sparse, f"{kind}_{family}")(expected), "float32", N)
+    events = as_inputs(getattr(sparse, f"{kind}_{family}")(expected), N)
     np.testing.assert_array_equal(dense(events), expected)
-    assert events.values.dtype == (dtype if dtype is np.float32 else np.float64)
+    assert events.values.dtype == dtype  # the engine converts
 
 
 def test_sparse_duplicates_stay_in_their_order_and_the_matrix_as_it_was():
@@ -114,8 +114,8 @@ def test_sparse_duplicates_stay_in_their_order_and_the_matrix_as_it_was():
     data, rows, units = np.array([0.1, 0.2, 0.3, 0.4]), np.array([1, 0, 1, 1]), np.array([2, 1, 2, 2])
     coo = sparse.coo_array((data, (rows, units)), shape=(2, N))
     csr = sparse.csr_array((data, units, [0, 1, 4]), shape=(2, N))
-    assert as_inputs(coo, "float64", N).values.tolist() == [0.2, 0.1, 0.3, 0.4]
-    assert np.shares_memory(as_inputs(csr, "float64", N).values, csr.data)
+    assert as_inputs(coo, N).values.tolist() == [0.2, 0.1, 0.3, 0.4]
+    assert np.shares_memory(as_inputs(csr, N).values, csr.data)
     assert coo.nnz == csr.nnz == 4
 
 
@@ -128,23 +128,21 @@ def test_bad_sparse_matrices_are_refused():
         (sparse.coo_array(np.ones((2, N), complex)), TypeError, "real numbers, got dtype complex128"),
     ]:
         with pytest.raises(error, match=f"inputs: .*{message}"):
-            as_inputs(matrix, "float32", N)
+            as_inputs(matrix, N)
 
 
 @pytest.mark.parametrize(
     ("x", "units"),
     [
-        (np.array([1, 1, 3]), [1, 1, 3]),
-        (np.array([1, 1, 3], np.uint8), [1, 1, 3]),
-        (np.arange(9), list(range(9))),
-        (np.array([], int), []),
+        ((np.array([1, 1, 3], np.uint8),), [1, 1, 3]),
+        ((np.array([], int),), []),
         ((np.arange(N),), list(range(N))),
         (([2, 2],), [2, 2]),
         ((range(3),), [0, 1, 2]),
     ],
 )
 def test_indices_of_one_step(x, units):
-    (got,) = as_step(x, N)
+    (got,) = as_step(x)
     assert got.dtype == np.int64 and got.tolist() == units
 
 
@@ -152,6 +150,9 @@ def test_indices_of_one_step(x, units):
     "x",
     [
         np.arange(N),
+        np.array([1, 1, 3]),
+        np.array([1, 1, 3], np.uint8),
+        np.array([], int),
         [0, 1],
         [0] * N,
         np.zeros(3),
@@ -162,17 +163,17 @@ def test_indices_of_one_step(x, units):
         "a",
     ],
 )
-def test_vectors_of_one_step_as_before(x):
+def test_an_array_alone_is_always_values(x):
     if isinstance(x, str):
         with pytest.raises(TypeError, match="x: expected an array of real numbers"):
-            as_step(x, N)
+            as_step(x)
     else:
-        np.testing.assert_array_equal(as_step(x, N), np.asarray(x, float))
+        np.testing.assert_array_equal(as_step(x), np.asarray(x, float))
 
 
 def test_a_tuple_of_one_number_is_a_vector_of_one_number():
-    np.testing.assert_array_equal(as_step((1,), 1), [1.0])
-    np.testing.assert_array_equal(as_step((np.float64(1),), 1), [1.0])
+    np.testing.assert_array_equal(as_step((1,)), [1.0])
+    np.testing.assert_array_equal(as_step((np.float64(1),)), [1.0])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_tuple_of_one_number_is_a_vector_of_one_number():
 )
 def test_bad_indices_are_refused(x, error, message):
     with pytest.raises(error, match=f"x: .*{message}"):
-        as_step(x, N)
+        as_step(x)
 
 
 def random_events(seed, n_steps=40, n_inputs=N):
@@ -214,9 +215,7 @@ def test_steps_of_events_have_the_bits_of_the_vector(kind, dtype):
     times, units, rows, _ = random_events(1)
     one, other = build(kind, dtype=dtype), build(kind, dtype=dtype)
     for t, x in enumerate(rows):
-        spikes = units[times == t]
-        events = (spikes,) if t % 2 or len(spikes) == N else spikes
-        got, expected = other.step(events), one.step(x)
+        got, expected = other.step((units[times == t],)), one.step(x)
         if kind == "layer":
             got, expected = {"spikes": got}, {"spikes": expected}
         assert_same_bits(got, expected)
@@ -355,3 +354,140 @@ def test_damaged_sparse_matrices_are_refused():
         matrix = sparse.csr_array((np.ones(2), np.array([0, 1]), np.array([0, 1, 2, 2, 2, 2])), shape=(5, N))
         matrix.indptr = np.array(indptr)
         rejects("eprop", lambda m, x=matrix: m.predict_sequence(x), ValueError, "inputs: expected")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("x", [np.array([0]), np.array([1, 2, 5]), np.array([], int), np.ones(N - 1)])
+def test_a_vector_of_the_wrong_length_is_no_events(kind, x):
+    message = f"x: expected shape ({N},), got ({len(x)},)"
+    rejects(kind, lambda m: m.step(x), ValueError, message, "(units,)")
+    if kind != "layer":
+        rejects(kind, lambda m: list(m.train_stream([(x, None)])), ValueError, message, "(units,)")
+
+
+def test_one_input_takes_its_value_from_an_array_of_one_number():
+    one, other = eprop.EpropTrainer(1, 4, 1), eprop.EpropTrainer(1, 4, 1)
+    assert_same_bits(one.step(np.array([0])), other.step([0.0]))
+    assert one.state_equal(other)
+
+
+def odd(dtype, *shape):
+    """An empty array at an odd address, as joblib makes them."""
+    return np.ndarray(shape, dtype, buffer=bytearray(10), offset=1)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, float])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_spikes_at_any_address(kind, dtype):
+    empty = odd(dtype, 0)
+    one, other = build(kind), build(kind)
+    one.step(np.zeros(N))
+    other.step((empty,))
+    if kind != "layer":
+        one.predict_sequence(np.zeros((4, N)))
+        other.predict_sequence((empty, empty, 4))
+        one.train_sequence(np.zeros((4, N)), np.full((4, 3), 1 / 3))
+        other.train_sequence((empty, empty), np.full((4, 3), 1 / 3))
+    assert one.state_equal(other)
+
+
+def test_no_spikes_of_a_sparse_matrix_at_any_address():
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_array((4, N))
+    matrix.indices, matrix.data = odd(np.int32, 0), odd(float, 0)
+    assert_same_bits(
+        {"y": build("eprop").predict_sequence(matrix)},
+        {"y": build("eprop").predict_sequence(np.zeros((4, N)))},
+    )
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_other_empty_arrays_at_an_odd_address_are_of_the_wrong_shape(kind):
+    x, y = np.zeros((4, N)), np.zeros((4, 3))
+    for call, message in [
+        (lambda m: m.step(odd(float, 0)), "x: expected shape"),
+        (lambda m: m.step(x[0], odd(np.float32, 0)), "target: expected shape"),
+        (lambda m: m.predict_sequence(odd(float, 0, N)), "inputs: expected at least one step"),
+        (lambda m: m.train_sequence(x, odd(np.float32, 0, 3)), "targets: expected shape (4, 3), got (0, 3)"),
+        (lambda m: m.train_sequence(x, y, mask=odd(bool, 0)), "mask: expected shape (4,), got (0,)"),
+    ]:
+        rejects(kind, call, ValueError, message)
+    if kind == "eprop":
+        rejects(kind, lambda m: setattr(m, "W_in", odd(np.float32, 0, N)), ValueError, "W_in: expected shape")
+
+
+class FromElsewhere:
+    """A sparse matrix as the package `sparse` has it: it converts to SciPy's, and has no coordinates of its kind."""
+
+    format = "coo"
+
+    def __init__(self, matrix, error=None):
+        self.matrix, self.shape, self.error = matrix, matrix.shape, error
+
+    def to_scipy_sparse(self):
+        if self.error is not None:
+            raise self.error
+        return self.matrix
+
+    tocsr = to_scipy_sparse
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("cannot convert a sparse array to dense")
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_sparse_matrices_that_convert_to_those_of_scipy(kind):
+    sparse = pytest.importorskip("scipy.sparse")
+    times, units, rows, y = random_events(8)
+    matrix = FromElsewhere(sparse.coo_array((np.ones(len(times)), (times, units)), shape=rows.shape))
+    both(kind, lambda m: m.train_sequence(rows, y), lambda m: m.train_sequence(matrix, y))
+    broken = FromElsewhere(matrix.matrix, ModuleNotFoundError("no scipy"))
+    rejects(kind, lambda m: m.predict_sequence(broken), TypeError, "inputs: ", "no scipy", "events")
+    rejects(kind, lambda m: m.train_sequence(rows, matrix), TypeError, "targets: ", "cannot convert")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sparse_row_is_told_what_a_step_takes(kind):
+    sparse = pytest.importorskip("scipy.sparse")
+    for row in (sparse.csr_array(np.eye(N)[:1]), sparse.coo_matrix(np.eye(N)[:1])):
+        rejects(kind, lambda m, x=row: m.step(x), TypeError, "x: ", "events (units,)", "toarray()")
+
+
+def test_sparse_targets_and_weights_are_told_to_be_dense():
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_array(np.eye(4, 3))
+    zeros = np.zeros((4, N))
+    rejects(
+        "eprop", lambda m: m.train_sequence(zeros, matrix), TypeError, "targets: ", "sparse", ".toarray()"
+    )
+    rejects("eprop", lambda m: setattr(m, "W_in", matrix), TypeError, "W_in: ", "sparse", ".toarray()")
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+@pytest.mark.parametrize(
+    ("events", "error"),
+    [
+        ((TIMES.tolist(), UNITS.tolist()), ValueError),
+        ((TIMES.tolist(), UNITS.tolist(), 5), TypeError),
+        (np.stack([TIMES, UNITS]), ValueError),
+        (np.stack([TIMES, UNITS], axis=1), ValueError),
+        ((TIMES.astype(float), UNITS), ValueError),
+        ((TIMES.astype(float), UNITS, 5), TypeError),
+        ((TIMES, UNITS[:-1].tolist()), TypeError),
+    ],
+)
+def test_what_may_have_been_meant_for_events_is_told_how_they_look(kind, events, error):
+    y = np.full((5, 3), 1 / 3)
+    rejects(kind, lambda m: m.train_sequence(events, y), error, "inputs: ", "(times, units)")
+    rejects(kind, lambda m: m.predict_sequence(events), error, "inputs: ", "(times, units, n_steps)")
+
+
+@pytest.mark.parametrize("n_steps", [10**18, 2**63 - 1, 2**64 - 1])
+def test_more_steps_than_memory_holds(n_steps):
+    nothing = np.array([], int)
+    rejects(
+        "eprop",
+        lambda m: m.predict_sequence((nothing, nothing, n_steps)),
+        MemoryError,
+        f"inputs: expected as many steps as fit into memory, got events with n_steps = {n_steps}",
+    )

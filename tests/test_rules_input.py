@@ -1,6 +1,8 @@
 """What may be handed over, and what happens when it may not: nothing has changed."""
 
+import ml_dtypes
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import assert_same_bits, snapshot
 from rules import KINDS, N_INPUTS, N_OUTPUTS, N, build, rejects
@@ -108,6 +110,7 @@ def test_no_steps_is_no_sequence(kind, call):
         (np.ones(T, dtype=int), TypeError, ("mask: expected", "bool", "got")),
         ([1] * T, TypeError, ("mask: expected", "bool", "got")),
         ("mask", TypeError, ("mask: expected", "bool", "got")),
+        ([[True], [True, False]], TypeError, ("mask: expected an array of bool", "got")),
         (np.ones(T + 1, bool), ValueError, (f"mask: expected shape ({T},), got ({T + 1},)",)),
         (np.ones((T, 1), bool), ValueError, (f"mask: expected shape ({T},), got ({T}, 1)",)),
     ],
@@ -210,8 +213,21 @@ def test_W_rec_of_what_it_reads_is_fine():
         lambda x: x.astype(np.float32),
         lambda x: x.astype(np.longdouble),
         lambda x: x.astype(">f8"),
+        lambda x: x.astype(ml_dtypes.bfloat16),
+        lambda x: x.astype(ml_dtypes.float8_e4m3fn),
         lambda x: x.astype(int),
+        lambda x: x.astype(np.int8),
+        lambda x: x.astype(np.int16),
+        lambda x: x.astype(np.int32),
+        lambda x: x.astype(">i4"),
         lambda x: x.astype(np.uint8),
+        lambda x: x.astype(np.uint16),
+        lambda x: x.astype(np.uint32),
+        lambda x: x.astype(np.uint64),
+        lambda x: np.ma.array(x),
+        lambda x: np.ma.array(x, mask=False),
+        lambda x: pd.Series(x),
+        lambda x: pd.Series(x, dtype="Float64"),
         lambda x: x.astype(bool),
         lambda x: x.tolist(),
         lambda x: tuple(x.tolist()),
@@ -235,6 +251,155 @@ def test_sequences_in_any_layout(kind):
     a.train_sequence(x, y)
     b.train_sequence(np.asfortranarray(x), y[::-1].tolist()[::-1])
     assert_same_bits(snapshot(a), snapshot(b))
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        bool,
+        *"bhilBHILefdg",
+        ">f4",
+        ">f8",
+        ">i2",
+        ">u8",
+        ml_dtypes.bfloat16,
+        ml_dtypes.float8_e4m3fn,
+    ],
+)
+def test_every_dtype_and_layout_has_the_bits_of_numpys_conversion(kind, dtype, given):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-3, 4, (T, N_INPUTS)) * rng.random((T, N_INPUTS)) * 8
+    x = x.astype(given) if np.dtype(given).kind != "u" else np.abs(x).astype(given)
+    y = rng.random((T, N_OUTPUTS))
+    one = build(kind, dtype=dtype)
+    one.train_sequence(x.astype(dtype), y)
+    for laid_out in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2], x[::-1].copy()[::-1]):
+        other = build(kind, dtype=dtype)
+        other.train_sequence(laid_out, y)
+        assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_numbers_are_rounded_once(kind):
+    """On the way through float64 the first of these would end half a unit of float32 away."""
+    numbers = np.array([2**60 + 2**36 + 1, -(2**60) - 2**36 - 1, 2**62, 3, 0, 1])
+    one, other, third = (build(kind, lr=0.0, threshold=1e30) for _ in range(3))
+    one.step(numbers)
+    other.step(numbers.astype(np.float32))
+    assert one.state_equal(other)
+    if kind != "layer":
+        third.predict_sequence(numbers[None], reset=False)
+        assert_same_bits({"v": third.v}, {"v": one.v})
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_float16_is_itself(kind, dtype):
+    """All finite ones: subnormal numbers, zeros of both signs, the largest."""
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    x = np.resize(every[np.isfinite(every)], (2**16 // N_INPUTS, N_INPUTS))
+    one, other = (build(kind, dtype=dtype, threshold=1e30) for _ in range(2))
+    one.predict_sequence(x)
+    other.predict_sequence(x.astype(dtype))
+    assert one.state_equal(other)
+    for bad in (np.inf, -np.inf, np.nan):
+        with pytest.raises(ValueError, match="x: expected finite"):
+            one.step(np.full(N_INPUTS, bad, np.float16))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_arrays_are_refused(kind):
+    numbers = np.ones((T, N_INPUTS))
+    masked = np.ma.array(numbers, mask=numbers > 2)
+    masked[7, 3] = np.ma.masked
+    rejects(kind, lambda m: m.step(masked[7]), TypeError, "x: ", "masked", "mask=")
+    if kind == "layer":
+        signal = np.ma.array(np.ones(N), mask=[True] + [False] * (N - 1))
+        rejects(kind, lambda m: m.propagate(signal), TypeError, "signal: ", "masked")
+        return
+    y = np.full((T, N_OUTPUTS), 1 / 3)
+    rejects(kind, lambda m: m.train_sequence(masked, y), TypeError, "inputs: ", "1 of them", "mask=")
+    rejects(kind, lambda m: m.predict_sequence(masked), TypeError, "inputs: ", "masked")
+    rejects(kind, lambda m: m.calibrate(list(masked)), TypeError, "inputs: ", "masked")
+    y = np.ma.array(y, mask=[[t == 3] * N_OUTPUTS for t in range(T)])
+    rejects(kind, lambda m: m.train_sequence(numbers, y), TypeError, "targets: ", "mask=")
+    rejects(kind, lambda m: m.gradients(numbers, y), TypeError, "targets: ", "mask=")
+    steps = np.ma.array(np.ones(T, bool), mask=np.arange(T) == 2)
+    rejects(kind, lambda m: m.train_sequence(numbers, y.data, mask=steps), TypeError, "mask: ", "masked")
+
+
+class Broken:
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (RuntimeError, TypeError),
+        (AttributeError, TypeError),
+        (KeyError, TypeError),
+        (MemoryError, MemoryError),
+    ],
+)
+def test_what_a_conversion_raises_names_the_argument(kind, raised, error):
+    broken = Broken(raised("call detach first"))
+    x, y = np.zeros((T, N_INPUTS)), np.zeros((T, N_OUTPUTS))
+    for call, argument in [
+        (lambda m: m.step(broken), "x"),
+        (lambda m: m.step(x[0], broken), "target"),
+        (lambda m: m.train_sequence(broken, y), "inputs"),
+        (lambda m: m.train_sequence(x, broken), "targets"),
+        (lambda m: m.train_sequence(x, y, mask=broken), "mask"),
+    ]:
+        rejects(kind, call, error, f"{argument}: ", "call detach first")
+
+
+def test_frames_of_nullable_numbers():
+    x, y = np.eye(T, N_INPUTS), np.full((T, N_OUTPUTS), 0.5)
+    one, other = build("eprop"), build("eprop")
+    mask = np.arange(T) != 4
+    missing = pd.DataFrame(y, dtype="Float64")
+    missing.iloc[4] = pd.NA
+    one.train_sequence(x, y, mask=mask)
+    other.train_sequence(pd.DataFrame(x.astype(bool)).astype("boolean"), missing, mask=mask)
+    assert one.state_equal(other)
+    rejects(
+        "eprop",
+        lambda m: m.train_sequence(x, missing),
+        ValueError,
+        "targets: expected finite values, got NaN",
+    )
+    words = pd.DataFrame(np.full((T, N_INPUTS), "1.5"), dtype=object)
+    rejects(
+        "eprop", lambda m: m.predict_sequence(words), TypeError, "inputs: ", "dtype object", "numpy.asarray"
+    )
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_flaws_far_from_the_start_are_counted_from_there(kind, loss):
+    """The values are looked at in pieces; a message counts the steps of the sequence."""
+    n_steps = 60_000
+    x, y = np.zeros((n_steps, N_INPUTS), bool), np.tile([0.2, 0.3, 0.5], (n_steps, 1))
+    bad = y.copy()
+    bad[51_234, 1] = NAN
+    message = "targets: expected finite values, got NaN at index (1,) at step 51234"
+    rejects(kind, lambda m: m.train_sequence(x, bad), ValueError, message, loss=loss)
+    if loss == "cross_entropy":
+        bad[51_234] = [0.5, 0.5, 0.5]
+        message = "targets: expected rows that sum to 1 under cross_entropy, got a sum of 1.5 at step 51234"
+        rejects(kind, lambda m: m.gradients(x, bad), ValueError, message, loss=loss)
+    x = x.astype(np.float16)
+    x[56_789, 4] = INF
+    message = "inputs: expected finite values, got inf at index (56789, 4)"
+    rejects(kind, lambda m: m.predict_sequence(x), ValueError, message, loss=loss)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""What users hand over, as arrays that the engines take."""
+"""What users hand over, as arrays that the engines take: of any real dtype and layout, which they convert in pieces."""
 
 from __future__ import annotations
 
@@ -7,40 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_contiguous", "as_indices", "as_mask", "as_numbers", "as_vector"]
+__all__ = ["as_indices", "as_mask", "as_numbers"]
 
 Array = NDArray[Any]
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _INT64_MAX = np.uint64(2**63 - 1)
+_NUMBERS, _BOOLS, _INDICES = "an array of real numbers", "an array of bool", "an array of indices"
 
 
-def as_vector(argument: str, value: ArrayLike) -> Array:
-    """Anything that NumPy reads as real numbers, in either width that the engines read at any stride.
+def as_numbers(argument: str, value: ArrayLike) -> Array:
+    """Anything that NumPy reads as real numbers: an array as it is, all else as the array that NumPy makes of it.
 
-    A step takes a microsecond: an array of these is handed on as it is, and the engine narrows or widens it.
-
-    Examples
-    --------
-    >>> as_vector("x", [0, True, 0.5])
-    array([0. , 1. , 0.5])
-    >>> row = np.zeros(3)
-    >>> as_vector("x", row) is row
-    True
-    """
-    if type(value) is np.ndarray and (value.dtype is _FLOAT64 or value.dtype is _FLOAT32):
-        return value
-    array = _read_numbers(argument, value)
-    if array.dtype == _FLOAT64 or array.dtype == _FLOAT32:
-        return array
-    if array.dtype.kind == "f" and array.dtype.itemsize > _FLOAT64.itemsize:
-        with np.errstate(all="ignore"):  # it may overflow
-            return array.astype(_FLOAT64)
-    return array.astype(_FLOAT64)
-
-
-def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
-    """Anything that NumPy reads as real numbers, C-ordered and of the trainer's dtype.
+    Nothing is converted here. The engine does that piece by piece, and reads the caller's own array each time.
 
     Parameters
     ----------
@@ -48,63 +26,57 @@ def as_numbers(argument: str, value: ArrayLike, dtype: str) -> Array:
         The name for messages.
     value : array_like
         Floats of any width, ints or bools, of any shape.
-    dtype : str
-        ``"float32"`` or ``"float64"``. What overflows it becomes infinity, which the engine refuses.
 
     Returns
     -------
     numpy.ndarray
-        ``value`` itself where nothing had to change, else a copy.
+        What overflows the trainer's dtype becomes infinity, which the engine refuses.
 
     Raises
     ------
     TypeError
-        Not an array of real numbers.
+        Not an array of real numbers, or one with masked elements.
 
     Examples
     --------
-    >>> as_numbers("x", [0, True, 0.5], "float32")
-    array([0. , 1. , 0.5], dtype=float32)
-    >>> as_numbers("x", [1j], "float32")
+    >>> as_numbers("x", [0, True, 0.5])
+    array([0. , 1. , 0.5])
+    >>> row = np.zeros(3, np.float16)
+    >>> as_numbers("x", row) is row
+    True
+    >>> as_numbers("x", [1j])
     Traceback (most recent call last):
     TypeError: x: expected an array of real numbers, got dtype complex128
     """
-    return as_contiguous(_read_numbers(argument, value), dtype)
-
-
-def as_contiguous(array: Array, dtype: str) -> Array:
-    """C-ordered, aligned and of this dtype: itself where nothing had to change, else a copy.
-
-    Examples
-    --------
-    >>> as_contiguous(np.arange(4)[::2], "int64").flags.c_contiguous
-    True
-    """
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        with np.errstate(all="ignore"):
-            array = array.astype(dtype, order="C")
-    return array if array.flags.aligned else array.copy()
+    if type(value) is np.ndarray and value.dtype.kind in "fbiu":  # a step takes a microsecond
+        return value
+    array = _read(argument, value, _NUMBERS)
+    if array.dtype.kind == "O" and _is_numeric_frame(value):
+        return _from_frame(argument, value)
+    if not _is_real(array.dtype):
+        raise TypeError(f"{argument}: expected {_NUMBERS}, got dtype {array.dtype}{_way_out(array, value)}")
+    return array
 
 
 def as_mask(argument: str, value: ArrayLike) -> Array:
-    """A boolean array as bytes of 0 and 1 (T,).
+    """A boolean array.
 
     Examples
     --------
     >>> as_mask("mask", [True, False])
-    array([1, 0], dtype=uint8)
+    array([ True, False])
     >>> as_mask("mask", [1, 0])
     Traceback (most recent call last):
     TypeError: mask: expected an array of bool, got dtype int64
     """
-    array = _read(argument, value)
+    array = _read(argument, value, _BOOLS)
     if array.dtype.kind != "b":
-        raise TypeError(f"{argument}: expected an array of bool, got dtype {array.dtype}")
-    return np.asarray(array, order="C").view(np.uint8)
+        raise TypeError(f"{argument}: expected {_BOOLS}, got dtype {array.dtype}")
+    return array
 
 
 def as_indices(argument: str, value: ArrayLike) -> Array:
-    """A vector of integers as int64, whatever their range.
+    """A vector of integers that fit into int64.
 
     Examples
     --------
@@ -112,27 +84,79 @@ def as_indices(argument: str, value: ArrayLike) -> Array:
     (array([3, 1]), array([], dtype=int64))
     >>> as_indices("x", [0.5])
     Traceback (most recent call last):
-    TypeError: x: expected an array of indices, got dtype float64
+    TypeError: x: expected events of integer indices, got dtype float64
     """
-    array = _read(argument, value)
+    if type(value) is np.ndarray and value.dtype.kind == "i" and value.ndim == 1:
+        return value
+    array = _read(argument, value, _INDICES)
     if array.dtype.kind not in "iu" and array.size > 0:
-        raise TypeError(f"{argument}: expected an array of indices, got dtype {array.dtype}")
+        raise TypeError(f"{argument}: expected events of integer indices, got dtype {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"{argument}: expected indices of shape (n_spikes,), got {array.shape}")
     if array.dtype == np.uint64:
         array = np.minimum(array, _INT64_MAX)  # out of every range, too
-    return as_contiguous(array, "int64")
+    return array if array.dtype.kind == "i" else array.astype(np.int64)
 
 
-def _read_numbers(argument: str, value: ArrayLike) -> Array:
-    array = _read(argument, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument}: expected an array of real numbers, got dtype {array.dtype}")
+def _read(argument: str, value: Any, expected: str) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        _refuse_masked(argument, value)
+        return value.data
+    if isinstance(value, np.ndarray):  # itself, since a view would not notice what is done to it
+        return value
+    try:
+        array = np.asarray(value)
+    except MemoryError as error:
+        raise MemoryError(f"{argument}: {error}") from error
+    except Exception as error:  # ragged lists, or whatever the conversion of a foreign object raises
+        kind = type(value).__name__
+        raise TypeError(f"{argument}: expected {expected}, got a {kind} that is none: {error}") from error
+    if array.ndim > 1:  # of a vector NumPy itself makes NaN of what is masked
+        _refuse_masked(argument, value)
     return array
 
 
-def _read(argument: str, value: ArrayLike) -> Array:
+def _refuse_masked(argument: str, value: Any) -> None:
+    if isinstance(value, (list, tuple)):
+        if any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in set(map(type, value))):
+            for item in value:
+                _refuse_masked(argument, item)
+    elif isinstance(value, np.ma.MaskedArray):
+        n_masked = int(np.ma.getmaskarray(value).sum())
+        if n_masked > 0:
+            raise TypeError(
+                f"{argument}: expected an array without masked elements, got a masked array with {n_masked} of them, whose "
+                "numbers would be used; fill them, as with .filled(0), and name the steps that have a target with mask="
+            )
+
+
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    # bfloat16 and other floats of extension packages say that they convert, and call themselves void.
+    extension = dtype.kind == "V" and dtype.type is not np.void
+    return dtype.kind in "biuf" or (extension and np.can_cast(dtype, np.float64))
+
+
+def _is_numeric_frame(value: Any) -> bool:
+    """Whether this is a data frame or series whose columns are nullable numbers."""
+    dtypes = getattr(value, "dtypes", None)
+    if dtypes is None or not hasattr(value, "to_numpy"):
+        return False
+    columns = list(dtypes) if hasattr(dtypes, "__iter__") else [dtypes]
+    return all(getattr(dtype, "kind", "O") in "biuf" for dtype in columns)
+
+
+def _from_frame(argument: str, frame: Any) -> Array:
     try:
-        return np.asarray(value)
-    except (TypeError, ValueError) as error:  # ragged lists, say
-        raise TypeError(f"{argument}: expected an array of real numbers, got {error}") from error
+        # A missing number is refused like any NaN, and is not read where a mask says so.
+        return frame.to_numpy(dtype=np.float64, na_value=np.nan)  # type: ignore[no-any-return]
+    except Exception as error:
+        kind = type(frame).__name__
+        raise TypeError(f"{argument}: expected {_NUMBERS}, got a {kind} that is none: {error}") from error
+
+
+def _way_out(array: Array, value: Any) -> str:
+    if hasattr(value, "toarray"):
+        return f" of a sparse {type(value).__name__}; make it dense with .toarray()"
+    if array.dtype.kind == "O":
+        return "; convert it, as with numpy.asarray(x, dtype=float)"
+    return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import checked, number
+from ._fields import Rate, checked, number
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +25,7 @@ class Trainer:
     _core: Any
     _n_inputs: int
     dtype: str
-    lr: float
+    lr: Rate
 
     def _start(self, engine: Any) -> None:
         """Checks the types of all fields, and builds the engine, which checks their values."""

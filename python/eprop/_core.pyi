@@ -7,6 +7,7 @@ from typing_extensions import Self
 
 _Inputs: TypeAlias = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 _Streams: TypeAlias = NDArray[Any] | list[_Inputs]
+_Targets: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
@@ -111,13 +112,11 @@ class EpropTrainer(_Network, _Sequences):
 @final
 class BatchTrainer(_Network):
     def __new__(cls, face: _Recurrent) -> BatchTrainer: ...
-    def step(
-        self, x: NDArray[Any] | list[tuple[NDArray[Any]]], target: NDArray[Any] | None
-    ) -> dict[str, Any]: ...
+    def step(self, x: NDArray[Any] | list[_Step], target: NDArray[Any] | None) -> dict[str, Any]: ...
     def train_sequence(
         self,
         inputs: _Streams,
-        targets: NDArray[Any],
+        targets: _Targets,
         mask: NDArray[Any] | None,
         reset: bool,
         return_outputs: bool,
@@ -127,7 +126,7 @@ class BatchTrainer(_Network):
         self, inputs: _Streams, reset: bool, return_spikes: bool, n_threads: int | None
     ) -> tuple[NDArray[Any], NDArray[Any] | None]: ...
     def gradients(
-        self, inputs: _Streams, targets: NDArray[Any], mask: NDArray[Any] | None, n_threads: int | None
+        self, inputs: _Streams, targets: _Targets, mask: NDArray[Any] | None, n_threads: int | None
     ) -> dict[str, Any]: ...
     def calibrate(self, inputs: _Streams, rate: float) -> float: ...
     def update(self) -> None: ...

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import as_contiguous, as_indices, as_numbers, as_vector
+from ._arrays import as_indices, as_numbers
 from ._fields import checked
 
-__all__ = ["Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step"]
+__all__ = ["Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step", "is_sparse"]
 
 Array = NDArray[Any]
 
@@ -33,53 +33,54 @@ class Events(NamedTuple):
     """The spikes of a sequence, step after step; within a step in any order, where those of one unit add up."""
 
     indptr: Array
-    """(T + 1,) int64: step t has the spikes from ``indptr[t]`` up to ``indptr[t + 1]``."""
+    """(T + 1,) integers: step t has the spikes from ``indptr[t]`` up to ``indptr[t + 1]``."""
     units: Array
-    """(n_spikes,) int64. The engine checks them."""
+    """(n_spikes,) integers. The engine checks them."""
     values: Array | None
-    """(n_spikes,) float32 or float64; None: all are 1."""
+    """(n_spikes,) real numbers; None: all are 1."""
 
 
-def as_step(value: StepInput, n_inputs: int) -> Array | tuple[Array]:
+_HINT = "; events are a tuple of two integer arrays, (times, units) or (times, units, n_steps)"
+
+
+def as_step(value: StepInput) -> Array | tuple[Array]:
     """The input of one step: a vector, or a 1-tuple of the units that spike.
 
     Parameters
     ----------
-    value : array_like (n_inputs,), integer array of any other length, or 1-tuple of indices
-        A tuple always means indices, an integer array does unless it has the length of a vector.
-    n_inputs : int
+    value : array_like (n_inputs,), or 1-tuple of indices
+        An array is values, whatever its dtype and length; only the tuple means indices.
 
     Raises
     ------
     TypeError, ValueError
-        As in `as_vector`; indices that are no integers, or not of one dimension.
+        As in `as_numbers`; indices that are no integers, or not of one dimension.
 
     Examples
     --------
-    >>> as_step([0, 1, 0], 3)
-    array([0., 1., 0.])
-    >>> as_step(np.array([1]), 3), as_step(([1, 1, 2],), 3)
-    ((array([1]),), (array([1, 1, 2]),))
+    >>> as_step([0, 1, 0]), as_step(np.array([1]))
+    (array([0, 1, 0]), array([1]))
+    >>> as_step(([1, 1, 2],))
+    (array([1, 1, 2]),)
     """
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "iu" or value.ndim != 1 or len(value) == n_inputs:
-            return as_vector("x", value)
-        return (as_indices("x", value),)
     # A tuple of one number is a vector of one number.
     if isinstance(value, tuple) and len(value) == 1 and hasattr(value[0], "__len__"):
         return (as_indices("x", value[0]),)
-    return as_vector("x", value)  # type: ignore[arg-type]
+    if is_sparse(value):
+        raise TypeError(
+            "x: expected a vector, or the events (units,) of a step, got a sparse "
+            f"{type(value).__name__}; hand over x.toarray()[0], or (x.indices,) of a row of spikes"
+        )
+    return as_numbers("x", value)  # type: ignore[arg-type]
 
 
-def as_inputs(value: Inputs, dtype: str, n_inputs: int, n_steps: int | None = None) -> Array | Events:
+def as_inputs(value: Inputs, n_inputs: int, n_steps: int | None = None) -> Array | Events:
     """The inputs of a sequence: a dense array, or events.
 
     Parameters
     ----------
-    value : array_like (T, n_inputs), (times, units), (times, units, n_steps), or SciPy sparse (T, n_inputs)
-        Times and units are integer arrays of one length, in any order.
-    dtype : str
-        Of a dense array.
+    value : array_like (T, n_inputs), (times, units), (times, units, n_steps), or sparse (T, n_inputs)
+        Times and units are integer arrays of one length, in any order. Sparse: SciPy's, or what converts to it.
     n_inputs : int
     n_steps : int, optional
         How many steps the targets have: what ``(times, units)`` does not say.
@@ -93,18 +94,26 @@ def as_inputs(value: Inputs, dtype: str, n_inputs: int, n_steps: int | None = No
 
     Examples
     --------
-    >>> as_inputs((np.array([2, 0]), np.array([1, 5])), "float32", 6, n_steps=3)
+    >>> as_inputs((np.array([2, 0]), np.array([1, 5])), 6, n_steps=3)
     Events(indptr=array([0, 1, 1, 2]), units=array([5, 1]), values=None)
-    >>> as_inputs([[0, 1]], "float32", 2)
-    array([[0., 1.]], dtype=float32)
+    >>> as_inputs([[0, 1]], 2)
+    array([[0, 1]])
     """
-    if hasattr(value, "tocsr"):
+    if is_sparse(value):
         return _from_sparse(value, n_inputs)
     if are_events(value):
         pairs: Any = value
         n_steps = checked("inputs", "int", pairs[2]) if len(pairs) == 3 else n_steps
         return _from_pairs(pairs[0], pairs[1], n_steps)
-    return as_numbers("inputs", value, dtype)  # type: ignore[arg-type]
+    try:
+        rows = as_numbers("inputs", value)  # type: ignore[arg-type]
+    except TypeError as error:
+        if isinstance(value, tuple) and len(value) in (2, 3):
+            raise TypeError(f"{error}{_HINT}") from error
+        raise
+    if rows.ndim == 2 and rows.shape[1] != n_inputs and (isinstance(value, tuple) or 2 in rows.shape):
+        raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {rows.shape}{_HINT}")
+    return rows
 
 
 def are_events(value: Any) -> bool:
@@ -115,11 +124,22 @@ def are_events(value: Any) -> bool:
     >>> are_events((np.array([2, 0]), np.array([1, 5]))), are_events([[0, 1]])
     (True, False)
     """
-    if hasattr(value, "tocsr"):
+    if is_sparse(value):
         return True
     if not (isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2]))):
         return False
     return len(value) == 2 or not hasattr(value[2], "__len__")  # else it is the third row of a dense array
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether this is a sparse matrix or array of SciPy's, or one that converts to it.
+
+    Examples
+    --------
+    >>> is_sparse(np.zeros((2, 2)))
+    False
+    """
+    return type(value) is not np.ndarray and (hasattr(value, "tocsr") or hasattr(value, "to_scipy_sparse"))
 
 
 def _are_indices(value: Any) -> bool:
@@ -137,6 +157,7 @@ def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | Non
         )
     if n_steps < 1:
         raise ValueError(f"inputs: expected at least one step, got n_steps = {n_steps}")
+    indptr = _room(n_steps)
     outside = (times < 0) | (times >= n_steps)
     if outside.any():
         at = int(outside.argmax())
@@ -145,30 +166,43 @@ def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | Non
         order = np.argsort(times, kind="stable")
         times, units = times[order], units[order]
         values = None if values is None else values[order]
-    indptr = np.zeros(n_steps + 1, np.int64)
     np.cumsum(np.bincount(times, minlength=n_steps), out=indptr[1:])
     return Events(indptr, units, values)
+
+
+def _room(n_steps: int) -> Array:
+    try:
+        return np.zeros(n_steps + 1, np.int64)
+    except (MemoryError, ValueError, OverflowError):
+        raise MemoryError(
+            f"inputs: expected as many steps as fit into memory, got events with n_steps = {n_steps}"
+        ) from None
 
 
 def _from_sparse(matrix: Any, n_inputs: int) -> Events:
     if len(matrix.shape) != 2 or matrix.shape[1] != n_inputs:
         raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {tuple(matrix.shape)}")
-    if (
-        getattr(matrix, "format", "") != "csr"
-    ):  # its own way to compressed rows would add duplicates up in another order
-        matrix = matrix.tocoo()
-        return _from_pairs(matrix.row, matrix.col, int(matrix.shape[0]), _values(matrix.data))
     if matrix.shape[0] < 1:
         raise ValueError(f"inputs: expected at least one step, got shape {tuple(matrix.shape)}")
+    if not hasattr(matrix, "tocoo"):
+        matrix = _to_scipy(matrix)
+    if getattr(matrix, "format", "") != "csr":
+        # Its own way to compressed rows would add duplicates up in another order.
+        matrix = matrix.tocoo()
+        return _from_pairs(matrix.row, matrix.col, int(matrix.shape[0]), as_numbers("inputs", matrix.data))
     n_spikes = int(matrix.indptr[-1])  # there may be room for more
     return Events(
         as_indices("inputs", matrix.indptr),
         as_indices("inputs", matrix.indices[:n_spikes]),
-        _values(matrix.data[:n_spikes]),
+        as_numbers("inputs", matrix.data[:n_spikes]),
     )
 
 
-def _values(data: ArrayLike) -> Array:
-    # As wide as they are: what is added up is narrowed once, as in a dense array.
-    values = as_vector("inputs", data)
-    return as_contiguous(values, values.dtype.name)
+def _to_scipy(matrix: Any) -> Any:
+    try:
+        return matrix.to_scipy_sparse() if hasattr(matrix, "to_scipy_sparse") else matrix.tocsr()
+    except Exception as error:
+        raise TypeError(
+            f"inputs: expected a sparse matrix that converts to one of SciPy's, got a {type(matrix).__name__}: {error}; "
+            "hand over events (times, units, n_steps), or make it dense"
+        ) from error

@@ -5,9 +5,22 @@ from __future__ import annotations
 import numbers
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
-__all__ = ["checked", "number"]
+__all__ = ["LEARNING_RATE", "Rate", "checked", "number"]
+
+if TYPE_CHECKING:
+
+    class Rate:
+        """For type checkers: a field that reads as a float, and takes NumPy's numbers, too."""
+
+        def __get__(self, instance: object, owner: Any = None) -> float: ...
+        def __set__(self, instance: object, value: SupportsFloat) -> None: ...
+
+    LEARNING_RATE: Rate
+
+else:
+    Rate, LEARNING_RATE = float, 0.01
 
 _U64_MAX = 2**64 - 1
 _SIZE_MAX = 2**63 - 1
@@ -132,9 +145,10 @@ def _mistyped(name: str, expected: str, value: Any) -> TypeError:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "int": _whole,
     "float": number,
+    "Rate": number,
     "float | None": _optional_number,
     "str": _text,
     "int | str": _whole_or_text,
     "bool": _flag,
-    "list[int]": _sizes,
+    "Sequence[int]": _sizes,
 }

@@ -8,9 +8,10 @@ from typing import Any, final
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from ._arrays import as_numbers, as_vector
+from ._arrays import as_numbers
 from ._base import Trainer
 from ._events import StepInput, as_step
+from ._fields import LEARNING_RATE, Rate
 
 __all__ = ["OnlineLIFLayer"]
 
@@ -40,7 +41,7 @@ class OnlineLIFLayer(Trainer):
     n_neurons: int
     tau_mem: float = 20.0
     threshold: float = 1.0
-    lr: float = 0.01
+    lr: Rate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
     reset_mechanism: str = "subtract"
@@ -78,7 +79,7 @@ class OnlineLIFLayer(Trainer):
         >>> OnlineLIFLayer(2, 1).step([0, 0])
         array([0.], dtype=float32)
         """
-        return self._core.step(as_step(x, self._n_inputs))  # type: ignore[no-any-return]
+        return self._core.step(as_step(x))  # type: ignore[no-any-return]
 
     def apply_learning_signal(self, signal: ArrayLike) -> None:
         """``W -= lr (psi signal) z_bar^T``, at once, on the psi and z_bar of the last step; each call again.
@@ -104,7 +105,7 @@ class OnlineLIFLayer(Trainer):
         >>> bool(layer.W[0, 0] < before[0, 0])
         True
         """
-        self._core.apply_learning_signal(as_vector("signal", signal))
+        self._core.apply_learning_signal(as_numbers("signal", signal))
 
     def propagate(self, signal: ArrayLike) -> Array:
         """The signal for the layer below, ``W^T (zeta psi signal)``, with W as it is now.
@@ -127,7 +128,7 @@ class OnlineLIFLayer(Trainer):
         >>> OnlineLIFLayer(2, 1).propagate([1.0]).shape
         (2,)
         """
-        return self._core.propagate(as_vector("signal", signal))  # type: ignore[no-any-return]
+        return self._core.propagate(as_numbers("signal", signal))  # type: ignore[no-any-return]
 
     @property
     def W(self) -> Array:
@@ -136,7 +137,7 @@ class OnlineLIFLayer(Trainer):
 
     @W.setter
     def W(self, value: ArrayLike) -> None:
-        self._core.W = as_numbers("W", value, self.dtype)
+        self._core.W = as_numbers("W", value)
 
     @property
     def psi(self) -> Array:

@@ -7,10 +7,10 @@ from typing import Any, Literal, TypedDict, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from ._arrays import as_mask, as_numbers, as_vector
+from ._arrays import as_mask, as_numbers
 from ._base import Trainer
-from ._batches import as_step_streams, as_streams, as_threads
-from ._events import Inputs, StepInput, as_inputs, as_step
+from ._batches import as_step_streams, as_stream_inputs, as_stream_targets, as_threads
+from ._events import Inputs, StepInput, are_events, as_inputs, as_step
 from ._fields import number
 from ._warnings import warn_of
 
@@ -39,8 +39,8 @@ class SequenceTrainer(Trainer):
         Parameters
         ----------
         x : array_like (n_inputs,), or events
-            Spikes or analog values. Or the indices of the inputs that spike, several times if they do: a 1-tuple
-            ``(units,)``, or an integer array of any length but `n_inputs`.
+            Spikes or analog values. Or the indices of the inputs that spike, several times if they do, as a 1-tuple
+            ``(units,)``: an array alone is always values.
         target : array_like (n_outputs,), optional
             Without one, the step has no error; the regulariser and due updates go on.
 
@@ -69,13 +69,9 @@ class SequenceTrainer(Trainer):
         True
         >>> _ = trainer.step((np.array([0]),))
         """
-        if self._n_streams is not None:
-            return self._core.step(  # type: ignore[no-any-return]
-                as_step_streams(x, self.dtype),
-                None if target is None else as_numbers("target", target, self.dtype),
-            )
+        as_given = as_step if self._n_streams is None else as_step_streams
         return self._core.step(  # type: ignore[no-any-return]
-            as_step(x, self._n_inputs), None if target is None else as_vector("target", target)
+            as_given(x), None if target is None else as_numbers("target", target)
         )
 
     @overload
@@ -100,6 +96,17 @@ class SequenceTrainer(Trainer):
         return_outputs: Literal[True],
         n_threads: int | None = None,
     ) -> tuple[float, Array]: ...
+    @overload
+    def train_sequence(
+        self,
+        inputs: Inputs,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        reset: bool = True,
+        return_outputs: bool,
+        n_threads: int | None = None,
+    ) -> float | tuple[float, Array]: ...
     def train_sequence(
         self,
         inputs: Inputs,
@@ -115,8 +122,11 @@ class SequenceTrainer(Trainer):
         Parameters
         ----------
         inputs : array_like (T, n_inputs), or events
+            Floats of any width, ints or bools, in any layout, memory maps too: they are converted piece by piece, and no
+            copy is made of the whole.
             Events are integer arrays ``(times, units)`` in any order, or ``(times, units, n_steps)``, where two spikes
-            of one input at one step add up; or a SciPy sparse matrix (T, n_inputs). No dense array is made of them.
+            of one input at one step add up; or a sparse matrix (T, n_inputs) of SciPy's, or one that converts to it. No
+            dense array is made of them.
         targets : array_like (T, n_outputs)
         mask : array_like of bool (T,), optional
             The steps that have a target; elsewhere `targets` is not read.
@@ -126,7 +136,7 @@ class SequenceTrainer(Trainer):
             Also return the outputs.
         n_threads : int, optional
             Of a batch only, where every array has a leading axis of B streams (a mask may do without), and a list
-            holds the events of each: over how many threads they are spread. None: what the environment variable
+            holds the rows or the events of each: over how many threads they are spread. None: what the environment variable
             ``EPROP_NUM_THREADS`` says, else one per core. The result is the same to the bit.
 
         Returns
@@ -139,9 +149,12 @@ class SequenceTrainer(Trainer):
         ValueError
             A wrong shape, T = 0, NaN or infinity; nothing has changed.
         TypeError
-            Not arrays of real numbers, or a mask that is not bool.
+            Not arrays of real numbers, masked arrays (name the steps that have a target with `mask`), or a mask that is
+            not bool.
         FloatingPointError
             Learning drove weights out of the finite range.
+        RuntimeError
+            Another thread or a signal handler has resized, reshaped or retyped an array; what was learned stays.
         KeyboardInterrupt
             Between two steps; what was learned stays.
 
@@ -191,6 +204,15 @@ class SequenceTrainer(Trainer):
         return_spikes: Literal[True],
         n_threads: int | None = None,
     ) -> tuple[Array, Array]: ...
+    @overload
+    def predict_sequence(
+        self,
+        inputs: Inputs,
+        *,
+        reset: bool = True,
+        return_spikes: bool,
+        n_threads: int | None = None,
+    ) -> Array | tuple[Array, Array]: ...
     def predict_sequence(
         self,
         inputs: Inputs,
@@ -338,7 +360,9 @@ class SequenceTrainer(Trainer):
         return self._core.output  # type: ignore[no-any-return]
 
     def _calibrate(self, inputs: Inputs, rate: float) -> Any:
-        return self._core.calibrate(self._inputs(inputs), number("rate", rate))
+        # Of a batch any number of sequences, one too.
+        one = self._n_streams is not None and are_events(inputs)
+        return self._core.calibrate(self._inputs([inputs] if one else inputs), number("rate", rate))
 
     @property
     def _n_streams(self) -> int | None:
@@ -349,17 +373,18 @@ class SequenceTrainer(Trainer):
         n_threads = as_threads(n_threads)
         return () if self._n_streams is None else (n_threads,)
 
-    def _inputs(self, inputs: Inputs, n_steps: int | None = None) -> Any:
-        as_given = as_inputs if self._n_streams is None else as_streams
-        return as_given(inputs, self.dtype, self._n_inputs, n_steps)
+    def _inputs(self, inputs: Any, n_steps: Any = None) -> Any:
+        as_given = as_inputs if self._n_streams is None else as_stream_inputs
+        return as_given(inputs, self._n_inputs, n_steps)
 
     def _sequence(
         self, inputs: Inputs, targets: ArrayLike, mask: ArrayLike | None
-    ) -> tuple[Any, Array, Array | None]:
-        targets = as_numbers("targets", targets, self.dtype)
-        axis_of_steps = 0 if self._n_streams is None else 1
-        return (
-            self._inputs(inputs, targets.shape[axis_of_steps] if targets.ndim > axis_of_steps else None),
-            targets,
-            None if mask is None else as_mask("mask", mask),
-        )
+    ) -> tuple[Any, Any, Array | None]:
+        given: Any = as_numbers("targets", targets) if self._n_streams is None else as_stream_targets(targets)
+        n_steps: Any
+        if isinstance(given, list):
+            n_steps = [len(rows) for rows in given]
+        else:
+            axis_of_steps = 0 if self._n_streams is None else 1
+            n_steps = given.shape[axis_of_steps] if given.ndim > axis_of_steps else None
+        return self._inputs(inputs, n_steps), given, None if mask is None else as_mask("mask", mask)

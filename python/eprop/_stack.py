@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NoReturn, final
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._events import Inputs
+from ._fields import LEARNING_RATE, Rate
 from ._sequences import SequenceTrainer
 
 __all__ = ["LayerView", "OnlineTrainer"]
@@ -26,7 +28,7 @@ class OnlineTrainer(SequenceTrainer):
 
     Parameters
     ----------
-    layer_sizes : list of int
+    layer_sizes : sequence of int
         Inputs first: ``[40, 100, 10]`` has two layers.
 
     Raises
@@ -41,10 +43,10 @@ class OnlineTrainer(SequenceTrainer):
     (2, (8, 4))
     """
 
-    layer_sizes: list[int]
+    layer_sizes: Sequence[int]
     tau_mem: float = 20.0
     threshold: float = 1.0
-    lr: float = 0.01
+    lr: Rate = LEARNING_RATE
     _: KW_ONLY
     dt: float = 1.0
     reset_mechanism: str = "subtract"
@@ -151,7 +153,7 @@ call the trainer's own methods, or use an OnlineLIFLayer
 
     @W.setter
     def W(self, value: ArrayLike) -> None:
-        self._trainer._core.set_layer_W(self._layer, as_numbers("W", value, self._trainer.dtype))
+        self._trainer._core.set_layer_W(self._layer, as_numbers("W", value))
 
     @property
     def v(self) -> Array:

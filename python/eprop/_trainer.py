@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._events import Inputs
+from ._fields import LEARNING_RATE, Rate
 from ._sequences import SequenceTrainer
 
 __all__ = ["EpropTrainer"]
@@ -93,7 +94,7 @@ for any other build a new trainer: EpropTrainer(...)
     tau_mem: float = 20.0
     tau_trace: float = 20.0
     threshold: float = 1.0
-    lr: float = 0.01
+    lr: Rate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
     tau_out: float | None = None
@@ -184,7 +185,7 @@ for any other build a new trainer: EpropTrainer(...)
 
     @W_in.setter
     def W_in(self, value: ArrayLike) -> None:
-        self._core.W_in = as_numbers("W_in", value, self.dtype)
+        self._core.W_in = as_numbers("W_in", value)
 
     @property
     def W_rec(self) -> Array:
@@ -197,7 +198,7 @@ for any other build a new trainer: EpropTrainer(...)
 
     @W_rec.setter
     def W_rec(self, value: ArrayLike) -> None:
-        self._core.W_rec = as_numbers("W_rec", value, self.dtype)
+        self._core.W_rec = as_numbers("W_rec", value)
 
     @property
     def W_out(self) -> Array:
@@ -210,7 +211,7 @@ for any other build a new trainer: EpropTrainer(...)
 
     @W_out.setter
     def W_out(self, value: ArrayLike) -> None:
-        self._core.W_out = as_numbers("W_out", value, self.dtype)
+        self._core.W_out = as_numbers("W_out", value)
 
     @property
     def b(self) -> Array:
@@ -219,7 +220,7 @@ for any other build a new trainer: EpropTrainer(...)
 
     @b.setter
     def b(self, value: ArrayLike) -> None:
-        self._core.b = as_numbers("b", value, self.dtype)
+        self._core.b = as_numbers("b", value)
 
     @property
     def B(self) -> Array:
@@ -228,7 +229,7 @@ for any other build a new trainer: EpropTrainer(...)
 
     @B.setter
     def B(self, value: ArrayLike) -> None:
-        self._core.B = as_numbers("B", value, self.dtype)
+        self._core.B = as_numbers("B", value)
 
     @property
     def z_bar(self) -> Array:

@@ -1,39 +1,38 @@
 //! Between NumPy's arrays and the crate's: in as a copy, out as a read-only array.
 
+use std::fmt::Display;
+
 use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
-use numpy::{
-    Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArray, PyReadonlyArrayDyn,
-    PyUntypedArrayMethods, ToPyArray,
-};
+use numpy::{Element, PyArray, PyArrayMethods, PyReadonlyArray, ToPyArray};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::cell::Cell;
 use crate::error;
-use crate::vector::Vector;
+use crate::table::Table;
+use crate::vector::vector;
 
 /// What an array of a trainer holds.
-pub trait Real: eprop::Float + Element {}
-impl Real for f32 {}
-impl Real for f64 {}
-
-/// A borrowed array of the right dtype, aligned and C-contiguous, of any shape.
-pub fn borrow<'py, E: Element>(
-    argument: &str,
-    object: &Bound<'py, PyAny>,
-) -> PyResult<PyReadonlyArrayDyn<'py, E>> {
-    let array = object
-        .cast::<PyArrayDyn<E>>()
-        .map_err(|_| error::not_an_array(argument))?;
-    if !array.is_c_contiguous() || !array.data().is_aligned() {
-        return Err(error::not_an_array(argument));
-    }
-    readonly(argument, array)
+pub trait Real: eprop::Float + Element {
+    /// The nearest value, in one rounding.
+    fn from_i64(n: i64) -> Self;
 }
 
-/// The array, unless another extension is writing to it.
+impl Real for f32 {
+    fn from_i64(n: i64) -> Self {
+        n as f32
+    }
+}
+
+impl Real for f64 {
+    fn from_i64(n: i64) -> Self {
+        n as f64
+    }
+}
+
+/// The array, unless another extension is writing to it. No Python may run before this is dropped.
 pub fn readonly<'py, E: Element, D: Dimension>(
-    argument: &str,
+    argument: impl Display,
     array: &Bound<'py, PyArray<E, D>>,
 ) -> PyResult<PyReadonlyArray<'py, E, D>> {
     array
@@ -41,21 +40,13 @@ pub fn readonly<'py, E: Element, D: Dimension>(
         .map_err(|busy| PyRuntimeError::new_err(format!("{argument}: {busy}")))
 }
 
-/// A copy of a whole matrix, where `expected` is what a wrong number of dimensions is answered with.
-pub fn matrix<F: Real>(
-    argument: &str,
-    object: &Bound<'_, PyAny>,
-    expected: &str,
-) -> PyResult<Array2<F>> {
-    let array = borrow::<F>(argument, object)?;
-    let &[rows, columns] = array.shape() else {
-        return Err(error::shape(argument, expected, array.shape()));
+/// A copy of a whole matrix, where `expected` is what another shape is answered with.
+pub fn matrix<F: Real>(table: &Table<'_>, expected: &str) -> PyResult<Array2<F>> {
+    let &[rows, columns] = table.shape() else {
+        return Err(error::shape(table.name, expected, table.shape()));
     };
-    let mut copy = zeros(argument, rows, columns)?;
-    copy.iter_mut()
-        .zip(array.as_array())
-        .for_each(|(to, &from)| *to = from);
-    Ok(copy)
+    Array2::from_shape_vec((rows, columns), table.whole()?)
+        .map_err(|_| error::changed(table.name, &[rows, columns]))
 }
 
 /// Zeros, or MemoryError where the crate's allocator would abort.
@@ -107,18 +98,21 @@ pub fn read<'py, T: Send, F: Real, D: Dimension>(
 pub fn assign<T: Send, F: Real>(
     py: Python<'_>,
     cell: &Cell<T>,
-    argument: &str,
+    argument: &'static str,
     object: &Bound<'_, PyAny>,
     get: impl FnOnce(&T) -> Array2<F> + Send,
     set: impl FnOnce(&mut T, ArrayView2<'_, F>) -> Result<(), eprop::Error> + Send,
 ) -> PyResult<()> {
     let _turn = cell.take(py)?;
-    if borrow::<F>(argument, object)?.ndim() != 2 {
-        let (rows, columns) = py.detach(|| get(&cell.lock()).dim());
-        let expected = error::tuple(&[rows, columns]);
-        return matrix::<F>(argument, object, &expected).map(drop);
-    }
-    let weights = matrix::<F>(argument, object, "(rows, columns)")?;
+    let table = Table::new(argument, object)?;
+    let expected = match table.shape().len() {
+        2 => String::new(), // the crate names it
+        _ => {
+            let (rows, columns) = py.detach(|| get(&cell.lock()).dim());
+            error::tuple(&[rows, columns])
+        }
+    };
+    let weights = matrix::<F>(&table, &expected)?;
     py.detach(|| set(&mut cell.lock(), weights.view()))
         .map_err(error::raise)
 }
@@ -127,14 +121,14 @@ pub fn assign<T: Send, F: Real>(
 pub fn assign_vector<T: Send, F: Real>(
     py: Python<'_>,
     cell: &Cell<T>,
-    argument: &str,
+    argument: &'static str,
     object: &Bound<'_, PyAny>,
     get: impl FnOnce(&T) -> Array1<F> + Send,
     set: impl FnOnce(&mut T, ArrayView1<'_, F>) -> Result<(), eprop::Error> + Send,
 ) -> PyResult<()> {
     let _turn = cell.take(py)?;
     let len = py.detach(|| get(&cell.lock()).len());
-    let weights = Vector::read(argument, object, len)?.into_owned();
+    let weights = vector(argument, object, len, "")?;
     py.detach(|| set(&mut cell.lock(), weights.view()))
         .map_err(error::raise)
 }

@@ -2,21 +2,22 @@
 
 use std::time::Instant;
 
-use numpy::PyUntypedArrayMethods;
 use numpy::ndarray::Array2;
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{Real, borrow, give, matrix};
+use crate::arrays::{Real, give, matrix};
 use crate::cell::{Wide, each};
 use crate::class::{class, recurrent_class};
 use crate::error;
-use crate::feed::{Feed, Room};
+use crate::feed::{Feed, Streams};
 use crate::options;
-use crate::row::{OwnedRow, Row};
+use crate::row::{HINT, Row};
 use crate::sequence::{Predicted, SIGNALS, Trained};
-use crate::streams::{Batch, Call, inputs_of, split};
+use crate::streams::{Batch, Call, inputs_of};
+use crate::table::Table;
 
 recurrent_class!(
     class,
@@ -127,24 +128,20 @@ fn step<'py, F: Real>(
         let engine = cell.lock();
         (engine.batch_size(), engine.n_inputs(), engine.n_outputs())
     };
-    let rows = split::<F>("x", x, batch_size, &[n_inputs.to_string()])?;
-    let rows: Vec<OwnedRow<F>> = rows
-        .iter()
-        .map(|x| Row::read(x, n_inputs).map(Row::into_owned))
-        .collect::<PyResult<_>>()?;
-    let expected = error::tuple(&[batch_size, n_outputs]);
+    let rows = rows::<F>(x, batch_size, n_inputs)?;
     let target: Option<Array2<F>> = match target {
         Some(target) => {
-            let rows = matrix::<F>("target", target, &expected)?;
-            if rows.dim() != (batch_size, n_outputs) {
-                return Err(error::shape("target", &expected, rows.shape()));
+            let target = Table::new("target", target)?;
+            let expected = error::tuple(&[batch_size, n_outputs]);
+            if target.shape() != [batch_size, n_outputs] {
+                return Err(error::shape("target", &expected, target.shape()));
             }
-            Some(rows)
+            Some(matrix(&target, &expected)?)
         }
         None => None,
     };
     let step = py.detach(|| {
-        let x: Vec<_> = rows.iter().map(OwnedRow::input).collect();
+        let x: Vec<_> = rows.iter().map(Row::input).collect();
         cell.lock()
             .step(&x, target.as_ref().map(|target| target.view()))
     });
@@ -158,6 +155,33 @@ fn step<'py, F: Real>(
     Ok(dict)
 }
 
+/// The inputs of every stream: a matrix, or the face's list of vectors and 1-tuples of units.
+fn rows<F: Real>(
+    x: &Bound<'_, PyAny>,
+    batch_size: usize,
+    n_inputs: usize,
+) -> PyResult<Vec<Row<F>>> {
+    if let Ok(list) = x.cast::<PyList>() {
+        if list.len() != batch_size {
+            return Err(PyValueError::new_err(format!(
+                "x: expected {batch_size} streams, got {}",
+                list.len()
+            )));
+        }
+        return list.iter().map(|x| Row::read(&x, n_inputs)).collect();
+    }
+    let table = Table::new("x", x)?;
+    let expected = error::tuple(&[batch_size, n_inputs]);
+    if table.shape() != [batch_size, n_inputs] {
+        return Err(error::shape_or("x", &expected, table.shape(), HINT));
+    }
+    let rows = matrix::<F>(&table, &expected)?;
+    Ok(rows
+        .outer_iter()
+        .map(|row| Row::Dense(row.to_owned()))
+        .collect())
+}
+
 fn calibrate<F: Real>(
     py: Python<'_>,
     cell: &Batch<F>,
@@ -165,29 +189,9 @@ fn calibrate<F: Real>(
     rate: f64,
 ) -> PyResult<f64> {
     let _turn = cell.take(py)?;
-    let n_inputs = cell.lock().n_inputs();
-    let one = borrow::<F>("inputs", inputs).is_ok_and(|array| array.ndim() == 2);
-    let sequences = if one {
-        vec![inputs.clone()]
-    } else {
-        let any = inputs.len()?;
-        split::<F>(
-            "inputs",
-            inputs,
-            any,
-            &["T".to_owned(), n_inputs.to_string()],
-        )?
-    };
-    let feeds: Vec<Feed<'_, F>> = sequences
-        .iter()
-        .map(|inputs| Feed::inputs(inputs, n_inputs))
-        .collect::<PyResult<_>>()?;
-    let mut rooms: Vec<Room<F>> = feeds.iter().map(|_| Room::default()).collect();
-    let pieces: Vec<_> = feeds
-        .iter()
-        .zip(&mut rooms)
-        .map(|(feed, room)| feed.whole(room))
-        .collect::<PyResult<_>>()?;
+    let feed = Feed::new(inputs, cell.lock().n_inputs(), Streams::Any)?;
+    let mut rooms = feed.rooms();
+    let whole = feed.whole(&mut rooms)?;
     let mut interrupt = None;
     let mut looked = Instant::now();
     let mut keep_going = || {
@@ -200,7 +204,7 @@ fn calibrate<F: Real>(
     let factor = py
         .detach(|| {
             cell.lock()
-                .calibrate_while(&inputs_of(&pieces), rate, &mut keep_going)
+                .calibrate_while(&inputs_of(&whole.streams), rate, &mut keep_going)
         })
         .map_err(error::raise)?;
     match (factor, interrupt) {

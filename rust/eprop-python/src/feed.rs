@@ -1,71 +1,94 @@
-//! A sequence in NumPy's memory, handed to the crate in pieces of some tens of milliseconds.
+//! What a call is fed, of one stream or of many: handed to the crate in pieces of some tens of milliseconds.
 //! Results never depend on where the pieces end: the crate carries every sum from one to the next.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use eprop::{Inputs, Stream};
-use numpy::ndarray::{Array1, ArrayView1, ArrayView2, s};
-use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use eprop::{Error, Stream};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::PyList;
 
-use crate::arrays::{Real, borrow};
+use crate::arrays::Real;
 use crate::error;
-use crate::events::Events;
+use crate::room::{Job, Room};
+use crate::series::Series;
+use crate::table::{Name, Table};
 
 /// Between two checks for signals: short enough for Ctrl-C, long enough to cost nothing.
 const PIECE: Duration = Duration::from_millis(30);
-/// What the copies of one piece may take, if a single step does not take more.
-const PIECE_BYTES: usize = 1 << 22;
+/// What the copies of one piece may take, if a single step does not take more: of a stream, and of all of them.
+const STREAM_BYTES: usize = 1 << 23;
+const PIECE_BYTES: usize = 1 << 25;
+/// A look at values alone is fastest while they are in the cache.
+const CHECK_BYTES: usize = 1 << 19;
 
-/// A sequence whose shapes fit each other and the trainer.
-pub struct Feed<'py, F: Real> {
-    n_steps: usize,
-    inputs: Rows<'py, F>,
-    targets: Option<Source<'py, F>>,
-    mask: Option<Array1<bool>>,
+/// How many streams there are, and whether arrays have an axis of them.
+#[derive(Clone, Copy)]
+pub enum Streams {
+    One,
+    Exactly(usize),
+    /// One sequence, without the axis, or any number of them.
+    Any,
 }
 
-/// Some consecutive steps.
-pub struct Piece<'a, F> {
+/// Copies the pieces of all streams, on as many threads as it likes.
+pub type Copier<'a, F> = Box<dyn for<'j> Fn(Vec<Job<'j, F>>) + 'a>;
+
+/// Sequences whose shapes fit each other and the trainer.
+pub struct Feed<'a, 'py, F> {
+    py: Python<'py>,
+    series: Vec<Series<'py>>,
+    streams: Streams,
+    n_inputs: usize,
+    n_outputs: usize,
+    copier: Copier<'a, F>,
+}
+
+/// Some consecutive steps of every stream.
+pub struct Piece<'r, F> {
     pub steps: Range<usize>,
-    pub inputs: Inputs<'a, F>,
-    targets: ArrayView2<'a, F>,
-    mask: Option<ArrayView1<'a, bool>>,
+    /// No later piece follows.
+    pub last: bool,
+    pub streams: Vec<Stream<'r, F>>,
 }
 
-/// Where the copies of a piece lie.
-#[derive(Default)]
-pub struct Room<F> {
-    inputs: Vec<F>,
-    targets: Vec<F>,
-}
-
-impl<'py, F: Real> Feed<'py, F> {
-    pub fn inputs(inputs: &Bound<'py, PyAny>, n_inputs: usize) -> PyResult<Self> {
-        let (n_steps, inputs) = match inputs.cast::<PyTuple>() {
-            Ok(events) => {
-                let events = Events::read(events, n_inputs)?;
-                (events.n_steps(), Rows::Events(events))
-            }
-            Err(_) => {
-                let source = Source::new("inputs", inputs, None, n_inputs)?;
-                (source.shape[0], Rows::Dense(source))
-            }
+impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
+    pub fn new(inputs: &Bound<'py, PyAny>, n_inputs: usize, streams: Streams) -> PyResult<Self> {
+        let series = match split("inputs", inputs, streams)? {
+            Split::Items(items) => items
+                .iter()
+                .map(|(name, inputs)| Series::new(*name, inputs, n_inputs))
+                .collect::<PyResult<_>>()?,
+            Split::Array(table) => match (streams, table.shape()) {
+                (Streams::Exactly(n), &[got, _, width]) if got == n && width == n_inputs => {
+                    all_streams(&table, n, n_inputs)?
+                }
+                (Streams::Any, &[n, _, width]) if n > 0 && width == n_inputs => {
+                    all_streams(&table, n, n_inputs)?
+                }
+                (streams, shape) => {
+                    let expected = match streams {
+                        Streams::Exactly(n) => format!("({n}, T, {n_inputs})"),
+                        _ => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
+                    };
+                    return Err(error::shape("inputs", &expected, shape));
+                }
+            },
         };
-        if n_steps == 0 {
-            return Err(PyValueError::new_err(format!(
-                "inputs: expected at least one step, got shape (0, {n_inputs})"
-            )));
-        }
         Ok(Self {
-            n_steps,
-            inputs,
-            targets: None,
-            mask: None,
+            py: inputs.py(),
+            series,
+            streams,
+            n_inputs,
+            n_outputs: 0,
+            copier: Box::new(|jobs| jobs.into_iter().for_each(Job::run)),
         })
+    }
+
+    /// With the copies of the streams shared out.
+    pub fn copied_by(self, copier: Copier<'a, F>) -> Self {
+        Self { copier, ..self }
     }
 
     pub fn with_targets(
@@ -74,230 +97,228 @@ impl<'py, F: Real> Feed<'py, F> {
         n_outputs: usize,
         mask: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let n_steps = self.n_steps;
-        self.targets = Some(Source::new("targets", targets, Some(n_steps), n_outputs)?);
-        self.mask = mask.map(|mask| read_mask(mask, n_steps)).transpose()?;
-        Ok(self)
+        let n_steps = self.n_steps();
+        match split("targets", targets, self.streams)? {
+            Split::Items(items) => {
+                for (series, (name, targets)) in self.series.iter_mut().zip(items) {
+                    series.set_targets(Table::new(name, &targets)?, n_outputs)?;
+                }
+            }
+            Split::Array(table) => {
+                let expected = [self.series.len(), n_steps, n_outputs];
+                if table.shape() != expected {
+                    let expected = error::tuple(&expected);
+                    return Err(error::shape("targets", &expected, table.shape()));
+                }
+                for (b, series) in self.series.iter_mut().enumerate() {
+                    series.set_targets(table.of_stream(b), n_outputs)?;
+                }
+            }
+        }
+        if let Some(mask) = mask {
+            self.set_mask(Table::new("mask", mask)?)?;
+        }
+        Ok(Self { n_outputs, ..self })
     }
 
+    /// A mask for every stream, or the same for all.
+    fn set_mask(&mut self, mask: Table<'py>) -> PyResult<()> {
+        let (n_streams, n_steps) = (self.series.len(), self.n_steps());
+        let shared = mask.shape().len() == 1;
+        if matches!(self.streams, Streams::Exactly(_))
+            && mask.shape() != [n_steps]
+            && mask.shape() != [n_streams, n_steps]
+        {
+            let expected = format!("({n_streams}, {n_steps}) or ({n_steps},)");
+            return Err(error::shape("mask", &expected, mask.shape()));
+        }
+        let one = matches!(self.streams, Streams::One);
+        for (b, series) in self.series.iter_mut().enumerate() {
+            series.set_mask(if shared || one {
+                mask.clone()
+            } else {
+                mask.of_stream(b)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Of the longest stream.
     pub fn n_steps(&self) -> usize {
-        self.n_steps
+        let lengths = self.series.iter().map(|series| series.n_steps);
+        lengths.max().unwrap_or(0)
     }
 
-    /// Looks at everything where it lies, under the GIL, before anything changes.
+    pub fn n_streams(&self) -> usize {
+        self.series.len()
+    }
+
+    /// # Errors
+    /// Streams of several lengths.
+    pub fn of_one_length(self) -> PyResult<Self> {
+        let first = self.series[0].n_steps;
+        match self.series.iter().find(|series| series.n_steps != first) {
+            None => Ok(self),
+            Some(other) => Err(PyValueError::new_err(format!(
+                "inputs: expected streams of one length, got {first} and {} steps",
+                other.n_steps
+            ))),
+        }
+    }
+
+    /// Looks at everything before anything changes.
     ///
     /// # Errors
     /// What `check` finds, with steps counted from the start of the sequence; what a signal handler raises.
     pub fn check(
         &self,
-        py: Python<'py>,
-        mut check: impl FnMut(&Piece<'_, F>) -> Result<(), eprop::Error>,
+        mut check: impl FnMut(&[Stream<'_, F>]) -> Result<(), Error>,
     ) -> PyResult<()> {
-        let most = self.most_steps();
-        for start in (0..self.n_steps).step_by(most) {
-            let piece = self.look(start..self.n_steps.min(start + most))?;
-            if let Err(error) = check(&piece) {
-                let whole = self.look(0..self.n_steps)?;
-                return Err(error::raise(check(&whole).err().unwrap_or(error)));
-            }
-            py.check_signals()?;
+        let most = match self.series.len() {
+            1 => self.most_steps(CHECK_BYTES),
+            _ => self.most_steps(PIECE_BYTES),
+        };
+        let mut rooms = self.rooms();
+        for start in (0..self.n_steps()).step_by(most) {
+            let piece = self.piece(start..self.n_steps().min(start + most), &mut rooms)?;
+            check(&piece.streams).map_err(|error| error::raise_after(start, error))?;
+            self.py.check_signals()?;
         }
         Ok(())
     }
 
-    /// Copies a piece under the GIL, works on it without, looks for signals, and so on.
+    /// Copies a piece under the GIL, works on it without, looks for signals, and so on. The first has `first` steps.
     ///
     /// # Errors
     /// What `work` or a signal handler raises; the pieces before it are done.
     pub fn in_pieces(
         &self,
-        py: Python<'py>,
-        mut work: impl FnMut(&Piece<'_, F>) -> Result<(), eprop::Error> + Send,
+        first: usize,
+        mut work: impl FnMut(&Piece<'_, F>) -> Result<(), Error> + Send,
     ) -> PyResult<()> {
-        let most = self.most_steps();
-        let mut room = Room::default();
-        let (mut start, mut n_steps) = (0, 1);
-        while start < self.n_steps {
-            let steps = start..self.n_steps.min(start + n_steps);
-            start = steps.end;
-            let piece = self.look(steps)?.copied(&mut room)?;
+        let bytes = STREAM_BYTES.saturating_mul(self.series.len());
+        let most = self.most_steps(bytes.min(PIECE_BYTES));
+        let mut rooms = self.rooms();
+        let (mut start, mut n_steps) = (0, first.clamp(1, most));
+        while start < self.n_steps() {
+            let piece = self.piece(start..self.n_steps().min(start + n_steps), &mut rooms)?;
             let begun = Instant::now();
-            py.detach(|| work(&piece)).map_err(error::raise)?;
+            self.py
+                .detach(|| work(&piece))
+                .map_err(|error| error::raise_after(start, error))?;
             n_steps = paced(n_steps, begun.elapsed()).clamp(1, most);
-            if start < self.n_steps {
-                py.check_signals()?;
+            start = piece.steps.end;
+            if !piece.last {
+                self.py.check_signals()?;
             }
         }
         Ok(())
     }
 
     /// All of it, copied.
-    pub fn whole<'a>(&'a self, room: &'a mut Room<F>) -> PyResult<Piece<'a, F>> {
-        self.look(0..self.n_steps)?.copied(room)
+    pub fn whole<'r>(&self, rooms: &'r mut [Room<F>]) -> PyResult<Piece<'r, F>> {
+        self.piece(0..self.n_steps(), rooms)
     }
 
-    /// Some steps, where they lie.
-    pub fn look(&self, steps: Range<usize>) -> PyResult<Piece<'_, F>> {
+    /// For the copies of all streams.
+    pub fn rooms(&self) -> Vec<Room<F>> {
+        self.series.iter().map(|_| Room::default()).collect()
+    }
+
+    fn piece<'r>(&self, steps: Range<usize>, rooms: &'r mut [Room<F>]) -> PyResult<Piece<'r, F>> {
+        self.copy(&steps, rooms)?;
+        let streams = self.series.iter().zip(rooms.iter());
         Ok(Piece {
-            inputs: match &self.inputs {
-                Rows::Dense(source) => Inputs::Dense(source.rows(&steps)?),
-                Rows::Events(events) => events.steps(steps.clone()),
-            },
-            targets: match &self.targets {
-                Some(targets) => targets.rows(&steps)?,
-                None => matrix("targets", steps.len(), 0, &[])?,
-            },
-            mask: self.mask.as_ref().map(|mask| mask.slice(s![steps.clone()])),
+            last: steps.end == self.n_steps(),
+            streams: streams
+                .map(|(series, room)| {
+                    room.stream(series.extent(&steps, self.n_inputs, self.n_outputs))
+                })
+                .collect::<PyResult<_>>()?,
             steps,
         })
     }
 
-    fn most_steps(&self) -> usize {
-        (PIECE_BYTES / self.step_bytes().max(1)).clamp(1, self.n_steps)
-    }
-
-    /// What a copy of one step takes.
-    pub fn step_bytes(&self) -> usize {
-        let n_inputs = match &self.inputs {
-            Rows::Dense(source) => source.shape[1],
-            Rows::Events(_) => 0,
-        };
-        let n_outputs = self.targets.as_ref().map_or(0, |targets| targets.shape[1]);
-        (n_inputs + n_outputs) * size_of::<F>()
-    }
-}
-
-impl<'a, F: Real> Piece<'a, F> {
-    pub fn targets(&self) -> ArrayView2<'_, F> {
-        self.targets.view()
-    }
-
-    /// As one stream of a batch.
-    pub fn stream(&self) -> Stream<'_, F> {
-        let inputs = match &self.inputs {
-            Inputs::Dense(rows) => Inputs::Dense(rows.view()),
-            &Inputs::Events {
-                n_inputs,
-                start,
-                units,
-                values,
-            } => Inputs::Events {
-                n_inputs,
-                start,
-                units,
-                values,
-            },
-        };
-        Stream {
-            inputs,
-            targets: self.targets(),
-            mask: self.mask(),
+    fn copy(&self, steps: &Range<usize>, rooms: &mut [Room<F>]) -> PyResult<()> {
+        let parts = self.series.iter().zip(rooms.iter_mut());
+        let parts: Vec<_> = parts
+            .map(|(series, room)| series.read(steps, room))
+            .collect::<PyResult<_>>()?;
+        // No Python runs from here on until the loans are given back.
+        let loans: Vec<_> = parts
+            .iter()
+            .map(|parts| parts.try_map(|part| part.lend()))
+            .collect::<PyResult<_>>()?;
+        let mut outcomes: Vec<PyResult<()>> = rooms.iter().map(|_| Ok(())).collect();
+        let mut jobs = Vec::with_capacity(loans.len());
+        let series = self.series.iter().zip(&loans);
+        for (((series, loan), room), outcome) in series.zip(rooms).zip(&mut outcomes) {
+            jobs.push(Job {
+                extent: series.extent(steps, self.n_inputs, self.n_outputs),
+                numbers: loan.try_map(|loan| Ok(loan.numbers()))?,
+                room,
+                outcome,
+            });
         }
+        (self.copier)(jobs);
+        drop(loans);
+        outcomes.into_iter().collect()
     }
 
-    pub fn mask(&self) -> Option<ArrayView1<'_, bool>> {
-        self.mask.as_ref().map(|mask| mask.view())
-    }
-
-    /// The same in memory that nobody else can reach.
-    pub fn copied(self, room: &'a mut Room<F>) -> PyResult<Self> {
-        Ok(Self {
-            inputs: match self.inputs {
-                Inputs::Dense(rows) => Inputs::Dense(copied("inputs", rows, &mut room.inputs)?),
-                events => events,
-            },
-            targets: copied("targets", self.targets, &mut room.targets)?,
-            ..self
-        })
+    fn most_steps(&self, bytes: usize) -> usize {
+        let of_step = self.series.iter().map(Series::step_bytes::<F>);
+        let of_step = of_step.fold(1, usize::saturating_add);
+        (bytes / of_step).clamp(1, self.n_steps().max(1))
     }
 }
 
-enum Rows<'py, F: Real> {
-    Dense(Source<'py, F>),
-    Events(Events<F>),
+/// What holds the parts of all streams.
+enum Split<'py> {
+    Items(Vec<(Name, Bound<'py, PyAny>)>),
+    /// With an axis of streams, if its shape is right.
+    Array(Table<'py>),
 }
 
-/// One array of the sequence, borrowed from NumPy, time first.
-struct Source<'py, F: Real> {
+fn split<'py>(
     argument: &'static str,
-    array: PyReadonlyArrayDyn<'py, F>,
-    shape: [usize; 2],
-}
-
-impl<'py, F: Real> Source<'py, F> {
-    fn new(
-        argument: &'static str,
-        object: &Bound<'py, PyAny>,
-        n_steps: Option<usize>,
-        width: usize,
-    ) -> PyResult<Self> {
-        let array = borrow::<F>(argument, object)?;
-        match *array.shape() {
-            [rows, columns] if columns == width && n_steps.is_none_or(|n| n == rows) => Ok(Self {
-                argument,
-                shape: [rows, columns],
-                array,
-            }),
+    object: &Bound<'py, PyAny>,
+    streams: Streams,
+) -> PyResult<Split<'py>> {
+    let name = Name::from(argument);
+    let one = || Ok(Split::Items(vec![(name, object.clone())]));
+    if matches!(streams, Streams::One) {
+        return one();
+    }
+    if let Ok(list) = object.cast::<PyList>() {
+        let expected = match streams {
+            Streams::Exactly(n) if list.len() != n => format!("{n} streams"),
+            Streams::Any if list.is_empty() => "at least one sequence".to_owned(),
             _ => {
-                let steps = n_steps.map_or_else(|| "T".to_owned(), |n| n.to_string());
-                let expected = format!("({steps}, {width})");
-                Err(error::shape(argument, &expected, array.shape()))
+                let items = list.iter().enumerate();
+                let items = items.map(|(b, item)| (name.item(b), item));
+                return Ok(Split::Items(items.collect()));
             }
-        }
+        };
+        return Err(PyValueError::new_err(format!(
+            "{argument}: expected {expected}, got {}",
+            list.len()
+        )));
     }
-
-    fn rows(&self, steps: &Range<usize>) -> PyResult<ArrayView2<'_, F>> {
-        let [_, width] = self.shape;
-        if self.array.shape() != self.shape {
-            return Err(resized(self.argument));
-        }
-        let numbers = self.array.as_slice().map_err(|_| resized(self.argument))?;
-        let rows = &numbers[steps.start * width..steps.end * width];
-        matrix(self.argument, steps.len(), width, rows)
+    let table = Table::new(name, object)?;
+    match (streams, table.shape()) {
+        (Streams::Any, [_, _]) => one(),
+        _ => Ok(Split::Array(table)),
     }
 }
 
-/// As a copy: a NumPy bool may hold any byte, a Rust bool may not.
-fn read_mask(mask: &Bound<'_, PyAny>, n_steps: usize) -> PyResult<Array1<bool>> {
-    let bytes = borrow::<u8>("mask", mask)?;
-    if bytes.shape() != [n_steps] {
-        let expected = error::tuple(&[n_steps]);
-        return Err(error::shape("mask", &expected, bytes.shape()));
-    }
-    Ok(bytes.as_array().iter().map(|&byte| byte != 0).collect())
-}
-
-fn copied<'a, F: Real>(
-    argument: &str,
-    rows: ArrayView2<'_, F>,
-    into: &'a mut Vec<F>,
-) -> PyResult<ArrayView2<'a, F>> {
-    let (n_steps, width) = rows.dim();
-    into.clear();
-    into.try_reserve(rows.len())
-        .map_err(|_| error::no_memory(argument, &[n_steps, width]))?;
-    into.extend_from_slice(rows.as_slice().ok_or_else(|| resized(argument))?);
-    matrix(argument, n_steps, width, into)
-}
-
-fn matrix<'a, F>(
-    argument: &str,
-    n_steps: usize,
-    width: usize,
-    numbers: &'a [F],
-) -> PyResult<ArrayView2<'a, F>> {
-    ArrayView2::from_shape((n_steps, width), numbers).map_err(|_| resized(argument))
-}
-
-/// Another thread can reach an array between two pieces.
-fn resized(argument: &str) -> PyErr {
-    PyRuntimeError::new_err(format!(
-        "{argument}: resized by another thread during the call"
-    ))
+fn all_streams<'py>(table: &Table<'py>, n: usize, n_inputs: usize) -> PyResult<Vec<Series<'py>>> {
+    (0..n)
+        .map(|b| Series::dense(table.of_stream(b), n_inputs))
+        .collect()
 }
 
 /// How many steps fill a piece, when the last `n_steps` took this long; at most four times as many.
-pub fn paced(n_steps: usize, took: Duration) -> usize {
+fn paced(n_steps: usize, took: Duration) -> usize {
     let fitting = PIECE.as_secs_f64() / took.as_secs_f64().max(1e-9) * n_steps as f64;
     (fitting as usize).min(n_steps.saturating_mul(4))
 }

@@ -6,7 +6,7 @@ use crate::arrays::{Real, assign, copy, give, read};
 use crate::cell::{Cell, FEW_SYNAPSES, Wide, each};
 use crate::class::class;
 use crate::row::Row;
-use crate::vector::Vector;
+use crate::vector::vector;
 use crate::{error, options};
 
 class!(
@@ -82,7 +82,6 @@ fn step<'py, F: Real>(
     let spikes = if is_small(layer) {
         layer.step(x.input())
     } else {
-        let x = x.into_owned();
         py.detach(|| layer.step(x.input()))
     };
     copy(py, spikes.map_err(error::raise)?)
@@ -91,11 +90,10 @@ fn step<'py, F: Real>(
 fn apply<F: Real>(py: Python<'_>, cell: &Layer<F>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
     let _turn = cell.take(py)?;
     let layer = &mut *cell.lock();
-    let signal = Vector::read("signal", signal, layer.n_neurons())?;
+    let signal = vector("signal", signal, layer.n_neurons(), "")?;
     let applied = if is_small(layer) {
         layer.apply_learning_signal(signal.view())
     } else {
-        let signal = signal.into_owned();
         py.detach(|| layer.apply_learning_signal(signal.view()))
     };
     applied.map_err(error::raise)
@@ -108,11 +106,10 @@ fn propagate<'py, F: Real>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let layer = &mut *cell.lock();
-    let signal = Vector::read("signal", signal, layer.n_neurons())?;
+    let signal = vector("signal", signal, layer.n_neurons(), "")?;
     let below = if is_small(layer) {
         layer.propagate(signal.view())
     } else {
-        let signal = signal.into_owned();
         py.detach(|| layer.propagate(signal.view()))
     };
     give(py, below.map_err(error::raise)?)

@@ -1,4 +1,4 @@
-//! The inputs of one step: a vector, or the units that spike.
+//! The inputs of one step: a vector, or the units that spike; in memory that nobody else can reach.
 
 use eprop::Input;
 use numpy::ndarray::Array1;
@@ -6,45 +6,26 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::arrays::Real;
-use crate::events::Events;
-use crate::vector::Vector;
+use crate::events::Merged;
+use crate::vector::vector;
 
-/// As handed over.
-pub enum Row<'py, F: Real> {
-    Dense(Vector<'py, F>),
-    Events(Events<F>),
-}
+/// What a vector of the wrong length may have been meant for.
+pub const HINT: &str =
+    "; an array is values, and indices of the inputs that spike go in a 1-tuple: (units,)";
 
-/// In memory that nobody else can reach, for work without the GIL.
-pub enum OwnedRow<F> {
+pub enum Row<F> {
     Dense(Array1<F>),
-    Events(Events<F>),
+    Events(Merged<F>),
 }
 
-impl<'py, F: Real> Row<'py, F> {
-    pub fn read(x: &Bound<'py, PyAny>, n_inputs: usize) -> PyResult<Self> {
+impl<F: Real> Row<F> {
+    pub fn read(x: &Bound<'_, PyAny>, n_inputs: usize) -> PyResult<Self> {
         match x.cast::<PyTuple>() {
-            Ok(units) => Events::read_step(units, n_inputs).map(Self::Events),
-            Err(_) => Vector::read("x", x, n_inputs).map(Self::Dense),
+            Ok(units) => Merged::of_step(units, n_inputs).map(Self::Events),
+            Err(_) => vector("x", x, n_inputs, HINT).map(Self::Dense),
         }
     }
 
-    pub fn input(&self) -> Input<'_, F> {
-        match self {
-            Self::Dense(x) => x.view().into(),
-            Self::Events(events) => events.step(),
-        }
-    }
-
-    pub fn into_owned(self) -> OwnedRow<F> {
-        match self {
-            Self::Dense(x) => OwnedRow::Dense(x.into_owned()),
-            Self::Events(events) => OwnedRow::Events(events),
-        }
-    }
-}
-
-impl<F: Real> OwnedRow<F> {
     pub fn input(&self) -> Input<'_, F> {
         match self {
             Self::Dense(x) => x.view().into(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eprop::Activity;
+use eprop::{Activity, Stream};
 use numpy::ndarray::{Array2, s};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -12,9 +12,9 @@ use crate::arrays::{copy, give, zeros};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::engine::{Engine, IntoPyDict, Run};
 use crate::error;
-use crate::feed::{Feed, Room};
+use crate::feed::{Feed, Streams};
 use crate::row::Row;
-use crate::vector::Vector;
+use crate::vector::vector;
 
 /// The loss, the outputs if they were asked for, and how the network fired.
 pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>, &'static str);
@@ -23,6 +23,8 @@ pub type Predicted<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 /// A calibration looks for signals this often.
 pub const SIGNALS: Duration = Duration::from_millis(50);
+/// The first piece says how long a step takes.
+const FIRST_PIECE: usize = 1;
 
 pub fn step<'py, T: Engine>(
     py: Python<'py>,
@@ -35,13 +37,13 @@ pub fn step<'py, T: Engine>(
     let widths = engine.widths();
     let x = Row::read(x, widths.inputs)?;
     let target = target
-        .map(|target| Vector::read("target", target, widths.outputs))
+        .map(|target| vector("target", target, widths.outputs, ""))
         .transpose()?;
+    let target = target.as_ref().map(|target| target.view());
     let step = if widths.synapses <= FEW_SYNAPSES {
-        engine.step(x.input(), target.as_ref().map(Vector::view))
+        engine.step(x.input(), target)
     } else {
-        let (x, target) = (x.into_owned(), target.map(Vector::into_owned));
-        py.detach(|| engine.step(x.input(), target.as_ref().map(|target| target.view())))
+        py.detach(|| engine.step(x.input(), target))
     };
     let step = step.map_err(error::raise)?;
     let dict = PyDict::new(py);
@@ -63,7 +65,7 @@ pub fn train<'py, T: Engine>(
     keep_outputs: bool,
 ) -> PyResult<Trained<'py>> {
     let _turn = cell.take(py)?;
-    let feed = checked_feed(py, cell, inputs, targets, mask)?;
+    let feed = checked_feed(cell, inputs, targets, mask)?;
     let n_outputs = cell.lock().widths().outputs;
     let mut outputs = keep_outputs
         .then(|| zeros("outputs", feed.n_steps(), n_outputs))
@@ -72,17 +74,17 @@ pub fn train<'py, T: Engine>(
         cell.lock().reset();
     }
     let mut tally = cell.lock().tally();
-    feed.in_pieces(py, |piece| {
+    feed.in_pieces(FIRST_PIECE, |piece| {
         let rows = outputs
             .as_mut()
             .map(|outputs| outputs.slice_mut(s![piece.steps.clone(), ..]));
-        cell.lock().train_piece(
-            piece.inputs,
-            piece.targets(),
-            piece.mask(),
-            rows,
-            &mut tally,
-        )
+        let Stream {
+            inputs,
+            targets,
+            mask,
+        } = piece.streams[0];
+        cell.lock()
+            .train_piece(inputs, targets, mask, rows, &mut tally)
     })?;
     py.detach(|| {
         let mut engine = cell.lock();
@@ -109,8 +111,8 @@ pub fn predict<'py, T: Engine>(
 ) -> PyResult<Predicted<'py>> {
     let _turn = cell.take(py)?;
     let widths = cell.lock().widths();
-    let feed = Feed::inputs(inputs, widths.inputs)?;
-    feed.check(py, |piece| cell.lock().check_inputs(piece.inputs))?;
+    let feed = Feed::new(inputs, widths.inputs, Streams::One)?;
+    feed.check(|streams| cell.lock().check_inputs(streams[0].inputs))?;
     let mut outputs = zeros("outputs", feed.n_steps(), widths.outputs)?;
     let mut spikes: Option<Array2<T::F>> = keep_spikes
         .then(|| zeros("spikes", feed.n_steps(), widths.spikes))
@@ -118,11 +120,11 @@ pub fn predict<'py, T: Engine>(
     if reset {
         cell.lock().reset();
     }
-    feed.in_pieces(py, |piece| {
+    feed.in_pieces(FIRST_PIECE, |piece| {
         let steps = s![piece.steps.clone(), ..];
         let spikes = spikes.as_mut().map(|spikes| spikes.slice_mut(steps));
         cell.lock()
-            .predict_piece(piece.inputs, outputs.slice_mut(steps), spikes)
+            .predict_piece(piece.streams[0].inputs, outputs.slice_mut(steps), spikes)
     })?;
     Ok((
         give(py, outputs)?,
@@ -138,10 +140,15 @@ pub fn gradients<'py, T: Engine>(
     mask: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let _turn = cell.take(py)?;
-    let feed = checked_feed(py, cell, inputs, targets, mask)?;
+    let feed = checked_feed(cell, inputs, targets, mask)?;
     let mut run = py.detach(|| cell.lock().gradient_run());
-    feed.in_pieces(py, |piece| {
-        run.piece(piece.inputs, piece.targets(), piece.mask())
+    feed.in_pieces(FIRST_PIECE, |piece| {
+        let Stream {
+            inputs,
+            targets,
+            mask,
+        } = piece.streams[0];
+        run.piece(inputs, targets, mask)
     })?;
     py.detach(|| run.finish()).into_dict(py)
 }
@@ -153,9 +160,9 @@ pub fn calibrate<T: Engine>(
     rate: f64,
 ) -> PyResult<T::Factor> {
     let _turn = cell.take(py)?;
-    let feed = Feed::inputs(inputs, cell.lock().widths().inputs)?;
-    let mut room = Room::default();
-    let whole = feed.whole(&mut room)?;
+    let feed = Feed::new(inputs, cell.lock().widths().inputs, Streams::One)?;
+    let mut rooms = feed.rooms();
+    let whole = feed.whole(&mut rooms)?;
     let mut interrupt = None;
     let mut looked = Instant::now();
     // A handler that calls this trainer is refused by its turn before it could wait for the lock.
@@ -169,7 +176,7 @@ pub fn calibrate<T: Engine>(
     let factor = py
         .detach(|| {
             cell.lock()
-                .calibrate_while(whole.inputs, rate, &mut keep_going)
+                .calibrate_while(whole.streams[0].inputs, rate, &mut keep_going)
         })
         .map_err(error::raise)?;
     match (factor, interrupt) {
@@ -181,17 +188,21 @@ pub fn calibrate<T: Engine>(
 
 /// The sequence, with every shape and value checked before anything changes.
 fn checked_feed<'py, T: Engine>(
-    py: Python<'py>,
     cell: &Cell<T>,
     inputs: &Bound<'py, PyAny>,
     targets: &Bound<'py, PyAny>,
     mask: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Feed<'py, T::F>> {
+) -> PyResult<Feed<'static, 'py, T::F>> {
     let widths = cell.lock().widths();
-    let feed = Feed::inputs(inputs, widths.inputs)?.with_targets(targets, widths.outputs, mask)?;
-    feed.check(py, |piece| {
-        cell.lock()
-            .check_sequence(piece.inputs, piece.targets(), piece.mask())
+    let feed = Feed::new(inputs, widths.inputs, Streams::One)?;
+    let feed = feed.with_targets(targets, widths.outputs, mask)?;
+    feed.check(|streams| {
+        let Stream {
+            inputs,
+            targets,
+            mask,
+        } = streams[0];
+        cell.lock().check_sequence(inputs, targets, mask)
     })?;
     Ok(feed)
 }

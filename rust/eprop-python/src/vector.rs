@@ -1,69 +1,79 @@
-//! The numbers of one step: looked at where NumPy has them if they fit, copied and converted if they do not.
+//! The numbers of one step, as a copy in the trainer's dtype.
 
-use numpy::ndarray::{Array1, ArrayView1, Ix1};
-use numpy::{PyArray1, PyArrayDyn, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::ndarray::Array1;
+use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods, dtype};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-use crate::arrays::{Real, readonly};
+use crate::arrays::Real;
 use crate::error;
+use crate::numbers::{Kind, Numbers};
+use crate::table::{Name, convert};
 
-/// A vector that a call was handed.
-pub enum Vector<'py, F: Real> {
-    Borrowed(PyReadonlyArray1<'py, F>),
-    Copied(Array1<F>),
-}
-
-impl<'py, F: Real> Vector<'py, F> {
-    /// `len` numbers of either width, in any layout.
-    pub fn read(argument: &str, object: &Bound<'py, PyAny>, len: usize) -> PyResult<Self> {
-        if let Ok(array) = object.cast::<PyArray1<F>>() {
-            if array.len() == len && array.is_c_contiguous() && array.is_aligned() {
-                return readonly(argument, array).map(Self::Borrowed);
-            }
-        }
-        let copy = if object.cast::<PyArrayDyn<f32>>().is_ok() {
-            convert::<f32, F>(argument, object, len)
-        } else {
-            convert::<f64, F>(argument, object, len)
-        };
-        copy.map(Self::Copied)
-    }
-
-    pub fn view(&self) -> ArrayView1<'_, F> {
-        match self {
-            Self::Borrowed(array) => array.as_array(),
-            Self::Copied(array) => array.view(),
-        }
-    }
-
-    /// Numbers that nobody else can reach, for work without the GIL.
-    pub fn into_owned(self) -> Array1<F> {
-        match self {
-            Self::Borrowed(array) => array.as_array().to_owned(),
-            Self::Copied(array) => array,
-        }
-    }
-}
-
-/// A copy in the trainer's dtype. What overflows it becomes infinity, which the crate refuses.
-fn convert<E: Real, F: Real>(
-    argument: &str,
+/// `len` real numbers in any dtype and layout. `hint` is what a wrong shape may have been meant for.
+pub fn vector<F: Real>(
+    name: impl Into<Name>,
     object: &Bound<'_, PyAny>,
     len: usize,
+    hint: &str,
 ) -> PyResult<Array1<F>> {
+    if let Some(numbers) = plain::<F>(object, len) {
+        return Ok(numbers.into());
+    }
+    let name = name.into();
     let array = object
-        .cast::<PyArrayDyn<E>>()
-        .map_err(|_| error::not_an_array(argument))?;
+        .cast::<PyUntypedArray>()
+        .map_err(|_| error::not_an_array(name))?;
     if array.shape() != [len] {
-        return Err(error::shape(argument, &error::tuple(&[len]), array.shape()));
+        let hint = if array.ndim() == 1 { hint } else { "" };
+        return Err(error::shape_or(
+            name,
+            &error::tuple(&[len]),
+            array.shape(),
+            hint,
+        ));
     }
-    if !array.is_aligned() {
-        return convert::<E, F>(argument, &object.call_method0("copy")?, len);
+    let mut numbers = Vec::with_capacity(len);
+    let kind = Kind::of(&array.dtype());
+    if let Some(narrow) = plain::<f32>(object, len) {
+        Numbers::F32(&narrow).reals(&mut numbers);
+    } else if let Some(wide) = plain::<f64>(object, len) {
+        Numbers::F64(&wide).reals(&mut numbers);
+    } else {
+        let bytes = bytes(name, array)?;
+        match kind {
+            Some(kind) => Numbers::Bytes(kind, bytes.as_bytes()).reals(&mut numbers),
+            None => {
+                let to = dtype::<F>(array.py());
+                let kind = Kind::of(&to).ok_or_else(|| error::not_an_array(name))?;
+                let bytes = convert(bytes, &array.dtype(), to)?
+                    .cast_into::<PyBytes>()
+                    .map_err(|_| error::not_an_array(name))?;
+                Numbers::Bytes(kind, bytes.as_bytes()).reals(&mut numbers);
+            }
+        }
     }
-    let numbers = readonly(argument, array)?;
-    let numbers = numbers.as_array();
-    let row = numbers
-        .into_dimensionality::<Ix1>()
-        .map_err(|_| error::not_an_array(argument))?;
-    Ok(row.mapv(|number| F::cast(number.to_f64())))
+    if numbers.len() == len {
+        return Ok(numbers.into());
+    }
+    Err(error::changed(name, &[len]))
+}
+
+/// A copy of an aligned vector of this dtype, at any stride.
+fn plain<E: Real>(object: &Bound<'_, PyAny>, len: usize) -> Option<Vec<E>> {
+    let array = object.cast::<PyArray1<E>>().ok()?;
+    let strides_fit = array.strides()[0] % size_of::<E>() as isize == 0;
+    if array.len() != len || !array.is_aligned() || !strides_fit {
+        return None;
+    }
+    let strided = |_| array.to_owned_array().iter().copied().collect();
+    Some(array.to_vec().unwrap_or_else(strided))
+}
+
+fn bytes<'py>(name: Name, array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyBytes>> {
+    array
+        .call_method0(intern!(array.py(), "tobytes"))?
+        .cast_into()
+        .map_err(|_| error::not_an_array(name))
 }

@@ -1,0 +1,148 @@
+//! Where the copy of a piece lies: memory of ours, used again from piece to piece.
+
+use eprop::{Inputs, Stream};
+use numpy::ndarray::{ArrayView1, ArrayView2};
+use pyo3::prelude::*;
+
+use crate::arrays::Real;
+use crate::error;
+use crate::events::Merged;
+use crate::numbers::Numbers;
+use crate::table::Name;
+
+/// One thing for every array that a stream is made of.
+pub struct Arrays<T> {
+    /// Dense rows, or the units of events.
+    pub inputs: T,
+    /// Of events that are no plain spikes.
+    pub values: Option<T>,
+    pub targets: Option<T>,
+    pub mask: Option<T>,
+}
+
+impl<T> Arrays<T> {
+    pub fn try_map<'a, U>(
+        &'a self,
+        mut f: impl FnMut(&'a T) -> PyResult<U>,
+    ) -> PyResult<Arrays<U>> {
+        Ok(Arrays {
+            inputs: f(&self.inputs)?,
+            values: self.values.as_ref().map(&mut f).transpose()?,
+            targets: self.targets.as_ref().map(&mut f).transpose()?,
+            mask: self.mask.as_ref().map(&mut f).transpose()?,
+        })
+    }
+}
+
+/// Some steps of a stream that begin with step `first`.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    pub name: Name,
+    pub first: usize,
+    pub n_steps: usize,
+    pub n_inputs: usize,
+    pub n_outputs: usize,
+}
+
+/// The piece of one stream.
+#[derive(Default)]
+pub struct Room<F> {
+    inputs: Vec<F>,
+    /// Where the events of every step begin in NumPy's array.
+    pub bounds: Option<Vec<i64>>,
+    events: Merged<F>,
+    targets: Vec<F>,
+    mask: Option<Vec<bool>>,
+}
+
+impl<F: Real> Room<F> {
+    fn fill(&mut self, extent: Extent, numbers: &Arrays<Numbers<'_>>) -> PyResult<()> {
+        let Extent {
+            name,
+            first,
+            n_steps,
+            n_inputs,
+            n_outputs,
+        } = extent;
+        match &self.bounds {
+            Some(bounds) => {
+                self.events.refill(
+                    name,
+                    n_inputs,
+                    first,
+                    bounds,
+                    numbers.inputs,
+                    numbers.values,
+                )?;
+            }
+            None => copy(name, &mut self.inputs, &[n_steps, n_inputs], |into| {
+                numbers.inputs.reals(into)
+            })?,
+        }
+        if let Some(targets) = numbers.targets {
+            let shape = [n_steps, n_outputs];
+            copy("targets".into(), &mut self.targets, &shape, |into| {
+                targets.reals(into);
+            })?;
+        }
+        if let Some(mask) = numbers.mask {
+            let bools = self.mask.get_or_insert_default();
+            copy("mask".into(), bools, &[n_steps], |into| mask.bools(into))?;
+        }
+        Ok(())
+    }
+
+    /// What was copied, as the crate takes it.
+    pub fn stream(&self, extent: Extent) -> PyResult<Stream<'_, F>> {
+        let Extent {
+            name,
+            n_steps,
+            n_inputs,
+            n_outputs,
+            ..
+        } = extent;
+        let rows = |name, width, numbers| {
+            ArrayView2::from_shape((n_steps, width), numbers)
+                .map_err(|_| error::changed(name, &[n_steps, width]))
+        };
+        Ok(Stream {
+            inputs: match self.bounds {
+                Some(_) => self.events.inputs(n_inputs),
+                None => Inputs::Dense(rows(name, n_inputs, &self.inputs)?),
+            },
+            targets: rows("targets".into(), n_outputs, &self.targets)?,
+            mask: self.mask.as_deref().map(ArrayView1::from),
+        })
+    }
+}
+
+/// One stream's piece to be copied, by any thread, without Python.
+pub struct Job<'j, F> {
+    pub extent: Extent,
+    pub numbers: Arrays<Numbers<'j>>,
+    pub room: &'j mut Room<F>,
+    pub outcome: &'j mut PyResult<()>,
+}
+
+impl<F: Real> Job<'_, F> {
+    pub fn run(self) {
+        *self.outcome = self.room.fill(self.extent, &self.numbers);
+    }
+}
+
+fn copy<T>(
+    name: Name,
+    into: &mut Vec<T>,
+    shape: &[usize],
+    fill: impl FnOnce(&mut Vec<T>),
+) -> PyResult<()> {
+    let len = shape.iter().product();
+    into.clear();
+    into.try_reserve_exact(len)
+        .map_err(|_| error::no_memory(name, shape))?;
+    fill(into);
+    if into.len() == len {
+        return Ok(());
+    }
+    Err(error::changed(name, shape))
+}

@@ -1,0 +1,154 @@
+//! What one stream of a call is fed: inputs, targets and mask, each where NumPy has it, time first.
+
+use std::ops::Range;
+
+use numpy::dtype;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::arrays::Real;
+use crate::error;
+use crate::events::EventTable;
+use crate::room::{Arrays, Extent, Room};
+use crate::table::{Name, Part, Table};
+
+pub struct Series<'py> {
+    /// Steps that an array has beyond these are neither read nor checked.
+    pub n_steps: usize,
+    name: Name,
+    inputs: Inputs<'py>,
+    targets: Option<Table<'py>>,
+    mask: Option<Table<'py>>,
+}
+
+enum Inputs<'py> {
+    Dense(Table<'py>),
+    Events(EventTable<'py>),
+}
+
+impl<'py> Series<'py> {
+    /// Of rows, or of the face's tuple of events.
+    pub fn new(name: Name, inputs: &Bound<'py, PyAny>, n_inputs: usize) -> PyResult<Self> {
+        match inputs.cast::<PyTuple>() {
+            Ok(events) => {
+                let events = EventTable::new(name, events)?;
+                Self::of(name, events.n_steps(), n_inputs, Inputs::Events(events))
+            }
+            Err(_) => Self::dense(Table::new(name, inputs)?, n_inputs),
+        }
+    }
+
+    pub fn dense(inputs: Table<'py>, n_inputs: usize) -> PyResult<Self> {
+        match *inputs.shape() {
+            [n_steps, width] if width == n_inputs => {
+                Self::of(inputs.name, n_steps, n_inputs, Inputs::Dense(inputs))
+            }
+            _ => Err(error::shape(
+                inputs.name,
+                &format!("(T, {n_inputs})"),
+                inputs.shape(),
+            )),
+        }
+    }
+
+    fn of(name: Name, n_steps: usize, n_inputs: usize, inputs: Inputs<'py>) -> PyResult<Self> {
+        if n_steps == 0 {
+            return Err(PyValueError::new_err(format!(
+                "{name}: expected at least one step, got shape (0, {n_inputs})"
+            )));
+        }
+        Ok(Self {
+            n_steps,
+            name,
+            inputs,
+            targets: None,
+            mask: None,
+        })
+    }
+
+    /// (T, n_outputs).
+    pub fn set_targets(&mut self, targets: Table<'py>, n_outputs: usize) -> PyResult<()> {
+        if targets.shape() != [self.n_steps, n_outputs] {
+            let expected = error::tuple(&[self.n_steps, n_outputs]);
+            return Err(error::shape(targets.name, &expected, targets.shape()));
+        }
+        self.targets = Some(targets);
+        Ok(())
+    }
+
+    /// (T,) of bool.
+    pub fn set_mask(&mut self, mask: Table<'py>) -> PyResult<()> {
+        if mask.shape() != [self.n_steps] {
+            let expected = error::tuple(&[self.n_steps]);
+            return Err(error::shape(mask.name, &expected, mask.shape()));
+        }
+        if !mask.is_of_bools() {
+            return Err(error::not_an_array(mask.name));
+        }
+        self.mask = Some(mask);
+        Ok(())
+    }
+
+    /// What a copy of one step takes, with what it is made from.
+    pub fn step_bytes<F: Real>(&self) -> usize {
+        let both = |table: &Table<'_>, width: usize| {
+            width
+                .saturating_mul(size_of::<F>())
+                .saturating_add(table.row_bytes())
+        };
+        let inputs = match &self.inputs {
+            Inputs::Dense(rows) => both(rows, rows.shape()[1]),
+            Inputs::Events(events) => events.step_bytes().saturating_mul(4),
+        };
+        let targets = self.targets.as_ref();
+        inputs.saturating_add(targets.map_or(0, |targets| both(targets, targets.shape()[1])))
+    }
+
+    pub fn extent(&self, steps: &Range<usize>, n_inputs: usize, n_outputs: usize) -> Extent {
+        let steps = self.clipped(steps);
+        Extent {
+            name: self.name,
+            first: steps.start,
+            n_steps: steps.len(),
+            n_inputs,
+            n_outputs,
+        }
+    }
+
+    /// Some steps, as far as there are any.
+    pub fn read<F>(
+        &self,
+        steps: &Range<usize>,
+        room: &mut Room<F>,
+    ) -> PyResult<Arrays<Part<'_, 'py>>>
+    where
+        F: Real,
+    {
+        let steps = self.clipped(steps);
+        let (inputs, values) = match &self.inputs {
+            Inputs::Dense(rows) => (rows.read(steps.clone(), dtype::<F>)?, None),
+            Inputs::Events(events) => {
+                let bounds = room.bounds.insert(events.bounds(steps.clone())?);
+                let at = bounds[0] as usize..bounds[steps.len()] as usize;
+                (events.units(at.clone())?, events.values(at)?)
+            }
+        };
+        let targets = self.targets.as_ref();
+        let mask = self.mask.as_ref();
+        Ok(Arrays {
+            inputs,
+            values,
+            targets: targets
+                .map(|targets| targets.read(steps.clone(), dtype::<F>))
+                .transpose()?,
+            mask: mask
+                .map(|mask| mask.read(steps.clone(), dtype::<bool>))
+                .transpose()?,
+        })
+    }
+
+    fn clipped(&self, steps: &Range<usize>) -> Range<usize> {
+        steps.start.min(self.n_steps)..steps.end.min(self.n_steps)
+    }
+}
