@@ -1,11 +1,13 @@
 """E-prop written literally in slow NumPy float64: the oracle of the package.
 
-Sections 1 (forward), 2 (learning) and 4 (feed-forward stack) of the definition, symbol by symbol,
-for LIF neurons. Nothing here is shared with the package; weights come in as arrays. Every class
-keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can flip a
-spike, and a comparison says nothing. After `gradients`, `products` holds for each matrix the largest
-factor of one side times the largest of the other, of any two steps: what a form that keeps the
-factors apart rounds at, even where the gradient itself is 0.
+Sections 1 (forward), 2 (learning), 2.1 (optimizers) and 4 (feed-forward stack) of the definition,
+symbol by symbol, for LIF neurons. Nothing here is shared with the package; weights come in as
+arrays. `ReferenceBatch` is streams side by side over one set of weights.
+
+Every class keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can
+flip a spike, and a comparison says nothing. After `gradients`, `products` holds for each matrix the
+largest factor of one side times the largest of the other, of any two steps: what a form that keeps
+the factors apart rounds at, even where the gradient itself is 0.
 """
 
 from __future__ import annotations
@@ -96,67 +98,221 @@ class Lif:
             self.margin = min(self.margin, edge.min(initial=np.inf))
 
 
-class Schedule:
-    """`update_every`, the sequence calls and the mean loss, for the trainer and for the stack.
+class Sgd:
+    """Plain gradient descent."""
 
-    The host has `reset()`, `update()`, `_forward(x)` -> output, `_learn(target)` -> loss or None.
+    def step(self, lr, W, g):
+        return {name: W[name] - lr * g[name] for name in W}
+
+
+class Adam:
+    """Kingma and Ba 2015, with eps where NEST and the first version of the paper have it."""
+
+    def __init__(self, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.t, self.m, self.v = 0, {}, {}
+
+    def step(self, lr, W, g):
+        b1, b2 = self.beta1, self.beta2
+        self.t += 1
+        self.m = {name: b1 * self.m.get(name, 0.0) + (1.0 - b1) * g[name] for name in W}
+        self.v = {name: b2 * self.v.get(name, 0.0) + (1.0 - b2) * g[name] ** 2 for name in W}
+        eta = lr * np.sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
+        return {name: W[name] - eta * self.m[name] / (np.sqrt(self.v[name]) + self.eps) for name in W}
+
+
+OPTIMIZERS = {"sgd": Sgd, "adam": Adam}
+LEARNING_RATES = {Sgd: 0.01, Adam: 0.001}
+
+
+class Schedule:
+    """`update_every`, the optimizer, the sequence calls and the mean loss, for every model.
+
+    The host has `streams`: itself, or those of a batch. A stream has `reset_state()`, `_forward(x)` -> output,
+    `_learn(target)` -> loss or None, and `_pending()`: its gradient since the last update, by the names of its
+    `parameters`.
     """
 
     update_every: int | str
     count: int
-    neurons: list[Lif]
+
+    def _schedule(self, update_every, optimizer, lr, reduction):
+        self.update_every, self.reduction = update_every, reduction
+        self.optimizer = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
+        self.lr = LEARNING_RATES[type(self.optimizer)] if lr is None else lr
+
+    @property
+    def streams(self):
+        return [self]
+
+    @property
+    def neurons(self):
+        return [neuron for stream in self.streams for neuron in stream.cells]
 
     @property
     def margin(self):
         return min(neuron.margin for neuron in self.neurons)
 
-    def step(self, x, target=None):
-        output = self._forward(np.asarray(x, dtype=float))
-        loss = self._learn(None if target is None else np.asarray(target, dtype=float))
+    def reset(self):
+        """Silence; the weights and what the optimizer remembers stay."""
+        self.count = 0
+        for stream in self.streams:
+            stream.reset_state()
+            stream.drop_pending()
+
+    def tick(self, xs, targets):
+        """One step of the first streams, those whose x is not None; `count` counts it once."""
+        results = []
+        for stream, x, target in zip(self.streams, xs, targets, strict=False):
+            if x is None:
+                results.append((None, None))
+                continue
+            output = stream._forward(np.asarray(x, dtype=float))
+            loss = stream._learn(None if target is None else np.asarray(target, dtype=float))
+            stream.steps += 1
+            stream.n_targets += target is not None
+            results.append((output, loss))
         self.count += 1
         if self.update_every != "sequence" and self.count % self.update_every == 0:
             self.update()
+        return results
+
+    def update(self):
+        """All parameters take their step together, with the gradients of all streams since the last one."""
+        n_steps = sum(stream.steps for stream in self.streams)
+        if n_steps == 0:
+            return
+        n_targets = sum(stream.n_targets for stream in self.streams)
+        g = total(stream._pending() for stream in self.streams)
+        if self.reduction == "mean":
+            g = {name: g[name] / (n_targets or n_steps) for name in g}
+        self._descend(g)
+        for stream in self.streams:
+            stream.drop_pending()
+
+    def _descend(self, g):
+        W = self.optimizer.step(self.lr, self.streams[0].parameters, g)
+        for stream in self.streams:
+            stream.parameters = W
+
+    def apply_gradients(self, gradients):
+        """One step of the optimizer; what is pending, the traces and the count stay as they are."""
+        g = self.streams[0]._from_dict(gradients)
+        if self.reduction == "mean":
+            g = {name: g[name] / gradients["n_targets"] for name in g}
+        self._descend(g)
+
+    def _run(self, inputs, targets, mask, lengths):
+        """(B', T, ...) tick by tick: the outputs, 0 beyond a stream's length, and the losses."""
+        outputs, losses = np.zeros((*np.shape(inputs)[:2], np.shape(targets)[2])), []
+        for t in range(max(lengths)):
+            alive = [t < length for length in lengths]
+            taught = [a and m[t] for a, m in zip(alive, mask, strict=True)]
+            xs = [x[t] if a else None for x, a in zip(inputs, alive, strict=True)]
+            ys = [y[t] if a else None for y, a in zip(targets, taught, strict=True)]
+            for b, (output, loss) in enumerate(self.tick(xs, ys)):
+                outputs[b, t] = 0.0 if output is None else output
+                losses += [] if loss is None else [loss]
+        return outputs, losses
+
+    def train_sequence(self, inputs, targets, *, mask=None, reset=True, lengths=None):
+        """(T, n) and then outputs (T, O), or (B', T, n) with any B' up to the number of streams."""
+        if np.ndim(inputs) == 2:
+            loss, outputs = self.train_sequence(inputs[None], targets[None], mask=mask, reset=reset)
+            return loss, outputs[0]
+        if reset:
+            self.reset()
+        outputs, losses = self._run(inputs, targets, *mask_and_lengths(inputs, mask, lengths))
+        if reset:
+            self.update()
+        return (float(np.mean(losses)) if losses else np.nan), outputs
+
+    def predict_sequence(self, inputs, *, reset=True, lengths=None):
+        """Outputs and spikes. Nothing is learned, and nothing counted."""
+        if np.ndim(inputs) == 2:
+            outputs, spikes = self.predict_sequence(inputs[None], reset=reset)
+            return outputs[0], spikes[0]
+        if reset:
+            self.reset()
+        shape = np.shape(inputs)[:2]
+        outputs = np.zeros((*shape, self.streams[0].n_outputs))
+        spikes = np.zeros((*shape, len(self.streams[0].spikes)))
+        _, lengths = mask_and_lengths(inputs, None, lengths)
+        for b, (stream, x) in enumerate(zip(self.streams, inputs, strict=False)):
+            for t in range(lengths[b]):
+                outputs[b, t] = stream._forward(np.asarray(x[t], dtype=float))
+                spikes[b, t] = stream.spikes
+        return outputs, spikes
+
+    def gradients(self, inputs, targets, *, mask=None, lengths=None):
+        """The gradient of the summed loss from silence; weights and state stay as they are."""
+        if np.ndim(inputs) == 2:
+            inputs, targets = inputs[None], targets[None]
+        twin = copy.deepcopy(self)
+        twin.reset()
+        twin.update_every = "sequence"  # only when weights change: every stream knows its regulariser itself
+        _, losses = twin._run(inputs, targets, *mask_and_lengths(inputs, mask, lengths))
+        for mine, its in zip(self.neurons, twin.neurons, strict=True):
+            mine.margin = min(mine.margin, its.margin)
+        self.products = twin.streams[0]._products()
+        g = twin.streams[0]._to_dict(total(stream._pending() for stream in twin.streams))
+        n_targets = sum(stream.n_targets for stream in twin.streams)
+        return {**g, "loss": float(sum(losses)), "n_targets": n_targets}
+
+
+class Stream(Schedule):
+    """A model of one stream: its own only one."""
+
+    def step(self, x, target=None):
+        ((output, loss),) = self.tick([x], [target])
         result = {"spikes": self.spikes, "output": output}
         return result if target is None else {**result, "loss": loss}
 
-    def train_sequence(self, inputs, targets, *, mask=None, reset=True):
-        if reset:
-            self.reset()
-        mask = np.ones(len(inputs), dtype=bool) if mask is None else mask
-        outputs, losses = [], []
-        for x, target, has_target in zip(inputs, targets, mask, strict=True):
-            result = self.step(x, target if has_target else None)
-            outputs.append(result["output"])
-            losses += [result["loss"]] if has_target else []
-        if reset:
-            self.update()
-        return (float(np.mean(losses)) if losses else np.nan), np.array(outputs)
 
-    def predict_sequence(self, inputs, *, reset=True):
-        if reset:
-            self.reset()
-        outputs, spikes = [], []
-        for x in inputs:
-            outputs.append(self._forward(np.asarray(x, dtype=float)))
-            spikes.append(self.spikes)
-        return np.array(outputs), np.array(spikes)
-
-    def _silent_run(self, inputs, targets, mask):
-        """A silent copy whose pending gradient is that of the whole sequence, and the loss sum."""
-        twin = copy.deepcopy(self)
-        twin.reset()
-        mask = np.ones(len(inputs), dtype=bool) if mask is None else mask
-        loss = 0.0
-        for x, target, has_target in zip(inputs, targets, mask, strict=True):
-            twin._forward(np.asarray(x, dtype=float))
-            loss += twin._learn(np.asarray(target, dtype=float) if has_target else None) or 0.0
-        for mine, its in zip(self.neurons, twin.neurons, strict=True):
-            mine.margin = min(mine.margin, its.margin)
-        self.products = twin._products()
-        return twin, loss
+def mask_and_lengths(inputs, mask, lengths):
+    """(B', T) and (B',), whatever of both was left out."""
+    n_streams, n_steps = np.shape(inputs)[:2]
+    mask = np.ones(n_steps, dtype=bool) if mask is None else np.asarray(mask)
+    lengths = [n_steps] * n_streams if lengths is None else lengths
+    return np.broadcast_to(mask, (n_streams, n_steps)), [int(length) for length in lengths]
 
 
-class ReferenceEprop(Schedule):
+def total(gradients):
+    """The sum, name by name, in the order of the streams."""
+    first, *others = gradients
+    for g in others:
+        first = {name: first[name] + g[name] for name in first}
+    return first
+
+
+class ReferenceBatch(Schedule):
+    """`batch_size` streams over one set of weights: copies of a model that make their steps together.
+
+    An update adds up the gradients of all streams. A batch's step is one in which any stream makes one,
+    so that from `reset()` on its count is that of its longest stream.
+    """
+
+    def __init__(self, model, batch_size):
+        self._streams = [copy.deepcopy(model) for _ in range(batch_size)]
+        self._schedule(model.update_every, copy.deepcopy(model.optimizer), model.lr, model.reduction)
+        self.reset()
+
+    @property
+    def streams(self):
+        return self._streams
+
+    @property
+    def parameters(self):
+        return self._streams[0].parameters
+
+    def step(self, x, target=None):
+        results = self.tick(x, [None] * len(x) if target is None else target)
+        step = {"spikes": np.array([stream.spikes for stream in self._streams])}
+        step["output"] = np.array([output for output, _ in results])
+        return step if target is None else {**step, "loss": float(np.mean([loss for _, loss in results]))}
+
+
+class ReferenceEprop(Stream):
     """One recurrent layer with leaky readouts. Options as in `eprop.EpropTrainer`."""
 
     def __init__(
@@ -170,7 +326,7 @@ class ReferenceEprop(Schedule):
         tau_trace=20.0,
         tau_out=None,
         dt=1.0,
-        lr=0.01,
+        lr=None,
         readout_gain="unit",
         loss="mse",
         feedback="symmetric",
@@ -179,8 +335,11 @@ class ReferenceEprop(Schedule):
         f_target=10.0,
         tau_reg=500.0,
         update_every=1,
+        optimizer="sgd",
+        reduction="sum",
         **neuron,
     ):
+        self._schedule(update_every, optimizer, lr, reduction)
         self.n, self.n_inputs = W_in.shape
         self.n_outputs = len(W_out)
         self.W = np.concatenate([W_in, W_rec], axis=1).astype(float)
@@ -188,19 +347,19 @@ class ReferenceEprop(Schedule):
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
         self.B_random = None if feedback == "symmetric" else np.array(B, dtype=float)
         self.neuron = Lif(self.n, dt=dt, **neuron)
-        self.neurons = [self.neuron]
+        self.cells = [self.neuron]
         tau_out = tau_trace if tau_out is None else tau_out
         self.kappa, self.kappa_e = decay(dt, tau_out), decay(dt, tau_trace)
         self.zeta_o, self.zeta_e = (
             gain(readout_gain, dt, tau_out),
             gain(readout_gain, dt, tau_trace),
         )
-        self.lr, self.loss, self.readout_bias = lr, loss, readout_bias
+        self.loss, self.readout_bias = loss, readout_bias
         self.c_reg, self.f_target, self.m = c_reg, f_target * dt / 1000.0, -np.expm1(-dt / tau_reg)
-        self.update_every = update_every
+        self.of_sequence = update_every == "sequence"  # the form of the regulariser
         self.reset()
 
-    def reset(self):
+    def reset_state(self):
         self.neuron.reset()
         self.y = np.zeros(self.n_outputs)
         self.z_bar = np.zeros(self.W.shape[1])
@@ -208,14 +367,21 @@ class ReferenceEprop(Schedule):
         self.e_bar = np.zeros_like(self.W)
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
-        self.count = 0
         self.most_err = self.most_F_z = 0.0
-        self._drop_pending()
 
-    def _drop_pending(self):
+    def drop_pending(self):
         self.g_W, self.g_out = np.zeros_like(self.W), np.zeros_like(self.W_out)
         self.g_b = np.zeros(self.n_outputs)
-        self.sum_e, self.sum_z, self.steps = np.zeros_like(self.W), np.zeros(self.n), 0
+        self.sum_e, self.sum_z = np.zeros_like(self.W), np.zeros(self.n)
+        self.steps = self.n_targets = 0
+
+    @property
+    def parameters(self):
+        return {"W": self.W, "W_out": self.W_out, "b": self.b}
+
+    @parameters.setter
+    def parameters(self, new):
+        self.W, self.W_out, self.b = new["W"], new["W_out"], new["b"]
 
     @property
     def B(self):
@@ -255,29 +421,27 @@ class ReferenceEprop(Schedule):
 
     def _regularise(self):
         z = self.neuron.z
-        self.sum_e, self.sum_z, self.steps = self.sum_e + self.e, self.sum_z + z, self.steps + 1
-        if self.update_every != "sequence":
+        self.sum_e, self.sum_z = self.sum_e + self.e, self.sum_z + z
+        if not self.of_sequence:
             self.f = self.f + (z - self.f) * self.m
             r = self.c_reg * (self.f - self.f_target) * self.m
             self.g_W += r[:, None] * self.e
 
     def _pending(self):
-        if self.update_every != "sequence" or self.steps == 0:
-            return self.g_W
-        f = self.sum_z / self.steps
-        return self.g_W + (self.c_reg * (f - self.f_target) / self.steps)[:, None] * self.sum_e
+        g_W = self.g_W
+        if self.of_sequence and self.steps > 0:
+            f = self.sum_z / self.steps
+            g_W = g_W + (self.c_reg * (f - self.f_target) / self.steps)[:, None] * self.sum_e
+        return {"W": g_W, "W_out": self.g_out, "b": self.g_b}
 
-    def update(self):
-        self.W = self.W - self.lr * self._pending()
-        self.W_out = self.W_out - self.lr * self.g_out
-        self.b = self.b - self.lr * self.g_b
-        self._drop_pending()
+    def _to_dict(self, g):
+        i = self.n_inputs
+        return {"W_in": g["W"][:, :i], "W_rec": g["W"][:, i:], "W_out": g["W_out"], "b": g["b"]}
 
-    def gradients(self, inputs, targets, *, mask=None):
-        twin, loss = self._silent_run(inputs, targets, mask)
-        g_W, i = twin._pending(), self.n_inputs
-        g = {"W_in": g_W[:, :i], "W_rec": g_W[:, i:], "W_out": twin.g_out, "b": twin.g_b}
-        return {**g, "loss": loss}
+    def _from_dict(self, gradients):
+        W_in, W_rec, W_out = (np.asarray(gradients[name], dtype=float) for name in ("W_in", "W_rec", "W_out"))
+        b = gradients["b"] if self.readout_bias else np.zeros(self.n_outputs)
+        return {"W": np.concatenate([W_in, W_rec], axis=1), "W_out": W_out, "b": np.asarray(b, dtype=float)}
 
     def _products(self):
         return {"W_out": self.most_err * self.zeta_o * self.most_F_z}
@@ -323,23 +487,34 @@ class ReferenceLayer:
         return self.W.T @ (self.neuron.zeta * self.neuron.psi * np.asarray(signal, dtype=float))
 
 
-class ReferenceStack(Schedule):
+class ReferenceStack(Stream):
     """Layers in a row, learning by section 4. Options as in `eprop.OnlineTrainer`."""
 
-    def __init__(self, weights, *, loss="mse", update_every=1, **layer):
+    def __init__(
+        self, weights, *, loss="mse", update_every=1, optimizer="sgd", reduction="sum", lr=None, **layer
+    ):
+        self._schedule(update_every, optimizer, lr, reduction)
         self.layers = [ReferenceLayer(W, **layer) for W in weights]
-        self.neurons = [layer.neuron for layer in self.layers]
-        self.loss, self.update_every = loss, update_every
+        self.cells = [layer.neuron for layer in self.layers]
+        self.loss, self.n_outputs = loss, len(weights[-1])
         self.reset()
 
-    def reset(self):
+    def reset_state(self):
         for layer in self.layers:
             layer.reset()
-        self.count = 0
-        self._drop_pending()
 
-    def _drop_pending(self):
+    def drop_pending(self):
         self.g = [np.zeros_like(layer.W) for layer in self.layers]
+        self.steps = self.n_targets = 0
+
+    @property
+    def parameters(self):
+        return {i: layer.W for i, layer in enumerate(self.layers)}
+
+    @parameters.setter
+    def parameters(self, new):
+        for i, layer in enumerate(self.layers):
+            layer.W = new[i]
 
     @property
     def spikes(self):
@@ -359,14 +534,14 @@ class ReferenceStack(Schedule):
             signal = layer.propagate(signal)
         return loss
 
-    def update(self):
-        for g, layer in zip(self.g, self.layers, strict=True):
-            layer.W = layer.W - layer.lr * g
-        self._drop_pending()
+    def _pending(self):
+        return dict(enumerate(self.g))
 
-    def gradients(self, inputs, targets, *, mask=None):
-        twin, loss = self._silent_run(inputs, targets, mask)
-        return {"W": twin.g, "loss": loss}
+    def _to_dict(self, g):
+        return {"W": [g[i] for i in range(len(g))]}
+
+    def _from_dict(self, gradients):
+        return {i: np.asarray(W, dtype=float) for i, W in enumerate(gradients["W"])}
 
     def _products(self):
         return {"W": [layer.most_delta * layer.most_z_bar for layer in self.layers]}
