@@ -200,3 +200,37 @@ def test_a_handler_may_use_the_trainer_that_its_thread_waits_for():
         assert len(seen) == 1
         """
     )
+
+
+def test_children_of_a_process_whose_threads_are_at_work_on_batches():
+    """Forks that fall wherever they fall in the making and use of the pool: each child works, with threads of its own."""
+    run(
+        """
+        def trainer():
+            return eprop.EpropTrainer(20, 20, 1, batch_size=12, update_every="sequence")
+
+        x = np.ones((12, 40, 20), np.float32)
+        expected = trainer().predict_sequence(x, n_threads=1).tobytes()
+        done = threading.Event()
+
+        def use():
+            mine, n_threads = trainer(), 1
+            while not done.is_set():
+                n_threads = n_threads % 12 + 1
+                mine.predict_sequence(x, n_threads=n_threads)
+
+        threads = [threading.Thread(target=use, daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+
+        def work():
+            for n_threads in (2, 12):
+                assert trainer().predict_sequence(x, n_threads=n_threads).tobytes() == expected
+
+        codes = [in_child(work) for _ in range(40)]
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert not any(codes), codes
+        """
+    )
