@@ -11,7 +11,7 @@ CRATES  := --workspace --exclude eprop-python --features eprop/parallel
 NUMBERS := reference gradients stream published
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable bench bench-rivals bench-count no-std lint docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked bench bench-rivals bench-count no-std lint docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test-python: build/test-env/stamp  ## pytest against the installed wheel
 test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of processors without AVX2
 	EPROP_ISA=portable cargo test $(CRATES) --lib --tests
 	EPROP_ISA=portable build/test-env/bin/python -m pytest $(NUMBERS:%=tests/test_%.py)
+
+# What a release leaves out: a debug build is too slow for long streams, and a release wraps around in silence.
+test-checked:  ## the crate's tests optimised as a release, with debug assertions and overflow checks
+	cargo test --profile checked $(CRATES) --lib --tests
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
 	build/bench-env/bin/python benches/table.py

@@ -14,8 +14,11 @@ pub trait Persist {
     fn bytes(&self) -> usize;
 }
 
+/// No counter is larger: whatever bytes say, there is room to count on for longer than any stream lasts.
+pub(crate) const MOST: u64 = u64::MAX / 2;
+
 macro_rules! scalar {
-    ($counts:literal: $($type:ty),+) => {$(
+    ($($type:ty),+) => {$(
         impl Persist for $type {
             fn save(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
@@ -27,7 +30,7 @@ macro_rules! scalar {
                 Ok(())
             }
             fn numbers(&self) -> usize {
-                $counts
+                1
             }
             fn bytes(&self) -> usize {
                 // Scalars live inside their trainer; only the heap is counted.
@@ -36,9 +39,31 @@ macro_rules! scalar {
         }
     )+};
 }
-scalar!(1: f32, f64, u32, usize);
-// Step counters: saved, but none of the numbers that a network keeps.
-scalar!(0: u64);
+scalar!(f32, f64, u32, usize);
+
+/// Step counters: saved, but none of the numbers that a network keeps.
+impl Persist for u64 {
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+    fn load(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
+        let (head, rest) = bytes.split_first_chunk().ok_or_else(truncated)?;
+        let count = Self::from_le_bytes(*head);
+        if count > MOST {
+            let reason = format!("a count of {count}, which nothing reaches");
+            return Err(Error::State { reason });
+        }
+        *self = count;
+        *bytes = rest;
+        Ok(())
+    }
+    fn numbers(&self) -> usize {
+        0
+    }
+    fn bytes(&self) -> usize {
+        0
+    }
+}
 
 impl<T: Persist> Persist for Vec<T> {
     fn save(&self, out: &mut Vec<u8>) {

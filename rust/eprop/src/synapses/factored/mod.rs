@@ -27,7 +27,7 @@ use crate::optimizer::Optimizer;
 use crate::sources::Sources;
 
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
-const NEVER: u64 = u64::MAX;
+const NEVER: u64 = crate::persist::MOST;
 /// The rows of every source and the factors of every neuron.
 #[derive(Clone, Debug)]
 pub(crate) struct Factored<F> {
