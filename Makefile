@@ -39,7 +39,8 @@ test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of
 test-checked:  ## the crate's tests optimised as a release, with debug assertions and overflow checks
 	cargo test --profile checked $(CRATES) --lib --tests
 
-fuzz: build/test-env/stamp  ## random calls beside a twin, for SECONDS=60, from SEED=today
+fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
+	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked -p eprop --features parallel --test fuzz -- --nocapture
 	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
