@@ -9,9 +9,12 @@ PIP     := -m pip --disable-pip-version-check
 # eprop-python is tested through Python: a Rust test of it would need a libpython to link with
 CRATES  := --workspace --exclude eprop-python --features eprop/parallel
 NUMBERS := reference gradients stream published
+# Of the fuzzers: for how long, and what follows from which all that they do.
+SECONDS ?= 60
+SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable bench bench-rivals bench-count no-std lint docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +34,14 @@ test-python: build/test-env/stamp  ## pytest against the installed wheel
 test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of processors without AVX2
 	EPROP_ISA=portable cargo test $(CRATES) --lib --tests
 	EPROP_ISA=portable build/test-env/bin/python -m pytest $(NUMBERS:%=tests/test_%.py)
+
+# What a release leaves out: a debug build is too slow for long streams, and a release wraps around in silence.
+test-checked:  ## the crate's tests optimised as a release, with debug assertions and overflow checks
+	cargo test --profile checked $(CRATES) --lib --tests
+
+fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
+	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked -p eprop --features parallel --test fuzz -- --nocapture
+	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
 	build/bench-env/bin/python benches/table.py

@@ -381,6 +381,30 @@ def test_the_environment_sets_the_number_of_threads():
         assert message in run(wrong).stderr
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux")
+def test_there_are_no_more_threads_than_streams_or_than_were_asked_for():
+    """One pool whatever was asked for before, and the caller is one of its workers."""
+    code = (
+        "import os, time, numpy as np, eprop\n"
+        "def threads():\n"
+        "    return len(os.listdir('/proc/self/task'))\n"
+        "before = threads()\n"
+        "def used(batch_size, n_threads):\n"
+        "    t = eprop.EpropTrainer(100, 100, 1, batch_size=batch_size, update_every='sequence')\n"
+        "    t.predict_sequence(np.ones((batch_size, 50, 100), np.float32), n_threads=n_threads)\n"
+        "    for _ in range(100):\n"  # threads of a smaller pool take a moment to end
+        "        if threads() - before < min(batch_size, n_threads):\n"
+        "            break\n"
+        "        time.sleep(0.05)\n"
+        "    return threads() - before\n"
+        "print([used(40, n) for n in range(1, 39)], used(3, 38), used(4, 1000), used(40, 2))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    largest = 37  # of 38, without the caller
+    assert run.stdout.split("]")[0] == str(list(range(38))).rstrip("]")
+    assert run.stdout.split("]")[1].split() == [str(largest)] * 3
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks of processes with threads
 def test_a_forked_process_has_threads_of_its_own():

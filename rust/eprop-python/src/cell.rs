@@ -1,6 +1,7 @@
 //! One engine behind its turn and its lock, and the choice between the two widths.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::mem::forget;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
@@ -12,14 +13,24 @@ pub const FEW_SYNAPSES: usize = 1 << 17;
 /// An engine that one Python call at a time may use.
 pub struct Cell<T> {
     turn: Turn,
-    engine: Mutex<T>,
+    /// Shared with nobody: counted so that it can be left alone when the rest goes.
+    engine: Arc<Mutex<T>>,
+}
+
+impl<T> Drop for Cell<T> {
+    fn drop(&mut self) {
+        // A fork caught the engine in the middle of its work: its buffers may be dangling.
+        if self.turn.is_lost() {
+            forget(Arc::clone(&self.engine));
+        }
+    }
 }
 
 impl<T: Send> Cell<T> {
     pub fn new(engine: T) -> Self {
         Self {
             turn: Turn::default(),
-            engine: Mutex::new(engine),
+            engine: Arc::new(Mutex::new(engine)),
         }
     }
 

@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod events;
 mod feed;
+mod fork;
 mod layer;
 mod numbers;
 mod options;
@@ -27,6 +28,8 @@ mod vector;
 // Arrays are read under the GIL; without one, another thread could write at the same time.
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::{
         batch::BatchTrainer, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
@@ -35,4 +38,9 @@ mod _core {
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name for it
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::fork::watch(module)
+    }
 }

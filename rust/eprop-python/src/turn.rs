@@ -1,104 +1,166 @@
 //! Whose turn it is: one Python call at a time uses a trainer, others wait in the order in which they came.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::marker::PhantomData;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::fork;
+
 /// How long a waiting thread sleeps before it looks for a signal.
 const NAP: Duration = Duration::from_millis(50);
 
-#[derive(Default)]
+#[derive(Clone, Copy, PartialEq)]
+enum Owner {
+    Nobody,
+    Thread(ThreadId),
+    /// A thread of the process from which this one was forked: it does not exist here.
+    Lost,
+}
+
+struct Waiting {
+    ticket: u64,
+    thread: Thread,
+}
+
 struct State {
-    owner: Option<ThreadId>,
-    queue: VecDeque<u64>,
+    /// The number of the fork in which owner and queue are threads.
+    forks: u64,
+    owner: Owner,
+    queue: VecDeque<Waiting>,
     next_ticket: u64,
 }
 
 /// A fair lock that knows its owner, so that a call from inside a call is an error and not a deadlock.
-#[derive(Default)]
-pub struct Turn {
-    state: Mutex<State>,
-    released: Condvar,
-}
+///
+/// Its state is looked at with the GIL in hand only. A fork of Python's holds the GIL as well, so a child never finds
+/// the mutex locked by a thread that stayed behind.
+pub struct Turn(Mutex<State>);
 
-/// The turn is held until this is dropped.
-pub struct Held<'a>(&'a Turn);
+/// The turn is held until this is dropped, on the same thread: where the GIL is held.
+pub struct Held<'a>(&'a Turn, PhantomData<*const ()>);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            forks: fork::count(),
+            owner: Owner::Nobody,
+            queue: VecDeque::new(),
+            next_ticket: 0,
+        }))
+    }
+}
 
 impl Turn {
     /// Waits for the turn with the GIL released.
     ///
     /// # Errors
-    /// RuntimeError if this thread has the turn already; whatever a signal handler raises while it waits.
+    /// RuntimeError if this thread has the turn already, or if a thread had it that a fork left behind; whatever a
+    /// signal handler raises while it waits.
     pub fn take(&self, py: Python<'_>) -> PyResult<Held<'_>> {
         let me = thread::current().id();
         let ticket = {
-            let mut state = self.state();
+            let mut state = self.state(me);
             match state.owner {
-                Some(owner) if owner == me => return Err(reentry()),
-                None if state.queue.is_empty() => {
-                    state.owner = Some(me);
-                    return Ok(Held(self));
+                Owner::Lost => return Err(lost()),
+                Owner::Thread(owner) if owner == me => return Err(reentry()),
+                Owner::Nobody if state.queue.is_empty() => {
+                    state.owner = Owner::Thread(me);
+                    return Ok(self.held());
                 }
                 _ => state.draw_ticket(),
             }
         };
-        while !py.detach(|| self.wait(me, ticket)) {
-            if let Err(interrupt) = py.check_signals() {
-                self.leave_queue(ticket);
-                return Err(interrupt);
+        loop {
+            py.detach(|| thread::park_timeout(NAP));
+            if self.state(me).call(me, ticket) {
+                return Ok(self.held());
+            }
+            let owner = self.state(me).owner; // and the lock is free again: a handler comes back to it
+            let going_on = if owner == Owner::Lost {
+                Err(lost())
+            } else {
+                py.check_signals()
+            };
+            if let Err(error) = going_on {
+                self.state(me).leave(ticket);
+                return Err(error);
             }
         }
-        Ok(Held(self))
     }
 
-    /// One nap at most; true once the turn is ours.
-    fn wait(&self, me: ThreadId, ticket: u64) -> bool {
-        let not_yet =
-            |state: &mut State| state.owner.is_some() || state.queue.front() != Some(&ticket);
-        let (mut state, nap) = self
-            .released
-            .wait_timeout_while(self.state(), NAP, not_yet)
-            .unwrap_or_else(PoisonError::into_inner);
-        if nap.timed_out() {
-            return false;
-        }
-        state.queue.pop_front();
-        state.owner = Some(me);
-        true
+    /// Whether a fork left the owner behind, in the middle of its work.
+    pub fn is_lost(&self) -> bool {
+        self.state(thread::current().id()).owner == Owner::Lost
     }
 
-    fn leave_queue(&self, ticket: u64) {
-        self.state().queue.retain(|&waiting| waiting != ticket);
-        self.released.notify_all();
+    fn held(&self) -> Held<'_> {
+        Held(self, PhantomData)
     }
 
-    // Nothing that can panic runs under this lock, and a state of two fields is never half-written.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    // Nothing that can panic runs under this lock.
+    fn state(&self, me: ThreadId) -> MutexGuard<'_, State> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.outlive_forks(me);
+        state
     }
 }
 
 impl State {
+    /// Only the thread that forked lives on in the child.
+    fn outlive_forks(&mut self, me: ThreadId) {
+        if self.forks == fork::count() {
+            return;
+        }
+        self.forks = fork::count();
+        self.queue.retain(|waiting| waiting.thread.id() == me);
+        if self.owner != Owner::Nobody && self.owner != Owner::Thread(me) {
+            self.owner = Owner::Lost;
+        }
+    }
+
     fn draw_ticket(&mut self) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.queue.push_back(ticket);
+        let thread = thread::current();
+        self.queue.push_back(Waiting { ticket, thread });
         ticket
+    }
+
+    /// Gives the turn to a thread that waits, if it is its turn.
+    fn call(&mut self, me: ThreadId, ticket: u64) -> bool {
+        // By thread and not by ticket: a handler that runs in a waiting thread has a later ticket, and its thread's
+        // place. It would wait for its own thread otherwise.
+        let first = self.queue.front().map(|first| first.thread.id());
+        if self.owner != Owner::Nobody || first != Some(me) {
+            return false;
+        }
+        self.queue.retain(|waiting| waiting.ticket != ticket);
+        self.owner = Owner::Thread(me);
+        true
+    }
+
+    fn leave(&mut self, ticket: u64) {
+        self.queue.retain(|waiting| waiting.ticket != ticket);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let (Owner::Nobody, Some(first)) = (self.owner, self.queue.front()) {
+            first.thread.unpark();
+        }
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.owner = None;
-        // Waking nobody costs a system call, and whoever waits stands in the queue.
-        if !state.queue.is_empty() {
-            self.0.released.notify_all();
-        }
+        let mut state = self.0.state(thread::current().id());
+        state.owner = Owner::Nobody;
+        state.wake();
     }
 }
 
@@ -106,5 +168,13 @@ fn reentry() -> PyErr {
     PyRuntimeError::new_err(
         "this trainer is in the middle of a call of this same thread (a signal handler that uses it, say); \
          let that call return first, or work on a copy made beforehand",
+    )
+}
+
+fn lost() -> PyErr {
+    PyRuntimeError::new_err(
+        "this trainer was in the middle of a call when this process was forked: the thread of that call does not exist \
+         here, and the state may be half-written. Make a copy before the fork (copy.copy), start processes with \
+         multiprocessing's method \"spawn\", or load a saved trainer",
     )
 }

@@ -1,6 +1,9 @@
 //! Numbers at the edge of their type, and bytes that no trainer wrote: an error each, never a panic, never a silent infinity.
 
-use eprop::{Config, EpropTrainer, Error, LayerConfig, OnlineLifLayer, UpdateEvery};
+use eprop::{
+    Config, EpropTrainer, Error, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
+    UpdateEvery,
+};
 use ndarray::{Array1, Array2, array};
 
 #[test]
@@ -152,6 +155,14 @@ fn inputs_whose_traces_could_overflow_are_refused_by_name() {
         trainer.check_weights().unwrap();
         assert!(trainer.v().iter().all(|v| v.is_finite()));
         assert!(trainer.e_bar().iter().all(|e| e.is_finite()));
+/// Eight bytes at a time, wherever a counter may lie: a number that a few more steps would carry over the edge.
+fn with_huge_counters(bytes: &[u8], mut each: impl FnMut(&[u8])) {
+    for at in 0..bytes.len() - 7 {
+        for huge in [u64::MAX, u64::MAX - 1, 1 << 63, i64::MAX as u64 - 1] {
+            let mut broken = bytes.to_vec();
+            broken[at..at + 8].copy_from_slice(&huge.to_le_bytes());
+            each(&broken);
+        }
     }
 }
 
@@ -221,4 +232,63 @@ fn where_nothing_is_learned_no_weight_moves_by_a_bit() {
         }
         assert_eq!(all(&trainer), before);
     }
+fn counters_at_the_edge_of_their_type_are_an_error_or_go_on() {
+    let inputs = Array2::from_shape_fn((9, 3), |(t, i)| f32::from(u8::from((t + i) % 3 == 0)));
+    let target = array![0.5, 0.5];
+    let config = |update_every, tau| Config {
+        update_every,
+        tau_mem: tau,
+        tau_trace: tau,
+        ..Config::default()
+    };
+    for config in [
+        config(UpdateEvery::Steps(1), 20.0),
+        config(UpdateEvery::Steps(1), 1.0),
+        config(UpdateEvery::Steps(5), 20.0),
+        config(UpdateEvery::Sequence, 20.0),
+    ] {
+        let mut trainer = EpropTrainer::<f32>::new(3, 4, 2, config).unwrap();
+        for x in inputs.outer_iter() {
+            trainer.step(x, Some(target.view())).unwrap();
+        }
+        with_huge_counters(&trainer.to_bytes(), |broken| {
+            let mut twin = trainer.clone();
+            if twin.restore(broken).is_ok() {
+                for x in inputs.outer_iter() {
+                    let _ = twin.step(x, Some(target.view()));
+                }
+                let _ = (twin.update(), twin.e_bar(), twin.z_bar());
+            }
+        });
+    }
+    for update_every in [UpdateEvery::Steps(1), UpdateEvery::Steps(5)] {
+        let config = StackConfig {
+            update_every,
+            ..StackConfig::default()
+        };
+        let mut trainer = OnlineTrainer::<f32>::new(&[3, 2], config).unwrap();
+        for x in inputs.outer_iter() {
+            trainer.step(x, Some(target.view())).unwrap();
+        }
+        with_huge_counters(&trainer.to_bytes(), |broken| {
+            let mut twin = trainer.clone();
+            if twin.restore(broken).is_ok() {
+                for x in inputs.outer_iter() {
+                    let _ = twin.step(x, Some(target.view()));
+                }
+                let _ = twin.update();
+            }
+        });
+    }
+    let mut layer = OnlineLifLayer::<f32>::new(3, 2, LayerConfig::default()).unwrap();
+    layer.step(inputs.row(0)).unwrap();
+    with_huge_counters(&layer.to_bytes(), |broken| {
+        let mut twin = layer.clone();
+        if twin.restore(broken).is_ok() {
+            for x in inputs.outer_iter() {
+                let _ = twin.step(x);
+                let _ = twin.apply_learning_signal(target.view());
+            }
+        }
+    });
 }

@@ -5,18 +5,35 @@ use alloc::vec::Vec;
 
 use crate::Error;
 
-/// Does all of it.
+/// Does all of it on at most so many threads, the caller's among them.
 pub(crate) fn run<T: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
     #[cfg(feature = "parallel")]
-    if threads > 1 && items.len() > 1 {
-        if let Some(pool) = pools::of(threads) {
-            use rayon::prelude::*;
-            pool.install(|| items.into_par_iter().with_max_len(1).for_each(&work));
+    {
+        let helpers = threads.min(items.len()).saturating_sub(1);
+        if let Some(pool) = pool::of(helpers) {
+            let helpers = helpers.min(pool.current_num_threads());
+            let rest = std::sync::Mutex::new(items.into_iter());
+            let work_off = || {
+                while let Some(item) = next(&rest) {
+                    work(item);
+                }
+            };
+            pool.in_place_scope(|scope| {
+                (0..helpers).for_each(|_| scope.spawn(|_| work_off()));
+                work_off();
+            });
             return;
         }
     }
     let _ = threads;
     items.into_iter().for_each(work);
+}
+
+#[cfg(feature = "parallel")]
+fn next<T>(rest: &std::sync::Mutex<alloc::vec::IntoIter<T>>) -> Option<T> {
+    let rest = rest.lock();
+    rest.unwrap_or_else(std::sync::PoisonError::into_inner)
+        .next()
 }
 
 /// How many threads there are: what was asked for, else what the environment variable `EPROP_NUM_THREADS` says, else one per core.
@@ -51,8 +68,15 @@ const MOST: usize = 1024;
 
 #[cfg(feature = "parallel")]
 fn cores() -> usize {
-    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    // No lock that is taken once: a thread that does not come along in a fork may be inside.
+    static CORES: AtomicUsize = AtomicUsize::new(0);
+    let mut cores = CORES.load(Ordering::Relaxed);
+    if cores == 0 {
+        cores = std::thread::available_parallelism().map_or(1, usize::from);
+        CORES.store(cores, Ordering::Relaxed);
+    }
+    cores
 }
 
 #[cfg(not(feature = "parallel"))]
@@ -64,37 +88,105 @@ pub(crate) fn threads(asked: Option<usize>) -> Result<usize, Error> {
 }
 
 #[cfg(feature = "parallel")]
-mod pools {
+mod pool {
     use std::mem::forget;
     use std::process;
-    use std::sync::{Arc, Mutex, PoisonError};
-    use std::vec::Vec;
+    use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
     use rayon::{ThreadPool, ThreadPoolBuilder};
 
-    /// The process that made them, and one pool per number of threads: they sleep while nobody needs them.
-    static POOLS: Mutex<(u32, Vec<Arc<ThreadPool>>)> = Mutex::new((0, Vec::new()));
+    /// The process that made it, and the pool: its threads sleep while nobody needs them.
+    struct Shared(u32, Option<Arc<ThreadPool>>);
 
-    /// `None` where no threads can be had: then the caller does the work itself.
+    static SHARED: Mutex<Shared> = Mutex::new(Shared(0, None));
+
+    /// The one pool, with at least so many threads if they can be had. `None`: the caller does the work itself.
     pub(super) fn of(threads: usize) -> Option<Arc<ThreadPool>> {
-        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        if pools.0 != process::id() {
-            // A fork has the pools but not their threads: nothing of them may be waited for, not even their end.
-            pools.1.drain(..).for_each(forget);
-            pools.0 = process::id();
+        if threads == 0 {
+            return None;
         }
-        if let Some(pool) = pools
-            .1
-            .iter()
-            .find(|pool| pool.current_num_threads() == threads)
-        {
-            return Some(Arc::clone(pool));
+        let standing = shared()?.1.clone();
+        match standing {
+            Some(pool) if pool.current_num_threads() >= threads => Some(pool),
+            smaller => built(threads).map(replace).or(smaller),
         }
+    }
+
+    fn built(threads: usize) -> Option<Arc<ThreadPool>> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|at| std::format!("eprop-{at}"));
-        let pool = Arc::new(pool.build().ok()?);
-        pools.1.push(Arc::clone(&pool));
-        Some(pool)
+        pool.build().ok().map(Arc::new)
+    }
+
+    /// The smaller pool ends as soon as nobody works on it.
+    fn replace(pool: Arc<ThreadPool>) -> Arc<ThreadPool> {
+        let size = |pool: &Arc<ThreadPool>| pool.current_num_threads();
+        if let Some(mut shared) = shared() {
+            if shared.1.as_ref().map_or(0, size) < size(&pool) {
+                shared.1 = Some(Arc::clone(&pool));
+            }
+        }
+        pool
+    }
+
+    /// Never waits: a lock that is taken may be one whose thread a fork left behind.
+    fn shared() -> Option<MutexGuard<'static, Shared>> {
+        let process = process::id();
+        let mut shared = match SHARED.try_lock() {
+            Ok(shared) => shared,
+            Err(TryLockError::Poisoned(shared)) => shared.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if shared.0 != process {
+            // A fork has the pool but not its threads: nothing of it may be waited for, not even its end.
+            shared.1.take().into_iter().for_each(forget);
+            shared.0 = process;
+        }
+        Some(shared)
+    }
+}
+
+#[cfg(all(test, feature = "parallel"))]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+    use std::thread;
+    use std::time::Duration;
+    use std::vec::Vec;
+
+    /// The threads that worked, where each piece takes long enough for all to come.
+    fn workers(threads: usize, items: usize) -> usize {
+        let seen = Mutex::new(HashSet::new());
+        super::run(threads, (0..items).collect(), |_: usize| {
+            seen.lock().unwrap().insert(thread::current().id());
+            thread::sleep(Duration::from_millis(2));
+        });
+        seen.into_inner().unwrap().len()
+    }
+
+    #[test]
+    fn no_more_threads_work_than_were_asked_for_or_have_something_to_do() {
+        for (threads, items) in [(1, 9), (7, 40), (3, 40), (2, 40), (7, 3), (5, 1), (1000, 4)] {
+            assert!(workers(threads, items) <= threads.min(items));
+        }
+    }
+
+    #[test]
+    fn as_many_work_at_once_as_were_asked_for() {
+        // Another test may have its hand on the pool: then the caller does all of it.
+        assert!((0..100).any(|_| workers(3, 9) == 3));
+    }
+
+    #[test]
+    fn every_piece_is_done_once() {
+        for threads in [1, 2, 5] {
+            let mut numbers: Vec<usize> = (0..100).collect();
+            super::run(threads, numbers.iter_mut().collect(), |n: &mut usize| {
+                *n += 1000;
+            });
+            assert!(numbers.into_iter().eq(1000..1100));
+        }
+        super::run(4, Vec::new(), |_: usize| panic!("nothing to do"));
     }
 }

@@ -1,0 +1,100 @@
+"""Which trainers the fuzzer draws. A new option is a line of `OPTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import eprop
+
+Rng = np.random.Generator
+EPROP, STACK, LAYER = "eprop", "stack", "layer"
+TRAINERS = (EPROP, STACK)
+ALL = (EPROP, STACK, LAYER)
+
+
+class Option(NamedTuple):
+    """A keyword of some classes, and how a value of it is drawn."""
+
+    name: str
+    classes: tuple[str, ...]
+    draw: Callable[[Rng], Any]
+
+
+def one_of(*values: Any) -> Callable[[Rng], Any]:
+    return lambda rng: values[rng.integers(len(values))]
+
+
+def between(low: float, high: float) -> Callable[[Rng], float]:
+    return lambda rng: float(rng.uniform(low, high))
+
+
+OPTIONS = [
+    Option("tau_mem", ALL, one_of(1.0, 2.5, 5.0, 20.0, 200.0)),
+    Option("tau_trace", (EPROP,), one_of(0.0, 1.0, 5.0, 20.0, 90.0)),
+    Option("tau_out", (EPROP,), one_of(None, 0.0, 3.0, 30.0)),
+    Option("threshold", ALL, one_of(0.1, 0.3, 1.0)),
+    Option("lr", ALL, one_of(0.0, 1e-4, 1e-3, 1e-2)),
+    Option("dt", ALL, one_of(0.5, 1.0, 2.0)),
+    Option("reset_mechanism", ALL, one_of("subtract", "zero")),
+    Option("n_ref", ALL, one_of(0, 1, 2, 5)),
+    Option("surrogate", ALL, one_of("piecewise_linear", "exponential", "fast_sigmoid", "arctan", "boxcar")),
+    Option("surrogate_height", ALL, one_of(None, 0.3)),
+    Option("surrogate_width", ALL, one_of(None, 2.0)),
+    Option("input_gain", ALL, one_of("unit", "leak")),
+    Option("readout_gain", (EPROP,), one_of("unit", "leak")),
+    Option("loss", TRAINERS, one_of("mse", "cross_entropy")),
+    Option("feedback", (EPROP,), one_of("symmetric", "random")),
+    Option("readout_bias", (EPROP,), one_of(False, True)),
+    Option("c_reg", (EPROP,), one_of(0.0, 0.0, 0.1)),
+    Option("f_target", (EPROP,), between(1.0, 50.0)),
+    Option("tau_reg", (EPROP,), one_of(50.0, 500.0)),
+    Option("update_every", TRAINERS, one_of(1, 1, 2, 3, 7, 8, 20, 1000, "sequence", "sequence")),
+    Option("dtype", ALL, one_of("float32", "float64")),
+    Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
+    Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
+]
+
+
+def draw_size(rng: Rng, most: int) -> int:
+    return int(rng.integers(1, most + 1)) if rng.random() < 0.7 else int(rng.integers(1, 6))
+
+
+class Recipe(NamedTuple):
+    """All that a trainer is built from."""
+
+    kind: str
+    sizes: tuple[int, ...]
+    options: dict[str, Any]
+
+    @classmethod
+    def draw(cls, rng: Rng) -> Recipe:
+        kind = ALL[rng.choice(3, p=[0.6, 0.3, 0.1])]
+        n_inputs, n_neurons, n_outputs = draw_size(rng, 40), draw_size(rng, 40), draw_size(rng, 4)
+        if kind == EPROP:
+            sizes: tuple[int, ...] = (n_inputs, n_neurons, n_outputs)
+        elif kind == LAYER:
+            sizes = (n_inputs, n_neurons)
+        else:
+            sizes = (n_inputs, *(draw_size(rng, 12) for _ in range(rng.integers(0, 3))), n_outputs)
+        options = {
+            option.name: option.draw(rng)
+            for option in OPTIONS
+            if kind in option.classes and rng.random() < 0.5  # the others keep their defaults
+        }
+        return cls(kind, sizes, options)
+
+    def build(self) -> Any:
+        if self.kind == EPROP:
+            return eprop.EpropTrainer(*self.sizes, **self.options)
+        if self.kind == LAYER:
+            return eprop.OnlineLIFLayer(*self.sizes, **self.options)
+        return eprop.OnlineTrainer(list(self.sizes), **self.options)
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """The leading axes of all arrays."""
+        batch_size = self.options.get("batch_size", 1)
+        return () if batch_size == 1 else (batch_size,)
