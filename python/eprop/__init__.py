@@ -15,10 +15,11 @@ Examples
 True
 """
 
+from . import optim
 from ._core import __version__
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
-from ._warnings import FiringRateWarning
+from ._warnings import DivergenceWarning, FiringRateWarning
 
-__all__ = ["EpropTrainer", "FiringRateWarning", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
+__all__ = ["DivergenceWarning", "EpropTrainer", "FiringRateWarning", "OnlineLIFLayer", "OnlineTrainer", "__version__", "optim"]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import Rate, checked, number
+from ._fields import LEARNING_RATE, Rate, checked, number
+from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Trainer"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 class Trainer:
@@ -27,14 +28,25 @@ class Trainer:
     dtype: str
     lr: Rate
 
-    def _start(self, engine: Any) -> None:
+    def _start(self, core: Any) -> None:
         """Checks the types of all fields, and builds the engine, which checks their values."""
+        lr_is_given = self.__dict__["lr"] is not LEARNING_RATE
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             name = field.name
             self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
-        self.__dict__["_core"] = engine(self)
+        if not lr_is_given:
+            self.__dict__["lr"] = self._as_optimizer.default_lr
+        self.__dict__["_core"] = core(self)
         self.__dict__["_n_inputs"] = self._core.n_inputs
-        self.__dict__["_warned"] = False
+
+    @property
+    def _as_optimizer(self) -> Optimizer:
+        return as_optimizer(getattr(self, "optimizer", "sgd"))
+
+    @property
+    def _optimizer(self) -> tuple[str, dict[str, float]]:
+        """As the engine reads it: the name, and the constants by their names."""
+        return self._as_optimizer.name, dataclasses.asdict(self._as_optimizer)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_core" not in self.__dict__:  # the dataclass's own __init__
@@ -74,7 +86,6 @@ class Trainer:
         array([0.], dtype=float32)
         """
         self._core.reset()
-        self.__dict__["_warned"] = False
 
     def state_equal(self, other: Self) -> bool:
         """Whether weights and state are the same to the bit (`==` compares configurations).
@@ -134,7 +145,7 @@ class Trainer:
             "eprop": _core.__version__,
             "fields": {field.name: getattr(self, field.name) for field in fields},
             "engine": self._core.to_bytes(),
-            "warned": self.__dict__["_warned"],
+            "warned": self._core.warned,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -143,6 +154,9 @@ class Trainer:
                 f"pickle: expected schema {_SCHEMA}, got {state.get('schema')!r}, written by eprop "
                 f"{state.get('eprop', 'of unknown version')}; load it with that version and save the weights as arrays"
             )
+        missing = [key for key in ("fields", "engine", "warned") if key not in state]
+        if missing:
+            raise ValueError(f"pickle: expected the keys fields, engine and warned, got a state without {', '.join(missing)}")
         type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])
-        self.__dict__["_warned"] = state["warned"]
+        self._core.warned = state["warned"]

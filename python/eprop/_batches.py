@@ -1,4 +1,4 @@
-"""What users hand over for the streams of a batch, as the engine takes it: one array, or one item per stream."""
+"""What users hand over for one stream or for several side by side, as the engine takes it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._arrays import as_numbers
-from ._events import Events, are_events, as_inputs, as_step, is_sparse
+from ._events import are_events, as_inputs, as_step
 from ._fields import checked
 
-__all__ = ["as_step_streams", "as_stream_inputs", "as_stream_targets", "as_threads"]
+__all__ = ["as_lengths", "as_sequences", "as_steps", "as_targets", "as_threads", "steps_of"]
 
 Array = NDArray[Any]
 
 
-def as_stream_inputs(
-    value: Any, n_inputs: int, n_steps: list[int] | int | None = None
-) -> Array | list[Events | Array]:
-    """The inputs of a batch: an array (B, T, n_inputs), or a list with the rows or the events of each stream.
+def as_sequences(value: Any, n_inputs: int, n_steps: list[int] | int | None = None) -> Any:
+    """The inputs of a call: of one sequence, or of several side by side, as an array or as a list with an item for each.
 
     `n_steps` is what the targets have, of each stream or of all.
 
     Examples
     --------
-    >>> as_stream_inputs([[[0, 1]], [[1, 0]]], 2).shape
+    >>> as_sequences([[[0, 1]], [[1, 0]]], 2).shape
     (2, 1, 2)
-    >>> as_stream_inputs([(np.array([0]), np.array([1]), 2)], 3)
+    >>> as_sequences([(np.array([0]), np.array([1]), 2)], 3)
     [Events(indptr=array([0, 1, 1]), units=array([1]), values=None)]
+    >>> as_sequences((np.array([0]), np.array([1]), 2), 3)
+    Events(indptr=array([0, 1, 1]), units=array([1]), values=None)
     """
-    if are_events(value):
-        raise ValueError("inputs: expected a list with the inputs of each stream, got the events of one")
-    if _is_list_of(value, lambda item: are_events(item) or _are_rows(item)):
-        lengths = n_steps if isinstance(n_steps, list) else [n_steps] * len(value)
-        if len(lengths) != len(value):
-            raise ValueError(
-                f"targets: expected {len(value)} streams, as many as of inputs, got {len(lengths)}"
-            )
-        return [as_inputs(item, n_inputs, n) for item, n in zip(value, lengths, strict=True)]
-    return as_numbers("inputs", value)
+    if not _is_list_of(value, lambda item: are_events(item) or _are_rows(item)):
+        return as_inputs(value, n_inputs, n_steps if not isinstance(n_steps, list) else None)
+    lengths = n_steps if isinstance(n_steps, list) else [n_steps] * len(value)
+    if len(lengths) != len(value):
+        raise ValueError(f"targets: expected {len(value)} streams, as many as of inputs, got {len(lengths)}")
+    return [as_inputs(item, n_inputs, n) for item, n in zip(value, lengths, strict=True)]
 
 
-def as_stream_targets(value: Any) -> Array | list[Array]:
-    """The targets of a batch: an array (B, T, n_outputs), or a list with the rows of each stream.
+def as_targets(value: Any) -> Array | list[Array]:
+    """The targets of a call: (T, n_outputs), (B, T, n_outputs), or a list with the rows of each stream.
 
     Examples
     --------
-    >>> as_stream_targets([[[0, 1]], [[1, 0]]]).shape
+    >>> as_targets([[[0, 1]], [[1, 0]]]).shape
     (2, 1, 2)
-    >>> len(as_stream_targets([np.zeros((3, 1)), np.zeros((3, 1))]))
+    >>> len(as_targets([np.zeros((3, 1)), np.zeros((3, 1))]))
     2
     """
     if _is_list_of(value, _are_rows):
@@ -57,23 +53,55 @@ def as_stream_targets(value: Any) -> Array | list[Array]:
     return as_numbers("targets", value)
 
 
-def as_step_streams(value: Any) -> Array | list[Any]:
-    """The inputs of one step of a batch: an array (B, n_inputs), or a list with the units that spike in each stream.
-
-    Of each a 1-tuple, as in a step of one stream.
+def steps_of(targets: Array | list[Array]) -> list[int] | int | None:
+    """How many steps the targets have, of each stream or of all; None where their shape says nothing.
 
     Examples
     --------
-    >>> as_step_streams([[0, 1], [1, 0]]).shape
+    >>> steps_of(np.zeros((4, 1))), steps_of(np.zeros((2, 4, 1))), steps_of([np.zeros((3, 1))])
+    (4, 4, [3])
+    """
+    if isinstance(targets, list):
+        return [len(rows) for rows in targets]
+    return targets.shape[-2] if targets.ndim in (2, 3) else None
+
+
+def as_steps(value: Any) -> Any:
+    """The inputs of one step: of one stream, or of several, as an array (B, n_inputs) or as a list of 1-tuples of units.
+
+    Examples
+    --------
+    >>> as_steps([[0, 1], [1, 0]]).shape
     (2, 2)
-    >>> as_step_streams([([1],), ([],)])
+    >>> as_steps([([1],), ([],)])
     [(array([1]),), (array([], dtype=int64),)]
+    >>> as_steps(([1],))
+    (array([1]),)
     """
     if _is_list_of(value, _are_units):
         return [as_step(item) for item in value]
-    if is_sparse(value):
-        as_step(value)  # raises, and says what a step takes
-    return as_numbers("x", value)
+    return as_step(value)
+
+
+def as_lengths(value: Any) -> Array | None:
+    """Steps of each stream (B,), integers.
+
+    Examples
+    --------
+    >>> as_lengths([3, 1])
+    array([3, 1])
+    >>> as_lengths([3.0, 1.0])
+    Traceback (most recent call last):
+    TypeError: lengths: expected an array of integers, a number of steps per stream, got dtype float64
+    """
+    if value is None:
+        return None
+    array = as_numbers("lengths", value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"lengths: expected an array of integers, a number of steps per stream, got dtype {array.dtype}"
+        )
+    return array
 
 
 def as_threads(value: Any) -> int | None:

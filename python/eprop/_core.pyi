@@ -1,4 +1,4 @@
-"""The compiled engines. Private: use the dataclasses of the package `eprop`."""
+"""The compiled trainers. Private: use the dataclasses of the package `eprop`."""
 
 from typing import Any, Protocol, TypeAlias, final
 
@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 _Inputs: TypeAlias = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
-_Streams: TypeAlias = NDArray[Any] | list[_Inputs]
+_Sequences: TypeAlias = _Inputs | list[_Inputs]
 _Targets: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["BatchTrainer", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
+__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
 
 class _Neuron(Protocol):
-    """What an engine reads of its dataclass: every layer's fields."""
+    """What is read of a dataclass: every layer's fields."""
 
     tau_mem: float
     threshold: float
@@ -33,28 +33,33 @@ class _Layer(_Neuron, Protocol):
     n_inputs: int
     n_neurons: int
 
-class _Stack(_Neuron, Protocol):
-    layer_sizes: list[int]
+class _Learning(_Neuron, Protocol):
     loss: str
     update_every: int | str
+    reduction: str
+    batch_size: int
 
-class _Recurrent(_Layer, Protocol):
+    @property
+    def _optimizer(self) -> tuple[str, dict[str, float]]: ...
+
+class _Stack(_Learning, Protocol):
+    layer_sizes: Any
+
+class _Recurrent(_Layer, _Learning, Protocol):
     n_outputs: int
     tau_trace: float
     tau_out: float | None
     readout_gain: str
-    loss: str
     feedback: str
     readout_bias: bool
     c_reg: float
     f_target: float
     tau_reg: float
-    update_every: int | str
-    batch_size: int
 
-class _Engine:
-    """What the three engines have; at run time they have no common base."""
+class _Base:
+    """What all of them have; at run time they have no common base."""
 
+    warned: int
     def reset(self) -> None: ...
     def set_lr(self, lr: float) -> None: ...
     def state_equal(self, other: Self) -> bool: ...
@@ -69,27 +74,53 @@ class _Engine:
     @property
     def memory_bytes(self) -> int: ...
 
-class _Sequences(_Engine):
-    def step(self, x: _Step, target: NDArray[Any] | None) -> dict[str, Any]: ...
+class _Trainer(_Base):
+    @property
+    def batch_size(self) -> int: ...
+    def step(self, x: NDArray[Any] | _Step | list[_Step], target: NDArray[Any] | None) -> dict[str, Any]: ...
     def train_sequence(
         self,
-        inputs: _Inputs,
-        targets: NDArray[Any],
+        inputs: _Sequences,
+        targets: _Targets,
         mask: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
         reset: bool,
         return_outputs: bool,
-    ) -> tuple[float, NDArray[Any] | None, str]: ...
+        n_threads: int | None,
+    ) -> tuple[float, NDArray[Any] | None]: ...
     def predict_sequence(
-        self, inputs: _Inputs, reset: bool, return_spikes: bool
+        self,
+        inputs: _Sequences,
+        lengths: NDArray[Any] | None,
+        reset: bool,
+        return_spikes: bool,
+        n_threads: int | None,
     ) -> tuple[NDArray[Any], NDArray[Any] | None]: ...
+    def evaluate(
+        self,
+        inputs: _Sequences,
+        targets: _Targets | None,
+        mask: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
+        n_threads: int | None,
+    ) -> tuple[float, NDArray[Any]]: ...
     def gradients(
-        self, inputs: _Inputs, targets: NDArray[Any], mask: NDArray[Any] | None
+        self,
+        inputs: _Sequences,
+        targets: _Targets,
+        mask: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
+        n_threads: int | None,
     ) -> dict[str, Any]: ...
+    def apply_gradients(self, gradients: dict[str, Any]) -> None: ...
     def update(self) -> None: ...
     @property
     def output(self) -> NDArray[Any]: ...
 
-class _Network(_Engine):
+@final
+class EpropTrainer(_Trainer):
+    def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
+    def calibrate(self, inputs: _Sequences, rate: float) -> float: ...
     W_in: NDArray[Any]
     W_rec: NDArray[Any]
     W_out: NDArray[Any]
@@ -105,36 +136,7 @@ class _Network(_Engine):
     def e_bar(self) -> NDArray[Any]: ...
 
 @final
-class EpropTrainer(_Network, _Sequences):
-    def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
-    def calibrate(self, inputs: _Inputs, rate: float) -> float: ...
-
-@final
-class BatchTrainer(_Network):
-    def __new__(cls, face: _Recurrent) -> BatchTrainer: ...
-    def step(self, x: NDArray[Any] | list[_Step], target: NDArray[Any] | None) -> dict[str, Any]: ...
-    def train_sequence(
-        self,
-        inputs: _Streams,
-        targets: _Targets,
-        mask: NDArray[Any] | None,
-        reset: bool,
-        return_outputs: bool,
-        n_threads: int | None,
-    ) -> tuple[float, NDArray[Any] | None, str]: ...
-    def predict_sequence(
-        self, inputs: _Streams, reset: bool, return_spikes: bool, n_threads: int | None
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]: ...
-    def gradients(
-        self, inputs: _Streams, targets: _Targets, mask: NDArray[Any] | None, n_threads: int | None
-    ) -> dict[str, Any]: ...
-    def calibrate(self, inputs: _Streams, rate: float) -> float: ...
-    def update(self) -> None: ...
-    @property
-    def output(self) -> NDArray[Any]: ...
-
-@final
-class OnlineLIFLayer(_Engine):
+class OnlineLIFLayer(_Base):
     def __new__(cls, face: _Layer) -> OnlineLIFLayer: ...
     def step(self, x: _Step) -> NDArray[Any]: ...
     def apply_learning_signal(self, signal: NDArray[Any]) -> None: ...
@@ -148,9 +150,9 @@ class OnlineLIFLayer(_Engine):
     def z_bar(self) -> NDArray[Any]: ...
 
 @final
-class OnlineTrainer(_Sequences):
+class OnlineTrainer(_Trainer):
     def __new__(cls, face: _Stack) -> OnlineTrainer: ...
-    def calibrate(self, inputs: _Inputs, rate: float) -> list[float]: ...
+    def calibrate(self, inputs: _Sequences, rate: float) -> list[float]: ...
     @property
     def n_layers(self) -> int: ...
     def layer_W(self, layer: int) -> NDArray[Any]: ...

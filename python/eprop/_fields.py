@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     LEARNING_RATE: Rate
 
 else:
-    Rate, LEARNING_RATE = float, 0.01
+
+
+    class _Unset(float):
+        """The default of `lr`: whoever leaves it alone gets that of the optimizer."""
+
+        def __repr__(self) -> str:
+            return "0.01"
+
+    Rate, LEARNING_RATE = float, _Unset(0.01)
 
 _U64_MAX = 2**64 - 1
 _SIZE_MAX = 2**63 - 1
@@ -150,5 +158,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "str": _text,
     "int | str": _whole_or_text,
     "bool": _flag,
+    "str | Optimizer": lambda name, value: value,  # `optim` checks it
     "Sequence[int]": _sizes,
 }

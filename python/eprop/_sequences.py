@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypedDict, overload
 
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_mask, as_numbers
 from ._base import Trainer
-from ._batches import as_step_streams, as_stream_inputs, as_stream_targets, as_threads
-from ._events import Inputs, StepInput, are_events, as_inputs, as_step
+from ._batches import as_lengths, as_sequences, as_steps, as_targets, as_threads, steps_of
+from ._events import Inputs, StepInput
 from ._fields import number
-from ._warnings import warn_of
 
 __all__ = ["SequenceTrainer", "Step"]
 
@@ -69,9 +68,8 @@ class SequenceTrainer(Trainer):
         True
         >>> _ = trainer.step((np.array([0]),))
         """
-        as_given = as_step if self._n_streams is None else as_step_streams
         return self._core.step(  # type: ignore[no-any-return]
-            as_given(x), None if target is None else as_numbers("target", target)
+            as_steps(x), None if target is None else as_numbers("target", target)
         )
 
     @overload
@@ -81,6 +79,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[False] = False,
         n_threads: int | None = None,
@@ -92,6 +91,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[True],
         n_threads: int | None = None,
@@ -103,6 +103,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool,
         n_threads: int | None = None,
@@ -113,36 +114,43 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool = False,
         n_threads: int | None = None,
     ) -> float | tuple[float, Array]:
-        """Learns from a sequence.
+        """Learns from a sequence, or from several side by side.
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs), or events
+        inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
             Floats of any width, ints or bools, in any layout, memory maps too: they are converted piece by piece, and no
             copy is made of the whole.
             Events are integer arrays ``(times, units)`` in any order, or ``(times, units, n_steps)``, where two spikes
             of one input at one step add up; or a sparse matrix (T, n_inputs) of SciPy's, or one that converts to it. No
             dense array is made of them.
-        targets : array_like (T, n_outputs)
-        mask : array_like of bool (T,), optional
-            The steps that have a target; elsewhere `targets` is not read.
+            Several sequences, up to `batch_size`, are an array with an axis of B streams, or a list with the rows or the
+            events of each, of any lengths.
+        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        mask : array_like of bool (T,) or (B, T), optional
+            The steps that have a target; elsewhere `targets` is not read. All else goes on there: neurons fire, and the
+            regulariser counts them.
+        lengths : array_like of int (B,), optional
+            The steps of each stream. What arrays have beyond them does not happen and is not read: no spike, no
+            regulariser, no loss, no count.
         reset : bool
             True: a whole sequence, from a silent network, with nothing left pending. False: a piece of a stream.
         return_outputs : bool
             Also return the outputs.
         n_threads : int, optional
-            Of a batch only, where every array has a leading axis of B streams (a mask may do without), and a list
-            holds the rows or the events of each: over how many threads they are spread. None: what the environment variable
-            ``EPROP_NUM_THREADS`` says, else one per core. The result is the same to the bit.
+            Over how many threads streams are spread. None: what the environment variable ``EPROP_NUM_THREADS`` says, else
+            one per core. The result is the same to the bit.
 
         Returns
         -------
-        float, or (float, numpy.ndarray (T, n_outputs))
-            The mean loss over the steps that have a target, of all streams; NaN if none has.
+        float, or (float, numpy.ndarray (T, n_outputs) or (B, T, n_outputs))
+            The mean loss over the steps that have a target, of all streams; NaN if none has. Outputs are 0 beyond a
+            stream's length.
 
         Raises
         ------
@@ -162,11 +170,17 @@ class SequenceTrainer(Trainer):
         -----
         FiringRateWarning
             Nothing fired, or nearly everything always; once until `reset()`.
+        DivergenceWarning
+            The loss has run away; once until `reset()`.
 
         Examples
         --------
         >>> import numpy as np
         >>> from eprop import EpropTrainer
+        >>> batch = EpropTrainer(2, 3, 1, batch_size=8)
+        >>> loss, outputs = batch.train_sequence(np.ones((3, 9, 2)), np.ones((3, 9, 1)), lengths=[9, 4, 1], return_outputs=True)
+        >>> outputs.shape
+        (3, 9, 1)
         >>> trainer = EpropTrainer(2, 3, 1)
         >>> loss, outputs = trainer.train_sequence(np.eye(2), [[0.0], [1.0]], return_outputs=True)
         >>> outputs.shape
@@ -175,15 +189,12 @@ class SequenceTrainer(Trainer):
         >>> EpropTrainer(2, 3, 1).train_sequence((times, units), [[0.0], [1.0]]) == loss
         True
         """
-        loss, outputs, activity = self._core.train_sequence(
-            *self._sequence(inputs, targets, mask),
+        loss, outputs = self._core.train_sequence(
+            *self._sequence(inputs, targets, mask, lengths),
             bool(reset),
             bool(return_outputs),
-            *self._threads(n_threads),
+            as_threads(n_threads),
         )
-        if activity != "normal" and not self.__dict__["_warned"]:
-            self.__dict__["_warned"] = True
-            warn_of(activity, stacklevel=2)
         return (loss, outputs) if return_outputs else loss
 
     @overload
@@ -191,6 +202,7 @@ class SequenceTrainer(Trainer):
         self,
         inputs: Inputs,
         *,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_spikes: Literal[False] = False,
         n_threads: int | None = None,
@@ -200,6 +212,7 @@ class SequenceTrainer(Trainer):
         self,
         inputs: Inputs,
         *,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_spikes: Literal[True],
         n_threads: int | None = None,
@@ -209,6 +222,7 @@ class SequenceTrainer(Trainer):
         self,
         inputs: Inputs,
         *,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_spikes: bool,
         n_threads: int | None = None,
@@ -217,6 +231,7 @@ class SequenceTrainer(Trainer):
         self,
         inputs: Inputs,
         *,
+        lengths: ArrayLike | None = None,
         reset: bool = True,
         return_spikes: bool = False,
         n_threads: int | None = None,
@@ -225,8 +240,10 @@ class SequenceTrainer(Trainer):
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs), or events
+        inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
             As in `train_sequence`; pairs say how many steps there are: ``(times, units, n_steps)``.
+        lengths : array_like of int (B,), optional
+            As in `train_sequence`.
         reset : bool
             Start from a silent network.
         return_spikes : bool
@@ -236,7 +253,7 @@ class SequenceTrainer(Trainer):
 
         Returns
         -------
-        numpy.ndarray (T, n_outputs), or a pair with the spikes (T, N)
+        numpy.ndarray (T, n_outputs) or (B, T, n_outputs), or a pair with the spikes (T, N) or (B, T, N)
 
         Raises
         ------
@@ -252,7 +269,11 @@ class SequenceTrainer(Trainer):
         ((2, 1), (2, 3))
         """
         outputs, spikes = self._core.predict_sequence(
-            self._inputs(inputs), bool(reset), bool(return_spikes), *self._threads(n_threads)
+            as_sequences(inputs, self._n_inputs),
+            as_lengths(lengths),
+            bool(reset),
+            bool(return_spikes),
+            as_threads(n_threads),
         )
         return (outputs, spikes) if return_spikes else outputs
 
@@ -308,23 +329,26 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> dict[str, Any]:
         """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
 
         Parameters
         ----------
-        inputs : array_like (T, n_inputs), or events
-        targets : array_like (T, n_outputs)
-        mask : array_like of bool (T,), optional
+        inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
+        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        mask : array_like of bool (T,) or (B, T), optional
+        lengths : array_like of int (B,), optional
         n_threads : int, optional
             As in `train_sequence`.
 
         Returns
         -------
         dict
-            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum. The
-            regulariser is in the gradient, not in the loss. Of a batch: sums over its streams.
+            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum, and
+            ``n_targets``, how many steps had a target. The regulariser is in the gradient, not in the loss. Sums over all
+            streams, whatever `reduction` says.
 
         Raises what `train_sequence` raises for bad input.
 
@@ -337,8 +361,115 @@ class SequenceTrainer(Trainer):
         ((3, 3), True)
         """
         return self._core.gradients(  # type: ignore[no-any-return]
-            *self._sequence(inputs, targets, mask), *self._threads(n_threads)
+            *self._sequence(inputs, targets, mask, lengths), as_threads(n_threads)
         )
+
+    def apply_gradients(self, gradients: Mapping[str, Any]) -> None:
+        """One step of the optimizer, at once, with a gradient as `gradients` returns it: summed over others, or changed.
+
+        What is pending stays pending; traces, and the count of steps, stay as they are.
+
+        Parameters
+        ----------
+        gradients : mapping
+            ``W_in``, ``W_rec``, ``W_out`` and, with `readout_bias`, ``b``; of a stack ``W``, a list. ``n_targets`` is what
+            ``reduction="mean"`` divides by; ``loss`` is not read.
+
+        Raises
+        ------
+        ValueError
+            A key too many or too few, a wrong shape, NaN or infinity, a self-connection; nothing has changed.
+        TypeError
+            Not a mapping of arrays of real numbers.
+        FloatingPointError
+            The step drove weights out of the finite range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1, update_every="sequence", dtype="float64")
+        >>> one = trainer.gradients(np.eye(2), [[0.0], [1.0]])
+        >>> other = trainer.gradients(np.ones((2, 2)), [[0.0], [1.0]])
+        >>> trainer.apply_gradients({key: one[key] + other[key] for key in one})
+        """
+        if not isinstance(gradients, Mapping):
+            kind = type(gradients).__name__
+            raise TypeError(f"gradients: expected a mapping, as gradients() returns it, got {gradients!r} ({kind})")
+        self._core.apply_gradients({key: _as_gradient(key, value) for key, value in gradients.items()})
+
+    @overload
+    def evaluate(
+        self,
+        inputs: Inputs,
+        targets: None = None,
+        *,
+        mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> Array: ...
+    @overload
+    def evaluate(
+        self,
+        inputs: Inputs,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> tuple[float, Array]: ...
+    def evaluate(
+        self,
+        inputs: Inputs,
+        targets: ArrayLike | None = None,
+        *,
+        mask: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> Array | tuple[float, Array]:
+        """What the present weights make of sequences, each from a silent start; the stream stays where it is.
+
+        Nothing moves: neither state nor traces nor a pending gradient. The outputs are those that a copy's
+        `predict_sequence` would give, to the bit, and no copy of the weights is made but of `W_out`.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs) or (S, T, n_inputs), or events
+            As in `train_sequence`, of any number of sequences.
+        targets : array_like (T, n_outputs) or (S, T, n_outputs), optional
+        mask : array_like of bool (T,) or (S, T), optional
+        lengths : array_like of int (S,), optional
+        n_threads : int, optional
+            As in `train_sequence`.
+
+        Returns
+        -------
+        numpy.ndarray (T, n_outputs) or (S, T, n_outputs), or (float, numpy.ndarray)
+            The outputs; with `targets`, the mean loss over the steps that have one, and the outputs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `train_sequence`; a mask without targets.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> _ = trainer.step([1, 0], target=[0.5])
+        >>> loss, outputs = trainer.evaluate(np.ones((7, 20, 2)), np.zeros((7, 20, 1)))
+        >>> outputs.shape, loss >= 0
+        ((7, 20, 1), True)
+        """
+        if targets is None:
+            if mask is not None:
+                raise ValueError("mask: expected together with targets, which it selects, got a mask without targets")
+            sequence: tuple[Any, ...] = (as_sequences(inputs, self._n_inputs), None, None, as_lengths(lengths))
+        else:
+            sequence = self._sequence(inputs, targets, mask, lengths)
+        loss, outputs = self._core.evaluate(*sequence, as_threads(n_threads))
+        return outputs if targets is None else (loss, outputs)
 
     def update(self) -> None:
         """Applies the pending gradient now, without moving the count of steps.
@@ -356,35 +487,26 @@ class SequenceTrainer(Trainer):
 
     @property
     def output(self) -> Array:
-        """The last step's output (O,), or (B, O) of a batch; logits under cross-entropy."""
+        """The last step's output (O,), or (batch_size, O) of a batch; logits under cross-entropy."""
         return self._core.output  # type: ignore[no-any-return]
 
-    def _calibrate(self, inputs: Inputs, rate: float) -> Any:
-        # Of a batch any number of sequences, one too.
-        one = self._n_streams is not None and are_events(inputs)
-        return self._core.calibrate(self._inputs([inputs] if one else inputs), number("rate", rate))
+    def _calibrate(self, inputs: Any, rate: float) -> Any:
+        return self._core.calibrate(as_sequences(inputs, self._n_inputs), number("rate", rate))
 
-    @property
-    def _n_streams(self) -> int | None:
-        """How many, where arrays have an axis of them."""
-        return None
+    def _sequence(self, inputs: Inputs, targets: Any, mask: Any, lengths: Any) -> tuple[Any, ...]:
+        targets = as_targets(targets)
+        return (
+            as_sequences(inputs, self._n_inputs, steps_of(targets)),
+            targets,
+            None if mask is None else as_mask("mask", mask),
+            as_lengths(lengths),
+        )
 
-    def _threads(self, n_threads: int | None) -> tuple[()] | tuple[int | None]:
-        n_threads = as_threads(n_threads)
-        return () if self._n_streams is None else (n_threads,)
 
-    def _inputs(self, inputs: Any, n_steps: Any = None) -> Any:
-        as_given = as_inputs if self._n_streams is None else as_stream_inputs
-        return as_given(inputs, self._n_inputs, n_steps)
-
-    def _sequence(
-        self, inputs: Inputs, targets: ArrayLike, mask: ArrayLike | None
-    ) -> tuple[Any, Any, Array | None]:
-        given: Any = as_numbers("targets", targets) if self._n_streams is None else as_stream_targets(targets)
-        n_steps: Any
-        if isinstance(given, list):
-            n_steps = [len(rows) for rows in given]
-        else:
-            axis_of_steps = 0 if self._n_streams is None else 1
-            n_steps = given.shape[axis_of_steps] if given.ndim > axis_of_steps else None
-        return self._inputs(inputs, n_steps), given, None if mask is None else as_mask("mask", mask)
+def _as_gradient(key: Any, value: Any) -> Any:
+    name = f'gradients["{key}"]'
+    if key in ("loss", "n_targets"):
+        return value
+    if key == "W" and isinstance(value, (list, tuple)):
+        return [as_numbers(f"{name}[{layer}]", w) for layer, w in enumerate(value)]
+    return as_numbers(name, value)

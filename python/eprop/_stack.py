@@ -13,6 +13,7 @@ from ._arrays import as_numbers
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Rate
 from ._sequences import SequenceTrainer
+from .optim import Optimizer
 
 __all__ = ["LayerView", "OnlineTrainer"]
 
@@ -59,6 +60,9 @@ class OnlineTrainer(SequenceTrainer):
     loss: str = "mse"
     dtype: str = "float32"
     seed: int = 42
+    optimizer: str | Optimizer = "sgd"
+    reduction: str = "sum"
+    batch_size: int = 1
 
     def __post_init__(self) -> None:
         self._start(_core.OnlineTrainer)

@@ -12,6 +12,7 @@ from ._arrays import as_numbers
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Rate
 from ._sequences import SequenceTrainer
+from .optim import Optimizer
 
 __all__ = ["EpropTrainer"]
 
@@ -59,9 +60,16 @@ class EpropTrainer(SequenceTrainer):
     seed : int
         Of the initial weights.
     batch_size : int
-        Streams that learn together, B. With more than 1 every array that goes in or comes out, weights and
-        gradients aside, has a leading axis of B: inputs (B, T, n_inputs), `v` (B, N). Each stream has a state of its
-        own, gradients are summed over them, one update changes the weights of all, and losses are means over all.
+        Streams that may learn side by side. A call takes one sequence, (T, n_inputs), or several with a leading axis,
+        (B, T, n_inputs) with any B up to this; what it returns has the axis exactly where the inputs have it. With more
+        than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
+        over the streams that took part, one update changes the weights of all, and losses are means over all.
+    optimizer : str or eprop.optim.Optimizer
+        ``"sgd"``, ``"adam"``, or a dataclass of `eprop.optim`. It decides the default of `lr`: 0.01; 0.001 for Adam.
+    reduction : str
+        ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
+        part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
+        `lr` need not know then how long sequences are and how many.
 
     Raises
     ------
@@ -115,13 +123,11 @@ for any other build a new trainer: EpropTrainer(...)
     dtype: str = "float32"
     seed: int = 42
     batch_size: int = 1
+    optimizer: str | Optimizer = "sgd"
+    reduction: str = "sum"
 
     def __post_init__(self) -> None:
-        self._start(lambda face: (_core.EpropTrainer if self.batch_size == 1 else _core.BatchTrainer)(face))
-
-    @property
-    def _n_streams(self) -> int | None:
-        return None if self.batch_size == 1 else self.batch_size
+        self._start(_core.EpropTrainer)
 
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.

@@ -1,14 +1,16 @@
-"""A network that cannot learn says so."""
+"""A network that cannot learn says so, and so does learning that runs away."""
 
 from __future__ import annotations
 
 import warnings
 
-__all__ = ["FiringRateWarning"]
+__all__ = ["DivergenceWarning", "FiringRateWarning", "warn_of_divergence", "warn_of_firing"]
 
 
 class FiringRateWarning(UserWarning):
-    """Over a whole `train_sequence`, nothing fired, or most neurons fired at most steps.
+    """Over at least five membrane time constants, nothing fired, or most neurons fired at most steps.
+
+    Looked at over consecutive calls of `train_sequence`, `step` and `train_stream`; given once until `reset()`.
 
     Examples
     --------
@@ -23,15 +25,51 @@ class FiringRateWarning(UserWarning):
     """
 
 
+class DivergenceWarning(UserWarning):
+    """The loss has run away: learning makes it worse, and will not come back by itself.
+
+    Given once until `reset()`, when the mean loss of a call, or of five membrane time constants of steps, is more than a
+    thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost. Learning that
+    works never gets there, since learning nothing costs less.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eprop import EpropTrainer
+    >>> trainer = EpropTrainer(3, 30, 1, lr=0.1, update_every="sequence", dtype="float64")
+    >>> inputs, targets = np.indices((100, 3)).sum(0) % 3, np.ones((100, 1))
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     while not caught:
+    ...         _ = trainer.train_sequence(inputs, targets)
+    ...         trainer.lr *= 1.3
+    >>> caught[0].category.__name__
+    'DivergenceWarning'
+    """
+
+
 _WHAT = {
-    "silent": "no neuron fired during the whole sequence, so nothing but a bias can be learned",
+    "silent": "no neuron fired, so nothing but a bias can be learned",
     "saturated": "more than half of the neurons fired at more than half of the steps, so there is little to learn from",
 }
 
+# The frames between the user and the warning: this module's function, and the trainer's method.
+_USER = 3
 
-def warn_of(activity: str, stacklevel: int) -> None:
+
+def warn_of_firing(activity: str) -> None:
     """Warns of a silent or saturated network and names the way out."""
     message = (
         f"{_WHAT[activity]}; trainer.calibrate(inputs) scales the input weights to a firing rate of 20 Hz"
     )
-    warnings.warn(message, FiringRateWarning, stacklevel=stacklevel + 1)
+    warnings.warn(message, FiringRateWarning, stacklevel=_USER)
+
+
+def warn_of_divergence(loss: float, before: float, lr: float) -> None:
+    """Warns of a loss that has run away and names the way out."""
+    message = (
+        f"the mean loss is {loss:.3g}, where it was {before:.3g} at most: learning has run away with lr = {lr:g}; build the "
+        "trainer anew, or assign its weights, with a smaller lr (a tenth, say); reduction=\"mean\" makes lr independent of the "
+        "number of steps and streams"
+    )
+    warnings.warn(message, DivergenceWarning, stacklevel=_USER)

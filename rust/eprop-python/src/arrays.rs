@@ -6,6 +6,7 @@ use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
 use numpy::{Element, PyArray, PyArrayMethods, PyReadonlyArray, ToPyArray};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::cell::Cell;
 use crate::error;
@@ -72,6 +73,17 @@ pub fn give<F: Real, D: Dimension>(
     seal(PyArray::from_owned_array(py, array))
 }
 
+/// The only row as a vector, or several as a matrix.
+pub fn give_rows<F: Real>(py: Python<'_>, rows: Vec<Array1<F>>) -> PyResult<Bound<'_, PyAny>> {
+    match <[Array1<F>; 1]>::try_from(rows) {
+        Ok([row]) => give(py, row),
+        Err(rows) => {
+            let width = rows.first().map_or(0, Array1::len);
+            give(py, Array2::from_shape_fn((rows.len(), width), |(b, at)| rows[b][at]))
+        }
+    }
+}
+
 /// A read-only NumPy array with a copy of a row.
 pub fn copy<'py, F: Real>(py: Python<'py>, row: ArrayView1<'_, F>) -> PyResult<Bound<'py, PyAny>> {
     seal(row.to_pyarray(py))
@@ -91,7 +103,7 @@ pub fn read<'py, T: Send, F: Real, D: Dimension>(
     cell: &Cell<T>,
     get: impl FnOnce(&T) -> Array<F, D> + Send,
 ) -> PyResult<Bound<'py, PyAny>> {
-    give(py, cell.run(py, |engine| get(engine))?)
+    give(py, cell.run(py, |inner| get(inner))?)
 }
 
 /// A weight matrix assigned whole; the crate checks it.
@@ -100,7 +112,7 @@ pub fn assign<T: Send, F: Real>(
     cell: &Cell<T>,
     argument: &'static str,
     object: &Bound<'_, PyAny>,
-    get: impl FnOnce(&T) -> Array2<F> + Send,
+    dim: impl FnOnce(&T) -> (usize, usize),
     set: impl FnOnce(&mut T, ArrayView2<'_, F>) -> Result<(), eprop::Error> + Send,
 ) -> PyResult<()> {
     let _turn = cell.take(py)?;
@@ -108,7 +120,7 @@ pub fn assign<T: Send, F: Real>(
     let expected = match table.shape().len() {
         2 => String::new(), // the crate names it
         _ => {
-            let (rows, columns) = py.detach(|| get(&cell.lock()).dim());
+            let (rows, columns) = dim(&cell.lock());
             error::tuple(&[rows, columns])
         }
     };
@@ -123,12 +135,20 @@ pub fn assign_vector<T: Send, F: Real>(
     cell: &Cell<T>,
     argument: &'static str,
     object: &Bound<'_, PyAny>,
-    get: impl FnOnce(&T) -> Array1<F> + Send,
+    len: impl FnOnce(&T) -> usize,
     set: impl FnOnce(&mut T, ArrayView1<'_, F>) -> Result<(), eprop::Error> + Send,
 ) -> PyResult<()> {
     let _turn = cell.take(py)?;
-    let len = py.detach(|| get(&cell.lock()).len());
+    let len = len(&cell.lock());
     let weights = vector(argument, object, len, "")?;
     py.detach(|| set(&mut cell.lock(), weights.view()))
         .map_err(error::raise)
+}
+
+/// Bytes of Python's, or MemoryError.
+pub fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, bytes.len(), |to| {
+        to.copy_from_slice(bytes);
+        Ok(())
+    })
 }

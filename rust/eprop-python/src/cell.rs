@@ -1,4 +1,4 @@
-//! One engine behind its turn and its lock, and the choice between the two widths.
+//! One object of the crate behind its turn and its lock, and the choice between the two widths.
 
 use std::mem::forget;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,31 +6,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 
 use crate::turn::{Held, Turn};
+use crate::verdict::Warned;
 
 /// A step over no more synapses keeps the GIL: some microseconds, in which no thread could have used it.
 pub const FEW_SYNAPSES: usize = 1 << 17;
 
-/// An engine that one Python call at a time may use.
+/// What one Python call at a time may use.
 pub struct Cell<T> {
     turn: Turn,
     /// Shared with nobody: counted so that it can be left alone when the rest goes.
-    engine: Arc<Mutex<T>>,
+    inner: Arc<Mutex<T>>,
+    /// Each warning is given once until `reset`.
+    pub warned: Warned,
 }
 
 impl<T> Drop for Cell<T> {
     fn drop(&mut self) {
-        // A fork caught the engine in the middle of its work: its buffers may be dangling.
+        // A fork caught it in the middle of its work: its buffers may be dangling.
         if self.turn.is_lost() {
-            forget(Arc::clone(&self.engine));
+            forget(Arc::clone(&self.inner));
         }
     }
 }
 
 impl<T: Send> Cell<T> {
-    pub fn new(engine: T) -> Self {
+    pub fn new(inner: T) -> Self {
         Self {
             turn: Turn::default(),
-            engine: Arc::new(Mutex::new(engine)),
+            inner: Arc::new(Mutex::new(inner)),
+            warned: Warned::default(),
         }
     }
 
@@ -39,10 +43,10 @@ impl<T: Send> Cell<T> {
         self.turn.take(py)
     }
 
-    /// The engine; only with the turn in hand, so it is free, and never across a check for signals
+    /// What is inside; only with the turn in hand, so it is free, and never across a check for signals
     /// that could come back to it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A whole call in one piece: turn taken, GIL released.
@@ -65,14 +69,14 @@ impl<T: Send> Cell<T> {
     }
 }
 
-/// The same engine in one of the two dtypes.
+/// The same in one of the two dtypes.
 pub enum Wide<A, B> {
     F32(Cell<A>),
     F64(Cell<B>),
 }
 
-/// The same expression for whichever dtype the engine has.
-macro_rules! each {
+/// The same expression for whichever dtype it has.
+macro_rules! at_width {
     ($wide:expr, $cell:ident => $body:expr) => {
         match $wide {
             $crate::cell::Wide::F32($cell) => $body,
@@ -80,34 +84,33 @@ macro_rules! each {
         }
     };
 }
-pub(crate) use each;
+pub(crate) use at_width;
 
 impl<A: Send, B: Send> Wide<A, B> {
-    /// Builds the engine of the chosen dtype with the GIL released: drawing many weights takes a while.
+    /// Builds it in the chosen dtype with the GIL released: drawing many weights takes a while.
     pub fn build(
         py: Python<'_>,
         wide: bool,
-        narrow_engine: impl FnOnce() -> Result<A, eprop::Error> + Send,
-        wide_engine: impl FnOnce() -> Result<B, eprop::Error> + Send,
+        narrow: impl FnOnce() -> Result<A, eprop::Error> + Send,
+        in_f64: impl FnOnce() -> Result<B, eprop::Error> + Send,
     ) -> PyResult<Self> {
         if wide {
-            py.detach(wide_engine)
-                .map(|engine| Self::F64(Cell::new(engine)))
+            py.detach(in_f64).map(|inner| Self::F64(Cell::new(inner)))
         } else {
-            py.detach(narrow_engine)
-                .map(|engine| Self::F32(Cell::new(engine)))
+            py.detach(narrow).map(|inner| Self::F32(Cell::new(inner)))
         }
         .map_err(crate::error::raise)
     }
 }
 
-/// Compares two engines: a snapshot of the other first, so that two turns are never held at once.
-pub fn same<T: Clone + Send + Sync>(
+/// Compares two: a snapshot of the other first, so that two turns are never held at once.
+pub fn same<T: Send + Sync>(
     py: Python<'_>,
     one: &Cell<T>,
     other: &Cell<T>,
-    equal: impl FnOnce(&T, &T) -> bool + Send,
+    copy: impl FnOnce(&mut T) -> Result<T, eprop::Error> + Send,
+    equal: impl FnOnce(&T, &T) -> Result<bool, eprop::Error> + Send,
 ) -> PyResult<bool> {
-    let snapshot = other.run(py, |engine| engine.clone())?;
-    one.run(py, |engine| equal(engine, &snapshot))
+    let snapshot = other.attempt(py, copy)?;
+    one.attempt(py, |inner| equal(inner, &snapshot))
 }

@@ -1,65 +1,88 @@
 //! The methods that Python classes share. PyO3 knows no generic classes, so they are written once, as macros.
 
-/// A class over the crate's engine of one name; `$items` are its own methods.
+/// A class over a type of the crate in either width; `$items` are its own methods.
 macro_rules! class {
-    ($(#[$doc:meta])* $Class:ident, $Engine:ident, { $($items:tt)* }) => {
+    ($(#[$doc:meta])* $Class:ident, $Inner:ident, { $($items:tt)* }) => {
         $(#[$doc])*
         #[pyo3::pyclass(frozen, module = "eprop._core")]
-        pub struct $Class($crate::cell::Wide<eprop::$Engine<f32>, eprop::$Engine<f64>>);
+        pub struct $Class($crate::cell::Wide<eprop::$Inner<f32>, eprop::$Inner<f64>>);
 
         #[pyo3::pymethods]
         impl $Class {
             $($items)*
 
             fn set_lr(&self, py: Python<'_>, lr: f64) -> PyResult<()> {
-                each!(&self.0, cell => cell.attempt(py, |engine| engine.set_lr(lr)))
+                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr(lr)))
             }
 
             fn reset(&self, py: Python<'_>) -> PyResult<()> {
-                each!(&self.0, cell => cell.run(py, |engine| engine.reset()))
+                at_width!(&self.0, cell => {
+                    cell.warned.set(0);
+                    cell.run(py, |inner| inner.reset())
+                })
             }
 
             #[getter]
             fn n_inputs(&self, py: Python<'_>) -> PyResult<usize> {
-                each!(&self.0, cell => cell.run(py, |engine| engine.n_inputs()))
+                at_width!(&self.0, cell => cell.run(py, |inner| inner.n_inputs()))
             }
 
             #[getter]
             fn memory_per_step(&self, py: Python<'_>) -> PyResult<usize> {
-                each!(&self.0, cell => cell.run(py, |engine| engine.memory_per_step()))
+                at_width!(&self.0, cell => cell.run(py, |inner| inner.memory_per_step()))
             }
 
             #[getter]
             fn memory_bytes(&self, py: Python<'_>) -> PyResult<usize> {
-                each!(&self.0, cell => cell.run(py, |engine| engine.memory_bytes()))
+                at_width!(&self.0, cell => cell.run(py, |inner| inner.memory_bytes()))
+            }
+
+            /// Which warnings have been given since `reset`.
+            #[getter]
+            fn warned(&self) -> u8 {
+                at_width!(&self.0, cell => cell.warned.get())
+            }
+
+            #[setter]
+            fn set_warned(&self, warned: u8) {
+                at_width!(&self.0, cell => cell.warned.set(warned));
             }
 
             fn state_equal(&self, py: Python<'_>, other: &Self) -> PyResult<bool> {
                 use $crate::cell::Wide::{F32, F64};
                 match (&self.0, &other.0) {
-                    (F32(one), F32(other)) => $crate::cell::same(py, one, other, |a, b| a.state_equal(b)),
-                    (F64(one), F64(other)) => $crate::cell::same(py, one, other, |a, b| a.state_equal(b)),
+                    (F32(one), F32(other)) => {
+                        $crate::cell::same(py, one, other, |inner| inner.try_clone(), |a, b| a.try_state_equal(b))
+                    }
+                    (F64(one), F64(other)) => {
+                        $crate::cell::same(py, one, other, |inner| inner.try_clone(), |a, b| a.try_state_equal(b))
+                    }
                     _ => Ok(false),
                 }
             }
 
             fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
-                let bytes = each!(&self.0, cell => cell.run(py, |engine| engine.to_bytes()))?;
-                Ok(pyo3::types::PyBytes::new(py, &bytes))
+                let bytes = at_width!(&self.0, cell => cell.attempt(py, |inner| inner.try_to_bytes()))?;
+                $crate::arrays::bytes(py, &bytes)
             }
 
             fn restore(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
-                each!(&self.0, cell => cell.attempt(py, |engine| engine.restore(state)))
+                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(state)))
             }
         }
     };
 }
 
 /// A class that trains on sequences.
-macro_rules! sequence_class {
-    ($(#[$doc:meta])* $Class:ident, $Engine:ident, $Factor:ty, { $($items:tt)* }) => {
-        $crate::class::class!($(#[$doc])* $Class, $Engine, {
+macro_rules! trainer_class {
+    ($(#[$doc:meta])* $Class:ident, { $($items:tt)* }) => {
+        $crate::class::class!($(#[$doc])* $Class, $Class, {
             $($items)*
+
+            #[getter]
+            fn batch_size(&self, py: Python<'_>) -> PyResult<usize> {
+                at_width!(&self.0, cell => cell.run(py, |trainer| trainer.batch_size()))
+            }
 
             #[pyo3(signature = (x, target))]
             fn step<'py>(
@@ -68,142 +91,99 @@ macro_rules! sequence_class {
                 x: &Bound<'py, PyAny>,
                 target: Option<&Bound<'py, PyAny>>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-                each!(&self.0, cell => $crate::sequence::step(py, cell, x, target))
+                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target))
             }
 
-            #[pyo3(signature = (inputs, targets, mask, reset, return_outputs))]
+            #[pyo3(signature = (inputs, targets, mask, lengths, reset, return_outputs, n_threads))]
+            #[allow(clippy::too_many_arguments)] // those of the face
             fn train_sequence<'py>(
                 &self,
                 py: Python<'py>,
                 inputs: &Bound<'py, PyAny>,
                 targets: &Bound<'py, PyAny>,
                 mask: Option<&Bound<'py, PyAny>>,
+                lengths: Option<&Bound<'py, PyAny>>,
                 reset: bool,
                 return_outputs: bool,
-            ) -> PyResult<$crate::sequence::Trained<'py>> {
-                each!(&self.0, cell =>
-                    $crate::sequence::train(py, cell, inputs, targets, mask, reset, return_outputs))
+                n_threads: Option<usize>,
+            ) -> PyResult<$crate::call::Trained<'py>> {
+                at_width!(&self.0, cell => {
+                    let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
+                    call.with_targets(targets, mask)?.with_lengths(lengths)?.train(reset, return_outputs)
+                })
             }
 
+            #[pyo3(signature = (inputs, lengths, reset, return_spikes, n_threads))]
             fn predict_sequence<'py>(
                 &self,
                 py: Python<'py>,
                 inputs: &Bound<'py, PyAny>,
+                lengths: Option<&Bound<'py, PyAny>>,
                 reset: bool,
                 return_spikes: bool,
-            ) -> PyResult<$crate::sequence::Predicted<'py>> {
-                each!(&self.0, cell => $crate::sequence::predict(py, cell, inputs, reset, return_spikes))
+                n_threads: Option<usize>,
+            ) -> PyResult<$crate::call::Predicted<'py>> {
+                at_width!(&self.0, cell => {
+                    let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
+                    call.with_lengths(lengths)?.predict(reset, return_spikes)
+                })
             }
 
-            #[pyo3(signature = (inputs, targets, mask))]
+            #[pyo3(signature = (inputs, targets, mask, lengths, n_threads))]
+            fn evaluate<'py>(
+                &self,
+                py: Python<'py>,
+                inputs: &Bound<'py, PyAny>,
+                targets: Option<&Bound<'py, PyAny>>,
+                mask: Option<&Bound<'py, PyAny>>,
+                lengths: Option<&Bound<'py, PyAny>>,
+                n_threads: Option<usize>,
+            ) -> PyResult<(f64, Bound<'py, PyAny>)> {
+                at_width!(&self.0, cell => {
+                    let mut call = $crate::call::Call::new(py, cell, inputs, true, n_threads)?;
+                    if let Some(targets) = targets {
+                        call = call.with_targets(targets, mask)?;
+                    }
+                    call.with_lengths(lengths)?.evaluate(targets.is_some())
+                })
+            }
+
+            #[pyo3(signature = (inputs, targets, mask, lengths, n_threads))]
             fn gradients<'py>(
                 &self,
                 py: Python<'py>,
                 inputs: &Bound<'py, PyAny>,
                 targets: &Bound<'py, PyAny>,
                 mask: Option<&Bound<'py, PyAny>>,
+                lengths: Option<&Bound<'py, PyAny>>,
+                n_threads: Option<usize>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-                each!(&self.0, cell => $crate::sequence::gradients(py, cell, inputs, targets, mask))
+                at_width!(&self.0, cell => {
+                    let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
+                    call.with_targets(targets, mask)?.with_lengths(lengths)?.gradients()
+                })
             }
 
-            fn calibrate(&self, py: Python<'_>, inputs: &Bound<'_, PyAny>, rate: f64) -> PyResult<$Factor> {
-                each!(&self.0, cell => $crate::sequence::calibrate(py, cell, inputs, rate))
+            fn apply_gradients(&self, py: Python<'_>, gradients: &Bound<'_, pyo3::types::PyDict>) -> PyResult<()> {
+                at_width!(&self.0, cell => {
+                    let _turn = cell.take(py)?;
+                    let gradients = $crate::net::Net::take(gradients, &*cell.lock())?;
+                    let applied = py.detach(|| cell.lock().apply_gradients(&gradients));
+                    applied.map_err($crate::net::raise_of_gradients)
+                })
+            }
+
+            fn calibrate<'py>(&self, py: Python<'py>, inputs: &Bound<'py, PyAny>, rate: f64) -> PyResult<Bound<'py, PyAny>> {
+                at_width!(&self.0, cell => {
+                    $crate::call::Call::new(py, cell, inputs, true, None)?.calibrate(rate)
+                })
             }
 
             fn update(&self, py: Python<'_>) -> PyResult<()> {
-                each!(&self.0, cell => cell.attempt(py, |engine| engine.update()))
-            }
-
-            #[getter]
-            fn spikes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |engine| engine.spikes()))
-            }
-
-            #[getter]
-            fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |engine| engine.output()))
+                at_width!(&self.0, cell => cell.attempt(py, |trainer| trainer.update()))
             }
         });
     };
 }
 
-/// A class of recurrent networks: weights and state, and what `$wrap` with its arguments `$head` adds.
-macro_rules! recurrent_class {
-    ($wrap:ident, ($($head:tt)*), { $($items:tt)* }) => {
-        $wrap!($($head)*, {
-            $($items)*
-
-            #[getter]
-            fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
-                each!(&self.0, cell => cell.run(py, |t| t.engine().as_str()))
-            }
-
-            #[getter(W_in)]
-            fn w_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_in()))
-            }
-
-            #[setter(W_in)]
-            fn set_w_in(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_in", value, |t| t.w_in(), |t, w| t.set_w_in(w)))
-            }
-
-            #[getter(W_rec)]
-            fn w_rec<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_rec()))
-            }
-
-            #[setter(W_rec)]
-            fn set_w_rec(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_rec", value, |t| t.w_rec(), |t, w| t.set_w_rec(w)))
-            }
-
-            #[getter(W_out)]
-            fn w_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.w_out()))
-            }
-
-            #[setter(W_out)]
-            fn set_w_out(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                each!(&self.0, cell => $crate::arrays::assign(py, cell, "W_out", value, |t| t.w_out(), |t, w| t.set_w_out(w)))
-            }
-
-            #[getter(B)]
-            fn b_feedback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.b_feedback()))
-            }
-
-            #[setter(B)]
-            fn set_b_feedback(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                each!(&self.0, cell => $crate::arrays::assign(py, cell, "B", value, |t| t.b_feedback(), |t, w| t.set_b_feedback(w)))
-            }
-
-            #[getter]
-            fn b<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.b()))
-            }
-
-            #[setter]
-            fn set_b(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                each!(&self.0, cell => $crate::arrays::assign_vector(py, cell, "b", value, |t| t.b(), |t, b| t.set_b(b)))
-            }
-
-            #[getter]
-            fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.v()))
-            }
-
-            #[getter]
-            fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.z_bar()))
-            }
-
-            #[getter]
-            fn e_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                each!(&self.0, cell => $crate::arrays::read(py, cell, |t| t.e_bar()))
-            }
-        });
-    };
-}
-
-pub(crate) use {class, recurrent_class, sequence_class};
+pub(crate) use {class, trainer_class};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use eprop::{Error, Stream};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple};
 
 use crate::arrays::Real;
 use crate::error;
@@ -23,13 +23,30 @@ const PIECE_BYTES: usize = 1 << 25;
 /// A look at values alone is fastest while they are in the cache.
 const CHECK_BYTES: usize = 1 << 19;
 
-/// How many streams there are, and whether arrays have an axis of them.
+/// How many streams a call may feed.
 #[derive(Clone, Copy)]
 pub enum Streams {
-    One,
-    Exactly(usize),
-    /// One sequence, without the axis, or any number of them.
+    /// One sequence, without an axis of streams, or so many at most.
+    UpTo(usize),
+    /// One sequence, without an axis of them, or any number of sequences.
     Any,
+}
+
+impl Streams {
+    /// # Errors
+    /// ValueError where there are not so many.
+    fn check(self, argument: &str, got: usize) -> PyResult<()> {
+        let expected = match self {
+            Self::UpTo(most) if (1..=most).contains(&got) => return Ok(()),
+            Self::Any if got > 0 => return Ok(()),
+            Self::UpTo(1) => "1 stream (batch_size = 1)".to_owned(),
+            Self::UpTo(most) => format!("1 to {most} streams (batch_size = {most})"),
+            Self::Any => "at least one sequence".to_owned(),
+        };
+        Err(PyValueError::new_err(format!(
+            "{argument}: expected {expected}, got {got}"
+        )))
+    }
 }
 
 /// Copies the pieces of all streams, on as many threads as it likes.
@@ -39,7 +56,10 @@ pub type Copier<'a, F> = Box<dyn for<'j> Fn(Vec<Job<'j, F>>) + 'a>;
 pub struct Feed<'a, 'py, F> {
     py: Python<'py>,
     series: Vec<Series<'py>>,
-    streams: Streams,
+    /// Whether arrays have an axis of streams, or lists an item for each.
+    has_streams: bool,
+    /// Of arrays that are as long as the longest stream, or longer.
+    n_rows: usize,
     n_inputs: usize,
     n_outputs: usize,
     copier: Copier<'a, F>,
@@ -55,31 +75,41 @@ pub struct Piece<'r, F> {
 
 impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
     pub fn new(inputs: &Bound<'py, PyAny>, n_inputs: usize, streams: Streams) -> PyResult<Self> {
-        let series = match split("inputs", inputs, streams)? {
-            Split::Items(items) => items
-                .iter()
-                .map(|(name, inputs)| Series::new(*name, inputs, n_inputs))
-                .collect::<PyResult<_>>()?,
-            Split::Array(table) => match (streams, table.shape()) {
-                (Streams::Exactly(n), &[got, _, width]) if got == n && width == n_inputs => {
-                    all_streams(&table, n, n_inputs)?
+        let (has_streams, series) = match split("inputs", inputs)? {
+            Split::Items(items) => {
+                streams.check("inputs", items.len())?;
+                let series = items
+                    .iter()
+                    .map(|(name, inputs)| Series::new(*name, inputs, n_inputs));
+                (true, series.collect::<PyResult<Vec<_>>>()?)
+            }
+            Split::Events => {
+                let series = Series::new("inputs".into(), inputs, n_inputs)?;
+                (false, vec![series])
+            }
+            Split::Array(table) => match *table.shape() {
+                [n, _, width] if width == n_inputs => {
+                    streams.check("inputs", n)?;
+                    let series = (0..n).map(|b| Series::dense(table.of_stream(b), n_inputs));
+                    (true, series.collect::<PyResult<_>>()?)
                 }
-                (Streams::Any, &[n, _, width]) if n > 0 && width == n_inputs => {
-                    all_streams(&table, n, n_inputs)?
-                }
-                (streams, shape) => {
-                    let expected = match streams {
-                        Streams::Exactly(n) => format!("({n}, T, {n_inputs})"),
-                        _ => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
+                [_, width] if width == n_inputs => (false, vec![Series::dense(table, n_inputs)?]),
+                ref shape => {
+                    let expected = match (streams, shape.len()) {
+                        (Streams::UpTo(1), _) | (_, 2) => format!("(T, {n_inputs})"),
+                        (Streams::UpTo(_), _) => format!("(T, {n_inputs}) or (B, T, {n_inputs})"),
+                        (Streams::Any, _) => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
                     };
                     return Err(error::shape("inputs", &expected, shape));
                 }
             },
         };
+        let n_rows = series.iter().map(|series| series.n_steps).max();
         Ok(Self {
             py: inputs.py(),
             series,
-            streams,
+            has_streams,
+            n_rows: n_rows.unwrap_or(0),
             n_inputs,
             n_outputs: 0,
             copier: Box::new(|jobs| jobs.into_iter().for_each(Job::run)),
@@ -97,21 +127,32 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         n_outputs: usize,
         mask: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let n_steps = self.n_steps();
-        match split("targets", targets, self.streams)? {
-            Split::Items(items) => {
-                for (series, (name, targets)) in self.series.iter_mut().zip(items) {
-                    series.set_targets(Table::new(name, &targets)?, n_outputs)?;
+        if !self.has_streams {
+            self.series[0].set_targets(Table::new("targets", targets)?, n_outputs)?;
+        } else {
+            match split("targets", targets)? {
+                Split::Items(items) => {
+                    let n_streams = self.series.len();
+                    if items.len() != n_streams {
+                        let got = items.len();
+                        return Err(PyValueError::new_err(format!(
+                            "targets: expected {n_streams} streams, as inputs have, got {got}"
+                        )));
+                    }
+                    for (series, (name, targets)) in self.series.iter_mut().zip(items) {
+                        series.set_targets(Table::new(name, &targets)?, n_outputs)?;
+                    }
                 }
-            }
-            Split::Array(table) => {
-                let expected = [self.series.len(), n_steps, n_outputs];
-                if table.shape() != expected {
-                    let expected = error::tuple(&expected);
-                    return Err(error::shape("targets", &expected, table.shape()));
-                }
-                for (b, series) in self.series.iter_mut().enumerate() {
-                    series.set_targets(table.of_stream(b), n_outputs)?;
+                Split::Events => return Err(error::not_an_array("targets")),
+                Split::Array(table) => {
+                    let expected = [self.series.len(), self.n_rows, n_outputs];
+                    if table.shape() != expected {
+                        let expected = error::tuple(&expected);
+                        return Err(error::shape("targets", &expected, table.shape()));
+                    }
+                    for (b, series) in self.series.iter_mut().enumerate() {
+                        series.set_targets_of(table.of_stream(b));
+                    }
                 }
             }
         }
@@ -123,24 +164,68 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
 
     /// A mask for every stream, or the same for all.
     fn set_mask(&mut self, mask: Table<'py>) -> PyResult<()> {
-        let (n_streams, n_steps) = (self.series.len(), self.n_steps());
-        let shared = mask.shape().len() == 1;
-        if matches!(self.streams, Streams::Exactly(_))
-            && mask.shape() != [n_steps]
-            && mask.shape() != [n_streams, n_steps]
-        {
-            let expected = format!("({n_streams}, {n_steps}) or ({n_steps},)");
+        let (n_streams, n_rows) = (self.series.len(), self.n_rows);
+        let shared = mask.shape() == [n_rows];
+        if !shared && (!self.has_streams || mask.shape() != [n_streams, n_rows]) {
+            let expected = match self.has_streams {
+                true => format!("({n_streams}, {n_rows}) or ({n_rows},)"),
+                false => error::tuple(&[n_rows]),
+            };
             return Err(error::shape("mask", &expected, mask.shape()));
         }
-        let one = matches!(self.streams, Streams::One);
+        if !mask.is_of_bools() {
+            return Err(error::not_an_array("mask"));
+        }
         for (b, series) in self.series.iter_mut().enumerate() {
-            series.set_mask(if shared || one {
+            series.set_mask(if shared {
                 mask.clone()
             } else {
                 mask.of_stream(b)
-            })?;
+            });
         }
         Ok(())
+    }
+
+    /// How many steps of every stream there are: the others neither happen nor are read.
+    pub fn set_lengths(&mut self, lengths: &Bound<'py, PyAny>) -> PyResult<()> {
+        let (n_streams, n_rows) = (self.series.len(), self.n_rows);
+        if !self.has_streams {
+            return Err(PyValueError::new_err(
+                "lengths: expected inputs with an axis of streams, (B, T, n_inputs), got those of one sequence; \
+                 cut it instead, inputs[:length]",
+            ));
+        }
+        let table = Table::new("lengths", lengths)?;
+        if !table.is_of_integers() {
+            return Err(error::not_an_array("lengths"));
+        }
+        if table.shape() != [n_streams] {
+            let expected = error::tuple(&[n_streams]);
+            return Err(error::shape("lengths", &expected, table.shape()));
+        }
+        let lengths = table.indices(0..n_streams)?;
+        for (b, (series, &length)) in self.series.iter_mut().zip(&lengths).enumerate() {
+            let most = series.n_steps;
+            match usize::try_from(length) {
+                Ok(length) if (1..=most).contains(&length) => series.n_steps = length,
+                _ => {
+                    return Err(PyValueError::new_err(format!(
+                        "lengths: expected 1 to {most} steps, got {length} at index ({b},); inputs have {n_rows} steps"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is an axis of streams.
+    pub fn has_streams(&self) -> bool {
+        self.has_streams
+    }
+
+    /// Steps that arrays have room for, those beyond a stream's length included.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
     }
 
     /// Of the longest stream.
@@ -151,19 +236,6 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
 
     pub fn n_streams(&self) -> usize {
         self.series.len()
-    }
-
-    /// # Errors
-    /// Streams of several lengths.
-    pub fn of_one_length(self) -> PyResult<Self> {
-        let first = self.series[0].n_steps;
-        match self.series.iter().find(|series| series.n_steps != first) {
-            None => Ok(self),
-            Some(other) => Err(PyValueError::new_err(format!(
-                "inputs: expected streams of one length, got {first} and {} steps",
-                other.n_steps
-            ))),
-        }
     }
 
     /// Looks at everything before anything changes.
@@ -274,47 +346,25 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
 
 /// What holds the parts of all streams.
 enum Split<'py> {
+    /// One for each.
     Items(Vec<(Name, Bound<'py, PyAny>)>),
-    /// With an axis of streams, if its shape is right.
+    /// The face's tuple, of one stream.
+    Events,
+    /// With an axis of streams, or of one stream.
     Array(Table<'py>),
 }
 
-fn split<'py>(
-    argument: &'static str,
-    object: &Bound<'py, PyAny>,
-    streams: Streams,
-) -> PyResult<Split<'py>> {
+fn split<'py>(argument: &'static str, object: &Bound<'py, PyAny>) -> PyResult<Split<'py>> {
     let name = Name::from(argument);
-    let one = || Ok(Split::Items(vec![(name, object.clone())]));
-    if matches!(streams, Streams::One) {
-        return one();
-    }
     if let Ok(list) = object.cast::<PyList>() {
-        let expected = match streams {
-            Streams::Exactly(n) if list.len() != n => format!("{n} streams"),
-            Streams::Any if list.is_empty() => "at least one sequence".to_owned(),
-            _ => {
-                let items = list.iter().enumerate();
-                let items = items.map(|(b, item)| (name.item(b), item));
-                return Ok(Split::Items(items.collect()));
-            }
-        };
-        return Err(PyValueError::new_err(format!(
-            "{argument}: expected {expected}, got {}",
-            list.len()
-        )));
+        let items = list.iter().enumerate();
+        let items = items.map(|(b, item)| (name.item(b), item));
+        return Ok(Split::Items(items.collect()));
     }
-    let table = Table::new(name, object)?;
-    match (streams, table.shape()) {
-        (Streams::Any, [_, _]) => one(),
-        _ => Ok(Split::Array(table)),
+    if object.is_instance_of::<PyTuple>() {
+        return Ok(Split::Events);
     }
-}
-
-fn all_streams<'py>(table: &Table<'py>, n: usize, n_inputs: usize) -> PyResult<Vec<Series<'py>>> {
-    (0..n)
-        .map(|b| Series::dense(table.of_stream(b), n_inputs))
-        .collect()
+    Table::new(name, object).map(Split::Array)
 }
 
 /// How many steps fill a piece, when the last `n_steps` took this long; at most four times as many.

@@ -2,15 +2,15 @@
 
 use pyo3::prelude::*;
 
-use crate::arrays::{Real, assign, copy, give, read};
-use crate::cell::{Cell, FEW_SYNAPSES, Wide, each};
+use crate::arrays::{Real, assign, copy, give, read, zeros};
+use crate::cell::{Cell, FEW_SYNAPSES, Wide, at_width};
 use crate::class::class;
 use crate::row::Row;
 use crate::vector::vector;
 use crate::{error, options};
 
 class!(
-    /// The engine of `eprop.OnlineLIFLayer`; takes the dataclass whose fields configure it.
+    /// The layer behind `eprop.OnlineLIFLayer`; takes the dataclass whose fields configure it.
     OnlineLIFLayer, OnlineLifLayer, {
     #[new]
     fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
@@ -27,45 +27,51 @@ class!(
     }
 
     fn step<'py>(&self, py: Python<'py>, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => step(py, cell, x))
+        at_width!(&self.0, cell => step(py, cell, x))
     }
 
     fn apply_learning_signal(&self, py: Python<'_>, signal: &Bound<'_, PyAny>) -> PyResult<()> {
-        each!(&self.0, cell => apply(py, cell, signal))
+        at_width!(&self.0, cell => apply(py, cell, signal))
     }
 
     fn propagate<'py>(&self, py: Python<'py>, signal: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => propagate(py, cell, signal))
+        at_width!(&self.0, cell => propagate(py, cell, signal))
     }
 
     #[getter(W)]
     fn w<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => read(py, cell, |t| t.w()))
+        at_width!(&self.0, cell => {
+            let _turn = cell.take(py)?;
+            let (n, n_inputs) = { let layer = cell.lock(); (layer.n_neurons(), layer.n_inputs()) };
+            let mut w = zeros("W", n, n_inputs)?;
+            py.detach(|| cell.lock().read_w(w.view_mut())).map_err(error::raise)?;
+            give(py, w)
+        })
     }
 
     #[setter(W)]
     fn set_w(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        each!(&self.0, cell => assign(py, cell, "W", value, |t| t.w(), |t, w| t.set_w(w)))
+        at_width!(&self.0, cell => assign(py, cell, "W", value, |t| (t.n_neurons(), t.n_inputs()), |t, w| t.set_w(w)))
     }
 
     #[getter]
     fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => read(py, cell, |t| t.v()))
+        at_width!(&self.0, cell => read(py, cell, |t| t.v()))
     }
 
     #[getter]
     fn spikes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => read(py, cell, |t| t.spikes()))
+        at_width!(&self.0, cell => read(py, cell, |t| t.spikes()))
     }
 
     #[getter]
     fn psi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => read(py, cell, |t| t.psi()))
+        at_width!(&self.0, cell => read(py, cell, |t| t.psi()))
     }
 
     #[getter]
     fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        each!(&self.0, cell => read(py, cell, |t| t.z_bar()))
+        at_width!(&self.0, cell => read(py, cell, |t| t.z_bar()))
     }
 });
 

@@ -2,27 +2,27 @@
 //! It decides nothing: the method is the crate `eprop`, the face that users see is the package `eprop`.
 
 mod arrays;
-mod batch;
+mod call;
 mod cell;
 mod class;
-mod engine;
 mod error;
 mod events;
 mod feed;
 mod fork;
 mod layer;
+mod net;
 mod numbers;
 mod options;
 mod room;
 mod row;
-mod sequence;
 mod series;
 mod stack;
-mod streams;
+mod step;
 mod table;
 mod trainer;
 mod turn;
 mod vector;
+mod verdict;
 
 /// The engines behind the dataclasses of the package `eprop`.
 // Arrays are read under the GIL; without one, another thread could write at the same time.
@@ -31,9 +31,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::{
-        batch::BatchTrainer, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
-    };
+    use crate::{layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name for it

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use eprop::{Config, Error, LayerConfig, StackConfig, UpdateEvery};
+use eprop::{Config, Error, LayerConfig, Optimizer, StackConfig, UpdateEvery};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -29,7 +29,15 @@ struct Neuron {
 struct Learning {
     loss: String,
     update_every: Every,
+    #[pyo3(attribute("_optimizer"))]
+    optimizer: OptimizerFields,
+    reduction: String,
+    batch_size: u64,
 }
+
+/// What the face makes of every optimizer: its name, and its constants by their names.
+#[derive(FromPyObject)]
+struct OptimizerFields(String, std::collections::HashMap<String, f64>);
 
 /// What only the recurrent network has.
 #[derive(FromPyObject)]
@@ -42,7 +50,6 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
-    batch_size: u64,
 }
 
 #[derive(FromPyObject)]
@@ -86,7 +93,25 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
         layer: layer(face)?,
         loss: choice("loss", &learning.loss)?,
         update_every: update_every(learning.update_every)?,
+        optimizer: optimizer(&learning.optimizer)?,
+        reduction: choice("reduction", &learning.reduction)?,
+        batch_size: count(learning.batch_size),
     })
+}
+
+fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Optimizer> {
+    let constant = |field: &str, otherwise: f64| constants.get(field).copied().unwrap_or(otherwise);
+    match name.as_str() {
+        "sgd" => Ok(Optimizer::Sgd),
+        "adam" => Ok(Optimizer::Adam {
+            beta1: constant("beta1", 0.9),
+            beta2: constant("beta2", 0.999),
+            eps: constant("eps", 1e-8),
+        }),
+        other => Err(PyValueError::new_err(format!(
+            "optimizer: expected one of \"sgd\", \"adam\", or an optimizer of eprop.optim, got {other:?}"
+        ))),
+    }
 }
 
 pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
@@ -94,6 +119,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         layer,
         loss,
         update_every,
+        optimizer,
+        reduction,
+        batch_size,
     } = stack(face)?;
     let recurrent: Recurrent = face.extract()?;
     Ok(Config {
@@ -118,7 +146,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         tau_reg: recurrent.tau_reg,
         update_every,
         seed: layer.seed,
-        batch_size: count(recurrent.batch_size),
+        optimizer,
+        reduction,
+        batch_size,
         // Not a field of the dataclass: the benchmark and the tests choose with it.
         engine: match face.getattr_opt("_engine")? {
             Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),

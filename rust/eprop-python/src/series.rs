@@ -77,17 +77,14 @@ impl<'py> Series<'py> {
         Ok(())
     }
 
-    /// (T,) of bool.
-    pub fn set_mask(&mut self, mask: Table<'py>) -> PyResult<()> {
-        if mask.shape() != [self.n_steps] {
-            let expected = error::tuple(&[self.n_steps]);
-            return Err(error::shape(mask.name, &expected, mask.shape()));
-        }
-        if !mask.is_of_bools() {
-            return Err(error::not_an_array(mask.name));
-        }
+    /// (T or more, n_outputs): whoever has looked at the shape of all streams' targets.
+    pub fn set_targets_of(&mut self, targets: Table<'py>) {
+        self.targets = Some(targets);
+    }
+
+    /// (T or more,) of bool.
+    pub fn set_mask(&mut self, mask: Table<'py>) {
         self.mask = Some(mask);
-        Ok(())
     }
 
     /// What a copy of one step takes, with what it is made from.

@@ -1,18 +1,17 @@
 //! `_core.OnlineTrainer`.
 
+use numpy::ndarray::Array1;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{Real, assign, give, read};
-use crate::cell::{Wide, each};
-use crate::class::sequence_class;
-use crate::engine::IntoPyDict;
+use crate::arrays::{Real, assign, give_rows, read};
+use crate::cell::{Cell, Wide, at_width};
+use crate::class::trainer_class;
 use crate::options;
 
-sequence_class!(
-    /// The engine of `eprop.OnlineTrainer`; takes the dataclass whose fields configure it.
-    OnlineTrainer, OnlineTrainer, Vec<f64>, {
+trainer_class!(
+    /// The trainer behind `eprop.OnlineTrainer`; takes the dataclass whose fields configure it.
+    OnlineTrainer, {
     #[new]
     fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
         let sizes = options::sizes(face, "layer_sizes")?;
@@ -28,41 +27,52 @@ sequence_class!(
     }
 
     #[getter]
+    fn spikes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let last = self.n_layers(py)? - 1;
+        at_width!(&self.0, cell => state(py, cell, last, |state| state.spikes()))
+    }
+
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.spikes(py)
+    }
+
+    #[getter]
     fn n_layers(&self, py: Python<'_>) -> PyResult<usize> {
-        each!(&self.0, cell => cell.run(py, |t| t.n_layers()))
+        at_width!(&self.0, cell => cell.run(py, |t| t.n_layers()))
     }
 
     #[pyo3(name = "layer_W")]
     fn layer_w<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_w(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => read(py, cell, |t| t.layer_w(layer).unwrap_or_default()))
     }
 
     #[pyo3(name = "set_layer_W")]
     fn set_layer_w(&self, py: Python<'_>, layer: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell =>
-            assign(py, cell, "W", value, |t| t.layer_w(layer).unwrap_or_default(), |t, w| t.set_layer_w(layer, w)))
+        at_width!(&self.0, cell =>
+            assign(py, cell, "W", value, |t| t.layer_dim(layer).unwrap_or_default(), |t, w| t.set_layer_w(layer, w)))
     }
 
     fn layer_v<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_v(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => state(py, cell, layer, |state| state.v()))
     }
 
     fn layer_spikes<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_spikes(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => state(py, cell, layer, |state| state.spikes()))
     }
 
     fn layer_psi<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_psi(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => state(py, cell, layer, |state| state.psi()))
     }
 
     fn layer_z_bar<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        each!(&self.0, cell => read(py, cell, |t| t.layer_z_bar(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => state(py, cell, layer, |state| state.z_bar()))
     }
 });
 
@@ -79,15 +89,16 @@ impl OnlineTrainer {
     }
 }
 
-impl<'py, F: Real> IntoPyDict<'py> for eprop::StackGradients<F> {
-    fn into_dict(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let weights = PyList::empty(py);
-        for w in self.w {
-            weights.append(give(py, w)?)?;
-        }
-        let dict = PyDict::new(py);
-        dict.set_item("W", weights)?;
-        dict.set_item("loss", self.loss)?;
-        Ok(dict)
-    }
+/// A vector of a layer, or, of a batch, a row per stream.
+fn state<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Cell<eprop::OnlineTrainer<F>>,
+    layer: usize,
+    of: impl Fn(&eprop::LayerState<'_, F>) -> Array1<F> + Send + Sync,
+) -> PyResult<Bound<'py, PyAny>> {
+    let rows = cell.run(py, |trainer| {
+        let streams = (0..trainer.batch_size()).filter_map(|b| trainer.layer_of_stream(b, layer));
+        streams.map(|state| of(&state)).collect()
+    })?;
+    give_rows(py, rows)
 }

@@ -1,48 +1,162 @@
 //! `_core.EpropTrainer`.
 
+use eprop::Matrix;
+use numpy::ndarray::{Array1, Array2, Array3, Axis};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use crate::arrays::{Real, give};
-use crate::cell::{Wide, each};
-use crate::class::{recurrent_class, sequence_class};
-use crate::engine::IntoPyDict;
-use crate::options;
+use crate::arrays::{Real, assign, assign_vector, give, give_rows, read, zeros};
+use crate::cell::{Cell, Wide, at_width};
+use crate::class::trainer_class;
+use crate::{error, options};
 
-recurrent_class!(
-    sequence_class,
-    (
-        /// The engine of `eprop.EpropTrainer`; takes the dataclass whose fields configure it.
-        EpropTrainer,
-        EpropTrainer,
-        f64
-    ),
-    {
-        #[new]
-        fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
-            let size = |name| options::size(face, name);
-            let (i, n, o) = (size("n_inputs")?, size("n_neurons")?, size("n_outputs")?);
-            let config = options::recurrent(face)?;
-            let wide = options::is_wide(face)?;
-            Wide::build(
-                py,
-                wide,
-                || eprop::EpropTrainer::new(i, n, o, config.clone()),
-                || eprop::EpropTrainer::new(i, n, o, config.clone()),
-            )
-            .map(Self)
-        }
+trainer_class!(
+    /// The trainer behind `eprop.EpropTrainer`; takes the dataclass whose fields configure it.
+    EpropTrainer, {
+    #[new]
+    fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let size = |name| options::size(face, name);
+        let (i, n, o) = (size("n_inputs")?, size("n_neurons")?, size("n_outputs")?);
+        let config = options::recurrent(face)?;
+        let wide = options::is_wide(face)?;
+        Wide::build(
+            py,
+            wide,
+            || eprop::EpropTrainer::new(i, n, o, config.clone()),
+            || eprop::EpropTrainer::new(i, n, o, config.clone()),
+        )
+        .map(Self)
     }
-);
 
-impl<'py, F: Real> IntoPyDict<'py> for eprop::Gradients<F> {
-    fn into_dict(self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("W_in", give(py, self.w_in)?)?;
-        dict.set_item("W_rec", give(py, self.w_rec)?)?;
-        dict.set_item("W_out", give(py, self.w_out)?)?;
-        dict.set_item("b", give(py, self.b)?)?;
-        dict.set_item("loss", self.loss)?;
-        Ok(dict)
+    #[getter]
+    fn engine(&self, py: Python<'_>) -> PyResult<&'static str> {
+        at_width!(&self.0, cell => cell.run(py, |t| t.engine().as_str()))
     }
+
+    #[getter(W_in)]
+    fn w_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => matrix(py, cell, "W_in", Matrix::WIn))
+    }
+
+    #[setter(W_in)]
+    fn set_w_in(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        at_width!(&self.0, cell => assign(py, cell, "W_in", value, |t| t.dim(Matrix::WIn), |t, w| t.set_w_in(w)))
+    }
+
+    #[getter(W_rec)]
+    fn w_rec<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => matrix(py, cell, "W_rec", Matrix::WRec))
+    }
+
+    #[setter(W_rec)]
+    fn set_w_rec(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        at_width!(&self.0, cell => assign(py, cell, "W_rec", value, |t| t.dim(Matrix::WRec), |t, w| t.set_w_rec(w)))
+    }
+
+    #[getter(W_out)]
+    fn w_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => matrix(py, cell, "W_out", Matrix::WOut))
+    }
+
+    #[setter(W_out)]
+    fn set_w_out(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        at_width!(&self.0, cell => assign(py, cell, "W_out", value, |t| t.dim(Matrix::WOut), |t, w| t.set_w_out(w)))
+    }
+
+    #[getter(B)]
+    fn b_feedback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => matrix(py, cell, "B", Matrix::B))
+    }
+
+    #[setter(B)]
+    fn set_b_feedback(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        at_width!(&self.0, cell => assign(py, cell, "B", value, |t| t.dim(Matrix::B), |t, w| t.set_b_feedback(w)))
+    }
+
+    #[getter]
+    fn b<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => read(py, cell, |t| t.b()))
+    }
+
+    #[setter]
+    fn set_b(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        at_width!(&self.0, cell => assign_vector(py, cell, "b", value, |t| t.n_outputs(), |t, b| t.set_b(b)))
+    }
+
+    #[getter]
+    fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.v()))
+    }
+
+    #[getter]
+    fn spikes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.spikes()))
+    }
+
+    #[getter]
+    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.output()))
+    }
+
+    #[getter]
+    fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.z_bar()))
+    }
+
+    #[getter]
+    fn e_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => e_bar(py, cell))
+    }
+});
+
+type Inner<F> = Cell<eprop::EpropTrainer<F>>;
+
+/// A matrix, read into memory that was asked for first.
+fn matrix<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Inner<F>,
+    name: &str,
+    matrix: Matrix,
+) -> PyResult<Bound<'py, PyAny>> {
+    let _turn = cell.take(py)?;
+    let (rows, columns) = cell.lock().dim(matrix);
+    let mut to: Array2<F> = zeros(name, rows, columns)?;
+    py.detach(|| cell.lock().read(matrix, to.view_mut()))
+        .map_err(error::raise)?;
+    give(py, to)
+}
+
+/// A vector of the stream, or, of a batch, a row per stream.
+fn state<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Inner<F>,
+    of: impl Fn(&eprop::StreamState<'_, F>) -> Array1<F> + Send + Sync,
+) -> PyResult<Bound<'py, PyAny>> {
+    let rows = cell.run(py, |trainer| {
+        let streams = (0..trainer.batch_size()).filter_map(|b| trainer.stream(b));
+        streams.map(|stream| of(&stream)).collect()
+    })?;
+    give_rows(py, rows)
+}
+
+fn e_bar<'py, F: Real>(py: Python<'py>, cell: &Inner<F>) -> PyResult<Bound<'py, PyAny>> {
+    let _turn = cell.take(py)?;
+    let (n_streams, (n, sources)) = {
+        let trainer = cell.lock();
+        (trainer.batch_size(), trainer.dim(Matrix::EBar(0)))
+    };
+    let failed = || error::no_memory("e_bar", &[n_streams, n, sources]);
+    let rows = n_streams.checked_mul(n).ok_or_else(failed)?;
+    let flat: Array2<F> = zeros("e_bar", rows, sources).map_err(|_| failed())?;
+    let shape = (n_streams, n, sources);
+    let mut all: Array3<F> = flat.into_shape_with_order(shape).map_err(|_| failed())?;
+    py.detach(|| {
+        let trainer = cell.lock();
+        let mut streams = all.axis_iter_mut(Axis(0)).enumerate();
+        streams.try_for_each(|(b, to)| trainer.read(Matrix::EBar(b), to))
+    })
+    .map_err(error::raise)?;
+    if n_streams == 1 {
+        return give(py, all.index_axis_move(Axis(0), 0));
+    }
+    give(py, all)
 }

@@ -17,6 +17,7 @@ pub use error::Error;
 pub use face::access::{Matrix, StreamState};
 pub use face::evaluate::{Evaluation, Judged};
 pub use face::gradients::GradientRun;
+pub use face::layers::LayerState;
 pub use face::lif_layer::OnlineLifLayer;
 pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};
 pub use face::trainer::{BatchStep, EpropTrainer, OnlineTrainer, StepOutput, Trainer};

@@ -155,14 +155,6 @@ fn inputs_whose_traces_could_overflow_are_refused_by_name() {
         trainer.check_weights().unwrap();
         assert!(trainer.v().iter().all(|v| v.is_finite()));
         assert!(trainer.e_bar().iter().all(|e| e.is_finite()));
-/// Eight bytes at a time, wherever a counter may lie: a number that a few more steps would carry over the edge.
-fn with_huge_counters(bytes: &[u8], mut each: impl FnMut(&[u8])) {
-    for at in 0..bytes.len() - 7 {
-        for huge in [u64::MAX, u64::MAX - 1, 1 << 63, i64::MAX as u64 - 1] {
-            let mut broken = bytes.to_vec();
-            broken[at..at + 8].copy_from_slice(&huge.to_le_bytes());
-            each(&broken);
-        }
     }
 }
 
@@ -232,6 +224,20 @@ fn where_nothing_is_learned_no_weight_moves_by_a_bit() {
         }
         assert_eq!(all(&trainer), before);
     }
+}
+
+/// Eight bytes at a time, wherever a counter may lie: a number that a few more steps would carry over the edge.
+fn with_huge_counters(bytes: &[u8], mut each: impl FnMut(&[u8])) {
+    for at in 0..bytes.len() - 7 {
+        for huge in [u64::MAX, u64::MAX - 1, 1 << 63, i64::MAX as u64 - 1] {
+            let mut broken = bytes.to_vec();
+            broken[at..at + 8].copy_from_slice(&huge.to_le_bytes());
+            each(&broken);
+        }
+    }
+}
+
+#[test]
 fn counters_at_the_edge_of_their_type_are_an_error_or_go_on() {
     let inputs = Array2::from_shape_fn((9, 3), |(t, i)| f32::from(u8::from((t + i) % 3 == 0)));
     let target = array![0.5, 0.5];

@@ -28,6 +28,13 @@ impl<F: Float> OnlineTrainer<F> {
         self.plan.sizes.len() - 1
     }
 
+    /// Rows and columns of the weights of layer `l`; `None` where there is no such layer. Example: [`layer_w`](Self::layer_w).
+    pub fn layer_dim(&self, l: usize) -> Option<(usize, usize)> {
+        let below = self.plan.sizes.get(l)?;
+        let here = self.plan.sizes.get(l + 1)?;
+        Some((*here, *below))
+    }
+
     fn stage(&self, l: usize) -> Option<&Stage<F>> {
         self.streams.first().stages.get(l)
     }
@@ -62,6 +69,7 @@ impl<F: Float> OnlineTrainer<F> {
     /// assert_eq!(trainer.layer_psi(1).map(|psi| psi.len()), Some(2));
     /// assert_eq!(trainer.layer_z_bar(1).map(|z_bar| z_bar.len()), Some(8));
     /// assert!(trainer.layer_w(2).is_none());
+    /// assert_eq!(trainer.layer_dim(0), Some((8, 3)));
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
@@ -90,22 +98,61 @@ impl<F: Float> OnlineTrainer<F> {
 
     /// Membranes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_v(&self, l: usize) -> Option<Array1<F>> {
-        self.stage(l).map(|stage| to_vector(stage.neuron.v()))
+        self.layer_of_stream(0, l).map(|layer| layer.v())
     }
 
     /// Spikes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_spikes(&self, l: usize) -> Option<Array1<F>> {
-        self.stage(l).map(|stage| to_vector(stage.neuron.z()))
+        self.layer_of_stream(0, l).map(|layer| layer.spikes())
     }
 
     /// Surrogate derivatives of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_psi(&self, l: usize) -> Option<Array1<F>> {
-        self.stage(l).map(|stage| to_vector(stage.neuron.psi()))
+        self.layer_of_stream(0, l).map(|layer| layer.psi())
     }
 
     /// Traces of the sources of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).
     pub fn layer_z_bar(&self, l: usize) -> Option<Array1<F>> {
-        self.stage(l)
-            .map(|stage| collected(stage.synapses.w.traces()))
+        self.layer_of_stream(0, l).map(|layer| layer.z_bar())
+    }
+
+    /// The state of layer `l` in stream `b`; `None` where there is no such stream or layer.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig { batch_size: 4, ..StackConfig::default() })?;
+    /// let state = trainer.layer_of_stream(3, 0).unwrap();
+    /// assert_eq!((state.v().len(), state.spikes().len(), state.psi().len(), state.z_bar().len()), (8, 8, 8, 3));
+    /// assert!(trainer.layer_of_stream(4, 0).is_none());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn layer_of_stream(&self, b: usize, l: usize) -> Option<LayerState<'_, F>> {
+        self.streams.get(b)?.stages.get(l).map(LayerState)
+    }
+}
+
+/// What can be read of one layer in one stream. Example: [`OnlineTrainer::layer_of_stream`].
+#[derive(Debug)]
+pub struct LayerState<'a, F>(&'a Stage<F>);
+
+impl<F: Float> LayerState<'_, F> {
+    /// Membranes, a copy. Example: [`OnlineTrainer::layer_of_stream`].
+    pub fn v(&self) -> Array1<F> {
+        to_vector(self.0.neuron.v())
+    }
+
+    /// Spikes of the last step, a copy. Example: [`OnlineTrainer::layer_of_stream`].
+    pub fn spikes(&self) -> Array1<F> {
+        to_vector(self.0.neuron.z())
+    }
+
+    /// Surrogate derivatives of the last step, a copy. Example: [`OnlineTrainer::layer_of_stream`].
+    pub fn psi(&self) -> Array1<F> {
+        to_vector(self.0.neuron.psi())
+    }
+
+    /// Traces of the sources, a copy. Example: [`OnlineTrainer::layer_of_stream`].
+    pub fn z_bar(&self) -> Array1<F> {
+        collected(self.0.synapses.w.traces())
     }
 }

@@ -268,6 +268,15 @@ impl<F: Float> OnlineLifLayer<F> {
         walk::same(self, other)
     }
 
+    /// As [`state_equal`](Self::state_equal), which cannot fail for a layer; for a [`Trainer`](crate::Trainer) it can.
+    ///
+    /// # Errors
+    /// None.
+    #[doc(hidden)]
+    pub fn try_state_equal(&self, other: &Self) -> Result<bool, Error> {
+        Ok(self.state_equal(other))
+    }
+
     /// A copy that goes on with the same bits.
     ///
     /// # Errors

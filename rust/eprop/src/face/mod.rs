@@ -5,7 +5,7 @@ mod calibrate;
 mod copies;
 pub(crate) mod evaluate;
 pub(crate) mod gradients;
-mod layers;
+pub(crate) mod layers;
 pub(crate) mod lif_layer;
 pub(crate) mod sequences;
 mod state;

@@ -303,6 +303,32 @@ impl<N: Network> Trainer<N> {
         self.check_each(inputs, |inputs| inputs.check(n_inputs, 1))
     }
 
+    /// Checks pieces of sequences as [`train_piece`](Self::train_piece) does: as [`check_sequence`](Self::check_sequence), but a piece may have no steps.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let (x, y) = (ndarray::Array3::ones((1, 0, 3)), ndarray::Array3::zeros((1, 0, 2)));
+    /// trainer.check_piece(&Stream::of(x.view(), y.view(), None))?;
+    /// trainer.check_inputs_of_piece(&[x.index_axis(ndarray::Axis(0), 0).into()])?;
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn check_piece(&self, streams: &[Stream<'_, N::F>]) -> Result<(), Error> {
+        self.check_streams(streams, 0)
+    }
+
+    /// Checks inputs of pieces of sequences. Example: [`check_piece`](Self::check_piece).
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Value`].
+    pub fn check_inputs_of_piece(&self, inputs: &[Inputs<'_, N::F>]) -> Result<(), Error> {
+        let n_inputs = self.n_inputs();
+        self.check_each(inputs, |inputs| inputs.check(n_inputs, 0))
+    }
+
     /// One piece of as many streams as there are items, as `train_batch` without `reset`: outputs go where the caller says, (B, T, n_outputs), T of the
     /// longest, and sums into `tally`. A stream that has ended has a piece of no steps. Whether weights stayed finite is for `check_weights` to say.
     /// Example: [`tally`](Self::tally).

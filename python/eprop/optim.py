@@ -1,0 +1,120 @@
+"""How a gradient becomes a step of the weights: what the field `optimizer` of a trainer takes besides a name.
+
+What an optimizer keeps for each weight belongs to its trainer: `reset()` keeps it, copies and pickles carry it.
+
+Examples
+--------
+>>> from eprop import EpropTrainer
+>>> from eprop.optim import Adam
+>>> trainer = EpropTrainer(2, 3, 1, optimizer=Adam(beta1=0.8), update_every="sequence")
+>>> trainer.lr
+0.001
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from ._fields import number
+
+__all__ = ["SGD", "Adam", "Optimizer", "as_optimizer"]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Base of all optimizers; each is a frozen dataclass of its constants.
+
+    Raises
+    ------
+    TypeError
+        A constant that is no number. Its value is checked by the trainer.
+
+    Examples
+    --------
+    >>> issubclass(Adam, Optimizer)
+    True
+    """
+
+    name: ClassVar[str] = ""
+    default_lr: ClassVar[float] = 0.01
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = number(f"optimizer.{field.name}", getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+
+def as_optimizer(value: str | Optimizer) -> Optimizer:
+    """The optimizer that a name stands for, with its usual constants, or the one that is given.
+
+    Raises
+    ------
+    ValueError
+        No such name.
+    TypeError
+        Neither a name nor an optimizer.
+
+    Examples
+    --------
+    >>> as_optimizer("adam") == Adam()
+    True
+    >>> as_optimizer("rmsprop")
+    Traceback (most recent call last):
+    ValueError: optimizer: expected one of "sgd", "adam", or an optimizer of eprop.optim, got 'rmsprop'
+    """
+    if isinstance(value, Optimizer):
+        return value
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise TypeError(f"optimizer: expected a name or an optimizer of eprop.optim, got {value!r} ({kind})")
+    for kind_of in (SGD, Adam):
+        if kind_of.name == value:
+            return kind_of()
+    raise ValueError(
+        f'optimizer: expected one of "sgd", "adam", or an optimizer of eprop.optim, got {value!r}'
+    )
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Plain stochastic gradient descent, ``W -= lr g``: the default.
+
+    Examples
+    --------
+    >>> from eprop import EpropTrainer
+    >>> EpropTrainer(2, 3, 1, optimizer=SGD()).lr
+    0.01
+    """
+
+    name: ClassVar[str] = "sgd"
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015), with two moments per weight.
+
+    ``m = beta1 m + (1 - beta1) g``, ``v = beta2 v + (1 - beta2) g^2``,
+    ``W -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt v + eps)``, t the number of updates. It is not linear in the
+    gradient, so weights that change at every step, or rest for fewer than 8, take the textbook recursion, a pass over
+    all synapses at every step; otherwise, and with ``update_every="sequence"``, it costs a pass at each update.
+
+    Parameters
+    ----------
+    beta1, beta2 : float
+        Decays of the moments, in [0, 1).
+    eps : float
+        What is added to the root of the second moment, > 0.
+
+    Examples
+    --------
+    >>> Adam()
+    Adam(beta1=0.9, beta2=0.999, eps=1e-08)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    name: ClassVar[str] = "adam"
+    default_lr: ClassVar[float] = 0.001

@@ -1,0 +1,173 @@
+//! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python, and its factors.
+
+use eprop::{
+    EpropTrainer, Gradients, Network, OnlineTrainer, Recurrent, Stack, StackGradients, Trainer,
+};
+use numpy::ndarray::Array1;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::arrays::{Real, give, matrix};
+use crate::error;
+use crate::table::Table;
+use crate::vector::vector;
+
+/// A network behind a Python class.
+pub trait Net:
+    Network<F: Real, Gradients: Send, Factor: for<'py> IntoPyObject<'py>> + 'static
+{
+    /// Synapses that a step of one stream passes.
+    fn synapses(trainer: &Trainer<Self>) -> usize;
+    /// The dict that `gradients` returns.
+    fn give<'py>(py: Python<'py>, gradients: Self::Gradients) -> PyResult<Bound<'py, PyDict>>;
+    /// The gradient that `apply_gradients` was handed.
+    fn take(gradients: &Bound<'_, PyDict>, trainer: &Trainer<Self>) -> PyResult<Self::Gradients>;
+}
+
+impl<F: Real> Net for Recurrent<F> {
+    fn synapses(trainer: &EpropTrainer<F>) -> usize {
+        (trainer.n_inputs() + trainer.n_neurons()).saturating_mul(trainer.n_neurons())
+    }
+
+    fn give<'py>(py: Python<'py>, gradients: Gradients<F>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("W_in", give(py, gradients.w_in)?)?;
+        dict.set_item("W_rec", give(py, gradients.w_rec)?)?;
+        dict.set_item("W_out", give(py, gradients.w_out)?)?;
+        dict.set_item("b", give(py, gradients.b)?)?;
+        dict.set_item("loss", gradients.loss)?;
+        dict.set_item("n_targets", gradients.n_targets)?;
+        Ok(dict)
+    }
+
+    fn take(gradients: &Bound<'_, PyDict>, trainer: &EpropTrainer<F>) -> PyResult<Gradients<F>> {
+        check_keys(gradients, &["W_in", "W_rec", "W_out", "b"])?;
+        let of = |name: &'static str, key| -> PyResult<_> {
+            let value = required(gradients, key)?;
+            matrix(&Table::new(name, &value)?, "(rows, columns)")
+        };
+        let b = gradients.get_item("b")?;
+        let b = match b {
+            Some(b) => vector("gradients[\"b\"]", &b, trainer.n_outputs(), "")?,
+            None if trainer.config().readout_bias => return Err(missing("b")),
+            None => Array1::default(trainer.n_outputs()),
+        };
+        let mean = trainer.config().reduction == eprop::Reduction::Mean;
+        Ok(Gradients {
+            w_in: of("gradients[\"W_in\"]", "W_in")?,
+            w_rec: of("gradients[\"W_rec\"]", "W_rec")?,
+            w_out: of("gradients[\"W_out\"]", "W_out")?,
+            b,
+            loss: 0.0,
+            n_targets: n_targets(gradients, mean)?,
+        })
+    }
+}
+
+impl<F: Real> Net for Stack<F> {
+    fn synapses(trainer: &OnlineTrainer<F>) -> usize {
+        let pairs = trainer.layer_sizes().windows(2);
+        pairs.map(|pair| pair[0].saturating_mul(pair[1])).sum()
+    }
+
+    fn give<'py>(py: Python<'py>, gradients: StackGradients<F>) -> PyResult<Bound<'py, PyDict>> {
+        let weights = PyList::empty(py);
+        for w in gradients.w {
+            weights.append(give(py, w)?)?;
+        }
+        let dict = PyDict::new(py);
+        dict.set_item("W", weights)?;
+        dict.set_item("loss", gradients.loss)?;
+        dict.set_item("n_targets", gradients.n_targets)?;
+        Ok(dict)
+    }
+
+    fn take(
+        gradients: &Bound<'_, PyDict>,
+        trainer: &OnlineTrainer<F>,
+    ) -> PyResult<StackGradients<F>> {
+        check_keys(gradients, &["W"])?;
+        let w = required(gradients, "W")?;
+        let w = w.try_iter()?.map(|w| -> PyResult<_> {
+            matrix(&Table::new("gradients[\"W\"]", &w?)?, "(rows, columns)")
+        });
+        let mean = trainer.config().reduction == eprop::Reduction::Mean;
+        Ok(StackGradients {
+            w: w.collect::<PyResult<_>>()?,
+            loss: 0.0,
+            n_targets: n_targets(gradients, mean)?,
+        })
+    }
+}
+
+fn required<'py>(gradients: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    gradients.get_item(key)?.ok_or_else(|| missing(key))
+}
+
+fn missing(key: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "gradients: expected the key {key:?}, as gradients() returns it, got a dict without"
+    ))
+}
+
+/// No key but these, and what `gradients` says besides.
+fn check_keys(gradients: &Bound<'_, PyDict>, keys: &[&str]) -> PyResult<()> {
+    for key in gradients.keys() {
+        let key = key.str()?.to_string();
+        if !keys.contains(&key.as_str()) && key != "loss" && key != "n_targets" {
+            let expected = keys.join(", ");
+            return Err(PyValueError::new_err(format!(
+                "gradients: expected the keys {expected}, loss and n_targets, got {key:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How many steps had a target: the mean is over so many.
+fn n_targets(gradients: &Bound<'_, PyDict>, needed: bool) -> PyResult<u64> {
+    match gradients.get_item("n_targets")? {
+        Some(n) => n.extract().map_err(|_| {
+            PyValueError::new_err(format!(
+                "gradients[\"n_targets\"]: expected a count of steps, got {n}"
+            ))
+        }),
+        None if needed => Err(PyValueError::new_err(
+            "gradients: expected the key \"n_targets\", by which reduction = \"mean\" divides, got a dict without",
+        )),
+        None => Ok(0),
+    }
+}
+
+/// The crate's error, with the names of the dict.
+pub fn raise_of_gradients(error: eprop::Error) -> PyErr {
+    let named = |argument: &str| match argument.strip_prefix("gradients.") {
+        Some(key) => match key.split_once('[') {
+            Some((key, rest)) => format!("gradients[\"{key}\"][{rest}"),
+            None => format!("gradients[\"{key}\"]"),
+        },
+        None => argument.to_owned(),
+    };
+    error::raise(match error {
+        eprop::Error::Shape {
+            argument,
+            expected,
+            got,
+        } => eprop::Error::Shape {
+            argument: named(&argument).into(),
+            expected,
+            got,
+        },
+        eprop::Error::Value {
+            argument,
+            expected,
+            got,
+        } => eprop::Error::Value {
+            argument: named(&argument).into(),
+            expected,
+            got,
+        },
+        other => other,
+    })
+}

@@ -1,0 +1,126 @@
+//! One step of a trainer: of its first stream, or of several side by side.
+
+use eprop::Trainer;
+use numpy::ndarray::Array2;
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::arrays::{Real, copy, give, matrix};
+use crate::cell::{Cell, FEW_SYNAPSES};
+use crate::error;
+use crate::net::Net;
+use crate::row::{HINT, Row};
+use crate::table::Table;
+use crate::vector::vector;
+use crate::verdict;
+
+pub fn step<'py, N: Net>(
+    py: Python<'py>,
+    cell: &Cell<Trainer<N>>,
+    x: &Bound<'py, PyAny>,
+    target: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    if is_batch(x) {
+        return step_batch(py, cell, x, target);
+    }
+    let turn = cell.take(py)?;
+    let mut lock = cell.lock();
+    let trainer = &mut *lock;
+    let x = Row::read(x, trainer.n_inputs())?;
+    let target = target
+        .map(|target| vector("target", target, trainer.n_outputs(), ""))
+        .transpose()?;
+    let target = target.as_ref().map(|target| target.view());
+    let step = if N::synapses(trainer) <= FEW_SYNAPSES {
+        trainer.step(x.input(), target)
+    } else {
+        py.detach(|| trainer.step(x.input(), target))
+    };
+    let step = step.map_err(error::raise)?;
+    let verdict = step.verdict;
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "spikes"), copy(py, step.spikes)?)?;
+    dict.set_item(intern!(py, "output"), copy(py, step.output)?)?;
+    if let Some(loss) = step.loss {
+        dict.set_item(intern!(py, "loss"), loss)?;
+    }
+    if let Some(verdict) = verdict {
+        let lr = trainer.lr();
+        drop((lock, turn));
+        verdict::warn(py, cell, lr, verdict)?;
+    }
+    Ok(dict)
+}
+
+/// Whether these are the inputs of several streams: a matrix, or the face's list of vectors and 1-tuples of units.
+fn is_batch(x: &Bound<'_, PyAny>) -> bool {
+    match x.cast::<PyUntypedArray>() {
+        Ok(array) => array.ndim() == 2,
+        Err(_) => x.is_instance_of::<PyList>(),
+    }
+}
+
+fn step_batch<'py, N: Net>(
+    py: Python<'py>,
+    cell: &Cell<Trainer<N>>,
+    x: &Bound<'py, PyAny>,
+    target: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let turn = cell.take(py)?;
+    let (n_inputs, n_outputs) = {
+        let trainer = cell.lock();
+        (trainer.n_inputs(), trainer.n_outputs())
+    };
+    let rows = rows::<N::F>(x, n_inputs)?;
+    let target: Option<Array2<N::F>> = match target {
+        Some(target) => {
+            let target = Table::new("target", target)?;
+            let expected = [rows.len(), n_outputs];
+            if target.shape() != expected {
+                return Err(error::shape(
+                    "target",
+                    &error::tuple(&expected),
+                    target.shape(),
+                ));
+            }
+            Some(matrix(&target, &error::tuple(&expected))?)
+        }
+        None => None,
+    };
+    let step = py.detach(|| {
+        let x: Vec<_> = rows.iter().map(Row::input).collect();
+        cell.lock()
+            .step_batch(&x, target.as_ref().map(|target| target.view()))
+    });
+    let step = step.map_err(error::raise)?;
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "spikes"), give(py, step.spikes)?)?;
+    dict.set_item(intern!(py, "output"), give(py, step.output)?)?;
+    if let Some(loss) = step.loss {
+        dict.set_item(intern!(py, "loss"), loss)?;
+    }
+    if let Some(verdict) = step.verdict {
+        let lr = cell.lock().lr();
+        drop(turn);
+        verdict::warn(py, cell, lr, verdict)?;
+    }
+    Ok(dict)
+}
+
+fn rows<F: Real>(x: &Bound<'_, PyAny>, n_inputs: usize) -> PyResult<Vec<Row<F>>> {
+    if let Ok(list) = x.cast::<PyList>() {
+        return list.iter().map(|x| Row::read(&x, n_inputs)).collect();
+    }
+    let table = Table::new("x", x)?;
+    let expected = format!("(B, {n_inputs})");
+    if table.shape().len() != 2 || table.shape()[1] != n_inputs {
+        return Err(error::shape_or("x", &expected, table.shape(), HINT));
+    }
+    let rows = matrix::<F>(&table, &expected)?;
+    Ok(rows
+        .outer_iter()
+        .map(|row| Row::Dense(row.to_owned()))
+        .collect())
+}

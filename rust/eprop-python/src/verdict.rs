@@ -1,0 +1,63 @@
+//! Warnings about learning: composed in Python, given once each until `reset`.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use eprop::{Activity, Trainer, Verdict};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::cell::Cell;
+use crate::net::Net;
+
+const OF_FIRING: u8 = 1;
+const OF_DIVERGENCE: u8 = 2;
+
+/// Which warnings have been given.
+#[derive(Default)]
+pub struct Warned(AtomicU8);
+
+impl Warned {
+    pub fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, given: u8) {
+        self.0.store(given, Ordering::Relaxed);
+    }
+
+    /// Whether this one has not been given yet; it has then.
+    fn is_new(&self, warning: u8) -> bool {
+        self.0.fetch_or(warning, Ordering::Relaxed) & warning == 0
+    }
+}
+
+/// Says what there is to say. With the turn given back: Python runs.
+///
+/// # Errors
+/// A warning that the user has made an error.
+pub fn warn<N: Net>(
+    py: Python<'_>,
+    cell: &Cell<Trainer<N>>,
+    lr: f64,
+    verdict: Verdict,
+) -> PyResult<()> {
+    let warnings = || py.import(intern!(py, "eprop._warnings"));
+    if let Some(divergence) = verdict.divergence {
+        // What a network does whose learning has run away says nothing about its inputs.
+        cell.warned.is_new(OF_FIRING);
+        if cell.warned.is_new(OF_DIVERGENCE) {
+            let losses = (divergence.loss, divergence.before, lr);
+            warnings()?.call_method1(intern!(py, "warn_of_divergence"), losses)?;
+        }
+        return Ok(());
+    }
+    let activity = match verdict.activity {
+        Activity::Normal => return Ok(()),
+        Activity::Silent => "silent",
+        Activity::Saturated => "saturated",
+    };
+    if cell.warned.is_new(OF_FIRING) {
+        warnings()?.call_method1(intern!(py, "warn_of_firing"), (activity,))?;
+    }
+    Ok(())
+}
