@@ -143,7 +143,7 @@ def test_bad_sparse_matrices_are_refused():
 )
 def test_indices_of_one_step(x, units):
     (got,) = as_step(x)
-    assert got.dtype == np.int64 and got.tolist() == units
+    assert got.dtype.kind in "iu" and got.tolist() == units
 
 
 @pytest.mark.parametrize(
@@ -435,13 +435,19 @@ class FromElsewhere:
         raise RuntimeError("cannot convert a sparse array to dense")
 
 
+class Compressed(FromElsewhere):
+    def tocoo(self):
+        return self
+
+
 @pytest.mark.parametrize("kind", SEQUENCES)
-def test_sparse_matrices_that_convert_to_those_of_scipy(kind):
+@pytest.mark.parametrize("family", [FromElsewhere, Compressed])
+def test_sparse_matrices_that_convert_to_those_of_scipy(kind, family):
     sparse = pytest.importorskip("scipy.sparse")
     times, units, rows, y = random_events(8)
-    matrix = FromElsewhere(sparse.coo_array((np.ones(len(times)), (times, units)), shape=rows.shape))
+    matrix = family(sparse.coo_array((np.ones(len(times)), (times, units)), shape=rows.shape))
     both(kind, lambda m: m.train_sequence(rows, y), lambda m: m.train_sequence(matrix, y))
-    broken = FromElsewhere(matrix.matrix, ModuleNotFoundError("no scipy"))
+    broken = family(matrix.matrix, ModuleNotFoundError("no scipy"))
     rejects(kind, lambda m: m.predict_sequence(broken), TypeError, "inputs: ", "no scipy", "events")
     rejects(kind, lambda m: m.train_sequence(rows, matrix), TypeError, "targets: ", "cannot convert")
 

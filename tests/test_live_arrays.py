@@ -124,7 +124,7 @@ class Rows:
     format, shape = "csr", (T, N_IN)
     def __init__(self):
         self.indptr = np.arange(0, 5 * T + 1, 5)
-        self.indices = np.tile(np.arange(5, dtype=np.int32), T)
+        self.indices = np.tile(np.arange(5, dtype=np.int32), T).copy()  # that owns its memory
         self.data = np.ones(5 * T, np.float32)
     def tocsr(self):
         return self
@@ -132,11 +132,12 @@ class Rows:
 
 def later(name, victim, delay):
     time.sleep(delay)
-    if name == "indptr":
+    if how == "resize":
         victim.resize(3, refcheck=False)
     else:
-        victim[:] = {"indices": 10**6, "data": np.nan}[name]
+        victim[:] = {"indptr": -1, "indices": 10**6, "data": np.nan}[name]
 
+how = sys.argv[1]
 t = trainer(1)
 for name, delay in itertools.product(("indptr", "indices", "data"), (0.005, 0.01, 0.02, 0.04)):
     rows = Rows()
@@ -150,8 +151,9 @@ for name, delay in itertools.product(("indptr", "indices", "data"), (0.005, 0.01
 """
 
 
-def test_events_may_be_changed():
-    assert set(run(EVENTS)) == {"indptr:inputs", "indices:inputs", "data:inputs"}
+@pytest.mark.parametrize("how", ["resize", "fill"])
+def test_events_may_be_changed(how):
+    assert set(run(EVENTS, how)) == {"indptr:inputs", "indices:inputs", "data:inputs"}
 
 
 EVIL = """

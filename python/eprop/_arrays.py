@@ -86,7 +86,7 @@ def as_indices(argument: str, value: ArrayLike) -> Array:
     Traceback (most recent call last):
     TypeError: x: expected events of integer indices, got dtype float64
     """
-    if type(value) is np.ndarray and value.dtype.kind == "i" and value.ndim == 1:
+    if type(value) is np.ndarray and value.dtype.kind == "i" and value.ndim == 1:  # the common case
         return value
     array = _read(argument, value, _INDICES)
     if array.dtype.kind not in "iu" and array.size > 0:
@@ -94,8 +94,8 @@ def as_indices(argument: str, value: ArrayLike) -> Array:
     if array.ndim != 1:
         raise ValueError(f"{argument}: expected indices of shape (n_spikes,), got {array.shape}")
     if array.dtype == np.uint64:
-        array = np.minimum(array, _INT64_MAX)  # out of every range, too
-    return array if array.dtype.kind == "i" else array.astype(np.int64)
+        array = np.minimum(array, _INT64_MAX).astype(np.int64)  # out of every range, too
+    return array if array.dtype.kind in "iu" else array.astype(np.int64)
 
 
 def _read(argument: str, value: Any, expected: str) -> Array:

@@ -157,17 +157,22 @@ def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | Non
         )
     if n_steps < 1:
         raise ValueError(f"inputs: expected at least one step, got n_steps = {n_steps}")
-    indptr = _room(n_steps)
+    indptr, times = _room(n_steps), _own(times)
     outside = (times < 0) | (times >= n_steps)
     if outside.any():
         at = int(outside.argmax())
         raise ValueError(f"inputs: expected times of 0 to {n_steps - 1}, got {times[at]} at index {at}")
     if (times[1:] < times[:-1]).any():
         order = np.argsort(times, kind="stable")
-        times, units = times[order], units[order]
-        values = None if values is None else values[order]
+        times, units = times[order], _own(units)[order]
+        values = None if values is None else _own(values)[order]
     np.cumsum(np.bincount(times, minlength=n_steps), out=indptr[1:])
     return Events(indptr, units, values)
+
+
+def _own(array: Array) -> Array:
+    """A copy that NumPy makes without leaving the GIL, for work in which another thread may resize the original."""
+    return np.frombuffer(array.tobytes(), array.dtype)
 
 
 def _room(n_steps: int) -> Array:
@@ -184,17 +189,17 @@ def _from_sparse(matrix: Any, n_inputs: int) -> Events:
         raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {tuple(matrix.shape)}")
     if matrix.shape[0] < 1:
         raise ValueError(f"inputs: expected at least one step, got shape {tuple(matrix.shape)}")
-    if not hasattr(matrix, "tocoo"):
+    if hasattr(matrix, "to_scipy_sparse") or not hasattr(matrix, "tocoo"):
         matrix = _to_scipy(matrix)
     if getattr(matrix, "format", "") != "csr":
         # Its own way to compressed rows would add duplicates up in another order.
         matrix = matrix.tocoo()
         return _from_pairs(matrix.row, matrix.col, int(matrix.shape[0]), as_numbers("inputs", matrix.data))
-    n_spikes = int(matrix.indptr[-1])  # there may be room for more
+    # There may be room for more spikes than indptr counts.
     return Events(
         as_indices("inputs", matrix.indptr),
-        as_indices("inputs", matrix.indices[:n_spikes]),
-        as_numbers("inputs", matrix.data[:n_spikes]),
+        as_indices("inputs", matrix.indices),
+        as_numbers("inputs", matrix.data),
     )
 
 

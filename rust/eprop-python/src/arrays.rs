@@ -10,6 +10,7 @@ use pyo3::types::PyBytes;
 
 use crate::cell::Cell;
 use crate::error;
+use crate::numbers::Numbers;
 use crate::table::Table;
 use crate::vector::vector;
 
@@ -17,17 +18,33 @@ use crate::vector::vector;
 pub trait Real: eprop::Float + Element {
     /// The nearest value, in one rounding.
     fn from_i64(n: i64) -> Self;
+    /// Numbers that lie in memory as they are wanted.
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]>;
 }
 
 impl Real for f32 {
     fn from_i64(n: i64) -> Self {
         n as f32
     }
+
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
+        match numbers {
+            Numbers::F32(slice) => Some(slice),
+            _ => None,
+        }
+    }
 }
 
 impl Real for f64 {
     fn from_i64(n: i64) -> Self {
         n as f64
+    }
+
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
+        match numbers {
+            Numbers::F64(slice) => Some(slice),
+            _ => None,
+        }
     }
 }
 

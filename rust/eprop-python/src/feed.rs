@@ -11,9 +11,9 @@ use pyo3::types::{PyList, PyTuple};
 
 use crate::arrays::Real;
 use crate::error;
-use crate::room::{Job, Room};
+use crate::room::{Arrays, Extent, Job, Room};
 use crate::series::Series;
-use crate::table::{Name, Table};
+use crate::table::{Loan, Name, Part, Table};
 
 /// Between two checks for signals: short enough for Ctrl-C, long enough to cost nothing.
 const PIECE: Duration = Duration::from_millis(30);
@@ -252,8 +252,19 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         };
         let mut rooms = self.rooms();
         for start in (0..self.n_steps()).step_by(most) {
-            let piece = self.piece(start..self.n_steps().min(start + most), &mut rooms)?;
-            check(&piece.streams).map_err(|error| error::raise_after(start, error))?;
+            let steps = start..self.n_steps().min(start + most);
+            let parts = self.read(&steps, &mut rooms)?;
+            let loans = lend(&parts)?;
+            self.fill(&steps, &loans, &mut rooms, true)?;
+            let extents = self.series.iter().map(|series| self.extent(series, &steps));
+            let streams = extents.zip(&rooms).zip(&loans);
+            let streams = streams
+                .map(|((extent, room), loan)| room.stream(extent, Some(loan)))
+                .collect::<PyResult<Vec<_>>>()?;
+            let checked = check(&streams);
+            drop(streams);
+            drop(loans);
+            checked.map_err(|error| error::raise_after(start, error))?;
             self.py.check_signals()?;
         }
         Ok(())
@@ -298,43 +309,57 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
     }
 
     fn piece<'r>(&self, steps: Range<usize>, rooms: &'r mut [Room<F>]) -> PyResult<Piece<'r, F>> {
-        self.copy(&steps, rooms)?;
+        let parts = self.read(&steps, rooms)?;
+        let loans = lend(&parts)?;
+        self.fill(&steps, &loans, rooms, false)?;
+        drop(loans);
         let streams = self.series.iter().zip(rooms.iter());
         Ok(Piece {
             last: steps.end == self.n_steps(),
             streams: streams
-                .map(|(series, room)| {
-                    room.stream(series.extent(&steps, self.n_inputs, self.n_outputs))
-                })
+                .map(|(series, room)| room.stream(self.extent(series, &steps), None))
                 .collect::<PyResult<_>>()?,
             steps,
         })
     }
 
-    fn copy(&self, steps: &Range<usize>, rooms: &mut [Room<F>]) -> PyResult<()> {
-        let parts = self.series.iter().zip(rooms.iter_mut());
-        let parts: Vec<_> = parts
+    fn read<'s>(
+        &'s self,
+        steps: &Range<usize>,
+        rooms: &mut [Room<F>],
+    ) -> PyResult<Vec<Arrays<Part<'s, 'py>>>> {
+        let series = self.series.iter().zip(rooms);
+        series
             .map(|(series, room)| series.read(steps, room))
-            .collect::<PyResult<_>>()?;
-        // No Python runs from here on until the loans are given back.
-        let loans: Vec<_> = parts
-            .iter()
-            .map(|parts| parts.try_map(|part| part.lend()))
-            .collect::<PyResult<_>>()?;
+            .collect()
+    }
+
+    /// Copies what was lent. `in_place`: but for what the crate can look at where it lies.
+    fn fill(
+        &self,
+        steps: &Range<usize>,
+        loans: &[Arrays<Loan<'_, 'py>>],
+        rooms: &mut [Room<F>],
+        in_place: bool,
+    ) -> PyResult<()> {
         let mut outcomes: Vec<PyResult<()>> = rooms.iter().map(|_| Ok(())).collect();
         let mut jobs = Vec::with_capacity(loans.len());
-        let series = self.series.iter().zip(&loans);
+        let series = self.series.iter().zip(loans);
         for (((series, loan), room), outcome) in series.zip(rooms).zip(&mut outcomes) {
             jobs.push(Job {
-                extent: series.extent(steps, self.n_inputs, self.n_outputs),
+                extent: self.extent(series, steps),
                 numbers: loan.try_map(|loan| Ok(loan.numbers()))?,
+                in_place,
                 room,
                 outcome,
             });
         }
         (self.copier)(jobs);
-        drop(loans);
         outcomes.into_iter().collect()
+    }
+
+    fn extent(&self, series: &Series<'py>, steps: &Range<usize>) -> Extent {
+        series.extent(steps, self.n_inputs, self.n_outputs)
     }
 
     fn most_steps(&self, bytes: usize) -> usize {
@@ -342,6 +367,14 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         let of_step = of_step.fold(1, usize::saturating_add);
         (bytes / of_step).clamp(1, self.n_steps().max(1))
     }
+}
+
+/// No Python runs from here on until the loans are given back.
+fn lend<'a, 'py>(parts: &'a [Arrays<Part<'_, 'py>>]) -> PyResult<Vec<Arrays<Loan<'a, 'py>>>> {
+    parts
+        .iter()
+        .map(|parts| parts.try_map(|part| part.lend()))
+        .collect()
 }
 
 /// What holds the parts of all streams.

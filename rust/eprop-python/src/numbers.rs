@@ -86,7 +86,10 @@ impl Numbers<'_> {
 
     /// Appends the nearest values of the trainer's dtype. What overflows it becomes infinity, which the crate refuses.
     pub fn reals<F: Real>(&self, into: &mut Vec<F>) {
-        extend!(*self, into, F::cast, F::from_i64);
+        match F::slice(self) {
+            Some(slice) => into.extend_from_slice(slice),
+            None => extend!(*self, into, F::cast, F::from_i64),
+        }
     }
 
     /// Appends integers.

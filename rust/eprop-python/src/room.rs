@@ -8,7 +8,7 @@ use crate::arrays::Real;
 use crate::error;
 use crate::events::Merged;
 use crate::numbers::Numbers;
-use crate::table::Name;
+use crate::table::{Loan, Name};
 
 /// One thing for every array that a stream is made of.
 pub struct Arrays<T> {
@@ -56,7 +56,13 @@ pub struct Room<F> {
 }
 
 impl<F: Real> Room<F> {
-    fn fill(&mut self, extent: Extent, numbers: &Arrays<Numbers<'_>>) -> PyResult<()> {
+    fn fill(
+        &mut self,
+        extent: Extent,
+        numbers: &Arrays<Numbers<'_>>,
+        in_place: bool,
+    ) -> PyResult<()> {
+        let is_there = |numbers: &Numbers<'_>| in_place && F::slice(numbers).is_some();
         let Extent {
             name,
             first,
@@ -75,11 +81,12 @@ impl<F: Real> Room<F> {
                     numbers.values,
                 )?;
             }
+            None if is_there(&numbers.inputs) => {}
             None => copy(name, &mut self.inputs, &[n_steps, n_inputs], |into| {
                 numbers.inputs.reals(into)
             })?,
         }
-        if let Some(targets) = numbers.targets {
+        if let Some(targets) = numbers.targets.filter(|targets| !is_there(targets)) {
             let shape = [n_steps, n_outputs];
             copy("targets".into(), &mut self.targets, &shape, |into| {
                 targets.reals(into);
@@ -92,8 +99,15 @@ impl<F: Real> Room<F> {
         Ok(())
     }
 
-    /// What was copied, as the crate takes it.
-    pub fn stream(&self, extent: Extent) -> PyResult<Stream<'_, F>> {
+    /// As the crate takes it: what was copied, and what is looked at in place while it is lent.
+    pub fn stream<'s>(
+        &'s self,
+        extent: Extent,
+        in_place: Option<&'s Arrays<Loan<'_, '_>>>,
+    ) -> PyResult<Stream<'s, F>> {
+        let there = |loan: &'s Loan<'_, '_>| F::slice(&loan.numbers());
+        let inputs = in_place.and_then(|loans| there(&loans.inputs));
+        let targets = in_place.and_then(|loans| loans.targets.as_ref().and_then(there));
         let Extent {
             name,
             n_steps,
@@ -108,9 +122,13 @@ impl<F: Real> Room<F> {
         Ok(Stream {
             inputs: match self.bounds {
                 Some(_) => self.events.inputs(n_inputs),
-                None => Inputs::Dense(rows(name, n_inputs, &self.inputs)?),
+                None => Inputs::Dense(rows(name, n_inputs, inputs.unwrap_or(&self.inputs))?),
             },
-            targets: rows("targets".into(), n_outputs, &self.targets)?,
+            targets: rows(
+                "targets".into(),
+                n_outputs,
+                targets.unwrap_or(&self.targets),
+            )?,
             mask: self.mask.as_deref().map(ArrayView1::from),
         })
     }
@@ -120,13 +138,15 @@ impl<F: Real> Room<F> {
 pub struct Job<'j, F> {
     pub extent: Extent,
     pub numbers: Arrays<Numbers<'j>>,
+    /// What can be looked at where it lies is not copied.
+    pub in_place: bool,
     pub room: &'j mut Room<F>,
     pub outcome: &'j mut PyResult<()>,
 }
 
 impl<F: Real> Job<'_, F> {
     pub fn run(self) {
-        *self.outcome = self.room.fill(self.extent, &self.numbers);
+        *self.outcome = self.room.fill(self.extent, &self.numbers, self.in_place);
     }
 }
 
