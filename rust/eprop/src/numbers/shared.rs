@@ -44,7 +44,7 @@ impl<F: Float> Walked for Shared<F> {
         let all: &Aligned<F> = self;
         let leaf = Leaf {
             role,
-            used: F::slice(all),
+            used: F::as_saved(all),
             capacity: all.len(),
             // The buffer, and what lies around it: two counts of readers and the vector.
             heap: all.heap() + AROUND,

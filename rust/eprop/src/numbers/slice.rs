@@ -29,17 +29,17 @@ pub enum SliceMut<'a> {
 /// What a buffer may hold.
 #[doc(hidden)]
 pub trait Number: Copy {
-    fn slice(numbers: &[Self]) -> Slice<'_>;
-    fn slice_mut(numbers: &mut [Self]) -> SliceMut<'_>;
+    fn as_saved(numbers: &[Self]) -> Slice<'_>;
+    fn as_saved_mut(numbers: &mut [Self]) -> SliceMut<'_>;
 }
 
 macro_rules! number {
     ($($type:ty = $variant:ident),+) => {$(
         impl Number for $type {
-            fn slice(numbers: &[Self]) -> Slice<'_> {
+            fn as_saved(numbers: &[Self]) -> Slice<'_> {
                 Slice::$variant(numbers)
             }
-            fn slice_mut(numbers: &mut [Self]) -> SliceMut<'_> {
+            fn as_saved_mut(numbers: &mut [Self]) -> SliceMut<'_> {
                 SliceMut::$variant(numbers)
             }
         }

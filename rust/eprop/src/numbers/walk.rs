@@ -103,7 +103,7 @@ pub(crate) fn walk_used<'a, B: Buffer>(
         used
     };
     for range in used {
-        let used = B::Item::slice(&buffer.items()[range.clone()]);
+        let used = B::Item::as_saved(&buffer.items()[range.clone()]);
         to.see(
             name,
             Leaf {
@@ -134,7 +134,7 @@ pub(crate) fn walk_used_mut<B: Buffer>(
         to.change(
             name,
             role,
-            B::Item::slice_mut(&mut buffer.items_mut()[range.clone()]),
+            B::Item::as_saved_mut(&mut buffer.items_mut()[range.clone()]),
         )
     })
 }
@@ -157,7 +157,7 @@ impl<T: Number> Walked for Vec<T> {
 /// Scalars live inside their trainer; only the heap is counted in bytes.
 impl<T: Number> Walked for T {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
-        let used = T::slice(core::slice::from_ref(self));
+        let used = T::as_saved(core::slice::from_ref(self));
         to.see(
             name,
             Leaf {
@@ -174,7 +174,7 @@ impl<T: Number> Walked for T {
         role: Role,
         to: &mut dyn WalkMut,
     ) -> Result<(), Error> {
-        to.change(name, role, T::slice_mut(core::slice::from_mut(self)))
+        to.change(name, role, T::as_saved_mut(core::slice::from_mut(self)))
     }
 }
 

@@ -82,7 +82,7 @@ impl<F: Float> Walked for Vec<Visit<F>> {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
         let leaf = Leaf {
             role,
-            used: F::slice(&[]),
+            used: F::as_saved(&[]),
             capacity: 0,
             heap: self.capacity() * size_of::<Visit<F>>(),
         };
