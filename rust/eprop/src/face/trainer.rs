@@ -91,7 +91,7 @@ pub struct StepOutput<'a, F> {
     pub output: ArrayView1<'a, F>,
     /// The loss, exactly when a target was given.
     pub loss: Option<f64>,
-    /// Once in as many steps as five membrane time constants last: what can be said of them.
+    /// Once in as many steps as fifty membrane time constants last: what can be said of them.
     pub verdict: Option<Verdict>,
 }
 
