@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings d
 	build/test-env/bin/ruff check .
 	build/test-env/bin/mypy --strict python/eprop
 	build/test-env/bin/python -m mypy.stubtest eprop._core
+	$(MAKE) --no-print-directory lint-workflows
+
+# They cannot run here. actionlint looks into expressions and scripts, too, where somebody has installed it.
+lint-workflows: build/test-env/stamp  ## the workflows of .github against their schema
+	build/test-env/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	if command -v actionlint >/dev/null; then actionlint; fi
 
 deny: build/deny-env/stamp  ## licences, sources and advisories of all crates that the project depends on
 	PATH="$(CURDIR)/build/deny-env/bin:$$PATH" bash .ci/deny
