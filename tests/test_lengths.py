@@ -221,6 +221,27 @@ def test_padding_is_not_read(kind, update_every, dtype):
 @every_kind
 @every_optimizer
 @every_schedule
+def test_padding_of_all_streams_does_not_count(kind, optimizer, update_every):
+    """The next update comes when it would have come without."""
+    x, y, mask = data()
+    lengths = np.minimum(LENGTHS, 40)
+    options = {"optimizer": optimizer, "reduction": "mean", "update_every": update_every}
+    long, short = (build(kind, **options) for _ in range(2))
+    cut = np.s_[:, :40]
+    losses = (
+        long.train_sequence(x, y, mask=mask, lengths=lengths, reset=False),
+        short.train_sequence(x[cut], y[cut], mask=mask[cut], lengths=lengths, reset=False),
+    )
+    assert losses[0] == losses[1] and long.state_equal(short)
+    for trainer in (long, short):
+        trainer.train_sequence(x, y, mask=mask, reset=False)
+    assert long.state_equal(short)
+    assert_same_bits(snapshot(long), snapshot(short))
+
+
+@every_kind
+@every_optimizer
+@every_schedule
 def test_full_lengths_are_no_lengths(kind, optimizer, update_every):
     x, y, mask = data()
     options = {"optimizer": optimizer, "reduction": "mean", "update_every": update_every}
