@@ -243,11 +243,11 @@ def test_the_warning_looks_at_all_streams(data):
         (lambda t, x, y: t.train_sequence(x[:4], y), r"targets: expected shape \(4, 60, 2\), got \(5, 60, 2\)"),
         (
             lambda t, x, y: t.train_sequence(np.concatenate([x, x]), np.concatenate([y, y])),
-            r"inputs: expected shape \(T, 7\) or \(B, T, 7\) with B of 1 to 5, got \(10, 60, 7\)",
+            r"inputs: expected shape \(T, 7\) or \(B, T, 7\) with B of 1 to batch_size = 5, got \(10, 60, 7\)",
         ),
         (
             lambda t, x, y: t.train_sequence(x[..., 1:], y),
-            r"inputs: expected shape \(T, 7\) or \(B, T, 7\) with B of 1 to 5, got \(5, 60, 6\)",
+            r"inputs: expected shape \(T, 7\) or \(B, T, 7\) with B of 1 to batch_size = 5, got \(5, 60, 6\)",
         ),
         (
             lambda t, x, y: t.train_sequence(x, y[:, 1:]),
@@ -303,7 +303,7 @@ def test_the_warning_looks_at_all_streams(data):
         ),
         (
             lambda t, x, y: t.step(np.zeros((5, 3), int)),
-            r"x: expected shape .* with B of 1 to 5, got \(5, 3\).*\(units,\)",
+            r"x: expected shape .* with B of 1 to batch_size = 5, got \(5, 3\).*\(units,\)",
         ),
         (lambda t, x, y: t.step([(np.array([1]),)] * 6), r"x: expected 1 to 5 streams .*, got 6"),
     ],

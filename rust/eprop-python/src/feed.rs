@@ -101,11 +101,19 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
                     (true, series.collect::<PyResult<_>>()?)
                 }
                 [_, width] if width == n_inputs => (false, vec![Series::dense(table, n_inputs)?]),
+                [0, ..] if table.shape().len() == 3 => {
+                    return Err(PyValueError::new_err(format!(
+                        "inputs: expected at least one stream, got shape {}",
+                        error::tuple(table.shape())
+                    )));
+                }
                 ref shape => {
                     let expected = match (streams, shape.len()) {
                         (Streams::UpTo(1), _) | (_, 2) => format!("(T, {n_inputs})"),
                         (Streams::UpTo(most), _) => {
-                            format!("(T, {n_inputs}) or (B, T, {n_inputs}) with B of 1 to {most}")
+                            format!(
+                                "(T, {n_inputs}) or (B, T, {n_inputs}) with B of 1 to batch_size = {most}"
+                            )
                         }
                         (Streams::Any, _) => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
                     };

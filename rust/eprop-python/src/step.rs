@@ -72,7 +72,11 @@ fn step_batch<'py, N: Net>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (n_inputs, n_outputs, most) = {
         let trainer = cell.lock();
-        (trainer.n_inputs(), trainer.n_outputs(), trainer.batch_size())
+        (
+            trainer.n_inputs(),
+            trainer.n_outputs(),
+            trainer.batch_size(),
+        )
     };
     let rows = rows::<N::F>(x, n_inputs, most)?;
     let target: Option<Array2<N::F>> = match target {
@@ -115,7 +119,7 @@ fn rows<F: Real>(x: &Bound<'_, PyAny>, n_inputs: usize, most: usize) -> PyResult
         return list.iter().map(|x| Row::read(&x, n_inputs)).collect();
     }
     let table = Table::new("x", x)?;
-    let expected = format!("({n_inputs},) or (B, {n_inputs}) with B of 1 to {most}");
+    let expected = format!("({n_inputs},) or (B, {n_inputs}) with B of 1 to batch_size = {most}");
     if !matches!(*table.shape(), [n, width] if width == n_inputs && (1..=most).contains(&n)) {
         return Err(error::shape_or("x", &expected, table.shape(), HINT));
     }
