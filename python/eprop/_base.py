@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import LEARNING_RATE, Rate, checked, number
+from ._fields import LEARNING_RATE, LearningRate, checked, number
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Trainer:
     _core: Any
     _n_inputs: int
     dtype: str
-    lr: Rate
+    lr: LearningRate
 
     def _start(self, core: Any) -> None:
         """Checks the types of all fields, and builds the engine, which checks their values."""

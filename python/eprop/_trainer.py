@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._events import Inputs
-from ._fields import LEARNING_RATE, Rate
+from ._fields import LEARNING_RATE, LearningRate
 from ._sequences import SequenceTrainer
 from .optim import Optimizer
 
@@ -102,7 +102,7 @@ for any other build a new trainer: EpropTrainer(...)
     tau_mem: float = 20.0
     tau_trace: float = 20.0
     threshold: float = 1.0
-    lr: Rate = LEARNING_RATE
+    lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
     tau_out: float | None = None

@@ -96,7 +96,10 @@ pub fn give_rows<F: Real>(py: Python<'_>, rows: Vec<Array1<F>>) -> PyResult<Boun
         Ok([row]) => give(py, row),
         Err(rows) => {
             let width = rows.first().map_or(0, Array1::len);
-            give(py, Array2::from_shape_fn((rows.len(), width), |(b, at)| rows[b][at]))
+            give(
+                py,
+                Array2::from_shape_fn((rows.len(), width), |(b, at)| rows[b][at]),
+            )
         }
     }
 }

@@ -240,7 +240,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
-        self.streams.settle();
+        self.streams.flush();
         let assign = |first: &mut Recurrent<F>| {
             let w_of = |j: usize, k: usize| w[(k, j)];
             first.head.readout.w_out_mut().assign(w_of);
@@ -295,7 +295,7 @@ impl<F: Float> EpropTrainer<F> {
             ));
         }
         check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
-        self.streams.settle();
+        self.streams.flush();
         self.streams
             .alter(|first| first.head.feedback.assign(|j, k| b[(j, k)]));
         Ok(())

@@ -53,8 +53,8 @@ kernel! {
             }
             match scan.raw {
                 OnRaw::None => {}
-                OnRaw::PerStep(rate) => {
-                    for (factor, &r) in factor.iter_mut().zip(&rate[u * W..][..W]) {
+                OnRaw::PerStep(per_step) => {
+                    for (factor, &r) in factor.iter_mut().zip(&per_step[u * W..][..W]) {
                         *factor += r;
                     }
                 }

@@ -77,7 +77,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// Moves the eligibility on without learning.
-    pub(crate) fn follow(&mut self) {
+    pub(crate) fn move_on(&mut self) {
         self.synapses
             .learn(&self.sources.get(), self.neuron.padded_psi(), None, None);
     }

@@ -132,11 +132,11 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// The gradient has been used.
     fn updated(&mut self);
     /// Gives all weights up, so that another stream may change them.
-    fn let_go(&mut self);
+    fn release(&mut self);
     /// Reads the weights of another stream.
-    fn follow(&mut self, first: &Self);
+    fn share_weights(&mut self, first: &Self);
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn settle(&mut self) {}
+    fn flush(&mut self) {}
     /// After state was written from elsewhere: what is not saved, since it follows.
     fn rehold(&mut self) {}
     /// Exchanges buffers of which nothing outlives a call with another stream.

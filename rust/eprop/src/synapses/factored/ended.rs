@@ -104,7 +104,7 @@ impl<F: Float> Ended<F> {
             return Ok(());
         }
         Err(Error::State {
-            reason: "more past blocks than are kept".into(),
+            reason: "more ended blocks than are kept".into(),
         })
     }
 
