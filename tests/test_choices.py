@@ -1,4 +1,4 @@
-"""Every choice that the engine knows is documented, drawn by the oracle tests and spelt out in the reference.
+"""Every choice that the crate knows is documented, drawn by the oracle tests and spelt out in the reference.
 
 This is what names a forgotten place when a surrogate, a loss or a feedback is added (CONTRIBUTING.md).
 """
@@ -16,7 +16,7 @@ FIELDS = ["surrogate", "loss", "feedback", "reset_mechanism", "input_gain", "rea
 
 
 def choices(field: str) -> list[str]:
-    """The engine's own list, from the message that a user sees."""
+    """The crate's own list, from the message that a user sees."""
     with pytest.raises(ValueError, match=f"^{field}: expected one of ") as caught:
         eprop.EpropTrainer(1, 1, 1, **{field: "no such choice"})
     listed, _ = str(caught.value).split(", got ")

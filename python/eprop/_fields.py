@@ -1,4 +1,4 @@
-"""The types of a dataclass's fields, checked by their annotations; their values are the engine's to check."""
+"""The types of a dataclass's fields, checked by their annotations; their values are the crate's to check."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SIZE_MAX = 2**63 - 1
 
 
 def checked(name: str, annotation: str, value: Any) -> Any:
-    """The value of a field as the engine reads it.
+    """The value of a field as the compiled trainer reads it.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ mod turn;
 mod vector;
 mod verdict;
 
-/// The engines behind the dataclasses of the package `eprop`.
+/// The compiled trainers behind the dataclasses of the package `eprop`.
 // Arrays are read under the GIL; without one, another thread could write at the same time.
 #[pyo3::pymodule(gil_used = true)]
 mod _core {

@@ -53,7 +53,7 @@ fn assert_near(got: &[f64], expected: &[f64]) {
     }
 }
 
-/// Section 2.1 of the method, for one vector of weights.
+/// Adam as docs/method.md has it, for one vector of weights.
 struct Adam {
     m: Vec<f64>,
     v: Vec<f64>,

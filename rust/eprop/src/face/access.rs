@@ -188,7 +188,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// What the synapses hold in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the recurrent weights (N, N).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// What the synapses hold in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Rows of the factored form (section 3.1 of the method): what a spike reads and writes, how a row catches up, and the step of the factors.
+//! Rows of the factored form (DESIGN.md, "The factored form"): what a spike reads and writes, how a row catches up, and the step of the factors.
 
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
@@ -16,7 +16,7 @@ pub(crate) struct Visit<F> {
     pub(crate) age: u32,
     /// `s`.
     pub(crate) value: F,
-    /// `a = alpha^-tau zeta s`.
+    /// `a = alpha^-u zeta s`.
     pub(crate) shift: F,
     /// `zt` as the source left it, before it catches up.
     pub(crate) zt: F,

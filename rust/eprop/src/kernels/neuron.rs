@@ -1,4 +1,4 @@
-//! The step of the neurons (section 1 of the method, steps 2 to 5).
+//! The step of the neurons (lines 2 to 4 of docs/method.md).
 
 use super::isa::Isa;
 use super::kernel;

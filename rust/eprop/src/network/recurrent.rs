@@ -128,7 +128,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.times
     }
 
-    /// The order is that of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
+    /// The order is that of the lines of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
     fn learn(
         &mut self,
         x: Input<'_, F>,

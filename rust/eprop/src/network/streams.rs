@@ -1,7 +1,7 @@
 //! Streams side by side: B states over the same weights. One stream is the ordinary case.
 //!
-//! Streams go their ways independently up to the step at which an update is due. Then each works off its gradient, the gradients are summed,
-//! and all go on from the same new weights. A single stream takes its update itself, in its form's own way.
+//! Streams do not need each other up to the step at which an update is due. Then each works off its gradient, the gradients are summed,
+//! and all go on from the same new weights. A single stream takes its update itself, as is cheapest in its form. DESIGN.md, "Streams and batches".
 //!
 //! Threads take groups of streams, which follow each other in their order, share a sum of gradients and scratch memory, and find both
 //! in the cache; then pieces of the weights, for which the sums of the groups are added in their order. Groups depend on the number
@@ -123,7 +123,7 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
-    /// Without what is only a matter of when it is worked off.
+    /// Works off what may wait, so that equal states have equal buffers.
     pub(crate) fn catch_up(&mut self) {
         self.states.iter_mut().for_each(N::catch_up);
     }

@@ -1,4 +1,4 @@
-//! The leaky readouts with their weights, their filtered spikes and their gradient (step 5 of docs/method.md).
+//! The leaky readouts with their weights, their filtered spikes and their gradient (lines 5 and 10 of docs/method.md).
 
 use crate::kernels::{add_row, all_finite};
 use crate::numbers::aligned::{Aligned, padded};

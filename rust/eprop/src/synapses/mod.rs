@@ -66,7 +66,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
     fn flush(&mut self) {}
 
-    /// After state was written from elsewhere: `B` as it was at the steps that wait to be worked off.
+    /// After state was loaded: takes the handle on `B` that the steps of the block under way need.
     fn hold(&mut self, _: Backward<'_, F>) {}
 
     /// Shows rows of some sources, in their order.
@@ -115,7 +115,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// The shared weights have changed, and whether they are finite.
     fn changed(&mut self, finite: bool);
 
-    /// Without what is only a matter of when it is worked off.
+    /// Works off what may wait, so that equal states have equal buffers.
     fn catch_up(&mut self) {}
 }
 

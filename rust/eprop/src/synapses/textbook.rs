@@ -34,7 +34,7 @@ pub(crate) struct Textbook<F> {
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
-    /// Empty without the sequence form of the regulariser.
+    /// Empty without the sequence mode of the regulariser.
     sum_e: Aligned<F>,
 }
 

@@ -1,4 +1,4 @@
-//! The base blocks of the factored form: the powers of the decays within one, and what those that ended do to rows that waited.
+//! The base blocks of the factored form: the powers of the decays within one, and what ended blocks do to rows that waited.
 
 use alloc::vec::Vec;
 
