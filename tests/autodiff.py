@@ -74,6 +74,7 @@ def _loss_and_error(kind, y, target):
     if kind == "mse":
         err = y - target
         return 0.5 * np.sum(err**2), stop(err)
+    assert kind == "cross_entropy", f"no formula for the loss {kind}"
     shifted = y - numpy.max(stop(y))
     log_p = shifted - np.log(np.sum(np.exp(shifted)))
     return -np.sum(target * log_p), stop(np.exp(log_p)) - target

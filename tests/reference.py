@@ -42,6 +42,7 @@ def error_and_loss(kind, y, target):
     if kind == "mse":
         err = y - target
         return err, 0.5 * float(err @ err)
+    assert kind == "cross_entropy", f"no formula for the loss {kind}"
     shifted = y - y.max()
     log_p = shifted - np.log(np.exp(shifted).sum())
     return softmax(y) - target, -float(target @ log_p)
@@ -355,7 +356,7 @@ class ReferenceEprop(Stream):
         )
         self.loss, self.readout_bias = loss, readout_bias
         self.c_reg, self.f_target, self.m = c_reg, f_target * dt / 1000.0, -np.expm1(-dt / tau_reg)
-        self.of_sequence = update_every == "sequence"  # the form of the regulariser
+        self.of_sequence = update_every == "sequence"  # the mode of the regulariser
         self.reset()
 
     def reset_state(self):
