@@ -1,4 +1,4 @@
-//! What 200 steps cost in each engine, and at each door. `make bench` prints the tables that compare with others; these find
+//! What 200 steps cost in each form, and in each call. `make bench` prints the tables that compare with others; these find
 //! regressions: `cargo bench -p eprop-benches`, or `cargo bench -p eprop-benches -- every`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -13,7 +13,7 @@ const N_STEPS: usize = 200;
 /// One input array and the network that was calibrated to it.
 type Pair = (Array2<f32>, EpropTrainer<f32>);
 
-/// Every engine at its schedule, and inference.
+/// Every form at its schedule, and inference.
 fn engines(criterion: &mut Criterion) {
     for (n_inputs, n_neurons) in SIZES {
         let size = format!("{n_inputs}x{n_neurons}");

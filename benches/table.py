@@ -1,6 +1,6 @@
 """What a step of eprop costs beside what it has to cost, in one run on one core: tables, each number with its bar.
 
-Run by ``make bench``, or by hand: ``python benches/table.py --help``. ``benches/engine`` (Rust) measures the engine; the
+Run by ``make bench``, or by hand: ``python benches/table.py --help``. ``benches/engine`` (Rust) measures the crate; the
 calls from Python, and sc-neurocore where it is installed, get the same weights, inputs and targets.
 """
 
@@ -39,7 +39,7 @@ Line = dict[str, Any]
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if shutil.which("cargo") is None:
-        raise SystemExit("the engine's bench is a Rust program: cargo is not on the path")
+        raise SystemExit("the crate's bench is a Rust program: cargo is not on the path")
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     print(
         f"eprop {eprop.__version__}, Python {platform.python_version()}, NumPy {np.__version__}, {pin(cores)}\n"

@@ -29,7 +29,7 @@ defvjp(
 
 
 class Neuron:
-    """Section 1 without its adaptation: constants, the refractory gate and the spike."""
+    """Lines 1 to 4 of docs/method.md: constants, the refractory gate and the spike."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Neuron:
         self.silence = numpy.full(n, 10**9)  # steps since the last spike, for the gate
 
     def integrate(self, v, z, current):
-        """Step 2, the reset taken as a constant."""
+        """Line 2, the reset taken as a constant."""
         if self.reset_mechanism == "subtract":
             return self.alpha * v + current - self.threshold * stop(z)
         return self.alpha * v + current - stop(self.alpha * v * z)
@@ -74,6 +74,7 @@ def _loss_and_error(kind, y, target):
     if kind == "mse":
         err = y - target
         return 0.5 * np.sum(err**2), stop(err)
+    assert kind == "cross_entropy", f"no formula for the loss {kind}"
     shifted = y - numpy.max(stop(y))
     log_p = shifted - np.log(np.sum(np.exp(shifted)))
     return -np.sum(target * log_p), stop(np.exp(log_p)) - target
@@ -145,7 +146,7 @@ def eprop_gradients(
 
 
 def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron):
-    """Online training through time: v has the value of section 1 and the gradient of
+    """Online training through time: v has the value of line 2 and the gradient of
     `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`."""
     mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
     losses = []

@@ -46,7 +46,7 @@ def neuron_options():
 
 
 def update_every():
-    """Every engine, and n up to where no update comes within the stream."""
+    """Every form, and n up to where no update comes within the stream."""
     return st.one_of(st.just(1), st.integers(2, 40) | st.integers(41, 1500), st.just("sequence"))
 
 

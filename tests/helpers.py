@@ -58,7 +58,7 @@ def assign(trainer, weights):
     trainer.W_in, trainer.W_rec, trainer.W_out = W_in, W_rec, W_out
     if trainer.readout_bias:
         trainer.b = b
-    if trainer.feedback == "random":
+    if trainer.feedback != "symmetric":
         trainer.B = B
 
 

@@ -1,7 +1,6 @@
 """E-prop written literally in slow NumPy float64: the oracle of the package.
 
-Sections 1 (forward), 2 (learning), 2.1 (optimizers) and 4 (feed-forward stack) of the definition,
-symbol by symbol, for LIF neurons. Nothing here is shared with the package; weights come in as
+docs/method.md, symbol by symbol: a step, learning, updates with their optimizers, and the feed-forward stack. Nothing here is shared with the package; weights come in as
 arrays. `ReferenceBatch` is streams side by side over one set of weights.
 
 Every class keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can
@@ -39,17 +38,18 @@ def softmax(y):
 
 
 def error_and_loss(kind, y, target):
-    """err of section 2 and the loss of one step."""
+    """err, line 6 of docs/method.md, and the loss of one step."""
     if kind == "mse":
         err = y - target
         return err, 0.5 * float(err @ err)
+    assert kind == "cross_entropy", f"no formula for the loss {kind}"
     shifted = y - y.max()
     log_p = shifted - np.log(np.exp(shifted).sum())
     return softmax(y) - target, -float(target @ log_p)
 
 
 class Lif:
-    """Steps 2, 3, 4 and 5 of section 1 with beta = 0."""
+    """Lines 2 to 4 of docs/method.md."""
 
     def __init__(
         self,
@@ -356,7 +356,7 @@ class ReferenceEprop(Stream):
         )
         self.loss, self.readout_bias = loss, readout_bias
         self.c_reg, self.f_target, self.m = c_reg, f_target * dt / 1000.0, -np.expm1(-dt / tau_reg)
-        self.of_sequence = update_every == "sequence"  # the form of the regulariser
+        self.of_sequence = update_every == "sequence"  # the mode of the regulariser
         self.reset()
 
     def reset_state(self):
@@ -392,7 +392,7 @@ class ReferenceEprop(Stream):
         return self.neuron.z.copy()
 
     def _forward(self, x):
-        """Section 1, and the traces of section 2, which move whether or not anyone learns."""
+        """Lines 1 to 5 and the traces of lines 8 and 10, which move whether or not anyone learns."""
         neuron = self.neuron
         s = np.concatenate([x, neuron.z])
         neuron.step(neuron.zeta * (self.W @ s))
@@ -455,7 +455,7 @@ def without_self(e, n_inputs):
 
 
 class ReferenceLayer:
-    """One feed-forward layer of section 4; the learning signal comes from outside."""
+    """One feed-forward layer; the learning signal comes from outside."""
 
     def __init__(self, W, *, lr=0.01, **neuron):
         self.W, self.lr = np.array(W, dtype=float), lr
@@ -488,7 +488,7 @@ class ReferenceLayer:
 
 
 class ReferenceStack(Stream):
-    """Layers in a row, learning by section 4. Options as in `eprop.OnlineTrainer`."""
+    """Layers in a row, each with the signal of the one above. Options as in `eprop.OnlineTrainer`."""
 
     def __init__(
         self, weights, *, loss="mse", update_every=1, optimizer="sgd", reduction="sum", lr=None, **layer

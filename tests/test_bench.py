@@ -11,7 +11,7 @@ import pytest
 TABLE = Path(__file__).parents[1] / "benches" / "table.py"
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="the engine's bench is a Rust program")
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="the crate's bench is a Rust program")
 def test_tables_hold_every_number() -> None:
     command = [sys.executable, "-W", "error", str(TABLE), "--quick"]
     run = subprocess.run(

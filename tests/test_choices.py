@@ -1,22 +1,26 @@
-"""Every choice that the engine knows is documented, drawn by the oracle tests and spelt out in the reference.
+"""Every choice that the crate knows is documented, drawn by the oracle tests and spelt out in the reference.
 
-This is what names a forgotten place when a surrogate, a loss or a feedback is added (CONTRIBUTING.md).
+This is what names a forgotten place when a surrogate, a loss, a feedback or an optimizer is added (CONTRIBUTING.md).
 """
 
 import re
 from pathlib import Path
 
 import cases
+import numpy as np
 import pytest
 import reference
+from helpers import assign, eprop_weights, spike_trains
 
 import eprop
+from eprop.optim import Optimizer, as_optimizer
 
+OPTIMIZERS = sorted(Optimizer.__subclasses__(), key=lambda kind: kind.name)
 FIELDS = ["surrogate", "loss", "feedback", "reset_mechanism", "input_gain", "readout_gain"]
 
 
 def choices(field: str) -> list[str]:
-    """The engine's own list, from the message that a user sees."""
+    """The crate's own list, from the message that a user sees."""
     with pytest.raises(ValueError, match=f"^{field}: expected one of ") as caught:
         eprop.EpropTrainer(1, 1, 1, **{field: "no such choice"})
     listed, _ = str(caught.value).split(", got ")
@@ -46,3 +50,37 @@ def test_oracle_tests_draw_every_choice(field: str) -> None:
     strategies = re.findall(rf'"{field}": st\.sampled_from\(\[(.*?)\]\)', source)
     assert strategies, f"cases.py draws no {field}"
     assert sorted(re.findall(r'"([a-z_]+)"', strategies[0])) == sorted(choices(field))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.name)
+def test_optimizer_has_its_name_everywhere(kind: type[Optimizer]) -> None:
+    assert as_optimizer(kind.name) == kind()
+    assert f'"{kind.name}"' in (eprop.EpropTrainer.__doc__ or "")
+    with pytest.raises(ValueError, match=f'optimizer: expected one of .*"{kind.name}"'):
+        as_optimizer("no such optimizer")
+    assert eprop.EpropTrainer(1, 1, 1, optimizer=kind()).lr == kind.default_lr
+    assert eprop.OnlineTrainer([1, 1], optimizer=kind.name).lr == kind.default_lr
+    assert reference.LEARNING_RATES[reference.OPTIMIZERS[kind.name]] == kind.default_lr
+
+
+@pytest.mark.parametrize("update_every", [1, 3, 20, "sequence"])
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.name)
+def test_optimizer_is_that_of_the_reference(kind: type[Optimizer], update_every: int | str) -> None:
+    rng = np.random.default_rng(3)
+    W_in, W_rec, W_out, b, B = weights = eprop_weights(rng, 6, 12, 2, 0.6)
+    options = {"update_every": update_every, "optimizer": kind.name, "lr": 0.002, "readout_bias": True}
+    trainer = eprop.EpropTrainer(6, 12, 2, dtype="float64", **options)
+    assign(trainer, weights)
+    expected = reference.ReferenceEprop(W_in, W_rec, W_out, b, B, **options)
+    inputs, targets = spike_trains(rng, 60, 6, 0.3), rng.normal(size=(60, 2))
+    for _ in range(3):
+        loss = trainer.train_sequence(inputs, targets)
+        assert loss == pytest.approx(expected.train_sequence(inputs, targets)[0], rel=1e-10)
+    assert expected.margin > 1e-7
+    assert np.abs(trainer.W_in - W_in).max() > 1e-4, "it learns"
+    for got, there in (
+        (trainer.W_in, expected.W[:, :6]),
+        (trainer.W_out, expected.W_out),
+        (trainer.b, expected.b),
+    ):
+        np.testing.assert_allclose(got, there, rtol=0, atol=1e-10)

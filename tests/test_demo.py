@@ -237,7 +237,7 @@ def test_pattern_reaches_a_tenth_of_its_loss(tmp_path, capsys):
     assert is_png(out)
     printed = capsys.readouterr().out
     start, end = map(float, re.search(r"([\d.]+) at the start, ([\d.]+) after", printed).groups())
-    # The published loss of the first iteration, `eprop.md` section 5, as float32 prints it.
+    # The published loss of the first iteration, as float32 prints it (tests/test_published.py).
     assert start == 101.96
     assert end < 0.1 * start
 

@@ -1,4 +1,4 @@
-"""Spikes as events: what is taken for them, and what the engines are handed."""
+"""Spikes as events: what is taken for them, and what the compiled trainers are handed."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,7 @@ def test_sparse_matrices_of_every_format(kind, family, dtype):
         expected *= np.linspace(-1, 1, N, dtype=dtype)
     events = as_inputs(getattr(sparse, f"{kind}_{family}")(expected), N)
     np.testing.assert_array_equal(dense(events), expected)
-    assert events.values.dtype == dtype  # the engine converts
+    assert events.values.dtype == dtype  # the compiled trainer converts
 
 
 def test_sparse_duplicates_stay_in_their_order_and_the_matrix_as_it_was():

@@ -82,7 +82,7 @@ def compare_gradients(got, expected, products):
     """To `TOLERANCE` of the largest entry, or to the last bits of what the factors round at.
 
     A gradient in factors is `H + zt V`, and a source that fires after the last error has H = -zt V: the reference,
-    which adds up products that are 0, has 0 there, and the engine the rounding of one product. Where that is the whole
+    which adds up products that are 0, has 0 there, and the package the rounding of one product. Where that is the whole
     matrix there is no largest entry to measure it by. So each matrix has a floor: `LAST_BITS` of the largest
     product of factors that the run has seen, 10,000 times below what `TOLERANCE` would make of it.
     """

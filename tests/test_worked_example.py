@@ -46,7 +46,7 @@ def given():
 
 
 def textbook(given, every_step=True):
-    """Sections "A step" and "Learning" of docs/method.md; every value of every step, by the names of the tables."""
+    """Lines 1 to 10 of docs/method.md; every value of every step, by the names of the tables."""
     W, W_out, v, z, y, F = list(W_START), W_OUT_START, 0, 0, 0, 0
     z_bar, e_bar, G = [0, 0], [0, 0], [0, 0]
     seen = []

@@ -1,4 +1,4 @@
-//! The table: each engine at each size.
+//! The table: each form at each size.
 
 use eprop::{Engine, EpropTrainer, UpdateEvery};
 use ndarray::{Array2, s};

@@ -17,7 +17,7 @@ pub const SIZES: [(usize, usize, f64); 5] = [
 /// Every update is carried out, and the activity stays what it was.
 const LR: f64 = 1e-7;
 
-/// What every engine is given.
+/// What every form is given.
 pub struct Work {
     pub inputs: Array2<f32>,
     pub targets: Array2<f32>,

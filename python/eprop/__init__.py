@@ -1,7 +1,7 @@
 """Online training of recurrent spiking neural networks with e-prop.
 
 One recurrent layer (`EpropTrainer`), one feed-forward layer (`OnlineLIFLayer`), a stack of them (`OnlineTrainer`).
-All times are in ms, all rates in Hz, all arrays that come back are read-only copies.
+All times are in ms, all firing rates in Hz, all arrays that come back are read-only copies.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""What users hand over, as arrays that the engines take: of any real dtype and layout, which they convert in pieces."""
+"""What users hand over, as arrays that the compiled trainers take: of any real dtype and layout, which they convert in pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBERS, _BOOLS, _INDICES = "an array of real numbers", "an array of bool", "an
 def as_numbers(argument: str, value: ArrayLike) -> Array:
     """Anything that NumPy reads as real numbers: an array as it is, all else as the array that NumPy makes of it.
 
-    Nothing is converted here. The engine does that piece by piece, and reads the caller's own array each time.
+    Nothing is converted here. The compiled trainer does that piece by piece, and reads the caller's own array each time.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def as_numbers(argument: str, value: ArrayLike) -> Array:
     Returns
     -------
     numpy.ndarray
-        What overflows the trainer's dtype becomes infinity, which the engine refuses.
+        What overflows the trainer's dtype becomes infinity, which is refused.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every trainer is: fields that are final, an engine that copies and pickles, state that is read as copies."""
+"""What every trainer is: fields that are final, a compiled core that copies and pickles, state that is read as copies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import LEARNING_RATE, Rate, checked, number
+from ._fields import LEARNING_RATE, LearningRate, checked, number
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ _SCHEMA = 2
 
 
 class Trainer:
-    """Base of the three dataclasses; their fields configure the engine `_core`, which holds weights and state."""
+    """Base of the three dataclasses; their fields configure the compiled core `_core`, which holds weights and state."""
 
     _core: Any
     _n_inputs: int
     dtype: str
-    lr: Rate
+    lr: LearningRate
 
     def _start(self, core: Any) -> None:
-        """Checks the types of all fields, and builds the engine, which checks their values."""
+        """Checks the types of all fields, and builds the core, which checks their values."""
         lr_is_given = self.__dict__["lr"] is not LEARNING_RATE
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             name = field.name
@@ -45,7 +45,7 @@ class Trainer:
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]:
-        """As the engine reads it: the name, and the constants by their names."""
+        """As the core reads it: the name, and the constants by their names."""
         return self._as_optimizer.name, dataclasses.asdict(self._as_optimizer)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -132,7 +132,7 @@ class Trainer:
 
     @property
     def memory_bytes(self) -> int:
-        """All bytes that the engine has allocated."""
+        """All bytes that the core has allocated."""
         return self._core.memory_bytes  # type: ignore[no-any-return]
 
     def __copy__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What users hand over for one stream or for several side by side, as the engine takes it."""
+"""What users hand over for one stream or for several side by side, as the compiled trainer takes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spikes as events: what users hand over instead of a dense array, as the arrays that the engines take."""
+"""Spikes as events: what users hand over instead of a dense array, as the arrays that the compiled trainers take."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Events(NamedTuple):
     indptr: Array
     """(T + 1,) integers: step t has the spikes from ``indptr[t]`` up to ``indptr[t + 1]``."""
     units: Array
-    """(n_spikes,) integers. The engine checks them."""
+    """(n_spikes,) integers. The compiled trainer checks them."""
     values: Array | None
     """(n_spikes,) real numbers; None: all are 1."""
 

@@ -1,4 +1,4 @@
-"""The types of a dataclass's fields, checked by their annotations; their values are the engine's to check."""
+"""The types of a dataclass's fields, checked by their annotations; their values are the crate's to check."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-__all__ = ["LEARNING_RATE", "Rate", "checked", "number"]
+__all__ = ["LEARNING_RATE", "LearningRate", "checked", "number"]
 
 if TYPE_CHECKING:
 
-    class Rate:
+    class LearningRate:
         """For type checkers: a field that reads as a float, and takes NumPy's numbers, too."""
 
         def __get__(self, instance: object, owner: Any = None) -> float: ...
         def __set__(self, instance: object, value: SupportsFloat) -> None: ...
 
-    LEARNING_RATE: Rate
+    LEARNING_RATE: LearningRate
 
 else:
 
@@ -28,14 +28,14 @@ else:
         def __repr__(self) -> str:
             return "0.01"
 
-    Rate, LEARNING_RATE = float, _Unset(0.01)
+    LearningRate, LEARNING_RATE = float, _Unset(0.01)
 
 _U64_MAX = 2**64 - 1
 _SIZE_MAX = 2**63 - 1
 
 
 def checked(name: str, annotation: str, value: Any) -> Any:
-    """The value of a field as the engine reads it.
+    """The value of a field as the compiled trainer reads it.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _mistyped(name: str, expected: str, value: Any) -> TypeError:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "int": _whole,
     "float": number,
-    "Rate": number,
+    "LearningRate": number,
     "float | None": _optional_number,
     "str": _text,
     "int | str": _whole_or_text,

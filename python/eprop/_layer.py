@@ -11,7 +11,7 @@ from . import _core
 from ._arrays import as_numbers
 from ._base import Trainer
 from ._events import StepInput, as_step
-from ._fields import LEARNING_RATE, Rate
+from ._fields import LEARNING_RATE, LearningRate
 
 __all__ = ["OnlineLIFLayer"]
 
@@ -41,7 +41,7 @@ class OnlineLIFLayer(Trainer):
     n_neurons: int
     tau_mem: float = 20.0
     threshold: float = 1.0
-    lr: Rate = LEARNING_RATE
+    lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
     reset_mechanism: str = "subtract"

@@ -30,7 +30,7 @@ class Step(_Outcome, total=False):
 
 
 class SequenceTrainer(Trainer):
-    """Methods over engines that take inputs and targets, time first."""
+    """The methods of trainers that take inputs and targets, time first."""
 
     def step(self, x: StepInput, target: ArrayLike | None = None) -> Step:
         """One step of ``dt``: forward and, if an update is due, learning.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._events import Inputs
-from ._fields import LEARNING_RATE, Rate
+from ._fields import LEARNING_RATE, LearningRate
 from ._sequences import SequenceTrainer
 from .optim import Optimizer
 
@@ -47,7 +47,7 @@ class OnlineTrainer(SequenceTrainer):
     layer_sizes: Sequence[int]
     tau_mem: float = 20.0
     threshold: float = 1.0
-    lr: Rate = LEARNING_RATE
+    lr: LearningRate = LEARNING_RATE
     _: KW_ONLY
     dt: float = 1.0
     reset_mechanism: str = "subtract"

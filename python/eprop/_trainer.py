@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._events import Inputs
-from ._fields import LEARNING_RATE, Rate
+from ._fields import LEARNING_RATE, LearningRate
 from ._sequences import SequenceTrainer
 from .optim import Optimizer
 
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 class EpropTrainer(SequenceTrainer):
     """A recurrent layer of N leaky integrate-and-fire neurons with O leaky readouts, trained online by e-prop.
 
-    Times in ms, rates in Hz. Bellec et al. 2020, *A solution to the learning dilemma for recurrent networks of
+    Times in ms, firing rates in Hz. Bellec et al. 2020, *A solution to the learning dilemma for recurrent networks of
     spiking neurons*, Nature Communications 11:3625.
 
     Parameters
@@ -52,7 +52,7 @@ class EpropTrainer(SequenceTrainer):
         ``"symmetric"`` or ``"random"``.
     readout_bias : bool
     c_reg, f_target, tau_reg : float
-        Firing-rate regularisation: its weight, the target rate in Hz, the time constant of the streaming estimate.
+        Firing-rate regularisation: its weight, the target firing rate in Hz, the time constant of the streaming estimate.
     update_every : int or str
         1, n, or ``"sequence"``.
     dtype : str
@@ -102,7 +102,7 @@ for any other build a new trainer: EpropTrainer(...)
     tau_mem: float = 20.0
     tau_trace: float = 20.0
     threshold: float = 1.0
-    lr: Rate = LEARNING_RATE
+    lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
     tau_out: float | None = None
@@ -184,7 +184,7 @@ for any other build a new trainer: EpropTrainer(...)
     def W_in(self) -> Array:
         """Input weights (N, n_inputs).
 
-        Assigning folds what the engine holds in factors for good. Traces and all other weights stay as they read;
+        Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
         return self._core.W_in  # type: ignore[no-any-return]
@@ -197,7 +197,7 @@ for any other build a new trainer: EpropTrainer(...)
     def W_rec(self) -> Array:
         """Recurrent weights (N, N), to by from; the diagonal is 0.
 
-        Assigning folds what the engine holds in factors for good. Traces and all other weights stay as they read;
+        Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
         return self._core.W_rec  # type: ignore[no-any-return]

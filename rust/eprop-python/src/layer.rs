@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Real, assign, copy, give, read, zeros};
 use crate::cell::{Cell, FEW_SYNAPSES, Wide, at_width};
 use crate::class::class;
-use crate::row::Row;
+use crate::step_input::StepInput;
 use crate::vector::vector;
 use crate::{error, options};
 
@@ -84,7 +84,7 @@ fn step<'py, F: Real>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let layer = &mut *cell.lock();
-    let x = Row::read(x, layer.n_inputs())?;
+    let x = StepInput::read(x, layer.n_inputs())?;
     let spikes = if is_small(layer) {
         layer.step(x.input())
     } else {

@@ -14,17 +14,17 @@ mod net;
 mod numbers;
 mod options;
 mod room;
-mod row;
 mod series;
 mod stack;
 mod step;
+mod step_input;
 mod table;
 mod trainer;
 mod turn;
 mod vector;
 mod verdict;
 
-/// The engines behind the dataclasses of the package `eprop`.
+/// The compiled trainers behind the dataclasses of the package `eprop`.
 // Arrays are read under the GIL; without one, another thread could write at the same time.
 #[pyo3::pymodule(gil_used = true)]
 mod _core {

@@ -67,7 +67,7 @@ macro_rules! extend {
                 Kind::U16 => extend!(@ bytes, $into, u16, i64, $integer),
                 Kind::U32 => extend!(@ bytes, $into, u32, i64, $integer),
                 Kind::F16 => $into.extend(
-                    each(bytes).map(|n| $float(f64::from(half(u16::from_ne_bytes(n))))),
+                    items_of(bytes).map(|n| $float(f64::from(half(u16::from_ne_bytes(n))))),
                 ),
                 Kind::F32 => extend!(@ bytes, $into, f32, f64, $float),
                 Kind::F64 => extend!(@ bytes, $into, f64, f64, $float),
@@ -75,7 +75,7 @@ macro_rules! extend {
         }
     };
     (@ $bytes:expr, $into:expr, $type:ty, $wide:ty, $convert:expr) => {
-        $into.extend(each($bytes).map(|n| $convert(<$wide>::from(<$type>::from_ne_bytes(n)))))
+        $into.extend(items_of($bytes).map(|n| $convert(<$wide>::from(<$type>::from_ne_bytes(n)))))
     };
 }
 
@@ -103,7 +103,7 @@ impl Numbers<'_> {
     }
 }
 
-fn each<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
+fn items_of<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
     bytes.chunks_exact(N).map(|chunk| {
         let mut number = [0; N];
         number.copy_from_slice(chunk);

@@ -11,7 +11,7 @@ use crate::arrays::{Real, copy, give, matrix};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::error;
 use crate::net::Net;
-use crate::row::{HINT, Row};
+use crate::step_input::{HINT, StepInput};
 use crate::table::Table;
 use crate::turn::Held;
 use crate::vector::vector;
@@ -29,7 +29,7 @@ pub fn step<'py, N: Net>(
     }
     let mut lock = cell.lock();
     let trainer = &mut *lock;
-    let x = Row::read(x, trainer.n_inputs())?;
+    let x = StepInput::read(x, trainer.n_inputs())?;
     let target = target
         .map(|target| vector("target", target, trainer.n_outputs(), ""))
         .transpose()?;
@@ -95,7 +95,7 @@ fn step_batch<'py, N: Net>(
         None => None,
     };
     let step = py.detach(|| {
-        let x: Vec<_> = rows.iter().map(Row::input).collect();
+        let x: Vec<_> = rows.iter().map(StepInput::input).collect();
         cell.lock()
             .step_batch(&x, target.as_ref().map(|target| target.view()))
     });
@@ -114,9 +114,13 @@ fn step_batch<'py, N: Net>(
     Ok(dict)
 }
 
-fn rows<F: Real>(x: &Bound<'_, PyAny>, n_inputs: usize, most: usize) -> PyResult<Vec<Row<F>>> {
+fn rows<F: Real>(
+    x: &Bound<'_, PyAny>,
+    n_inputs: usize,
+    most: usize,
+) -> PyResult<Vec<StepInput<F>>> {
     if let Ok(list) = x.cast::<PyList>() {
-        return list.iter().map(|x| Row::read(&x, n_inputs)).collect();
+        return list.iter().map(|x| StepInput::read(&x, n_inputs)).collect();
     }
     let table = Table::new("x", x)?;
     let expected = format!("({n_inputs},) or (B, {n_inputs}) with B of 1 to batch_size = {most}");
@@ -126,6 +130,6 @@ fn rows<F: Real>(x: &Bound<'_, PyAny>, n_inputs: usize, most: usize) -> PyResult
     let rows = matrix::<F>(&table, &expected)?;
     Ok(rows
         .outer_iter()
-        .map(|row| Row::Dense(row.to_owned()))
+        .map(|row| StepInput::Dense(row.to_owned()))
         .collect())
 }

@@ -51,9 +51,9 @@ pub enum Error {
     },
     /// No scale of the input weights brings the network to the asked firing rate.
     Uncalibrated {
-        /// The asked rate in Hz.
+        /// The asked firing rate in Hz.
         rate: String,
-        /// The nearest rate in Hz that was reached.
+        /// The nearest firing rate in Hz that was reached.
         nearest: String,
     },
     /// Saved bytes that do not fit the trainer they are to be restored into.

@@ -188,7 +188,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the input weights (N, n_inputs). Example: [`w_in`](Self::w_in).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// What the synapses hold in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Assigns the recurrent weights (N, N).
     ///
-    /// What the engine holds in factors is folded for good. Traces and all other weights stay as they read; later bits
+    /// What the synapses hold in factors is folded for good. Traces and all other weights stay as they read; later bits
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
@@ -240,7 +240,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
-        self.streams.settle();
+        self.streams.flush();
         let assign = |first: &mut Recurrent<F>| {
             let w_of = |j: usize, k: usize| w[(k, j)];
             first.head.readout.w_out_mut().assign(w_of);
@@ -295,7 +295,7 @@ impl<F: Float> EpropTrainer<F> {
             ));
         }
         check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
-        self.streams.settle();
+        self.streams.flush();
         self.streams
             .alter(|first| first.head.feedback.assign(|j, k| b[(j, k)]));
         Ok(())

@@ -130,7 +130,7 @@ impl<N: Network> Trainer<N> {
         self.streams.first().check_gradients(gradients)?;
         let step = self.optimizer.step(self.scale(gradients.n_targets()));
         // What was learned so far goes through `B` as it was.
-        self.streams.settle();
+        self.streams.flush();
         self.streams.alter(|first| first.take(gradients, step))?;
         self.optimizer.updated();
         self.check_weights()

@@ -1,4 +1,4 @@
-//! The two halves of a block (section 3.2 of the method): the scan backwards over its steps, which makes one row `q` per step, and the sum of
+//! The two halves of a block (DESIGN.md, "The block form"): the scan backwards over its steps, which makes one row `q` per step, and the sum of
 //! those rows over the steps at which a source was active. Both work on a tile of `W` neurons, whose `q` stays in the second cache.
 
 use super::isa::Isa;
@@ -34,7 +34,7 @@ pub(crate) enum OnRaw<'a, F> {
 }
 
 kernel! {
-    /// Writes `q^u = psi^u (c B R^u + r^u) + alpha q^{u+1}` for every step, a row of `W` each, from the last step to the first.
+    /// Writes `q^u = psi^u (c B R^u + r^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
     fn scan<const W>(scan: Scan<'_, F>, q: &mut [F]) {
         let steps = scan.psi.len() / W;
         let outputs = scan.b.len() / W;
@@ -53,8 +53,8 @@ kernel! {
             }
             match scan.raw {
                 OnRaw::None => {}
-                OnRaw::PerStep(rate) => {
-                    for (factor, &r) in factor.iter_mut().zip(&rate[u * W..][..W]) {
+                OnRaw::PerStep(per_step) => {
+                    for (factor, &r) in factor.iter_mut().zip(&per_step[u * W..][..W]) {
                         *factor += r;
                     }
                 }

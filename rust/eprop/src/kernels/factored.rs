@@ -1,4 +1,4 @@
-//! Rows of the factored form (section 3.1 of the method): what a spike reads and writes, how a row catches up, and the step of the factors.
+//! Rows of the factored form (DESIGN.md, "The factored form"): what a spike reads and writes, how a row catches up, and the step of the factors.
 
 use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
@@ -16,7 +16,7 @@ pub(crate) struct Visit<F> {
     pub(crate) age: u32,
     /// `s`.
     pub(crate) value: F,
-    /// `a = alpha^-tau zeta s`.
+    /// `a = alpha^-u zeta s`.
     pub(crate) shift: F,
     /// `zt` as the source left it, before it catches up.
     pub(crate) zt: F,
@@ -54,13 +54,13 @@ pub(crate) struct Factors<'a, F> {
 
 kernel! {
     /// Every active source catches up, and then, row by row in their order, `sum_a += s A; sum_c += s C; A -= a Y; C -= a X1`.
-    /// `past` are the compositions of the last block, the last two and so on: a row of each factor and a `k` per age.
+    /// `ended` are the compositions of the last block, the last two and so on: a row of each factor and a `k` per age.
     /// The visits go to different sources.
     fn follow_spikes(
         a: &mut [F],
         c: &mut [F],
         visits: &[Visit<F>],
-        past: Silences<'_, F>,
+        ended: Silences<'_, F>,
         factors: Factors<'_, F>,
         sum_a: &mut [F],
         sum_c: &mut [F],
@@ -71,12 +71,12 @@ kernel! {
         let whole = visits.chunks_exact(GROUP);
         let rest = whole.remainder();
         for group in whole {
-            let rows: [Row<'_, F>; GROUP] = core::array::from_fn(|g| Row::new(group[g], stride, &past, factors.none, a.len()));
+            let rows: [SourceRow<'_, F>; GROUP] = core::array::from_fn(|g| SourceRow::new(group[g], stride, &ended, factors.none, a.len()));
             // SAFETY: each row lies within `a` and `c`, and no two are the same.
             unsafe { follow::<I, F, GROUP>(a, c, &rows, factors, sum_a, sum_c) };
         }
         for &visit in rest {
-            let rows = [Row::new(visit, stride, &past, factors.none, a.len())];
+            let rows = [SourceRow::new(visit, stride, &ended, factors.none, a.len())];
             // SAFETY: as above.
             unsafe { follow::<I, F, 1>(a, c, &rows, factors, sum_a, sum_c) };
         }
@@ -84,7 +84,7 @@ kernel! {
 }
 
 /// A visit with what its row waited for.
-struct Row<'a, F> {
+struct SourceRow<'a, F> {
     visit: Visit<F>,
     start: usize,
     /// Nothing happened in no block: zeros, and a `k` of 1.
@@ -95,12 +95,12 @@ struct Row<'a, F> {
     mask: [F; UNIT],
 }
 
-impl<'a, F: Float> Row<'a, F> {
+impl<'a, F: Float> SourceRow<'a, F> {
     #[inline(always)]
     fn new(
         visit: Visit<F>,
         stride: usize,
-        past: &Silences<'a, F>,
+        ended: &Silences<'a, F>,
         none: &'a [F],
         len: usize,
     ) -> Self {
@@ -118,13 +118,13 @@ impl<'a, F: Float> Row<'a, F> {
             ),
             Some(age) => {
                 let row = age * stride..(age + 1) * stride;
-                let (s, t) = (&past.s[row.clone()], &past.t[row.clone()]);
+                let (s, t) = (&ended.s[row.clone()], &ended.t[row.clone()]);
                 (
                     Silence {
                         s,
                         t,
-                        x: &past.x[row],
-                        k: past.k[age],
+                        x: &ended.x[row],
+                        k: ended.k[age],
                     },
                     visit.zt,
                 )
@@ -151,7 +151,7 @@ impl<'a, F: Float> Row<'a, F> {
 unsafe fn follow<I: Isa, F: Float, const G: usize>(
     a: &mut [F],
     c: &mut [F],
-    rows: &[Row<'_, F>; G],
+    rows: &[SourceRow<'_, F>; G],
     factors: Factors<'_, F>,
     sum_a: &mut [F],
     sum_c: &mut [F],

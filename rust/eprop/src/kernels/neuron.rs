@@ -1,4 +1,4 @@
-//! The step of the neurons (section 1 of the method, steps 2 to 5).
+//! The step of the neurons (lines 2 to 4 of docs/method.md).
 
 use super::isa::Isa;
 use super::kernel;
@@ -33,11 +33,11 @@ kernel! {
         let NeuronsMut { v, z, psi, refractory } = neurons;
         // One loop for each surrogate, so that none has a branch in it.
         match membrane.surrogate {
-            Surrogate::PiecewiseLinear => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::PiecewiseLinear.shape(u)),
-            Surrogate::FastSigmoid => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::FastSigmoid.shape(u)),
-            Surrogate::Arctan => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Arctan.shape(u)),
-            Surrogate::Boxcar => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Boxcar.shape(u)),
-            Surrogate::Exponential => each::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Exponential.shape(u)),
+            Surrogate::PiecewiseLinear => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::PiecewiseLinear.shape(u)),
+            Surrogate::FastSigmoid => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::FastSigmoid.shape(u)),
+            Surrogate::Arctan => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Arctan.shape(u)),
+            Surrogate::Boxcar => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Boxcar.shape(u)),
+            Surrogate::Exponential => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Exponential.shape(u)),
         }
         if membrane.refractory == 0 {
             return;
@@ -56,7 +56,7 @@ kernel! {
 
 /// Integrates, derives and fires. Slices one by one, not in a struct: only so does the compiler know that none overlaps another.
 #[inline(always)]
-fn each<I: Isa, F: Float>(
+fn integrate_and_fire<I: Isa, F: Float>(
     membrane: Membrane<F>,
     zeta: F,
     current: &[F],

@@ -1,4 +1,4 @@
-//! The step of an optimizer that keeps moments beside the weights (section 2.1 of the method).
+//! The step of an optimizer that keeps moments beside the weights (docs/method.md, "Updates").
 
 use super::kernel;
 

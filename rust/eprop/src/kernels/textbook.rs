@@ -22,7 +22,7 @@ impl<F: Float> Eligibility<'_, F> {
     }
 
     /// Moves a row on without learning.
-    pub(crate) fn follow(&self, e_bar: &mut [F]) {
+    pub(crate) fn move_on(&self, e_bar: &mut [F]) {
         let psi = &self.psi[..e_bar.len()];
         for j in 0..psi.len() {
             e_bar[j] = self.next(e_bar[j], psi[j]);

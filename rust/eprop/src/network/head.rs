@@ -101,26 +101,26 @@ impl<F: Float> Head<F> {
     {
         for other in rest {
             self.readout.take_in(&mut other.readout);
-            other.let_go();
+            other.release();
         }
         self.readout.update(step);
     }
 
     /// Gives the weights up, so that another stream may change them.
-    pub(crate) fn let_go(&mut self) {
-        self.readout.let_go();
-        self.feedback.let_go();
+    pub(crate) fn release(&mut self) {
+        self.readout.release();
+        self.feedback.release();
     }
 
     /// The weights, as they read, of a head under another plan.
     pub(crate) fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
-        self.feedback.follow(&from.feedback);
+        self.feedback.share_weights(&from.feedback);
         self.readout.take_weights(&from.readout)
     }
 
     /// Reads the weights of another stream.
-    pub(crate) fn follow(&mut self, other: &Self) {
-        self.readout.follow(&other.readout);
-        self.feedback.follow(&other.feedback);
+    pub(crate) fn share_weights(&mut self, other: &Self) {
+        self.readout.share_weights(&other.readout);
+        self.feedback.share_weights(&other.feedback);
     }
 }

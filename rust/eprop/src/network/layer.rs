@@ -1,4 +1,4 @@
-//! A recurrent population: sources, synapses, neurons, and the regulariser of their rates.
+//! A recurrent population: sources, synapses, neurons, and the regulariser of their firing rates.
 
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::Step;
@@ -51,7 +51,7 @@ impl<F: Float> Layer<F> {
         })
     }
 
-    /// Steps 1 to 4: who fires.
+    /// Lines 1 to 4 of docs/method.md: who fires.
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: bool) {
         self.sources.take(x, self.neuron.fired());
         self.synapses
@@ -77,7 +77,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// Moves the eligibility on without learning.
-    pub(crate) fn follow(&mut self) {
+    pub(crate) fn move_on(&mut self) {
         self.synapses
             .learn(&self.sources.get(), self.neuron.padded_psi(), None, None);
     }

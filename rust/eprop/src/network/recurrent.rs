@@ -128,7 +128,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.times
     }
 
-    /// The order is that of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
+    /// The order is that of the lines of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
     fn learn(
         &mut self,
         x: Input<'_, F>,
@@ -153,7 +153,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn predict(&mut self, x: Input<'_, F>) {
         self.layer.forward(x, false);
         self.head.readout.step(self.layer.neuron.fired(), false);
-        self.layer.follow();
+        self.layer.move_on();
     }
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
@@ -254,20 +254,20 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.updated();
     }
 
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         if let Some(w) = self.layer.synapses.parameter() {
             w.rows = Default::default();
         }
-        self.head.let_go();
+        self.head.release();
     }
 
-    fn follow(&mut self, first: &Self) {
-        self.layer.synapses.follow(&first.layer.synapses);
-        self.head.follow(&first.head);
+    fn share_weights(&mut self, first: &Self) {
+        self.layer.synapses.share_weights(&first.layer.synapses);
+        self.head.share_weights(&first.head);
     }
 
-    fn settle(&mut self) {
-        self.layer.synapses.settle();
+    fn flush(&mut self) {
+        self.layer.synapses.flush();
     }
 
     fn rehold(&mut self) {

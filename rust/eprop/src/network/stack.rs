@@ -291,15 +291,15 @@ impl<F: Float> Wiring for Stack<F> {
         self.since = Since::default();
     }
 
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         self.stages
             .iter_mut()
             .for_each(|stage| stage.synapses.w.w.rows = Default::default());
     }
 
-    fn follow(&mut self, first: &Self) {
+    fn share_weights(&mut self, first: &Self) {
         let pairs = self.stages.iter_mut().zip(&first.stages);
-        pairs.for_each(|(stage, first)| stage.synapses.w.follow(&first.synapses.w));
+        pairs.for_each(|(stage, first)| stage.synapses.w.share_weights(&first.synapses.w));
     }
 
     fn take_weights(&mut self, from: &Self) -> Result<(), Error> {

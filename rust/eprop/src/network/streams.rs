@@ -1,7 +1,7 @@
 //! Streams side by side: B states over the same weights. One stream is the ordinary case.
 //!
-//! Streams go their ways independently up to the step at which an update is due. Then each works off its gradient, the gradients are summed,
-//! and all go on from the same new weights. A single stream takes its update itself, in its form's own way.
+//! Streams do not need each other up to the step at which an update is due. Then each works off its gradient, the gradients are summed,
+//! and all go on from the same new weights. A single stream takes its update itself, as is cheapest in its form. DESIGN.md, "Streams and batches".
 //!
 //! Threads take groups of streams, which follow each other in their order, share a sum of gradients and scratch memory, and find both
 //! in the cache; then pieces of the weights, for which the sums of the groups are added in their order. Groups depend on the number
@@ -104,7 +104,7 @@ impl<N: Wiring> Streams<N> {
     /// The first stream, for a change that all of them see: of weights that are shared, if it is given up by all others before.
     pub(crate) fn alter<R>(&mut self, change: impl FnOnce(&mut N) -> R) -> R {
         let (first, rest) = split_first(&mut self.states);
-        rest.iter_mut().for_each(N::let_go);
+        rest.iter_mut().for_each(N::release);
         let result = change(first);
         self.share();
         result
@@ -116,14 +116,14 @@ impl<N: Wiring> Streams<N> {
     }
 
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let group = group_size(self.states.len());
         for states in self.states.chunks_mut(group) {
-            in_turn(states, |_, state| state.settle());
+            in_turn(states, |_, state| state.flush());
         }
     }
 
-    /// Without what is only a matter of when it is worked off.
+    /// Works off what may wait, so that equal states have equal buffers.
     pub(crate) fn catch_up(&mut self) {
         self.states.iter_mut().for_each(N::catch_up);
     }
@@ -131,7 +131,8 @@ impl<N: Wiring> Streams<N> {
     /// All streams read the weights of the first.
     pub(crate) fn share(&mut self) {
         let (first, rest) = split_first(&mut self.states);
-        rest.iter_mut().for_each(|stream| stream.follow(first));
+        rest.iter_mut()
+            .for_each(|stream| stream.share_weights(first));
     }
 
     pub(crate) fn reset(&mut self) {
@@ -324,7 +325,7 @@ impl<N: Wiring> Streams<N> {
         N::update_heads(&mut self.states, step);
         let (first, rest) = split_first(&mut self.states);
         // Nobody reads the old weights any more.
-        rest.iter_mut().for_each(N::let_go);
+        rest.iter_mut().for_each(N::release);
         for at in 0..self.sums[0].len() {
             let sums: Vec<_> = self.sums.iter().map(|sums| &sums[at]).collect();
             if let Some(parameter) = first.parameter(at) {
@@ -375,10 +376,10 @@ impl<N: Wiring> Walked for Streams<N> {
         to: &mut dyn WalkMut,
     ) -> Result<(), Error> {
         let (first, rest) = split_first(&mut self.states);
-        rest.iter_mut().for_each(N::let_go);
+        rest.iter_mut().for_each(N::release);
         let mut result = first.walk_mut(name, role, to);
         for state in rest {
-            state.follow(first);
+            state.share_weights(first);
             if result.is_ok() {
                 result = state.walk_mut(name, role, &mut WithoutWeights(to));
             }
@@ -430,16 +431,16 @@ pub(crate) fn rows_of<F>(
     rows: Option<ArrayViewMut3<'_, F>>,
     n: usize,
 ) -> Vec<Option<ArrayViewMut2<'_, F>>> {
-    let mut each = Vec::with_capacity(n);
+    let mut all = Vec::with_capacity(n);
     match rows {
         Some(mut rest) => {
             for _ in 0..n {
                 let (one, others) = rest.split_at(Axis(0), 1);
-                each.push(Some(one.index_axis_move(Axis(0), 0)));
+                all.push(Some(one.index_axis_move(Axis(0), 0)));
                 rest = others;
             }
         }
-        None => each.resize_with(n, || None),
+        None => all.resize_with(n, || None),
     }
-    each
+    all
 }

@@ -132,12 +132,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// The gradient has been used.
     fn updated(&mut self);
     /// Gives all weights up, so that another stream may change them.
-    fn let_go(&mut self);
+    fn release(&mut self);
     /// Reads the weights of another stream.
-    fn follow(&mut self, first: &Self);
+    fn share_weights(&mut self, first: &Self);
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn settle(&mut self) {}
-    /// After state was written from elsewhere: what is not saved, since it follows.
+    fn flush(&mut self) {}
+    /// After state was loaded: takes the handles again that are not saved.
     fn rehold(&mut self) {}
     /// Exchanges buffers of which nothing outlives a call with another stream.
     fn swap_scratch(&mut self, _: &mut Self) {}
@@ -168,7 +168,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
 
     /// The matrix that is not finite, if one is: known without a look at them, unless learning has driven something far out.
     fn flaw(&mut self) -> Option<Cow<'static, str>>;
-    /// Without what is only a matter of when it is worked off.
+    /// Works off what may wait, so that equal states have equal buffers.
     fn catch_up(&mut self) {}
     fn reset(&mut self);
     /// Bytes of lists of parts, which no walk counts.

@@ -485,7 +485,7 @@ impl<F: Float> Lazy<F> {
     }
 
     /// The weights are those of another stream, which knows whether they are finite.
-    pub(crate) fn follow(&mut self, other: &Self) {
+    pub(crate) fn share_weights(&mut self, other: &Self) {
         self.w.rows = other.w.rows.share();
         self.finite = other.finite;
     }

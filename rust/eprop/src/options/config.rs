@@ -51,7 +51,7 @@ impl Gain {
     }
 }
 
-/// The mean rate of input spikes per step that the initial weights are scaled for.
+/// The input spikes per step that the initial weights are scaled for.
 const EXPECTED_RATE: f64 = 0.02;
 
 /// `exp(-dt/tau)`; a time constant of 0 is no filter.
@@ -109,7 +109,7 @@ choice! {
     }
 }
 
-/// Configuration of an [`EpropTrainer`](crate::EpropTrainer). Times in ms, rates in Hz.
+/// Configuration of an [`EpropTrainer`](crate::EpropTrainer). Times in ms, firing rates in Hz.
 ///
 /// ```
 /// use eprop::{Config, Loss, UpdateEvery};
@@ -152,9 +152,9 @@ pub struct Config {
     pub readout_bias: bool,
     /// Weight of the firing-rate regularisation; 0 = none.
     pub c_reg: f64,
-    /// Target rate of the regularisation, in Hz.
+    /// Target firing rate of the regularisation, in Hz.
     pub f_target: f64,
-    /// Time constant of the streaming rate estimate.
+    /// Time constant of the running estimate of the firing rate.
     pub tau_reg: f64,
     /// When weights change.
     pub update_every: UpdateEvery,
@@ -364,7 +364,7 @@ impl LayerConfig {
         self.fits::<F>()
     }
 
-    /// The scale at which independent weights, under spikes of the expected rate, hold the membrane's standard deviation at one threshold.
+    /// The scale at which independent weights, under as many input spikes, hold the membrane's standard deviation at one threshold.
     pub(crate) fn membrane_unit(&self) -> f64 {
         let alpha = decay(self.dt, self.tau_mem);
         let zeta = self.input_gain.of(self.dt, self.tau_mem);

@@ -6,7 +6,7 @@ use super::choice::choice;
 use crate::Float;
 
 choice! {
-    /// The loss, summed over outputs and time (section 2 of the method: `err = y - y*` or `softmax(y) - y*`).
+    /// The loss, summed over outputs and time; `err` is line 6 of docs/method.md: `y - y*` or `softmax(y) - y*`.
     ///
     /// ```
     /// use eprop::Loss;

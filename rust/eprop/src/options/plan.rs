@@ -64,7 +64,7 @@ pub struct Plan {
     pub(crate) base_block: usize,
     /// Steps to a block of the block form.
     pub(crate) block: usize,
-    /// Whether the gradient needs `sum_t e`, for the sequence form of the regulariser.
+    /// Whether the gradient needs `sum_t e`, for the sequence mode of the regulariser.
     pub(crate) sum_e: bool,
     /// Whether the regulariser has coefficients of its own at every step.
     pub(crate) streamed_regulariser: bool,

@@ -78,12 +78,12 @@ impl<F: Float> FeedbackWeights<F> {
     }
 
     /// Its weights are those of another stream.
-    pub(crate) fn follow(&mut self, other: &Self) {
+    pub(crate) fn share_weights(&mut self, other: &Self) {
         self.b = other.b.share();
     }
 
     /// Gives its weights up, so that another stream may change them.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.b = Shared::default();
     }
 }

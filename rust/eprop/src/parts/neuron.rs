@@ -1,4 +1,4 @@
-//! The neuron: membrane, threshold, surrogate derivative, spike (section 1, steps 2 to 5).
+//! The neuron: membrane, threshold, surrogate derivative, spike (lines 2 to 4 of docs/method.md).
 
 use alloc::vec::Vec;
 

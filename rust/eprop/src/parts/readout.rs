@@ -1,4 +1,4 @@
-//! The leaky readouts with their weights, their filtered spikes and their gradient (step 5 of docs/method.md).
+//! The leaky readouts with their weights, their filtered spikes and their gradient (lines 5 and 10 of docs/method.md).
 
 use crate::kernels::{add_row, all_finite};
 use crate::numbers::aligned::{Aligned, padded};
@@ -201,14 +201,14 @@ impl<F: Float> Readout<F> {
     }
 
     /// Gives the weights up, so that another stream may change them.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.w_out.w.rows = Default::default();
         self.b.rows = Default::default();
     }
 
     /// Reads the weights of another stream.
-    pub(crate) fn follow(&mut self, other: &Self) {
-        self.w_out.follow(&other.w_out);
+    pub(crate) fn share_weights(&mut self, other: &Self) {
+        self.w_out.share_weights(&other.w_out);
         self.b.rows = other.b.rows.share();
         self.finite = other.finite;
     }

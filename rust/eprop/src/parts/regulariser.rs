@@ -1,4 +1,4 @@
-//! Firing-rate regularisation: a second learning signal, from each neuron's own rate.
+//! Firing-rate regularisation: a second learning signal, from each neuron's own firing rate.
 
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
@@ -8,7 +8,7 @@ use crate::options::config::leak;
 use crate::options::plan::Plan;
 use crate::{Error, Float};
 
-/// The two forms of section 2: over whole sequences on the mean rate, over streams on a running estimate.
+/// The two modes of docs/method.md: at the update, from the mean firing rate of a sequence; or at every step, from a running estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Off,
@@ -16,14 +16,14 @@ enum Mode {
     Stream,
 }
 
-/// Holds every neuron near a target rate.
+/// Keeps every neuron near a target firing rate.
 #[derive(Debug)]
 pub(crate) struct Regulariser<F> {
     mode: Mode,
     c_reg: F,
     f_target: F,
     m: F,
-    /// Stream: the rate estimate `f`. Sequence: the number of spikes since the last update.
+    /// Stream: the estimate `f` of the firing rate. Sequence: the number of spikes since the last update.
     f: Aligned<F>,
     r: Aligned<F>,
 }
@@ -79,7 +79,7 @@ impl<F: Float> Regulariser<F> {
         }
     }
 
-    /// The sequence form's coefficients on `sum_t e` over the last `steps` steps.
+    /// The coefficients of the sequence mode on `sum_t e` over the last `steps` steps.
     pub(crate) fn coefficients(&mut self, steps: u64) -> Option<&[F]> {
         if self.mode != Mode::Sequence || steps == 0 {
             return None;

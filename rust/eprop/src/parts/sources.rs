@@ -91,13 +91,13 @@ impl<F: Float> SourceList<F> {
             dense.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
             self.list_dense(&dense);
             self.dense = dense;
-            return self.settle();
+            return self.choose_layout();
         };
         self.list_dense(values);
         if self.worth_a_row() {
             self.dense.copy_from_slice(values);
         }
-        self.settle();
+        self.choose_layout();
     }
 
     fn list_dense(&mut self, x: &[F]) {
@@ -128,7 +128,7 @@ impl<F: Float> SourceList<F> {
                 self.dense[i as usize] = value;
             }
         }
-        self.settle();
+        self.choose_layout();
     }
 
     fn worth_a_row(&self) -> bool {
@@ -136,7 +136,7 @@ impl<F: Float> SourceList<F> {
         all >= DENSE_FROM && DENSE * self.n_inputs > all
     }
 
-    fn settle(&mut self) {
+    fn choose_layout(&mut self) {
         self.is_dense = self.worth_a_row();
         if self.is_dense {
             self.n_inputs = 0;

@@ -64,9 +64,9 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
 
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn settle(&mut self) {}
+    fn flush(&mut self) {}
 
-    /// After state was written from elsewhere: `B` as it was at the steps that wait to be worked off.
+    /// After state was loaded: takes the handle on `B` that the steps of the block under way need.
     fn hold(&mut self, _: Backward<'_, F>) {}
 
     /// Shows rows of some sources, in their order.
@@ -115,7 +115,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// The shared weights have changed, and whether they are finite.
     fn changed(&mut self, finite: bool);
 
-    /// Without what is only a matter of when it is worked off.
+    /// Works off what may wait, so that equal states have equal buffers.
     fn catch_up(&mut self) {}
 }
 
@@ -175,10 +175,10 @@ impl<F: Float> Form<F> {
     }
 
     /// Reads the weights of another stream, which is of the same form.
-    pub(crate) fn follow(&mut self, first: &Self) {
+    pub(crate) fn share_weights(&mut self, first: &Self) {
         match (self, first) {
-            (Self::Textbook(form), Self::Textbook(first)) => form.follow(first),
-            (Self::Block(form), Self::Block(first)) => form.follow(first),
+            (Self::Textbook(form), Self::Textbook(first)) => form.share_weights(first),
+            (Self::Block(form), Self::Block(first)) => form.share_weights(first),
             _ => {}
         }
     }
@@ -286,8 +286,8 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
         at_work!(self, form => form.look_ahead(inputs, t));
     }
-    fn settle(&mut self) {
-        at_work!(self, form => form.settle());
+    fn flush(&mut self) {
+        at_work!(self, form => form.flush());
     }
     fn hold(&mut self, b: Backward<'_, F>) {
         at_work!(self, form => form.hold(b));

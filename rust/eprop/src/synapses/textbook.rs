@@ -34,7 +34,7 @@ pub(crate) struct Textbook<F> {
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
-    /// Empty without the sequence form of the regulariser.
+    /// Empty without the sequence mode of the regulariser.
     sum_e: Aligned<F>,
 }
 
@@ -88,7 +88,7 @@ impl<F: Float> Textbook<F> {
         rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
     }
 
-    pub(super) fn follow(&mut self, first: &Self) {
+    pub(super) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
     }
 
@@ -139,7 +139,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             };
             let regulariser = signal.and_then(|signal| signal.r).map(|r| (r, z_bar));
             match (signal, at_once) {
-                (None, _) => eligibility.follow(e_bar),
+                (None, _) => eligibility.move_on(e_bar),
                 (Some(_), Some(eta)) => {
                     let w = &mut learned[row.clone()];
                     eligibility.learn(l, regulariser, e_bar, w, |w, g| w - eta * g);

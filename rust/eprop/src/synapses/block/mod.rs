@@ -121,7 +121,7 @@ impl<F: Float> Block<F> {
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
-    fn roll(&mut self) {
+    fn end_block(&mut self) {
         if self.history.len == 0 {
             return;
         }
@@ -310,7 +310,7 @@ impl<F: Float> Block<F> {
     }
 
     /// The gradient up to here has been used.
-    fn spend(&mut self) {
+    fn mark_used(&mut self) {
         if self.w.waits {
             self.w.drop_gradient();
             self.sum_e.fill(F::ZERO);
@@ -319,7 +319,7 @@ impl<F: Float> Block<F> {
         self.used = self.history.len > 0;
     }
 
-    pub(super) fn follow(&mut self, first: &Self) {
+    pub(super) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
         self.finite = first.finite;
     }
@@ -353,7 +353,7 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: bool, current: &mut [F]) {
         let aligned = self.steps % self.sizes().steps as u64 == 0;
         if self.used || aligned || !self.history.has_room() {
-            self.roll();
+            self.end_block();
         }
         let known = self.ahead_next < self.ahead_end;
         let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
@@ -397,7 +397,7 @@ impl<F: Float> Synapses<F> for Block<F> {
                 self.finite &= kernels::all_finite(&self.w.rows);
             }
         }
-        self.spend();
+        self.mark_used();
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
@@ -406,7 +406,7 @@ impl<F: Float> Synapses<F> for Block<F> {
             kernels::add_row(F::ONE, &self.w.pending, sum);
         }
         self.finish(r, Finish::Add, sum);
-        self.spend();
+        self.mark_used();
     }
 
     /// Currents are a matrix product then, with the bits of the same sums made one by one.
@@ -428,8 +428,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
-    fn settle(&mut self) {
-        self.roll();
+    fn flush(&mut self) {
+        self.end_block();
     }
 
     fn hold(&mut self, b: Backward<'_, F>) {

@@ -1,4 +1,4 @@
-//! The base blocks of the factored form: the powers of the decays within one, and what those that ended do to rows that waited.
+//! The base blocks of the factored form: the powers of the decays within one, and what ended blocks do to rows that waited.
 
 use alloc::vec::Vec;
 
@@ -104,7 +104,7 @@ impl<F: Float> Ended<F> {
             return Ok(());
         }
         Err(Error::State {
-            reason: "more past blocks than are kept".into(),
+            reason: "more ended blocks than are kept".into(),
         })
     }
 

@@ -398,7 +398,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let sum_zt = self.list(sources, current);
         self.sum_a.fill(F::ZERO);
         self.sum_c.fill(F::ZERO);
-        let past = Silences {
+        let ended = Silences {
             s: &self.ended.s,
             t: &self.ended.t,
             x: &self.ended.x,
@@ -413,7 +413,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             &mut self.a,
             &mut self.c,
             &self.visits,
-            past,
+            ended,
             factors,
             &mut self.sum_a,
             &mut self.sum_c,

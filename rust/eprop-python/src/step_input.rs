@@ -13,12 +13,12 @@ use crate::vector::vector;
 pub const HINT: &str =
     "; an array is values, and indices of the inputs that spike go in a 1-tuple: (units,)";
 
-pub enum Row<F> {
+pub enum StepInput<F> {
     Dense(Array1<F>),
     Events(Merged<F>),
 }
 
-impl<F: Real> Row<F> {
+impl<F: Real> StepInput<F> {
     pub fn read(x: &Bound<'_, PyAny>, n_inputs: usize) -> PyResult<Self> {
         match x.cast::<PyTuple>() {
             Ok(units) => Merged::of_step(units, n_inputs).map(Self::Events),
