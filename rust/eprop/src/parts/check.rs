@@ -13,6 +13,17 @@ use crate::{Error, Float};
 /// How far a row of targets under cross-entropy may sum from 1.
 const ROW_SUM_TOLERANCE: f64 = 1e-4;
 
+/// Whether sizes are far below what overflows when a row is padded.
+pub(crate) fn addressable(sizes: &[usize], named: impl FnOnce() -> String) -> Result<(), Error> {
+    if sizes.iter().all(|&size| size <= usize::MAX / 64) {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        sizes: named(),
+        bytes: None,
+    })
+}
+
 pub(crate) fn vector<F: Float>(
     argument: impl Into<Cow<'static, str>>,
     x: ArrayView1<'_, F>,
