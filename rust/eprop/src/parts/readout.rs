@@ -251,3 +251,6 @@ impl<F: Float> Readout<F> {
         (!self.finite).then_some("b")
     }
 }
+
+#[cfg(test)]
+mod tests;
