@@ -240,7 +240,10 @@ def test_the_warning_looks_at_all_streams(data):
     ("call", "message"),
     [
         (lambda t, x, y: t.train_sequence(x[0], y), r"targets: expected shape \(60, 2\), got \(5, 60, 2\)"),
-        (lambda t, x, y: t.train_sequence(x[:4], y), r"targets: expected shape \(4, 60, 2\), got \(5, 60, 2\)"),
+        (
+            lambda t, x, y: t.train_sequence(x[:4], y),
+            r"targets: expected shape \(4, 60, 2\), got \(5, 60, 2\)",
+        ),
         (
             lambda t, x, y: t.train_sequence(np.concatenate([x, x]), np.concatenate([y, y])),
             r"inputs: expected shape \(T, 7\) or \(B, T, 7\) with B of 1 to batch_size = 5, got \(10, 60, 7\)",

@@ -55,7 +55,7 @@ def assert_gradients(got, expected):
 def oracle(weights, x, y, mask, options, **extra):
     W_in, W_rec, W_out, b, B = weights
     kept = {k: v for k, v in options.items() if k not in ("feedback", "update_every")}
-    if options.get("feedback") == "random":
+    if options.get("feedback", "symmetric") != "symmetric":
         extra["B"] = B
     return eprop_gradients((W_in, W_rec, W_out, b), x, y, mask=mask, **kept, **extra)
 

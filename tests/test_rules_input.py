@@ -295,8 +295,9 @@ def test_whole_numbers_are_rounded_once(kind, sign):
     one, other = (build(kind, lr=1e-30) for _ in range(2))
     assert one.step(x, numbers)["loss"] == other.step(x, numbers.astype(np.float32))["loss"]
     assert one.state_equal(other)
-    assert one.gradients(x[None], numbers[None])["loss"] == (
-        other.gradients(x[None], numbers[None].astype(np.float32))["loss"]
+    assert (
+        one.gradients(x[None], numbers[None])["loss"]
+        == (other.gradients(x[None], numbers[None].astype(np.float32))["loss"])
     )
 
 

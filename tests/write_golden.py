@@ -202,7 +202,7 @@ def recurrent(options):
     given = {"W_in": W_in, "W_rec": W_rec, "W_out": np.round(rng.normal(size=(n_outputs, n)) / 2, 2)}
     if config.get("readout_bias"):
         given["b"] = np.round(rng.normal(size=n_outputs) / 4, 2)
-    if config.get("feedback") == "random":
+    if config.get("feedback", "symmetric") != "symmetric":
         given["B"] = np.round(rng.normal(size=(n, n_outputs)) / 2, 2)
     model = ReferenceEprop(**given, **config)
 

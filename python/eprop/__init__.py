@@ -22,4 +22,12 @@ from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
 from ._warnings import DivergenceWarning, FiringRateWarning
 
-__all__ = ["DivergenceWarning", "EpropTrainer", "FiringRateWarning", "OnlineLIFLayer", "OnlineTrainer", "__version__", "optim"]
+__all__ = [
+    "DivergenceWarning",
+    "EpropTrainer",
+    "FiringRateWarning",
+    "OnlineLIFLayer",
+    "OnlineTrainer",
+    "__version__",
+    "optim",
+]

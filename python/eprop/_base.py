@@ -156,7 +156,9 @@ class Trainer:
             )
         missing = [key for key in ("fields", "engine", "warned") if key not in state]
         if missing:
-            raise ValueError(f"pickle: expected the keys fields, engine and warned, got a state without {', '.join(missing)}")
+            raise ValueError(
+                f"pickle: expected the keys fields, engine and warned, got a state without {', '.join(missing)}"
+            )
         type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])
         self._core.warned = state["warned"]

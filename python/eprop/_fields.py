@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 else:
 
-
     class _Unset(float):
         """The default of `lr`: whoever leaves it alone gets that of the optimizer."""
 

@@ -178,7 +178,8 @@ class SequenceTrainer(Trainer):
         >>> import numpy as np
         >>> from eprop import EpropTrainer
         >>> batch = EpropTrainer(2, 3, 1, batch_size=8)
-        >>> loss, outputs = batch.train_sequence(np.ones((3, 9, 2)), np.ones((3, 9, 1)), lengths=[9, 4, 1], return_outputs=True)
+        >>> inputs, targets = np.ones((3, 9, 2)), np.ones((3, 9, 1))
+        >>> loss, outputs = batch.train_sequence(inputs, targets, lengths=[9, 4, 1], return_outputs=True)
         >>> outputs.shape
         (3, 9, 1)
         >>> trainer = EpropTrainer(2, 3, 1)
@@ -395,7 +396,9 @@ class SequenceTrainer(Trainer):
         """
         if not isinstance(gradients, Mapping):
             kind = type(gradients).__name__
-            raise TypeError(f"gradients: expected a dict, as gradients() returns it, got {gradients!r} ({kind})")
+            raise TypeError(
+                f"gradients: expected a dict, as gradients() returns it, got {gradients!r} ({kind})"
+            )
         self._core.apply_gradients({key: _as_gradient(key, value) for key, value in gradients.items()})
 
     @overload
@@ -464,8 +467,15 @@ class SequenceTrainer(Trainer):
         """
         if targets is None:
             if mask is not None:
-                raise ValueError("mask: expected together with targets, which it selects, got a mask without targets")
-            sequence: tuple[Any, ...] = (as_sequences(inputs, self._n_inputs), None, None, as_lengths(lengths))
+                raise ValueError(
+                    "mask: expected together with targets, which it selects, got a mask without targets"
+                )
+            sequence: tuple[Any, ...] = (
+                as_sequences(inputs, self._n_inputs),
+                None,
+                None,
+                as_lengths(lengths),
+            )
         else:
             sequence = self._sequence(inputs, targets, mask, lengths)
         loss, outputs = self._core.evaluate(*sequence, as_threads(n_threads))

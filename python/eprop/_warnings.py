@@ -29,9 +29,9 @@ class FiringRateWarning(UserWarning):
 class DivergenceWarning(UserWarning):
     """The loss has run away: learning makes it worse, and will not come back by itself.
 
-    Given once until `reset()`, when the mean loss of a call, or of steps that last fifty membrane time constants, is more than a
-    thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost. Learning that
-    works never gets there, since learning nothing costs less.
+    Given once until `reset()`, when the mean loss of a call, or of steps that last fifty membrane time constants, is more
+    than a thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost.
+    Learning that works never gets there, since learning nothing costs less.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def warn_of_divergence(loss: float, before: float, lr: float) -> None:
     """Warns of a loss that has run away and names the way out."""
     message = (
         f"the mean loss is {loss:.3g}, where it was {before:.3g} at most: learning has run away with lr = {lr:g}; build the "
-        "trainer anew, or assign its weights, with a smaller lr (a tenth, say); reduction=\"mean\" makes lr independent of the "
-        "number of steps and streams"
+        "trainer anew, or assign its weights, with a smaller lr (a tenth, say); "
+        'reduction="mean" makes lr independent of the number of steps and streams'
     )
     warnings.warn(message, DivergenceWarning, stacklevel=_USER)

@@ -183,7 +183,7 @@ def draw_weights(rng: Rng, recipe: Recipe) -> Any:
     names = {EPROP: ["W_in", "W_rec", "W_out"], STACK: ["layers"], LAYER: ["W"]}[recipe.kind]
     if recipe.kind == EPROP and recipe.options.get("readout_bias"):
         names += ["b"]
-    if recipe.kind == EPROP and recipe.options.get("feedback") == "random":
+    if recipe.kind == EPROP and recipe.options.get("feedback", "symmetric") != "symmetric":
         names += ["B"]
     return rng.choice(names), float(rng.choice([0.5, 0.9, 1.0, 1.25])), int(rng.integers(2**32))
 
