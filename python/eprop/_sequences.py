@@ -395,7 +395,7 @@ class SequenceTrainer(Trainer):
         """
         if not isinstance(gradients, Mapping):
             kind = type(gradients).__name__
-            raise TypeError(f"gradients: expected a mapping, as gradients() returns it, got {gradients!r} ({kind})")
+            raise TypeError(f"gradients: expected a dict, as gradients() returns it, got {gradients!r} ({kind})")
         self._core.apply_gradients({key: _as_gradient(key, value) for key, value in gradients.items()})
 
     @overload

@@ -8,9 +8,10 @@ __all__ = ["DivergenceWarning", "FiringRateWarning", "warn_of_divergence", "warn
 
 
 class FiringRateWarning(UserWarning):
-    """Over at least five membrane time constants, nothing fired, or most neurons fired at most steps.
+    """Nothing fired, or most neurons fired at most steps.
 
-    Looked at over consecutive calls of `train_sequence`, `step` and `train_stream`; given once until `reset()`.
+    In a sequence of at least five membrane time constants; shorter ones, and the steps of `step` and `train_stream`, are
+    counted together until they last fifty. Given once until `reset()`.
 
     Examples
     --------
@@ -28,7 +29,7 @@ class FiringRateWarning(UserWarning):
 class DivergenceWarning(UserWarning):
     """The loss has run away: learning makes it worse, and will not come back by itself.
 
-    Given once until `reset()`, when the mean loss of a call, or of five membrane time constants of steps, is more than a
+    Given once until `reset()`, when the mean loss of a call, or of steps that last fifty membrane time constants, is more than a
     thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost. Learning that
     works never gets there, since learning nothing costs less.
 

@@ -121,6 +121,8 @@ def first_difference(one: Any, other: Any) -> str:
 def same_bits(one: Any, other: Any) -> bool:
     if isinstance(one, str):
         return one == other
+    if isinstance(one, int):
+        return bool(one == other)
     return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 

@@ -33,12 +33,20 @@ pub enum Streams {
 }
 
 impl Streams {
+    fn fits(self, n: usize) -> bool {
+        match self {
+            Self::UpTo(most) => (1..=most).contains(&n),
+            Self::Any => n > 0,
+        }
+    }
+
     /// # Errors
     /// ValueError where there are not so many.
     fn check(self, argument: &str, got: usize) -> PyResult<()> {
+        if self.fits(got) {
+            return Ok(());
+        }
         let expected = match self {
-            Self::UpTo(most) if (1..=most).contains(&got) => return Ok(()),
-            Self::Any if got > 0 => return Ok(()),
             Self::UpTo(1) => "1 stream (batch_size = 1)".to_owned(),
             Self::UpTo(most) => format!("1 to {most} streams (batch_size = {most})"),
             Self::Any => "at least one sequence".to_owned(),
@@ -88,16 +96,25 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
                 (false, vec![series])
             }
             Split::Array(table) => match *table.shape() {
-                [n, _, width] if width == n_inputs => {
-                    streams.check("inputs", n)?;
+                [n, _, width] if width == n_inputs && streams.fits(n) => {
                     let series = (0..n).map(|b| Series::dense(table.of_stream(b), n_inputs));
                     (true, series.collect::<PyResult<_>>()?)
                 }
                 [_, width] if width == n_inputs => (false, vec![Series::dense(table, n_inputs)?]),
+                [0, ..] if table.shape().len() == 3 => {
+                    return Err(PyValueError::new_err(format!(
+                        "inputs: expected at least one stream, got shape {}",
+                        error::tuple(table.shape())
+                    )));
+                }
                 ref shape => {
                     let expected = match (streams, shape.len()) {
                         (Streams::UpTo(1), _) | (_, 2) => format!("(T, {n_inputs})"),
-                        (Streams::UpTo(_), _) => format!("(T, {n_inputs}) or (B, T, {n_inputs})"),
+                        (Streams::UpTo(most), _) => {
+                            format!(
+                                "(T, {n_inputs}) or (B, T, {n_inputs}) with B of 1 to batch_size = {most}"
+                            )
+                        }
                         (Streams::Any, _) => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
                     };
                     return Err(error::shape("inputs", &expected, shape));

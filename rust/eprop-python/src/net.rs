@@ -1,16 +1,17 @@
 //! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python, and its factors.
 
 use eprop::{
-    EpropTrainer, Gradients, Network, OnlineTrainer, Recurrent, Stack, StackGradients, Trainer,
+    EpropTrainer, Gradients, Network, OnlineTrainer, Recurrent, Reduction, Stack, StackGradients,
+    Trainer,
 };
 use numpy::ndarray::Array1;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBool, PyDict, PyList};
 
 use crate::arrays::{Real, give, matrix};
 use crate::error;
-use crate::table::Table;
+use crate::table::{Name, Table};
 use crate::vector::vector;
 
 /// A network behind a Python class.
@@ -43,24 +44,24 @@ impl<F: Real> Net for Recurrent<F> {
 
     fn take(gradients: &Bound<'_, PyDict>, trainer: &EpropTrainer<F>) -> PyResult<Gradients<F>> {
         check_keys(gradients, &["W_in", "W_rec", "W_out", "b"])?;
-        let of = |name: &'static str, key| -> PyResult<_> {
+        let of = |name: &'static str, key, rows: usize, columns: usize| -> PyResult<_> {
             let value = required(gradients, key)?;
-            matrix(&Table::new(name, &value)?, "(rows, columns)")
+            matrix(&Table::new(name, &value)?, &format!("({rows}, {columns})"))
         };
+        let (n_inputs, n) = (trainer.n_inputs(), trainer.n_neurons());
         let b = gradients.get_item("b")?;
         let b = match b {
             Some(b) => vector("gradients[\"b\"]", &b, trainer.n_outputs(), "")?,
             None if trainer.config().readout_bias => return Err(missing("b")),
             None => Array1::default(trainer.n_outputs()),
         };
-        let mean = trainer.config().reduction == eprop::Reduction::Mean;
         Ok(Gradients {
-            w_in: of("gradients[\"W_in\"]", "W_in")?,
-            w_rec: of("gradients[\"W_rec\"]", "W_rec")?,
-            w_out: of("gradients[\"W_out\"]", "W_out")?,
+            w_in: of("gradients[\"W_in\"]", "W_in", n, n_inputs)?,
+            w_rec: of("gradients[\"W_rec\"]", "W_rec", n, n)?,
+            w_out: of("gradients[\"W_out\"]", "W_out", trainer.n_outputs(), n)?,
             b,
             loss: 0.0,
-            n_targets: n_targets(gradients, mean)?,
+            n_targets: n_targets(gradients, trainer.config().reduction)?,
         })
     }
 }
@@ -89,14 +90,26 @@ impl<F: Real> Net for Stack<F> {
     ) -> PyResult<StackGradients<F>> {
         check_keys(gradients, &["W"])?;
         let w = required(gradients, "W")?;
-        let w = w.try_iter()?.map(|w| -> PyResult<_> {
-            matrix(&Table::new("gradients[\"W\"]", &w?)?, "(rows, columns)")
+        let Ok(list) = w.cast::<PyList>() else {
+            return Err(PyTypeError::new_err(format!(
+                "gradients[\"W\"]: expected a list of arrays, one per layer, got {w}"
+            )));
+        };
+        let sizes = trainer.layer_sizes();
+        let w = list.iter().enumerate().map(|(layer, w)| -> PyResult<_> {
+            let expected = match sizes.get(layer..layer + 2) {
+                Some(pair) => format!("({}, {})", pair[1], pair[0]),
+                None => "(units, units)".to_owned(),
+            };
+            matrix(
+                &Table::new(Name::from("gradients[\"W\"]").item(layer), &w)?,
+                &expected,
+            )
         });
-        let mean = trainer.config().reduction == eprop::Reduction::Mean;
         Ok(StackGradients {
             w: w.collect::<PyResult<_>>()?,
             loss: 0.0,
-            n_targets: n_targets(gradients, mean)?,
+            n_targets: n_targets(gradients, trainer.config().reduction)?,
         })
     }
 }
@@ -125,18 +138,23 @@ fn check_keys(gradients: &Bound<'_, PyDict>, keys: &[&str]) -> PyResult<()> {
     Ok(())
 }
 
-/// How many steps had a target: the mean is over so many.
-fn n_targets(gradients: &Bound<'_, PyDict>, needed: bool) -> PyResult<u64> {
-    match gradients.get_item("n_targets")? {
-        Some(n) => n.extract().map_err(|_| {
-            PyValueError::new_err(format!(
-                "gradients[\"n_targets\"]: expected a count of steps, got {n}"
-            ))
-        }),
-        None if needed => Err(PyValueError::new_err(
+/// How many steps had a target: a mean is over so many, and a sum asks for none.
+fn n_targets(gradients: &Bound<'_, PyDict>, reduction: Reduction) -> PyResult<u64> {
+    if reduction == Reduction::Sum {
+        return Ok(0);
+    }
+    let n = gradients.get_item("n_targets")?.ok_or_else(|| {
+        PyValueError::new_err(
             "gradients: expected the key \"n_targets\", by which reduction = \"mean\" divides, got a dict without",
-        )),
-        None => Ok(0),
+        )
+    })?;
+    let expected =
+        format!("gradients[\"n_targets\"]: expected a number of steps of at least 1, got {n}");
+    let whole = n.hasattr("__index__")? && !n.is_instance_of::<PyBool>();
+    match n.extract() {
+        _ if !whole => Err(PyTypeError::new_err(expected)),
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err(PyValueError::new_err(expected)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error;
 use crate::net::Net;
 use crate::step_input::{HINT, StepInput};
 use crate::table::Table;
+use crate::turn::Held;
 use crate::vector::vector;
 use crate::verdict;
 
@@ -22,10 +23,10 @@ pub fn step<'py, N: Net>(
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    if is_batch(x) {
-        return step_batch(py, cell, x, target);
-    }
     let turn = cell.take(py)?;
+    if is_batch(x) && cell.lock().batch_size() > 1 {
+        return step_batch(py, cell, turn, x, target);
+    }
     let mut lock = cell.lock();
     let trainer = &mut *lock;
     let x = StepInput::read(x, trainer.n_inputs())?;
@@ -65,15 +66,19 @@ fn is_batch(x: &Bound<'_, PyAny>) -> bool {
 fn step_batch<'py, N: Net>(
     py: Python<'py>,
     cell: &Cell<Trainer<N>>,
+    turn: Held<'_>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let turn = cell.take(py)?;
-    let (n_inputs, n_outputs) = {
+    let (n_inputs, n_outputs, most) = {
         let trainer = cell.lock();
-        (trainer.n_inputs(), trainer.n_outputs())
+        (
+            trainer.n_inputs(),
+            trainer.n_outputs(),
+            trainer.batch_size(),
+        )
     };
-    let rows = rows::<N::F>(x, n_inputs)?;
+    let rows = rows::<N::F>(x, n_inputs, most)?;
     let target: Option<Array2<N::F>> = match target {
         Some(target) => {
             let target = Table::new("target", target)?;
@@ -109,13 +114,17 @@ fn step_batch<'py, N: Net>(
     Ok(dict)
 }
 
-fn rows<F: Real>(x: &Bound<'_, PyAny>, n_inputs: usize) -> PyResult<Vec<StepInput<F>>> {
+fn rows<F: Real>(
+    x: &Bound<'_, PyAny>,
+    n_inputs: usize,
+    most: usize,
+) -> PyResult<Vec<StepInput<F>>> {
     if let Ok(list) = x.cast::<PyList>() {
         return list.iter().map(|x| StepInput::read(&x, n_inputs)).collect();
     }
     let table = Table::new("x", x)?;
-    let expected = format!("(B, {n_inputs})");
-    if table.shape().len() != 2 || table.shape()[1] != n_inputs {
+    let expected = format!("({n_inputs},) or (B, {n_inputs}) with B of 1 to batch_size = {most}");
+    if !matches!(*table.shape(), [n, width] if width == n_inputs && (1..=most).contains(&n)) {
         return Err(error::shape_or("x", &expected, table.shape(), HINT));
     }
     let rows = matrix::<F>(&table, &expected)?;

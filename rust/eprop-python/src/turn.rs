@@ -42,7 +42,11 @@ struct State {
 pub struct Turn(Mutex<State>);
 
 /// The turn is held until this is dropped, on the same thread: where the GIL is held.
-pub struct Held<'a>(&'a Turn, PhantomData<*const ()>);
+pub struct Held<'a> {
+    turn: &'a Turn,
+    me: ThreadId,
+    same_thread: PhantomData<*const ()>,
+}
 
 impl Default for Turn {
     fn default() -> Self {
@@ -70,7 +74,7 @@ impl Turn {
                 Owner::Thread(owner) if owner == me => return Err(reentry()),
                 Owner::Nobody if state.queue.is_empty() => {
                     state.owner = Owner::Thread(me);
-                    return Ok(self.held());
+                    return Ok(self.held(me));
                 }
                 _ => state.draw_ticket(),
             }
@@ -78,7 +82,7 @@ impl Turn {
         loop {
             py.detach(|| thread::park_timeout(NAP));
             if self.state(me).call(me, ticket) {
-                return Ok(self.held());
+                return Ok(self.held(me));
             }
             let owner = self.state(me).owner; // and the lock is free again: a handler comes back to it
             let going_on = if owner == Owner::Lost {
@@ -98,8 +102,12 @@ impl Turn {
         self.state(thread::current().id()).owner == Owner::Lost
     }
 
-    fn held(&self) -> Held<'_> {
-        Held(self, PhantomData)
+    fn held(&self, me: ThreadId) -> Held<'_> {
+        Held {
+            turn: self,
+            me,
+            same_thread: PhantomData,
+        }
     }
 
     // Nothing that can panic runs under this lock.
@@ -158,7 +166,7 @@ impl State {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state(thread::current().id());
+        let mut state = self.turn.state(self.me);
         state.owner = Owner::Nobody;
         state.wake();
     }

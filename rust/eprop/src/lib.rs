@@ -12,6 +12,8 @@ mod numbers;
 mod options;
 mod parts;
 mod synapses;
+#[cfg(test)]
+mod testing;
 
 pub use error::Error;
 pub use face::access::{Matrix, StreamState};

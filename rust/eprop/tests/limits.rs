@@ -298,3 +298,16 @@ fn counters_at_the_edge_of_their_type_are_an_error_or_go_on() {
         }
     });
 }
+
+#[test]
+fn sizes_beyond_every_address_are_errors() {
+    for huge in [usize::MAX, usize::MAX - 15, usize::MAX / 16, 1 << 50] {
+        for (n_inputs, n) in [(huge, 1), (1, huge), (huge, huge)] {
+            let layer = OnlineLifLayer::<f64>::new(n_inputs, n, LayerConfig::default());
+            let error = layer.unwrap_err();
+            assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+            let trainer = EpropTrainer::<f64>::new(n_inputs, n, 1, Config::default());
+            assert!(matches!(trainer.unwrap_err(), Error::TooLarge { .. }));
+        }
+    }
+}

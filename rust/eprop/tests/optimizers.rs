@@ -151,12 +151,10 @@ fn adam_after_n_steps_is_the_same_in_every_form_and_any_cut_gives_the_same_bits(
         let mut restored = trainer(with(None));
         restored.restore(&pieces.to_bytes()).unwrap();
         let mut forgetful = trainer(with(None));
-        for (to, from) in [(&mut forgetful, &whole)] {
-            to.set_w_in(from.w_in().view()).unwrap();
-            to.set_w_rec(from.w_rec().view()).unwrap();
-            to.set_w_out(from.w_out().view()).unwrap();
-            to.set_b(from.b().view()).unwrap();
-        }
+        forgetful.set_w_in(whole.w_in().view()).unwrap();
+        forgetful.set_w_rec(whole.w_rec().view()).unwrap();
+        forgetful.set_w_out(whole.w_out().view()).unwrap();
+        forgetful.set_b(whole.b().view()).unwrap();
         for trainer in [&mut pieces, &mut restored, &mut forgetful] {
             trainer
                 .train_sequence(x, y, TrainOptions::default())

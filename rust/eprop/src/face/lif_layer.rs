@@ -62,10 +62,11 @@ impl<F: Float> OnlineLifLayer<F> {
             pending: false,
             moments: false,
         };
-        let stage = Room::build(
-            || format!("n_inputs = {n_inputs}, n_neurons = {n}"),
-            |room| Stage::new(room, (n_inputs, n), &config, keeps, None),
-        )?;
+        let named = || format!("n_inputs = {n_inputs}, n_neurons = {n}");
+        check::addressable(&[n_inputs, n], named)?;
+        let stage = Room::build(named, |room| {
+            Stage::new(room, (n_inputs, n), &config, keeps, None)
+        })?;
         Ok(Self {
             n_inputs,
             stage,

@@ -53,7 +53,7 @@ pub struct SequenceOutput<F> {
     pub loss: f64,
     /// (T, O).
     pub outputs: Array2<F>,
-    /// Whether the network fired at a rate at which it can learn, over this and earlier sequences of together at least five membrane time constants.
+    /// Whether the network fired at a rate at which it can learn: of a sequence shorter than five membrane time constants, together with earlier ones.
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
@@ -66,7 +66,7 @@ pub struct BatchOutput<F> {
     pub loss: f64,
     /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
     pub outputs: Array3<F>,
-    /// Whether the streams fired at a rate at which they can learn, over this and earlier calls.
+    /// Whether the streams fired at a rate at which they can learn: of sequences shorter than five membrane time constants, together with earlier ones.
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,

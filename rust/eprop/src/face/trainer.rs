@@ -91,7 +91,7 @@ pub struct StepOutput<'a, F> {
     pub output: ArrayView1<'a, F>,
     /// The loss, exactly when a target was given.
     pub loss: Option<f64>,
-    /// Once in as many steps as five membrane time constants last: what can be said of them.
+    /// Once in as many steps as fifty membrane time constants last: what can be said of them.
     pub verdict: Option<Verdict>,
 }
 
@@ -134,7 +134,7 @@ impl<F: Float> EpropTrainer<F> {
             n: n_neurons,
             n_outputs,
         };
-        addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
+        check::addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
         let plan = Plan::of::<F>(sizes, &config)?;
         Self::drawn(plan, config)
     }
@@ -157,7 +157,7 @@ impl<F: Float> OnlineTrainer<F> {
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate_for::<F>()?;
         let plan = StackPlan::of(layer_sizes, &config);
-        addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
+        check::addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
         Self::drawn(plan, config)
     }
 }
@@ -510,15 +510,4 @@ impl<N: Network> fmt::Debug for Trainer<N> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether sizes are far below what overflows when a row is padded.
-fn addressable(sizes: &[usize], named: impl FnOnce() -> String) -> Result<(), Error> {
-    if sizes.iter().all(|&size| size <= usize::MAX / 64) {
-        return Ok(());
-    }
-    Err(Error::TooLarge {
-        sizes: named(),
-        bytes: None,
-    })
 }

@@ -228,3 +228,274 @@ kernel! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
+    use crate::Float;
+    use crate::kernels::tests::fma;
+    use crate::testing::{Noise, doubles, in_both, near, same_bits};
+
+    const STEPS: usize = 7;
+    const OUTPUTS: usize = 3;
+
+    /// The recursion of one neuron of the tile, from the last step to the first.
+    fn scans<F: Float, const W: usize>(of_raw: usize) {
+        let mut noise = Noise(1);
+        let (alpha, c) = (F::cast(0.9), F::cast(0.75));
+        let (psi, r) = (noise.numbers::<F>(STEPS * W), noise.numbers::<F>(STEPS * W));
+        let (err, b) = (
+            noise.numbers::<F>(STEPS * OUTPUTS),
+            noise.numbers::<F>(OUTPUTS * W),
+        );
+        let (per_neuron, per_step) = (noise.numbers::<F>(W), noise.numbers::<F>(STEPS));
+        let raw = match of_raw {
+            0 => OnRaw::None,
+            1 => OnRaw::PerStep(&r),
+            _ => OnRaw::Outer {
+                per_neuron: &per_neuron,
+                per_step: &per_step,
+            },
+        };
+        for b in [&b[..], &[]] {
+            let outputs = b.len() / W;
+            let filtered_err = &err[..STEPS * outputs];
+            let mut q = vec![F::ZERO; STEPS * W];
+            scan::<F, W>(
+                Scan {
+                    alpha,
+                    c,
+                    psi: &psi,
+                    filtered_err,
+                    b,
+                    raw,
+                },
+                &mut q,
+            );
+            let mut expected = vec![0.0; STEPS * W];
+            for l in 0..W {
+                let mut next = 0.0;
+                for u in (0..STEPS).rev() {
+                    let on_trace: f64 = (0..outputs)
+                        .map(|k| b[k * W + l].to_f64() * err[u * outputs + k].to_f64())
+                        .sum();
+                    let on_raw = match of_raw {
+                        0 => 0.0,
+                        1 => r[u * W + l].to_f64(),
+                        _ => per_neuron[l].to_f64() * per_step[u].to_f64(),
+                    };
+                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw)
+                        + alpha.to_f64() * next;
+                    expected[u * W + l] = next;
+                }
+            }
+            near("q", &q, &expected);
+        }
+    }
+
+    in_both! {
+        fn a_scan_is_the_recursion_backwards_with_any_coefficients_on_raw_traces<F>() {
+            for of_raw in 0..3 {
+                scans::<F, 8>(of_raw);
+                scans::<F, 16>(of_raw);
+                scans::<F, 32>(of_raw);
+            }
+        }
+    }
+
+    const W: usize = 16;
+    const STRIDE: usize = 48;
+    const SOURCES: usize = 40;
+    const N_INPUTS: usize = 4;
+    /// The tile in the middle: neurons 16 to 31 are sources 20 to 35.
+    const COLUMN: usize = 16;
+
+    struct Events<F> {
+        start: Vec<u32>,
+        at: Vec<u32>,
+        scale: Vec<F>,
+        dense: Vec<F>,
+        q: Vec<F>,
+        z_bar: Vec<F>,
+        of_z: Vec<F>,
+        e_bar: Vec<F>,
+        of_e: Vec<F>,
+    }
+
+    impl<F: Float> Events<F> {
+        fn new() -> Self {
+            let mut noise = Noise(2);
+            let (mut start, mut at) = (vec![0], vec![]);
+            for i in 0..SOURCES {
+                if i % 3 > 0 {
+                    at.extend(noise.some_of(STEPS, 0.4));
+                }
+                start.push(at.len() as u32);
+            }
+            Self {
+                scale: noise.numbers(at.len()),
+                start,
+                at,
+                dense: noise.numbers(N_INPUTS * W),
+                q: noise.numbers(STEPS * W),
+                z_bar: noise.numbers(SOURCES),
+                of_z: noise.numbers(W),
+                e_bar: noise.numbers(SOURCES * STRIDE),
+                of_e: noise.numbers(W),
+            }
+        }
+
+        fn gather<'a>(
+            &'a self,
+            unit: bool,
+            dense: bool,
+            carry: Option<Carry<'a, F>>,
+        ) -> Gather<'a, F> {
+            Gather {
+                start: &self.start,
+                at: &self.at,
+                scale: if unit { &[] } else { &self.scale },
+                dense: if dense { &self.dense } else { &[] },
+                q: &self.q,
+                zeta: F::cast(0.5),
+                carry,
+                stride: STRIDE,
+                column: COLUMN,
+                first_recurrent: N_INPUTS,
+            }
+        }
+
+        /// What the events leave to a source, of lane `l`.
+        fn sum(&self, i: usize, l: usize, unit: bool, dense: bool, carried: Option<&[F]>) -> f64 {
+            if i == N_INPUTS + COLUMN + l {
+                return 0.0;
+            }
+            let events = self.start[i] as usize..self.start[i + 1] as usize;
+            let of_event = |n: usize| {
+                let s = if unit { 1.0 } else { self.scale[n].to_f64() };
+                s * self.q[self.at[n] as usize * W + l].to_f64()
+            };
+            let mut sum = 0.5 * events.map(of_event).sum::<f64>();
+            if dense && i < N_INPUTS {
+                sum += self.dense[i * W + l].to_f64();
+            }
+            if let Some(e_bar) = carried {
+                sum += self.of_z[l].to_f64() * self.z_bar[i].to_f64();
+                sum += self.of_e[l].to_f64() * e_bar[i * STRIDE + COLUMN + l].to_f64();
+            }
+            sum
+        }
+    }
+
+    /// Every number of a matrix, of which the tile changes and the rest does not.
+    fn in_tile(before: &[f64], change: impl Fn(usize, usize, f64) -> f64) -> Vec<f64> {
+        let changed = |(at, &before): (usize, &f64)| {
+            let (i, j) = (at / STRIDE, at % STRIDE);
+            match j.checked_sub(COLUMN).filter(|&l| l < W) {
+                Some(l) => change(i, l, before),
+                None => before,
+            }
+        };
+        before.iter().enumerate().map(changed).collect()
+    }
+
+    in_both! {
+        fn what_events_leave_is_added_or_replaces_or_descends_whatever_is_known_of_before<F>() {
+            let events = Events::<F>::new();
+            let before = Noise(3).numbers::<F>(SOURCES * STRIDE);
+            let pending = Noise(4).numbers::<F>(SOURCES * STRIDE);
+            let eta = F::cast(0.25);
+            for (unit, dense, carries) in [(true, false, false), (false, false, true), (true, true, true), (false, true, false)] {
+                let carry = |e_bar| Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar, of_e: &events.of_e };
+                let block = events.gather(unit, dense, carries.then(|| carry(&events.e_bar)));
+                let carried = carries.then_some(&events.e_bar[..]);
+                let sum = |i, l| events.sum(i, l, unit, dense, carried);
+                let was = doubles(&before);
+
+                let mut to = before.clone();
+                assert!(gather::<F, W>(block, Finish::Add, &mut to));
+                near("added", &to, &in_tile(&was, |i, l, before| before + sum(i, l)));
+
+                let mut to = before.clone();
+                assert!(gather::<F, W>(block, Finish::Descend { eta, pending: None }, &mut to));
+                near("descent", &to, &in_tile(&was, |i, l, before| before - 0.25 * sum(i, l)));
+
+                let mut to = before.clone();
+                assert!(gather::<F, W>(block, Finish::Descend { eta, pending: Some(&pending) }, &mut to));
+                let g = |i: usize, l: usize| pending[i * STRIDE + COLUMN + l].to_f64();
+                near("descent with what waits", &to, &in_tile(&was, |i, l, before| before - 0.25 * (sum(i, l) + g(i, l))));
+            }
+            // The traces that are replaced are those that are carried.
+            let carry = Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &[][..], of_e: &events.of_e };
+            let mut to = before.clone();
+            gather::<F, W>(events.gather(false, true, Some(carry)), Finish::Replace, &mut to);
+            let expected = in_tile(&doubles(&before), |i, l, _| events.sum(i, l, false, true, Some(&before)));
+            near("replaced", &to, &expected);
+        }
+    }
+
+    in_both! {
+        fn a_weight_that_becomes_infinite_is_told<F>() {
+            let mut events = Events::<F>::new();
+            let of_source_1 = events.at[events.start[1] as usize] as usize;
+            events.q[of_source_1 * W + 9] = F::cast(f64::INFINITY);
+            let mut to = vec![F::ONE; SOURCES * STRIDE];
+            let finish = Finish::Descend { eta: F::ONE, pending: None };
+            assert!(!gather::<F, W>(events.gather(true, false, None), finish, &mut to));
+        }
+    }
+
+    in_both! {
+        fn traces_that_have_faded_are_zero_where_they_are_replaced<F>() {
+            let events = Events::<F>::new();
+            let zeros = vec![F::ZERO; SOURCES];
+            let of_e = [F::cast(0.25); W];
+            let carry = Carry { z_bar: &zeros, of_z: &of_e, e_bar: &[][..], of_e: &of_e };
+            let mut to = vec![F::SILENCE + F::SILENCE; SOURCES * STRIDE];
+            gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Replace, &mut to);
+            // Source 0 has no events: half of silence is left of it, which is nothing.
+            same_bits("row", &to[COLUMN..COLUMN + W], &[F::ZERO; W]);
+        }
+    }
+
+    in_both! {
+        fn rows_are_cut_into_tiles_of_which_the_last_may_be_narrower<F>() {
+            let steps = 3;
+            for (stride, width) in [(16, 16), (48, 16), (48, 32), (80, 32)] {
+                let mut noise = Noise(5);
+                let before = noise.numbers::<F>(stride * steps);
+                for u in 0..steps {
+                    let row = noise.numbers::<F>(stride);
+                    let mut tiles = before.clone();
+                    copy_to_tiles(&row, width, steps, u, &mut tiles);
+                    let mut expected = before.clone();
+                    for (j, &x) in row.iter().enumerate() {
+                        let column = j / width * width;
+                        let wide = width.min(stride - column);
+                        expected[column * steps + u * wide + j - column] = x;
+                    }
+                    same_bits("tiles", &tiles, &expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sum_over_events_is_in_their_order() {
+        let mut events = Events::<f32>::new();
+        events.start = vec![0, 4, 4];
+        events.at = vec![5, 0, 6, 2];
+        let mut to = vec![0.0; 2 * STRIDE];
+        gather::<f32, W>(events.gather(false, false, None), Finish::Add, &mut to);
+        let expected: [f32; W] = core::array::from_fn(|l| {
+            let rows = events.at.iter().map(|&u| events.q[u as usize * W + l]);
+            0.5 * rows
+                .zip(&events.scale)
+                .fold(0.0, |sum, (q, &s)| fma(s, q, sum))
+        });
+        same_bits("sum", &to[COLUMN..COLUMN + W], &expected);
+    }
+}

@@ -339,3 +339,205 @@ kernel! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{
+        Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
+        current_of_factors, follow_spikes, step_factors,
+    };
+    use crate::testing::{Noise, doubles, in_both, near, same_bits};
+
+    const STRIDE: usize = 32;
+    const SOURCES: usize = 12;
+    const N_INPUTS: usize = 4;
+
+    in_both! {
+        fn sources_catch_up_are_summed_and_shifted_one_after_the_other<F>() {
+            let ages = 3;
+            let mut noise = Noise(1);
+            let (a_before, c_before) = (noise.numbers::<F>(SOURCES * STRIDE), noise.numbers::<F>(SOURCES * STRIDE));
+            let [s, t, x] = [0; 3].map(|_| noise.numbers::<F>(ages * STRIDE));
+            let k = noise.numbers::<F>(ages);
+            let (y, x1, none) = (noise.numbers::<F>(STRIDE), noise.numbers::<F>(STRIDE), vec![F::ZERO; STRIDE]);
+            // Of none to ten visits: groups of four, and a rest.
+            for n in 0..=10 {
+                let visits: Vec<_> = (0..n).map(|at| {
+                    let source = at as u32 * 5 % SOURCES as u32;
+                    Visit {
+                        source,
+                        age: at as u32 % 4,
+                        value: F::cast(noise.signed()),
+                        shift: F::cast(noise.signed()),
+                        zt: F::cast(noise.signed()),
+                        own: (source as usize).checked_sub(N_INPUTS).unwrap_or(usize::MAX),
+                    }
+                }).collect();
+                let (mut a, mut c) = (a_before.clone(), c_before.clone());
+                let (mut sum_a, mut sum_c) = (vec![F::ONE; STRIDE], vec![F::ZERO; STRIDE]);
+                let past = Silences { s: &s, t: &t, x: &x, k: &k };
+                let factors = Factors { y: &y, x1: &x1, none: &none };
+                follow_spikes(&mut a, &mut c, &visits, past, factors, &mut sum_a, &mut sum_c);
+
+                let (mut a_is, mut c_is) = (doubles(&a_before), doubles(&c_before));
+                let (mut sum_a_is, mut sum_c_is) = (vec![1.0; STRIDE], vec![0.0; STRIDE]);
+                for visit in &visits {
+                    for j in 0..STRIDE {
+                        let at = visit.source as usize * STRIDE + j;
+                        let (mut row_a, mut row_c) = (a_is[at], c_is[at]);
+                        if visit.age > 0 {
+                            let age = visit.age as usize - 1;
+                            let of = |row: &[F]| row[age * STRIDE + j].to_f64();
+                            let zt = visit.zt.to_f64();
+                            row_a -= of(&s) * row_c + of(&t) * zt;
+                            row_c = k[age].to_f64() * row_c + of(&x) * zt;
+                        }
+                        if j == visit.own {
+                            (a_is[at], c_is[at]) = (0.0, 0.0);
+                            continue;
+                        }
+                        sum_a_is[j] += visit.value.to_f64() * row_a;
+                        sum_c_is[j] += visit.value.to_f64() * row_c;
+                        a_is[at] = row_a - visit.shift.to_f64() * y[j].to_f64();
+                        c_is[at] = row_c - visit.shift.to_f64() * x1[j].to_f64();
+                    }
+                }
+                near("A", &a, &a_is);
+                near("C", &c, &c_is);
+                near("sum of A", &sum_a, &sum_a_is);
+                near("sum of C", &sum_c, &sum_c_is);
+            }
+        }
+    }
+
+    in_both! {
+        fn visits_in_a_group_are_the_same_visits_one_by_one_to_the_bit<F>() {
+            let mut noise = Noise(2);
+            let (mut a, mut c) = (noise.numbers::<F>(SOURCES * STRIDE), noise.numbers::<F>(SOURCES * STRIDE));
+            let (y, x1, none) = (noise.numbers::<F>(STRIDE), noise.numbers::<F>(STRIDE), vec![F::ZERO; STRIDE]);
+            let rows = noise.numbers::<F>(STRIDE);
+            let past = Silences { s: &rows, t: &rows, x: &rows, k: &[F::cast(0.5)] };
+            let factors = Factors { y: &y, x1: &x1, none: &none };
+            let visits: Vec<_> = (0..9).map(|source| Visit {
+                source,
+                age: source % 2,
+                value: F::cast(noise.signed()),
+                shift: F::cast(noise.signed()),
+                zt: F::cast(noise.signed()),
+                own: usize::MAX,
+            }).collect();
+            let (mut a_is, mut c_is) = (a.clone(), c.clone());
+            let [mut sum_a, mut sum_c, mut sum_a_is, mut sum_c_is] = [0; 4].map(|_| vec![F::ZERO; STRIDE]);
+            follow_spikes(&mut a, &mut c, &visits, past, factors, &mut sum_a, &mut sum_c);
+            for visit in visits.chunks(1) {
+                follow_spikes(&mut a_is, &mut c_is, visit, past, factors, &mut sum_a_is, &mut sum_c_is);
+            }
+            same_bits("A", &a, &a_is);
+            same_bits("C", &c, &c_is);
+            same_bits("sum of A", &sum_a, &sum_a_is);
+            same_bits("sum of C", &sum_c, &sum_c_is);
+        }
+    }
+
+    in_both! {
+        fn a_row_that_waited_takes_in_what_it_missed_and_tells_whether_anything_is_left<F>() {
+            let mut noise = Noise(3);
+            let [s, t, x, a_before, c_before] = [0; 5].map(|_| noise.numbers::<F>(STRIDE));
+            let (k, zt) = (F::cast(0.75), F::cast(-1.5));
+            let (mut a, mut c) = (a_before.clone(), c_before.clone());
+            assert!(catch_up(Silence { s: &s, t: &t, x: &x, k }, zt, &mut a, &mut c));
+            let of = |at: usize, row: &[F]| row[at].to_f64();
+            let a_is: Vec<_> = (0..STRIDE).map(|j| of(j, &a_before) - (of(j, &s) * of(j, &c_before) - 1.5 * of(j, &t))).collect();
+            let c_is: Vec<_> = (0..STRIDE).map(|j| 0.75 * of(j, &c_before) - 1.5 * of(j, &x)).collect();
+            near("A", &a, &a_is);
+            near("C", &c, &c_is);
+            // What is below silence is nothing.
+            let none = vec![F::ZERO; STRIDE];
+            let mut c = vec![F::SILENCE; STRIDE];
+            assert!(!catch_up(Silence { s: &none, t: &none, x: &none, k: F::cast(0.5) }, F::ONE, &mut a, &mut c));
+            same_bits("C", &c, &none);
+            let mut c = none.clone();
+            c[STRIDE - 1] = F::ONE;
+            assert!(catch_up(Silence { s: &none, t: &none, x: &none, k: F::ONE }, F::ONE, &mut a, &mut c));
+        }
+    }
+
+    in_both! {
+        fn factors_move_by_the_equations_of_a_step<F>() {
+            let mut noise = Noise(4);
+            let [psi, l, r, x1_before, s_before, t_before] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
+            let scales = StepScales { alpha: F::cast(0.75), grow: F::cast(1.25), learn: F::cast(0.5), eta: F::cast(0.25) };
+            for (l, r) in [(&l[..], &r[..]), (&l[..], &[]), (&[], &r[..]), (&[], &[])] {
+                let (mut x1, mut s, mut t, mut y) = (x1_before.clone(), s_before.clone(), t_before.clone(), vec![F::ONE; STRIDE]);
+                let to = FactorsMut { x1: &mut x1, s: &mut s, t: &mut t, y: &mut y };
+                step_factors(scales, &psi, l, r, to);
+                let of = |at: usize, row: &[F]| row.get(at).map_or(0.0, |x| x.to_f64());
+                let mut expected = [vec![], vec![], vec![], vec![]];
+                for j in 0..STRIDE {
+                    let x1 = of(j, &x1_before) + 1.25 * 0.75 * of(j, &psi);
+                    let ds = 0.5 * of(j, l);
+                    let s = of(j, &s_before) + ds;
+                    let t = of(j, &t_before) + ds * x1 + 0.25 * of(j, r) * of(j, &psi) * 0.75;
+                    let row = [x1, s, t, s * x1 - t];
+                    expected.iter_mut().zip(row).for_each(|(all, x)| all.push(x));
+                }
+                near("X1", &x1, &expected[0]);
+                near("S", &s, &expected[1]);
+                near("T", &t, &expected[2]);
+                near("Y", &y, &expected[3]);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_step_in_which_nothing_happens_makes_the_response_alone<F>() {
+            let mut noise = Noise(5);
+            let [psi, x1_before, s_before, t_before] = [0; 4].map(|_| noise.numbers::<F>(STRIDE));
+            let (mut x1, mut s, mut t, mut y) = (x1_before.clone(), s_before.clone(), t_before.clone(), vec![F::ONE; STRIDE]);
+            let to = FactorsMut { x1: &mut x1, s: &mut s, t: &mut t, y: &mut y };
+            step_factors(StepScales::nothing(), &psi, &[], &[], to);
+            same_bits("X1", &x1, &x1_before);
+            same_bits("S", &s, &s_before);
+            same_bits("T", &t, &t_before);
+            let expected: Vec<_> = (0..STRIDE).map(|j| s[j].to_f64() * x1[j].to_f64() - t[j].to_f64()).collect();
+            near("Y", &y, &expected);
+        }
+    }
+
+    in_both! {
+        fn a_current_is_the_sum_of_the_weights_as_they_read<F>() {
+            let n = 21;
+            let mut noise = Noise(6);
+            let [sum_a, sum_c, s, t, before] = [0; 5].map(|_| noise.numbers::<F>(n));
+            let mut current = before.clone();
+            current_of_factors(&sum_a, &sum_c, &s, &t, F::cast(0.5), &mut current);
+            let of = |at: usize, row: &[F]| row[at].to_f64();
+            let expected: Vec<_> = (0..n)
+                .map(|j| of(j, &before) + of(j, &sum_a) - of(j, &s) * of(j, &sum_c) - 0.5 * of(j, &t))
+                .collect();
+            near("I", &current, &expected);
+        }
+    }
+
+    in_both! {
+        fn two_silences_composed_do_what_one_after_the_other_does<F>() {
+            let mut noise = Noise(7);
+            let [s1, t1, x1, s2, t2, x2, a_before, c_before] = [0; 8].map(|_| noise.numbers::<F>(STRIDE));
+            let (k1, a1, k2, zt) = (F::cast(0.75), F::cast(0.625), F::cast(-0.5), F::cast(1.25));
+            let first = Silence { s: &s1, t: &t1, x: &x1, k: k1 };
+            let last = Silence { s: &s2, t: &t2, x: &x2, k: k2 };
+            let (mut a_is, mut c_is) = (a_before.clone(), c_before.clone());
+            catch_up(first, zt, &mut a_is, &mut c_is);
+            catch_up(last, a1 * zt, &mut a_is, &mut c_is);
+            let [mut s, mut t, mut x] = [0; 3].map(|_| vec![F::ZERO; STRIDE]);
+            compose(first, a1, last, SilenceMut { s: &mut s, t: &mut t, x: &mut x });
+            let (mut a, mut c) = (a_before, c_before);
+            catch_up(Silence { s: &s, t: &t, x: &x, k: k1 * k2 }, zt, &mut a, &mut c);
+            near("A", &a, &doubles(&a_is));
+            near("C", &c, &doubles(&c_is));
+        }
+    }
+}

@@ -110,3 +110,41 @@ fn available() -> bool {
 pub fn isa() -> &'static str {
     if avx2() { "avx2" } else { "portable" }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::{Isa, Portable};
+    use crate::testing::in_both;
+
+    #[test]
+    fn the_variable_forces_the_portable_path() {
+        if std::env::var_os("EPROP_ISA").is_some_and(|isa| isa == "portable") {
+            assert_eq!(super::isa(), "portable");
+        }
+        assert_eq!(super::isa() == "avx2", super::avx2());
+    }
+
+    in_both! {
+        fn the_portable_path_rounds_twice<F>() {
+            // (1 + e)^2 - 1 = 2 e + e^2, of which the second term is lost where the product is rounded.
+            let e = F::cast(if size_of::<F>() == 4 { 1.0 / 4096.0 / 2048.0 } else { libm::pow(2.0, -51.0) });
+            let x = F::ONE + e;
+            assert_eq!(Portable::fma(x, x, -F::ONE), e + e);
+        }
+    }
+
+    in_both! {
+        fn a_bit_says_of_each_number_that_it_is_not_zero<F>() {
+            let mut unit = [F::ZERO; 16];
+            unit[0] = F::cast(-0.0);
+            assert_eq!(Portable::nonzero(&unit), 0);
+            for (at, x) in [(0, 1.0), (3, -2.0), (9, f64::NAN), (15, f64::INFINITY)] {
+                let mut unit = unit;
+                unit[at] = F::cast(x);
+                assert_eq!(Portable::nonzero(&unit), 1 << at);
+            }
+        }
+    }
+}

@@ -82,3 +82,28 @@ unsafe fn cut_mut<F, const W: usize>(row: &mut [F], at: usize) -> &mut [F; W] {
     // SAFETY: the caller's promise; an array has its element's alignment.
     unsafe { &mut *row.as_mut_ptr().add(at).cast() }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use crate::Float;
+    use crate::testing::run_again;
+
+    /// `a b + c` as the path at work rounds it.
+    pub(super) fn fma<F: Float>(a: F, b: F, c: F) -> F {
+        #[cfg(feature = "std")]
+        if super::isa::avx2() {
+            return a.mul_add(b, c);
+        }
+        a * b + c
+    }
+
+    /// The path is chosen once per process, so the portable one takes a process of its own.
+    #[test]
+    fn the_portable_path_holds_all_of_this() {
+        if crate::isa() != "portable" {
+            run_again("kernels::", "EPROP_ISA", "portable");
+        }
+    }
+}

@@ -87,3 +87,59 @@ fn integrate_and_fire<I: Isa, F: Float>(
         z[j] = if now >= v_th { F::ONE } else { F::ZERO };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Membrane, NeuronsMut, ResetMechanism, Surrogate, step_neurons};
+    use crate::kernels::tests::fma;
+    use crate::testing::{Noise, in_both, same_bits};
+
+    in_both! {
+        fn a_step_from_any_state_is_integration_then_surrogate_then_spike_to_the_bit<F>() {
+            let n = 48;
+            let mut noise = Noise(1);
+            for &surrogate in Surrogate::ALL {
+                for &reset_mechanism in ResetMechanism::ALL {
+                    let membrane = Membrane {
+                        alpha: F::cast(0.9),
+                        v_th: F::cast(0.4),
+                        reset_mechanism,
+                        surrogate,
+                        height: F::cast(0.75),
+                        per_width: F::cast(1.5),
+                        refractory: 3,
+                    };
+                    let zeta = F::cast(0.3);
+                    let current = noise.numbers::<F>(n);
+                    let (mut v, mut psi) = (noise.numbers::<F>(n), noise.numbers::<F>(n));
+                    let mut z: alloc::vec::Vec<F> = (0..n).map(|j| F::cast(f64::from(u8::from(j % 3 == 0)))).collect();
+                    let mut refractory: alloc::vec::Vec<u32> = (0..n as u32).map(|j| j % 4).collect();
+                    let (mut v_is, mut z_is, mut psi_is, mut left) = (v.clone(), z.clone(), psi.clone(), refractory.clone());
+                    for j in 0..n {
+                        let spiked = z_is[j] == F::ONE;
+                        v_is[j] = match reset_mechanism {
+                            ResetMechanism::Subtract if spiked => fma(zeta, current[j], membrane.alpha * v_is[j]) - membrane.v_th,
+                            ResetMechanism::Zero if spiked => zeta * current[j],
+                            _ => fma(zeta, current[j], membrane.alpha * v_is[j]),
+                        };
+                        let u = (v_is[j] - membrane.v_th).abs() * membrane.per_width;
+                        psi_is[j] = membrane.height * surrogate.shape(u);
+                        z_is[j] = if v_is[j] >= membrane.v_th { F::ONE } else { F::ZERO };
+                        if left[j] > 0 {
+                            left[j] -= 1;
+                            (psi_is[j], z_is[j]) = (F::ZERO, F::ZERO);
+                        } else if z_is[j] == F::ONE {
+                            left[j] = 3;
+                        }
+                    }
+                    let neurons = NeuronsMut { v: &mut v, z: &mut z, psi: &mut psi, refractory: &mut refractory };
+                    step_neurons(membrane, zeta, &current, neurons);
+                    same_bits("v", &v, &v_is);
+                    same_bits("psi", &psi, &psi_is);
+                    same_bits("z", &z, &z_is);
+                    assert_eq!(refractory, left);
+                }
+            }
+        }
+    }
+}

@@ -30,3 +30,40 @@ kernel! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AdamStep, adam};
+    use crate::kernels::tests::fma;
+    use crate::testing::{Noise, in_both, same_bits};
+
+    in_both! {
+        fn adam_is_its_three_lines_to_the_bit<F>() {
+            let n = 37;
+            let mut noise = Noise(1);
+            let step = AdamStep {
+                beta1: F::cast(0.9),
+                gain1: F::cast(0.1),
+                beta2: F::cast(0.99),
+                gain2: F::cast(0.01),
+                eps: F::cast(1e-3),
+                eta: F::cast(0.02),
+                scale: F::cast(0.3),
+            };
+            let (mut w, mut m, mut v) = (noise.numbers::<F>(n), noise.numbers::<F>(n), noise.numbers::<F>(n));
+            v.iter_mut().for_each(|v| *v = v.abs());
+            let g = noise.numbers::<F>(n);
+            let (mut w_is, mut m_is, mut v_is) = (w.clone(), m.clone(), v.clone());
+            for j in 0..n {
+                let g = step.scale * g[j];
+                m_is[j] = fma(step.beta1, m_is[j], step.gain1 * g);
+                v_is[j] = fma(step.beta2, v_is[j], step.gain2 * (g * g));
+                w_is[j] -= step.eta * m_is[j] / (v_is[j].sqrt() + step.eps);
+            }
+            adam(step, &g, &mut w, &mut m, &mut v);
+            same_bits("m", &m, &m_is);
+            same_bits("v", &v, &v_is);
+            same_bits("w", &w, &w_is);
+        }
+    }
+}

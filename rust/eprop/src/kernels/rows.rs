@@ -304,3 +304,170 @@ kernel! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{
+        add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows,
+        multiply_add, nonzeros, scale_row, send_and_shift,
+    };
+    use crate::kernels::tests::fma;
+    use crate::testing::{Noise, in_both, same_bits};
+
+    /// Widths of a row: of one unit, some, and more than one pass takes.
+    const STRIDES: [usize; 5] = [16, 48, 64, 80, 1040];
+
+    in_both! {
+        fn rows_are_added_in_the_order_of_their_list<F>() {
+            let mut noise = Noise(1);
+            for stride in STRIDES {
+                let (rows, before) = (noise.numbers::<F>(20 * stride), noise.numbers::<F>(stride));
+                for n in [0, 1, 2, 3, 5, 7, 8, 13, 20] {
+                    // In no order of their own.
+                    let index: Vec<u32> = (0..n).map(|at| at * 7 % 20).collect();
+                    let mut sum = before.clone();
+                    add_rows(&rows, &index, &mut sum);
+                    let expected: Vec<F> = (0..stride).map(|j| {
+                        index.iter().fold(before[j], |sum, &i| sum + rows[i as usize * stride + j])
+                    }).collect();
+                    same_bits("sum", &sum, &expected);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn scaled_rows_are_added_in_the_order_of_their_list<F>() {
+            let mut noise = Noise(2);
+            for stride in STRIDES {
+                let (rows, before) = (noise.numbers::<F>(9 * stride), noise.numbers::<F>(stride));
+                let (index, scale) = ([8, 0, 5, 3], noise.numbers::<F>(4));
+                let mut sum = before.clone();
+                add_scaled_rows(&rows, &index, &scale, &mut sum);
+                let expected: Vec<F> = (0..stride).map(|j| {
+                    let rows = index.iter().map(|&i| rows[i as usize * stride + j]);
+                    rows.zip(&scale).fold(before[j], |sum, (w, &s)| fma(s, w, sum))
+                }).collect();
+                same_bits("sum", &sum, &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_product_of_matrices_is_summed_in_ascending_order_whatever_its_sizes<F>() {
+            let mut noise = Noise(3);
+            for (outer, inner, width) in [(1, 1, 16), (1, 300, 80), (5, 7, 144), (6, 3, 16), (13, 257, 32), (24, 20, 64), (3, 0, 16), (0, 3, 16)] {
+                let a = noise.numbers::<F>(outer * inner);
+                let (b, before) = (noise.numbers::<F>(inner * width), noise.numbers::<F>(outer * width));
+                // Row by row, and column by column.
+                for a_strides in [(inner, 1), (1, outer)] {
+                    let mut c = before.clone();
+                    multiply_add(&a, a_strides, inner, &b, &mut c, width);
+                    let expected: Vec<F> = (0..outer * width).map(|at| {
+                        let (m, j) = (at / width, at % width);
+                        (0..inner).fold(before[at], |sum, k| fma(a[m * a_strides.0 + k * a_strides.1], b[k * width + j], sum))
+                    }).collect();
+                    same_bits("product", &c, &expected);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn what_is_not_zero_is_listed_in_ascending_order<F>() {
+            let mut noise = Noise(4);
+            for len in [0, 1, 15, 16, 17, 50, 64, 100] {
+                for density in [0.0, 0.1, 0.5, 1.0] {
+                    let numbers: Vec<F> = (0..len).map(|at| match noise.uniform() < density {
+                        true if at % 5 == 0 => F::cast(f64::NAN),
+                        true => F::cast(noise.signed() - 2.0),
+                        false if at % 2 == 0 => F::cast(-0.0),
+                        false => F::ZERO,
+                    }).collect();
+                    let mut index = vec![u32::MAX; len + 3];
+                    let n = nonzeros(&numbers, &mut index);
+                    let expected: Vec<u32> = (0..len as u32).filter(|&at| numbers[at as usize] != F::ZERO).collect();
+                    assert_eq!(index[..n], expected);
+                    assert_eq!(index[len..], [u32::MAX; 3]);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn a_mixture_of_rows_is_summed_in_their_order<F>() {
+            let mut noise = Noise(5);
+            for stride in STRIDES {
+                for n in [0, 1, 5] {
+                    let (rows, scale) = (noise.numbers::<F>(n * stride), noise.numbers::<F>(n));
+                    let mut l = noise.numbers::<F>(stride);
+                    mix_rows(&rows, &scale, &mut l);
+                    let expected: Vec<F> = (0..stride).map(|j| {
+                        (0..n).fold(F::ZERO, |sum, k| fma(scale[k], rows[k * stride + j], sum))
+                    }).collect();
+                    same_bits("l", &l, &expected);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn loops_over_a_row_reach_its_last_number<F>() {
+            let mut noise = Noise(6);
+            for n in [1, 7, 16, 37] {
+                let (a, b, before) = (noise.numbers::<F>(n), noise.numbers::<F>(n), noise.numbers::<F>(n));
+                let s = F::cast(0.3);
+                let expected = |of: &dyn Fn(usize) -> F| (0..n).map(of).collect::<Vec<_>>();
+                let mut to = before.clone();
+                add_row(s, &a, &mut to);
+                same_bits("add_row", &to, &expected(&|j| fma(s, a[j], before[j])));
+                let mut to = before.clone();
+                scale_row(s, &mut to);
+                same_bits("scale_row", &to, &expected(&|j| before[j] * s));
+                let mut to = before.clone();
+                add_products(&a, &b, &mut to);
+                same_bits("add_products", &to, &expected(&|j| fma(a[j], b[j], before[j])));
+                let (mut row, mut sum) = (a.clone(), before.clone());
+                send_and_shift(s, F::cast(-0.7), &b, &mut row, &mut sum);
+                same_bits("sum", &sum, &expected(&|j| fma(s, a[j], before[j])));
+                same_bits("row", &row, &expected(&|j| fma(F::cast(-0.7), b[j], a[j])));
+            }
+        }
+    }
+
+    in_both! {
+        fn dot_products_are_summed_lane_by_lane_and_then_over_lanes<F>() {
+            let mut noise = Noise(7);
+            for stride in STRIDES {
+                let (rows, x) = (noise.numbers::<F>(3 * stride), noise.numbers::<F>(stride));
+                let mut to = [F::ONE; 3];
+                dot_rows(&rows, &x, &mut to);
+                let expected: Vec<F> = rows.chunks_exact(stride).map(|row| {
+                    let lane = |l: usize| (l..stride).step_by(16).fold(F::ZERO, |sum, j| fma(row[j], x[j], sum));
+                    (0..16).map(lane).sum()
+                }).collect();
+                same_bits("dot", &to, &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn one_number_beyond_the_limit_is_found_at_every_place<F>() {
+            let limit = F::cast(4.0);
+            for len in [0, 1, 16, 35] {
+                let mut numbers = vec![limit; len];
+                assert!(all_within(limit, &numbers));
+                for at in 0..len {
+                    for beyond in [4.001, -4.001, f64::NAN, f64::INFINITY] {
+                        numbers[at] = F::cast(beyond);
+                        assert!(!all_within(limit, &numbers), "{beyond} at {at} of {len}");
+                    }
+                    numbers[at] = -limit;
+                }
+            }
+        }
+    }
+}

@@ -94,3 +94,87 @@ pub(crate) fn all_finite_times<F: Float>(scale: F, values: &[F]) -> bool {
     }
     lanes.iter().all(|x| x.is_finite()) && rest.iter().all(|&x| (scale * x).is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
+    use crate::testing::{Noise, in_both, same_bits};
+
+    const N: usize = 21;
+
+    in_both! {
+        fn eligibility_decays_and_is_driven_by_psi<F>() {
+            let mut noise = Noise(1);
+            let (psi, before) = (noise.numbers::<F>(N), noise.numbers::<F>(N));
+            let eligibility = Eligibility { kappa_e: F::cast(0.9), drive: F::cast(-0.3), psi: &psi };
+            let expected: alloc::vec::Vec<F> = (0..N).map(|j| F::cast(0.9) * before[j] + F::cast(-0.3) * psi[j]).collect();
+            let mut e_bar = before;
+            eligibility.move_on(&mut e_bar);
+            same_bits("e_bar", &e_bar, &expected);
+        }
+    }
+
+    in_both! {
+        fn learning_moves_it_on_alike_and_puts_the_gradient_of_the_new_trace<F>() {
+            let mut noise = Noise(2);
+            let (psi, l, r) = (noise.numbers::<F>(N), noise.numbers::<F>(N), noise.numbers::<F>(N));
+            let (before, to_before) = (noise.numbers::<F>(N), noise.numbers::<F>(N));
+            let z_bar = F::cast(1.5);
+            let eligibility = Eligibility { kappa_e: F::cast(0.9), drive: F::cast(0.75), psi: &psi };
+            for regulariser in [None, Some((&r[..], z_bar))] {
+                let (mut e_bar, mut followed, mut to) = (before.clone(), before.clone(), to_before.clone());
+                eligibility.move_on(&mut followed);
+                eligibility.learn(&l, regulariser, &mut e_bar, &mut to, |w, g| w - F::cast(0.25) * g);
+                same_bits("e_bar", &e_bar, &followed);
+                let expected: alloc::vec::Vec<F> = (0..N).map(|j| {
+                    let of_raw = if regulariser.is_some() { r[j] * (psi[j] * z_bar) } else { F::ZERO };
+                    to_before[j] - F::cast(0.25) * (l[j] * followed[j] + of_raw)
+                }).collect();
+                same_bits("w", &to, &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn rows_are_added_by_a_scale_or_by_a_scale_per_column<F>() {
+            let mut noise = Noise(3);
+            let (rows, r, before) = (noise.numbers::<F>(3 * N), noise.numbers::<F>(N), noise.numbers::<F>(3 * N));
+            let mut to = before.clone();
+            add_scaled(F::cast(0.3), &rows, &mut to);
+            let expected: alloc::vec::Vec<F> = (0..3 * N).map(|at| before[at] + F::cast(0.3) * rows[at]).collect();
+            same_bits("scaled", &to, &expected);
+            let mut to = before.clone();
+            add_scaled_rows_by(&r, &rows, &mut to);
+            let expected: alloc::vec::Vec<F> = (0..3 * N).map(|at| before[at] + r[at % N] * rows[at]).collect();
+            same_bits("by column", &to, &expected);
+        }
+    }
+
+    in_both! {
+        fn a_flaw_is_found_at_every_place<F>() {
+            for len in [0, 1, 16, 33] {
+                let mut numbers = Noise(4).numbers::<F>(len);
+                assert!(all_finite(&numbers));
+                for at in 0..len {
+                    for flaw in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                        let before = core::mem::replace(&mut numbers[at], F::cast(flaw));
+                        assert!(!all_finite(&numbers), "{flaw} at {at} of {len}");
+                        numbers[at] = before;
+                    }
+                }
+            }
+            // The largest numbers there are sum to no infinity.
+            let largest = F::cast(if size_of::<F>() == 4 { f64::from(f32::MAX) } else { f64::MAX });
+            assert!(all_finite(&[largest; 40]));
+        }
+    }
+
+    in_both! {
+        fn what_has_faded_is_set_to_zero_and_all_else_stays<F>() {
+            let faded = F::SILENCE * F::cast(0.5);
+            let mut row = [F::ONE, faded, -faded, F::SILENCE, F::cast(-2.0)];
+            silence(&mut row);
+            assert_eq!(row, [F::ONE, F::ZERO, F::ZERO, F::SILENCE, F::cast(-2.0)]);
+        }
+    }
+}

@@ -27,7 +27,7 @@ const RUNAWAY: f64 = 1000.0;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Divergence {
-    /// The mean loss of a call, or of as many steps as five membrane time constants last.
+    /// The mean loss of a call, or of as many steps as fifty membrane time constants last.
     pub loss: f64,
     /// The largest of the first ten, or that of a network whose outputs are 0, if it is larger.
     pub before: f64,
@@ -36,11 +36,16 @@ pub struct Divergence {
 /// What can be said of learning so far. Example: [`Divergence`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// How the network fired since neurons were last judged, over at least five membrane time constants.
+    /// How the network fired: in a sequence of at least five membrane time constants, or in shorter ones and steps that last fifty together.
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
 }
+
+/// Membrane time constants from which on a sequence says by itself how its network fires ...
+const ALONE: f64 = 5.0;
+/// ... and from which on shorter ones, and steps, say it together: a stream may well be quiet for a while.
+const TOGETHER: f64 = 50.0;
 
 /// Sums over consecutive calls.
 #[derive(Clone, Debug)]
@@ -80,13 +85,19 @@ impl Watch {
 
     /// Takes in a call on sequences.
     pub(crate) fn take_in(&mut self, tally: &Tally) -> Verdict {
-        tally
-            .streams
-            .iter()
-            .for_each(|stream| self.fired.add(stream));
+        let divergence = self.judge_loss(tally.loss(), tally.loss_of_nothing());
+        let longest = tally.streams.iter().map(StreamTally::n_steps).max();
+        let activity = if self.lasts(longest.unwrap_or(0), ALONE) {
+            self.fired.clear();
+            Activity::of(tally.streams.iter())
+        } else {
+            let fired = &mut self.fired;
+            tally.streams.iter().for_each(|stream| fired.add(stream));
+            self.judge_activity()
+        };
         Verdict {
-            divergence: self.judge_loss(tally.loss(), tally.loss_of_nothing()),
-            activity: self.judge_activity(),
+            activity,
+            divergence,
         }
     }
 
@@ -98,7 +109,7 @@ impl Watch {
         of_nothing: f64,
     ) -> Option<Verdict> {
         self.fired.take_in(network, loss, of_nothing);
-        if !self.has_seen_enough() {
+        if !self.lasts(self.fired.n_steps(), TOGETHER) {
             return None;
         }
         Some(Verdict {
@@ -107,13 +118,13 @@ impl Watch {
         })
     }
 
-    /// Of less than five membrane time constants nothing can be said.
-    fn has_seen_enough(&self) -> bool {
-        self.fired.n_steps() as f64 * self.dt >= 5.0 * self.tau_mem
+    /// Whether so many steps are at least so many membrane time constants.
+    fn lasts(&self, n_steps: u64, time_constants: f64) -> bool {
+        n_steps as f64 * self.dt >= time_constants * self.tau_mem
     }
 
     fn judge_activity(&mut self) -> Activity {
-        if !self.has_seen_enough() {
+        if !self.lasts(self.fired.n_steps(), TOGETHER) {
             return Activity::Normal;
         }
         let activity = Activity::of(core::iter::once(&self.fired));

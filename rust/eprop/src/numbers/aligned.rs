@@ -128,3 +128,53 @@ impl<F: Number> Walked for Aligned<F> {
         walk_used_mut(self, &all, name, role, to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Aligned, padded};
+    use crate::numbers::walk;
+    use crate::testing::{Noise, aligned, in_both};
+
+    in_both! {
+        fn zeros_begin_on_a_cache_line<F>() {
+            for len in [1, 7, 16, 17, 1_000] {
+                let zeros = Aligned::<F>::zeros(len).unwrap();
+                assert_eq!(zeros.as_ptr() as usize % 64, 0);
+                assert_eq!(zeros.len(), len);
+                assert!(zeros.iter().all(|&x| x == F::ZERO));
+            }
+        }
+    }
+
+    in_both! {
+        fn a_clone_holds_the_same_on_a_cache_line_of_its_own<F>() {
+            let numbers = Noise(1).numbers::<F>(37);
+            let one = aligned(&numbers);
+            let clones: [_; 5] = core::array::from_fn(|_| one.clone());
+            for mut other in clones {
+                assert_eq!(other.as_ptr() as usize % 64, 0);
+                assert_eq!(other[..], numbers[..]);
+                assert_eq!(walk::bytes(&other), walk::bytes(&one));
+                other[36] = F::cast(7.0);
+                assert_eq!(one[..], numbers[..]);
+            }
+            assert!(Aligned::<F>::default().clone().is_empty());
+        }
+    }
+
+    #[test]
+    fn more_numbers_than_can_be_addressed_are_none() {
+        assert!(Aligned::<f64>::zeros(usize::MAX).is_none());
+        assert!(Aligned::<f64>::zeros(usize::MAX / 8).is_none());
+    }
+
+    in_both! {
+        fn padded_rows_are_the_shortest_whole_units_that_crowd_no_set_of_the_cache<F>() {
+            let fits = |row: usize| row % 16 == 0 && row * size_of::<F>() % 2048 != 0;
+            for n in 1..2_000 {
+                let shortest = (n..).find(|&row| fits(row)).unwrap();
+                assert_eq!(padded::<F>(n), shortest, "of {n}");
+            }
+        }
+    }
+}

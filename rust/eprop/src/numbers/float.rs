@@ -133,3 +133,33 @@ macro_rules! float {
 
 float!(f32, "float32", 1e-30, 1e15, libm::expf, libm::sqrtf);
 float!(f64, "float64", 1e-280, 1e140, libm::exp, libm::sqrt);
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::in_both;
+
+    in_both! {
+        fn what_fades_below_silence_is_zero_and_nothing_else<F>() {
+            let limit = F::SILENCE;
+            let below = limit * F::cast(0.5);
+            assert!(below != F::ZERO);
+            assert_eq!(below.or_silence(), F::ZERO);
+            assert_eq!((-below).or_silence(), F::ZERO);
+            assert_eq!(limit.or_silence(), limit);
+            assert_eq!((-limit).or_silence(), -limit);
+            assert!(!F::cast(f64::NAN).or_silence().is_finite());
+        }
+    }
+
+    in_both! {
+        fn functions_are_those_of_their_names<F>() {
+            let near = |got: F, expected: f64| {
+                assert!((got.to_f64() - expected).abs() < 1e-6 * expected, "{got}, expected {expected}");
+            };
+            near(F::cast(1.0).exp(), core::f64::consts::E);
+            near(F::cast(2.0).sqrt(), core::f64::consts::SQRT_2);
+            near(F::cast(-3.0).abs(), 3.0);
+            assert!(!F::cast(f64::INFINITY).is_finite());
+        }
+    }
+}

@@ -530,3 +530,6 @@ fn fold<F: Float>(sign: F, left: &[F], right: &[F], rows: &mut [F]) {
 pub(crate) fn short_row(n: usize) -> usize {
     n.div_ceil(UNIT) * UNIT
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,12 +148,11 @@ mod pool {
 }
 
 #[cfg(all(test, feature = "parallel"))]
-mod tests {
+mod pool_tests {
     use std::collections::HashSet;
     use std::sync::Mutex;
     use std::thread;
     use std::time::Duration;
-    use std::vec::Vec;
 
     /// The threads that worked, where each piece takes long enough for all to come.
     fn workers(threads: usize, items: usize) -> usize {
@@ -177,16 +176,66 @@ mod tests {
         // Another test may have its hand on the pool: then the caller does all of it.
         assert!((0..100).any(|_| workers(3, 9) == 3));
     }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{run, threads};
+    use crate::testing::run_again;
 
     #[test]
-    fn every_piece_is_done_once() {
-        for threads in [1, 2, 5] {
-            let mut numbers: Vec<usize> = (0..100).collect();
-            super::run(threads, numbers.iter_mut().collect(), |n: &mut usize| {
-                *n += 1000;
-            });
-            assert!(numbers.into_iter().eq(1000..1100));
+    fn every_piece_is_done_once_at_any_number_of_threads() {
+        for n_threads in [1, 2, 5] {
+            for n in [0, 1, 2, 33] {
+                let done: Vec<_> = (0..n).map(|_| AtomicUsize::new(0)).collect();
+                let items: Vec<usize> = (0..n).collect();
+                run(n_threads, items, |at| {
+                    done[at].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == 1));
+            }
         }
-        super::run(4, Vec::new(), |_: usize| panic!("nothing to do"));
+    }
+
+    #[test]
+    fn a_number_of_threads_is_taken_as_asked_and_zero_is_an_error() {
+        let several = cfg!(feature = "parallel");
+        assert_eq!(threads(Some(1)).unwrap(), 1);
+        assert_eq!(threads(Some(7)).unwrap(), if several { 7 } else { 1 });
+        assert!(threads(Some(usize::MAX)).unwrap() <= 1024);
+        let error = threads(Some(0)).unwrap_err();
+        let expected = "n_threads: expected a number of threads >= 1, got 0";
+        assert_eq!(std::string::ToString::to_string(&error), expected);
+    }
+
+    #[test]
+    fn where_nobody_asked_the_variable_says_it() {
+        let said = std::env::var("EPROP_NUM_THREADS").unwrap_or_default();
+        let got = threads(None);
+        if !cfg!(feature = "parallel") {
+            assert_eq!(got.unwrap(), 1);
+        } else if said.is_empty() {
+            assert!(got.unwrap() >= 1);
+        } else if let Ok(number @ 1..) = said.parse() {
+            assert_eq!(got.unwrap(), number);
+        } else {
+            let error = std::string::ToString::to_string(&got.unwrap_err());
+            assert!(error.starts_with("EPROP_NUM_THREADS: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_variable_is_read_in_a_process_that_has_it() {
+        if std::env::var_os("EPROP_NUM_THREADS").is_none() {
+            for value in ["3", "0", "many", ""] {
+                let test = "parallel::tests::where_nobody_asked";
+                run_again(test, "EPROP_NUM_THREADS", value);
+            }
+        }
     }
 }

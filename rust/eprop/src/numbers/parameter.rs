@@ -155,3 +155,183 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
         .chunks_mut(PIECE)
         .chain(core::iter::repeat_with(|| &mut [][..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{Keeps, PIECE, Parameter, Step};
+    use crate::Float;
+    use crate::kernels::AdamStep;
+    use crate::numbers::walk;
+    use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits};
+
+    const BOTH: Keeps = Keeps {
+        pending: true,
+        moments: true,
+    };
+
+    fn parameter<F: Float>(rows: usize, width: usize, keeps: Keeps) -> Parameter<F> {
+        let mut parameter = made(|room| Parameter::new(room, (rows, width), keeps, None));
+        parameter
+            .rows
+            .copy_from_slice(&Noise(1).numbers::<F>(rows * width));
+        parameter
+    }
+
+    /// Adam as it is written, one weight: the moments, and the weight.
+    struct Literal {
+        t: i32,
+        m: Vec<f64>,
+        v: Vec<f64>,
+        w: Vec<f64>,
+    }
+
+    const LR: f64 = 0.01;
+    const BETA1: f64 = 0.875;
+    const BETA2: f64 = 0.984375;
+    const EPS: f64 = 0.0625;
+
+    impl Literal {
+        fn new(w: Vec<f64>) -> Self {
+            Self {
+                t: 0,
+                m: w.iter().map(|_| 0.0).collect(),
+                v: w.iter().map(|_| 0.0).collect(),
+                w,
+            }
+        }
+
+        fn step(&mut self, g: &[f64]) {
+            self.t += 1;
+            for (j, g) in g.iter().enumerate() {
+                self.m[j] = BETA1 * self.m[j] + (1.0 - BETA1) * g;
+                self.v[j] = BETA2 * self.v[j] + (1.0 - BETA2) * g * g;
+                let unbias = libm::sqrt(1.0 - libm::pow(BETA2, self.t.into()))
+                    / (1.0 - libm::pow(BETA1, self.t.into()));
+                self.w[j] -= LR * unbias * self.m[j] / (libm::sqrt(self.v[j]) + EPS);
+            }
+        }
+    }
+
+    fn adam<F: Float>(t: i32, scale: f64) -> Step<F> {
+        let unbias =
+            libm::sqrt(1.0 - libm::pow(BETA2, t.into())) / (1.0 - libm::pow(BETA1, t.into()));
+        Step::Adam(AdamStep {
+            beta1: F::cast(BETA1),
+            gain1: F::cast(1.0 - BETA1),
+            beta2: F::cast(BETA2),
+            gain2: F::cast(1.0 - BETA2),
+            eps: F::cast(EPS),
+            eta: F::cast(LR * unbias),
+            scale: F::cast(scale),
+        })
+    }
+
+    in_both! {
+        fn an_update_descends_and_the_gradient_starts_again<F>() {
+            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            let (before, g) = (doubles(&w.rows), Noise(2).numbers::<F>(32));
+            w.pending.copy_from_slice(&g);
+            w.waits = true;
+            w.update(Step::Descend { eta: F::cast(0.25) });
+            let expected: Vec<_> = before.iter().zip(&g).map(|(w, g)| w - 0.25 * g.to_f64()).collect();
+            near("w", &w.rows, &expected);
+            assert!(!w.waits && w.pending.iter().all(|&g| g == F::ZERO));
+        }
+    }
+
+    in_both! {
+        fn updates_of_adam_are_its_three_lines<F>() {
+            let mut w = parameter::<F>(2, 16, BOTH);
+            let mut literal = Literal::new(doubles(&w.rows));
+            let mut noise = Noise(3);
+            for t in 1..=5 {
+                let g = noise.numbers::<F>(32);
+                // A gradient that is half of what it will be when it is scaled.
+                w.pending.iter_mut().zip(&g).for_each(|(to, &g)| *to = g * F::cast(0.5));
+                w.waits = true;
+                w.update(adam(t, 2.0));
+                literal.step(&doubles(&g));
+                near("w", &w.rows, &literal.w);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_step_for_some_weights_leaves_the_others_and_their_moments<F>() {
+            let mut w = parameter::<F>(3, 16, BOTH);
+            let before = doubles(&w.rows);
+            let mut literal = Literal::new(before[16..32].to_vec());
+            let mut noise = Noise(4);
+            for t in 1..=3 {
+                let g = noise.numbers::<F>(16);
+                w.take(adam(t, 1.0), 16, &g);
+                literal.step(&doubles(&g));
+            }
+            near("before", &w.rows[..16], &before[..16]);
+            near("taken", &w.rows[16..32], &literal.w);
+            near("behind", &w.rows[32..], &before[32..]);
+            assert!(w.m[..16].iter().chain(&w.m[32..]).all(|&m| m == F::ZERO));
+        }
+    }
+
+    in_both! {
+        fn a_step_with_the_sum_of_gradients_is_the_same_at_any_number_of_threads<F>() {
+            // Three pieces, the last of them short.
+            let (rows, width) = (2 * PIECE / 16 + 5, 16);
+            let mut noise = Noise(5);
+            let gradients: [_; 3] = core::array::from_fn(|_| aligned(&noise.numbers::<F>(rows * width)));
+            let all: Vec<_> = gradients.iter().collect();
+            let mut one = parameter::<F>(rows, width, BOTH);
+            let mut literal = Literal::new(doubles(&one.rows));
+            let mut many = parameter::<F>(rows, width, BOTH);
+            let sum: Vec<f64> = (0..rows * width).map(|j| all.iter().map(|g| g[j].to_f64()).sum()).collect();
+            for t in 1..=2 {
+                assert!(one.descend(adam(t, 1.0), &all, 1));
+                assert!(many.descend(adam(t, 1.0), &all, 3));
+                literal.step(&sum);
+            }
+            near("w", &one.rows, &literal.w);
+            same_bits("w of threads", &many.rows, &one.rows);
+        }
+    }
+
+    in_both! {
+        fn a_weight_that_becomes_infinite_in_any_piece_is_told<F>() {
+            let mut noise = Noise(6);
+            for at in [0, PIECE - 1, PIECE, PIECE + 15] {
+                let mut w = parameter::<F>(PIECE / 16 + 1, 16, Keeps { pending: false, moments: false });
+                let mut g = noise.numbers::<F>(PIECE + 16);
+                g[at] = F::cast(f64::INFINITY);
+                assert!(!w.descend(Step::Descend { eta: F::ONE }, &[&aligned(&g)], 1));
+            }
+        }
+    }
+
+    in_both! {
+        fn another_stream_reads_the_rows_and_keeps_no_moments<F>() {
+            let first = parameter::<F>(2, 16, BOTH);
+            let other = made(|room| Parameter::<F>::new(room, (2, 16), BOTH, Some(&first.rows)));
+            assert_eq!(other.rows.as_ptr(), first.rows.as_ptr());
+            assert!(other.m.is_empty() && other.v.is_empty());
+            assert_eq!(other.pending.len(), 32);
+        }
+    }
+
+    in_both! {
+        fn a_gradient_that_waits_is_saved_and_none_is_not<F>() {
+            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            let of_none = walk::save(&w).unwrap();
+            w.pending[3] = F::ONE;
+            w.waits = true;
+            let of_one = walk::save(&w).unwrap();
+            assert_eq!(of_one.len() - of_none.len(), 32 * size_of::<F>());
+            let mut twin = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            walk::load(&mut twin, &of_one).unwrap();
+            assert!(twin.waits && walk::same(&w, &twin));
+            w.drop_gradient();
+            assert_eq!(walk::save(&w).unwrap(), of_none);
+        }
+    }
+}

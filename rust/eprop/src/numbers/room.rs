@@ -177,3 +177,115 @@ fn too_large(bytes: Option<usize>) -> Error {
         bytes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{Room, matrix, vec_for};
+    use crate::Error;
+    use crate::numbers::aligned::Aligned;
+    use crate::numbers::shared::Shared;
+    use crate::numbers::walk;
+    use crate::testing::{in_both, made};
+
+    type Some<F> = (Aligned<F>, Shared<F>, alloc::vec::Vec<u32>);
+
+    fn some<F: crate::Float>(room: &mut Room) -> Result<Some<F>, Error> {
+        Ok((room.zeros(3, 17)?, room.shared(2, 5)?, room.vec(9, 7)?))
+    }
+
+    in_both! {
+        fn what_is_counted_is_what_is_then_allocated<F>() {
+            let (zeros, shared, numbers) = made(some::<F>);
+            assert_eq!((zeros.len(), shared.len(), numbers.len()), (51, 10, 7));
+            assert_eq!(numbers, [9; 7]);
+            let allocated = walk::bytes(&zeros) + walk::bytes(&shared) + walk::bytes(&numbers);
+            assert_eq!(Room::count(some::<F>).unwrap(), allocated);
+            let list = made(|room| room.list::<F>(7));
+            assert_eq!((list.len(), list.capacity()), (0, 7));
+            assert_eq!(Room::count(|room| room.list::<F>(7)).unwrap(), 7 * size_of::<F>());
+        }
+    }
+
+    #[test]
+    fn nothing_takes_no_memory() {
+        let nothing = |room: &mut Room| room.zeros::<f64>(0, 16);
+        assert_eq!(Room::count(nothing).unwrap(), 0);
+        assert_eq!(walk::bytes(&made(nothing)), 0);
+    }
+
+    #[test]
+    fn a_room_that_counts_hands_out_empty_buffers() {
+        Room::count(|room| {
+            assert!(room.counts_only());
+            let (zeros, shared, numbers) = some::<f64>(room)?;
+            assert!(zeros.is_empty() && shared.is_empty() && numbers.is_empty());
+            Ok(())
+        })
+        .unwrap();
+        assert!(!made(|room| Ok(room.counts_only())));
+    }
+
+    #[test]
+    fn times_counts_one_call_many_times() {
+        let once = Room::count(some::<f32>).unwrap();
+        let counted = Room::count(|room| {
+            room.vec(0_u32, 3)?;
+            room.times(5, |room| some::<f32>(room).map(drop))
+        });
+        assert_eq!(counted.unwrap(), 12 + 5 * once);
+        let none = Room::count(|room| room.times(0, |room| some::<f32>(room).map(drop)));
+        assert_eq!(none.unwrap(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_an_error_that_names_it_before_anything_is_made() {
+        // More than any vector may have.
+        let len = isize::MAX as usize / 8;
+        let mut calls = 0;
+        let built = Room::build(
+            || "n = 5".into(),
+            |room| {
+                calls += 1;
+                room.zeros::<f64>(len, 1)
+            },
+        );
+        let expected = Error::TooLarge {
+            sizes: "n = 5".into(),
+            bytes: Some((len + 8) * 8),
+        };
+        assert_eq!((built.unwrap_err(), calls), (expected, 1));
+    }
+
+    #[test]
+    fn sums_beyond_every_address_are_errors_without_a_number() {
+        type Make = fn(&mut Room) -> Result<(), Error>;
+        let overflows: [Make; 4] = [
+            |room| room.zeros::<f64>(usize::MAX, 2).map(drop),
+            |room| room.vec(0_u64, usize::MAX / 4).map(drop),
+            |room| {
+                room.vec(0_u8, usize::MAX - 5)?;
+                room.vec(0_u8, 6).map(drop)
+            },
+            |room| room.times(usize::MAX, |room| room.vec(0_u8, 2).map(drop)),
+        ];
+        for make in overflows {
+            let error = Room::build(|| "n = 5".into(), make).unwrap_err();
+            let expected = Error::TooLarge {
+                sizes: "n = 5".into(),
+                bytes: None,
+            };
+            assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
+    fn a_matrix_is_zeros_or_an_error() {
+        assert_eq!(matrix::<f32>("W", 2, 3).unwrap().dim(), (2, 3));
+        assert!(matrix::<f32>("W", 2, 3).unwrap().iter().all(|&x| x == 0.0));
+        let error = matrix::<f32>("W", usize::MAX, 3).unwrap_err();
+        assert!(error.to_string().starts_with("W: "), "{error}");
+        assert!(vec_for::<u64>("a list", usize::MAX).is_err());
+    }
+}

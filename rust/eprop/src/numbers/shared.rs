@@ -67,3 +67,79 @@ impl<F: Float> Walked for Shared<F> {
 
 /// Bytes of what lies around a shared buffer.
 pub(crate) const AROUND: usize = size_of::<Aligned<f64>>() + 2 * size_of::<usize>();
+
+#[cfg(test)]
+mod tests {
+    use super::Shared;
+    use crate::numbers::walk::{self, Role, WithoutWeights};
+    use crate::testing::{Noise, aligned, in_both};
+
+    fn shared<F: crate::Float>() -> Shared<F> {
+        aligned(&Noise(5).numbers::<F>(21)).into()
+    }
+
+    in_both! {
+        fn readers_read_the_same_memory<F>() {
+            let one = shared::<F>();
+            assert_eq!(one.share().as_ptr(), one.as_ptr());
+        }
+    }
+
+    in_both! {
+        fn whoever_writes_while_others_read_writes_to_a_copy<F>() {
+            let one = shared::<F>();
+            let before = one.to_vec();
+            let mut other = one.share();
+            other[3] = F::cast(9.0);
+            assert_eq!(one[..], before[..]);
+            assert_eq!(other[3], F::cast(9.0));
+            assert_eq!(other[4..], before[4..]);
+        }
+    }
+
+    in_both! {
+        fn a_single_holder_writes_in_place<F>() {
+            let mut one = shared::<F>();
+            drop(one.share());
+            let place = one.as_ptr();
+            one[3] = F::ZERO;
+            assert_eq!(one.as_ptr(), place);
+        }
+    }
+
+    /// Writes nothing, wherever it is let.
+    struct Idle;
+
+    impl walk::WalkMut for Idle {
+        fn change(
+            &mut self,
+            _: &'static str,
+            _: Role,
+            _: crate::numbers::slice::SliceMut<'_>,
+        ) -> Result<(), crate::Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_walk_that_writes_no_weights_makes_no_copy() {
+        use walk::Walked;
+        let one = shared::<f64>();
+        let mut other = one.share();
+        other
+            .walk_mut("w", Role::Weight, &mut WithoutWeights(&mut Idle))
+            .unwrap();
+        assert_eq!(other.as_ptr(), one.as_ptr());
+        other.walk_mut("w", Role::Weight, &mut Idle).unwrap();
+        assert_ne!(other.as_ptr(), one.as_ptr());
+    }
+
+    #[test]
+    fn the_counts_of_readers_are_counted_in_bytes() {
+        // Two counts of readers, and a vector of three words with a start and a length.
+        let around = 7 * size_of::<usize>();
+        let numbers = aligned(&[0.0_f64; 21]);
+        let bytes = walk::bytes(&numbers) + around;
+        assert_eq!(walk::bytes(&Shared::from(numbers)), bytes);
+    }
+}

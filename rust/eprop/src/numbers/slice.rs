@@ -181,3 +181,92 @@ fn decode_all<T, const N: usize>(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::fmt::Debug;
+
+    use super::Number;
+
+    fn goes_round<T: Number + Debug + PartialEq>(numbers: &[T], zero: T) {
+        let mut bytes = vec![];
+        T::as_saved(numbers).write(&mut bytes);
+        assert_eq!(T::as_saved(numbers).bytes(), bytes.len());
+        assert_eq!(T::as_saved(numbers).len(), numbers.len());
+        let mut read = vec![zero; numbers.len()];
+        bytes.push(77);
+        let rest = &mut &bytes[..];
+        assert!(T::as_saved_mut(&mut read).read(rest));
+        assert_eq!(read, numbers);
+        assert_eq!(rest[..], [77]);
+        // Every shorter run is too short.
+        bytes.pop();
+        for until in 0..bytes.len() {
+            assert!(!T::as_saved_mut(&mut read).read(&mut &bytes[..until]));
+        }
+        let mut copied = vec![zero; numbers.len()];
+        assert!(T::as_saved_mut(&mut copied).copy(T::as_saved(numbers)));
+        assert_eq!(copied, numbers);
+        assert!(!T::as_saved_mut(&mut copied[1..]).copy(T::as_saved(numbers)));
+        assert!(T::as_saved(numbers).same(&T::as_saved(&copied)));
+        assert!(!T::as_saved(numbers).same(&T::as_saved(&copied[1..])));
+        copied[0] = copied[1];
+        assert!(!T::as_saved(numbers).same(&T::as_saved(&copied)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_in_every_type() {
+        goes_round(&[1.5_f32, -2.0, f32::MAX], 0.0);
+        goes_round(&[1.5_f64, -2.0, f64::MIN_POSITIVE], 0.0);
+        goes_round(&[7_u32, u32::MAX, 0], 0);
+        goes_round(&[7_u64, u64::MAX, 0], 0);
+        goes_round(&[7_usize, 1, 0], 0);
+        goes_round(&[true, false, true], false);
+    }
+
+    #[test]
+    fn bytes_are_little_endian_and_sizes_are_64_bits_wide() {
+        let bytes = |slice: super::Slice<'_>| {
+            let mut bytes = vec![];
+            slice.write(&mut bytes);
+            bytes
+        };
+        assert_eq!(bytes(f32::as_saved(&[1.0])), [0, 0, 0x80, 0x3f]);
+        assert_eq!(bytes(f64::as_saved(&[-2.0])), [0, 0, 0, 0, 0, 0, 0, 0xc0]);
+        assert_eq!(bytes(u32::as_saved(&[0x0102])), [2, 1, 0, 0]);
+        assert_eq!(bytes(u64::as_saved(&[3])), [3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes(usize::as_saved(&[3])), [3, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes(bool::as_saved(&[true, false])), [1, 0]);
+    }
+
+    #[test]
+    fn a_flag_is_0_or_1_and_no_other_byte() {
+        let mut flags = [false; 2];
+        assert!(bool::as_saved_mut(&mut flags).read(&mut &[1, 0][..]));
+        assert!(!bool::as_saved_mut(&mut flags).read(&mut &[1, 2][..]));
+    }
+
+    #[test]
+    fn zeros_of_either_sign_are_equal_and_a_nan_is_itself() {
+        let same = |a: f64, b: f64| {
+            let narrow = f32::as_saved(&[a as f32]).same(&f32::as_saved(&[b as f32]));
+            assert_eq!(f64::as_saved(&[a]).same(&f64::as_saved(&[b])), narrow);
+            narrow
+        };
+        assert!(same(0.0, -0.0));
+        assert!(same(f64::NAN, f64::NAN));
+        assert!(!same(f64::NAN, -f64::NAN));
+        assert!(!same(f64::NAN, 0.0) && !same(1.0, -1.0));
+    }
+
+    #[test]
+    fn numbers_of_another_type_are_neither_equal_nor_copied() {
+        assert!(!u64::as_saved(&[1]).same(&usize::as_saved(&[1])));
+        assert!(!f32::as_saved(&[1.0]).same(&u32::as_saved(&[1])));
+        let mut to: Vec<u64> = vec![5];
+        assert!(!u64::as_saved_mut(&mut to).copy(usize::as_saved(&[1])));
+        assert_eq!(to, [5]);
+    }
+}

@@ -435,3 +435,219 @@ impl WalkMut for Copy<'_> {
 pub(crate) fn copy<T: Walked>(from: &T, to: &mut T) -> Result<(), Error> {
     to.walk_mut("", Role::State, &mut Copy(list(from).into_iter()))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{WithoutWeights, bytes, copy, counter, first, load, numbers, same, save};
+    use crate::testing::{Noise, in_both};
+    use crate::{Error, Float};
+
+    /// A part with buffers of every role, one of them in use up to `len`.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Part<F> {
+        w: Vec<F>,
+        len: usize,
+        list: Vec<u32>,
+        trace: Vec<F>,
+        inner: Option<Inner<F>>,
+        made_anew: Vec<F>,
+        loads: usize,
+    }
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Inner<F> {
+        flag: bool,
+        x: F,
+    }
+
+    parts!(Inner {
+        Mark: [flag],
+        State: [x]
+    });
+    parts!(Part {
+        Weight: [w],
+        Mark: [len],
+        State: [list(|this: &Self| first(this.len.min(this.list.len()))), trace, inner],
+        Scratch: [made_anew],
+    } then Self::loaded);
+
+    impl<F: Float> Part<F> {
+        fn loaded(&mut self) -> Result<(), Error> {
+            self.loads += 1;
+            if self.len <= self.list.len() {
+                return Ok(());
+            }
+            Err(Error::State {
+                reason: "a list that is too long".into(),
+            })
+        }
+
+        fn silent() -> Self {
+            Self {
+                w: vec![F::ZERO; 4],
+                len: 0,
+                list: vec![0; 6],
+                trace: vec![F::ZERO; 3],
+                inner: Some(Inner {
+                    flag: false,
+                    x: F::ZERO,
+                }),
+                made_anew: vec![F::ZERO; 2],
+                loads: 0,
+            }
+        }
+
+        fn busy() -> Self {
+            let mut noise = Noise(3);
+            Self {
+                w: noise.numbers(4),
+                len: 2,
+                list: vec![5, 6, 7, 8, 9, 10],
+                trace: noise.numbers(3),
+                inner: Some(Inner {
+                    flag: true,
+                    x: F::ONE,
+                }),
+                made_anew: noise.numbers(2),
+                loads: 0,
+            }
+        }
+
+        /// What a silent part is once it has taken in a busy one.
+        fn expected() -> Self {
+            Self {
+                list: vec![5, 6, 0, 0, 0, 0],
+                made_anew: vec![F::ZERO; 2],
+                loads: 1,
+                ..Self::busy()
+            }
+        }
+    }
+
+    in_both! {
+        fn saved_bytes_are_loaded_into_the_same_part_without_what_is_unused_or_scratch<F>() {
+            let mut part = Part::<F>::silent();
+            load(&mut part, &save(&Part::<F>::busy()).unwrap()).unwrap();
+            assert_eq!(part, Part::expected());
+        }
+    }
+
+    in_both! {
+        fn a_copy_takes_what_saving_and_loading_takes<F>() {
+            let mut part = Part::<F>::silent();
+            copy(&Part::busy(), &mut part).unwrap();
+            assert_eq!(part, Part::expected());
+            let mut smaller = Part::<F>::silent();
+            smaller.trace.pop();
+            let error = copy(&Part::busy(), &mut smaller).unwrap_err();
+            assert!(error.to_string().contains("`trace` of another size"), "{error}");
+            let without = Part::<F> { inner: None, ..Part::silent() };
+            assert!(copy(&without, &mut Part::silent()).is_err());
+        }
+    }
+
+    in_both! {
+        fn parts_are_the_same_if_all_is_equal_that_would_be_saved<F>() {
+            let busy = Part::<F>::busy();
+            let like = |change: fn(&mut Part<F>)| {
+                let mut other = busy.clone();
+                change(&mut other);
+                same(&busy, &other)
+            };
+            assert!(like(|_| ()));
+            assert!(like(|other| other.made_anew[0] = F::cast(9.0)));
+            assert!(like(|other| other.list[2] = 99));
+            assert!(!like(|other| other.list[1] = 99));
+            assert!(!like(|other| other.w[3] = F::cast(9.0)));
+            assert!(!like(|other| other.trace[0] = F::cast(9.0)));
+            assert!(!like(|other| other.len = 1));
+            assert!(!like(|other| other.inner = None));
+            let zero = |sign: f64| Part { w: vec![F::cast(sign * 0.0); 4], ..busy.clone() };
+            assert!(same(&zero(1.0), &zero(-1.0)));
+        }
+    }
+
+    in_both! {
+        fn wrong_bytes_are_errors<F>() {
+            let saved = save(&Part::<F>::busy()).unwrap();
+            for until in 0..saved.len() {
+                let error = load(&mut Part::<F>::silent(), &saved[..until]).unwrap_err();
+                assert!(matches!(error, Error::State { .. }));
+            }
+            let mut long = saved.clone();
+            long.push(0);
+            let error = load(&mut Part::<F>::silent(), &long).unwrap_err();
+            assert!(error.to_string().contains("1 bytes too many"), "{error}");
+            // The lengths of the buffers, one after the other.
+            let mut other = saved.clone();
+            other[0] = 5;
+            let error = load(&mut Part::<F>::silent(), &other).unwrap_err();
+            assert!(error.to_string().contains("`w` of 5 numbers where 4 belong"), "{error}");
+            let of_len = 8 + 4 * size_of::<F>() + 8;
+            let mut other = saved.clone();
+            other[of_len + 7] = 0xff;
+            assert!(load(&mut Part::<F>::silent(), &other).is_err());
+        }
+    }
+
+    in_both! {
+        fn no_bytes_whatever_make_a_load_panic<F>() {
+            let saved = save(&Part::<F>::busy()).unwrap();
+            let mut noise = Noise(17);
+            for _ in 0..2_000 {
+                let mut bytes = saved.clone();
+                for _ in 0..1 + (3.0 * noise.uniform()) as usize {
+                    let at = (noise.uniform() * bytes.len() as f64) as usize;
+                    bytes[at] = (noise.uniform() * 256.0) as u8;
+                }
+                let mut part = Part::<F>::silent();
+                if load(&mut part, &bytes).is_ok() {
+                    assert!(part.len <= 6);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn numbers_are_those_of_the_state_and_bytes_those_of_the_heap<F>() {
+            let part = Part::<F>::busy();
+            assert_eq!(numbers(&part), 6 + 3 + 1);
+            assert_eq!(bytes(&part), (4 + 3 + 2) * size_of::<F>() + 6 * 4);
+        }
+    }
+
+    in_both! {
+        fn without_weights_all_else_is_seen_and_changed<F>() {
+            struct Names(Vec<&'static str>);
+            impl<'a> super::Walk<'a> for Names {
+                fn see(&mut self, name: &'static str, _: super::Leaf<'a>) {
+                    self.0.push(name);
+                }
+            }
+            impl super::WalkMut for Names {
+                fn change(&mut self, name: &'static str, _: super::Role, _: super::SliceMut<'_>) -> Result<(), Error> {
+                    self.0.push(name);
+                    Ok(())
+                }
+            }
+            use super::{Role, Walked};
+            let mut part = Part::<F>::busy();
+            let (mut seen, mut changed) = (Names(vec![]), Names(vec![]));
+            part.walk("", Role::State, &mut WithoutWeights(&mut seen));
+            part.walk_mut("", Role::State, &mut WithoutWeights(&mut changed)).unwrap();
+            assert_eq!(seen.0, ["len", "list", "trace", "flag", "x", "made_anew"]);
+            assert_eq!(changed.0, seen.0);
+        }
+    }
+
+    #[test]
+    fn a_counter_that_no_stream_reaches_is_an_error() {
+        counter("steps", u64::MAX / 4 - 1).unwrap();
+        let error = counter("steps", u64::MAX / 4).unwrap_err();
+        assert!(error.to_string().contains("`steps` of "), "{error}");
+    }
+}

@@ -462,3 +462,237 @@ fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{Config, Gain, LayerConfig, StackConfig, UpdateEvery, decay, leak};
+    use crate::Float;
+    use crate::options::Optimizer;
+
+    const BAD: [f64; 3] = [f64::NAN, f64::INFINITY, -1.0];
+
+    #[test]
+    fn decays_are_exponentials_and_no_time_constant_is_no_filter() {
+        for (dt, tau) in [(1.0, 20.0), (0.1, 7.0), (5.0, 1.0)] {
+            assert_eq!(decay(dt, tau), libm::exp(-dt / tau));
+            assert!((leak(dt, tau) - (1.0 - libm::exp(-dt / tau))).abs() < 1e-15);
+        }
+        assert_eq!((decay(1.0, 0.0), leak(1.0, 0.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn a_long_time_constant_loses_no_digit_of_its_gain() {
+        // 1 - exp(-x) = x - x^2 / 2 + ...
+        let x = 1e-9;
+        let off = leak(1.0, 1e9) - (x - x * x / 2.0);
+        assert!(off.abs() < 1e-24, "{off}");
+    }
+
+    #[test]
+    fn a_gain_is_one_or_the_leak() {
+        assert_eq!(Gain::Unit.of(1.0, 20.0), 1.0);
+        assert_eq!(Gain::Leak.of(1.0, 20.0), leak(1.0, 20.0));
+    }
+
+    /// What changes one setting.
+    type Set = fn(&mut Config, f64);
+
+    #[test]
+    fn every_setting_has_its_domain_and_is_named_by_its_error() {
+        let positive: [(&str, Set); 6] = [
+            ("tau_mem", |config, x| config.tau_mem = x),
+            ("threshold", |config, x| config.threshold = x),
+            ("dt", |config, x| config.dt = x),
+            ("tau_reg", |config, x| config.tau_reg = x),
+            ("surrogate_height", |config, x| {
+                config.surrogate_height = Some(x)
+            }),
+            ("surrogate_width", |config, x| {
+                config.surrogate_width = Some(x)
+            }),
+        ];
+        let or_zero: [(&str, Set); 5] = [
+            ("tau_trace", |config, x| config.tau_trace = x),
+            ("tau_out", |config, x| config.tau_out = Some(x)),
+            ("lr", |config, x| config.lr = x),
+            ("c_reg", |config, x| config.c_reg = x),
+            ("f_target", |config, x| config.f_target = x),
+        ];
+        let all = positive
+            .iter()
+            .map(|set| (set, false))
+            .chain(or_zero.iter().map(|set| (set, true)));
+        for (&(name, set), takes_zero) in all {
+            let with = |x| {
+                let mut config = Config::default();
+                set(&mut config, x);
+                config.validate_for::<f64>()
+            };
+            with(0.5).unwrap();
+            assert_eq!(with(0.0).is_ok(), takes_zero, "{name} of 0");
+            for x in BAD {
+                let error = with(x).unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&alloc::format!("{name}: expected")),
+                    "{error}"
+                );
+                assert!(error.contains(&alloc::format!("got {x}")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_have_their_domains() {
+        let update_every = UpdateEvery::Steps(0);
+        let many = u32::MAX as usize;
+        assert!(
+            Config {
+                update_every,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            StackConfig {
+                update_every,
+                ..StackConfig::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            Config {
+                batch_size: 0,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            StackConfig {
+                batch_size: 0,
+                ..StackConfig::default()
+            }
+            .validate()
+            .is_err()
+        );
+        Config {
+            n_ref: many,
+            ..Config::default()
+        }
+        .validate()
+        .unwrap();
+        #[cfg(target_pointer_width = "64")]
+        assert!(
+            Config {
+                n_ref: many + 1,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        let optimizer = Optimizer::Adam {
+            beta1: 1.0,
+            beta2: 0.5,
+            eps: 1.0,
+        };
+        assert!(
+            Config {
+                optimizer,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            StackConfig {
+                optimizer,
+                ..StackConfig::default()
+            }
+            .validate()
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn what_one_number_type_cannot_hold_is_refused_in_that_type_alone() {
+        let cases: [(&str, Set, f64); 8] = [
+            ("threshold", |config, x| config.threshold = x, 1e-50),
+            ("threshold", |config, x| config.threshold = x, 1e39),
+            ("lr", |config, x| config.lr = x, 1e39),
+            ("c_reg", |config, x| config.c_reg = x, 1e39),
+            ("f_target", |config, x| config.f_target = x, 1e39),
+            (
+                "surrogate_height",
+                |config, x| config.surrogate_height = Some(x),
+                1e39,
+            ),
+            (
+                "surrogate_width",
+                |config, x| config.surrogate_width = Some(x),
+                1e-39,
+            ),
+            // 0.3 / threshold, where no height is given.
+            ("surrogate_height", |config, x| config.threshold = x, 6e-40),
+        ];
+        for (name, set, x) in cases {
+            let mut config = Config::default();
+            set(&mut config, x);
+            config.validate_for::<f64>().unwrap();
+            let error = config.validate_for::<f32>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(name) && error.contains("float32"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_layer_takes_the_neurons_part_of_a_configuration() {
+        fn refused<F: Float>(layer: LayerConfig) -> bool {
+            let stack = StackConfig {
+                layer: layer.clone(),
+                ..StackConfig::default()
+            };
+            assert_eq!(stack.validate_for::<F>(), layer.validate_for::<F>());
+            layer.validate_for::<F>().is_err()
+        }
+        let config = Config {
+            tau_mem: 7.0,
+            threshold: 3.0,
+            n_ref: 4,
+            ..Config::default()
+        };
+        let layer = config.layer();
+        assert_eq!((layer.tau_mem, layer.threshold, layer.n_ref), (7.0, 3.0, 4));
+        assert!(!refused::<f32>(layer.clone()));
+        assert!(refused::<f64>(LayerConfig {
+            tau_mem: 0.0,
+            ..layer.clone()
+        }));
+        assert!(refused::<f32>(LayerConfig {
+            threshold: 1e-50,
+            ..layer
+        }));
+    }
+
+    #[test]
+    fn the_readout_has_the_time_constant_of_the_trace_unless_it_is_told() {
+        let config = Config {
+            tau_trace: 30.0,
+            ..Config::default()
+        };
+        assert_eq!(config.tau_out(), 30.0);
+        assert_eq!(
+            Config {
+                tau_out: Some(0.0),
+                ..config
+            }
+            .tau_out(),
+            0.0
+        );
+    }
+}

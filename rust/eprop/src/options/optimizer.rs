@@ -107,3 +107,49 @@ choice! {
         Mean = "mean",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::Optimizer;
+
+    #[test]
+    fn each_rule_has_its_name_and_its_usual_learning_rate() {
+        let adam = Optimizer::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+        };
+        assert_eq!(Optimizer::ADAM, adam);
+        assert_eq!((Optimizer::Sgd.name(), adam.name()), ("sgd", "adam"));
+        assert_eq!(
+            (Optimizer::Sgd.default_lr(), adam.default_lr()),
+            (0.01, 0.001)
+        );
+    }
+
+    #[test]
+    fn only_steps_that_are_multiples_of_the_gradient_are_linear() {
+        assert!(Optimizer::Sgd.is_linear());
+        assert!(!Optimizer::ADAM.is_linear());
+    }
+
+    #[test]
+    fn constants_of_adam_have_their_domains() {
+        let with = |beta1, beta2, eps| Optimizer::Adam { beta1, beta2, eps }.validate();
+        Optimizer::Sgd.validate().unwrap();
+        Optimizer::ADAM.validate().unwrap();
+        with(0.0, 0.0, 1e-30).unwrap();
+        for bad in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+            let error = with(bad, 0.5, 1.0).unwrap_err().to_string();
+            assert!(error.starts_with("optimizer.beta1: "), "{error}");
+            let error = with(0.5, bad, 1.0).unwrap_err().to_string();
+            assert!(error.starts_with("optimizer.beta2: "), "{error}");
+        }
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = with(0.5, 0.5, bad).unwrap_err().to_string();
+            assert!(error.starts_with("optimizer.eps: "), "{error}");
+        }
+    }
+}

@@ -264,3 +264,335 @@ fn rest(update_every: UpdateEvery) -> usize {
         UpdateEvery::Sequence => usize::MAX,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{Plan, Sizes, StackPlan, base_block};
+    use crate::options::{Config, Engine, Optimizer, StackConfig, UpdateEvery};
+
+    const SMALL: Sizes = Sizes {
+        n_inputs: 20,
+        n: 30,
+        n_outputs: 2,
+    };
+    /// 4,096 synapses.
+    const LARGER: Sizes = Sizes {
+        n_inputs: 96,
+        n: 32,
+        n_outputs: 2,
+    };
+    const ONE_LESS: Sizes = Sizes {
+        n_inputs: 95,
+        ..LARGER
+    };
+
+    /// Of networks whose shorter time constant is so many steps.
+    fn config(tau: f64, update_every: UpdateEvery) -> Config {
+        Config {
+            tau_mem: 2.0 * tau,
+            tau_trace: tau,
+            update_every,
+            ..Config::default()
+        }
+    }
+
+    fn plan(sizes: Sizes, config: &Config) -> Plan {
+        Plan::of::<f32>(sizes, config).unwrap()
+    }
+
+    fn form(sizes: Sizes, tau: f64, update_every: UpdateEvery) -> Engine {
+        plan(sizes, &config(tau, update_every)).form
+    }
+
+    use Engine::{Block, Factored, Textbook};
+    use UpdateEvery::{Sequence, Steps};
+
+    #[test]
+    fn a_base_block_is_one_and_a_half_time_constants_from_1_to_1024_steps() {
+        for (tau, steps) in [
+            (20.0, 30),
+            (1.3, 1),
+            (1.34, 2),
+            (2.0, 3),
+            (0.0, 1),
+            (682.0, 1_023),
+            (1e9, 1_024),
+        ] {
+            assert_eq!(base_block(tau), steps, "of {tau}");
+        }
+    }
+
+    #[test]
+    fn weights_that_rest_up_to_a_base_block_are_in_factors() {
+        // B = 30.
+        for n in [1, 2, 7, 8, 30] {
+            assert_eq!(form(SMALL, 20.0, Steps(n)), Factored, "n = {n}");
+        }
+        // B = 3.
+        assert_eq!(form(SMALL, 2.0, Steps(3)), Factored);
+    }
+
+    #[test]
+    fn weights_that_rest_for_longer_take_blocks_from_8_steps_on() {
+        assert_eq!(form(SMALL, 20.0, Steps(31)), Block);
+        assert_eq!(form(SMALL, 2.0, Steps(4)), Textbook);
+        assert_eq!(form(SMALL, 2.0, Steps(7)), Textbook);
+        assert_eq!(form(SMALL, 2.0, Steps(8)), Block);
+        assert_eq!(form(SMALL, 0.5, Steps(2)), Textbook);
+        for tau in [0.5, 2.0, 20.0, 2_000.0] {
+            assert_eq!(form(SMALL, tau, Sequence), Block);
+        }
+    }
+
+    #[test]
+    fn few_synapses_whose_base_block_is_one_step_take_the_textbook() {
+        assert_eq!(form(SMALL, 1.3, Steps(1)), Textbook);
+        assert_eq!(form(SMALL, 1.34, Steps(1)), Factored);
+        assert_eq!(form(LARGER, 1.3, Steps(1)), Factored);
+        assert_eq!(form(ONE_LESS, 1.3, Steps(1)), Textbook);
+    }
+
+    #[test]
+    fn a_batch_and_an_optimizer_that_is_not_linear_are_never_in_factors() {
+        let of = |tau, update_every| {
+            let one = config(tau, update_every);
+            let batch = Config {
+                batch_size: 2,
+                ..one.clone()
+            };
+            let adam = Config {
+                optimizer: Optimizer::ADAM,
+                ..one
+            };
+            let [batch, adam] = [batch, adam].map(|config| plan(SMALL, &config));
+            assert_eq!(batch.form, adam.form);
+            assert!(!batch.at_once && !adam.at_once);
+            batch.form
+        };
+        for tau in [0.5, 2.0, 20.0] {
+            for n in 1..8 {
+                assert_eq!(of(tau, Steps(n)), Textbook, "tau {tau}, n = {n}");
+            }
+            assert_eq!(of(tau, Steps(8)), Block);
+            assert_eq!(of(tau, Steps(1_000)), Block);
+            assert_eq!(of(tau, Sequence), Block);
+        }
+    }
+
+    #[test]
+    fn a_gradient_is_applied_with_its_step_where_every_step_is_followed_by_an_update() {
+        let is_at_once = |config: &Config| plan(SMALL, config).at_once;
+        let every_step = config(20.0, Steps(1));
+        assert!(is_at_once(&every_step));
+        assert!(is_at_once(&Config {
+            engine: Some(Textbook),
+            ..every_step.clone()
+        }));
+        // The block form looks back at an update.
+        assert!(!is_at_once(&Config {
+            engine: Some(Block),
+            ..every_step
+        }));
+        assert!(!is_at_once(&config(20.0, Steps(2))));
+        assert!(!is_at_once(&config(20.0, Sequence)));
+    }
+
+    #[test]
+    fn a_form_that_is_asked_for_is_taken_or_refused_by_name() {
+        let asked = |engine, config: Config| {
+            Plan::of::<f64>(
+                SMALL,
+                &Config {
+                    engine: Some(engine),
+                    ..config
+                },
+            )
+            .map(|plan| plan.form)
+        };
+        let every = |n| config(20.0, Steps(n));
+        for engine in [Textbook, Block] {
+            for config in [
+                every(1),
+                every(40),
+                Config {
+                    batch_size: 3,
+                    ..every(1)
+                },
+                Config {
+                    optimizer: Optimizer::ADAM,
+                    ..every(1)
+                },
+            ] {
+                assert_eq!(asked(engine, config), Ok(engine));
+            }
+        }
+        assert_eq!(asked(Factored, every(30)), Ok(Factored));
+        // Few synapses, a base block of one step: slow, but possible.
+        assert_eq!(asked(Factored, config(0.5, Steps(1))), Ok(Factored));
+        for (config, why) in [
+            (every(31), "rest for longer"),
+            (config(20.0, Sequence), "rest for longer"),
+            (
+                Config {
+                    batch_size: 3,
+                    ..every(1)
+                },
+                "in a batch",
+            ),
+            (
+                Config {
+                    optimizer: Optimizer::ADAM,
+                    ..every(1)
+                },
+                "not linear",
+            ),
+        ] {
+            let error = asked(Factored, config).unwrap_err().to_string();
+            assert!(
+                error.starts_with("engine: ") && error.contains(why),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn base_blocks_are_whole_numbers_of_rests() {
+        for (n, steps) in [(1, 30), (4, 28), (7, 28), (16, 16), (30, 30)] {
+            assert_eq!(
+                plan(SMALL, &config(20.0, Steps(n))).base_block,
+                steps,
+                "n = {n}"
+            );
+        }
+        let shorter = Config {
+            tau_mem: 4.0,
+            tau_trace: 20.0,
+            dt: 0.5,
+            ..Config::default()
+        };
+        assert_eq!(plan(SMALL, &shorter).base_block, 12);
+    }
+
+    #[test]
+    fn a_block_is_at_most_as_long_as_weights_rest_and_1024() {
+        for n in [31, 1_000, 1_024, 5_000] {
+            assert_eq!(plan(SMALL, &config(20.0, Steps(n))).block, n.min(1_024));
+        }
+        assert_eq!(plan(SMALL, &config(20.0, Sequence)).block, 1_024);
+        // Whose history would take gigabytes.
+        let wide = Sizes {
+            n_inputs: 10_000_000,
+            n: 1,
+            n_outputs: 1,
+        };
+        assert_eq!(plan(wide, &config(20.0, Sequence)).block, 16);
+    }
+
+    #[test]
+    fn a_history_has_room_for_every_eighth_source_and_one_step_of_all() {
+        let plan = plan(LARGER, &config(20.0, Steps(100)));
+        assert_eq!(plan.events(), 128 / 8 * 100 + 128);
+    }
+
+    #[test]
+    fn the_regulariser_needs_raw_traces_of_sequences_and_coefficients_of_streams() {
+        let of = |c_reg, update_every| {
+            let plan = plan(
+                SMALL,
+                &Config {
+                    c_reg,
+                    ..config(20.0, update_every)
+                },
+            );
+            (plan.sum_e, plan.streamed_regulariser)
+        };
+        assert_eq!(of(1.0, Sequence), (true, false));
+        assert_eq!(of(1.0, Steps(1)), (false, true));
+        assert_eq!(of(1.0, Steps(50)), (false, true));
+        assert_eq!(of(0.0, Sequence), (false, false));
+        assert_eq!(of(0.0, Steps(1)), (false, false));
+    }
+
+    #[test]
+    fn a_twin_for_gradients_takes_whole_sequences_in_blocks_or_the_textbook() {
+        for (engine, twin) in [(Textbook, Textbook), (Factored, Block), (Block, Block)] {
+            let every_step = Config {
+                engine: Some(engine),
+                ..config(20.0, Steps(1))
+            };
+            let twin_plan = plan(SMALL, &every_step).for_gradients::<f32>();
+            assert_eq!(
+                (twin_plan.form, twin_plan.at_once, twin_plan.block),
+                (twin, false, 1_024)
+            );
+        }
+        let stack = StackPlan::of(&[3, 4, 2], &StackConfig::default());
+        assert!(stack.at_once && !stack.for_gradients().at_once);
+        assert_eq!(stack.for_gradients().sizes, [3, 4, 2]);
+    }
+
+    #[test]
+    fn a_stack_applies_gradients_at_once_under_the_same_conditions() {
+        let is_at_once = |config: StackConfig| StackPlan::of(&[3, 2], &config).at_once;
+        let usual = StackConfig::default();
+        assert!(is_at_once(usual.clone()));
+        assert!(!is_at_once(StackConfig {
+            batch_size: 2,
+            ..usual.clone()
+        }));
+        assert!(!is_at_once(StackConfig {
+            optimizer: Optimizer::ADAM,
+            ..usual.clone()
+        }));
+        assert!(!is_at_once(StackConfig {
+            update_every: Steps(2),
+            ..usual
+        }));
+    }
+
+    #[test]
+    fn all_forms_but_the_block_form_read_the_signal_of_every_step() {
+        for (engine, reads) in [(Textbook, true), (Factored, true), (Block, false)] {
+            let plan = plan(
+                SMALL,
+                &Config {
+                    engine: Some(engine),
+                    ..config(20.0, Steps(1))
+                },
+            );
+            assert_eq!(plan.reads_signal(), reads);
+        }
+    }
+
+    #[test]
+    fn the_textbook_passes_every_synapse_and_the_others_some() {
+        let work = |engine| {
+            plan(
+                LARGER,
+                &Config {
+                    engine: Some(engine),
+                    ..config(20.0, Steps(1))
+                },
+            )
+            .work()
+        };
+        assert_eq!(work(Textbook), 128 * 32);
+        assert!(work(Factored) < 128 * 32 && work(Block) < 128 * 32);
+    }
+
+    #[test]
+    fn sizes_at_the_end_of_what_can_be_addressed_are_counted_without_an_overflow() {
+        let most = usize::MAX / 64;
+        let huge = Sizes {
+            n_inputs: most,
+            n: most,
+            n_outputs: most,
+        };
+        let plan = plan(huge, &config(20.0, Sequence));
+        assert_eq!(plan.block, 16);
+        assert_eq!(plan.sizes.sources(), 2 * most);
+        assert_eq!(plan.events(), 2 * most / 8 * 16 + 2 * most);
+    }
+}

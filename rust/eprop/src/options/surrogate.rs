@@ -58,3 +58,38 @@ impl Surrogate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Surrogate;
+    use crate::testing::in_both;
+
+    in_both! {
+        fn every_shape_is_its_formula<F>() {
+            let formula = |surrogate, d: f64, h: f64, w: f64| match surrogate {
+                Surrogate::PiecewiseLinear => h * f64::max(0.0, 1.0 - d / w),
+                Surrogate::Exponential => h * libm::exp(-d / w),
+                Surrogate::FastSigmoid => h / libm::pow(1.0 + d / w, 2.0),
+                Surrogate::Arctan => h / (1.0 + libm::pow(d / w, 2.0)),
+                Surrogate::Boxcar => if d < w { h } else { 0.0 },
+            };
+            for &surrogate in Surrogate::ALL {
+                for (h, w) in [(0.3, 1.0), (2.0, 0.25)] {
+                    for d in [0.0, 0.1, 0.2, 0.3, 0.9, 1.1, 5.0] {
+                        let psi = surrogate.psi(F::cast(d), F::cast(h), F::cast(w)).to_f64();
+                        let expected = formula(surrogate, d, h, w);
+                        assert!((psi - expected).abs() < 1e-6 * h, "{surrogate:?} at {d}: {psi}, expected {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn at_a_distance_of_the_width_the_shapes_with_an_edge_are_zero<F>() {
+            for surrogate in [Surrogate::Boxcar, Surrogate::PiecewiseLinear] {
+                assert_eq!(surrogate.psi(F::ONE, F::ONE, F::ONE), F::ZERO);
+            }
+        }
+    }
+}

@@ -13,6 +13,17 @@ use crate::{Error, Float};
 /// How far a row of targets under cross-entropy may sum from 1.
 const ROW_SUM_TOLERANCE: f64 = 1e-4;
 
+/// Whether sizes are far below what overflows when a row is padded.
+pub(crate) fn addressable(sizes: &[usize], named: impl FnOnce() -> String) -> Result<(), Error> {
+    if sizes.iter().all(|&size| size <= usize::MAX / 64) {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        sizes: named(),
+        bytes: None,
+    })
+}
+
 pub(crate) fn vector<F: Float>(
     argument: impl Into<Cow<'static, str>>,
     x: ArrayView1<'_, F>,
@@ -340,4 +351,186 @@ fn position(mut at: usize, shape: &[usize]) -> String {
         .collect();
     index.reverse();
     crate::error::shape(&index)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+    use alloc::vec;
+
+    use ndarray::{Array2, array, s};
+
+    use super::{
+        addressable, event_rows, events, inputs, matrix, no_self_connections, room, streams,
+        target, targets, vector,
+    };
+    use crate::Error;
+    use crate::options::Loss;
+    use crate::testing::in_both;
+
+    #[track_caller]
+    fn refused(got: Result<(), Error>, expected: &str) {
+        assert_eq!(got.unwrap_err().to_string(), expected);
+    }
+
+    in_both! {
+        fn a_vector_has_its_length_and_finite_values<F>() {
+            let of = |x: [f64; 3]| vector("x", array![F::cast(x[0]), F::cast(x[1]), F::cast(x[2])].view(), 3);
+            of([1.0, -2.0, 0.0]).unwrap();
+            refused(of([1.0, f64::NAN, 0.0]), "x: expected finite values, got NaN at index (1,)");
+            refused(of([1.0, 0.0, f64::NEG_INFINITY]), "x: expected finite values, got -inf at index (2,)");
+            let short = array![F::ONE, F::ONE];
+            refused(vector("x", short.view(), 3), "x: expected shape (3,), got (2,)");
+        }
+    }
+
+    in_both! {
+        fn a_matrix_is_searched_for_its_flaw_in_whatever_order_it_lies<F>() {
+            let mut w = Array2::from_elem((4, 40), F::ZERO);
+            matrix("W", w.view(), 4, 40).unwrap();
+            refused(matrix("W", w.view(), 40, 4), "W: expected shape (40, 4), got (4, 40)");
+            w[(2, 17)] = F::cast(f64::INFINITY);
+            refused(matrix("W", w.view(), 4, 40), "W: expected finite values, got inf at index (2, 17)");
+            refused(matrix("W", w.t(), 40, 4), "W: expected finite values, got inf at index (17, 2)");
+            // Columns of a wider array lie apart.
+            refused(matrix("W", w.slice(s![.., 10..20]), 4, 10), "W: expected finite values, got inf at index (2, 7)");
+            matrix("W", w.slice(s![.., 20..]), 4, 20).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_diagonal_is_zero() {
+        no_self_connections("W_rec", array![[0.0, 1.0], [2.0, -0.0]].view()).unwrap();
+        let w = array![[0.0, 1.0], [2.0, 0.5]];
+        let expected =
+            "W_rec: expected a diagonal of 0 (no self-connections), got 0.5 at index (1, 1)";
+        refused(no_self_connections("W_rec", w.view()), expected);
+    }
+
+    #[test]
+    fn room_of_the_callers_has_the_shape_that_is_asked_for() {
+        let mut to = Array2::<f32>::zeros((2, 3));
+        room("out", &to.view_mut(), (2, 3)).unwrap();
+        refused(
+            room("out", &to.view_mut(), (3, 2)),
+            "out: expected shape (3, 2), got (2, 3)",
+        );
+    }
+
+    #[test]
+    fn streams_are_as_many_as_are_asked_for() {
+        streams("targets", 3, 3).unwrap();
+        refused(
+            streams("targets", 3, 2),
+            "targets: expected 3 streams, got 2",
+        );
+    }
+
+    #[test]
+    fn sizes_are_refused_from_where_padding_could_overflow() {
+        let sizes = |sizes: &[usize]| addressable(sizes, || String::from("n = 5"));
+        sizes(&[1, usize::MAX / 64]).unwrap();
+        let expected = Error::TooLarge {
+            sizes: "n = 5".into(),
+            bytes: None,
+        };
+        assert_eq!(sizes(&[1, usize::MAX / 64 + 1]), Err(expected));
+    }
+
+    #[test]
+    fn inputs_have_any_length_and_one_width() {
+        inputs(Array2::<f64>::zeros((0, 3)).view(), 3).unwrap();
+        inputs(Array2::<f64>::zeros((5, 3)).view(), 3).unwrap();
+        let wide = Array2::<f64>::zeros((5, 4));
+        refused(
+            inputs(wide.view(), 3),
+            "inputs: expected shape (T, 3), got (5, 4)",
+        );
+    }
+
+    in_both! {
+        fn events_ascend_below_the_number_of_inputs_with_finite_values<F>() {
+            let of = |units: &[u32], values: Option<&[f64]>| {
+                let values: Option<vec::Vec<_>> = values.map(|values| values.iter().map(|&x| F::cast(x)).collect());
+                events("x", units, values.as_deref(), 5)
+            };
+            of(&[], None).unwrap();
+            of(&[0, 3, 4], None).unwrap();
+            of(&[0, 4], Some(&[0.5, -1.0])).unwrap();
+            refused(of(&[0, 5], None), "x: expected units below 5, got 5");
+            refused(of(&[0, 3, 3], None), "x: expected units that ascend, each once in a step, got 3 after 3");
+            refused(of(&[3, 1], None), "x: expected units that ascend, each once in a step, got 1 after 3");
+            refused(of(&[1, 2], Some(&[1.0])), "x: expected shape (2,), got (1,)");
+            refused(of(&[1], Some(&[f64::NAN])), "x: expected finite values, got NaN");
+        }
+    }
+
+    #[test]
+    fn rows_of_events_are_checked_as_a_whole_and_step_by_step() {
+        let units = [3, 8, 1, 0, 2];
+        let of = |width, start: &[usize], values: Option<&[f32]>| {
+            event_rows(width, start, &units, values, 9)
+        };
+        of(9, &[0, 2, 3, 5], None).unwrap();
+        of(9, &[2, 3, 5], None).unwrap();
+        of(9, &[2, 2], Some(&[1.0; 5])).unwrap();
+        of(9, &[], None).unwrap();
+        refused(
+            of(8, &[0, 2], None),
+            "inputs: expected shape (T, 9), got (1, 8)",
+        );
+        refused(
+            of(9, &[0, 3, 2], None),
+            "inputs: expected starts that rise to at most 5, got others",
+        );
+        refused(
+            of(9, &[0, 6], None),
+            "inputs: expected starts that rise to at most 5, got others",
+        );
+        refused(
+            of(9, &[0, 2], Some(&[1.0; 4])),
+            "inputs: expected shape (5,), got (4,)",
+        );
+        let late =
+            "inputs: expected units that ascend, each once in a step, got 1 after 8 at step 1";
+        refused(of(9, &[0, 1, 3], None), late);
+        let nan = [1.0, 1.0, 1.0, 1.0, f32::NAN];
+        refused(
+            of(9, &[0, 2, 3, 5], Some(&nan)),
+            "inputs: expected finite values, got NaN at step 2",
+        );
+    }
+
+    #[test]
+    fn a_target_is_finite_and_under_cross_entropy_a_distribution() {
+        let of = |row: [f64; 2], loss| target("target", array![row[0], row[1]].view(), loss);
+        of([3.0, -1.0], Loss::Mse).unwrap();
+        of([0.25, 0.75], Loss::CrossEntropy).unwrap();
+        of([0.25, 0.750_09], Loss::CrossEntropy).unwrap();
+        refused(
+            of([f64::NAN, 0.0], Loss::Mse),
+            "target: expected finite values, got NaN at index (0,)",
+        );
+        let sum = "target: expected rows that sum to 1 under cross_entropy, got a sum of 1.25";
+        refused(of([0.5, 0.75], Loss::CrossEntropy), sum);
+        let negative = "target: expected probabilities >= 0 under cross_entropy, got -0.5";
+        refused(of([-0.5, 1.5], Loss::CrossEntropy), negative);
+    }
+
+    #[test]
+    fn targets_are_checked_at_the_steps_that_have_one() {
+        let mut rows = Array2::<f64>::zeros((3, 2));
+        rows[(1, 0)] = f64::NAN;
+        let of =
+            |mask: Option<&[bool]>, t| targets(rows.view(), mask.map(Into::into), t, 2, Loss::Mse);
+        of(Some(&[true, false, true]), 3).unwrap();
+        let nan = "targets: expected finite values, got NaN at index (0,) at step 1";
+        refused(of(None, 3), nan);
+        refused(of(Some(&[false, true, false]), 3), nan);
+        refused(
+            of(Some(&[true, true]), 3),
+            "mask: expected shape (3,), got (2,)",
+        );
+        refused(of(None, 4), "targets: expected shape (4, 2), got (3, 2)");
+    }
 }

@@ -67,3 +67,96 @@ pub(crate) fn layer_weights<F: Float>(
         }
     }
 }
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Gaussian, layer_weights};
+    use crate::options::{Gain, LayerConfig};
+    use crate::testing::in_both;
+
+    /// Mean, variance and kurtosis.
+    fn moments(x: &[f64]) -> (f64, f64, f64) {
+        let n = x.len() as f64;
+        let mean = x.iter().sum::<f64>() / n;
+        let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n;
+        let fourth = x.iter().map(|x| libm::pow(x - mean, 4.0)).sum::<f64>() / n;
+        (mean, variance, fourth / (variance * variance))
+    }
+
+    #[test]
+    fn numbers_are_standard_normal() {
+        let mut gaussian = Gaussian::new(42);
+        let x: Vec<f64> = (0..40_000).map(|_| gaussian.draw(1.0)).collect();
+        let (mean, variance, kurtosis) = moments(&x);
+        assert!(mean.abs() < 0.02, "{mean}");
+        assert!((variance - 1.0).abs() < 0.03, "{variance}");
+        assert!((kurtosis - 3.0).abs() < 0.15, "{kurtosis}");
+        let beyond = x.iter().filter(|x| x.abs() > 1.96).count() as f64 / 40_000.0;
+        assert!((beyond - 0.05).abs() < 0.005, "{beyond}");
+        // Sine and cosine of one angle are independent.
+        let pairs = x.chunks_exact(2).map(|pair| pair[0] * pair[1]);
+        assert!(pairs.sum::<f64>().abs() < 0.02 * 20_000.0);
+    }
+
+    #[test]
+    fn a_seed_is_its_numbers_and_no_others() {
+        let draw = |seed| {
+            let mut gaussian = Gaussian::new(seed);
+            [
+                gaussian.draw::<f64>(1.0),
+                gaussian.draw(1.0),
+                gaussian.draw(1.0),
+            ]
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+
+    in_both! {
+        fn a_number_is_scaled_before_it_is_rounded<F>() {
+            let (mut one, mut other) = (Gaussian::new(5), Gaussian::new(5));
+            for _ in 0..9 {
+                assert_eq!(one.draw::<F>(0.3), F::cast(0.3 * other.draw::<f64>(1.0)));
+            }
+        }
+    }
+
+    in_both! {
+        fn a_membrane_under_the_expected_input_deviates_as_documented<F>() {
+            let (n_inputs, n, stride) = (150, 150, 176);
+            let usual = LayerConfig::default();
+            let slow = LayerConfig { tau_mem: 50.0, threshold: 0.5, input_gain: Gain::Leak, ..usual.clone() };
+            for config in [usual, slow] {
+                let mut rows = vec![F::ZERO; (n_inputs + n) * stride];
+                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config);
+                let alpha = libm::exp(-config.dt / config.tau_mem);
+                let zeta = if config.input_gain == Gain::Leak { 1.0 - alpha } else { 1.0 };
+                // Independent spikes at 0.02 a step through v = alpha v + zeta W s.
+                let deviation = |sources: &[F]| {
+                    let of_weights = sources.iter().map(|w| w.to_f64() * w.to_f64()).sum::<f64>() / n as f64;
+                    zeta * libm::sqrt(0.02 * of_weights / (1.0 - alpha * alpha))
+                };
+                let (of_inputs, of_neurons) = rows.split_at(n_inputs * stride);
+                let of_inputs = deviation(of_inputs) / config.threshold;
+                let of_neurons = deviation(of_neurons) / config.threshold;
+                assert!((of_inputs - 1.3).abs() < 0.03, "{of_inputs}");
+                assert!((of_neurons - 0.3).abs() < 0.01, "{of_neurons}");
+            }
+        }
+    }
+
+    in_both! {
+        fn neurons_have_no_synapse_to_themselves_and_padding_stays_zero<F>() {
+            let mut rows = vec![F::ZERO; 7 * 16];
+            layer_weights(&mut Gaussian::new(3), &mut rows, 16, 3, 4, &LayerConfig::default());
+            for (i, row) in rows.chunks_exact(16).enumerate() {
+                for (j, &w) in row.iter().enumerate() {
+                    let is_synapse = j < 4 && i != 3 + j;
+                    assert_eq!(w != F::ZERO, is_synapse, "from {i} to {j}");
+                }
+            }
+        }
+    }
+}

@@ -165,3 +165,105 @@ impl<F: Float> Input<'_, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use ndarray::{Array2, ArrayView2, array};
+
+    use super::{Input, Inputs};
+
+    fn events<'a>() -> Inputs<'a, f64> {
+        Inputs::Events {
+            n_inputs: 9,
+            start: &[1, 3, 3, 4],
+            units: &[7, 2, 8, 5],
+            values: Some(&[9.0, 0.5, 1.5, 2.5]),
+        }
+    }
+
+    fn listed(input: Input<'_, f64>) -> (Vec<u32>, Vec<f64>) {
+        match input {
+            Input::Dense(x) => ((0..x.len() as u32).collect(), x.to_vec()),
+            Input::Events { units, values } => (units.to_vec(), values.unwrap_or(&[]).to_vec()),
+        }
+    }
+
+    #[test]
+    fn the_events_of_a_step_are_those_between_two_starts() {
+        assert_eq!(events().n_steps(), 3);
+        let steps: Vec<_> = (0..3).map(|t| listed(events().step(t))).collect();
+        assert_eq!(steps[0], (alloc::vec![2, 8], alloc::vec![0.5, 1.5]));
+        assert_eq!(steps[1], (alloc::vec![], alloc::vec![]));
+        assert_eq!(steps[2], (alloc::vec![5], alloc::vec![2.5]));
+    }
+
+    #[test]
+    fn some_steps_of_a_sequence_are_its_steps() {
+        let x = Array2::from_shape_fn((5, 3), |(t, i)| (10 * t + i) as f64);
+        let whole = Inputs::from(x.view());
+        for (inputs, from, until) in [
+            (whole, 1, 4),
+            (whole, 2, 2),
+            (events(), 1, 3),
+            (events(), 0, 2),
+            (events(), 3, 3),
+        ] {
+            let some = inputs.steps(from..until);
+            assert_eq!(some.n_steps(), until - from);
+            for t in from..until {
+                assert_eq!(listed(some.step(t - from)), listed(inputs.step(t)));
+            }
+        }
+        assert_eq!(whole.dense(), Some(x.view()));
+        assert_eq!(events().dense(), None::<ArrayView2<'_, f64>>);
+    }
+
+    #[test]
+    fn no_start_at_all_is_no_step() {
+        let none: Inputs<'_, f32> = Inputs::Events {
+            n_inputs: 9,
+            start: &[],
+            units: &[],
+            values: None,
+        };
+        assert_eq!(none.n_steps(), 0);
+    }
+
+    #[test]
+    fn inputs_of_either_kind_are_checked_and_long_enough() {
+        events().check(9, 3).unwrap();
+        assert!(events().check(8, 1).is_err());
+        let x = Array2::<f64>::zeros((0, 3));
+        Inputs::from(x.view()).check(3, 0).unwrap();
+        let error = Inputs::from(x.view()).check(3, 1).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "inputs: expected at least one step, T >= 1, got T = 0"
+        );
+        assert!(Inputs::from(array![[f64::NAN]].view()).check(1, 1).is_err());
+    }
+
+    #[test]
+    fn the_inputs_of_one_step_are_checked_as_x() {
+        let dense = array![1.0, 0.0];
+        Input::from(dense.view()).check(2).unwrap();
+        assert!(
+            Input::from(dense.view())
+                .check(3)
+                .unwrap_err()
+                .to_string()
+                .starts_with("x: ")
+        );
+        Input::<f64>::spikes(&[0, 2]).check(3).unwrap();
+        assert!(
+            Input::<f64>::spikes(&[0, 3])
+                .check(3)
+                .unwrap_err()
+                .to_string()
+                .starts_with("x: ")
+        );
+    }
+}

@@ -122,3 +122,204 @@ impl<F: Float> Neuron<F> {
         self.n_fired = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::Neuron;
+    use crate::Float;
+    use crate::numbers::walk;
+    use crate::options::{Gain, LayerConfig, ResetMechanism, Surrogate};
+    use crate::testing::{Noise, in_both, made, near};
+
+    /// More than a unit, and not a whole number of them.
+    const N: usize = 19;
+
+    /// One neuron, as the method has it: no vectors, no counters, but the step of its last spike.
+    struct Literal<'a> {
+        config: &'a LayerConfig,
+        v: f64,
+        z: f64,
+        psi: f64,
+        last_spike: Option<usize>,
+    }
+
+    impl Literal<'_> {
+        fn step(&mut self, t: usize, current: f64) {
+            let LayerConfig {
+                dt,
+                tau_mem,
+                threshold: v_th,
+                n_ref,
+                ..
+            } = *self.config;
+            let alpha = libm::exp(-dt / tau_mem);
+            let zeta = match self.config.input_gain {
+                Gain::Unit => 1.0,
+                Gain::Leak => 1.0 - alpha,
+            };
+            self.v = match self.config.reset_mechanism {
+                ResetMechanism::Subtract => alpha * self.v + zeta * current - v_th * self.z,
+                ResetMechanism::Zero => alpha * self.v * (1.0 - self.z) + zeta * current,
+            };
+            let refractory = self.last_spike.is_some_and(|last| t < last + n_ref);
+            let h = self.config.surrogate_height.unwrap_or(0.3 / v_th);
+            let w = self.config.surrogate_width.unwrap_or(v_th);
+            let d = (self.v - v_th).abs();
+            self.psi = match self.config.surrogate {
+                _ if refractory => 0.0,
+                Surrogate::PiecewiseLinear => h * f64::max(0.0, 1.0 - d / w),
+                Surrogate::Exponential => h * libm::exp(-d / w),
+                Surrogate::FastSigmoid => h / libm::pow(1.0 + d / w, 2.0),
+                Surrogate::Arctan => h / (1.0 + libm::pow(d / w, 2.0)),
+                Surrogate::Boxcar => {
+                    if d < w {
+                        h
+                    } else {
+                        0.0
+                    }
+                }
+            };
+            self.z = if self.v >= v_th && !refractory {
+                1.0
+            } else {
+                0.0
+            };
+            if self.z == 1.0 {
+                self.last_spike = Some(t);
+            }
+        }
+    }
+
+    /// Neurons and their equations under the same currents, which fire them at about every fifth step.
+    fn side_by_side<F: Float>(config: &LayerConfig, steps: usize) {
+        let mut neurons: Neuron<F> = made(|room| Neuron::new(room, N, config));
+        let one = || Literal {
+            config,
+            v: 0.0,
+            z: 0.0,
+            psi: 0.0,
+            last_spike: None,
+        };
+        let mut literal: Vec<_> = (0..N).map(|_| one()).collect();
+        let (mut noise, mut n_spikes) = (Noise(1), 0);
+        for t in 0..steps {
+            // Padding is given currents, too, which must reach nobody.
+            let mut current = noise.numbers::<F>(neurons.padded_z().len());
+            let scale = F::cast(config.threshold / neurons.zeta.to_f64());
+            current
+                .iter_mut()
+                .for_each(|x| *x = *x * scale + F::cast(0.25) * scale);
+            neurons.step(&current);
+            for (literal, current) in literal.iter_mut().zip(&current) {
+                literal.step(t, current.to_f64());
+            }
+            let all = |of: fn(&Literal<'_>) -> f64| literal.iter().map(of).collect::<Vec<_>>();
+            near("v", neurons.v(), &all(|one| one.v));
+            near("psi", neurons.psi(), &all(|one| one.psi));
+            near("z", neurons.z(), &all(|one| one.z));
+            let fired = (0..N as u32).filter(|&j| literal[j as usize].z == 1.0);
+            assert_eq!(neurons.fired(), fired.collect::<Vec<_>>());
+            assert!(
+                neurons.padded_z()[N..]
+                    .iter()
+                    .chain(&neurons.padded_psi()[N..])
+                    .all(|&x| x == F::ZERO)
+            );
+            n_spikes += neurons.fired().len();
+        }
+        assert!(n_spikes > steps * N / 50, "{n_spikes} spikes");
+    }
+
+    in_both! {
+        fn both_resets_and_gains_are_their_recursions<F>() {
+            for &reset_mechanism in ResetMechanism::ALL {
+                for &input_gain in Gain::ALL {
+                    let config = LayerConfig { reset_mechanism, input_gain, threshold: 0.5, ..LayerConfig::default() };
+                    side_by_side::<F>(&config, 150);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn psi_is_the_surrogate_of_the_distance_from_the_threshold<F>() {
+            for &surrogate in Surrogate::ALL {
+                for (surrogate_height, surrogate_width) in [(None, None), (Some(0.75), Some(0.5))] {
+                    let config = LayerConfig { surrogate, surrogate_height, surrogate_width, threshold: 1.5, ..LayerConfig::default() };
+                    side_by_side::<F>(&config, 80);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn a_spike_leaves_a_neuron_refractory_until_n_ref_steps_have_gone_by<F>() {
+            for n_ref in 0..6 {
+                for &reset_mechanism in ResetMechanism::ALL {
+                    side_by_side::<F>(&LayerConfig { n_ref, reset_mechanism, ..LayerConfig::default() }, 100);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn under_a_constant_strong_current_spikes_are_n_ref_steps_apart<F>() {
+            for (n_ref, apart) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
+                let config = LayerConfig { n_ref, ..LayerConfig::default() };
+                let mut neurons: Neuron<F> = made(|room| Neuron::new(room, 1, &config));
+                let current = [F::cast(9.0); 16];
+                let spikes: Vec<_> = (0..20).filter(|_| {
+                    neurons.step(&current);
+                    !neurons.fired().is_empty()
+                }).collect();
+                assert!(spikes.windows(2).all(|pair| pair[1] - pair[0] == apart), "{n_ref}: {spikes:?}");
+            }
+        }
+    }
+
+    in_both! {
+        fn a_membrane_at_the_threshold_fires<F>() {
+            let mut neurons: Neuron<F> = made(|room| Neuron::new(room, 2, &LayerConfig::default()));
+            let mut current = [F::ZERO; 16];
+            current[0] = F::ONE;
+            current[1] = F::cast(0.999);
+            neurons.step(&current);
+            assert_eq!(neurons.fired(), [0]);
+            near("psi", neurons.psi(), &[0.3, 0.3 * 0.999]);
+        }
+    }
+
+    in_both! {
+        fn a_membrane_that_fades_out_is_zero<F>() {
+            let config = LayerConfig { tau_mem: 1.0, ..LayerConfig::default() };
+            let mut neurons: Neuron<F> = made(|room| Neuron::new(room, 1, &config));
+            neurons.step(&[F::cast(0.5); 16]);
+            for _ in 0..700 {
+                neurons.step(&[F::ZERO; 16]);
+            }
+            assert_eq!(neurons.v(), [F::ZERO]);
+        }
+    }
+
+    in_both! {
+        fn a_reset_is_silence_and_bytes_bring_back_who_fired<F>() {
+            let config = LayerConfig { n_ref: 4, ..LayerConfig::default() };
+            let new = || made(|room| Neuron::<F>::new(room, N, &config));
+            let (mut neurons, mut noise) = (new(), Noise(3));
+            let mut current = noise.numbers::<F>(neurons.padded_z().len());
+            current[3] = F::cast(2.0);
+            neurons.step(&current);
+            assert!(neurons.fired().contains(&3));
+            let mut twin = new();
+            walk::load(&mut twin, &walk::save(&neurons).unwrap()).unwrap();
+            assert_eq!(twin.fired(), neurons.fired());
+            neurons.step(&current);
+            twin.step(&current);
+            assert!(walk::same(&neurons, &twin));
+            neurons.reset();
+            assert!(walk::same(&neurons, &new()) && neurons.fired().is_empty());
+        }
+    }
+}

@@ -71,3 +71,60 @@ impl Walked for Optimizer {
         self.updates.walk_mut("updates", Role::Mark, to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Optimizer, Rule};
+    use crate::numbers::parameter::Step;
+    use crate::numbers::walk;
+    use crate::testing::{in_both, near};
+
+    const ADAM: Rule = Rule::Adam {
+        beta1: 0.75,
+        beta2: 0.9375,
+        eps: 0.125,
+    };
+
+    in_both! {
+        fn descent_takes_the_learning_rate_of_the_moment_times_the_scale<F>() {
+            let mut optimizer = Optimizer::new(Rule::Sgd, 0.5);
+            let eta = |optimizer: &Optimizer, scale| optimizer.step::<F>(scale).linear().unwrap();
+            assert_eq!(eta(&optimizer, 1.0), F::cast(0.5));
+            assert_eq!(eta(&optimizer, 0.25), F::cast(0.125));
+            optimizer.updated();
+            optimizer.set_lr(2.0);
+            assert_eq!(eta(&optimizer, 1.0), F::cast(2.0));
+        }
+    }
+
+    in_both! {
+        fn adam_counts_its_updates_from_one<F>() {
+            let mut optimizer = Optimizer::new(ADAM, 0.5);
+            for (b1_to_t, b2_to_t) in [(0.75, 0.9375), (0.5625, 0.87890625), (0.421875, 0.823974609375)] {
+                let Step::Adam(step) = optimizer.step::<F>(3.0) else { panic!("not a step of Adam") };
+                let eta = 0.5 * libm::sqrt(1.0 - b2_to_t) / (1.0 - b1_to_t);
+                let got = [step.beta1, step.gain1, step.beta2, step.gain2, step.eps, step.eta, step.scale];
+                near("step", &got, &[0.75, 0.25, 0.9375, 0.0625, 0.125, eta, 3.0]);
+                assert!(optimizer.step::<F>(3.0).linear().is_none());
+                optimizer.updated();
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_rule_that_counts_saves_its_count() {
+        let updated = |rule, updates| {
+            let mut optimizer = Optimizer::new(rule, 0.5);
+            (0..updates).for_each(|_| optimizer.updated());
+            optimizer
+        };
+        assert!(walk::save(&updated(Rule::Sgd, 3)).unwrap().is_empty());
+        walk::load(&mut updated(Rule::Sgd, 1), &[]).unwrap();
+        let saved = walk::save(&updated(ADAM, 3)).unwrap();
+        let mut other = updated(ADAM, 0);
+        walk::load(&mut other, &saved).unwrap();
+        assert_eq!(other.updates, 3);
+        assert!(!walk::same(&updated(ADAM, 3), &updated(ADAM, 4)));
+        assert!(walk::same(&updated(Rule::Sgd, 3), &updated(Rule::Sgd, 4)));
+    }
+}

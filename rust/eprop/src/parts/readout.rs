@@ -282,3 +282,6 @@ impl<F: Float> Readout<F> {
         (!self.finite).then_some("b")
     }
 }
+
+#[cfg(test)]
+mod tests;

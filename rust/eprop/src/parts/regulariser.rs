@@ -107,3 +107,110 @@ impl<F: Float> Regulariser<F> {
         self.f.fill(start);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Regulariser;
+    use crate::Float;
+    use crate::numbers::walk;
+    use crate::options::plan::{Plan, Sizes};
+    use crate::options::{Config, UpdateEvery};
+    use crate::testing::{in_both, made, near};
+
+    const C_REG: f64 = 3.0;
+    /// Spikes per step.
+    const F_TARGET: f64 = 0.02;
+
+    fn regulariser<F: Float>(c_reg: f64, update_every: UpdateEvery) -> Regulariser<F> {
+        let config = Config {
+            c_reg,
+            f_target: 10.0,
+            dt: 2.0,
+            tau_reg: 50.0,
+            update_every,
+            ..Config::default()
+        };
+        let sizes = Sizes {
+            n_inputs: 1,
+            n: 2,
+            n_outputs: 1,
+        };
+        let plan = Plan::of::<F>(sizes, &config).unwrap();
+        made(|room| Regulariser::new(room, &plan, &config))
+    }
+
+    /// Who of two neurons fires.
+    fn spikes<F: Float>(one: bool, other: bool) -> [F; 16] {
+        core::array::from_fn(|j| {
+            if (one && j == 0) || (other && j == 1) {
+                F::ONE
+            } else {
+                F::ZERO
+            }
+        })
+    }
+
+    in_both! {
+        fn of_a_stream_every_step_has_its_coefficient_from_the_running_rate<F>() {
+            for every in [1, 7, 100] {
+                let mut regulariser = regulariser::<F>(C_REG, UpdateEvery::Steps(every));
+                let m = 1.0 - libm::exp(-2.0 / 50.0);
+                let mut f = [F_TARGET; 2];
+                for t in 0..60 {
+                    let fired = [t % 3 == 0, t > 40];
+                    let r = regulariser.step(&spikes(fired[0], fired[1])).unwrap();
+                    let expected: [f64; 2] = core::array::from_fn(|j| {
+                        let z = f64::from(u8::from(fired[j]));
+                        f[j] += (z - f[j]) * m;
+                        C_REG * (f[j] - F_TARGET) * m
+                    });
+                    near("r", &r[..2], &expected);
+                    // An update restarts nothing.
+                    regulariser.updated();
+                    assert!(regulariser.coefficients(10).is_none());
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn of_a_sequence_the_coefficient_is_that_of_the_mean_rate<F>() {
+            let mut regulariser = regulariser::<F>(C_REG, UpdateEvery::Sequence);
+            for (steps, of_one) in [(10, 4), (5, 0)] {
+                for t in 0..steps {
+                    assert!(regulariser.step(&spikes(t < of_one, true)).is_none());
+                }
+                let steps = f64::from(steps);
+                let of_rate = |rate: f64| C_REG * (rate - F_TARGET) / steps;
+                let r = regulariser.coefficients(steps as u64).unwrap();
+                near("r", &r[..2], &[of_rate(f64::from(of_one) / steps), of_rate(1.0)]);
+                // The next sequence counts from 0.
+                regulariser.updated();
+            }
+            assert!(regulariser.coefficients(0).is_none());
+        }
+    }
+
+    in_both! {
+        fn without_a_weight_there_is_nothing<F>() {
+            for update_every in [UpdateEvery::Steps(1), UpdateEvery::Sequence] {
+                let mut regulariser = regulariser::<F>(0.0, update_every);
+                assert!(regulariser.step(&spikes(true, true)).is_none());
+                assert!(regulariser.coefficients(5).is_none());
+                assert_eq!(walk::bytes(&regulariser), 0);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_reset_forgets_the_rate<F>() {
+            for update_every in [UpdateEvery::Steps(1), UpdateEvery::Sequence] {
+                let mut used = regulariser::<F>(C_REG, update_every);
+                used.step(&spikes(true, false));
+                assert!(!walk::same(&used, &regulariser(C_REG, update_every)));
+                used.reset();
+                assert!(walk::same(&used, &regulariser(C_REG, update_every)));
+            }
+        }
+    }
+}

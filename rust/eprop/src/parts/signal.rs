@@ -91,3 +91,110 @@ pub(crate) struct Signal<'a, F> {
     /// Padded.
     pub(crate) r: Option<&'a [F]>,
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Backward, Lies};
+    use crate::Float;
+    use crate::numbers::shared::Shared;
+    use crate::testing::{Noise, aligned, doubles, in_both, near, same_bits};
+
+    const N: usize = 16;
+    const OUTPUTS: usize = 3;
+    /// Of a row of outputs.
+    const WIDTH: usize = 16;
+
+    /// `B` of neuron j and output k.
+    fn b(j: usize, k: usize) -> f64 {
+        j as f64 - 4.0 * k as f64 + 0.5
+    }
+
+    fn rows<F: Float>(lies: Lies) -> Shared<F> {
+        let numbers = match lies {
+            Lies::ByOutput => (0..OUTPUTS * N).map(|at| b(at % N, at / N)).collect(),
+            Lies::ByNeuron(width) => {
+                let number = |at| {
+                    if at % width < OUTPUTS {
+                        b(at / width, at % width)
+                    } else {
+                        0.0
+                    }
+                };
+                (0..N * width).map(number).collect::<Vec<_>>()
+            }
+        };
+        aligned(&numbers.into_iter().map(F::cast).collect::<Vec<_>>()).into()
+    }
+
+    in_both! {
+        fn errors_go_back_through_b_whichever_way_it_lies<F>() {
+            let err = [0.5, -1.0, 2.0];
+            let expected: [f64; N] = core::array::from_fn(|j| (0..OUTPUTS).map(|k| b(j, k) * err[k]).sum());
+            for lies in [Lies::ByOutput, Lies::ByNeuron(WIDTH)] {
+                let mut l = [F::ONE; N];
+                Backward { rows: &rows(lies), lies, factors: None }.signal(&err.map(F::cast), &mut l);
+                near("L", &l, &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn factors_are_taken_off_the_rows<F>() {
+            let mut noise = Noise(1);
+            let (f, v) = (noise.numbers::<F>(N), noise.numbers::<F>(OUTPUTS));
+            let err = [0.5, -1.0, 2.0];
+            let expected: [f64; N] = core::array::from_fn(|j| {
+                (0..OUTPUTS).map(|k| (b(j, k) - f[j].to_f64() * v[k].to_f64()) * err[k]).sum()
+            });
+            let mut l = [F::ONE; N];
+            let backward = Backward { rows: &rows(Lies::ByOutput), lies: Lies::ByOutput, factors: Some((&f, &v)) };
+            backward.signal(&err.map(F::cast), &mut l);
+            near("L", &l, &expected);
+        }
+    }
+
+    in_both! {
+        fn a_tile_is_some_neurons_of_every_output_whichever_way_b_lies<F>() {
+            for lies in [Lies::ByOutput, Lies::ByNeuron(WIDTH)] {
+                let rows = rows::<F>(lies);
+                let held = Backward { rows: &rows, lies, factors: None }.hold();
+                for (column, width) in [(0, 8), (8, 8), (0, 16)] {
+                    let mut tile = vec![F::ONE; OUTPUTS * width];
+                    held.tile(column, width, N, &mut tile);
+                    for (k, row) in tile.chunks_exact(width).enumerate() {
+                        near("tile", row, &(column..column + width).map(|j| b(j, k)).collect::<Vec<_>>());
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn beyond_the_last_neuron_a_tile_is_zero<F>() {
+            // Five neurons, in rows of outputs.
+            let five = aligned(&rows::<F>(Lies::ByNeuron(WIDTH))[..5 * WIDTH]).into();
+            let held = Backward { rows: &five, lies: Lies::ByNeuron(WIDTH), factors: None }.hold();
+            let mut tile = vec![F::ONE; OUTPUTS * 16];
+            held.tile(0, 16, 16, &mut tile);
+            for row in tile.chunks_exact(16) {
+                assert!(row[5..].iter().all(|&b| b == F::ZERO));
+                assert!(row[..5].iter().all(|&b| b != F::ZERO));
+            }
+        }
+    }
+
+    in_both! {
+        fn what_is_held_stays_when_the_weights_change<F>() {
+            let mut rows = rows::<F>(Lies::ByOutput);
+            let held = Backward { rows: &rows, lies: Lies::ByOutput, factors: None }.hold();
+            let before = doubles(&rows);
+            rows.fill(F::ZERO);
+            let mut tile = vec![F::ZERO; OUTPUTS * N];
+            held.tile(0, N, N, &mut tile);
+            same_bits("B", &tile, &before.into_iter().map(F::cast).collect::<Vec<_>>());
+        }
+    }
+}

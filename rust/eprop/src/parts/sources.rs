@@ -164,3 +164,109 @@ impl<F: Float> SourceList<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use ndarray::{Array1, s};
+
+    use super::{Input, SourceList};
+    use crate::Float;
+    use crate::testing::{Noise, in_both, made};
+
+    const N_INPUTS: usize = 37;
+    const N: usize = 5;
+
+    fn list<F: Float>() -> SourceList<F> {
+        made(|room| SourceList::new(room, N_INPUTS, N))
+    }
+
+    fn all<F: Float>(list: &SourceList<F>) -> Vec<(u32, F)> {
+        list.get().all().collect()
+    }
+
+    /// Inputs of which so many are not silent, and those as events.
+    fn inputs<F: Float>(n_active: usize, unit: bool) -> (Vec<F>, Vec<u32>, Vec<F>) {
+        let mut noise = Noise(n_active as u64 + 1);
+        let mut x = vec![F::ZERO; N_INPUTS];
+        let units: Vec<u32> = (0..N_INPUTS as u32)
+            .filter(|i| (*i as usize * 5) % N_INPUTS < n_active)
+            .collect();
+        for &i in &units {
+            x[i as usize] = if unit {
+                F::ONE
+            } else {
+                F::cast(noise.signed())
+            };
+        }
+        let values = units.iter().map(|&i| x[i as usize]).collect();
+        (x, units, values)
+    }
+
+    in_both! {
+        fn arrays_and_events_make_the_same_list<F>() {
+            let fired = [0, 3];
+            for n_active in 0..=N_INPUTS {
+                for unit in [true, false] {
+                    let (x, units, values) = inputs::<F>(n_active, unit);
+                    let mut expected: Vec<_> = units.iter().copied().zip(values.iter().copied()).collect();
+                    expected.extend(fired.map(|j| (N_INPUTS as u32 + j, F::ONE)));
+                    // An array of its own, one that lies apart, events, and events with a silent one among them.
+                    let x = Array1::from(x);
+                    let apart = Array1::from_shape_fn(2 * N_INPUTS, |i| if i % 2 == 0 { x[i / 2] } else { F::cast(7.0) });
+                    let everybody: Vec<_> = (0..N_INPUTS as u32).collect();
+                    let all_values = x.to_vec();
+                    let mut ways = vec![
+                        Input::Dense(x.view()),
+                        Input::Dense(apart.slice(s![..;2])),
+                        Input::Events { units: &units, values: Some(&values) },
+                        Input::Events { units: &everybody, values: Some(&all_values) },
+                    ];
+                    if unit {
+                        ways.push(Input::spikes(&units));
+                    }
+                    for way in ways {
+                        let mut list = list::<F>();
+                        // Whatever was there before.
+                        list.take(Input::Dense(Array1::from_elem(N_INPUTS, F::ONE).view()), &[1, 2]);
+                        list.take(way, &fired);
+                        assert_eq!(all(&list), expected);
+                        let sources = list.get();
+                        assert_eq!(sources.dense.is_some(), 4 * n_active > N_INPUTS);
+                        assert_eq!(sources.dense.is_some(), list.is_dense());
+                        assert_eq!(sources.unit, unit || n_active == 0 || sources.dense.is_some());
+                        let listed = if list.is_dense() { 0 } else { n_active };
+                        assert_eq!((sources.n_inputs, sources.index.len()), (listed, listed + 2));
+                        assert_eq!(sources.value[listed..], [F::ONE; 2]);
+                        if let Some(dense) = sources.dense {
+                            assert_eq!(dense, x.as_slice().unwrap());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn few_inputs_are_never_a_dense_row<F>() {
+            for (n_inputs, is_dense) in [(15, false), (16, true)] {
+                let mut list = made(|room| SourceList::<F>::new(room, n_inputs, 0));
+                let x = Array1::from_elem(n_inputs, F::ONE);
+                list.take(x.view().into(), &[]);
+                assert_eq!(list.is_dense(), is_dense);
+                assert_eq!((list.n_inputs(), list.get().all().count()), (n_inputs, n_inputs));
+            }
+        }
+    }
+
+    in_both! {
+        fn a_silent_step_has_no_sources<F>() {
+            let mut list = list::<F>();
+            list.take(Input::spikes(&[1, 2]), &[4]);
+            list.take(Input::spikes(&[]), &[]);
+            assert!(all(&list).is_empty() && list.get().unit);
+        }
+    }
+}

@@ -81,3 +81,96 @@ impl<'a, F: Float> Stream<'a, F> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use ndarray::{Array2, Array3, s};
+
+    use super::Stream;
+    use crate::options::Loss;
+
+    struct Data {
+        x: Array3<f64>,
+        y: Array3<f64>,
+        mask: Array2<bool>,
+    }
+
+    /// Three streams of five steps.
+    fn data() -> Data {
+        Data {
+            x: Array3::from_shape_fn((3, 5, 2), |(b, t, i)| (100 * b + 10 * t + i) as f64),
+            y: Array3::from_shape_fn((3, 5, 4), |(b, t, k)| -((100 * b + 10 * t + k) as f64)),
+            mask: Array2::from_shape_fn((3, 5), |(b, t)| (b + t) % 2 == 0),
+        }
+    }
+
+    #[test]
+    fn streams_are_cut_out_of_arrays_in_their_order() {
+        let data = data();
+        let streams = Stream::of(data.x.view(), data.y.view(), Some(data.mask.view()));
+        assert_eq!(streams.len(), 3);
+        for (b, stream) in streams.iter().enumerate() {
+            assert_eq!(stream.inputs.dense().unwrap(), data.x.slice(s![b, .., ..]));
+            assert_eq!(stream.targets, data.y.slice(s![b, .., ..]));
+            assert_eq!(stream.mask.unwrap(), data.mask.row(b));
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_streams_as_of_inputs_and_of_targets() {
+        let data = data();
+        let few = Stream::of(data.x.slice(s![..2, .., ..]), data.y.view(), None);
+        assert_eq!((few.len(), few[0].mask.is_none()), (2, true));
+        let few = Stream::of(data.x.view(), data.y.slice(s![..1, .., ..]), None);
+        assert_eq!(few.len(), 1);
+        let masks: Vec<_> = Stream::of(
+            data.x.view(),
+            data.y.view(),
+            Some(data.mask.slice(s![..1, ..])),
+        )
+        .iter()
+        .map(|stream| stream.mask.is_some())
+        .collect();
+        assert_eq!(masks, [true, false, false]);
+    }
+
+    #[test]
+    fn some_steps_are_those_that_there_are() {
+        let data = data();
+        let stream = Stream::of(data.x.view(), data.y.view(), Some(data.mask.view()))[1];
+        for (from, until) in [(0, 5), (1, 4), (2, 2), (3, 9), (7, 9), (4, 2)] {
+            let (end, some) = (until.min(5), stream.steps(from, until));
+            let start = from.min(end);
+            assert_eq!(
+                some.inputs.dense().unwrap(),
+                data.x.slice(s![1, start..end, ..])
+            );
+            assert_eq!(some.targets, data.y.slice(s![1, start..end, ..]));
+            assert_eq!(some.mask.unwrap(), data.mask.slice(s![1, start..end]));
+        }
+        assert_eq!(stream.until(2).targets, stream.steps(0, 2).targets);
+        assert_eq!(stream.until(usize::MAX).targets.nrows(), 5);
+    }
+
+    #[test]
+    fn inputs_targets_and_mask_fit_each_other() {
+        let data = data();
+        let stream = Stream::of(data.x.view(), data.y.view(), Some(data.mask.view()))[0];
+        let check = |stream: Stream<'_, f64>| stream.check(2, 4, Loss::Mse, 1).is_ok();
+        assert!(check(stream));
+        assert!(!check(Stream {
+            targets: stream.targets.slice_move(s![..4, ..]),
+            ..stream
+        }));
+        assert!(!check(Stream {
+            mask: stream.mask.map(|mask| mask.slice_move(s![..4])),
+            ..stream
+        }));
+        assert!(!check(stream.until(0)));
+        assert!(stream.until(0).check(2, 4, Loss::Mse, 0).is_ok());
+        assert!(stream.check(3, 4, Loss::Mse, 1).is_err());
+        assert!(stream.check(2, 4, Loss::CrossEntropy, 1).is_err());
+    }
+}

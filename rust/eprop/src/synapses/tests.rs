@@ -19,6 +19,7 @@ use crate::options::{Config, Engine, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
+use crate::testing::Noise;
 
 const N_INPUTS: usize = 20;
 const N: usize = 32;
@@ -59,17 +60,6 @@ struct Moment {
     psi: Vec<f32>,
     err: Vec<f32>,
     r: Vec<f32>,
-}
-
-struct Noise(u64);
-
-impl Noise {
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 impl Script {

@@ -2,8 +2,8 @@
 
 use eprop::{
     Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Input, Inputs, LayerConfig, Loss,
-    OnlineLifLayer, OnlineTrainer, ResetMechanism, StackConfig, Surrogate, TrainOptions,
-    UpdateEvery,
+    OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism, StackConfig, Surrogate,
+    TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -73,6 +73,8 @@ fn config(chance: &mut Chance) -> Config {
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
+        optimizer: chance.of(&[Optimizer::Sgd, Optimizer::ADAM]),
+        reduction: chance.of(Reduction::ALL),
         ..Config::default()
     }
 }
@@ -237,7 +239,7 @@ impl<F: Float> Subject for EpropTrainer<F> {
     fn look(&self) {
         let _ = (self.w_in(), self.w_rec(), self.w_out(), self.b());
         let _ = (self.b_feedback(), self.v(), self.spikes(), self.output());
-        let _ = (self.z_bar(), self.e_bar(), self.check_weights());
+        let _ = (self.z_bar(), self.e_bar(), self.clone().check_weights());
         let _ = (self.memory_bytes(), self.memory_per_step());
     }
     fn is_finite(&self) -> bool {
@@ -280,6 +282,9 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             layer: layer_config(chance),
             loss: chance.of(Loss::ALL),
             update_every: update_every(chance),
+            optimizer: chance.of(&[Optimizer::Sgd, Optimizer::ADAM]),
+            reduction: chance.of(Reduction::ALL),
+            batch_size: 1,
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }
@@ -292,7 +297,7 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             let _ = (self.layer_w(l), self.layer_v(l), self.layer_spikes(l));
             let _ = (self.layer_psi(l), self.layer_z_bar(l));
         }
-        let _ = (self.output(), self.spikes(), self.check_weights());
+        let _ = (self.output(), self.spikes(), self.clone().check_weights());
         let _ = (self.memory_bytes(), self.memory_per_step());
     }
     fn is_finite(&self) -> bool {

@@ -1,0 +1,433 @@
+"""Optimizers and reductions: the reference's numbers, state that travels, and names that mean what they say."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from cases import Tally, eprop_cases, learning_options, stack_cases
+from helpers import assert_close, assert_same_bits, snapshot
+from hypothesis import given, settings
+from streams import (
+    EVERY,
+    KINDS,
+    OPTIMIZERS,
+    REDUCTIONS,
+    B,
+    T,
+    assert_parameters,
+    assign_weights,
+    build,
+    build_reference,
+    data,
+    moved,
+    parameters_of,
+    parameters_of_reference,
+    weights_of,
+)
+from test_reference import compare_eprop_state, compare_stack_state, run_case
+
+import eprop
+
+pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
+
+TOLERANCE = 1e-10
+every_kind = pytest.mark.parametrize("kind", KINDS)
+every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+every_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
+every_schedule = pytest.mark.parametrize("update_every", EVERY)
+
+
+# The numbers
+
+
+def test_eprop_trainer_is_the_reference():
+    tally = Tally()
+
+    @settings(max_examples=150)
+    @given(eprop_cases(learning_options()))
+    def check(case):
+        run_case(case, *case.eprop(), compare_eprop_state, tally)
+
+    check()
+    tally.check()
+
+
+def test_online_trainer_is_the_reference():
+    tally = Tally()
+
+    @settings(max_examples=100)
+    @given(stack_cases(learning_options()))
+    def check(case):
+        run_case(case, *case.stack(), compare_stack_state, tally)
+
+    check()
+    tally.check(spiking=0.6)
+
+
+@every_kind
+@every_optimizer
+@every_reduction
+@every_schedule
+def test_a_batch_is_the_reference(kind, optimizer, reduction, update_every):
+    options = {"optimizer": optimizer, "reduction": reduction, "update_every": update_every}
+    trainer, model = build(kind, **options), build_reference(kind, **options)
+    before = parameters_of(trainer)
+    for seed in range(3):
+        x, y, mask = data(seed=seed)
+        loss, outputs = trainer.train_sequence(x, y, mask=mask, return_outputs=True)
+        expected_loss, expected = model.train_sequence(x, y, mask=mask)
+        assert_close(outputs, expected, TOLERANCE, "outputs")
+        assert loss == pytest.approx(expected_loss, rel=TOLERANCE)
+    assert model.margin > 1e-9
+    assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+    moved(trainer, before)
+
+
+@every_kind
+@every_schedule
+def test_adam_with_its_defaults_is_the_reference(kind, update_every):
+    """To fewer digits: a gradient of 1e-8, all that is left of terms of 1, has lost half of its own."""
+    options = {"optimizer": "adam", "lr": 1e-4, "update_every": update_every}
+    trainer, model = build(kind, 1, **options), build_reference(kind, 1, **options)
+    x, y, mask = data()
+    for b in range(B):
+        trainer.train_sequence(x[b], y[b], mask=mask[b])
+        model.train_sequence(x[b], y[b], mask=mask[b])
+    assert model.margin > 1e-6
+    assert_parameters(trainer, parameters_of_reference(model), 1e-6)
+
+
+@every_kind
+def test_the_first_step_of_adam_is_as_long_as_lr(kind):
+    x, y, _ = data()
+    trainer = build(kind, 1, optimizer="adam", lr=1e-3, update_every="sequence")
+    before, gradients = parameters_of(trainer), trainer.gradients(x[0], y[0])
+    trainer.train_sequence(x[0], y[0])
+    for name, W in parameters_of(trainer).items():
+        g = gradients["W"][int(name[2])] if kind == "stack" else gradients[name]
+        large = np.abs(g) > 1e-3
+        assert large.any()
+        assert_close((W - before[name])[large], -1e-3 * np.sign(g[large]), 1e-3, name)
+
+
+@every_kind
+def test_a_step_without_a_target_is_an_update_of_adam_too(kind):
+    """Its gradient is the regulariser or 0, and what Adam remembers goes on moving the weights."""
+    options = {"optimizer": OPTIMIZERS["adam"], "reduction": "mean", "update_every": 3}
+    trainer, model = build(kind, 1, **options), build_reference(kind, 1, **options)
+    x, y, _ = data()
+    for either in (trainer, model):
+        either.train_sequence(x[0], y[0])
+    before = parameters_of(trainer)
+    loss = trainer.train_sequence(x[1], y[1], mask=np.zeros(T, dtype=bool))
+    model.train_sequence(x[1], y[1], mask=np.zeros(T, dtype=bool))
+    assert np.isnan(loss)
+    assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+    moved(trainer, before, least=1e-6)
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+def test_the_mean_knows_neither_the_batch_nor_the_length(kind, optimizer, update_every):
+    """B times the same stream is that stream."""
+    x, y, mask = data(1)
+    options = {"optimizer": optimizer, "reduction": "mean", "update_every": update_every}
+    one, many = build(kind, 1, **options), build(kind, B, **options)
+    for _ in range(2):
+        loss = one.train_sequence(x[0], y[0], mask=mask[0])
+        tile = (B, 1, 1)
+        assert many.train_sequence(np.tile(x, tile), np.tile(y, tile), mask=mask[0]) == pytest.approx(
+            loss, rel=1e-12
+        )
+    assert_parameters(many, parameters_of(one), TOLERANCE)
+
+
+@every_kind
+def test_the_mean_of_a_sequence_is_over_its_targets(kind):
+    x, y, mask = data()
+    steps = {}
+    for reduction in REDUCTIONS:
+        trainer = build(kind, lr=1e-4, reduction=reduction, update_every="sequence")
+        before = parameters_of(trainer)
+        trainer.train_sequence(x, y, mask=mask)
+        steps[reduction] = {name: W - before[name] for name, W in parameters_of(trainer).items()}
+    for name, step in steps["mean"].items():
+        assert_close(mask.sum() * step, steps["sum"][name], 1e-9, name)
+
+
+@every_kind
+@every_optimizer
+@every_reduction
+@every_schedule
+def test_float32_is_float64_rounded(kind, optimizer, reduction, update_every):
+    options = {"optimizer": optimizer, "reduction": reduction, "update_every": update_every}
+    x, y, mask = data()
+    narrow, wide = (build(kind, dtype=dtype, **options) for dtype in ("float32", "float64"))
+    spikes = []
+    for trainer in (narrow, wide):
+        trainer.train_sequence(x, y, mask=mask)
+        spikes.append(trainer.predict_sequence(x, return_spikes=True)[1])
+    assert narrow.W_in.dtype == np.float32 if kind == "eprop" else narrow.layers[0].W.dtype == np.float32
+    assert_parameters(narrow, parameters_of(wide), 1e-4)
+    assert np.mean(spikes[0] != spikes[1]) < 1e-2
+
+
+# State
+
+
+@every_kind
+@every_optimizer
+@every_reduction
+@every_schedule
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_cut_gives_the_same_bits(kind, optimizer, reduction, update_every, dtype):
+    options = {"optimizer": optimizer, "reduction": reduction, "update_every": update_every, "dtype": dtype}
+    x, y, mask = data()
+    whole, pieces, steps = (build(kind, **options) for _ in range(3))
+    for trainer in (whole, pieces, steps):
+        trainer.train_sequence(x, y, mask=mask)  # so that there are moments
+        trainer.reset()
+    whole.train_sequence(x, y, mask=mask, reset=False)
+    for start, stop in ((0, 13), (13, 14), (14, T)):
+        piece = slice(start, stop)
+        pieces.train_sequence(x[:, piece], y[:, piece], mask=mask[:, piece], reset=False)
+    taught = np.where(mask.all(axis=0))[0]
+    for trainer in (whole, pieces):
+        trainer.update()
+    assert whole.state_equal(pieces)
+    assert_same_bits(snapshot(whole), snapshot(pieces))
+
+    # Single steps have a target for all streams or for none.
+    whole, everywhere = build(kind, **options), np.isin(np.arange(T), taught)
+    steps = copy.deepcopy(whole)
+    whole.train_sequence(x, y, mask=everywhere, reset=False)
+    for t in range(T):
+        steps.step(x[:, t], y[:, t] if everywhere[t] else None)
+    assert whole.state_equal(steps)
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+def test_threads_change_no_bit(kind, optimizer, update_every):
+    x, y, mask = data()
+    options = {"optimizer": optimizer, "reduction": "mean", "update_every": update_every}
+    trainers = [build(kind, **options) for _ in range(3)]
+    losses = [
+        [t.train_sequence(x, y, mask=mask, n_threads=n) for _ in range(2)] for n, t in enumerate(trainers, 1)
+    ]
+    assert losses[0] == losses[1] == losses[2]
+    assert trainers[0].state_equal(trainers[1]) and trainers[0].state_equal(trainers[2])
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+@pytest.mark.parametrize("batch_size", [1, B])
+def test_copies_and_pickles_take_the_moments_along(kind, optimizer, update_every, batch_size):
+    x, y, _ = data()
+    x, y = (x[0], y[0]) if batch_size == 1 else (x, y)
+    trainer = build(kind, batch_size, optimizer=optimizer, update_every=update_every)
+    trainer.train_sequence(x, y)
+    trainer.train_sequence(x, y, reset=False)
+    twins = [copy.copy(trainer), copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer))]
+    for twin in twins:
+        assert twin == trainer and twin.state_equal(trainer) and trainer.state_equal(twin)
+    trainer.train_sequence(x, y)
+    for twin in twins:
+        assert not twin.state_equal(trainer)
+        twin.train_sequence(x, y)
+        assert twin.state_equal(trainer)
+        assert_same_bits(snapshot(twin), snapshot(trainer))
+
+
+def with_weights_only(kind, trainer, **options):
+    """A trainer that has the weights of another, and nothing else of it."""
+    other = build(kind, 1, **options)
+    assign_weights(other, list(parameters_of(trainer).values()) + ([trainer.B] if kind == "eprop" else []))
+    return other
+
+
+@every_kind
+@every_reduction
+def test_reset_keeps_the_moments_and_state_equal_sees_them(kind, reduction):
+    x, y, _ = data()
+    for name, optimizer in OPTIMIZERS.items():
+        options = {"optimizer": optimizer, "reduction": reduction, "update_every": "sequence"}
+        trainer = build(kind, 1, **options)
+        trainer.train_sequence(x[0], y[0])
+        trainer.reset()
+        other = with_weights_only(kind, trainer, **options)
+        assert_same_bits(parameters_of(other), parameters_of(trainer))
+        remembers = name != "sgd"
+        assert trainer.state_equal(other) is not remembers
+        for either in (trainer, other):
+            either.train_sequence(x[1], y[1])
+        same = all(np.array_equal(W, parameters_of(other)[key]) for key, W in parameters_of(trainer).items())
+        assert same is not remembers
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+def test_an_update_with_nothing_pending_is_none(kind, optimizer, update_every):
+    """Not even one of Adam's, whose moments would move the weights."""
+    x, y, _ = data()
+    trainer = build(kind, optimizer=optimizer, update_every=update_every)
+    trainer.update()
+    trainer.train_sequence(x, y)
+    before = copy.copy(trainer)
+    trainer.update()
+    assert trainer.state_equal(before)
+    trainer.reset()
+    trainer.update()
+    assert_same_bits(parameters_of(trainer), parameters_of(before))
+
+
+@every_kind
+@every_optimizer
+def test_predictions_and_gradients_leave_the_moments_alone(kind, optimizer):
+    x, y, _ = data()
+    trainer = build(kind, optimizer=optimizer, update_every="sequence")
+    trainer.train_sequence(x, y)
+    twin = copy.copy(trainer)
+    trainer.gradients(x, y)
+    assert trainer.state_equal(twin)
+    trainer.predict_sequence(x)
+    for either in (trainer, twin):
+        either.train_sequence(x, y)
+    assert trainer.state_equal(twin)
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+def test_no_learning_rate_no_learning(kind, optimizer, update_every):
+    x, y, _ = data()
+    trainer = build(kind, optimizer=optimizer, update_every=update_every)
+    trainer.train_sequence(x, y)
+    trainer.lr = 0.0
+    before = parameters_of(trainer)
+    trainer.train_sequence(x, y)
+    assert_parameters(trainer, before, 1e-13)
+    trainer.lr = 1e-3
+    trainer.train_sequence(x, y)
+    moved(trainer, before)
+
+
+# The face
+
+
+@every_kind
+def test_lr_that_was_not_given_is_the_optimizers(kind):
+    def make(**options):
+        return (
+            eprop.EpropTrainer(3, 4, 2, **options)
+            if kind == "eprop"
+            else eprop.OnlineTrainer([3, 4, 2], **options)
+        )
+
+    for optimizer, lr in (
+        ("sgd", 0.01),
+        ("adam", 0.001),
+        (eprop.optim.SGD(), 0.01),
+        (eprop.optim.Adam(eps=1e-3), 0.001),
+    ):
+        trainer = make(optimizer=optimizer)
+        assert trainer.lr == lr and type(trainer.lr) is float
+        assert f"lr={lr}" in repr(trainer)
+        assert trainer == make(optimizer=optimizer, lr=lr) == copy.copy(trainer)
+        assert make(optimizer=optimizer, lr=0.5).lr == 0.5
+        trainer.lr = 0.25
+        assert pickle.loads(pickle.dumps(trainer)).lr == 0.25
+    assert make() == make(lr=0.01) == make(optimizer="sgd") == make(reduction="sum")
+    assert make() != make(optimizer="adam") and make() != make(reduction="mean")
+    assert make(optimizer=eprop.optim.Adam()) != make(optimizer=eprop.optim.Adam(eps=1e-3))
+
+
+@every_kind
+def test_a_name_is_its_dataclass(kind):
+    x, y, _ = data()
+    for name, optimizer in (("sgd", eprop.optim.SGD()), ("adam", eprop.optim.Adam())):
+        trainers = [build(kind, optimizer=choice, lr=1e-4, update_every=3) for choice in (name, optimizer)]
+        for trainer in trainers:
+            trainer.train_sequence(x, y)
+        assert_same_bits(snapshot(trainers[0]), snapshot(trainers[1]))
+        assert f"optimizer={optimizer!r}" in repr(trainers[1])
+    assert build(kind).optimizer == "sgd" and build(kind).reduction == "sum"
+
+
+@every_kind
+@every_schedule
+def test_sgd_is_what_was_there_before_it_had_a_name(kind, update_every):
+    x, y, _ = data()
+    new = build(kind, optimizer="sgd", reduction="sum", update_every=update_every)
+    config = {
+        f.name: getattr(new, f.name)
+        for f in dataclasses.fields(new)
+        if f.name not in ("optimizer", "reduction")
+    }
+    old = type(new)(**config)
+    assign_weights(old, weights_of(kind))
+    assert new.train_sequence(x, y) == old.train_sequence(x, y) and new.state_equal(old)
+
+
+def test_the_optimizers_are_frozen_dataclasses():
+    adam = eprop.optim.Adam()
+    assert (adam.beta1, adam.beta2, adam.eps) == (0.9, 0.999, 1e-8)
+    assert adam == eprop.optim.Adam(beta1=0.9) and adam != eprop.optim.Adam(beta1=0.8)
+    assert hash(adam) == hash(eprop.optim.Adam()) and adam != eprop.optim.SGD()
+    assert eval(repr(adam), {"Adam": eprop.optim.Adam}) == adam == pickle.loads(pickle.dumps(adam))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        adam.beta1 = 0.5
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"optimizer": "rmsprop"}, ValueError, r'optimizer: expected .*"sgd".*"adam".*rmsprop'),
+        ({"optimizer": 3}, TypeError, "optimizer: expected .*3"),
+        ({"optimizer": None}, TypeError, "optimizer: expected .*None"),
+        ({"reduction": "median"}, ValueError, r'reduction: expected .*"sum".*"mean".*median'),
+        ({"reduction": 1}, TypeError, "reduction: expected .*1"),
+    ],
+    ids=str,
+)
+def test_what_is_no_choice_is_named(kind, options, error, message):
+    with pytest.raises(error, match=message):
+        eprop.EpropTrainer(3, 4, 2, **options) if kind == "eprop" else eprop.OnlineTrainer(
+            [3, 4, 2], **options
+        )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("beta1", 1.0, ValueError),
+        ("beta1", -0.1, ValueError),
+        ("beta2", 1.0, ValueError),
+        ("beta2", float("nan"), ValueError),
+        ("eps", 0.0, ValueError),
+        ("eps", float("inf"), ValueError),
+        ("eps", "small", TypeError),
+    ],
+)
+def test_constants_out_of_range_are_named(field, value, error):
+    """By the optimizer or, at the latest, by the trainer that gets it."""
+    with pytest.raises(error, match=field):
+        eprop.EpropTrainer(3, 4, 2, optimizer=eprop.optim.Adam(**{field: value}))
+
+
+@every_kind
+def test_optimizer_and_reduction_are_fixed(kind):
+    trainer = build(kind)
+    for name, value in (("optimizer", "adam"), ("reduction", "mean")):
+        with pytest.raises(AttributeError, match=name):
+            setattr(trainer, name, value)
+    assert trainer == build(kind)
