@@ -53,7 +53,11 @@ def test_the_table_of_rooms_has_every_file_of_the_crate() -> None:
     files = {path.relative_to(source) for path in source.rglob("*.rs")}
     rooms, missing = text("DESIGN.md").split("## The rooms", 1)[1].split("## The nouns", 1)[0], []
     for path in sorted(files):
-        table = rooms.split(f"| `{path.parts[0]}/` |", 1)[-1].split("\n\n", 1)[0] if len(path.parts) > 1 else rooms
+        table = (
+            rooms.split(f"| `{path.parts[0]}/` |", 1)[-1].split("\n\n", 1)[0]
+            if len(path.parts) > 1
+            else rooms
+        )
         name = "/".join(path.parts[1:]) or path.name
         if path.name not in ("tests.rs", "mod.rs") and f"`{name}`" not in table:
             missing.append(str(path))

@@ -1,4 +1,4 @@
-"""What users hand over, as arrays that the compiled trainers take: of any real dtype and layout, which they convert in pieces."""
+"""What users hand over, as arrays that the compiled trainers take: of any real dtype and layout, converted in pieces."""
 
 from __future__ import annotations
 
