@@ -1,7 +1,8 @@
 """E-prop written literally in slow NumPy float64: the oracle of the package.
 
-docs/method.md, symbol by symbol: a step, learning, updates with their optimizers, and the feed-forward stack. Nothing here
-is shared with the package; weights come in as arrays. `ReferenceBatch` is streams side by side over one set of weights.
+docs/method.md, symbol by symbol: a step, learning, updates with their optimizers, and the feed-forward
+stack. Nothing here is shared with the package; weights come in as
+arrays. `ReferenceBatch` is streams side by side over one set of weights.
 
 Every class keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can
 flip a spike, and a comparison says nothing. After `gradients`, `products` holds for each matrix the

@@ -46,3 +46,19 @@ def test_links_lead_somewhere(page: str) -> None:
         if not path.exists() or (anchor and anchor not in anchors(path)):
             lost.append(link)
     assert lost == []
+
+
+def test_the_table_of_rooms_has_every_file_of_the_crate() -> None:
+    source = ROOT / "rust" / "eprop" / "src"
+    files = {path.relative_to(source) for path in source.rglob("*.rs")}
+    rooms, missing = text("DESIGN.md").split("## The rooms", 1)[1].split("## The nouns", 1)[0], []
+    for path in sorted(files):
+        table = (
+            rooms.split(f"| `{path.parts[0]}/` |", 1)[-1].split("\n\n", 1)[0]
+            if len(path.parts) > 1
+            else rooms
+        )
+        name = "/".join(path.parts[1:]) or path.name
+        if path.name not in ("tests.rs", "mod.rs") and f"`{name}`" not in table:
+            missing.append(str(path))
+    assert missing == []
