@@ -529,3 +529,6 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.finite = finite;
     }
 }
+
+#[cfg(test)]
+mod tests;
