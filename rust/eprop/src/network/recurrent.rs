@@ -349,3 +349,6 @@ impl Settings for Config {
         self.reduction
     }
 }
+
+#[cfg(test)]
+mod tests;

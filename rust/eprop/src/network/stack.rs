@@ -358,3 +358,6 @@ impl Settings for StackConfig {
         self.reduction
     }
 }
+
+#[cfg(test)]
+mod tests;
