@@ -63,3 +63,18 @@ pub(crate) fn transposed<'a, F: Float>(
     }
     Ok(matrix)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::transposed;
+
+    #[test]
+    fn padded_rows_become_the_columns_of_a_matrix() {
+        let rows = [1.0, 2.0, 9.0, 3.0, 4.0, 9.0, 5.0, 6.0, 9.0];
+        let matrix = transposed("W", rows.chunks_exact(3), 2, 3).unwrap();
+        assert_eq!(matrix, ndarray::array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
+        let fewer = transposed("W", rows.chunks_exact(3).take(1), 2, 3).unwrap();
+        assert_eq!(fewer, ndarray::array![[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]);
+        assert!(transposed::<f64>("W", [].into_iter(), usize::MAX, 3).is_err());
+    }
+}

@@ -124,3 +124,159 @@ impl<F: Float> Head<F> {
         self.feedback.share_weights(&other.feedback);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use ndarray::array;
+
+    use super::{Config, Gaussian, Head, Loss, Plan, Step};
+    use crate::Float;
+    use crate::options::plan::Sizes;
+    use crate::options::{Engine, Feedback, UpdateEvery};
+    use crate::testing::{in_both, made, near, same_bits};
+
+    const N: usize = 4;
+
+    fn config(engine: Engine, n: usize, feedback: Feedback) -> Config {
+        Config {
+            engine: Some(engine),
+            update_every: UpdateEvery::Steps(n),
+            feedback,
+            tau_out: Some(0.0),
+            ..Config::default()
+        }
+    }
+
+    fn head<F: Float>(config: &Config, first: Option<&Head<F>>) -> Head<F> {
+        let sizes = Sizes {
+            n_inputs: 1,
+            n: N,
+            n_outputs: 2,
+        };
+        let plan = Plan::of::<F>(sizes, config).unwrap();
+        made(|room| Head::new(room, &plan, config, first))
+    }
+
+    /// `W_out_kj`.
+    fn w_out(j: usize, k: usize) -> f64 {
+        [[0.5, -0.25, 1.0, 2.0], [0.75, 1.5, -1.0, 0.125]][k][j]
+    }
+
+    fn assigned<F: Float>(config: &Config) -> Head<F> {
+        let mut head = head(config, None);
+        head.readout.w_out_mut().assign(|j, k| F::cast(w_out(j, k)));
+        head
+    }
+
+    fn symmetric() -> Config {
+        config(Engine::Factored, 1, Feedback::Symmetric)
+    }
+
+    in_both! {
+        fn errors_are_those_of_the_output_and_zero_without_a_target<F>() {
+            let mut head = assigned::<F>(&symmetric());
+            head.readout.step(&[1], true);
+            let target = array![F::cast(0.25), F::cast(0.5)];
+            let loss = head.judge(Some(target.view())).unwrap();
+            let (err, _, l) = head.signal(true);
+            near("err", err, &[-0.5, 1.0]);
+            near("L", &l[..N], &core::array::from_fn::<_, N, _>(|j| -0.5 * w_out(j, 0) + w_out(j, 1)));
+            assert_eq!(loss, 0.5 * (0.25 + 1.0));
+            assert_eq!(head.judge(None), None);
+            let (err, _, l) = head.signal(true);
+            near("err", err, &[0.0; 2]);
+            near("L", &l[..N], &[0.0; N]);
+        }
+    }
+
+    in_both! {
+        fn the_loss_is_the_one_that_is_chosen<F>() {
+            let mut head = assigned::<F>(&Config { loss: Loss::CrossEntropy, ..symmetric() });
+            head.readout.step(&[], true);
+            let target = array![F::ONE, F::ZERO];
+            let loss = head.judge(Some(target.view())).unwrap();
+            near("loss", &[F::cast(loss)], &[core::f64::consts::LN_2]);
+            near("err", head.signal(false).0, &[-0.5, 0.5]);
+        }
+    }
+
+    in_both! {
+        fn readouts_are_drawn_before_the_feedback<F>() {
+            for feedback in [Feedback::Symmetric, Feedback::Random] {
+                let mut head = head::<F>(&config(Engine::Factored, 1, feedback), None);
+                head.draw(&mut Gaussian::new(3), N);
+                let mut gaussian = Gaussian::new(3);
+                let mut draw = || gaussian.draw::<F>(0.5);
+                // By neuron, and then by output.
+                let drawn: Vec<_> = (0..2 * N).map(|_| draw()).collect();
+                head.readout.w_out().read(|k, row| {
+                    same_bits("W_out", row, &(0..N).map(|j| drawn[2 * j + k]).collect::<Vec<_>>());
+                }).unwrap();
+                let drawn: Vec<_> = (0..2 * N).map(|_| draw()).collect();
+                for (k, row) in head.feedback.rows().enumerate() {
+                    same_bits("B", row, &(0..N).map(|j| drawn[2 * j + k]).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn random_feedback_does_not_follow_the_readouts<F>() {
+            let mut head = assigned::<F>(&config(Engine::Factored, 1, Feedback::Random));
+            head.feedback.assign(|j, k| F::cast((j + 10 * k) as f64));
+            for _ in 0..2 {
+                head.readout.step(&[1], true);
+                head.err.copy_from_slice(&[F::ONE, F::cast(-1.0)]);
+                let (_, _, l) = head.signal(true);
+                near("L", &l[..N], &[-10.0; N]);
+                head.learn(Some(F::cast(0.25)));
+            }
+        }
+    }
+
+    in_both! {
+        fn the_heads_of_streams_take_one_step_with_all_their_gradients<F>() {
+            let config = Config { batch_size: 3, ..config(Engine::Block, 8, Feedback::Random) };
+            let mut first = assigned::<F>(&config);
+            let mut rest: Vec<_> = (0..2).map(|_| head(&config, Some(&first))).collect();
+            // Stream b: neuron b fires, with an error of b + 1.
+            for (b, head) in core::iter::once(&mut first).chain(&mut rest).enumerate() {
+                head.readout.step(&[b as u32], true);
+                head.err.fill(F::cast(1.0 + b as f64));
+                head.learn(None);
+            }
+            first.update_together(rest.iter_mut(), Step::Descend { eta: F::cast(0.25) });
+            rest.iter_mut().for_each(|head| head.follow(&first));
+            for head in core::iter::once(&first).chain(&rest) {
+                let mut w = vec![];
+                head.readout.w_out().read(|j, row| w.push((j, row.to_vec()))).unwrap();
+                for (j, row) in w {
+                    let err = if j < 3 { 1.0 + j as f64 } else { 0.0 };
+                    near("W_out", &row, &[w_out(j, 0) - 0.25 * err, w_out(j, 1) - 0.25 * err]);
+                }
+            }
+            assert_eq!(first.readout.b().as_ptr(), rest[1].readout.b().as_ptr());
+        }
+    }
+
+    in_both! {
+        fn weights_are_taken_as_they_read_with_the_feedback<F>() {
+            let feedback = Feedback::Random;
+            let mut from = assigned::<F>(&config(Engine::Factored, 1, feedback));
+            from.feedback.assign(|j, k| F::cast((j + 10 * k) as f64));
+            from.readout.step(&[1], true);
+            from.err.fill(F::ONE);
+            from.learn(Some(F::cast(0.25)));
+            let mut twin = head::<F>(&config(Engine::Block, 8, feedback), None);
+            twin.take_weights(&from).unwrap();
+            twin.readout.w_out().read(|j, row| {
+                let learned = if j == 1 { 0.25 } else { 0.0 };
+                near("W_out", row, &[w_out(j, 0) - learned, w_out(j, 1) - learned]);
+            }).unwrap();
+            twin.feedback.rows().zip(from.feedback.rows()).for_each(|(one, other)| same_bits("B", one, other));
+        }
+    }
+}

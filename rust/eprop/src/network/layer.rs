@@ -112,3 +112,192 @@ impl<F: Float> Layer<F> {
         self.regulariser.reset();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use ndarray::array;
+
+    use super::{Backward, Config, Layer, Plan, Step};
+    use crate::Float;
+    use crate::numbers::shared::Shared;
+    use crate::numbers::walk;
+    use crate::options::plan::Sizes;
+    use crate::options::{Engine, UpdateEvery};
+    use crate::parts::input::Input;
+    use crate::parts::signal::Lies;
+    use crate::synapses::{Synapses, What};
+    use crate::testing::{aligned, in_both, made, near};
+
+    const FORMS: [Engine; 3] = [Engine::Textbook, Engine::Factored, Engine::Block];
+
+    fn config(engine: Engine) -> Config {
+        // psi is 1 wherever a membrane is, and every time constant is so long that nothing decays much.
+        Config {
+            engine: Some(engine),
+            surrogate: crate::options::Surrogate::Boxcar,
+            surrogate_height: Some(1.0),
+            surrogate_width: Some(100.0),
+            ..Config::default()
+        }
+    }
+
+    /// One input and two neurons: the input drives the first, and the first drives the second.
+    fn layer<F: Float>(config: &Config) -> Layer<F> {
+        let plan = Plan::of::<F>(
+            Sizes {
+                n_inputs: 1,
+                n: 2,
+                n_outputs: 1,
+            },
+            config,
+        )
+        .unwrap();
+        let mut layer = made(|room| Layer::new(room, &plan, config, None));
+        layer
+            .synapses
+            .assign(0, array![[F::cast(1.5)], [F::ZERO]].view());
+        layer.synapses.assign(
+            1,
+            array![[F::ZERO, F::ZERO], [F::cast(2.0), F::ZERO]].view(),
+        );
+        layer
+    }
+
+    fn b<F: Float>() -> Shared<F> {
+        aligned(&[F::ONE; 16]).into()
+    }
+
+    fn learn<F: Float>(layer: &mut Layer<F>, err: f64, at_once: Option<f64>) {
+        let b = b::<F>();
+        let backward = Backward {
+            rows: &b,
+            lies: Lies::ByOutput,
+            factors: None,
+        };
+        let mut l = [F::ZERO; 16];
+        l[..2].fill(F::cast(err));
+        layer.learn(&[F::cast(err)], backward, &l, at_once.map(F::cast));
+    }
+
+    fn rows<F: Float>(layer: &Layer<F>, what: What) -> Vec<F> {
+        let mut rows = vec![];
+        layer
+            .synapses
+            .read(what, 0..3, &mut |_, row| rows.extend_from_slice(row))
+            .unwrap();
+        rows
+    }
+
+    in_both! {
+        fn spikes_reach_the_other_neurons_one_step_later<F>() {
+            for engine in FORMS {
+                let mut layer = layer::<F>(&config(engine));
+                layer.forward(Input::spikes(&[0]), true);
+                assert_eq!(layer.neuron.fired(), [0]);
+                near("v", layer.neuron.v(), &[1.5, 0.0]);
+                learn(&mut layer, 0.0, Some(0.0));
+                layer.forward(Input::spikes(&[]), true);
+                assert_eq!(layer.neuron.fired(), [1]);
+                near("v", layer.neuron.v(), &[1.5 * libm::exp(-0.05) - 1.0, 2.0]);
+            }
+        }
+    }
+
+    in_both! {
+        fn learning_takes_the_psi_of_the_step_and_following_moves_traces_alone<F>() {
+            for engine in FORMS {
+                let update_every = UpdateEvery::Steps(if engine == Engine::Block { 50 } else { 2 });
+                let mut layer = layer::<F>(&Config { update_every, ..config(engine) });
+                let before = rows(&layer, What::Weight);
+                layer.forward(Input::spikes(&[0]), true);
+                learn(&mut layer, 0.5, None);
+                // e_bar of the input is psi = 1 for both, and so is L e_bar half.
+                near("e_bar", &rows(&layer, What::Eligibility), &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+                layer.forward(Input::spikes(&[]), false);
+                layer.follow();
+                let (alpha, kappa_e) = (libm::exp(-0.05), libm::exp(-0.05));
+                let of_input = kappa_e + alpha;
+                near("e_bar", &rows(&layer, What::Eligibility), &[of_input, of_input, 0.0, 1.0, 0.0, 0.0]);
+                layer.update(1, Step::Descend { eta: F::ONE });
+                let mut expected: Vec<_> = before.iter().map(|w| w.to_f64()).collect();
+                expected[0] -= 0.5;
+                expected[1] -= 0.5;
+                near("W", &rows(&layer, What::Weight), &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn the_regulariser_teaches_raw_traces_and_starts_again_after_a_sequence<F>() {
+            // f_target of 0.5 spikes per step; both coefficients from the spikes of the layer itself.
+            let config = Config { c_reg: 4.0, f_target: 500.0, update_every: UpdateEvery::Sequence, ..config(Engine::Block) };
+            let mut layer = layer::<F>(&config);
+            let before = rows(&layer, What::Weight);
+            layer.forward(Input::spikes(&[0]), true);
+            learn(&mut layer, 0.0, None);
+            let mut sum = vec![F::ZERO; 3 * 16];
+            // One step: the first neuron fired, the second did not. sum_t e of the input is 1 for both.
+            layer.collect(1, &mut sum);
+            near("gradient", &sum[..2], &[4.0 * 0.5, -4.0 * 0.5]);
+            layer.updated();
+            layer.forward(Input::spikes(&[]), true);
+            learn(&mut layer, 0.0, None);
+            sum.fill(F::ZERO);
+            layer.collect(1, &mut sum);
+            // Now the second fired. z_bar of the input has decayed by a step.
+            near("gradient", &sum[..2], &[-2.0 * libm::exp(-0.05), 2.0 * libm::exp(-0.05)]);
+            near("W", &rows(&layer, What::Weight), &before.iter().map(|w| w.to_f64()).collect::<Vec<_>>());
+        }
+    }
+
+    in_both! {
+        fn a_stream_teaches_raw_traces_at_every_step<F>() {
+            let config = Config { c_reg: 4.0, f_target: 500.0, tau_reg: 50.0, ..config(Engine::Textbook) };
+            let mut layer = layer::<F>(&config);
+            layer.forward(Input::spikes(&[0]), true);
+            learn(&mut layer, 0.0, Some(0.25));
+            let m = 1.0 - libm::exp(-1.0 / 50.0);
+            let r = |z: f64| 4.0 * (z - 0.5) * m * m;
+            near("W", &rows(&layer, What::Weight)[..2], &[1.5 - 0.25 * r(1.0), -0.25 * r(0.0)]);
+        }
+    }
+
+    in_both! {
+        fn only_dense_inputs_are_worked_out_ahead<F>() {
+            let plan = |config: &Config| Plan::of::<F>(Sizes { n_inputs: 20, n: 2, n_outputs: 1 }, config).unwrap();
+            let config = Config { update_every: UpdateEvery::Sequence, ..config(Engine::Block) };
+            for (first, is_ahead) in [(F::ONE, true), (F::ZERO, false)] {
+                let mut layer = made(|room| Layer::<F>::new(room, &plan(&config), &config, None));
+                let mut x = ndarray::Array2::from_elem((3, 20), F::ONE);
+                x.row_mut(0).fill(first);
+                layer.forward(x.row(0).into(), true);
+                layer.look_ahead(x.view().into(), 1);
+                // What is worked out ahead is sent, whatever comes.
+                layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view());
+                layer.forward(x.row(1).into(), true);
+                assert_eq!(layer.neuron.v()[0] == F::ZERO, is_ahead);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_reset_is_silence<F>() {
+            for engine in FORMS {
+                let config = Config { c_reg: 1.0, ..config(engine) };
+                let mut layer = layer::<F>(&config);
+                layer.forward(Input::spikes(&[0]), true);
+                learn(&mut layer, 0.0, Some(0.0));
+                layer.reset();
+                layer.synapses.catch_up();
+                let mut fresh = self::layer::<F>(&config);
+                fresh.synapses.catch_up();
+                near("W", &rows(&layer, What::Weight), &rows(&fresh, What::Weight).iter().map(|w| w.to_f64()).collect::<Vec<_>>());
+                assert!(walk::same(&layer.neuron, &fresh.neuron) && walk::same(&layer.regulariser, &fresh.regulariser));
+                assert!(rows(&layer, What::Eligibility).iter().all(|&e_bar| e_bar == F::ZERO));
+            }
+        }
+    }
+}

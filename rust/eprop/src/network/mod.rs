@@ -3,6 +3,8 @@
 pub(crate) mod gradients;
 pub(crate) mod head;
 pub(crate) mod layer;
+#[cfg(test)]
+mod literal;
 pub(crate) mod recurrent;
 pub(crate) mod run;
 pub(crate) mod schedule;

@@ -414,3 +414,6 @@ impl Settings for Config {
         self.reduction
     }
 }
+
+#[cfg(test)]
+mod tests;

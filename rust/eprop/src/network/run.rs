@@ -61,3 +61,84 @@ fn copy_row<F: Float>(rows: &mut ArrayViewMut2<'_, F>, t: usize, from: &[F]) {
         .zip(from)
         .for_each(|(to, &from)| *to = from);
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+
+    use super::super::literal::{Data, Literal, Weights, config, network, plan};
+    use super::{Stream, Wiring, learn, predict};
+    use crate::network::tally::Tally;
+    use crate::options::{Engine, UpdateEvery};
+    use crate::testing::near;
+
+    #[test]
+    fn a_stream_is_learned_step_by_step_where_the_mask_says_so() {
+        let config = config(Engine::Block, UpdateEvery::Sequence);
+        let data = Data::new(1, 30);
+        let mut network = network(&plan(&config), &config);
+        let (weights, mut literal) = (Weights::of(&network), Literal::new(&config));
+        let stream = &Stream::of(data.x.view(), data.y.view(), Some(data.mask.view()))[0];
+        let mut outputs = Array2::zeros((30, 2));
+        let mut tally = Tally::new(&network, 1);
+        learn(
+            &mut network,
+            stream,
+            Some(outputs.view_mut()),
+            &mut tally.streams[0],
+            None,
+        );
+        let (mut loss, mut n_targets) = (0.0, 0);
+        for t in 0..30 {
+            let (x, target) = data.step(0, t);
+            let of_step = literal.learn(
+                &x.to_vec(),
+                target.map(|target| target.to_vec()).as_deref(),
+                &weights,
+            );
+            loss += of_step.unwrap_or(0.0);
+            n_targets += u64::from(of_step.is_some());
+            near("y", outputs.row(t).as_slice().unwrap(), &literal.y);
+        }
+        near("loss", &[tally.loss_sum()], &[loss]);
+        assert_eq!(
+            (
+                tally.n_targets(),
+                network.since().steps,
+                network.since().targets
+            ),
+            (n_targets, 30, n_targets)
+        );
+        // Without a mask every step has a target.
+        let stream = Stream {
+            mask: None,
+            ..*stream
+        };
+        learn(&mut network, &stream, None, &mut tally.streams[0], None);
+        assert_eq!(network.since().targets, n_targets + 30);
+    }
+
+    #[test]
+    fn a_prediction_learns_nothing_and_shows_outputs_and_spikes() {
+        let config = config(Engine::Factored, UpdateEvery::Steps(1));
+        let data = Data::new(1, 30);
+        let mut network = network(&plan(&config), &config);
+        let (weights, mut literal) = (Weights::of(&network), Literal::new(&config));
+        let (mut outputs, mut spikes) = (Array2::zeros((30, 2)), Array2::zeros((30, 7)));
+        let x = data.x.slice(s![0, .., ..]);
+        predict(
+            &mut network,
+            x.into(),
+            Some(outputs.view_mut()),
+            Some(spikes.view_mut()),
+        );
+        for t in 0..30 {
+            literal.predict(x.row(t).as_slice().unwrap(), &weights);
+            near("y", outputs.row(t).as_slice().unwrap(), &literal.y);
+            near("z", spikes.row(t).as_slice().unwrap(), &literal.z);
+        }
+        assert!(spikes.sum() > 5.0);
+        assert_eq!(network.since().steps, 0);
+        assert_eq!(Weights::of(&network), weights);
+    }
+}

@@ -82,3 +82,81 @@ impl Walked for Since {
         counter("targets_since_update", self.targets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{Schedule, Since};
+    use crate::numbers::walk;
+    use crate::options::UpdateEvery;
+
+    #[test]
+    fn an_update_is_due_after_every_n_steps_however_they_are_counted() {
+        for n in [1, 3, 7] {
+            let mut one_by_one = Schedule::new(UpdateEvery::Steps(n));
+            let due: Vec<_> = (1..=20).filter(|_| one_by_one.steps(1)).collect();
+            assert_eq!(due, (1..=20).filter(|t| t % n == 0).collect::<Vec<_>>());
+            let mut in_runs = Schedule::new(UpdateEvery::Steps(n));
+            assert_eq!(in_runs.until_update(), n);
+            assert_eq!(in_runs.steps(n - 1), n == 1);
+            assert_eq!(in_runs.until_update(), 1);
+            assert!(in_runs.steps(1));
+            assert_eq!(in_runs.until_update(), n);
+        }
+    }
+
+    #[test]
+    fn within_a_sequence_no_update_falls_due() {
+        for mut schedule in [Schedule::new(UpdateEvery::Sequence), Schedule::never()] {
+            assert_eq!(schedule.until_update(), usize::MAX);
+            assert!((0..100).all(|_| !schedule.steps(1)));
+        }
+    }
+
+    #[test]
+    fn a_reset_counts_from_the_start() {
+        let mut schedule = Schedule::new(UpdateEvery::Steps(5));
+        schedule.steps(3);
+        schedule.reset();
+        assert_eq!(schedule.until_update(), 5);
+    }
+
+    #[test]
+    fn a_count_is_saved_and_refused_where_it_would_overflow() {
+        let mut schedule = Schedule::new(UpdateEvery::Steps(5));
+        schedule.steps(3);
+        let mut twin = Schedule::new(UpdateEvery::Steps(5));
+        walk::load(&mut twin, &walk::save(&schedule).unwrap()).unwrap();
+        assert_eq!(twin.until_update(), 2);
+        let wrong = Schedule {
+            every: Some(5),
+            count: u64::MAX - 1,
+        };
+        assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+    }
+
+    #[test]
+    fn steps_are_counted_and_those_with_a_target_among_them() {
+        let mut since = Since::default();
+        for taught in [true, false, true] {
+            since.step(taught);
+        }
+        assert_eq!((since.steps, since.targets), (3, 2));
+        let mut twin = Since::default();
+        walk::load(&mut twin, &walk::save(&since).unwrap()).unwrap();
+        assert_eq!((twin.steps, twin.targets), (3, 2));
+        for wrong in [
+            Since {
+                steps: u64::MAX,
+                ..since
+            },
+            Since {
+                targets: u64::MAX,
+                ..since
+            },
+        ] {
+            assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+        }
+    }
+}

@@ -413,3 +413,6 @@ impl Settings for StackConfig {
         self.reduction
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,8 +142,12 @@ impl<N: Wiring> Streams<N> {
     /// Steps of learning since the last update, and those that had a target, of all streams.
     pub(crate) fn since(&self) -> (u64, u64) {
         let all = self.states.iter().map(N::since);
-        all.fold((0, 0), |(steps, targets), since| {
-            (steps + since.steps, targets + since.targets)
+        // Each count of a file may be as large as a counter may be.
+        all.fold((0, 0), |(steps, targets): (u64, u64), since| {
+            (
+                steps.saturating_add(since.steps),
+                targets.saturating_add(since.targets),
+            )
         })
     }
 
@@ -396,8 +400,12 @@ fn split_first<N>(states: &mut [N]) -> (&mut N, &mut [N]) {
 }
 
 fn new_sums<N: Wiring>(room: &mut Room, plan: &N::Plan) -> Result<Vec<Aligned<N::F>>, Error> {
-    let sums = N::sums(plan).into_iter();
-    sums.map(|(rows, width)| room.zeros(rows, width)).collect()
+    let sizes = N::sums(plan);
+    let mut sums = room.list(sizes.len())?;
+    for (rows, width) in sizes {
+        sums.push(room.zeros(rows, width)?);
+    }
+    Ok(sums)
 }
 
 fn clear<F: Float>(sums: &mut [Aligned<F>]) {
@@ -444,3 +452,6 @@ pub(crate) fn rows_of<F>(
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,3 +193,139 @@ fn n_neurons<N: Wiring>(network: &N) -> usize {
     network.all_fired(&mut |group, _| n += group);
     n
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{Activity, StreamTally, Tally, vec};
+    use crate::network::recurrent::Recurrent;
+    use crate::network::stack::Stack;
+    use crate::network::wiring::Wiring;
+    use crate::options::plan::{Plan, Sizes, StackPlan};
+    use crate::options::{Config, StackConfig};
+    use crate::parts::input::Input;
+    use crate::testing::made;
+
+    /// With thresholds that any input crosses, or none does.
+    fn stack(threshold: f64) -> Stack<f64> {
+        let mut config = StackConfig::default();
+        config.layer.threshold = threshold;
+        let plan = StackPlan::of(&[1, 3, 2], &config);
+        let mut stack = made(|room| Stack::new(room, &plan, &config, None));
+        stack.assign_inputs(0, ndarray::array![[9.0], [0.0], [9.0]].view());
+        stack.assign_inputs(1, ndarray::array![[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]].view());
+        stack
+    }
+
+    #[test]
+    fn losses_targets_steps_and_spikes_of_every_group_are_counted() {
+        let mut stack = stack(1.0);
+        let mut tally = Tally::new(&stack, 2);
+        stack.predict(Input::spikes(&[0]));
+        for loss in [Some(0.5), None, Some(2.0)] {
+            tally.streams[1].take_in(&stack, loss);
+        }
+        let StreamTally {
+            loss_sum,
+            n_targets,
+            n_steps,
+            spike_counts,
+        } = &tally.streams[1];
+        assert_eq!((*loss_sum, *n_targets, *n_steps), (2.5, 2, 3));
+        assert_eq!(spike_counts[..], [3, 0, 3, 3, 0]);
+        tally.streams[0].take_in(&stack, Some(4.5));
+        assert_eq!(
+            (tally.loss_sum(), tally.n_targets(), tally.loss()),
+            (7.0, 3, 7.0 / 3.0)
+        );
+    }
+
+    #[test]
+    fn a_loss_without_a_target_is_not_a_number() {
+        let tally = Tally::new(&stack(1.0), 1);
+        assert!(tally.loss().is_nan() && tally.loss_sum() == 0.0);
+    }
+
+    fn tally(streams: &[(u64, &[u64])]) -> Tally {
+        let stream = |&(n_steps, counts): &(u64, &[u64])| StreamTally {
+            loss_sum: 0.0,
+            n_targets: 0,
+            n_steps,
+            spike_counts: counts.to_vec(),
+        };
+        Tally {
+            streams: streams.iter().map(stream).collect(),
+            dt: 1.0,
+            tau_mem: 20.0,
+        }
+    }
+
+    #[test]
+    fn activity_is_judged_from_five_time_constants_on() {
+        assert_eq!(tally(&[(99, &[0, 0])]).activity(), Activity::Normal);
+        assert_eq!(tally(&[(100, &[0, 0])]).activity(), Activity::Silent);
+        assert_eq!(tally(&[(100, &[1, 0])]).activity(), Activity::Normal);
+    }
+
+    #[test]
+    fn more_than_half_of_the_neurons_at_more_than_half_of_the_steps_is_saturated() {
+        assert_eq!(
+            tally(&[(100, &[51, 51, 0])]).activity(),
+            Activity::Saturated
+        );
+        assert_eq!(tally(&[(100, &[51, 50, 0])]).activity(), Activity::Normal);
+        assert_eq!(tally(&[(100, &[100, 0])]).activity(), Activity::Normal);
+    }
+
+    #[test]
+    fn streams_are_judged_together_and_those_of_no_step_not_at_all() {
+        assert_eq!(
+            tally(&[(100, &[100]), (100, &[0])]).activity(),
+            Activity::Normal
+        );
+        assert_eq!(
+            tally(&[(100, &[100]), (0, &[0])]).activity(),
+            Activity::Saturated
+        );
+        assert_eq!(
+            tally(&[(100, &[0]), (0, &[0])]).activity(),
+            Activity::Silent
+        );
+        assert_eq!(
+            tally(&[(50, &[0]), (100, &[1])]).activity(),
+            Activity::Normal
+        );
+        assert_eq!(tally(&[]).activity(), Activity::Normal);
+    }
+
+    #[test]
+    fn sums_of_another_network_are_refused() {
+        let stack = stack(1.0);
+        let sums = Tally::new(&stack, 2);
+        sums.check(&stack, 2).unwrap();
+        sums.check(&stack, 1).unwrap();
+        let error = sums.check(&stack, 3).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "tally: expected 3 streams or more, got 2"
+        );
+        let config = Config::default();
+        let plan = Plan::of::<f64>(
+            Sizes {
+                n_inputs: 1,
+                n: 4,
+                n_outputs: 1,
+            },
+            &config,
+        )
+        .unwrap();
+        let other = made(|room| Recurrent::<f64>::new(room, &plan, &config, None));
+        let error = sums.check(&other, 1).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "tally: expected the sums of a network of 4 neurons, got those of 5"
+        );
+        assert_eq!(Tally::new(&other, 1).streams[0].spike_counts, vec![0; 4]);
+    }
+}

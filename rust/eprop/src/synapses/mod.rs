@@ -6,6 +6,8 @@ mod block;
 mod factored;
 pub(crate) mod feedforward;
 #[cfg(test)]
+mod literal;
+#[cfg(test)]
 mod tests;
 mod textbook;
 

@@ -241,3 +241,118 @@ impl<F: Float> Synapses<F> for Textbook<F> {
 
     fn changed(&mut self, _: bool) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Textbook;
+    use crate::Float;
+    use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
+    use crate::synapses::literal::{self, Make, silent};
+    use crate::synapses::{Form, Synapses, What};
+    use crate::testing::{in_both, made};
+
+    fn make<F: Float>() -> Make<Textbook<F>> {
+        |room, plan, config| Textbook::new(room, plan, config, None)
+    }
+
+    fn config(update_every: UpdateEvery) -> Config {
+        Config {
+            engine: Some(Engine::Textbook),
+            update_every,
+            tau_mem: 6.0,
+            tau_trace: 9.0,
+            ..Config::default()
+        }
+    }
+
+    const EVERY: [UpdateEvery; 3] = [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(5),
+        UpdateEvery::Sequence,
+    ];
+
+    in_both! {
+        fn it_is_the_learning_equations_at_every_update_rate_and_gain<F>() {
+            for update_every in EVERY {
+                for gain in [Gain::Unit, Gain::Leak] {
+                    for c_reg in [0.0, 1.0] {
+                        let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(update_every) };
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
+            literal::follows::<F, _>(&Config { tau_trace: 0.0, ..config(UpdateEvery::Steps(1)) }, make::<F>(), 30);
+        }
+    }
+
+    in_both! {
+        fn a_reset_keeps_weights_alone<F>() {
+            EVERY.iter().for_each(|&every| literal::resets::<F, _>(&Config { c_reg: 1.0, ..config(every) }, make::<F>()));
+        }
+    }
+
+    in_both! {
+        fn saved_bytes_go_on_bit_for_bit<F>() {
+            EVERY.iter().for_each(|&every| literal::is_saved::<F, _>(&Config { c_reg: 1.0, ..config(every) }, make::<F>()));
+        }
+    }
+
+    in_both! {
+        fn weights_and_gradients_come_from_elsewhere_in_the_middle_of_things<F>() {
+            EVERY.iter().for_each(|&every| literal::takes_from_elsewhere::<F, _>(&config(every), make::<F>()));
+        }
+    }
+
+    in_both! {
+        fn a_gradient_is_collected_and_has_been_used_then<F>() {
+            for every in [UpdateEvery::Steps(5), UpdateEvery::Sequence] {
+                literal::collects::<F, _>(&Config { c_reg: 1.0, ..config(every) }, make::<F>());
+            }
+        }
+    }
+
+    in_both! {
+        fn predictions_change_no_weight<F>() {
+            EVERY.iter().for_each(|&every| literal::predicts::<F, _>(&config(every), make::<F>()));
+        }
+    }
+
+    in_both! {
+        fn what_is_not_finite_is_told<F>() {
+            EVERY.iter().for_each(|&every| literal::tells_what_is_not_finite::<F, _>(&config(every), make::<F>()));
+        }
+    }
+
+    in_both! {
+        fn traces_that_have_faded_are_zero_within_sixteen_steps<F>() {
+            let mut synapses = silent::<F, _>(&config(UpdateEvery::Steps(1)), make::<F>());
+            synapses.e_bar.fill(F::SILENCE * F::cast(0.5));
+            let nothing = crate::parts::sources::Sources { index: &[], value: &[], n_inputs: 0, unit: true, dense: None };
+            let psi = alloc::vec![F::ZERO; synapses.stride];
+            for _ in 0..16 {
+                synapses.learn(&nothing, &psi, None, None);
+            }
+            assert!(synapses.e_bar.iter().all(|&e_bar| e_bar == F::ZERO));
+        }
+    }
+
+    in_both! {
+        fn streams_read_the_weights_of_the_first<F>() {
+            let config = Config { batch_size: 2, optimizer: Optimizer::ADAM, ..config(UpdateEvery::Steps(1)) };
+            let mut first = silent::<F, _>(&config, make::<F>());
+            first.first_rows()[3] = F::ONE;
+            let shared = first.shared();
+            let plan = crate::options::plan::Plan::of::<F>(crate::options::plan::Sizes { n_inputs: 20, n: 19, n_outputs: 2 }, &config).unwrap();
+            let other = made(|room| Form::new(room, &plan, &config, shared.as_ref()));
+            let mut seen = F::ZERO;
+            other.read(What::Weight, 0..1, &mut |_, row| seen = row[3]).unwrap();
+            assert_eq!(seen, F::ONE);
+            assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
+        }
+    }
+}

@@ -537,3 +537,6 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.finite = finite;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,3 +41,22 @@ impl<F: Float> Scratch<F> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Scratch, Sizes, tile_width};
+    use crate::testing::{in_both, made};
+
+    in_both! {
+        fn there_is_room_for_the_widest_tile_of_a_whole_block<F>() {
+            let sizes = Sizes { n_inputs: 3, n: 40, n_outputs: 2, stride: 48, steps: 5, events: 60, regularised: false };
+            let scratch = made(|room| Scratch::<F>::new(room, &sizes));
+            let width = tile_width::<F>();
+            assert_eq!(width * size_of::<F>(), 128);
+            assert_eq!((scratch.q.len(), scratch.dense_q.len()), (5 * width, 5 * width));
+            assert_eq!((scratch.b.len(), scratch.dense.len()), (2 * width, 3 * width));
+            assert_eq!((scratch.filtered_err.len(), scratch.per_step.len()), (10, 5));
+            assert_eq!((scratch.sorted.start.len(), scratch.sorted.at.len()), (44, 60));
+        }
+    }
+}

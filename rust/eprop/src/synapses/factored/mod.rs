@@ -631,3 +631,6 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.block = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,3 +170,172 @@ impl<F: Float> Pending<F> {
         self.clear_factors();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Pending, StepScales};
+    use crate::Float;
+    use crate::numbers::walk;
+    use crate::testing::{Noise, in_both, made, near};
+
+    const SOURCES: usize = 4;
+    const STRIDE: usize = 16;
+
+    fn pending<F: Float>() -> Pending<F> {
+        made(|room| Pending::new(room, SOURCES, STRIDE))
+    }
+
+    fn scales<F: Float>() -> StepScales<F> {
+        StepScales {
+            alpha: F::cast(0.75),
+            grow: F::cast(1.25),
+            learn: F::cast(0.5),
+            eta: F::ONE,
+        }
+    }
+
+    /// What one number of a row stands for, `G + S C + T zt`.
+    fn gradient<F: Float>(pending: &Pending<F>, source: usize, c: &[F], zt: F) -> Vec<f64> {
+        let g = &pending.g[source * STRIDE..][..STRIDE];
+        let of = |j: usize| {
+            g[j].to_f64()
+                + pending.s[j].to_f64() * c[j].to_f64()
+                + pending.t[j].to_f64() * zt.to_f64()
+        };
+        (0..STRIDE).map(of).collect()
+    }
+
+    /// A gradient of some steps, and `X1` at its end.
+    fn learned<F: Float>(noise: &mut Noise) -> (Pending<F>, Vec<F>) {
+        let (mut pending, mut x1) = (pending::<F>(), noise.numbers::<F>(STRIDE));
+        for _ in 0..3 {
+            let [psi, l, r] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            pending.learn(scales(), &mut x1, &psi, &l, &r);
+        }
+        (pending, x1)
+    }
+
+    in_both! {
+        fn a_step_adds_what_signal_and_regulariser_make_of_every_trace<F>() {
+            let mut noise = Noise(1);
+            let (c, zt) = (noise.numbers::<F>(STRIDE), F::cast(noise.signed()));
+            let (mut pending, mut x1) = (pending::<F>(), noise.numbers::<F>(STRIDE));
+            let mut expected = vec![0.0; STRIDE];
+            for _ in 0..4 {
+                let [psi, l, r] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+                pending.learn(scales(), &mut x1, &psi, &l, &r);
+                for j in 0..STRIDE {
+                    // e_bar, of which `learn` holds the decay, and the raw trace.
+                    let e_bar = c[j].to_f64() + x1[j].to_f64() * zt.to_f64();
+                    let e = psi[j].to_f64() * 0.75 * zt.to_f64();
+                    expected[j] += l[j].to_f64() * 0.5 * e_bar + r[j].to_f64() * e;
+                }
+            }
+            near("gradient", &gradient(&pending, 2, &c, zt).iter().map(|&g| F::cast(g)).collect::<Vec<_>>(), &expected);
+            assert!(!pending.is_empty());
+        }
+    }
+
+    in_both! {
+        fn a_spike_leaves_the_gradient_what_it_was<F>() {
+            let mut noise = Noise(2);
+            let (mut pending, x1) = learned::<F>(&mut noise);
+            let (mut c, zt, shift) = (noise.numbers::<F>(STRIDE), F::cast(noise.signed()), F::cast(1.5));
+            let before = gradient(&pending, 1, &c, zt);
+            pending.follow(1, shift, None);
+            c.iter_mut().zip(&x1).for_each(|(c, &x1)| *c -= shift * x1);
+            let after = gradient(&pending, 1, &c, zt + shift);
+            near("gradient", &after.iter().map(|&g| F::cast(g)).collect::<Vec<_>>(), &before);
+        }
+    }
+
+    in_both! {
+        fn folded_rows_hold_the_gradient_without_factors<F>() {
+            let mut noise = Noise(3);
+            let (mut pending, _) = learned::<F>(&mut noise);
+            let (c, zt) = (noise.numbers::<F>(STRIDE), F::cast(noise.signed()));
+            let mut expected = gradient(&pending, 3, &c, zt);
+            pending.fold(3, &c, zt, Some(5));
+            pending.clear_factors();
+            // A neuron has no synapse to itself.
+            expected[5] = 0.0;
+            let g = gradient(&pending, 3, &c, zt);
+            near("gradient", &g.iter().map(|&g| F::cast(g)).collect::<Vec<_>>(), &expected);
+            near("row", &pending.g[3 * STRIDE..], &expected);
+        }
+    }
+
+    in_both! {
+        fn a_step_is_taken_down_rows_that_are_not_zero_and_leaves_none<F>() {
+            let mut noise = Noise(4);
+            let (mut pending, _) = learned::<F>(&mut noise);
+            pending.follow(2, F::ONE, Some(7));
+            pending.follow(0, F::ONE, None);
+            pending.follow(2, F::ONE, Some(7));
+            assert_eq!(pending.touched[..pending.n_touched], [2, 0]);
+            let g: Vec<_> = pending.g.iter().map(|g| g.to_f64()).collect();
+            assert!(g[2 * STRIDE + 7] == 0.0 && g[2 * STRIDE + 6] != 0.0);
+            let mut a = vec![F::ONE; SOURCES * STRIDE];
+            pending.clear_factors();
+            pending.descend(F::cast(0.25), &mut a);
+            near("A", &a, &g.iter().map(|g| 1.0 - 0.25 * g).collect::<Vec<_>>());
+            assert!(pending.is_empty() && pending.g.iter().all(|&g| g == F::ZERO));
+            // Rows are listed anew.
+            pending.follow(0, F::ONE, None);
+            assert_eq!(pending.touched[..pending.n_touched], [0]);
+        }
+    }
+
+    in_both! {
+        fn what_is_dropped_leaves_nothing<F>() {
+            let mut noise = Noise(5);
+            let (mut pending, _) = learned::<F>(&mut noise);
+            pending.follow(2, F::ONE, None);
+            pending.clear();
+            assert!(pending.is_empty() && walk::same(&pending, &self::pending::<F>()));
+            assert!(pending.g.iter().all(|&g| g == F::ZERO));
+        }
+    }
+
+    in_both! {
+        fn a_factor_beyond_the_limit_is_told<F>() {
+            let limit = F::cast(1e3);
+            let (mut pending, _) = learned::<F>(&mut Noise(6));
+            assert!(pending.within(limit));
+            pending.t[3] = F::cast(-1e4);
+            assert!(!pending.within(limit));
+        }
+    }
+
+    in_both! {
+        fn only_rows_that_are_not_zero_are_saved_and_wrong_ones_are_refused<F>() {
+            let mut noise = Noise(7);
+            let (mut pending, mut x1) = learned::<F>(&mut noise);
+            let of_none = walk::save(&pending).unwrap().len();
+            pending.follow(3, F::ONE, None);
+            pending.follow(1, F::ONE, None);
+            let saved = walk::save(&pending).unwrap();
+            // Two rows with their numbers; of the second also its length.
+            assert_eq!(saved.len() - of_none, 2 * STRIDE * size_of::<F>() + 2 * 4 + 8);
+            let mut twin = self::pending::<F>();
+            walk::load(&mut twin, &saved).unwrap();
+            twin.respond(&mut x1, &[F::ZERO; STRIDE]);
+            assert!(walk::same(&twin, &pending));
+            near("Y", &twin.y, &pending.y.iter().map(|y| y.to_f64()).collect::<Vec<_>>());
+            // `touched` follows its count and its length.
+            let of_touched = 16 + 8;
+            for (first, second) in [(3, 3), (4, 1), (u32::MAX, 1)] {
+                let mut wrong = saved.clone();
+                wrong[of_touched..][..4].copy_from_slice(&u32::to_le_bytes(first));
+                wrong[of_touched + 4..][..4].copy_from_slice(&u32::to_le_bytes(second));
+                assert!(walk::load(&mut self::pending::<F>(), &wrong).is_err(), "{first}, {second}");
+            }
+            let mut wrong = saved;
+            wrong[8] = 5;
+            assert!(walk::load(&mut self::pending::<F>(), &wrong).is_err());
+        }
+    }
+}

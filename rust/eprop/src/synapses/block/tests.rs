@@ -1,0 +1,211 @@
+//! The block form against the learning equations, with blocks of any length.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ndarray::Array2;
+
+use super::{Block, Plan, Step, Synapses, What};
+use crate::Float;
+use crate::kernels::AdamStep;
+use crate::numbers::walk;
+use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
+use crate::parts::sources::SourceList;
+use crate::synapses::literal::{self, Beside, Make, silent};
+use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
+
+fn make<F: Float>() -> Make<Block<F>> {
+    |room, plan, config| Block::new(room, plan, config, None)
+}
+
+/// With blocks of five steps, however long weights rest.
+fn make_short<F: Float>() -> Make<Block<F>> {
+    |room, plan, config| {
+        Block::new(
+            room,
+            &Plan {
+                block: plan.block.min(5),
+                ..*plan
+            },
+            config,
+            None,
+        )
+    }
+}
+
+fn config(update_every: UpdateEvery) -> Config {
+    Config {
+        engine: Some(Engine::Block),
+        update_every,
+        tau_mem: 6.0,
+        tau_trace: 9.0,
+        ..Config::default()
+    }
+}
+
+const EVERY: [UpdateEvery; 5] = [
+    UpdateEvery::Steps(1),
+    UpdateEvery::Steps(3),
+    UpdateEvery::Steps(8),
+    UpdateEvery::Steps(13),
+    UpdateEvery::Sequence,
+];
+
+/// Every update rate with blocks as the plan has them, and with short ones; with the regulariser.
+fn all<F: Float>(check: fn(&Config, Make<Block<F>>)) {
+    for every in EVERY {
+        let config = Config {
+            c_reg: 1.0,
+            ..config(every)
+        };
+        check(&config, make::<F>());
+        check(&config, make_short::<F>());
+    }
+}
+
+in_both! {
+    fn it_is_the_learning_equations_at_every_update_rate_and_gain<F>() {
+        for update_every in EVERY {
+            for gain in [Gain::Unit, Gain::Leak] {
+                for c_reg in [0.0, 1.0] {
+                    let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(update_every) };
+                    literal::follows::<F, _>(&config, make::<F>(), 60);
+                    literal::follows::<F, _>(&config, make_short::<F>(), 60);
+                }
+            }
+        }
+    }
+}
+
+in_both! {
+    fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
+        literal::follows::<F, _>(&Config { tau_trace: 0.0, ..config(UpdateEvery::Steps(8)) }, make_short::<F>(), 30);
+    }
+}
+
+in_both! {
+    fn a_reset_keeps_weights_alone<F>() {
+        all::<F>(literal::resets);
+    }
+}
+
+in_both! {
+    fn saved_bytes_go_on_bit_for_bit<F>() {
+        all::<F>(literal::is_saved);
+    }
+}
+
+in_both! {
+    fn weights_and_gradients_come_from_elsewhere_in_the_middle_of_things<F>() {
+        all::<F>(literal::takes_from_elsewhere);
+    }
+}
+
+in_both! {
+    fn a_gradient_is_collected_and_has_been_used_then<F>() {
+        all::<F>(literal::collects);
+    }
+}
+
+in_both! {
+    fn predictions_change_no_weight<F>() {
+        all::<F>(literal::predicts);
+    }
+}
+
+in_both! {
+    fn what_is_not_finite_is_told<F>() {
+        all::<F>(literal::tells_what_is_not_finite);
+    }
+}
+
+in_both! {
+    fn steps_are_settled_before_the_feedback_changes<F>() {
+        all::<F>(literal::settles);
+    }
+}
+
+in_both! {
+    fn who_looks_changes_no_later_bit<F>() {
+        all::<F>(literal::may_be_looked_at);
+    }
+}
+
+in_both! {
+    fn inputs_that_are_looked_at_ahead_send_the_same_bits<F>() {
+        let (n_inputs, steps) = (20, 60);
+        let mut noise = Noise(3);
+        let x = Array2::from_shape_vec((steps, n_inputs), noise.numbers::<F>(steps * n_inputs)).unwrap();
+        let config = config(UpdateEvery::Sequence);
+        let [mut one, mut other] = [0; 2].map(|_| Beside::<F, _>::new(&config, make::<F>()).form);
+        let mut sources = made(|room| SourceList::<F>::new(room, n_inputs, 19));
+        let psi = vec![F::ZERO; 32];
+        let inputs = crate::parts::input::Inputs::from(x.view());
+        for t in 0..steps {
+            sources.take(inputs.step(t), &noise.some_of(19, 0.1));
+            let [mut now, mut ahead] = [0; 2].map(|_| vec![F::ONE; psi.len()]);
+            one.drive(&sources.get(), true, &mut now);
+            one.learn(&sources.get(), &psi, None, None);
+            other.look_ahead(inputs, t);
+            other.drive(&sources.get(), true, &mut ahead);
+            other.learn(&sources.get(), &psi, None, None);
+            same_bits("I", &ahead, &now);
+        }
+    }
+}
+
+in_both! {
+    fn a_step_of_adam_is_taken_with_the_gradient_of_the_history_and_of_earlier_blocks<F>() {
+        let config = Config { optimizer: Optimizer::ADAM, ..config(UpdateEvery::Sequence) };
+        for make in [make::<F>(), make_short::<F>()] {
+            let mut both = Beside::<F, _>::new(&config, make);
+            let mut twin = Beside::<F, _>::new(&config, make).form;
+            (0..12).for_each(|_| both.step_with(true, &mut [&mut twin]));
+            let before = doubles(twin.first_rows());
+            let mut g = vec![F::ZERO; before.len()];
+            both.form.collect(None, &mut g);
+            let (beta1, beta2, eps, eta) = (0.75, 0.9375, 0.125, 0.03125);
+            let step = AdamStep {
+                beta1: F::cast(beta1),
+                gain1: F::cast(1.0 - beta1),
+                beta2: F::cast(beta2),
+                gain2: F::cast(1.0 - beta2),
+                eps: F::cast(eps),
+                eta: F::cast(eta),
+                scale: F::ONE,
+            };
+            twin.update(None, Step::Adam(step));
+            let expected: Vec<_> = before.iter().zip(doubles(&g)).map(|(w, g)| {
+                let (m, v) = ((1.0 - beta1) * g, (1.0 - beta2) * g * g);
+                w - eta * m / (libm::sqrt(v) + eps)
+            }).collect();
+            near("W", twin.first_rows(), &expected);
+        }
+    }
+}
+
+in_both! {
+    fn a_silent_form_saves_no_traces_and_no_gradient<F>() {
+        let config = config(UpdateEvery::Sequence);
+        let mut block = silent::<F, _>(&config, make::<F>());
+        let weights = block.first_rows().len() * size_of::<F>();
+        let saved = walk::save(&block).unwrap().len();
+        assert!(saved < weights + 300, "{saved} bytes of {weights}");
+    }
+}
+
+in_both! {
+    fn streams_read_the_weights_of_the_first<F>() {
+        let config = Config { batch_size: 2, ..config(UpdateEvery::Sequence) };
+        let mut first = silent::<F, _>(&config, make::<F>());
+        let mut other = silent::<F, _>(&config, make::<F>());
+        first.first_rows()[3] = F::cast(f64::NAN);
+        first.changed(false);
+        other.follow(&first);
+        assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
+        assert!(!other.finite());
+        let mut seen = F::ZERO;
+        other.read(What::Weight, 0..1, &mut |_, row| seen = row[3]).unwrap();
+        assert!(!seen.is_finite());
+    }
+}
