@@ -69,9 +69,10 @@ for delay in (0.005, 0.05, 0.15):
     except RuntimeError as error:
         assert "inputs: changed during the call" in str(error), error
         print("refused")
-    except (ValueError, FloatingPointError) as error:
-        assert change == "strides", error
-        print("refused")
+    except (TypeError, ValueError, FloatingPointError) as error:
+        # On a busy machine the change may come before the call looks; a stride of 0 only leaves other numbers.
+        assert change == "strides" or "inputs: expected" in str(error), error
+        print("refused" if change == "strides" else "early")
     thread.join()
 t.reset()
 assert t.predict_sequence(array(dtype, streams)[..., :5, :]).shape[-2:] == (5, 1)

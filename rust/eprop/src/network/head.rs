@@ -249,7 +249,7 @@ mod tests {
                 head.learn(None);
             }
             first.update_together(rest.iter_mut(), Step::Descend { eta: F::cast(0.25) });
-            rest.iter_mut().for_each(|head| head.follow(&first));
+            rest.iter_mut().for_each(|head| head.share_weights(&first));
             for head in core::iter::once(&first).chain(&rest) {
                 let mut w = vec![];
                 head.readout.w_out().read(|j, row| w.push((j, row.to_vec()))).unwrap();

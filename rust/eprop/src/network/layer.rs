@@ -217,7 +217,7 @@ mod tests {
                 // e_bar of the input is psi = 1 for both, and so is L e_bar half.
                 near("e_bar", &rows(&layer, What::Eligibility), &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
                 layer.forward(Input::spikes(&[]), false);
-                layer.follow();
+                layer.move_on();
                 let (alpha, kappa_e) = (libm::exp(-0.05), libm::exp(-0.05));
                 let of_input = kappa_e + alpha;
                 near("e_bar", &rows(&layer, What::Eligibility), &[of_input, of_input, 0.0, 1.0, 0.0, 0.0]);

@@ -1,5 +1,10 @@
 //! docs/method.md from its first equation to its last, in plain float64 numbers: one synapse, one neuron, one readout at a time.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "indices as the equations have them"
+)]
+
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -224,17 +224,19 @@ mod tests {
         let mut tally = Tally::new(&stack, 2);
         stack.predict(Input::spikes(&[0]));
         for loss in [Some(0.5), None, Some(2.0)] {
-            tally.streams[1].take_in(&stack, loss);
+            tally.streams[1].take_in(&stack, loss, 3.0);
         }
         let StreamTally {
             loss_sum,
             n_targets,
             n_steps,
             spike_counts,
+            of_nothing,
         } = &tally.streams[1];
         assert_eq!((*loss_sum, *n_targets, *n_steps), (2.5, 2, 3));
+        assert_eq!(*of_nothing, 6.0);
         assert_eq!(spike_counts[..], [3, 0, 3, 3, 0]);
-        tally.streams[0].take_in(&stack, Some(4.5));
+        tally.streams[0].take_in(&stack, Some(4.5), 0.0);
         assert_eq!(
             (tally.loss_sum(), tally.n_targets(), tally.loss()),
             (7.0, 3, 7.0 / 3.0)
@@ -250,6 +252,7 @@ mod tests {
     fn tally(streams: &[(u64, &[u64])]) -> Tally {
         let stream = |&(n_steps, counts): &(u64, &[u64])| StreamTally {
             loss_sum: 0.0,
+            of_nothing: 0.0,
             n_targets: 0,
             n_steps,
             spike_counts: counts.to_vec(),

@@ -401,7 +401,7 @@ pub(super) fn settles<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) 
     let mut both = Beside::<F, S>::new(config, make);
     for _ in 0..3 {
         (0..9).for_each(|_| both.step(true));
-        both.form.settle();
+        both.form.flush();
         let b = both.noise.numbers::<F>(OUTPUTS * padded::<F>(N));
         both.b = aligned(&b).into();
         (0..3).for_each(|_| both.step(true));

@@ -1,5 +1,10 @@
 //! Streams side by side: each goes its way as if it were alone, one update is the sum of all, and neither groups nor threads change a bit.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "indices as the equations have them"
+)]
+
 use alloc::vec;
 
 use ndarray::{Array3, Axis, s};

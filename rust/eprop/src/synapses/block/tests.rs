@@ -188,7 +188,7 @@ in_both! {
     fn a_silent_form_saves_no_traces_and_no_gradient<F>() {
         let config = config(UpdateEvery::Sequence);
         let mut block = silent::<F, _>(&config, make::<F>());
-        let weights = block.first_rows().len() * size_of::<F>();
+        let weights = size_of_val(block.first_rows());
         let saved = walk::save(&block).unwrap().len();
         assert!(saved < weights + 300, "{saved} bytes of {weights}");
     }
@@ -201,7 +201,7 @@ in_both! {
         let mut other = silent::<F, _>(&config, make::<F>());
         first.first_rows()[3] = F::cast(f64::NAN);
         first.changed(false);
-        other.follow(&first);
+        other.share_weights(&first);
         assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         assert!(!other.finite());
         let mut seen = F::ZERO;
