@@ -295,7 +295,10 @@ def test_the_warning_looks_at_all_streams(data):
             lambda t, x, y: t.train_sequence(x, [*y[:4], y[4, 1:]]),
             r"targets\[4\]: expected shape \(60, 2\), got \(59, 2\)",
         ),
-        (lambda t, x, y: t.train_sequence(x, list(y[:4])), "targets: expected 5 streams, as inputs have, got 4"),
+        (
+            lambda t, x, y: t.train_sequence(x, list(y[:4])),
+            "targets: expected 5 streams, as inputs have, got 4",
+        ),
         (
             lambda t, x, y: t.train_sequence(np.nonzero(x[0]), y),
             r"targets: expected shape \(60, 2\), got \(5, 60, 2\)",
