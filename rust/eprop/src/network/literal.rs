@@ -1,4 +1,8 @@
 //! docs/method.md from its first equation to its last, in plain float64 numbers: one synapse, one neuron, one readout at a time.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "sums by index, as the equations have them"
+)]
 
 use alloc::vec;
 use alloc::vec::Vec;

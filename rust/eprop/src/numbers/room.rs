@@ -189,6 +189,7 @@ mod tests {
     use crate::numbers::walk;
     use crate::testing::{in_both, made};
 
+    type Make = fn(&mut Room) -> Result<(), Error>;
     type Some<F> = (Aligned<F>, Shared<F>, alloc::vec::Vec<u32>);
 
     fn some<F: crate::Float>(room: &mut Room) -> Result<Some<F>, Error> {
@@ -260,7 +261,7 @@ mod tests {
 
     #[test]
     fn sums_beyond_every_address_are_errors_without_a_number() {
-        let overflows: [fn(&mut Room) -> Result<(), Error>; 4] = [
+        let overflows: [Make; 4] = [
             |room| room.zeros::<f64>(usize::MAX, 2).map(drop),
             |room| room.vec(0_u64, usize::MAX / 4).map(drop),
             |room| {

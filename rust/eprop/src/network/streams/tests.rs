@@ -1,4 +1,8 @@
 //! Streams side by side: each goes its way as if it were alone, one update is the sum of all, and neither groups nor threads change a bit.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "sums by index, as the equations have them"
+)]
 
 use alloc::vec;
 

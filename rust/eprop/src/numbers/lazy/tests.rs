@@ -1,4 +1,8 @@
 //! A lazy matrix against the sums that it stands for, written out: a trace per source, and every weight and its gradient at every step.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "sums by index, as the equations have them"
+)]
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,5 +1,9 @@
 //! Readouts against step 5 of the method and the sums over steps that are their gradient, with the weights by output and by neuron, a gradient
 //! that is applied with its step and one that waits, and over several base blocks.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "sums by index, as the equations have them"
+)]
 
 use alloc::vec;
 use alloc::vec::Vec;

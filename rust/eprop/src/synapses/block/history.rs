@@ -500,9 +500,9 @@ mod tests {
             history.filter_errors(F::cast(0.75), &mut filtered);
             let mut after = [0.0; 2];
             for (u, moment) in moments.iter().enumerate().rev() {
-                for k in 0..2 {
-                    let err = if moment.learning { moment.err[k].to_f64() } else { 0.0 };
-                    after[k] = err + 0.75 * after[k];
+                for (after, err) in after.iter_mut().zip(&moment.err) {
+                    let err = if moment.learning { err.to_f64() } else { 0.0 };
+                    *after = err + 0.75 * *after;
                 }
                 near("R", &filtered[2 * u..][..2], &after);
             }

@@ -188,7 +188,7 @@ in_both! {
     fn a_silent_form_saves_no_traces_and_no_gradient<F>() {
         let config = config(UpdateEvery::Sequence);
         let mut block = silent::<F, _>(&config, make::<F>());
-        let weights = block.first_rows().len() * size_of::<F>();
+        let weights = size_of_val(block.first_rows());
         let saved = walk::save(&block).unwrap().len();
         assert!(saved < weights + 300, "{saved} bytes of {weights}");
     }
