@@ -66,6 +66,8 @@ pub(crate) fn transposed<'a, F: Float>(
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::transposed;
 
     #[test]

@@ -169,6 +169,7 @@ impl<F: Float> Input<'_, F> {
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+    use alloc::vec;
     use alloc::vec::Vec;
 
     use ndarray::{Array2, ArrayView2, array};
@@ -195,9 +196,9 @@ mod tests {
     fn the_events_of_a_step_are_those_between_two_starts() {
         assert_eq!(events().n_steps(), 3);
         let steps: Vec<_> = (0..3).map(|t| listed(events().step(t))).collect();
-        assert_eq!(steps[0], (alloc::vec![2, 8], alloc::vec![0.5, 1.5]));
-        assert_eq!(steps[1], (alloc::vec![], alloc::vec![]));
-        assert_eq!(steps[2], (alloc::vec![5], alloc::vec![2.5]));
+        assert_eq!(steps[0], (vec![2, 8], vec![0.5, 1.5]));
+        assert_eq!(steps[1], (vec![], vec![]));
+        assert_eq!(steps[2], (vec![5], vec![2.5]));
     }
 
     #[test]
