@@ -620,6 +620,34 @@ mod tests {
         }
     }
 
+    /// A part that uses its buffer here and there, or nowhere.
+    struct Parted<F> {
+        rows: Vec<F>,
+        used: Vec<core::ops::Range<usize>>,
+    }
+
+    parts!(Parted {
+        State: [rows(|this: &Self| this.used.clone())]
+    });
+
+    in_both! {
+        fn a_buffer_used_in_parts_is_counted_once_and_saved_in_parts<F>() {
+            let rows = Noise(9).numbers::<F>(8);
+            for used in [vec![0..1, 3..5], vec![2..4, 4..8], vec![]] {
+                let mut expected = vec![F::ZERO; 8];
+                used.iter().cloned().for_each(|used| expected[used.clone()].copy_from_slice(&rows[used]));
+                let part = Parted { rows: rows.clone(), used: used.clone() };
+                assert_eq!((numbers(&part), bytes(&part)), (8, 8 * size_of::<F>()));
+                let saved = save(&part).unwrap();
+                let items: usize = used.iter().map(|used| used.len()).sum();
+                assert_eq!(saved.len(), 8 * used.len().max(1) + items * size_of::<F>());
+                let mut read = Parted { rows: vec![F::ZERO; 8], used };
+                load(&mut read, &saved).unwrap();
+                assert_eq!(read.rows, expected);
+            }
+        }
+    }
+
     in_both! {
         fn without_weights_all_else_is_seen_and_changed<F>() {
             struct Names(Vec<&'static str>);

@@ -176,6 +176,19 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
 
     /// One step of both, and of other forms that have gone through the same; the currents are compared.
     pub(super) fn step_with(&mut self, learning: bool, others: &mut [&mut S]) {
+        let current = self.go(learning, others);
+        for of_other in &current[1..] {
+            same_bits("I", of_other, &current[0]);
+        }
+    }
+
+    /// One step of learning of both, and of others that have other weights.
+    pub(super) fn learn_with(&mut self, others: &mut [&mut S]) {
+        self.go(true, others);
+    }
+
+    /// The currents of the form and of the others.
+    fn go(&mut self, learning: bool, others: &mut [&mut S]) -> Vec<Vec<F>> {
         let mut s = [0.0; P];
         // Every sixth step has dense inputs, and every sixth nothing at all.
         let kind = (6.0 * self.noise.uniform()) as usize;
@@ -222,12 +235,14 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             let g = self.literal.take_gradient(&[0.0; N]);
             self.literal.descend(&g);
         }
+        let mut currents = vec![current];
         for other in others {
-            let mut same = vec![F::ZERO; padded::<F>(N)];
-            other.drive(&sources, learning, &mut same);
-            same_bits("I", &same, &current);
+            let mut current = vec![F::ONE; padded::<F>(N)];
+            other.drive(&sources, learning, &mut current);
             other.learn(&sources, &psi, signal, at_once);
+            currents.push(current);
         }
+        currents
     }
 
     pub(super) fn step(&mut self, learning: bool) {
@@ -327,9 +342,14 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
 /// Bytes of the middle of things, loaded into a silent form, go on with the same bits.
 pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
     let mut both = Beside::<F, S>::new(config, make);
-    for steps in [1, 4, 13, 37] {
+    // Before an update, or after it; and then the next update, or a step.
+    let cases = [(false, false), (false, true), (true, false), (true, true)];
+    for (steps, (updated, next_is_update)) in [1, 4, 13, 37].into_iter().zip(cases) {
         for _ in 0..steps {
             both.step(true);
+        }
+        if updated {
+            both.update();
         }
         let mut twin = silent::<F, S>(config, make);
         walk::load(&mut twin, &walk::save(&both.form).unwrap()).unwrap();
@@ -340,6 +360,10 @@ pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
         };
         twin.hold(backward);
         assert!(walk::same(&twin, &both.form));
+        if next_is_update {
+            both.update_with(&mut [&mut twin]);
+            assert!(walk::same(&twin, &both.form));
+        }
         for t in 1..20 {
             both.step_with(true, &mut [&mut twin]);
             if t == 7 {

@@ -493,9 +493,14 @@ fn saved_bytes_and_copies_go_on_bit_for_bit() {
             walk::copy(&streams, &mut copied).unwrap();
             for twin in [&mut loaded, &mut copied] {
                 assert!(walk::same(twin, &streams));
+                // The gradient of steps before they were saved, and then one of steps since.
+                twin.collect();
+                descend(twin);
                 learn(twin, &data, n, 12..STEPS, true);
                 descend(twin);
             }
+            streams.collect();
+            descend(&mut streams);
             learn(&mut streams, &data, n, 12..STEPS, true);
             descend(&mut streams);
             assert!(walk::same(&loaded, &streams) && walk::same(&copied, &streams));

@@ -400,6 +400,19 @@ in_both! {
 }
 
 in_both! {
+    fn a_trace_that_has_gone_far_out_makes_the_weights_be_looked_at<F>() {
+        let far = if size_of::<F>() == 4 { 3e37 } else { 1e307 };
+        for layout in LAYOUTS {
+            let mut lazy = lazy::<F>(layout, AT_ONCE);
+            let moment = Moment { sent: vec![(1, far)], delta: [1e3; TARGETS] };
+            forward(&mut lazy, &moment, true);
+            learn(&mut lazy, &moment, 1.0);
+            assert!(!lazy.finite());
+        }
+    }
+}
+
+in_both! {
     fn saved_in_the_middle_of_a_block_it_goes_on_bit_for_bit<F>() {
         for layout in LAYOUTS {
             for keeps in [AT_ONCE, PENDING] {

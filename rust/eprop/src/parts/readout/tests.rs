@@ -337,6 +337,13 @@ in_both! {
             near("y", readout.y(), &literal.y);
             readout.update(Step::Descend { eta: F::ONE });
             same_bits("b", readout.b(), &b);
+            // Of the step since the reset, and of no other.
+            readout.learn(&[F::ONE; OUTPUTS], at_once);
+            literal.learn(&[1.0; OUTPUTS]);
+            readout.update(Step::Descend { eta: F::cast(ETA) });
+            literal.update();
+            near("W_out", &weights(&readout), &literal.w);
+            near("b", readout.b(), &literal.b);
         }
     }
 }

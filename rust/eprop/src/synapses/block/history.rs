@@ -465,8 +465,11 @@ mod tests {
 
     in_both! {
         fn rows_are_kept_by_step_within_tiles<F>() {
-            let moments = moments::<F>(6, 1, false);
-            let history = pushed(&moments);
+            let (before, moments) = (moments::<F>(6, 9, false), moments::<F>(6, 1, false));
+            // In the room of an earlier block.
+            let mut history = pushed(&before.into_iter().map(|moment| Moment { learning: true, ..moment }).collect::<Vec<_>>());
+            history.clear();
+            moments.iter().for_each(|moment| push(&mut history, moment));
             let tiles: Vec<_> = tiles::<F>(48).collect();
             assert_eq!(tiles.iter().map(|tile| tile.1).sum::<usize>(), 48);
             for (column, width) in tiles {
@@ -581,6 +584,7 @@ mod tests {
             used.clear();
             now.iter().for_each(|moment| push(&mut used, moment));
             let fresh = pushed(&now);
+            assert!(used.unit && fresh.unit);
             assert_eq!(walk::save(&used).unwrap(), walk::save(&fresh).unwrap());
             let mut read = history::<F>(SIZES);
             walk::load(&mut read, &walk::save(&used).unwrap()).unwrap();
