@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_indices", "as_mask", "as_numbers"]
+__all__ = ["as_indices", "as_integers", "as_mask", "as_numbers"]
 
 Array = NDArray[Any]
 
@@ -72,6 +72,24 @@ def as_mask(argument: str, value: ArrayLike) -> Array:
     array = _read(argument, value, _BOOLS)
     if array.dtype.kind != "b":
         raise TypeError(f"{argument}: expected {_BOOLS}, got dtype {array.dtype}")
+    return array
+
+
+def as_integers(argument: str, value: ArrayLike, what: str) -> Array:
+    """An array of integers of any width; `what` tells the user what they are.
+
+    Examples
+    --------
+    >>> as_integers("lengths", [3, 1], "steps")
+    array([3, 1])
+    >>> as_integers("lengths", [3.0, 1.0], "steps")
+    Traceback (most recent call last):
+    TypeError: lengths: expected an array of integers, steps, got dtype float64
+    """
+    expected = f"an array of integers, {what}"
+    array = _read(argument, value, expected)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{argument}: expected {expected}, got dtype {array.dtype}")
     return array
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import as_numbers
+from ._arrays import as_integers, as_numbers
 from ._events import are_events, as_inputs, as_step
 from ._fields import checked
 
@@ -94,14 +94,7 @@ def as_lengths(value: Any) -> Array | None:
     Traceback (most recent call last):
     TypeError: lengths: expected an array of integers, a number of steps per stream, got dtype float64
     """
-    if value is None:
-        return None
-    array = as_numbers("lengths", value) if np.asarray(value).dtype.kind in "iufb" else np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"lengths: expected an array of integers, a number of steps per stream, got dtype {array.dtype}"
-        )
-    return array
+    return None if value is None else as_integers("lengths", value, "a number of steps per stream")
 
 
 def as_threads(value: Any) -> int | None:

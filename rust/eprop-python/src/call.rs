@@ -82,7 +82,7 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn train(self, reset: bool, keep_outputs: bool) -> PyResult<Trained<'py>> {
-        self.check(|trainer, streams| check_taught(trainer, streams))?;
+        self.check(|trainer, streams| trainer.check_piece(streams))?;
         let n_outputs = self.cell.lock().n_outputs();
         let mut outputs = keep_outputs
             .then(|| self.room("outputs", n_outputs))
@@ -119,7 +119,7 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn predict(self, reset: bool, keep_spikes: bool) -> PyResult<Predicted<'py>> {
-        self.check(|trainer, streams| check_inputs(trainer, streams))?;
+        self.check(|trainer, streams| trainer.check_inputs_of_piece(&inputs_of(streams)))?;
         let (n_outputs, n_spikes) = {
             let trainer = self.cell.lock();
             (trainer.n_outputs(), trainer.n_spikes())
@@ -172,7 +172,7 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn gradients(self) -> PyResult<Bound<'py, PyDict>> {
-        self.check(|trainer, streams| check_taught(trainer, streams))?;
+        self.check(|trainer, streams| trainer.check_piece(streams))?;
         let n_streams = self.feed.n_streams();
         let run = self.py.detach(|| self.cell.lock().gradient_run(n_streams));
         let mut run = run.map_err(error::raise)?;
@@ -239,20 +239,6 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         let first = FIRST_PIECE / synapses.saturating_mul(self.feed.n_streams()).max(1);
         self.feed.in_pieces(first, work)
     }
-}
-
-fn check_taught<N: Net>(
-    trainer: &Trainer<N>,
-    streams: &[Stream<'_, N::F>],
-) -> Result<(), eprop::Error> {
-    trainer.check_piece(streams)
-}
-
-fn check_inputs<N: Net>(
-    trainer: &Trainer<N>,
-    streams: &[Stream<'_, N::F>],
-) -> Result<(), eprop::Error> {
-    trainer.check_inputs_of_piece(&inputs_of(streams))
 }
 
 fn inputs_of<'a, F: Real>(streams: &[Stream<'a, F>]) -> Vec<Inputs<'a, F>> {

@@ -275,7 +275,6 @@ fn recurrent_case(what: &str, trainer: &mut EpropTrainer<f64>, case: &Value) {
 fn stack() {
     for (what, case) in cases("stack.json") {
         let config = config_of(&case);
-        #[allow(clippy::needless_update, reason = "other fields keep their defaults")]
         let config = StackConfig {
             layer: layer_of(&config),
             loss: config.loss,

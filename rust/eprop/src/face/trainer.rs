@@ -400,7 +400,8 @@ impl<N: Network> Trainer<N> {
         let first = self.streams.first_mut();
         let loss = first.learn(x, target, at_once);
         let of_nothing = target.map_or(0.0, |target| first.loss().of_nothing(target));
-        let verdict = self.watch.step(self.streams.first(), loss, of_nothing);
+        self.watch.stream(self.streams.first(), loss, of_nothing);
+        let verdict = self.watch.step_done();
         if self.schedule.steps(1) {
             self.collect();
             self.apply_pending();
@@ -451,13 +452,13 @@ impl<N: Network> Trainer<N> {
             self.apply_pending();
         }
         self.check_weights()?;
-        let mut verdict = None;
         for (b, &loss) in losses.iter().enumerate() {
             if let Some(stream) = self.streams.get(b) {
                 let of_nothing = target(b).map_or(0.0, |target| stream.loss().of_nothing(target));
-                verdict = self.watch.step(stream, loss, of_nothing).or(verdict);
+                self.watch.stream(stream, loss, of_nothing);
             }
         }
+        let verdict = self.watch.step_done();
         let losses: Option<Vec<f64>> = losses.into_iter().collect();
         let mean = |losses: Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
         let rows = |of: fn(&N) -> &[N::F], width| {

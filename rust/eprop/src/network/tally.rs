@@ -65,10 +65,6 @@ impl StreamTally {
 }
 
 impl StreamTally {
-    pub(crate) fn n_steps(&self) -> u64 {
-        self.n_steps
-    }
-
     pub(crate) fn loss(&self) -> f64 {
         self.loss_sum / self.n_targets as f64
     }
@@ -161,11 +157,21 @@ impl Tally {
 
     /// How the network fired. Of less than five membrane time constants nothing can be said: [`Activity::Normal`]. Example: [`Tally`].
     pub fn activity(&self) -> Activity {
-        let longest = self.streams.iter().map(|stream| stream.n_steps).max();
-        if longest.unwrap_or(0) as f64 * self.dt < 5.0 * self.tau_mem {
+        if !self.says_how_it_fired() {
             return Activity::Normal;
         }
         Activity::of(self.streams.iter())
+    }
+
+    /// Whether the longest stream lasts five membrane time constants.
+    pub(crate) fn says_how_it_fired(&self) -> bool {
+        self.longest() as f64 * self.dt >= 5.0 * self.tau_mem
+    }
+
+    /// Steps of the longest stream.
+    pub(crate) fn longest(&self) -> u64 {
+        let lengths = self.streams.iter().map(|stream| stream.n_steps);
+        lengths.max().unwrap_or(0)
     }
 
     /// Sums of another network would count spikes of neurons that are not there.

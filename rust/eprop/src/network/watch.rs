@@ -42,16 +42,17 @@ pub struct Verdict {
     pub divergence: Option<Divergence>,
 }
 
-/// Membrane time constants from which on a sequence says by itself how its network fires ...
-const ALONE: f64 = 5.0;
-/// ... and from which on shorter ones, and steps, say it together: a stream may well be quiet for a while.
+/// So many membrane time constants say together how a network fires, where no sequence says it by itself: a stream may well be quiet
+/// for a while.
 const TOGETHER: f64 = 50.0;
 
 /// Sums over consecutive calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
-    /// Of the calls or steps since neurons were last judged.
+    /// Of all streams, over the calls or steps since neurons were last judged.
     fired: StreamTally,
+    /// Steps that have gone by since then: streams side by side step at once.
+    n_steps: u64,
     dt: f64,
     tau_mem: f64,
     calls: u32,
@@ -64,6 +65,7 @@ impl Watch {
         let (dt, tau_mem) = network.times();
         Self {
             fired: tally.into_first(),
+            n_steps: 0,
             dt,
             tau_mem,
             calls: 0,
@@ -73,7 +75,7 @@ impl Watch {
 
     /// Knows nothing of what was before.
     pub(crate) fn clear(&mut self) {
-        self.fired.clear();
+        self.forget_firing();
         self.calls = 0;
         self.before = 0.0;
     }
@@ -86,14 +88,20 @@ impl Watch {
     /// Takes in a call on sequences.
     pub(crate) fn take_in(&mut self, tally: &Tally) -> Verdict {
         let divergence = self.judge_loss(tally.loss(), tally.loss_of_nothing());
-        let longest = tally.streams.iter().map(StreamTally::n_steps).max();
-        let activity = if self.lasts(longest.unwrap_or(0), ALONE) {
-            self.fired.clear();
-            Activity::of(tally.streams.iter())
+        let activity = if tally.says_how_it_fired() {
+            self.forget_firing();
+            tally.activity()
         } else {
-            let fired = &mut self.fired;
-            tally.streams.iter().for_each(|stream| fired.add(stream));
-            self.judge_activity()
+            tally
+                .streams
+                .iter()
+                .for_each(|stream| self.fired.add(stream));
+            self.n_steps += tally.longest();
+            if self.lasts_together() {
+                self.judge_activity()
+            } else {
+                Activity::Normal
+            }
         };
         Verdict {
             activity,
@@ -101,15 +109,15 @@ impl Watch {
         }
     }
 
-    /// Takes in a step of one stream; says something once enough steps have gone by.
-    pub(crate) fn step<N: Wiring>(
-        &mut self,
-        network: &N,
-        loss: Option<f64>,
-        of_nothing: f64,
-    ) -> Option<Verdict> {
+    /// Takes in what a stream did in a step; [`step_done`](Self::step_done) follows those of all streams.
+    pub(crate) fn stream<N: Wiring>(&mut self, network: &N, loss: Option<f64>, of_nothing: f64) {
         self.fired.take_in(network, loss, of_nothing);
-        if !self.lasts(self.fired.n_steps(), TOGETHER) {
+    }
+
+    /// Says something once enough steps have gone by.
+    pub(crate) fn step_done(&mut self) -> Option<Verdict> {
+        self.n_steps += 1;
+        if !self.lasts_together() {
             return None;
         }
         Some(Verdict {
@@ -118,18 +126,19 @@ impl Watch {
         })
     }
 
-    /// Whether so many steps are at least so many membrane time constants.
-    fn lasts(&self, n_steps: u64, time_constants: f64) -> bool {
-        n_steps as f64 * self.dt >= time_constants * self.tau_mem
+    fn lasts_together(&self) -> bool {
+        self.n_steps as f64 * self.dt >= TOGETHER * self.tau_mem
     }
 
     fn judge_activity(&mut self) -> Activity {
-        if !self.lasts(self.fired.n_steps(), TOGETHER) {
-            return Activity::Normal;
-        }
         let activity = Activity::of(core::iter::once(&self.fired));
-        self.fired.clear();
+        self.forget_firing();
         activity
+    }
+
+    fn forget_firing(&mut self) {
+        self.fired.clear();
+        self.n_steps = 0;
     }
 
     fn judge_loss(&mut self, loss: f64, of_nothing: f64) -> Option<Divergence> {
@@ -145,5 +154,60 @@ impl Watch {
             self.before = self.before.max(loss);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, ArrayView1};
+
+    use crate::parts::input::Input;
+    use crate::{Activity, EpropTrainer, Stream, TrainOptions};
+    use crate::{Config, UpdateEvery};
+
+    fn trainer(batch_size: usize) -> EpropTrainer<f64> {
+        let config = Config {
+            batch_size,
+            update_every: UpdateEvery::Sequence,
+            ..Config::default()
+        };
+        EpropTrainer::new(1, 3, 1, config).unwrap()
+    }
+
+    /// Fifty times `tau_mem` is 1000 steps.
+    #[test]
+    fn steps_are_judged_by_the_time_that_went_by_at_any_number_of_streams() {
+        let zero = [0.0];
+        for n_streams in [2, 8] {
+            let mut trainer = trainer(n_streams);
+            let x = alloc::vec![Input::from(ArrayView1::from(&zero)); n_streams];
+            for step in 1..=2000 {
+                let verdict = trainer.step_batch(&x, None).unwrap().verdict;
+                let activity = verdict.map(|verdict| verdict.activity);
+                assert_eq!(activity, (step % 1000 == 0).then_some(Activity::Silent));
+            }
+        }
+    }
+
+    #[test]
+    fn short_sequences_are_judged_by_the_time_that_went_by_and_long_ones_at_once() {
+        let (x, y) = (Array2::zeros((50, 1)), Array2::zeros((50, 1)));
+        for n_streams in [1, 8] {
+            let mut trainer = trainer(n_streams);
+            let stream = Stream {
+                inputs: x.view().into(),
+                targets: y.view(),
+                mask: None,
+            };
+            let streams = alloc::vec![stream; n_streams];
+            for call in 1..=40 {
+                let trained = trainer.train_batch(&streams, true).unwrap();
+                let silent = call % 20 == 0;
+                assert_eq!(trained.activity == Activity::Silent, silent, "call {call}");
+            }
+        }
+        let (x, y) = (Array2::zeros((100, 1)), Array2::zeros((100, 1)));
+        let trained = trainer(1).train_sequence(x.view(), y.view(), TrainOptions::default());
+        assert_eq!(trained.unwrap().activity, Activity::Silent);
     }
 }
