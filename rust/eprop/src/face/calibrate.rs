@@ -75,6 +75,11 @@ impl<N: Network> Trainer<N> {
         let (dt, _) = self.streams.first().times();
         let mut twin = self.twin(1)?;
         let twin = twin.streams.first_mut();
+        for at in 0..N::sums(&self.plan).len() {
+            if let Some(parameter) = twin.parameter(at) {
+                parameter.rows.own()?;
+            }
+        }
         let mut factors = Vec::new();
         while twin.group(factors.len()).is_some() {
             let at = factors.len();

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::ops::{Deref, DerefMut};
 
 use super::aligned::Aligned;
+use super::room::Room;
 use super::walk::{Buffer, Leaf, Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};
 
@@ -15,6 +16,22 @@ impl<F: Float> Shared<F> {
     /// One more reader of the same numbers.
     pub(crate) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+
+    /// Reads no longer what others read: what is written from here on needs no memory.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is none for a copy.
+    pub(crate) fn own(&mut self) -> Result<(), Error> {
+        if Arc::get_mut(&mut self.0).is_none() {
+            let mut copy = Room::build(
+                || "a copy of the weights".into(),
+                |room| room.shared(1, self.len()),
+            )?;
+            copy.copy_from_slice(self);
+            *self = copy;
+        }
+        Ok(())
     }
 }
 
@@ -82,6 +99,20 @@ mod tests {
         fn readers_read_the_same_memory<F>() {
             let one = shared::<F>();
             assert_eq!(one.share().as_ptr(), one.as_ptr());
+        }
+    }
+
+    in_both! {
+        fn whoever_owns_the_numbers_writes_where_they_lie<F>() {
+            let one = shared::<F>();
+            let mut other = one.share();
+            other.own().unwrap();
+            let place = other.as_ptr();
+            assert_ne!(place, one.as_ptr());
+            assert_eq!(other[..], one[..]);
+            other[3] = F::cast(9.0);
+            other.own().unwrap();
+            assert_eq!(other.as_ptr(), place);
         }
     }
 

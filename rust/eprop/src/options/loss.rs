@@ -23,7 +23,8 @@ choice! {
 }
 
 impl Loss {
-    /// Writes `err = dE/dy` of one step and returns its loss. All slices have one length.
+    /// Writes `err = dE/dy` of one step and returns its loss, 0 of no outputs. All slices have one length; of longer ones the rest is
+    /// neither read nor written.
     pub fn evaluate<F: Float>(self, y: &[F], target: &[F], err: &mut [F]) -> f64 {
         match self {
             Self::Mse => squared(y, target, err),
@@ -59,7 +60,10 @@ fn squared<F: Float>(y: &[F], target: &[F], err: &mut [F]) -> f64 {
 }
 
 fn cross_entropy<F: Float>(y: &[F], target: &[F], err: &mut [F]) -> f64 {
-    let top = y.iter().fold(y[0], |top, &y| if y > top { y } else { top });
+    let larger = |top: F, y: F| if y > top { y } else { top };
+    let Some(top) = y.iter().copied().reduce(larger) else {
+        return 0.0;
+    };
     let mut total = F::ZERO;
     for (err, &y) in err.iter_mut().zip(y) {
         *err = (y - top).exp();
@@ -97,6 +101,13 @@ mod tests {
             let (loss, err) = evaluate::<F, 3>(Loss::Mse, Y, [0.0, 0.25, 1.0]);
             near("err", &err, &[0.5, -1.5, 1.0]);
             near("loss", &[F::cast(loss)], &[0.5 * (0.25 + 2.25 + 1.0)]);
+        }
+    }
+
+    #[test]
+    fn no_outputs_have_no_loss() {
+        for loss in [Loss::Mse, Loss::CrossEntropy] {
+            assert_eq!(loss.evaluate::<f64>(&[], &[], &mut []), 0.0);
         }
     }
 
