@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::network::wiring::{Network, Wiring};
 use crate::numbers::room;
-use crate::options::config::positive;
+use crate::options::domain::positive;
 use crate::parts::input::Inputs;
 use crate::{Error, Float, Trainer};
 

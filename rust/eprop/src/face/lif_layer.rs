@@ -12,7 +12,7 @@ use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{self, parts};
 use crate::options::LayerConfig;
-use crate::options::config::{non_negative, valid_size, within};
+use crate::options::domain::{non_negative, valid_size, within};
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;

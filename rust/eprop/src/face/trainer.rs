@@ -14,7 +14,7 @@ use crate::network::watch::{Verdict, Watch};
 use crate::network::wiring::{Network, Settings, Wiring};
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
-use crate::options::config::{non_negative, valid_size, within};
+use crate::options::domain::{non_negative, valid_size, within};
 use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Reduction, StackConfig};
 use crate::parts::check;

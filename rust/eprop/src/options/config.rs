@@ -1,8 +1,7 @@
 //! What a user may set, and the one place where it is validated.
 
-use alloc::string::ToString;
-
 use super::choice::choice;
+use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
@@ -412,44 +411,6 @@ impl StackConfig {
         self.validate()?;
         self.layer.fits::<F>()
     }
-}
-
-/// Whether a number stays finite in the trainer's type.
-pub(crate) fn within<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
-    if F::cast(value).is_finite() {
-        return Ok(());
-    }
-    let expected = alloc::format!("a number within the range of {}", F::NAME);
-    Err(Error::value(argument, expected, value))
-}
-
-fn above_zero<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
-    if F::cast(value) > F::ZERO {
-        return Ok(());
-    }
-    let expected = alloc::format!("a number that is not 0 in {}", F::NAME);
-    Err(Error::value(argument, expected, value))
-}
-
-pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(Error::value(argument, "a finite number > 0", value))
-}
-
-pub(crate) fn non_negative(argument: &'static str, value: f64) -> Result<(), Error> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::value(argument, "a finite number >= 0", value))
-}
-
-pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Error> {
-    if size >= 1 {
-        return Ok(());
-    }
-    Err(Error::value(argument, "a size >= 1", size.to_string()))
 }
 
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {

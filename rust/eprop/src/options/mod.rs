@@ -2,6 +2,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod config;
+pub(crate) mod domain;
 mod feedback;
 mod loss;
 mod optimizer;

@@ -1,7 +1,7 @@
 //! How a gradient becomes a step of the weights, as a user chooses it.
 
 use super::choice::choice;
-use super::config::positive;
+use super::domain::positive;
 use crate::Error;
 
 /// The rule that turns the gradient of an update into new weights.

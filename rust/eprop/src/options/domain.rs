@@ -1,0 +1,77 @@
+//! Whether a single number is one that its setting may be.
+
+use crate::{Error, Float};
+
+/// Whether a number stays finite in the trainer's type.
+pub(crate) fn within<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value).is_finite() {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number within the range of {}", F::NAME);
+    Err(Error::value(argument, expected, value))
+}
+
+/// Whether a number is still above 0 in the trainer's type.
+pub(crate) fn above_zero<F: Float>(argument: &'static str, value: f64) -> Result<(), Error> {
+    if F::cast(value) > F::ZERO {
+        return Ok(());
+    }
+    let expected = alloc::format!("a number that is not 0 in {}", F::NAME);
+    Err(Error::value(argument, expected, value))
+}
+
+pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a finite number > 0", value))
+}
+
+pub(crate) fn non_negative(argument: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a finite number >= 0", value))
+}
+
+pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Error> {
+    if size >= 1 {
+        return Ok(());
+    }
+    Err(Error::value(argument, "a size >= 1", size))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::{above_zero, non_negative, positive, valid_size, within};
+
+    const BAD: [f64; 4] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0];
+
+    #[test]
+    fn domains_end_where_they_say() {
+        assert!(
+            BAD.iter()
+                .all(|&x| positive("x", x).is_err() && non_negative("x", x).is_err())
+        );
+        assert!(positive("x", 0.0).is_err() && non_negative("x", 0.0).is_ok());
+        assert!(positive("x", f64::MIN_POSITIVE).is_ok());
+        assert!(valid_size("n", 0).is_err() && valid_size("n", 1).is_ok());
+    }
+
+    #[test]
+    fn what_float64_holds_may_be_too_large_or_too_small_for_float32() {
+        assert!(within::<f64>("x", 1e300).is_ok() && above_zero::<f64>("x", 1e-300).is_ok());
+        let error = within::<f32>("x", 1e300).unwrap_err().to_string();
+        assert!(
+            error.starts_with("x: expected a number within the range of float32, got 1"),
+            "{error}"
+        );
+        let error = above_zero::<f32>("x", 1e-300).unwrap_err().to_string();
+        assert!(
+            error.starts_with("x: expected a number that is not 0 in float32, got "),
+            "{error}"
+        );
+    }
+}
