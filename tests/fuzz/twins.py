@@ -131,4 +131,5 @@ def quiet() -> Iterator[None]:
     """Networks drawn at random are silent or saturated, and say so."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", eprop.FiringRateWarning)
+        warnings.simplefilter("ignore", eprop.DivergenceWarning)
         yield

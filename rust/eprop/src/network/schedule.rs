@@ -1,7 +1,7 @@
 //! When weights change, and what has been learned since they last did.
 
 use crate::Error;
-use crate::numbers::walk::{Role, Walk, WalkMut, Walked, counter};
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::UpdateEvery;
 
 /// Counts the steps of learning since `reset`: of streams side by side, those of the longest.
@@ -44,11 +44,10 @@ impl Schedule {
 
 impl Walked for Schedule {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
-        self.count.walk("count", Role::Mark, to);
+        self.count.walk("count", Role::Counter, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
-        self.count.walk_mut("count", Role::Mark, to)?;
-        counter("count", self.count)
+        self.count.walk_mut("count", Role::Counter, to)
     }
 }
 
@@ -71,15 +70,14 @@ impl Since {
 
 impl Walked for Since {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
-        self.steps.walk("steps_since_update", Role::Mark, to);
-        self.targets.walk("targets_since_update", Role::Mark, to);
+        self.steps.walk("steps_since_update", Role::Counter, to);
+        self.targets.walk("targets_since_update", Role::Counter, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
-        self.steps.walk_mut("steps_since_update", Role::Mark, to)?;
+        self.steps
+            .walk_mut("steps_since_update", Role::Counter, to)?;
         self.targets
-            .walk_mut("targets_since_update", Role::Mark, to)?;
-        counter("steps_since_update", self.steps)?;
-        counter("targets_since_update", self.targets)
+            .walk_mut("targets_since_update", Role::Counter, to)
     }
 }
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::aligned::{Aligned, UNIT};
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::{Room, vec_for};
-use super::walk::{counter, parts};
+use super::walk::parts;
 use crate::kernels::{add_row, all_finite, scale_row, send_and_shift};
 use crate::{Error, Float};
 
@@ -65,7 +65,7 @@ pub(crate) struct Lazy<F> {
 parts!(Lazy {
     Weight: [w],
     State: [f, v, h],
-    Mark: [steps],
+    Counter: [steps],
     Scratch: [down, up, column],
 } then Self::loaded);
 
@@ -143,7 +143,7 @@ impl<F: Float> Lazy<F> {
 
     fn loaded(&mut self) -> Result<(), Error> {
         self.finite = false;
-        counter("steps", self.steps)
+        Ok(())
     }
 
     /// `u` of the step that is under way; before the first, 0.

@@ -61,14 +61,14 @@ impl Walked for Optimizer {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
         // Where a rule does not count, nothing depends on how many steps were taken at once.
         if !self.rule.is_linear() {
-            self.updates.walk("updates", Role::Mark, to);
+            self.updates.walk("updates", Role::Counter, to);
         }
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         if self.rule.is_linear() {
             return Ok(());
         }
-        self.updates.walk_mut("updates", Role::Mark, to)
+        self.updates.walk_mut("updates", Role::Counter, to)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
-use crate::numbers::walk::{counter, parts};
+use crate::numbers::walk::parts;
 use crate::options::Config;
 use crate::options::plan::Plan;
 use crate::parts::signal::Signal;
@@ -41,8 +41,8 @@ pub(crate) struct Textbook<F> {
 parts!(Textbook {
     Weight: [w],
     State: [z_bar, e_bar, sum_e],
-    Mark: [steps],
-} then Self::loaded);
+    Counter: [steps],
+});
 
 impl<F: Float> Textbook<F> {
     pub(crate) fn new(
@@ -66,10 +66,6 @@ impl<F: Float> Textbook<F> {
             steps: 0,
             sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
         })
-    }
-
-    fn loaded(&mut self) -> Result<(), Error> {
-        counter("steps", self.steps)
     }
 
     /// Makes the pending gradient whole: `r sum_t e` added, the diagonal 0. It has to be used then.

@@ -15,7 +15,7 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
-use crate::numbers::walk::{counter, first, parts};
+use crate::numbers::walk::{first, parts};
 use crate::options::Config;
 use crate::options::plan::Plan;
 use crate::parts::input::Inputs;
@@ -57,7 +57,8 @@ pub(crate) struct Block<F> {
 
 // A gradient and traces that are 0 are not looked at, so not saved.
 parts!(Block {
-    Mark: [steps, used, carried],
+    Counter: [steps],
+    Mark: [used, carried],
     Weight: [w],
     State: [
         history,
@@ -113,7 +114,7 @@ impl<F: Float> Block<F> {
 
     fn loaded(&mut self) -> Result<(), Error> {
         self.finite = kernels::all_finite(&self.w.rows);
-        counter("steps", self.steps)
+        Ok(())
     }
 
     fn sizes(&self) -> Sizes {

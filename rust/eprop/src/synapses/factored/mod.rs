@@ -25,7 +25,7 @@ use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
-use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, counter, parts};
+use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, parts};
 use crate::options::Config;
 use crate::options::config::decay;
 use crate::options::plan::Plan;
@@ -73,7 +73,9 @@ pub(crate) struct Factored<F> {
 parts!(Factored {
     Weight: [a],
     State: [c, x1, s, t, zt, ended, pending],
-    Mark: [seen, steps, block, learned],
+    Mark: [seen],
+    Counter: [steps, block],
+    Mark: [learned],
     Scratch: [y, none, sum_a, sum_c, visits, powers],
 } then Self::loaded);
 
@@ -138,8 +140,6 @@ impl<F: Float> Factored<F> {
 
     fn loaded(&mut self) -> Result<(), Error> {
         self.within = false;
-        counter("steps", self.steps)?;
-        counter("block", self.block)?;
         // At rest nobody has waited as long as `PATIENCE`.
         let longest = self.ended.len.min(PATIENCE - 1) as u64;
         let waits =
