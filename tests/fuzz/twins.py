@@ -128,7 +128,7 @@ def same_bits(one: Any, other: Any) -> bool:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Networks drawn at random are silent or saturated, and say so."""
+    """Networks drawn at random are silent, saturated, or run away, and say so."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", eprop.FiringRateWarning)
         warnings.simplefilter("ignore", eprop.DivergenceWarning)
