@@ -86,7 +86,7 @@ impl fmt::Display for Error {
                     Some(bytes) => write!(f, "{bytes} bytes in all")?,
                     None => write!(f, "more bytes than can be addressed")?,
                 }
-                write!(f, "; choose a smaller network")
+                write!(f, "; choose smaller ones")
             }
             Self::NonFiniteWeights { matrix } => write!(
                 f,
@@ -155,6 +155,11 @@ impl Error {
             expected: expected.into(),
             got: format!("{got}"),
         }
+    }
+
+    /// Of a number outside the range of a type: too long to be written out.
+    pub(crate) fn number(argument: &'static str, expected: impl Into<String>, got: f64) -> Self {
+        Self::value(argument, expected, format!("{got:e}"))
     }
 }
 

@@ -8,7 +8,7 @@ use ndarray::{Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3};
 use crate::network::streams::rows_of;
 use crate::network::wiring::{Network, Wiring};
 use crate::numbers::parallel;
-use crate::numbers::room::vec_for;
+use crate::numbers::room::{matrices, vec_for};
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
@@ -80,7 +80,7 @@ impl<N: Network> Trainer<N> {
                 .map_err(|error| error.in_stream(b))?;
         }
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
-        let mut outputs = Array3::default((inputs.len(), n_steps, self.n_outputs()));
+        let mut outputs = matrices("outputs", (inputs.len(), n_steps, self.n_outputs()))?;
         let mut evaluation = self.evaluation(inputs.len())?;
         self.evaluate_piece(
             &mut evaluation,

@@ -5,11 +5,12 @@ use core::slice::{from_mut, from_ref};
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
 
+use super::copies::or_panic;
 use crate::network::streams::rows_of;
 use crate::network::tally::{Activity, Tally};
 use crate::network::watch::{Divergence, Verdict};
 use crate::network::wiring::Network;
-use crate::numbers::parallel;
+use crate::numbers::{parallel, room};
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
@@ -102,7 +103,7 @@ impl<N: Network> Trainer<N> {
     /// Trains the first stream on `inputs` (T, n_inputs) and `targets` (T, n_outputs).
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequence.
+    /// [`Error::Shape`], [`Error::Value`], [`Error::TooLarge`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequence.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, TrainOptions};
@@ -125,11 +126,11 @@ impl<N: Network> Trainer<N> {
             mask: options.mask,
         };
         self.check_streams(from_ref(&stream), 1)?;
+        let mut tally = self.tally_of(1)?;
+        let mut outputs = room::matrix("outputs", targets.nrows(), targets.ncols())?;
         if options.reset {
             self.restart();
         }
-        let mut tally = self.tally_of(1);
-        let mut outputs = Array2::default(targets.dim());
         let mut rows = Some(outputs.view_mut());
         self.advance(
             from_ref(&stream),
@@ -151,19 +152,19 @@ impl<N: Network> Trainer<N> {
     /// otherwise they go on where they stood. Steps beyond a stream's length do not happen. Example: [`Trainer`].
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequences.
+    /// [`Error::Shape`], [`Error::Value`], [`Error::TooLarge`], and then nothing has changed; [`Error::NonFiniteWeights`] after the sequences.
     pub fn train_batch(
         &mut self,
         streams: &[Stream<'_, N::F>],
         reset: bool,
     ) -> Result<BatchOutput<N::F>, Error> {
         self.check_streams(streams, 1)?;
+        let mut tally = self.tally_of(streams.len())?;
+        let dim = (streams.len(), longest(streams), self.n_outputs());
+        let mut outputs = room::matrices("outputs", dim)?;
         if reset {
             self.restart();
         }
-        let mut tally = self.tally_of(streams.len());
-        let room = (streams.len(), longest(streams), self.n_outputs());
-        let mut outputs = Array3::default(room);
         let mut rows = rows_of(Some(outputs.view_mut()), streams.len());
         self.advance(streams, &mut rows, &mut tally, reset);
         self.check_weights()?;
@@ -180,7 +181,7 @@ impl<N: Network> Trainer<N> {
     /// traces move on. `reset`: start from a silent network.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
+    /// [`Error::Shape`], [`Error::Value`], [`Error::TooLarge`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -204,7 +205,7 @@ impl<N: Network> Trainer<N> {
     /// Runs as many streams as there are items, of any lengths, without learning. `reset`: from silent streams.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
+    /// [`Error::Shape`], [`Error::Value`], [`Error::TooLarge`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -220,17 +221,21 @@ impl<N: Network> Trainer<N> {
         reset: bool,
     ) -> Result<BatchPrediction<N::F>, Error> {
         self.check_inputs(inputs)?;
+        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
+        let dim = |columns| (inputs.len(), n_steps, columns);
+        let mut outputs = room::matrices("outputs", dim(self.n_outputs()))?;
+        let mut spikes = room::matrices("spikes", dim(self.n_spikes()))?;
         if reset {
             self.restart();
         }
-        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
-        let room = |columns| Array3::default((inputs.len(), n_steps, columns));
-        let (mut outputs, mut spikes) = (room(self.n_outputs()), room(self.n_spikes()));
         self.predict_piece(inputs, outputs.view_mut(), Some(spikes.view_mut()))?;
         Ok(BatchPrediction { outputs, spikes })
     }
 
     /// Empty sums for sequences of all streams that are trained piece by piece.
+    ///
+    /// # Panics
+    /// Where there is no memory for them: [`try_tally`](Self::try_tally) is an error there.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, Stream, TrainOptions};
@@ -249,6 +254,21 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn tally(&self) -> Tally {
+        or_panic(self.try_tally())
+    }
+
+    /// As [`tally`](Self::tally).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for them.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!(trainer.try_tally()?.n_targets(), 0);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_tally(&self) -> Result<Tally, Error> {
         self.tally_of(self.streams.len())
     }
 
@@ -265,7 +285,7 @@ impl<N: Network> Trainer<N> {
         self.watch.take_in(tally)
     }
 
-    pub(crate) fn tally_of(&self, n_streams: usize) -> Tally {
+    pub(crate) fn tally_of(&self, n_streams: usize) -> Result<Tally, Error> {
         Tally::new(self.streams.first(), n_streams)
     }
 

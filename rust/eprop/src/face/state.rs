@@ -12,6 +12,7 @@ impl<N: Network> Walked for Trainer<N> {
         self.schedule.walk(name, role, to);
         self.optimizer.walk(name, role, to);
         self.streams.walk(name, role, to);
+        self.watch.walk(name, role, to);
     }
     fn walk_mut(
         &mut self,
@@ -21,7 +22,8 @@ impl<N: Network> Walked for Trainer<N> {
     ) -> Result<(), Error> {
         self.schedule.walk_mut(name, role, to)?;
         self.optimizer.walk_mut(name, role, to)?;
-        self.streams.walk_mut(name, role, to)
+        self.streams.walk_mut(name, role, to)?;
+        self.watch.walk_mut(name, role, to)
     }
 }
 
@@ -104,7 +106,7 @@ impl<N: Network> Trainer<N> {
         Ok(())
     }
 
-    /// Whether weights and state are equal, number by number.
+    /// Whether weights and state are equal, number by number; what is noted for the next [`Verdict`](crate::Verdict) may differ.
     ///
     /// # Panics
     /// Where there is no memory for what has to be worked off before they can be compared: [`try_state_equal`](Self::try_state_equal) is an error there.
@@ -157,7 +159,7 @@ impl<N: Network> Trainer<N> {
 
     /// Bytes of everything the trainer has allocated: weights, state and scratch. Example: [`memory_per_step`](Self::memory_per_step).
     pub fn memory_bytes(&self) -> usize {
-        walk::bytes(self) + self.streams.heap() + self.watch.heap() + N::plan_bytes(&self.plan)
+        walk::bytes(self) + self.streams.heap() + N::plan_bytes(&self.plan)
     }
 }
 

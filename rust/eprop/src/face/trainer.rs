@@ -193,7 +193,7 @@ impl<N: Network> Trainer<N> {
         Ok(Self {
             schedule: Schedule::new(config.update_every()),
             optimizer: Optimizer::new(config.optimizer(), config.lr()),
-            watch: Watch::new(streams.first()),
+            watch: Watch::new(streams.first())?,
             plan,
             config,
             streams,

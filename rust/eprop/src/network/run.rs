@@ -80,7 +80,7 @@ mod tests {
         let (weights, mut literal) = (Weights::of(&network), Literal::new(&config));
         let stream = &Stream::of(data.x.view(), data.y.view(), Some(data.mask.view()))[0];
         let mut outputs = Array2::zeros((30, 2));
-        let mut tally = Tally::new(&network, 1);
+        let mut tally = Tally::new(&network, 1).unwrap();
         learn(
             &mut network,
             stream,

@@ -1,10 +1,11 @@
 //! What is summed up over a sequence: losses, and who fired how often.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::wiring::Wiring;
 use crate::Error;
+use crate::numbers::room::vec_for;
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 
 /// How a network fired over a sequence. Example: [`Tally`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,23 @@ pub(crate) struct StreamTally {
 }
 
 impl StreamTally {
+    /// Empty sums of all neurons of a network.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for them.
+    pub(crate) fn new<N: Wiring>(network: &N) -> Result<Self, Error> {
+        let n = n_neurons(network);
+        let mut spike_counts = vec_for("spike counts", n)?;
+        spike_counts.resize(n, 0);
+        Ok(Self {
+            loss_sum: 0.0,
+            of_nothing: 0.0,
+            n_targets: 0,
+            n_steps: 0,
+            spike_counts,
+        })
+    }
+
     /// One step: its loss, if it had a target, and what the loss of outputs of 0 would have been.
     pub(crate) fn take_in<N: Wiring>(&mut self, network: &N, loss: Option<f64>, of_nothing: f64) {
         if let Some(loss) = loss {
@@ -87,9 +105,22 @@ impl StreamTally {
         self.n_steps = 0;
         self.spike_counts.fill(0);
     }
+}
 
-    pub(crate) fn heap(&self) -> usize {
-        self.spike_counts.capacity() * size_of::<u64>()
+impl Walked for StreamTally {
+    fn walk<'a>(&'a self, _: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        self.loss_sum.walk("loss_sum", role, to);
+        self.of_nothing.walk("loss_of_nothing", role, to);
+        self.n_targets.walk("targets", role, to);
+        self.n_steps.walk("steps", role, to);
+        self.spike_counts.walk("spike_counts", role, to);
+    }
+    fn walk_mut(&mut self, _: &'static str, role: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
+        self.loss_sum.walk_mut("loss_sum", role, to)?;
+        self.of_nothing.walk_mut("loss_of_nothing", role, to)?;
+        self.n_targets.walk_mut("targets", role, to)?;
+        self.n_steps.walk_mut("steps", role, to)?;
+        self.spike_counts.walk_mut("spike_counts", role, to)
     }
 }
 
@@ -112,30 +143,25 @@ impl Activity {
 }
 
 impl Tally {
-    pub(crate) fn into_first(mut self) -> StreamTally {
-        self.streams.swap_remove(0)
-    }
-
     /// The mean loss that outputs of 0 would have had.
     pub(crate) fn loss_of_nothing(&self) -> f64 {
         let sum: f64 = self.streams.iter().map(|stream| stream.of_nothing).sum();
         sum / self.n_targets() as f64
     }
 
-    pub(crate) fn new<N: Wiring>(network: &N, n_streams: usize) -> Self {
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for them.
+    pub(crate) fn new<N: Wiring>(network: &N, n_streams: usize) -> Result<Self, Error> {
         let (dt, tau_mem) = network.times();
-        let stream = StreamTally {
-            loss_sum: 0.0,
-            of_nothing: 0.0,
-            n_targets: 0,
-            n_steps: 0,
-            spike_counts: vec![0; n_neurons(network)],
-        };
-        Self {
-            streams: vec![stream; n_streams],
+        let mut streams = vec_for("the sums of a sequence", n_streams)?;
+        for _ in 0..n_streams {
+            streams.push(StreamTally::new(network)?);
+        }
+        Ok(Self {
+            streams,
             dt,
             tau_mem,
-        }
+        })
     }
 
     /// The mean loss over the steps that had a target, of all streams; NaN where none had. Example: [`Tally`].
@@ -204,7 +230,9 @@ fn n_neurons<N: Wiring>(network: &N) -> usize {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Activity, StreamTally, Tally, vec};
+    use alloc::vec;
+
+    use super::{Activity, StreamTally, Tally};
     use crate::network::recurrent::Recurrent;
     use crate::network::stack::Stack;
     use crate::network::wiring::Wiring;
@@ -227,7 +255,7 @@ mod tests {
     #[test]
     fn losses_targets_steps_and_spikes_of_every_group_are_counted() {
         let mut stack = stack(1.0);
-        let mut tally = Tally::new(&stack, 2);
+        let mut tally = Tally::new(&stack, 2).unwrap();
         stack.predict(Input::spikes(&[0]));
         for loss in [Some(0.5), None, Some(2.0)] {
             tally.streams[1].take_in(&stack, loss, 3.0);
@@ -251,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_loss_without_a_target_is_not_a_number() {
-        let tally = Tally::new(&stack(1.0), 1);
+        let tally = Tally::new(&stack(1.0), 1).unwrap();
         assert!(tally.loss().is_nan() && tally.loss_sum() == 0.0);
     }
 
@@ -311,7 +339,7 @@ mod tests {
     #[test]
     fn sums_of_another_network_are_refused() {
         let stack = stack(1.0);
-        let sums = Tally::new(&stack, 2);
+        let sums = Tally::new(&stack, 2).unwrap();
         sums.check(&stack, 2).unwrap();
         sums.check(&stack, 1).unwrap();
         let error = sums.check(&stack, 3).unwrap_err();
@@ -335,6 +363,9 @@ mod tests {
             error.to_string(),
             "tally: expected the sums of a network of 4 neurons, got those of 5"
         );
-        assert_eq!(Tally::new(&other, 1).streams[0].spike_counts, vec![0; 4]);
+        assert_eq!(
+            Tally::new(&other, 1).unwrap().streams[0].spike_counts,
+            vec![0; 4]
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use super::tally::{Activity, StreamTally, Tally};
 use super::wiring::Wiring;
+use crate::Error;
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 
 /// So many calls are looked at before a loss can be called one that runs away.
 const FIRST_CALLS: u32 = 10;
@@ -60,17 +62,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new<N: Wiring>(network: &N) -> Self {
-        let tally = Tally::new(network, 1);
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for its counts.
+    pub(crate) fn new<N: Wiring>(network: &N) -> Result<Self, Error> {
         let (dt, tau_mem) = network.times();
-        Self {
-            fired: tally.into_first(),
+        Ok(Self {
+            fired: StreamTally::new(network)?,
             n_steps: 0,
             dt,
             tau_mem,
             calls: 0,
             before: 0.0,
-        }
+        })
     }
 
     /// Knows nothing of what was before.
@@ -78,11 +81,6 @@ impl Watch {
         self.forget_firing();
         self.calls = 0;
         self.before = 0.0;
-    }
-
-    /// Bytes of its counts.
-    pub(crate) fn heap(&self) -> usize {
-        self.fired.heap()
     }
 
     /// Takes in a call on sequences.
@@ -157,6 +155,21 @@ impl Watch {
     }
 }
 
+impl Walked for Watch {
+    fn walk<'a>(&'a self, name: &'static str, _: Role, to: &mut dyn Walk<'a>) {
+        self.fired.walk(name, Role::Note, to);
+        self.n_steps.walk("steps_watched", Role::Note, to);
+        self.calls.walk("calls_watched", Role::Note, to);
+        self.before.walk("largest_loss", Role::Note, to);
+    }
+    fn walk_mut(&mut self, name: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
+        self.fired.walk_mut(name, Role::Note, to)?;
+        self.n_steps.walk_mut("steps_watched", Role::Note, to)?;
+        self.calls.walk_mut("calls_watched", Role::Note, to)?;
+        self.before.walk_mut("largest_loss", Role::Note, to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{Array2, ArrayView1};
@@ -186,6 +199,29 @@ mod tests {
                 let activity = verdict.map(|verdict| verdict.activity);
                 assert_eq!(activity, (step % 1000 == 0).then_some(Activity::Silent));
             }
+        }
+    }
+
+    #[test]
+    fn copies_and_bytes_carry_what_was_noted_and_equality_does_not_ask_for_it() {
+        let (x, y) = (Array2::zeros((50, 1)), Array2::zeros((50, 1)));
+        let train = |trainer: &mut EpropTrainer<f64>| {
+            let options = TrainOptions::default();
+            let trained = trainer.train_sequence(x.view(), y.view(), options);
+            trained.unwrap().activity
+        };
+        let mut watched = trainer(1);
+        for _ in 1..20 {
+            assert_eq!(train(&mut watched), Activity::Normal);
+        }
+        let mut restored = trainer(1);
+        restored.restore(&watched.to_bytes()).unwrap();
+        let mut forgetful = watched.clone();
+        forgetful.watch.clear();
+        assert!(forgetful.state_equal(&watched));
+        assert_eq!(train(&mut forgetful), Activity::Normal);
+        for mut twin in [watched.clone(), restored, watched] {
+            assert_eq!(train(&mut twin), Activity::Silent);
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 
 use super::aligned::Aligned;
 use super::shared::{AROUND, Shared};
@@ -171,6 +171,24 @@ pub(crate) fn matrix<F: Float>(
     Array2::from_shape_vec((rows, columns), numbers).map_err(|_| failed(None))
 }
 
+/// As [`matrix`], of several streams.
+///
+/// # Errors
+/// [`Error::TooLarge`] where there is no memory for them.
+pub(crate) fn matrices<F: Float>(
+    what: &str,
+    (streams, rows, columns): (usize, usize, usize),
+) -> Result<Array3<F>, Error> {
+    let failed = |_| Error::TooLarge {
+        sizes: what.into(),
+        bytes: None,
+    };
+    let all = streams.checked_mul(rows).ok_or(()).map_err(failed)?;
+    let flat = matrix(what, all, columns)?;
+    flat.into_shape_with_order((streams, rows, columns))
+        .map_err(|_| failed(()))
+}
+
 fn too_large(bytes: Option<usize>) -> Error {
     Error::TooLarge {
         sizes: String::new(),
@@ -182,7 +200,7 @@ fn too_large(bytes: Option<usize>) -> Error {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Room, matrix, vec_for};
+    use super::{Room, matrices, matrix, vec_for};
     use crate::Error;
     use crate::numbers::aligned::Aligned;
     use crate::numbers::shared::Shared;
@@ -286,6 +304,11 @@ mod tests {
         assert!(matrix::<f32>("W", 2, 3).unwrap().iter().all(|&x| x == 0.0));
         let error = matrix::<f32>("W", usize::MAX, 3).unwrap_err();
         assert!(error.to_string().starts_with("W: "), "{error}");
+        assert_eq!(matrices::<f32>("W", (4, 2, 3)).unwrap().dim(), (4, 2, 3));
+        for dim in [(usize::MAX, 2, 1), (2, usize::MAX / 2, 3)] {
+            let error = matrices::<f32>("outputs", dim).unwrap_err();
+            assert!(error.to_string().starts_with("outputs: "), "{error}");
+        }
         assert!(vec_for::<u64>("a list", usize::MAX).is_err());
     }
 }

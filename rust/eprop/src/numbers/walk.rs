@@ -19,6 +19,8 @@ pub enum Role {
     Mark,
     /// As a mark. It only grows, so bytes may not say that it is near its end.
     Counter,
+    /// What is noted for warnings. As a counter, but two trainers may be equal without it.
+    Note,
     /// What no step leaves to the next: not saved.
     Scratch,
 }
@@ -356,7 +358,7 @@ impl WalkMut for Load<'_> {
             return Err(Error::State { reason });
         }
         match numbers {
-            SliceMut::U64(counts) if role == Role::Counter => {
+            SliceMut::U64(counts) if matches!(role, Role::Counter | Role::Note) => {
                 match counts.iter().find(|&&count| count >= MOST) {
                     Some(count) => {
                         let reason = format!("`{name}` of {count}, more than any stream has");
@@ -387,26 +389,37 @@ pub(crate) fn load(part: &mut impl Walked, bytes: &[u8]) -> Result<(), Error> {
     Err(Error::State { reason })
 }
 
-/// All that is saved, in its order.
-struct List<'a>(Vec<Slice<'a>>);
+/// All that is saved, in its order; without notes if these are not wanted.
+struct List<'a> {
+    leaves: Vec<Slice<'a>>,
+    notes: bool,
+}
 
 impl<'a> Walk<'a> for List<'a> {
     fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
-        if leaf.role != Role::Scratch {
-            self.0.push(leaf.used);
+        let wanted = match leaf.role {
+            Role::Scratch => false,
+            Role::Note => self.notes,
+            Role::Weight | Role::State | Role::Mark | Role::Counter => true,
+        };
+        if wanted {
+            self.leaves.push(leaf.used);
         }
     }
 }
 
-fn list(part: &impl Walked) -> Vec<Slice<'_>> {
-    let mut list = List(Vec::new());
+fn list(part: &impl Walked, notes: bool) -> Vec<Slice<'_>> {
+    let mut list = List {
+        leaves: Vec::new(),
+        notes,
+    };
     part.walk("", Role::State, &mut list);
-    list.0
+    list.leaves
 }
 
 /// Whether two parts hold equal weights, state and marks.
 pub(crate) fn same<T: Walked>(one: &T, other: &T) -> bool {
-    let (one, other) = (list(one), list(other));
+    let (one, other) = (list(one, false), list(other, false));
     one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a.same(b))
 }
 
@@ -436,7 +449,7 @@ impl WalkMut for Copy<'_> {
 /// # Errors
 /// [`Error::State`] where they are not alike.
 pub(crate) fn copy<T: Walked>(from: &T, to: &mut T) -> Result<(), Error> {
-    to.walk_mut("", Role::State, &mut Copy(list(from).into_iter()))
+    to.walk_mut("", Role::State, &mut Copy(list(from, true).into_iter()))
 }
 
 #[cfg(test)]
@@ -457,6 +470,7 @@ mod tests {
         list: Vec<u32>,
         trace: Vec<F>,
         inner: Option<Inner<F>>,
+        note: f64,
         made_anew: Vec<F>,
         loads: usize,
     }
@@ -475,6 +489,7 @@ mod tests {
         Weight: [w],
         Mark: [len],
         State: [list(|this: &Self| first(this.len.min(this.list.len()))), trace, inner],
+        Note: [note],
         Scratch: [made_anew],
     } then Self::loaded);
 
@@ -499,6 +514,7 @@ mod tests {
                     flag: false,
                     x: F::ZERO,
                 }),
+                note: 0.0,
                 made_anew: vec![F::ZERO; 2],
                 loads: 0,
             }
@@ -515,6 +531,7 @@ mod tests {
                     flag: true,
                     x: F::ONE,
                 }),
+                note: 3.0,
                 made_anew: noise.numbers(2),
                 loads: 0,
             }
@@ -564,6 +581,7 @@ mod tests {
             assert!(like(|_| ()));
             assert!(like(|other| other.made_anew[0] = F::cast(9.0)));
             assert!(like(|other| other.list[2] = 99));
+            assert!(like(|other| other.note = 9.0));
             assert!(!like(|other| other.list[1] = 99));
             assert!(!like(|other| other.w[3] = F::cast(9.0)));
             assert!(!like(|other| other.trace[0] = F::cast(9.0)));
@@ -670,7 +688,7 @@ mod tests {
             let (mut seen, mut changed) = (Names(vec![]), Names(vec![]));
             part.walk("", Role::State, &mut WithoutWeights(&mut seen));
             part.walk_mut("", Role::State, &mut WithoutWeights(&mut changed)).unwrap();
-            assert_eq!(seen.0, ["len", "list", "trace", "flag", "x", "made_anew"]);
+            assert_eq!(seen.0, ["len", "list", "trace", "flag", "x", "note", "made_anew"]);
             assert_eq!(changed.0, seen.0);
         }
     }

@@ -365,43 +365,77 @@ impl LayerConfig {
 
     /// The scale at which independent weights, under as many input spikes, hold the membrane's standard deviation at one threshold.
     pub(crate) fn membrane_unit(&self) -> f64 {
+        let (deviation, zeta) = self.membrane_factors();
+        self.threshold * deviation / zeta
+    }
+
+    fn membrane_factors(&self) -> (f64, f64) {
         let alpha = decay(self.dt, self.tau_mem);
         let zeta = self.input_gain.of(self.dt, self.tau_mem);
-        self.threshold * libm::sqrt((1.0 - alpha * alpha) / EXPECTED_RATE) / zeta
+        (libm::sqrt((1.0 - alpha * alpha) / EXPECTED_RATE), zeta)
     }
 
     /// Whether the initial weights that follow are within the range of the trainer's numbers.
     fn weights_fit<F: Float>(&self) -> Result<(), Error> {
         // No number drawn is ten standard deviations out.
         let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
-        let unit = self.membrane_unit();
-        if fits(unit) {
+        if fits(self.membrane_unit()) {
             return Ok(());
         }
         let expected = alloc::format!(
             "a value whose initial weights are within the range of {}",
             F::NAME
         );
-        if fits(unit / self.threshold) {
-            return Err(Error::value("threshold", expected, self.threshold));
-        }
-        Err(Error::value(
-            "dt",
-            expected,
-            alloc::format!("{:e}", self.dt),
-        ))
+        let (deviation, zeta) = self.membrane_factors();
+        let (name, value) = match fits(deviation / zeta) {
+            true => ("threshold", self.threshold),
+            false => ("dt", self.dt),
+        };
+        Err(Error::number(name, expected, value))
     }
 
     fn fits<F: Float>(&self) -> Result<(), Error> {
-        self.weights_fit::<F>()?;
         within::<F>("threshold", self.threshold)?;
         above_zero::<F>("threshold", self.threshold)?;
+        self.weights_fit::<F>()?;
         within::<F>("lr", self.lr)?;
-        // What is left out is 0.3 / threshold high, and as wide as the threshold.
-        let height = self.surrogate_height.unwrap_or(0.3 / self.threshold);
-        within::<F>("surrogate_height", height)?;
-        let width = self.surrogate_width.unwrap_or(self.threshold);
-        within::<F>("surrogate_width", 1.0 / width)
+        self.surrogate_fits::<F>()
+    }
+
+    /// What is left out is 0.3 / threshold high, and as wide as the threshold: then the threshold is at fault.
+    fn surrogate_fits<F: Float>(&self) -> Result<(), Error> {
+        let is_within = |value: f64| F::cast(value).is_finite();
+        let small = |name, of: &str, value| {
+            let expected = alloc::format!(
+                "a number so large that {of} is within the range of {}",
+                F::NAME
+            );
+            Err(Error::number(name, expected, value))
+        };
+        match self.surrogate_height {
+            Some(height) => {
+                within::<F>("surrogate_height", height)?;
+                above_zero::<F>("surrogate_height", height)?;
+            }
+            None if is_within(0.3 / self.threshold) => {}
+            None => {
+                return small(
+                    "threshold",
+                    "surrogate_height, 0.3 / threshold,",
+                    self.threshold,
+                );
+            }
+        }
+        match self.surrogate_width {
+            Some(width) if is_within(1.0 / width) => Ok(()),
+            None if is_within(1.0 / self.threshold) => Ok(()),
+            Some(width) => small("surrogate_width", "1 / surrogate_width", width),
+            None => small(
+                "threshold",
+                "1 / surrogate_width, 1 / threshold,",
+                self.threshold,
+            ),
+        }
     }
 }
 
@@ -580,7 +614,7 @@ mod tests {
 
     #[test]
     fn what_one_number_type_cannot_hold_is_refused_in_that_type_alone() {
-        let cases: [(&str, Set, f64); 8] = [
+        let cases: [(&str, Set, f64); 10] = [
             ("threshold", |config, x| config.threshold = x, 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e39),
             ("lr", |config, x| config.lr = x, 1e39),
@@ -596,8 +630,21 @@ mod tests {
                 |config, x| config.surrogate_width = Some(x),
                 1e-39,
             ),
-            // 0.3 / threshold, where no height is given.
-            ("surrogate_height", |config, x| config.threshold = x, 6e-40),
+            (
+                "surrogate_height",
+                |config, x| config.surrogate_height = Some(x),
+                1e-50,
+            ),
+            // Of which the surrogate's height follows, or where that is given, its width.
+            ("threshold", |config, x| config.threshold = x, 6e-40),
+            (
+                "threshold",
+                |config, x| {
+                    config.surrogate_height = Some(0.3);
+                    config.threshold = x;
+                },
+                2e-39,
+            ),
         ];
         for (name, set, x) in cases {
             let mut config = Config::default();
@@ -608,7 +655,19 @@ mod tests {
                 error.starts_with(name) && error.contains("float32"),
                 "{error}"
             );
+            // What was given, and not what follows from it.
+            assert!(error.ends_with(&alloc::format!("got {x:e}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_threshold_whose_weights_overflow_float64_is_named() {
+        let config = Config {
+            threshold: 1e308,
+            ..Config::default()
+        };
+        let error = config.validate_for::<f64>().unwrap_err().to_string();
+        assert!(error.starts_with("threshold: expected"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub(crate) fn within<F: Float>(argument: &'static str, value: f64) -> Result<(),
         return Ok(());
     }
     let expected = alloc::format!("a number within the range of {}", F::NAME);
-    Err(Error::value(argument, expected, value))
+    Err(Error::number(argument, expected, value))
 }
 
 /// Whether a number is still above 0 in the trainer's type.
@@ -17,7 +17,7 @@ pub(crate) fn above_zero<F: Float>(argument: &'static str, value: f64) -> Result
         return Ok(());
     }
     let expected = alloc::format!("a number that is not 0 in {}", F::NAME);
-    Err(Error::value(argument, expected, value))
+    Err(Error::number(argument, expected, value))
 }
 
 pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> {

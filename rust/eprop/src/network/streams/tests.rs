@@ -51,7 +51,7 @@ fn streams(n: usize, config: &Config) -> Streams<Net> {
 }
 
 fn tallies(streams: &Streams<Net>, n: usize) -> Vec<StreamTally> {
-    Tally::new(streams.first(), n).streams
+    Tally::new(streams.first(), n).unwrap().streams
 }
 
 /// Some steps of the first `n` streams.
@@ -343,7 +343,7 @@ fn outputs_and_losses_go_to_the_stream_that_made_them() {
                 &literal.z,
             );
         }
-        let mut of_one = Tally::new(streams.first(), 0);
+        let mut of_one = Tally::new(streams.first(), 0).unwrap();
         of_one.streams.push(tallies[b].clone());
         near("loss", &[of_one.loss_sum()], &[literal.g.loss]);
         assert_eq!(of_one.n_targets(), literal.g.targets);
