@@ -89,3 +89,102 @@ def test_memory_that_runs_out_is_an_error_and_changes_nothing(engine, call):
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-2000:]}"
     if call != "evaluate":  # it keeps no more than some vectors
         assert int(done.stdout) > 0, "the limit was never felt"
+
+
+SWEEP = textwrap.dedent(
+    """
+    import copy, gc, resource, sys, warnings
+    import numpy as np
+    import eprop
+
+    warnings.simplefilter("ignore")
+    call, engine = sys.argv[1:]
+    update_every = {"textbook": 2, "block": "sequence", "factored": 1}[engine]
+    T, SIZES = 2400, (500, 20, 10)
+    rng = np.random.default_rng(0)
+    spikes = rng.random((T, SIZES[0])) < 0.02
+    halves, wide = spikes.astype(np.float16), spikes.astype(np.longdouble)
+    # Rare at first and dense later, so that later pieces have more of them than the first.
+    crowded = spikes & (np.arange(T) >= T // 2)[:, None] | (np.arange(SIZES[0]) == 3)
+    times, units = np.nonzero(crowded)
+    y = rng.normal(size=(T, SIZES[2])).astype(np.float32)
+    base = eprop.EpropTrainer(*SIZES, update_every=update_every, lr=1e-5, batch_size=3 if "batch" in call else 1)
+    base.W_in = 3 * base.W_in
+    base.step(halves[0], y[0])
+    calls = {
+        "train": lambda t: t.train_sequence(halves, y, return_outputs=True),
+        "train on": lambda t: t.train_sequence(halves, y.astype(np.float16), reset=False),
+        "train converted by NumPy": lambda t: t.train_sequence(wide, y),
+        "train events": lambda t: t.train_sequence((times, units), y),
+        "train batch": lambda t: t.train_sequence(
+            [halves, halves[:700], halves[:1900]], [y, y[:700], y[:1900]], n_threads=1, return_outputs=True
+        ),
+        "predict": lambda t: t.predict_sequence(halves, return_spikes=True),
+        "predict batch": lambda t: t.predict_sequence([halves, halves[:700]], n_threads=1, return_spikes=True),
+        "stream": lambda t: [step["output"] for step in t.train_stream(zip(halves[:50], y[:50]))],
+        "gradients": lambda t: t.gradients(halves, y)["W_in"],
+        "evaluate": lambda t: t.evaluate(halves, y),
+        "calibrate": lambda t: t.calibrate(halves[:600], rate=20.0),
+    }
+
+    def in_use():
+        with open("/proc/self/statm") as f:
+            return int(f.read().split()[0]) * resource.getpagesize()
+
+    def flat(results):
+        if isinstance(results, (tuple, list)):
+            return b"".join(flat(result) for result in results)
+        return np.asarray(results).tobytes()
+
+    run = calls[call]
+    after = copy.copy(base)
+    expected = flat(run(after))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    refused = done = 0
+    for room in range(0, 2**26, 250_000):
+        trainer = copy.copy(base)
+        gc.collect()
+        got = None
+        resource.setrlimit(resource.RLIMIT_AS, (in_use() + room, hard))
+        try:
+            got = run(trainer)
+        except MemoryError as error:
+            assert str(error), "a MemoryError without a word"
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        if got is None:
+            refused += 1
+            assert trainer.state_equal(base), f"something changed with {room} bytes"
+            got = run(trainer)
+        else:
+            done += 1
+        assert flat(got) == expected, f"other results with {room} bytes"
+        assert trainer.state_equal(after), f"another state with {room} bytes"
+        if done == 4:
+            break
+    else:
+        raise AssertionError("it never has enough")
+    print(refused)
+    """
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space of a process")
+@pytest.mark.parametrize("engine", ["textbook", "block", "factored"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "train", "train on", "train converted by NumPy", "train events", "train batch", "predict", "predict batch", "stream",
+        "gradients", "evaluate", "calibrate",
+    ],
+)  # fmt: skip
+def test_a_call_with_any_memory_is_done_or_has_changed_nothing(call, engine):
+    """Pieces after the first take more memory than it did: what they cannot have must not leave a call half done."""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP, call, engine],
+        capture_output=True, text=True, timeout=300, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-2000:]}"
+    if call != "stream":  # a step keeps nothing
+        assert int(done.stdout) > 0, "the limit was never felt"

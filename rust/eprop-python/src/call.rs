@@ -82,21 +82,18 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn train(self, reset: bool, keep_outputs: bool) -> PyResult<Trained<'py>> {
-        self.check(|trainer, streams| trainer.check_piece(streams))?;
         let n_outputs = self.cell.lock().n_outputs();
         let mut outputs = keep_outputs
             .then(|| self.room("outputs", n_outputs))
             .transpose()?;
-        let mut tally = {
-            let mut trainer = self.cell.lock();
-            if reset {
-                trainer.restart();
-            }
-            trainer.tally()
-        };
+        let mut tally = self.cell.lock().try_tally().map_err(error::raise)?;
+        self.check(|trainer, streams| trainer.check_piece(streams))?;
         self.in_pieces(|piece| {
             let rows = rows_of(&mut outputs, piece);
             let mut trainer = self.cell.lock();
+            if piece.is_first() && reset {
+                trainer.restart();
+            }
             // A whole sequence leaves nothing pending.
             if piece.last && reset {
                 trainer.train_last_piece(&piece.streams, rows, &mut tally)
@@ -119,7 +116,6 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn predict(self, reset: bool, keep_spikes: bool) -> PyResult<Predicted<'py>> {
-        self.check(|trainer, streams| trainer.check_inputs_of_piece(&inputs_of(streams)))?;
         let (n_outputs, n_spikes) = {
             let trainer = self.cell.lock();
             (trainer.n_outputs(), trainer.n_spikes())
@@ -128,17 +124,17 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         let mut spikes = keep_spikes
             .then(|| self.room("spikes", n_spikes))
             .transpose()?;
-        if reset {
-            self.cell.lock().restart();
-        }
+        self.check(|trainer, streams| trainer.check_inputs_of_piece(&inputs_of(streams)))?;
         self.in_pieces(|piece| {
             let Some(rows) = rows_of(&mut outputs, piece) else {
                 return Ok(());
             };
             let spikes = rows_of(&mut spikes, piece);
-            self.cell
-                .lock()
-                .predict_piece(&inputs_of(&piece.streams), rows, spikes)
+            let mut trainer = self.cell.lock();
+            if piece.is_first() && reset {
+                trainer.restart();
+            }
+            trainer.predict_piece(&inputs_of(&piece.streams), rows, spikes)
         })?;
         let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
         let spikes = spikes.map(|spikes| self.give(spikes)).transpose()?;

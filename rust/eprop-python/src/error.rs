@@ -86,6 +86,13 @@ pub fn no_memory(what: impl Display, shape: &[usize]) -> PyErr {
     ))
 }
 
+/// What is left is too little to go on with.
+pub fn out_of_memory(what: &str, bytes: usize) -> PyErr {
+    PyMemoryError::new_err(format!(
+        "{what}: expected {bytes} bytes of free memory, got less; free some, or hand over less at once"
+    ))
+}
+
 /// The crate stopped a search that nobody asked it to stop.
 pub fn stopped(call: &str) -> PyErr {
     PyRuntimeError::new_err(format!("{call}: stopped before it ended; call it again"))

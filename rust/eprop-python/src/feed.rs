@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use eprop::{Error, Stream};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::arrays::Real;
 use crate::error;
+use crate::memory;
 use crate::room::{Arrays, Extent, Job, Room};
 use crate::series::Series;
 use crate::table::{Loan, Name, Part, Table};
@@ -79,6 +80,12 @@ pub struct Piece<'r, F> {
     /// No later piece follows.
     pub last: bool,
     pub streams: Vec<Stream<'r, F>>,
+}
+
+impl<F> Piece<'_, F> {
+    pub fn is_first(&self) -> bool {
+        self.steps.start == 0
+    }
 }
 
 impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
@@ -271,6 +278,7 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         for start in (0..self.n_steps()).step_by(most) {
             let steps = start..self.n_steps().min(start + most);
             let parts = self.read(&steps, &mut rooms)?;
+            memory::ask("inputs", 0)?;
             let loans = lend(&parts)?;
             self.fill(&steps, &loans, &mut rooms, true)?;
             let extents = self.series.iter().map(|series| self.extent(series, &steps));
@@ -287,7 +295,8 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         Ok(())
     }
 
-    /// Copies a piece under the GIL, works on it without, looks for signals, and so on. The first has `first` steps.
+    /// Copies a piece under the GIL, works on it without, looks for signals, and so on. The first has `first` steps. Where memory for a
+    /// larger one has run out, those of the size that there has been memory for go on.
     ///
     /// # Errors
     /// What `work` or a signal handler raises; the pieces before it are done.
@@ -297,11 +306,22 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         mut work: impl FnMut(&Piece<'_, F>) -> Result<(), Error> + Send,
     ) -> PyResult<()> {
         let bytes = STREAM_BYTES.saturating_mul(self.series.len());
-        let most = self.most_steps(bytes.min(PIECE_BYTES));
+        let mut most = self.most_steps(bytes.min(PIECE_BYTES));
         let mut rooms = self.rooms();
         let (mut start, mut n_steps) = (0, first.clamp(1, most));
         while start < self.n_steps() {
-            let piece = self.piece(start..self.n_steps().min(start + n_steps), &mut rooms)?;
+            let steps = start..self.n_steps().min(start + n_steps);
+            if let Err(error) = self.copy(&steps, &mut rooms) {
+                if n_steps == 1 || !error.is_instance_of::<PyMemoryError>(self.py) {
+                    return Err(error);
+                }
+                // What has grown for it would be missing for a smaller one.
+                rooms = self.rooms();
+                n_steps /= 2;
+                most = n_steps;
+                continue;
+            }
+            let piece = self.copied(steps, &rooms)?;
             let begun = Instant::now();
             self.py
                 .detach(|| work(&piece))
@@ -317,7 +337,9 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
 
     /// All of it, copied.
     pub fn whole<'r>(&self, rooms: &'r mut [Room<F>]) -> PyResult<Piece<'r, F>> {
-        self.piece(0..self.n_steps(), rooms)
+        let steps = 0..self.n_steps();
+        self.copy(&steps, rooms)?;
+        self.copied(steps, rooms)
     }
 
     /// For the copies of all streams.
@@ -325,11 +347,15 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         self.series.iter().map(|_| Room::default()).collect()
     }
 
-    fn piece<'r>(&self, steps: Range<usize>, rooms: &'r mut [Room<F>]) -> PyResult<Piece<'r, F>> {
-        let parts = self.read(&steps, rooms)?;
+    fn copy(&self, steps: &Range<usize>, rooms: &mut [Room<F>]) -> PyResult<()> {
+        let parts = self.read(steps, rooms)?;
+        memory::ask("inputs", 0)?;
         let loans = lend(&parts)?;
-        self.fill(&steps, &loans, rooms, false)?;
-        drop(loans);
+        self.fill(steps, &loans, rooms, false)?;
+        memory::ask("inputs", 0)
+    }
+
+    fn copied<'r>(&self, steps: Range<usize>, rooms: &'r [Room<F>]) -> PyResult<Piece<'r, F>> {
         let streams = self.series.iter().zip(rooms.iter());
         Ok(Piece {
             last: steps.end == self.n_steps(),

@@ -7,7 +7,7 @@ use crate::cell::{Cell, FEW_SYNAPSES, Wide, at_width};
 use crate::class::class;
 use crate::step_input::StepInput;
 use crate::vector::vector;
-use crate::{error, options};
+use crate::{error, memory, options};
 
 class!(
     /// The layer behind `eprop.OnlineLIFLayer`; takes the dataclass whose fields configure it.
@@ -85,6 +85,7 @@ fn step<'py, F: Real>(
     let _turn = cell.take(py)?;
     let layer = &mut *cell.lock();
     let x = StepInput::read(x, layer.n_inputs())?;
+    memory::ask_for_step::<F>(layer.n_neurons())?;
     let spikes = if is_small(layer) {
         layer.step(x.input())
     } else {

@@ -10,6 +10,7 @@ mod events;
 mod feed;
 mod fork;
 mod layer;
+mod memory;
 mod net;
 mod numbers;
 mod options;

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::arrays::{Real, copy, give, matrix};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::error;
+use crate::memory;
 use crate::net::Net;
 use crate::step_input::{HINT, StepInput};
 use crate::table::Table;
@@ -34,6 +35,7 @@ pub fn step<'py, N: Net>(
         .map(|target| vector("target", target, trainer.n_outputs(), ""))
         .transpose()?;
     let target = target.as_ref().map(|target| target.view());
+    memory::ask_for_step::<N::F>(trainer.n_spikes() + trainer.n_outputs())?;
     let step = if N::synapses(trainer) <= FEW_SYNAPSES {
         trainer.step(x.input(), target)
     } else {
@@ -70,11 +72,12 @@ fn step_batch<'py, N: Net>(
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (n_inputs, n_outputs, most) = {
+    let (n_inputs, n_outputs, n_spikes, most) = {
         let trainer = cell.lock();
         (
             trainer.n_inputs(),
             trainer.n_outputs(),
+            trainer.n_spikes(),
             trainer.batch_size(),
         )
     };
@@ -94,6 +97,7 @@ fn step_batch<'py, N: Net>(
         }
         None => None,
     };
+    memory::ask_for_step::<N::F>(rows.len().saturating_mul(n_spikes + n_outputs))?;
     let step = py.detach(|| {
         let x: Vec<_> = rows.iter().map(StepInput::input).collect();
         cell.lock()

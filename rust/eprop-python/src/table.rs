@@ -11,6 +11,7 @@ use numpy::{
     PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods, dtype,
 };
+use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PySlice};
@@ -166,7 +167,7 @@ impl<'py> Table<'py> {
         let is_all = self.stream.is_none() && self.shape.first().is_none_or(|&n| n == rows.len());
         let bytes = if is_all {
             self.unchanged()?;
-            self.array.call_method0(tobytes)?
+            self.array.call_method0(tobytes)
         } else {
             let slice = PySlice::new(py, rows.start as isize, rows.end as isize, 1);
             let index = match self.stream {
@@ -174,8 +175,9 @@ impl<'py> Table<'py> {
                 None => slice.into_any(),
             };
             self.unchanged()?;
-            self.array.get_item(index)?.call_method0(tobytes)?
+            self.array.get_item(index)?.call_method0(tobytes)
         };
+        let bytes = bytes.map_err(|error| self.named(error, rows))?;
         match bytes.cast_into::<PyBytes>() {
             Ok(bytes) if bytes.as_bytes().len() == rows.len() * self.row_bytes() => Ok(bytes),
             _ => Err(error::changed(self.name, &self.shape)),
@@ -187,9 +189,18 @@ impl<'py> Table<'py> {
         rows: &Range<usize>,
         to: Bound<'py, PyArrayDescr>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        convert(self.bytes(rows)?, &self.dtype, to)?
+        convert(self.bytes(rows)?, &self.dtype, to)
+            .map_err(|error| self.named(error, rows))?
             .cast_into()
             .map_err(|_| error::not_an_array(self.name))
+    }
+
+    /// NumPy does not say for what it had no memory.
+    fn named(&self, error: PyErr, rows: &Range<usize>) -> PyErr {
+        if error.is_instance_of::<PyMemoryError>(self.array.py()) {
+            return error::no_memory(self.name, &[rows.len(), self.width()]);
+        }
+        error
     }
 
     fn width(&self) -> usize {
