@@ -67,10 +67,11 @@ def test_no_spikes_are_events_too(nothing):
         ((TIMES.astype(np.uint64) + np.uint64(2**63), UNITS), 5, ValueError, "got 9223372036854775807 at"),
         ((TIMES, UNITS), 0, ValueError, "at least one step, got n_steps = 0"),
         ((TIMES, UNITS, 0), None, ValueError, "at least one step, got n_steps = 0"),
-        ((TIMES, UNITS, -1), None, ValueError, "expected 0 to"),
-        ((TIMES, UNITS, 5.0), None, TypeError, "expected an int, got 5.0"),
-        ((TIMES, UNITS, True), None, TypeError, "expected an int, got True"),
-        ((TIMES, UNITS, None), None, TypeError, "expected an int, got None"),
+        ((TIMES, UNITS, -1), None, ValueError, "at least one step, got n_steps = -1"),
+        ((TIMES, UNITS, 5.0), None, TypeError, "with an int, got n_steps = 5.0"),
+        ((TIMES, UNITS, True), None, TypeError, "with an int, got n_steps = True"),
+        ((TIMES, UNITS, None), None, TypeError, "with an int, got n_steps = None"),
+        ((TIMES, UNITS, "5"), None, TypeError, "with an int, got n_steps = '5'"),
         ((TIMES, UNITS), None, ValueError, r"\(times, units, n_steps\).*got \(times, units\)"),
     ],
 )
@@ -488,7 +489,7 @@ def test_what_may_have_been_meant_for_events_is_told_how_they_look(kind, events,
     rejects(kind, lambda m: m.predict_sequence(events), error, "inputs: ", "(times, units, n_steps)")
 
 
-@pytest.mark.parametrize("n_steps", [10**18, 2**63 - 1, 2**64 - 1])
+@pytest.mark.parametrize("n_steps", [10**18, 2**63 - 1, 2**64 - 1, 10**30])
 def test_more_steps_than_memory_holds(n_steps):
     nothing = np.array([], int)
     rejects(
@@ -497,3 +498,47 @@ def test_more_steps_than_memory_holds(n_steps):
         MemoryError,
         f"inputs: expected as many steps as fit into memory, got events with n_steps = {n_steps}",
     )
+
+
+def test_steps_that_targets_do_not_have_are_told_before_any_memory_is_taken():
+    nothing, y = np.array([], int), np.full((5, 3), 1 / 3)
+    rejects(
+        "eprop",
+        lambda m: m.train_sequence((nothing, nothing, 10**18), y),
+        ValueError,
+        f"targets: expected {10**18} steps, the n_steps of inputs, got 5",
+    )
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+@pytest.mark.parametrize("pair", [list, tuple, np.array])
+def test_pairs_as_long_as_there_are_inputs_are_told_how_events_look(kind, pair):
+    """Two rows of as many numbers as there are inputs are a sequence of two steps; its targets say that it was none."""
+    y = np.full((5, 3), 1 / 3)
+    indices = pair([list(range(N)), list(range(N))])
+    rejects(kind, lambda m: m.train_sequence(indices, y), ValueError, "inputs: ", "got shape (2, 6)", "(times, units)")
+
+
+@pytest.mark.parametrize("items", [[np.array([0, 1]), np.array([1])], [(np.array([0, 1]),), np.zeros(N)]])
+def test_indices_of_several_streams_are_told_how_they_look(items):
+    rejects("eprop", lambda m: m.step(items), TypeError, "x: ", "(units,)", batch_size=2)
+
+
+def test_sparse_masks_and_lengths_are_told_to_be_dense():
+    sparse = pytest.importorskip("scipy.sparse")
+    data = np.zeros((4, N)), np.zeros((4, 3))
+    mask = sparse.csr_array(np.ones((1, 4), bool))
+    rejects("eprop", lambda m: m.train_sequence(*data, mask=mask), TypeError, "mask: ", "sparse", ".toarray()")
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_arrays_of_the_package_sparse(kind):
+    package = pytest.importorskip("sparse")
+    times, units, rows, y = random_events(8)
+    for family in (package.COO, package.GCXS, package.DOK):
+        matrix = family.from_numpy(rows)
+        both(kind, lambda m: m.train_sequence(rows, y), lambda m, x=matrix: m.train_sequence(x, y))
+    row, targets = package.COO.from_numpy(rows[0]), package.COO.from_numpy(y)
+    rejects(kind, lambda m: m.step(row), TypeError, "x: ", "(units,)")
+    rejects(kind, lambda m: m.train_sequence(rows, targets), TypeError, "targets: ", "todense")
+    rejects(kind, lambda m: m.train_sequence(package.COO.from_numpy(np.stack([rows, rows])), y), ValueError, "inputs: ")

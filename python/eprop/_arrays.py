@@ -54,7 +54,7 @@ def as_numbers(argument: str, value: ArrayLike) -> Array:
     if array.dtype.kind == "O" and _is_numeric_frame(value):
         return _from_frame(argument, value)
     if not _is_real(array.dtype):
-        raise TypeError(f"{argument}: expected {_NUMBERS}, got dtype {array.dtype}{_way_out(array, value)}")
+        raise _mistyped(argument, _NUMBERS, array, value, "float")
     return array
 
 
@@ -71,7 +71,7 @@ def as_mask(argument: str, value: ArrayLike) -> Array:
     """
     array = _read(argument, value, _BOOLS)
     if array.dtype.kind != "b":
-        raise TypeError(f"{argument}: expected {_BOOLS}, got dtype {array.dtype}")
+        raise _mistyped(argument, _BOOLS, array, value, "bool")
     return array
 
 
@@ -89,7 +89,7 @@ def as_integers(argument: str, value: ArrayLike, what: str) -> Array:
     expected = f"an array of integers, {what}"
     array = _read(argument, value, expected)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected {expected}, got dtype {array.dtype}")
+        raise _mistyped(argument, expected, array, value, "int")
     return array
 
 
@@ -172,9 +172,14 @@ def _from_frame(argument: str, frame: Any) -> Array:
         raise TypeError(f"{argument}: expected {_NUMBERS}, got a {kind} that is none: {error}") from error
 
 
-def _way_out(array: Array, value: Any) -> str:
-    if hasattr(value, "toarray"):
-        return f" of a sparse {type(value).__name__}; make it dense with .toarray()"
-    if array.dtype.kind == "O":
-        return "; convert it, as with numpy.asarray(x, dtype=float)"
-    return ""
+def _mistyped(argument: str, expected: str, array: Array, value: Any, dtype: str) -> TypeError:
+    got = f"dtype {array.dtype}"
+    kind = type(value).__name__
+    if hasattr(value, "toarray") or hasattr(value, "todense"):
+        dense = "toarray" if hasattr(value, "toarray") else "todense"
+        got += f" of a sparse {kind}; make it dense with .{dense}()"
+    elif array.dtype.kind == "O" and array.ndim == 0:
+        got = f"an object of type {kind}"
+    elif array.dtype.kind == "O":
+        got += f"; convert it, as with numpy.asarray(x, dtype={dtype})"
+    return TypeError(f"{argument}: expected {expected}, got {got}")

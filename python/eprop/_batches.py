@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._arrays import as_integers, as_numbers
-from ._events import are_events, as_inputs, as_step
+from ._events import HINT, are_events, as_inputs, as_step
 from ._fields import checked
 
 __all__ = ["as_lengths", "as_sequences", "as_steps", "as_targets", "as_threads", "steps_of"]
@@ -31,7 +31,11 @@ def as_sequences(value: Any, n_inputs: int, n_steps: list[int] | int | None = No
     Events(indptr=array([0, 1, 1]), units=array([1]), values=None)
     """
     if not _is_list_of(value, lambda item: are_events(item) or _are_rows(item)):
-        return as_inputs(value, n_inputs, n_steps if not isinstance(n_steps, list) else None)
+        n_steps = None if isinstance(n_steps, list) else n_steps
+        rows = as_inputs(value, n_inputs, n_steps)
+        if isinstance(rows, np.ndarray) and rows.shape == (2, n_inputs) and n_steps not in (None, 2):
+            raise ValueError(f"inputs: expected {n_steps} steps, as targets have, got shape {rows.shape}{HINT}")
+        return rows
     lengths = n_steps if isinstance(n_steps, list) else [n_steps] * len(value)
     if len(lengths) != len(value):
         raise ValueError(f"targets: expected {len(value)} streams, as many as of inputs, got {len(lengths)}")
@@ -80,7 +84,14 @@ def as_steps(value: Any) -> Any:
     """
     if _is_list_of(value, _are_units):
         return [as_step(item) for item in value]
-    return as_step(value)
+    try:
+        return as_step(value)
+    except TypeError as error:
+        if isinstance(value, (list, tuple)) and any(hasattr(item, "__len__") for item in value):
+            raise TypeError(
+                f"{error}; indices of the inputs that spike are a 1-tuple, (units,), or a list with one for each stream"
+            ) from error
+        raise
 
 
 def as_lengths(value: Any) -> Array | None:

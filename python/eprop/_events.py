@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_indices, as_numbers
-from ._fields import checked
 
-__all__ = ["Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step", "is_sparse"]
+__all__ = ["HINT", "Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step", "is_sparse"]
 
 Array = NDArray[Any]
 
@@ -40,7 +40,7 @@ class Events(NamedTuple):
     """(n_spikes,) real numbers; None: all are 1."""
 
 
-_HINT = "; events are a tuple of two integer arrays, (times, units) or (times, units, n_steps)"
+HINT = "; events are a tuple of two integer arrays, (times, units) or (times, units, n_steps)"
 
 
 def as_step(value: StepInput) -> Array | tuple[Array]:
@@ -99,20 +99,19 @@ def as_inputs(value: Inputs, n_inputs: int, n_steps: int | None = None) -> Array
     >>> as_inputs([[0, 1]], 2)
     array([[0, 1]])
     """
-    if is_sparse(value):
-        return _from_sparse(value, n_inputs)
     if are_events(value):
-        pairs: Any = value
-        n_steps = checked("inputs", "int", pairs[2]) if len(pairs) == 3 else n_steps
-        return _from_pairs(pairs[0], pairs[1], n_steps)
+        try:
+            return _from_sparse(value, n_inputs) if is_sparse(value) else _from_tuple(value, n_steps)
+        except MemoryError as error:
+            raise MemoryError(str(error) or "inputs: expected events that can be copied, got no memory for it") from error
     try:
         rows = as_numbers("inputs", value)  # type: ignore[arg-type]
     except TypeError as error:
         if isinstance(value, tuple) and len(value) in (2, 3):
-            raise TypeError(f"{error}{_HINT}") from error
+            raise TypeError(f"{error}{HINT}") from error
         raise
     if rows.ndim == 2 and rows.shape[1] != n_inputs and (isinstance(value, tuple) or 2 in rows.shape):
-        raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {rows.shape}{_HINT}")
+        raise ValueError(f"inputs: expected shape (T, {n_inputs}), got {rows.shape}{HINT}")
     return rows
 
 
@@ -128,7 +127,7 @@ def are_events(value: Any) -> bool:
         return True
     if not (isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2]))):
         return False
-    return len(value) == 2 or not hasattr(value[2], "__len__")  # else it is the third row of a dense array
+    return len(value) == 2 or isinstance(value[2], str) or not hasattr(value[2], "__len__")  # else a third row
 
 
 def is_sparse(value: Any) -> bool:
@@ -147,6 +146,15 @@ def _are_indices(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 1 and (value.dtype.kind in "iu" or value.size == 0)
 
 
+def _from_tuple(value: Any, n_steps: int | None) -> Events:
+    if len(value) == 2:
+        return _from_pairs(*value, n_steps)
+    given = _as_n_steps(value[2])
+    if n_steps not in (None, given):
+        raise ValueError(f"targets: expected {given} steps, the n_steps of inputs, got {n_steps}")
+    return _from_pairs(*value[:2], given)
+
+
 def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | None = None) -> Events:
     times, units = as_indices("inputs", times), as_indices("inputs", units)
     if len(times) != len(units):
@@ -157,7 +165,7 @@ def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | Non
         )
     if n_steps < 1:
         raise ValueError(f"inputs: expected at least one step, got n_steps = {n_steps}")
-    indptr, times = _room(n_steps), _own(times)
+    times = _own(times)
     outside = (times < 0) | (times >= n_steps)
     if outside.any():
         at = int(outside.argmax())
@@ -166,8 +174,7 @@ def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | Non
         order = np.argsort(times, kind="stable")
         times, units = times[order], _own(units)[order]
         values = None if values is None else _own(values)[order]
-    np.cumsum(np.bincount(times, minlength=n_steps), out=indptr[1:])
-    return Events(indptr, units, values)
+    return Events(_starts(times, n_steps), units, values)
 
 
 def _own(array: Array) -> Array:
@@ -175,13 +182,27 @@ def _own(array: Array) -> Array:
     return np.frombuffer(array.tobytes(), array.dtype)
 
 
-def _room(n_steps: int) -> Array:
+def _as_n_steps(value: Any) -> int:
     try:
-        return np.zeros(n_steps + 1, np.int64)
+        if not isinstance(value, (bool, np.bool_)):
+            return operator.index(value)
+    except TypeError:
+        pass
+    kind = type(value).__name__
+    raise TypeError(f"inputs: expected (times, units, n_steps) with an int, got n_steps = {value!r} ({kind})")
+
+
+def _starts(times: Array, n_steps: int) -> Array:
+    """Where the spikes of each step begin, and where the last step's end."""
+    try:
+        indptr = np.zeros(n_steps + 1, np.int64)
+        np.cumsum(np.bincount(times, minlength=n_steps), out=indptr[1:])
     except (MemoryError, ValueError, OverflowError):
         raise MemoryError(
-            f"inputs: expected as many steps as fit into memory, got events with n_steps = {n_steps}"
+            f"inputs: expected as many steps as fit into memory, got events with n_steps = {n_steps}; hand over the "
+            "sequence in parts, with reset=False after the first"
         ) from None
+    return indptr
 
 
 def _from_sparse(matrix: Any, n_inputs: int) -> Events:

@@ -108,7 +108,7 @@ def _size(name: str, whole: int) -> int:
         raise ValueError(f"{name}: expected a size of at least 1, got {whole}")
     if whole > _SIZE_MAX:
         raise MemoryError(
-            f"{name}: expected a size that fits into memory, got {whole}; choose a smaller network"
+            f"{name}: expected a size that fits into memory, got {whole}; choose a smaller one"
         )
     return whole
 

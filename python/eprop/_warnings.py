@@ -11,7 +11,7 @@ class FiringRateWarning(UserWarning):
     """Nothing fired, or most neurons fired at most steps.
 
     In a sequence of at least five membrane time constants; shorter ones, and the steps of `step` and `train_stream`, are
-    counted together until they last fifty. Given once until `reset()`.
+    counted together until they last fifty. Given once until `reset()`; copies and pickles go on counting.
 
     Examples
     --------
@@ -61,7 +61,8 @@ _USER = 3
 def warn_of_firing(activity: str) -> None:
     """Warns of a silent or saturated network and names the way out."""
     message = (
-        f"{_WHAT[activity]}; trainer.calibrate(inputs) scales the input weights to a firing rate of 20 Hz"
+        f"{_WHAT[activity]}; trainer.calibrate(inputs) scales the input weights to a firing rate of 20 Hz; a network that "
+        "fired as it should before it learned has too large an lr"
     )
     warnings.warn(message, FiringRateWarning, stacklevel=_USER)
 
