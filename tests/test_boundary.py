@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import re
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
+import eprop
 from eprop import EpropTrainer, FiringRateWarning, OnlineLIFLayer, OnlineTrainer
 
 timers = pytest.mark.skipif(
@@ -221,6 +223,22 @@ def test_a_pickle_of_another_schema_says_what_to_do(make):
     state = trainer.__getstate__() | {"schema": 99}
     with pytest.raises(ValueError, match=r"expected schema 2, got 99.*load it with that version"):
         trainer.__setstate__(state)
+    both = rf"written by eprop 9\.1, read by eprop {re.escape(eprop.__version__)}; load it with that version"
+    with pytest.raises(ValueError, match=both):
+        trainer.__setstate__(state | {"eprop": "9.1"})
+    later = trainer.__getstate__()
+    later = later | {"eprop": "9.1", "fields": later["fields"] | {"horizon": 3}}
+    with pytest.raises(ValueError, match=f"got horizon, too, {both}"):
+        object.__new__(type(trainer)).__setstate__(later)
+
+
+@pytest.mark.parametrize("key", ["fields", "engine", "warned"])
+def test_a_pickle_without_a_key_is_an_error_that_names_it(make, key):
+    trainer = make()
+    state = trainer.__getstate__()
+    del state[key]
+    with pytest.raises(ValueError, match=f"pickle: expected the keys .* got a state without {key}$"):
+        object.__new__(type(trainer)).__setstate__(state)
 
 
 def test_damaged_engine_bytes_are_refused(make):

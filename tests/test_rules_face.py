@@ -223,6 +223,22 @@ def test_reset_is_silence_with_the_weights_kept(kind):
             assert not array.any(), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_of_another_kind_of_thing_is_another(kind):
+    model = build(kind)
+    assert model.state_equal(model) and model.state_equal(build(kind))
+    others = [build(other) for other in KINDS if other != kind]
+    others += [build(kind, dtype="float64"), build("stack").layers[0], None, 3, "trainer", object()]
+    if kind != "layer":
+        others += [
+            build(kind, batch_size=2),
+            build(kind, update_every="sequence"),
+            build(kind, optimizer="adam"),
+        ]
+    for other in others:
+        assert model.state_equal(other) is False, other
+
+
 @pytest.mark.parametrize("kind", ["eprop", "stack"])
 def test_a_warning_made_an_error_comes_after_the_state_is_complete(kind):
     model, twin = build(kind), build(kind)

@@ -390,6 +390,55 @@ def test_frames_of_nullable_numbers():
 
 
 @pytest.mark.parametrize("kind", ["eprop", "stack"])
+def test_frames_of_arrow(kind):
+    pytest.importorskip("pyarrow")
+    x, y = np.eye(T, N_INPUTS), np.full((T, N_OUTPUTS), 0.5)
+    for names in ("float[pyarrow]", "double[pyarrow]", "int8[pyarrow]", "bool[pyarrow]"):
+        one, other = build(kind), build(kind)
+        frame = pd.DataFrame(x.astype(bool)).astype(names)
+        one.train_sequence(x, y)
+        other.train_sequence(frame, pd.DataFrame(y).astype("double[pyarrow]"))
+        assert one.state_equal(other)
+        one.step(x[1])
+        other.step(frame.iloc[1])
+        assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize("scalar", [3, 3.0, True, np.float32(3)])
+def test_a_number_is_no_sample_to_calibrate_with(kind, scalar):
+    message = f"inputs: expected shape (T, {N_INPUTS}) or (S, T, {N_INPUTS}), got ()"
+    for options in ({}, {"batch_size": 2}):
+        rejects(kind, lambda m: m.calibrate(scalar), ValueError, message, **options)
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+def test_what_is_no_array_is_named_by_its_type(kind):
+    for value, name in [(None, "NoneType"), ({}, "dict"), (object(), "object")]:
+        message = f"inputs: expected an array of real numbers, got an object of type {name}"
+        rejects(kind, lambda m, x=value: m.predict_sequence(x), TypeError, message)
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+@pytest.mark.parametrize("size", [10**9, 10**12, 2**63 - 1, 2**63, 2**64, 10**30])
+def test_more_streams_than_memory_holds(kind, size):
+    with pytest.raises(
+        MemoryError, match=f"batch_size.*{size}: expected sizes|batch_size: .*got {size}; choose"
+    ):
+        build(kind, batch_size=size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("threshold", [1e-39, 1e-45, 1e-50, 3e38, 1e39])
+def test_a_threshold_that_float32_cannot_work_with_is_named_itself(kind, threshold):
+    with pytest.raises(
+        ValueError, match=f"^threshold: expected .*float32, got {threshold:.0e}".replace("+", "")
+    ):
+        build(kind, threshold=threshold)
+    build(kind, threshold=threshold, dtype="float64", lr=0.0)
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_flaws_far_from_the_start_are_counted_from_there(kind, loss):
     """The values are looked at in pieces; a message counts the steps of the sequence."""

@@ -1,4 +1,4 @@
-"""A network that cannot learn, and learning that runs away: what is said of them, when, and that healthy runs are left in peace."""
+"""A network that cannot learn, and learning that runs away: what is said, and when. Healthy runs are left in peace."""
 
 import copy
 import pickle
@@ -83,7 +83,13 @@ def test_a_loss_that_has_run_away_is_told_once_until_reset(kind, update_every):
     (category, message), *more = train(trainer, kind, 5, level=1.0)
     assert (category, more) == (DivergenceWarning, [])
     loss = trainer.evaluate(*rows(kind, 5, level=1.0))[0]
-    for part in (f"the mean loss is {loss:.3g}", "0.0001 at most", "lr = 1e-09", "smaller lr", 'reduction="mean"'):
+    for part in (
+        f"the mean loss is {loss:.3g}",
+        "0.0001 at most",
+        "lr = 1e-09",
+        "smaller lr",
+        'reduction="mean"',
+    ):
         assert part in message, message
     assert "calibrate" not in message
     # Nor is it told to calibrate afterwards: it fires as it does since it has run away.
@@ -192,7 +198,7 @@ def test_learning_that_overshoots_is_told_before_numbers_overflow(update_every):
 @pytest.mark.parametrize("update_every", EVERY)
 @pytest.mark.parametrize("seed", range(4))
 def test_healthy_runs_are_left_in_peace(kind, loss, update_every, seed):
-    """Targets that change from one half to the next, some steps without any, calls of every length, and steps between them."""
+    """Targets that change half-way, some steps without any, calls of every length, and steps between them."""
     rng = np.random.default_rng(seed)
     lr = 2e-4 if update_every == "sequence" else 1e-3
     trainer = build(kind, lr=lr, loss=loss, update_every=update_every, tau_mem=20.0, seed=seed)

@@ -149,15 +149,22 @@ class Trainer:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        way_out = (
+            f"written by eprop {state.get('eprop', 'of unknown version')}, read by eprop {_core.__version__}; "
+            "load it with that version and save the weights as arrays"
+        )
         if state.get("schema") != _SCHEMA:
-            raise ValueError(
-                f"pickle: expected schema {_SCHEMA}, got {state.get('schema')!r}, written by eprop "
-                f"{state.get('eprop', 'of unknown version')}; load it with that version and save the weights as arrays"
-            )
+            raise ValueError(f"pickle: expected schema {_SCHEMA}, got {state.get('schema')!r}, {way_out}")
         missing = [key for key in ("fields", "engine", "warned") if key not in state]
         if missing:
             raise ValueError(
                 f"pickle: expected the keys fields, engine and warned, got a state without {', '.join(missing)}"
+            )
+        fields = {field.name for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        if unknown := sorted(set(state["fields"]) - fields):
+            cls = type(self).__name__
+            raise ValueError(
+                f"pickle: expected the fields of {cls}, got {', '.join(unknown)}, too, {way_out}"
             )
         type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])

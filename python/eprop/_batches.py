@@ -34,7 +34,9 @@ def as_sequences(value: Any, n_inputs: int, n_steps: list[int] | int | None = No
         n_steps = None if isinstance(n_steps, list) else n_steps
         rows = as_inputs(value, n_inputs, n_steps)
         if isinstance(rows, np.ndarray) and rows.shape == (2, n_inputs) and n_steps not in (None, 2):
-            raise ValueError(f"inputs: expected {n_steps} steps, as targets have, got shape {rows.shape}{HINT}")
+            raise ValueError(
+                f"inputs: expected {n_steps} steps, as targets have, got shape {rows.shape}{HINT}"
+            )
         return rows
     lengths = n_steps if isinstance(n_steps, list) else [n_steps] * len(value)
     if len(lengths) != len(value):

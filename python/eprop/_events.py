@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_indices, as_numbers
 
-__all__ = ["HINT", "Events", "Inputs", "Sparse", "StepInput", "are_events", "as_inputs", "as_step", "is_sparse"]
+__all__ = [
+    "HINT",
+    "Events",
+    "Inputs",
+    "Sparse",
+    "StepInput",
+    "are_events",
+    "as_inputs",
+    "as_step",
+    "is_sparse",
+]
 
 Array = NDArray[Any]
 
@@ -103,7 +113,9 @@ def as_inputs(value: Inputs, n_inputs: int, n_steps: int | None = None) -> Array
         try:
             return _from_sparse(value, n_inputs) if is_sparse(value) else _from_tuple(value, n_steps)
         except MemoryError as error:
-            raise MemoryError(str(error) or "inputs: expected events that can be copied, got no memory for it") from error
+            raise MemoryError(
+                str(error) or "inputs: expected events that can be copied, got no memory for it"
+            ) from error
     try:
         rows = as_numbers("inputs", value)  # type: ignore[arg-type]
     except TypeError as error:
@@ -127,7 +139,9 @@ def are_events(value: Any) -> bool:
         return True
     if not (isinstance(value, tuple) and len(value) in (2, 3) and all(map(_are_indices, value[:2]))):
         return False
-    return len(value) == 2 or isinstance(value[2], str) or not hasattr(value[2], "__len__")  # else a third row
+    return (
+        len(value) == 2 or isinstance(value[2], str) or not hasattr(value[2], "__len__")
+    )  # else a third row
 
 
 def is_sparse(value: Any) -> bool:
@@ -147,12 +161,7 @@ def _are_indices(value: Any) -> bool:
 
 
 def _from_tuple(value: Any, n_steps: int | None) -> Events:
-    if len(value) == 2:
-        return _from_pairs(*value, n_steps)
-    given = _as_n_steps(value[2])
-    if n_steps not in (None, given):
-        raise ValueError(f"targets: expected {given} steps, the n_steps of inputs, got {n_steps}")
-    return _from_pairs(*value[:2], given)
+    return _from_pairs(value[0], value[1], n_steps if len(value) == 2 else _as_n_steps(value[2]))
 
 
 def _from_pairs(times: Any, units: Any, n_steps: int | None, values: Array | None = None) -> Events:

@@ -107,9 +107,7 @@ def _size(name: str, whole: int) -> int:
     if whole < 1:
         raise ValueError(f"{name}: expected a size of at least 1, got {whole}")
     if whole > _SIZE_MAX:
-        raise MemoryError(
-            f"{name}: expected a size that fits into memory, got {whole}; choose a smaller one"
-        )
+        raise MemoryError(f"{name}: expected a size that fits into memory, got {whole}; choose a smaller one")
     return whole
 
 
