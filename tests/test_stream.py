@@ -166,6 +166,7 @@ READERS = {
     "deepcopy": copy.deepcopy,
     "copy_that_lives_on": lambda t: [copy.copy(t).step(*p) for p in pairs(*data(t))[:9]],
     "gradients": lambda t: t.gradients(*data(t)[:2]),
+    "evaluate": lambda t: (t.evaluate(data(t)[0]), t.evaluate(*data(t)[:2])),
     "state_equal": lambda t: t.state_equal(t),
     "rejected_step": lambda t: pytest.raises(ValueError, t.step, np.zeros(8)),
     "update": None,
