@@ -1,6 +1,7 @@
 """Every choice that the crate knows is documented, drawn by the oracle tests and spelt out in the reference.
 
-This is what names a forgotten place when a setting, a surrogate, a loss, a feedback or an optimizer is added (CONTRIBUTING.md).
+This is what names a forgotten place when a setting, a surrogate, a loss, a feedback or an optimizer is
+added (CONTRIBUTING.md).
 """
 
 import dataclasses
