@@ -1,8 +1,10 @@
 """Every choice that the crate knows is documented, drawn by the oracle tests and spelt out in the reference.
 
-This is what names a forgotten place when a surrogate, a loss, a feedback or an optimizer is added (CONTRIBUTING.md).
+This is what names a forgotten place when a setting, a surrogate, a loss, a feedback or an optimizer is
+added (CONTRIBUTING.md).
 """
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -25,6 +27,21 @@ def choices(field: str) -> list[str]:
         eprop.EpropTrainer(1, 1, 1, **{field: "no such choice"})
     listed, _ = str(caught.value).split(", got ")
     return re.findall(r'"([a-z_]+)"', listed)
+
+
+def test_fields_are_documented_and_drawn() -> None:
+    fields = {field.name for field in dataclasses.fields(eprop.EpropTrainer)}
+    entries = re.findall(r"^    (\w[\w, ]*) :", eprop.EpropTrainer.__doc__ or "", flags=re.MULTILINE)
+    assert fields - {name for entry in entries for name in entry.split(", ")} == set(), "without a docstring"
+
+    # Cases have sizes, a seed, a learning rate and, by their class, a number of streams; both number types are tried.
+    fields -= {"n_inputs", "n_neurons", "n_outputs"}
+    of_cases = fields - {"seed", "dtype", "lr", "batch_size"}
+    tests = Path(cases.__file__).parent
+    drawn = re.findall(r'"(\w+)": ', (tests / "cases.py").read_text(encoding="utf-8"))
+    assert of_cases - set(drawn) == set(), "not drawn by cases.py"
+    fuzzed = re.findall(r'Option\("(\w+)"', (tests / "fuzz" / "options.py").read_text(encoding="utf-8"))
+    assert fields - set(fuzzed) == set(), "not drawn by the fuzzer"
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -422,7 +422,7 @@ def padded(n, bytes_each=4):
 
 
 def numbers_kept(update_every, n_inputs, n, o):
-    """What each form keeps from a step to the next, as DESIGN.md lists it."""
+    """What each form keeps from a step to the next, counted up by hand."""
     p, row, outputs = n_inputs + n, padded(n), -(-o // 16) * 16
     # v, z, psi; y, F(1), the bias's gradient; the readouts' V and the filtered spikes.
     common = 3 * row + o + 1 + o + outputs + row

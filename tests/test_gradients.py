@@ -119,7 +119,7 @@ def test_recurrence_is_detached():
 @pytest.mark.parametrize("update_every", [1, 7, "sequence"])
 @pytest.mark.parametrize("feedback", OPTIONS["feedback"])
 def test_regulariser(update_every, feedback):
-    """In its stream form, or its sequence form with update_every="sequence"."""
+    """In its mode for steps, or in that for sequences with update_every="sequence"."""
     options = {
         "loss": "mse",
         "input_gain": "unit",
@@ -130,8 +130,8 @@ def test_regulariser(update_every, feedback):
         "update_every": update_every,
     }
     trainer, weights, x, y, mask = network(options)
-    form = "sequence" if update_every == "sequence" else "stream"
-    expected = oracle(weights, x, y, mask, options, regulariser=form)
+    mode = "sequence" if update_every == "sequence" else "stream"
+    expected = oracle(weights, x, y, mask, options, regulariser=mode)
     without = oracle(weights, x, y, mask, {**options, "c_reg": 0.0})
     assert np.abs(expected["W_in"] - without["W_in"]).max() > 1e-3
     assert_gradients(trainer.gradients(x, y, mask=mask), expected)

@@ -11,10 +11,12 @@ PAGES = [
     "DESIGN.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "docs/README.md",
     "docs/method.md",
     "docs/streams.md",
     "examples/README.md",
+    "rust/eprop/README.md",
 ]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").exists(), reason="tests without their repository")
@@ -48,17 +50,40 @@ def test_links_lead_somewhere(page: str) -> None:
     assert lost == []
 
 
-def test_the_table_of_rooms_has_every_file_of_the_crate() -> None:
-    source = ROOT / "rust" / "eprop" / "src"
-    files = {path.relative_to(source) for path in source.rglob("*.rs")}
-    rooms, missing = text("DESIGN.md").split("## The rooms", 1)[1].split("## The nouns", 1)[0], []
-    for path in sorted(files):
-        table = (
-            rooms.split(f"| `{path.parts[0]}/` |", 1)[-1].split("\n\n", 1)[0]
-            if len(path.parts) > 1
-            else rooms
-        )
-        name = "/".join(path.parts[1:]) or path.name
-        if path.name not in ("tests.rs", "mod.rs") and f"`{name}`" not in table:
-            missing.append(str(path))
-    assert missing == []
+def test_comments_point_at_pages_that_there_are() -> None:
+    sources = [
+        path
+        for folder in ("rust", "python", "tests", "benches", "examples")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".rs", ".py", ".pyi", ".sh") and "target" not in path.parts
+    ]
+    pointers = [
+        (path, page)
+        for path in sources
+        for page in re.findall(r"[\w./-]+\.md\b", path.read_text(encoding="utf-8"))
+    ]
+    assert any(page == "docs/method.md" for _, page in pointers)
+    lost = [
+        (str(path), page)
+        for path, page in pointers
+        if not (ROOT / page).exists() and not (path.parent / page).exists()
+    ]
+    assert lost == []
+
+
+def test_the_tables_of_rooms_are_the_files_that_there_are() -> None:
+    rooms = text("DESIGN.md").split("## The rooms", 1)[1].split("## The nouns", 1)[0]
+    crate = ROOT / "rust" / "eprop" / "src"
+    listed = set()
+    for folder, rows in re.findall(r"^\| `([\w/-]+)/` \| owns \|\n((?:\|.*\n)+)", rooms, flags=re.MULTILINE):
+        home = crate / folder if (crate / folder).exists() else ROOT / folder
+        cells = [row.split("|")[1] for row in rows.splitlines()]
+        listed |= {home / name for cell in cells for name in re.findall(r"`([\w/]+\.\w+)`", cell)}
+    here = {path for path in crate.rglob("*.rs") if path.parent != crate}
+    here |= set((ROOT / "rust" / "eprop-python" / "src").rglob("*.rs"))
+    here |= {path for end in ("py", "pyi") for path in (ROOT / "python" / "eprop").rglob(f"*.{end}")}
+    # A folder's mod.rs lists its files, and has a row where it does more; unit tests have none.
+    optional = {path for path in here if path.name in ("mod.rs", "tests.rs")}
+    assert here - optional - listed == set(), "files without a row"
+    assert listed - here == set(), "rows without a file"
+    assert {path for path in crate.glob("*.rs") if f"`{path.name}`" not in rooms} == set()

@@ -55,6 +55,8 @@ OPTIONS = [
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
+    Option("optimizer", TRAINERS, one_of("sgd", "adam")),
+    Option("reduction", TRAINERS, one_of("sum", "mean")),
 ]
 
 

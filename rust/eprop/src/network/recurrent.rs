@@ -278,10 +278,6 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.swap_scratch(&mut other.layer.synapses);
     }
 
-    fn drop_scratch(&mut self) {
-        self.layer.synapses.drop_scratch();
-    }
-
     fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
         // What can be shared, this stream reads already.
         if from.layer.synapses.shared().is_none() {

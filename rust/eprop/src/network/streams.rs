@@ -55,16 +55,16 @@ impl<N: Wiring> Streams<N> {
                 N::new(room, plan, config, Some(&states[0])).map(drop)
             })?;
             room.times(n_streams - n_streams.div_ceil(group), |room| {
-                let mut other = N::new(room, plan, config, Some(&states[0]))?;
-                other.drop_scratch();
-                Ok(())
+                room.borrower(|room| N::new(room, plan, config, Some(&states[0])).map(drop))
             })?;
         } else {
             for at in 1..n_streams {
-                let mut other = N::new(room, plan, config, Some(&states[0]))?;
-                if at % group > 0 {
-                    other.drop_scratch();
-                }
+                let other = |room: &mut Room| N::new(room, plan, config, Some(&states[0]));
+                let other = if at % group > 0 {
+                    room.borrower(other)?
+                } else {
+                    other(room)?
+                };
                 states.push(other);
             }
         }

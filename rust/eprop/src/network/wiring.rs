@@ -141,8 +141,6 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn rehold(&mut self) {}
     /// Exchanges buffers of which nothing outlives a call with another stream.
     fn swap_scratch(&mut self, _: &mut Self) {}
-    /// Frees these buffers: another stream lends its own.
-    fn drop_scratch(&mut self) {}
     /// The weights of a network of the same sizes under another plan, as they read.
     fn take_weights(&mut self, from: &Self) -> Result<(), Error>;
 

@@ -14,6 +14,8 @@ pub struct Room {
     /// Asked for so far; `None` where the count overflows.
     bytes: Option<usize>,
     counts_only: bool,
+    /// Whether scratch memory is borrowed from elsewhere.
+    borrows: bool,
 }
 
 impl Room {
@@ -41,6 +43,7 @@ impl Room {
         let mut room = Self {
             bytes: Some(0),
             counts_only: false,
+            borrows: false,
         };
         make(&mut room).map_err(named)
     }
@@ -55,6 +58,7 @@ impl Room {
         let mut room = Self {
             bytes: Some(0),
             counts_only: true,
+            borrows: false,
         };
         make(&mut room)?;
         room.bytes.ok_or_else(|| too_large(None))
@@ -74,6 +78,28 @@ impl Room {
             .zip(all)
             .and_then(|(before, all)| before.checked_add(all));
         Ok(())
+    }
+
+    /// What `make` builds, for a stream that another one lends its scratch memory: without any of its own.
+    pub(crate) fn borrower<T>(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.borrows = true;
+        let made = make(self);
+        self.borrows = false;
+        made
+    }
+
+    /// Scratch memory; empty for a borrower.
+    pub(crate) fn scratch<T: Default>(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.borrows {
+            return Ok(T::default());
+        }
+        make(self)
     }
 
     /// Whether the buffers of this room are empty.
@@ -255,6 +281,20 @@ mod tests {
         assert_eq!(counted.unwrap(), 12 + 5 * once);
         let none = Room::count(|room| room.times(0, |room| some::<f32>(room).map(drop)));
         assert_eq!(none.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_borrower_has_no_scratch_memory_of_its_own() {
+        let state_and_scratch = |room: &mut Room| {
+            let state = room.vec(0_u32, 3)?;
+            Ok((state, room.scratch(|room| room.vec(0_u32, 7))?))
+        };
+        let both =
+            |room: &mut Room| Ok((room.borrower(state_and_scratch)?, state_and_scratch(room)?));
+        let (borrower, lender) = made(both);
+        assert_eq!((borrower.0.len(), borrower.1.len()), (3, 0));
+        assert_eq!((lender.0.len(), lender.1.len()), (3, 7));
+        assert_eq!(Room::count(both).unwrap(), (3 + 3 + 7) * size_of::<u32>());
     }
 
     #[test]

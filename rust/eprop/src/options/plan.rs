@@ -220,7 +220,7 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
 
 /// Whether a form that was asked for can do what the configuration says.
 fn possible(form: Engine, config: &Config) -> Result<(), Error> {
-    let refused = |expected: &str| Err(Error::value("engine", expected, "factored"));
+    let refused = |expected: &str| Err(Error::value("engine", expected, form.as_str()));
     if form != Engine::Factored {
         return Ok(());
     }

@@ -191,13 +191,6 @@ impl<F: Float> Form<F> {
             core::mem::swap(one.scratch(), other.scratch());
         }
     }
-
-    /// Frees these buffers: another stream lends its own.
-    pub(crate) fn drop_scratch(&mut self) {
-        if let Self::Block(form) = self {
-            *form.scratch() = Default::default();
-        }
-    }
 }
 
 /// `sum_i s_i W_ij`, the inputs first, each in ascending order: whether a step's inputs are few or many, known ahead or not, the bits

@@ -1,4 +1,4 @@
-//! Readouts against step 5 of the method and the sums over steps that are their gradient, with the weights by output and by neuron, a gradient
+//! Readouts against line 5 of docs/method.md and the sums over steps that are their gradient, with the weights by output and by neuron, a gradient
 //! that is applied with its step and one that waits, and over several base blocks.
 
 use alloc::vec;

@@ -105,7 +105,7 @@ impl<F: Float> Block<F> {
             e_bar: room.zeros(p, stride)?,
             carried: false,
             sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
-            scratch: Scratch::new(room, &sizes)?,
+            scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
             ahead: room.zeros(AHEAD, stride)?,
             ahead_next: 0,
             ahead_end: 0,
