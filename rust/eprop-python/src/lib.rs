@@ -15,6 +15,7 @@ mod numbers;
 mod options;
 mod room;
 mod series;
+mod signals;
 mod stack;
 mod step;
 mod step_input;
