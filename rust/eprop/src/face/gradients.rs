@@ -98,6 +98,7 @@ impl<N: Network> Trainer<N> {
             self.config.clone(),
             n_streams,
             Some(self.streams.first()),
+            self.streams.interrupt(),
         )?;
         twin.schedule = Schedule::never();
         twin.streams.set_n_threads(self.streams.n_threads());

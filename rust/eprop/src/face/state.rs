@@ -43,15 +43,21 @@ impl<N: Network> Trainer<N> {
     }
 
     fn cloned(&self, interrupt: &Interrupt) -> Result<Self, Error> {
-        let mut twin = self.silent_twin()?;
+        let mut twin = self.silent_twin(interrupt)?;
         walk::copy_until(self, &mut twin, interrupt)?;
         Ok(twin)
     }
 
     /// A trainer of the same sizes and configuration, with weights of 0.
-    fn silent_twin(&self) -> Result<Self, Error> {
+    fn silent_twin(&self, interrupt: &Interrupt) -> Result<Self, Error> {
         let n_streams = self.streams.len();
-        let mut twin = Self::silent(self.plan.clone(), self.config.clone(), n_streams, None)?;
+        let mut twin = Self::silent(
+            self.plan.clone(),
+            self.config.clone(),
+            n_streams,
+            None,
+            interrupt,
+        )?;
         twin.streams.set_n_threads(self.streams.n_threads());
         twin.streams.set_interrupt(self.streams.interrupt().clone());
         Ok(twin)
@@ -104,7 +110,7 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut twin = self.silent_twin()?;
+        let mut twin = self.silent_twin(self.streams.interrupt())?;
         walk::load_until(&mut twin, bytes, self.streams.interrupt())?;
         *self = twin;
         Ok(())

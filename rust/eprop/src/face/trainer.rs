@@ -194,7 +194,7 @@ impl<N: Network> Trainer<N> {
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let n_streams = config.batch_size();
-        let mut this = Self::silent(plan, config, n_streams, None)?;
+        let mut this = Self::silent(plan, config, n_streams, None, &interrupt)?;
         let config = this.config.clone();
         this.streams
             .alter(|first| first.draw(&config, &mut interrupt.pace()))?;
@@ -208,6 +208,7 @@ impl<N: Network> Trainer<N> {
         config: N::Config,
         n_streams: usize,
         of: Option<&N>,
+        interrupt: &Interrupt,
     ) -> Result<Self, Error> {
         let named = || -> String {
             let sizes = N::sizes(&plan);
@@ -216,7 +217,7 @@ impl<N: Network> Trainer<N> {
                 _ => alloc::format!("{sizes}, batch_size = {n_streams}"),
             }
         };
-        let streams = Room::build(named, |room| {
+        let streams = Room::build_until(named, interrupt, |room| {
             Streams::new(room, &plan, &config, n_streams, of)
         })?;
         Ok(Self {
