@@ -67,6 +67,66 @@ def test_ctrl_c_stops_a_long_call_and_leaves_a_usable_trainer(call):
     assert trainer.predict_sequence(x[:3]).shape == (3, 2)
 
 
+def batch():
+    return EpropTrainer(8, 1200, 2, batch_size=16)
+
+
+LOOKED_AT_WITHIN = {
+    "a constructor": lambda: EpropTrainer(8, 4000, 2),
+    "a stack's constructor": lambda: OnlineTrainer([4000, 4000, 2]),
+    "a layer's constructor": lambda: OnlineLIFLayer(4000, 4000),
+}
+
+
+@timers
+@pytest.mark.parametrize("call", LOOKED_AT_WITHIN)
+def test_handlers_run_within_a_call_that_has_no_steps(call):
+    """At least two runs, while Python itself would run a handler once, after the call."""
+    runs = []
+    previous = signal.signal(signal.SIGALRM, lambda *_: runs.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+        before = len(runs)
+        made = LOOKED_AT_WITHIN[call]()
+        within = len(runs) - before
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert made.memory_bytes > 0
+    assert within >= 2
+
+
+@timers
+def test_a_batch_that_is_interrupted_within_a_step_goes_on():
+    """Whole steps: the first streams are ahead, as if the others had been shorter, and nothing is lost."""
+    x, y = np.ones((16, 8)), np.ones((16, 2))
+    interrupted, within = batch(), 0
+    start = copy.deepcopy(interrupted)
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for attempt in range(200):
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0005 * attempt)
+            with pytest.raises(KeyboardInterrupt):
+                interrupted.step(x, y)
+                while True:
+                    time.sleep(1)
+            within = int((interrupted.v != 0).any(axis=1).sum())
+            if 0 < within < 16:
+                break
+            interrupted = copy.deepcopy(start)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert 0 < within < 16
+    start.step(x[:within], y[:within])
+    for trainer in (interrupted, start):
+        trainer.update()
+    assert interrupted.state_equal(start)
+    for trainer in (interrupted, start):
+        trainer.step(x, y)
+    assert interrupted.state_equal(start)
+
+
 @timers
 def test_calibrate_can_be_interrupted_and_changes_nothing():
     trainer = EpropTrainer(100, 300, 2)

@@ -164,7 +164,9 @@ class SequenceTrainer(Trainer):
         RuntimeError
             Another thread or a signal handler has resized, reshaped or retyped an array; what was learned stays.
         KeyboardInterrupt
-            Between two steps; what was learned stays.
+            What was learned stays, and every stream has taken whole steps. Of a batch the first streams may have taken
+            steps that the others have not, as if these had been shorter; an update that was due then has not been made,
+            and its gradient waits for the next, or for `update()`.
 
         Warns
         -----

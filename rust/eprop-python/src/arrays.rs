@@ -165,10 +165,16 @@ pub fn assign_vector<T: Send, F: Real>(
         .map_err(error::raise)
 }
 
-/// Bytes of Python's, or MemoryError.
+/// Bytes copied from one look for signals to the next.
+const PIECE: usize = 1 << 24;
+
+/// Bytes of Python's, or MemoryError; what a signal handler raises.
 pub fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, bytes.len(), |to| {
-        to.copy_from_slice(bytes);
+        for (to, bytes) in to.chunks_mut(PIECE).zip(bytes.chunks(PIECE)) {
+            to.copy_from_slice(bytes);
+            py.check_signals()?;
+        }
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::signals;
 use eprop::Error;
 use pyo3::PyErr;
 use pyo3::exceptions::{
@@ -13,6 +14,7 @@ pub fn raise(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::TooLarge { .. } => PyMemoryError::new_err(message),
+        Error::Interrupted => signals::raised(),
         Error::NonFiniteWeights { .. } => PyFloatingPointError::new_err(message),
         _ => PyValueError::new_err(message),
     }
@@ -93,7 +95,7 @@ pub fn out_of_memory(what: &str, bytes: usize) -> PyErr {
     ))
 }
 
-/// The crate stopped a search that nobody asked it to stop.
+/// The crate stopped what nobody asked it to stop.
 pub fn stopped(call: &str) -> PyErr {
     PyRuntimeError::new_err(format!("{call}: stopped before it ended; call it again"))
 }

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Real, assign, copy, give, read, zeros};
 use crate::cell::{Cell, FEW_SYNAPSES, Wide, at_width};
 use crate::class::class;
+use crate::signals::interrupt;
 use crate::step_input::StepInput;
 use crate::vector::vector;
 use crate::{error, memory, options};
@@ -20,8 +21,8 @@ class!(
         Wide::build(
             py,
             wide,
-            || eprop::OnlineLifLayer::new(i, n, config.clone()),
-            || eprop::OnlineLifLayer::new(i, n, config.clone()),
+            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), &interrupt()),
+            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), &interrupt()),
         )
         .map(Self)
     }

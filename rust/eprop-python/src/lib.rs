@@ -16,6 +16,7 @@ mod numbers;
 mod options;
 mod room;
 mod series;
+mod signals;
 mod stack;
 mod step;
 mod step_input;

@@ -8,6 +8,7 @@ use crate::arrays::{Real, assign, give_rows, read};
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
 use crate::options;
+use crate::signals::interrupt;
 
 trainer_class!(
     /// The trainer behind `eprop.OnlineTrainer`; takes the dataclass whose fields configure it.
@@ -20,8 +21,8 @@ trainer_class!(
         Wide::build(
             py,
             wide,
-            || eprop::OnlineTrainer::new(&sizes, config.clone()),
-            || eprop::OnlineTrainer::new(&sizes, config.clone()),
+            || eprop::OnlineTrainer::new_until(&sizes, config.clone(), interrupt()),
+            || eprop::OnlineTrainer::new_until(&sizes, config.clone(), interrupt()),
         )
         .map(Self)
     }

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Real, assign, assign_vector, give, give_rows, read, zeros};
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
+use crate::signals::interrupt;
 use crate::{error, options};
 
 trainer_class!(
@@ -21,8 +22,8 @@ trainer_class!(
         Wide::build(
             py,
             wide,
-            || eprop::EpropTrainer::new(i, n, o, config.clone()),
-            || eprop::EpropTrainer::new(i, n, o, config.clone()),
+            || eprop::EpropTrainer::new_until(i, n, o, config.clone(), interrupt()),
+            || eprop::EpropTrainer::new_until(i, n, o, config.clone(), interrupt()),
         )
         .map(Self)
     }

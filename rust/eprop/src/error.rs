@@ -56,6 +56,8 @@ pub enum Error {
         /// The nearest firing rate in Hz that was reached.
         nearest: String,
     },
+    /// Whoever was asked stopped the work: [`Interrupt`](crate::Interrupt). Every stream has taken whole steps, and what was learned stays.
+    Interrupted,
     /// Saved bytes that do not fit the trainer they are to be restored into.
     State {
         /// What does not fit.
@@ -96,6 +98,10 @@ impl fmt::Display for Error {
                 f,
                 "rate: expected a firing rate that some scale of the input weights reaches within 10 %, got {rate} Hz; \
                  the nearest reached is {nearest} Hz; choose a rate near it, or a sample with more activity; nothing was changed"
+            ),
+            Self::Interrupted => write!(
+                f,
+                "interrupted: expected to be let work to the end, got a request to stop; what was learned in whole steps stays"
             ),
             Self::State { reason } => write!(
                 f,

@@ -30,7 +30,7 @@ pub use network::stack::Stack;
 pub use network::tally::{Activity, Tally};
 pub use network::watch::{Divergence, Verdict};
 pub use network::wiring::Network;
-pub use numbers::Float;
+pub use numbers::{Float, Interrupt};
 pub use options::{
     Config, Engine, Feedback, Gain, LayerConfig, Loss, Optimizer, Reduction, ResetMechanism,
     StackConfig, Surrogate, UpdateEvery,

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use std::process::Command;
 
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::room::Room;
 use crate::{Error, Float};
 
@@ -50,6 +51,12 @@ macro_rules! in_both {
     };
 }
 pub(crate) use in_both;
+
+/// Of work that nobody stops.
+pub(crate) fn unasked() -> Pace<'static> {
+    static NOBODY: Interrupt = Interrupt::NOBODY;
+    NOBODY.pace()
+}
 
 /// What a part of the network is, given memory.
 pub(crate) fn made<T>(make: impl FnMut(&mut Room) -> Result<T, Error>) -> T {

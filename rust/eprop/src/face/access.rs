@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use super::copies::{or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::lazy::Layout;
 use crate::parts::check;
 use crate::synapses::{Synapses, What};
@@ -73,8 +74,18 @@ impl<F: Float> EpropTrainer<F> {
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Value`] for a stream that there is not; [`Error::TooLarge`] where there is no memory for what has to be
-    /// worked off to read it.
-    pub fn read(&self, matrix: Matrix, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
+    /// worked off to read it; [`Error::Interrupted`], and then only some of it has been read.
+    pub fn read(&self, matrix: Matrix, to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
+        self.read_until(matrix, to, self.streams.interrupt())
+    }
+
+    fn read_until(
+        &self,
+        matrix: Matrix,
+        mut to: ArrayViewMut2<'_, F>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Error> {
+        let mut pace = interrupt.pace();
         check::room("to", &to, self.dim(matrix))?;
         let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
         let mut of_sources = |stream: &Recurrent<F>, what, range: Range<usize>| {
@@ -82,6 +93,7 @@ impl<F: Float> EpropTrainer<F> {
             stream.layer.synapses.read(what, range, &mut |source, row| {
                 let column = to.column_mut(source - first).into_iter();
                 column.zip(row).for_each(|(to, &x)| *to = x);
+                pace.pass(row.len())
             })
         };
         match matrix {
@@ -120,7 +132,7 @@ impl<F: Float> EpropTrainer<F> {
     /// A matrix in memory of its own.
     fn matrix(&self, matrix: Matrix) -> Array2<F> {
         let mut to = zeros(self.dim(matrix));
-        or_panic(self.read(matrix, to.view_mut()));
+        or_panic(self.read_until(matrix, to.view_mut(), &Interrupt::NOBODY));
         to
     }
 

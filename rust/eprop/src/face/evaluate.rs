@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use ndarray::{Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3};
+use ndarray::{Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis};
 
-use crate::network::streams::rows_of;
+use crate::network::streams::{rows_of, synapses};
 use crate::network::wiring::{Network, Wiring};
-use crate::numbers::parallel;
+use crate::numbers::parallel::{self, Until};
 use crate::numbers::room::{matrices, vec_for};
 use crate::parts::check;
 use crate::parts::input::Inputs;
@@ -170,6 +170,13 @@ impl<N: Network> Trainer<N> {
                 (n_sequences, n_steps, first.n_outputs()),
             )?;
         }
+        let cost = synapses::<N>(&self.plan);
+        if let ([sequence], [inputs]) = (&mut evaluation.sequences[..], inputs) {
+            let mut pace = self.streams.interrupt().pace();
+            let rows = outputs.map(|outputs| outputs.index_axis_move(Axis(0), 0));
+            let judged = judged.map(|judged| judged[0]);
+            return sequence.run(first, *inputs, judged, rows, &mut || pace.pass(cost));
+        }
         let rows = rows_of(outputs, n_sequences);
         let jobs = evaluation
             .sequences
@@ -177,14 +184,21 @@ impl<N: Network> Trainer<N> {
             .zip(inputs)
             .zip(rows)
             .enumerate();
-        parallel::run(
+        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
+        let done = parallel::run_until(
             self.streams.threads(),
             jobs.collect(),
+            Until::asked(self.streams.interrupt(), 0, cost.saturating_mul(n_steps)),
             |(b, ((sequence, &inputs), rows))| {
-                sequence.run(first, inputs, judged.map(|judged| judged[b]), rows);
+                let judged = judged.map(|judged| judged[b]);
+                // As a whole: only the thread that called is asked.
+                let _ = sequence.run(first, inputs, judged, rows, &mut || Ok(()));
             },
         );
-        Ok(())
+        match done.stopped {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
     }
 }
 
@@ -195,8 +209,10 @@ impl<N: Wiring> Sequence<N> {
         inputs: Inputs<'_, N::F>,
         judged: Option<Judged<'_, N::F>>,
         mut outputs: Option<ArrayViewMut2<'_, N::F>>,
-    ) {
+        go_on: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         for t in 0..inputs.n_steps() {
+            go_on()?;
             network.evaluate(&mut self.present, inputs.step(t));
             let output = N::output_of(&self.present);
             if let Some(outputs) = &mut outputs {
@@ -216,5 +232,6 @@ impl<N: Wiring> Sequence<N> {
                 self.n_targets += 1;
             }
         }
+        Ok(())
     }
 }

@@ -98,11 +98,15 @@ impl<N: Network> Trainer<N> {
             self.config.clone(),
             n_streams,
             Some(self.streams.first()),
+            self.streams.interrupt(),
         )?;
         twin.schedule = Schedule::never();
         twin.streams.set_n_threads(self.streams.n_threads());
+        let interrupt = self.streams.interrupt();
+        twin.streams.set_interrupt(interrupt.clone());
+        let first = self.streams.first();
         twin.streams
-            .alter(|twin| twin.take_weights(self.streams.first()))?;
+            .alter(|twin| twin.take_weights(first, &mut interrupt.pace()))?;
         Ok(twin)
     }
 

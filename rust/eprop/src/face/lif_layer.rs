@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::kernels;
 use crate::network::stage::Stage;
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{self, parts};
@@ -46,14 +47,28 @@ impl<F: Float> OnlineLifLayer<F> {
     /// # Errors
     /// [`Error::Value`] for a size or a setting outside its domain, [`Error::TooLarge`] for sizes that cannot be allocated.
     pub fn new(n_inputs: usize, n_neurons: usize, config: LayerConfig) -> Result<Self, Error> {
+        Self::new_until(n_inputs, n_neurons, config, &Interrupt::NOBODY)
+    }
+
+    /// As [`new`](Self::new), unless it is stopped. Nothing else of a layer asks.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::Interrupted`].
+    pub fn new_until(
+        n_inputs: usize,
+        n_neurons: usize,
+        config: LayerConfig,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         config.validate_for::<F>()?;
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let mut this = Self::silent(n_inputs, n_neurons, config)?;
+        let mut gaussian = Gaussian::new(this.config.seed);
         this.stage
-            .draw(&mut Gaussian::new(this.config.seed), &this.config);
+            .draw(&mut gaussian, &this.config, &mut interrupt.pace())?;
         Ok(this)
     }
 

@@ -137,7 +137,7 @@ impl<N: Network> Trainer<N> {
             from_mut(&mut rows),
             &mut tally,
             options.reset,
-        );
+        )?;
         self.check_weights()?;
         let verdict = self.judge(&tally);
         Ok(SequenceOutput {
@@ -166,7 +166,7 @@ impl<N: Network> Trainer<N> {
             self.restart();
         }
         let mut rows = rows_of(Some(outputs.view_mut()), streams.len());
-        self.advance(streams, &mut rows, &mut tally, reset);
+        self.advance(streams, &mut rows, &mut tally, reset)?;
         self.check_weights()?;
         let verdict = self.judge(&tally);
         Ok(BatchOutput {
@@ -408,22 +408,24 @@ impl<N: Network> Trainer<N> {
         if let [_] = streams {
             // Without a list of rows, which would have to be allocated.
             let mut rows = outputs.map(|outputs| outputs.index_axis_move(Axis(0), 0));
-            self.advance(streams, from_mut(&mut rows), tally, to_the_end);
+            self.advance(streams, from_mut(&mut rows), tally, to_the_end)
         } else {
             let mut rows = rows_of(outputs, streams.len());
-            self.advance(streams, &mut rows, tally, to_the_end);
+            self.advance(streams, &mut rows, tally, to_the_end)
         }
-        Ok(())
     }
 
     /// From update to update, with everything looked at already. `to_the_end`: nothing is left pending.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
     fn advance(
         &mut self,
         streams: &[Stream<'_, N::F>],
         outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
         tally: &mut Tally,
         to_the_end: bool,
-    ) {
+    ) -> Result<(), Error> {
         let n_steps = longest(streams);
         let at_once = self.at_once();
         let mut from = 0;
@@ -435,15 +437,16 @@ impl<N: Network> Trainer<N> {
                 self.schedule.until_update()
             };
             let until = n_steps.min(from.saturating_add(rest));
-            let due = self.schedule.steps(until - from) || to_the_end && until == n_steps;
+            let due = self.schedule.is_due_after(until - from) || to_the_end && until == n_steps;
             let due = due && at_once.is_none();
-            if let ([stream], [rows]) = (streams, &mut *outputs) {
+            let tallies = &mut tally.streams;
+            let progress = if let ([stream], [rows]) = (streams, &mut *outputs) {
                 let stream = stream.steps(from, until);
                 let rows = rows
                     .as_mut()
                     .map(|rows| rows.slice_mut(s![from..until, ..]));
                 self.streams
-                    .learn(&[stream], &mut [rows], &mut tally.streams, at_once, due);
+                    .learn(&[stream], &mut [rows], tallies, at_once, due)
             } else {
                 let pieces: Vec<_> = streams
                     .iter()
@@ -458,13 +461,16 @@ impl<N: Network> Trainer<N> {
                     })
                     .collect();
                 self.streams
-                    .learn(&pieces, &mut rows, &mut tally.streams, at_once, due);
-            }
-            if due {
+                    .learn(&pieces, &mut rows, tallies, at_once, due)
+            };
+            self.schedule.steps(progress.steps);
+            if due && progress.whole {
                 self.apply_pending();
             }
+            progress.unless_stopped()?;
             from = until;
         }
+        Ok(())
     }
 
     /// One piece of as many streams as there are items without learning, into the caller's arrays (B, T, n_outputs) and (B, T, N), T of the longest.
@@ -498,8 +504,7 @@ impl<N: Network> Trainer<N> {
         }
         let outputs = rows_of(Some(outputs), inputs.len());
         let spikes = rows_of(spikes, inputs.len());
-        self.streams.predict(inputs, outputs, spikes);
-        Ok(())
+        self.streams.predict(inputs, outputs, spikes)
     }
 
     /// How wide a row of spikes is: N, of a stack that of its last layer.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::copies::or_panic;
 use crate::network::wiring::Network;
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::walk::{self, Role, Walk, WalkMut, Walked};
 use crate::{Error, Trainer};
 
@@ -31,7 +32,7 @@ impl<N: Network> Trainer<N> {
     /// A copy that goes on with the same bits.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where there is no memory for it; `clone` panics there.
+    /// [`Error::TooLarge`] where there is no memory for it; `clone` panics there. [`Error::Interrupted`]; `clone` asks nobody.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -40,16 +41,27 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn try_clone(&self) -> Result<Self, Error> {
-        let mut twin = self.silent_twin()?;
-        walk::copy(self, &mut twin)?;
+        self.cloned(self.streams.interrupt())
+    }
+
+    fn cloned(&self, interrupt: &Interrupt) -> Result<Self, Error> {
+        let mut twin = self.silent_twin(interrupt)?;
+        walk::copy_until(self, &mut twin, interrupt)?;
         Ok(twin)
     }
 
     /// A trainer of the same sizes and configuration, with weights of 0.
-    fn silent_twin(&self) -> Result<Self, Error> {
+    fn silent_twin(&self, interrupt: &Interrupt) -> Result<Self, Error> {
         let n_streams = self.streams.len();
-        let mut twin = Self::silent(self.plan.clone(), self.config.clone(), n_streams, None)?;
+        let mut twin = Self::silent(
+            self.plan.clone(),
+            self.config.clone(),
+            n_streams,
+            None,
+            interrupt,
+        )?;
         twin.streams.set_n_threads(self.streams.n_threads());
+        twin.streams.set_interrupt(self.streams.interrupt().clone());
         Ok(twin)
     }
 
@@ -70,7 +82,7 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn to_bytes(&self) -> Vec<u8> {
-        or_panic(self.try_to_bytes())
+        or_panic(walk::save(self))
     }
 
     /// As [`to_bytes`](Self::to_bytes).
@@ -85,13 +97,13 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn try_to_bytes(&self) -> Result<Vec<u8>, Error> {
-        walk::save(self)
+        walk::save_until(self, self.streams.interrupt())
     }
 
     /// Weights and state from bytes that `to_bytes` made of a trainer of the same sizes and configuration. Going on from them is bit-equal.
     ///
     /// # Errors
-    /// [`Error::State`], [`Error::TooLarge`], and then nothing has changed.
+    /// [`Error::State`], [`Error::TooLarge`], [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -100,8 +112,8 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut twin = self.silent_twin()?;
-        walk::load(&mut twin, bytes)?;
+        let mut twin = self.silent_twin(self.streams.interrupt())?;
+        walk::load_until(&mut twin, bytes, self.streams.interrupt())?;
         *self = twin;
         Ok(())
     }
@@ -118,7 +130,7 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn state_equal(&self, other: &Self) -> bool {
-        or_panic(self.try_state_equal(other))
+        or_panic(self.equals(other, &Interrupt::NOBODY))
     }
 
     /// As [`state_equal`](Self::state_equal).
@@ -133,11 +145,15 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn try_state_equal(&self, other: &Self) -> Result<bool, Error> {
+        self.equals(other, self.streams.interrupt())
+    }
+
+    fn equals(&self, other: &Self, interrupt: &Interrupt) -> Result<bool, Error> {
         if walk::same(self, other) {
             return Ok(true);
         }
         let caught_up = |trainer: &Self| -> Result<Self, Error> {
-            let mut twin = trainer.try_clone()?;
+            let mut twin = trainer.cloned(interrupt)?;
             twin.streams.catch_up();
             Ok(twin)
         };
@@ -165,6 +181,6 @@ impl<N: Network> Trainer<N> {
 
 impl<N: Network> Clone for Trainer<N> {
     fn clone(&self) -> Self {
-        or_panic(self.try_clone())
+        or_panic(self.cloned(&Interrupt::NOBODY))
     }
 }

@@ -12,6 +12,7 @@ use crate::network::stack::Stack;
 use crate::network::streams::Streams;
 use crate::network::watch::{Verdict, Watch};
 use crate::network::wiring::{Network, Settings, Wiring};
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
 use crate::options::domain::{non_negative, valid_size, within};
@@ -125,6 +126,20 @@ impl<F: Float> EpropTrainer<F> {
         n_outputs: usize,
         config: Config,
     ) -> Result<Self, Error> {
+        Self::new_until(n_inputs, n_neurons, n_outputs, config, Interrupt::NOBODY)
+    }
+
+    /// As [`new`](Self::new), unless it is stopped; later calls ask the same. Example: [`Interrupt`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::Interrupted`].
+    pub fn new_until(
+        n_inputs: usize,
+        n_neurons: usize,
+        n_outputs: usize,
+        config: Config,
+        interrupt: Interrupt,
+    ) -> Result<Self, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         valid_size("n_outputs", n_outputs)?;
@@ -136,7 +151,7 @@ impl<F: Float> EpropTrainer<F> {
         };
         check::addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
         let plan = Plan::of::<F>(sizes, &config)?;
-        Self::drawn(plan, config)
+        Self::drawn(plan, config, interrupt)
     }
 }
 
@@ -147,6 +162,18 @@ impl<F: Float> OnlineTrainer<F> {
     /// [`Error::Value`] for fewer than two sizes, a size of 0, or a setting outside its domain, [`Error::TooLarge`] for sizes
     /// that cannot be allocated.
     pub fn new(layer_sizes: &[usize], config: StackConfig) -> Result<Self, Error> {
+        Self::new_until(layer_sizes, config, Interrupt::NOBODY)
+    }
+
+    /// As [`new`](Self::new), unless it is stopped; later calls ask the same. Example: [`Interrupt`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::Interrupted`].
+    pub fn new_until(
+        layer_sizes: &[usize],
+        config: StackConfig,
+        interrupt: Interrupt,
+    ) -> Result<Self, Error> {
         if layer_sizes.len() < 2 {
             let got = alloc::format!("{} sizes", layer_sizes.len());
             let expected = "at least two sizes, inputs and outputs";
@@ -158,18 +185,20 @@ impl<F: Float> OnlineTrainer<F> {
         config.validate_for::<F>()?;
         let plan = StackPlan::of(layer_sizes, &config);
         check::addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
-        Self::drawn(plan, config)
+        Self::drawn(plan, config, interrupt)
     }
 }
 
 impl<N: Network> Trainer<N> {
-    fn drawn(plan: N::Plan, config: N::Config) -> Result<Self, Error> {
+    fn drawn(plan: N::Plan, config: N::Config, interrupt: Interrupt) -> Result<Self, Error> {
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let n_streams = config.batch_size();
-        let mut this = Self::silent(plan, config, n_streams, None)?;
+        let mut this = Self::silent(plan, config, n_streams, None, &interrupt)?;
         let config = this.config.clone();
-        this.streams.alter(|first| first.draw(&config));
+        this.streams
+            .alter(|first| first.draw(&config, &mut interrupt.pace()))?;
+        this.streams.set_interrupt(interrupt);
         Ok(this)
     }
 
@@ -179,6 +208,7 @@ impl<N: Network> Trainer<N> {
         config: N::Config,
         n_streams: usize,
         of: Option<&N>,
+        interrupt: &Interrupt,
     ) -> Result<Self, Error> {
         let named = || -> String {
             let sizes = N::sizes(&plan);
@@ -187,7 +217,7 @@ impl<N: Network> Trainer<N> {
                 _ => alloc::format!("{sizes}, batch_size = {n_streams}"),
             }
         };
-        let streams = Room::build(named, |room| {
+        let streams = Room::build_until(named, interrupt, |room| {
             Streams::new(room, &plan, &config, n_streams, of)
         })?;
         Ok(Self {
@@ -265,6 +295,21 @@ impl<N: Network> Trainer<N> {
         Ok(())
     }
 
+    /// Whom long calls ask from now on whether to stop. One that is stopped is an [`Error::Interrupted`]: reading, copying, `evaluate`, `calibrate` and
+    /// gradients leave everything as it was, an update that has begun is made, and steps are whole. Of a batch the first streams may have taken steps that
+    /// the others have not, as if these had been shorter; an update that was due then has not been made, and its gradient waits.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Error, Interrupt};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 2000, 2, Config::default())?;
+    /// trainer.set_interrupt(Interrupt::when(|| true));
+    /// assert_eq!(trainer.try_clone().unwrap_err(), Error::Interrupted);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.streams.set_interrupt(interrupt);
+    }
+
     /// Does independent pieces of work on this trainer's threads, as many as there are: to prepare what its streams are fed.
     ///
     /// ```
@@ -310,7 +355,7 @@ impl<N: Network> Trainer<N> {
     /// Applies the pending gradient now; the count of `update_every` does not move. With nothing pending it does nothing.
     ///
     /// # Errors
-    /// [`Error::NonFiniteWeights`] after the update.
+    /// [`Error::NonFiniteWeights`] after the update; [`Error::Interrupted`] before it.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -319,16 +364,17 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn update(&mut self) -> Result<(), Error> {
-        self.collect();
+        self.collect()?;
         self.apply_pending();
         self.check_weights()
     }
 
     /// Before an update that does not follow steps of all streams: a single stream takes its gradient from where it is.
-    fn collect(&mut self) {
+    fn collect(&mut self) -> Result<(), Error> {
         if self.streams.len() > 1 && self.streams.since().0 > 0 {
-            self.streams.collect();
+            self.streams.collect()?;
         }
+        Ok(())
     }
 
     /// Whether all weights are finite: known without a look at them, unless learning has driven something far out.
@@ -403,7 +449,7 @@ impl<N: Network> Trainer<N> {
         self.watch.stream(self.streams.first(), loss, of_nothing);
         let verdict = self.watch.step_done();
         if self.schedule.steps(1) {
-            self.collect();
+            self.collect()?;
             self.apply_pending();
         }
         self.check_weights()?;
@@ -419,7 +465,8 @@ impl<N: Network> Trainer<N> {
     /// One step of as many streams as `x` has items: of each the inputs (n_inputs,), and `targets` (B, n_outputs).
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the step.
+    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the step; [`Error::Interrupted`]: the first
+    /// streams have taken the step, the others have not.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, Input};
@@ -445,12 +492,13 @@ impl<N: Network> Trainer<N> {
         }
         let at_once = self.at_once();
         let due = self.schedule.steps(1);
-        let losses = self.streams.step(x.len(), due, |b, stream| {
+        let (losses, progress) = self.streams.step(x.len(), due, |b, stream| {
             stream.learn(x[b], target(b), at_once)
         });
-        if due {
+        if due && progress.whole {
             self.apply_pending();
         }
+        progress.unless_stopped()?;
         self.check_weights()?;
         for (b, &loss) in losses.iter().enumerate() {
             if let Some(stream) = self.streams.get(b) {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use ndarray::{Array1, Array2};
 
 use super::wiring::GradientParts;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::room;
 use crate::{Error, Float};
 
@@ -51,15 +52,19 @@ impl<F: Float> GradientParts for StackGradients<F> {
 }
 
 /// Padded rows, one per column of a matrix, as the matrix.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::Interrupted`].
 pub(crate) fn transposed<'a, F: Float>(
     what: &str,
     padded_rows: impl Iterator<Item = &'a [F]>,
-    rows: usize,
-    columns: usize,
+    (rows, columns): (usize, usize),
+    pace: &mut Pace<'_>,
 ) -> Result<Array2<F>, Error> {
     let mut matrix = room::matrix(what, rows, columns)?;
     for (mut column, row) in matrix.columns_mut().into_iter().zip(padded_rows) {
         column.iter_mut().zip(row).for_each(|(to, &x)| *to = x);
+        pace.pass(rows)?;
     }
     Ok(matrix)
 }
@@ -69,14 +74,16 @@ mod tests {
     use alloc::vec;
 
     use super::transposed;
+    use crate::testing::unasked;
 
     #[test]
     fn padded_rows_become_the_columns_of_a_matrix() {
+        let pace = &mut unasked();
         let rows = [1.0, 2.0, 9.0, 3.0, 4.0, 9.0, 5.0, 6.0, 9.0];
-        let matrix = transposed("W", rows.chunks_exact(3), 2, 3).unwrap();
+        let matrix = transposed("W", rows.chunks_exact(3), (2, 3), pace).unwrap();
         assert_eq!(matrix, ndarray::array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
-        let fewer = transposed("W", rows.chunks_exact(3).take(1), 2, 3).unwrap();
+        let fewer = transposed("W", rows.chunks_exact(3).take(1), (2, 3), pace).unwrap();
         assert_eq!(fewer, ndarray::array![[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]]);
-        assert!(transposed::<f64>("W", [].into_iter(), usize::MAX, 3).is_err());
+        assert!(transposed::<f64>("W", [].into_iter(), (usize::MAX, 3), pace).is_err());
     }
 }

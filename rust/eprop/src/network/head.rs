@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use ndarray::ArrayView1;
 
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -113,9 +114,12 @@ impl<F: Float> Head<F> {
     }
 
     /// The weights, as they read, of a head under another plan.
-    pub(crate) fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         self.feedback.share_weights(&from.feedback);
-        self.readout.take_weights(&from.readout)
+        self.readout.take_weights(&from.readout, pace)
     }
 
     /// Reads the weights of another stream.
@@ -136,6 +140,7 @@ mod tests {
     use crate::Float;
     use crate::options::plan::Sizes;
     use crate::options::{Engine, Feedback, UpdateEvery};
+    use crate::testing::unasked;
     use crate::testing::{in_both, made, near, same_bits};
 
     const N: usize = 4;
@@ -274,7 +279,7 @@ mod tests {
             from.err.fill(F::ONE);
             from.learn(Some(F::cast(0.25)));
             let mut twin = head::<F>(&config(Engine::Block, 8, feedback), None);
-            twin.take_weights(&from).unwrap();
+            twin.take_weights(&from, &mut unasked()).unwrap();
             twin.readout.w_out().read(|j, row| {
                 let learned = if j == 1 { 0.25 } else { 0.0 };
                 near("W_out", row, &[w_out(j, 0) - learned, w_out(j, 1) - learned]);

@@ -186,7 +186,10 @@ mod tests {
         let mut rows = vec![];
         layer
             .synapses
-            .read(what, 0..3, &mut |_, row| rows.extend_from_slice(row))
+            .read(what, 0..3, &mut |_, row| {
+                rows.extend_from_slice(row);
+                Ok(())
+            })
             .unwrap();
         rows
     }

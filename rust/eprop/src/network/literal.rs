@@ -16,6 +16,7 @@ use crate::numbers::lazy::Layout;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Feedback, Gain, Loss, ResetMechanism, UpdateEvery};
 use crate::synapses::{Synapses, What};
+use crate::testing::unasked;
 use crate::testing::{Noise, near};
 
 pub(super) const SIZES: Sizes = Sizes {
@@ -276,7 +277,10 @@ impl Weights {
     /// As a network reads.
     pub(super) fn of(network: &Recurrent<f64>) -> Self {
         let mut w = [[0.0; N]; P];
-        let see = &mut |i: usize, row: &[f64]| w[i].copy_from_slice(row);
+        let see = &mut |i: usize, row: &[f64]| {
+            w[i].copy_from_slice(row);
+            Ok(())
+        };
         network
             .layer
             .synapses
@@ -322,7 +326,7 @@ pub(super) fn network(plan: &Plan, config: &Config) -> Recurrent<f64> {
 }
 
 pub(super) fn draw(network: &mut Recurrent<f64>, config: &Config) {
-    network.draw(config);
+    network.draw(config, &mut unasked()).unwrap();
     let louder = network.input_weights(0).unwrap() * 0.5;
     network.assign_inputs(0, louder.view());
     network.head.readout.set_b([0.25, -0.125].into_iter());

@@ -13,6 +13,7 @@ use super::layer::Layer;
 use super::schedule::Since;
 use super::wiring::{Settings, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::{self, Room};
@@ -79,7 +80,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         })
     }
 
-    fn draw(&mut self, config: &Config) {
+    fn draw(&mut self, config: &Config, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut gaussian = Gaussian::new(config.seed);
         let n = self.layer.neuron.len();
         let stride = padded::<F>(n);
@@ -91,8 +92,10 @@ impl<F: Float> Wiring for Recurrent<F> {
             self.n_inputs,
             n,
             &config.layer(),
-        );
+            pace,
+        )?;
         self.head.draw(&mut gaussian, n);
+        Ok(())
     }
 
     fn sizes(plan: &Plan) -> String {
@@ -234,6 +237,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.collect(self.since.steps, &mut sums[0]);
     }
 
+    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
+        self.layer.synapses.take_back(&mut sums[0]);
+    }
+
     fn parameter(&mut self, _: usize) -> Option<&mut Parameter<F>> {
         self.layer.synapses.parameter()
     }
@@ -278,7 +285,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.swap_scratch(&mut other.layer.synapses);
     }
 
-    fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+    fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         // What can be shared, this stream reads already.
         if from.layer.synapses.shared().is_none() {
             let stride = padded::<F>(self.layer.neuron.len());
@@ -288,9 +295,10 @@ impl<F: Float> Wiring for Recurrent<F> {
                 .synapses
                 .read(What::Weight, all, &mut |source, row| {
                     rows[source * stride..][..row.len()].copy_from_slice(row);
+                    pace.pass(row.len())
                 })?;
         }
-        self.head.take_weights(&from.head)
+        self.head.take_weights(&from.head, pace)
     }
 
     fn gradients(
@@ -298,6 +306,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         sums: &[Aligned<F>],
         loss: f64,
         n_targets: u64,
+        pace: &mut Pace<'_>,
     ) -> Result<Gradients<F>, Error> {
         let (first, rest) = streams.split_at_mut(1);
         let first = &mut first[0];
@@ -305,8 +314,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         let stride = padded::<F>(n);
         let of_inputs = sums[0].chunks_exact(stride).take(first.n_inputs);
         let of_neurons = sums[0].chunks_exact(stride).skip(first.n_inputs);
-        let w_in = transposed("the gradient of W_in", of_inputs, n, first.n_inputs)?;
-        let w_rec = transposed("the gradient of W_rec", of_neurons, n, n)?;
+        let w_in = transposed("the gradient of W_in", of_inputs, (n, first.n_inputs), pace)?;
+        let w_rec = transposed("the gradient of W_rec", of_neurons, (n, n), pace)?;
         for other in rest {
             first.head.readout.take_in(&mut other.head.readout);
         }
@@ -315,8 +324,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         let w_out = transposed(
             "the gradient of W_out",
             w_out.chunks_exact(width),
-            n_outputs,
-            n,
+            (n_outputs, n),
+            pace,
         )?;
         Ok(Gradients {
             w_in,
@@ -360,6 +369,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
+                Ok(())
             })?;
         Ok(w)
     }

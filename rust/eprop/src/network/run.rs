@@ -8,20 +8,25 @@ use crate::Float;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
 
-/// Learns from a stream, whose shapes and values are checked. `at_once`: the learning rate of a gradient that is applied with its step.
+/// Learns from a stream, whose shapes and values are checked. `at_once`: the learning rate of a gradient that is applied with its step. Asks `go_on` between
+/// two steps; returns how many were taken.
 pub(crate) fn learn<N: Wiring>(
     network: &mut N,
     stream: &Stream<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     tally: &mut StreamTally,
     at_once: Option<N::F>,
-) {
+    go_on: &mut dyn FnMut() -> bool,
+) -> usize {
     let Stream {
         inputs,
         targets,
         mask,
     } = *stream;
     for (t, target) in targets.outer_iter().enumerate() {
+        if t > 0 && !go_on() {
+            return t;
+        }
         let taught = mask.is_none_or(|mask| mask[t]);
         network.look_ahead(inputs, t);
         let loss = network.learn(inputs.step(t), taught.then_some(target), at_once);
@@ -34,16 +39,21 @@ pub(crate) fn learn<N: Wiring>(
             copy_row(outputs, t, network.output());
         }
     }
+    inputs.n_steps()
 }
 
-/// Runs without learning.
+/// Runs without learning, as [`learn`].
 pub(crate) fn predict<N: Wiring>(
     network: &mut N,
     inputs: Inputs<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     mut spikes: Option<ArrayViewMut2<'_, N::F>>,
-) {
+    go_on: &mut dyn FnMut() -> bool,
+) -> usize {
     for t in 0..inputs.n_steps() {
+        if t > 0 && !go_on() {
+            return t;
+        }
         network.look_ahead(inputs, t);
         network.predict(inputs.step(t));
         if let Some(outputs) = &mut outputs {
@@ -53,6 +63,7 @@ pub(crate) fn predict<N: Wiring>(
             copy_row(spikes, t, network.spikes());
         }
     }
+    inputs.n_steps()
 }
 
 fn copy_row<F: Float>(rows: &mut ArrayViewMut2<'_, F>, t: usize, from: &[F]) {
@@ -87,6 +98,7 @@ mod tests {
             Some(outputs.view_mut()),
             &mut tally.streams[0],
             None,
+            &mut || true,
         );
         let (mut loss, mut n_targets) = (0.0, 0);
         for t in 0..30 {
@@ -114,7 +126,14 @@ mod tests {
             mask: None,
             ..*stream
         };
-        learn(&mut network, &stream, None, &mut tally.streams[0], None);
+        learn(
+            &mut network,
+            &stream,
+            None,
+            &mut tally.streams[0],
+            None,
+            &mut || true,
+        );
         assert_eq!(network.since().targets, n_targets + 30);
     }
 
@@ -131,6 +150,7 @@ mod tests {
             x.into(),
             Some(outputs.view_mut()),
             Some(spikes.view_mut()),
+            &mut || true,
         );
         for t in 0..30 {
             literal.predict(x.row(t).as_slice().unwrap(), &weights);

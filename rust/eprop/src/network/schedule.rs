@@ -31,10 +31,17 @@ impl Schedule {
         left.try_into().unwrap_or(usize::MAX)
     }
 
+    /// Whether an update is due after so many more steps.
+    pub(crate) fn is_due_after(&self, n: usize) -> bool {
+        let count = self.count + n as u64;
+        self.every.is_some_and(|every| count % every == 0)
+    }
+
     /// Counts so many steps; says whether an update is due after the last.
     pub(crate) fn steps(&mut self, n: usize) -> bool {
+        let due = self.is_due_after(n);
         self.count += n as u64;
-        self.every.is_some_and(|every| self.count % every == 0)
+        due
     }
 
     pub(crate) fn reset(&mut self) {

@@ -12,6 +12,7 @@ use super::schedule::Since;
 use super::stage::Stage;
 use super::wiring::{Settings, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::{self, Room, vec_for};
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -144,11 +145,11 @@ impl<F: Float> Wiring for Stack<F> {
         })
     }
 
-    fn draw(&mut self, config: &StackConfig) {
+    fn draw(&mut self, config: &StackConfig, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut gaussian = Gaussian::new(config.layer.seed);
         self.stages
             .iter_mut()
-            .for_each(|stage| stage.draw(&mut gaussian, &config.layer));
+            .try_for_each(|stage| stage.draw(&mut gaussian, &config.layer, pace))
     }
 
     fn sizes(plan: &StackPlan) -> String {
@@ -279,6 +280,11 @@ impl<F: Float> Wiring for Stack<F> {
         pairs.for_each(|(stage, sum)| stage.synapses.w.collect(sum));
     }
 
+    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
+        let pairs = self.stages.iter_mut().zip(sums);
+        pairs.for_each(|(stage, sum)| stage.synapses.w.take_back(sum));
+    }
+
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<F>> {
         self.stages.get_mut(at).map(|stage| &mut stage.synapses.w.w)
     }
@@ -302,9 +308,9 @@ impl<F: Float> Wiring for Stack<F> {
         pairs.for_each(|(stage, first)| stage.synapses.w.share_weights(&first.synapses.w));
     }
 
-    fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+    fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut pairs = self.stages.iter_mut().zip(&from.stages);
-        pairs.try_for_each(|(stage, from)| stage.synapses.w.take_weights(&from.synapses.w))
+        pairs.try_for_each(|(stage, from)| stage.synapses.w.take_weights(&from.synapses.w, pace))
     }
 
     fn gradients(
@@ -312,13 +318,14 @@ impl<F: Float> Wiring for Stack<F> {
         sums: &[Aligned<F>],
         loss: f64,
         n_targets: u64,
+        pace: &mut Pace<'_>,
     ) -> Result<StackGradients<F>, Error> {
         let w = streams[0].widths().zip(sums).map(|((p, n), sum)| {
             transposed(
                 "the gradient of a layer",
                 sum.chunks_exact(padded::<F>(n)),
-                n,
-                p,
+                (n, p),
+                pace,
             )
         });
         Ok(StackGradients {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -59,7 +60,15 @@ impl<F: Float> Stage<F> {
     }
 
     /// Draws the weights.
-    pub(crate) fn draw(&mut self, gaussian: &mut Gaussian, config: &LayerConfig) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn draw(
+        &mut self,
+        gaussian: &mut Gaussian,
+        config: &LayerConfig,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let (p, n) = (self.sources.n_inputs(), self.neuron.len());
         layer_weights(
             gaussian,
@@ -68,7 +77,8 @@ impl<F: Float> Stage<F> {
             p,
             n,
             config,
-        );
+            pace,
+        )
     }
 
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: bool) {
@@ -113,6 +123,7 @@ mod tests {
     use crate::Float;
     use crate::numbers::walk;
     use crate::parts::input::Input;
+    use crate::testing::unasked;
     use crate::testing::{in_both, made, near, same_bits};
 
     const AT_ONCE: Keeps = Keeps {
@@ -176,9 +187,10 @@ mod tests {
         fn initial_weights_are_those_of_a_layer_without_recurrence<F>() {
             let config = LayerConfig::default();
             let mut stage = stage::<F>();
-            stage.draw(&mut Gaussian::new(5), &config);
+            let pace = &mut unasked();
+            stage.draw(&mut Gaussian::new(5), &config, pace).unwrap();
             let mut rows = vec![F::ZERO; 2 * 16];
-            crate::parts::init::layer_weights(&mut Gaussian::new(5), &mut rows, 16, 2, 3, &config);
+            crate::parts::init::layer_weights(&mut Gaussian::new(5), &mut rows, 16, 2, 3, &config, pace).unwrap();
             stage.synapses.w.read(|i, row| same_bits("W", row, &rows[16 * i..][..3])).unwrap();
         }
     }

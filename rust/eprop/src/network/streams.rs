@@ -15,13 +15,14 @@ use super::run;
 use super::tally::StreamTally;
 use super::wiring::Wiring;
 use crate::numbers::aligned::Aligned;
-use crate::numbers::parallel;
+use crate::numbers::interrupt::Interrupt;
+use crate::numbers::parallel::{self, Done, Until};
 use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
-use crate::{Error, Float};
+use crate::{Error, Float, kernels};
 
 /// Less work than this, in synapses passed, is not worth waking a thread for.
 const WORTH_A_THREAD: usize = 1 << 18;
@@ -34,7 +35,29 @@ pub(crate) struct Streams<N: Wiring> {
     /// The gradients of each group of streams, one per parameter of the synapses: filled and used within an update. None of a single stream.
     sums: Vec<Vec<Aligned<N::F>>>,
     n_threads: Option<usize>,
+    interrupt: Interrupt,
     work: usize,
+    /// What a pass over all of them costs a stream at most, in numbers.
+    synapses: usize,
+}
+
+/// How far a run of steps got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Steps of the stream that got furthest.
+    pub(crate) steps: usize,
+    /// Whether every stream has taken its steps and, where an update is due, its gradient is in the sums.
+    pub(crate) whole: bool,
+    /// Whether somebody stopped it, even where nothing was left to be given up.
+    pub(crate) stopped: bool,
+}
+
+impl Progress {
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn unless_stopped(self) -> Result<(), Error> {
+        unless(self.stopped)
+    }
 }
 
 impl<N: Wiring> Streams<N> {
@@ -85,7 +108,9 @@ impl<N: Wiring> Streams<N> {
             states,
             sums,
             n_threads: None,
+            interrupt: Interrupt::NOBODY,
             work: N::work(plan),
+            synapses: synapses::<N>(plan),
         })
     }
 
@@ -159,6 +184,14 @@ impl<N: Wiring> Streams<N> {
         self.n_threads
     }
 
+    pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
+    }
+
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// Bytes of the lists of streams and of sums themselves.
     pub(crate) fn heap(&self) -> usize {
         let of_sums = self
@@ -178,6 +211,12 @@ impl<N: Wiring> Streams<N> {
         parallel::threads(self.n_threads).unwrap_or(1)
     }
 
+    /// What so many passes over the synapses cost a group of streams, whoever is active.
+    fn cost(&self, passes: usize) -> usize {
+        let of_stream = passes.saturating_mul(self.synapses);
+        of_stream.saturating_mul(group_size(self.states.len()))
+    }
+
     /// How many threads so many steps of so many streams are worth.
     fn threads_for(&self, n_steps: usize, n_streams: usize) -> usize {
         let work = n_steps.saturating_mul(self.work).saturating_mul(n_streams);
@@ -189,6 +228,9 @@ impl<N: Wiring> Streams<N> {
     }
 
     /// Steps between two updates: as many of each stream as there are. `due`: the gradients are collected right after them.
+    ///
+    /// It may be stopped between two groups of streams: then the first groups, one that is the longest among them, have taken their steps, the others have
+    /// not, and nothing is collected.
     pub(crate) fn learn(
         &mut self,
         streams: &[Stream<'_, N::F>],
@@ -196,14 +238,26 @@ impl<N: Wiring> Streams<N> {
         tallies: &mut [StreamTally],
         at_once: Option<N::F>,
         due: bool,
-    ) {
+    ) -> Progress {
         if let ([state], [stream]) = (&mut self.states[..], streams) {
             let outputs = outputs.first_mut().and_then(Option::take);
-            return run::learn(state, stream, outputs, &mut tallies[0], at_once);
+            let mut pace = self.interrupt.pace();
+            let mut go_on = || pace.pass(self.synapses).is_ok();
+            let n_steps = stream.inputs.n_steps();
+            let steps = run::learn(state, stream, outputs, &mut tallies[0], at_once, &mut go_on);
+            return Progress {
+                steps,
+                whole: steps == n_steps,
+                stopped: steps < n_steps,
+            };
         }
-        let n_steps = streams.iter().map(|stream| stream.inputs.n_steps()).max();
-        let threads = self.threads_for(n_steps.unwrap_or(0), streams.len());
+        let lengths = || streams.iter().map(|stream| stream.inputs.n_steps());
+        let steps = lengths().max().unwrap_or(0);
+        let threads = self.threads_for(steps, streams.len());
         let group = group_size(self.states.len());
+        let longest = lengths().position(|length| length == steps);
+        let at_least = longest.unwrap_or(0) / group + 1;
+        let until = Until::asked(&self.interrupt, at_least, self.cost(steps + 1));
         let mut rest = (streams, outputs, tallies);
         let mut jobs = Vec::with_capacity(self.sums.len());
         for (states, sums) in self.states.chunks_mut(group).zip(&mut self.sums) {
@@ -214,16 +268,19 @@ impl<N: Wiring> Streams<N> {
             rest = (more_streams, more_outputs, more_tallies);
             jobs.push((states, sums, streams, outputs, tallies));
         }
-        parallel::run(
+        let n_groups = jobs.len();
+        let done = parallel::run_until(
             threads,
             jobs,
+            until,
             |(states, sums, streams, outputs, tallies)| {
                 if due {
                     clear(sums);
                 }
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
-                        run::learn(state, stream, outputs[b].take(), &mut tallies[b], at_once);
+                        let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
+                        run::learn(state, stream, rows, tally, at_once, &mut || true);
                     }
                     if due && state.since().steps > 0 {
                         state.collect(sums);
@@ -231,32 +288,60 @@ impl<N: Wiring> Streams<N> {
                 });
             },
         );
+        let whole = done.pieces == n_groups;
+        if due && !whole {
+            self.take_back(done);
+        }
+        Progress {
+            steps,
+            whole,
+            stopped: done.stopped,
+        }
     }
 
-    /// One step of each of the first `n` streams; what `learn` returns of each. `due`: the gradients are collected right after it.
+    /// What some groups have collected waits in their first streams, for another update: this one does not come.
+    fn take_back(&mut self, done: Done) {
+        let group = group_size(self.states.len());
+        let groups = self.states.chunks_mut(group).zip(&mut self.sums);
+        for (states, sums) in groups.take(done.pieces) {
+            if states.iter().any(|state| state.since().steps > 0) {
+                states[0].take_back(sums);
+            }
+        }
+    }
+
+    /// One step of each of the first `n` streams; what `learn` returns of each. `due`: the gradients are collected right after it. It may be stopped as
+    /// [`learn`](Self::learn).
     pub(crate) fn step(
         &mut self,
         n: usize,
         due: bool,
         learn: impl Fn(usize, &mut N) -> Option<f64> + Sync + Send,
-    ) -> Vec<Option<f64>> {
+    ) -> (Vec<Option<f64>>, Progress) {
         let mut losses = alloc::vec![None; n];
+        let mut progress = Progress {
+            steps: 1,
+            whole: true,
+            stopped: false,
+        };
         if let [state] = &mut self.states[..] {
             losses[0] = learn(0, state);
-            return losses;
+            return (losses, progress);
         }
         let threads = self.threads_for(1, n);
         let group = group_size(self.states.len());
         let none = core::iter::repeat_with(|| &mut [][..]);
         let losses_of = losses.chunks_mut(group).chain(none);
+        let until = Until::asked(&self.interrupt, 1, self.cost(2));
         let jobs = self
             .states
             .chunks_mut(group)
             .zip(&mut self.sums)
             .zip(losses_of);
-        parallel::run(
+        let done = parallel::run_until(
             threads,
             jobs.enumerate().collect(),
+            until,
             |(at, ((states, sums), losses))| {
                 if due {
                     clear(sums);
@@ -271,47 +356,83 @@ impl<N: Wiring> Streams<N> {
                 });
             },
         );
-        losses
+        progress.whole = done.pieces == self.sums.len();
+        progress.stopped = done.stopped;
+        if due && !progress.whole {
+            self.take_back(done);
+        }
+        (losses, progress)
     }
 
     /// As many steps of each stream as there are, without learning.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then the first streams have taken their steps, the others have not; a stream alone has taken some of them.
     pub(crate) fn predict(
         &mut self,
         inputs: &[Inputs<'_, N::F>],
         outputs: Vec<Option<ArrayViewMut2<'_, N::F>>>,
         spikes: Vec<Option<ArrayViewMut2<'_, N::F>>>,
-    ) {
+    ) -> Result<(), Error> {
         let n_steps = inputs.iter().map(Inputs::n_steps).max();
         let threads = self.threads_for(n_steps.unwrap_or(0), inputs.len());
         let group = group_size(self.states.len());
         let (mut outputs, mut spikes) = (outputs, spikes);
+        if let ([state], [inputs]) = (&mut self.states[..], inputs) {
+            let mut pace = self.interrupt.pace();
+            let mut go_on = || pace.pass(self.synapses).is_ok();
+            let (outputs, spikes) = (outputs[0].take(), spikes[0].take());
+            let steps = run::predict(state, *inputs, outputs, spikes, &mut go_on);
+            return unless(steps < inputs.n_steps());
+        }
+        let until = Until::asked(&self.interrupt, 0, self.cost(n_steps.unwrap_or(0)));
         let jobs = self.states.chunks_mut(group).zip(inputs.chunks(group));
         let jobs = jobs
             .zip(outputs.chunks_mut(group))
             .zip(spikes.chunks_mut(group))
             .collect();
-        parallel::run(threads, jobs, |(((states, inputs), outputs), spikes)| {
-            in_turn(states, |b, state| {
-                if let Some(&inputs) = inputs.get(b) {
-                    run::predict(state, inputs, outputs[b].take(), spikes[b].take());
-                }
-            });
-        });
+        let done = parallel::run_until(
+            threads,
+            jobs,
+            until,
+            |(((states, inputs), outputs), spikes)| {
+                in_turn(states, |b, state| {
+                    if let Some(&inputs) = inputs.get(b) {
+                        let (outputs, spikes) = (outputs[b].take(), spikes[b].take());
+                        run::predict(state, inputs, outputs, spikes, &mut || true);
+                    }
+                });
+            },
+        );
+        unless(done.stopped)
     }
 
     /// Works the gradients of all streams off into the sums of their groups.
-    pub(crate) fn collect(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then nothing is collected, and all gradients wait.
+    pub(crate) fn collect(&mut self) -> Result<(), Error> {
         let threads = self.threads_for(usize::MAX, self.states.len());
         let group = group_size(self.states.len());
+        let until = Until::asked(&self.interrupt, 0, self.cost(1));
         let jobs = self.states.chunks_mut(group).zip(&mut self.sums).collect();
-        parallel::run(threads, jobs, |(states, sums): (&mut [N], &mut Vec<_>)| {
-            clear(sums);
-            in_turn(states, |_, state| {
-                if state.since().steps > 0 {
-                    state.collect(sums);
-                }
-            });
-        });
+        let done = parallel::run_until(
+            threads,
+            jobs,
+            until,
+            |(states, sums): (&mut [N], &mut Vec<_>)| {
+                clear(sums);
+                in_turn(states, |_, state| {
+                    if state.since().steps > 0 {
+                        state.collect(sums);
+                    }
+                });
+            },
+        );
+        if done.stopped {
+            self.take_back(done);
+        }
+        unless(done.stopped)
     }
 
     /// One update. Of several streams, the gradients must have been collected.
@@ -347,19 +468,26 @@ impl<N: Wiring> Streams<N> {
         loss: f64,
         n_targets: u64,
     ) -> Result<N::Gradients, Error> {
+        if self.states.len() > 1 {
+            self.collect()?;
+        }
+        let mut pace = self.interrupt.pace();
         if let [state] = &mut self.states[..] {
             let mut sums = Room::build(|| "the gradient".into(), |room| new_sums::<N>(room, plan))?;
             state.collect(&mut sums);
-            return N::gradients(&mut self.states, &sums, loss, n_targets);
+            return N::gradients(&mut self.states, &sums, loss, n_targets, &mut pace);
         }
-        self.collect();
         let (total, rest) = self.sums.split_at_mut(1);
         for more in rest {
             for (sum, more) in total[0].iter_mut().zip(more.iter()) {
-                crate::kernels::add_row(<N::F as Float>::ONE, more, sum);
+                for piece in pace.pieces(sum.len()) {
+                    let n = piece.len();
+                    kernels::add_row(<N::F as Float>::ONE, &more[piece.clone()], &mut sum[piece]);
+                    pace.pass(n)?;
+                }
             }
         }
-        N::gradients(&mut self.states, &self.sums[0], loss, n_targets)
+        N::gradients(&mut self.states, &self.sums[0], loss, n_targets, &mut pace)
     }
 }
 
@@ -391,6 +519,19 @@ impl<N: Wiring> Walked for Streams<N> {
         result?;
         self.states.iter_mut().for_each(N::rehold);
         Ok(())
+    }
+}
+
+/// Numbers in the padded rows of all synapses.
+pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
+    let of_each = N::sums(plan).into_iter();
+    of_each.map(|(rows, width)| rows * width).sum()
+}
+
+fn unless(stopped: bool) -> Result<(), Error> {
+    match stopped {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
@@ -76,7 +77,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
         first: Option<&Self>,
     ) -> Result<Self, Error>;
     /// Draws the initial weights.
-    fn draw(&mut self, config: &Self::Config);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn draw(&mut self, config: &Self::Config, pace: &mut Pace<'_>) -> Result<(), Error>;
     /// The sizes, as an error names them.
     fn sizes(plan: &Self::Plan) -> alloc::string::String;
     /// Whether a gradient is applied with its step.
@@ -123,6 +127,8 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn update(&mut self, step: Step<Self::F>);
     /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then.
     fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
+    /// What was collected waits again, as the gradient of this stream, which has none of its own then; `sums` are to be cleared before they are used.
+    fn take_back(&mut self, sums: &mut [Aligned<Self::F>]);
     /// Parameter number `at` of the synapses, as streams share it.
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<Self::F>>;
     /// Parameter number `at` has changed, and whether it is finite now.
@@ -142,7 +148,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// Exchanges buffers of which nothing outlives a call with another stream.
     fn swap_scratch(&mut self, _: &mut Self) {}
     /// The weights of a network of the same sizes under another plan, as they read.
-    fn take_weights(&mut self, from: &Self) -> Result<(), Error>;
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error>;
 
     /// The gradient of all streams: of the synapses from sums, one per parameter, of the heads from the streams, where it has been used then.
     fn gradients(
@@ -150,6 +159,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
         sums: &[Aligned<Self::F>],
         loss: f64,
         n_targets: u64,
+        pace: &mut Pace<'_>,
     ) -> Result<Self::Gradients, Error>;
     /// Whether a gradient fits this network.
     fn check_gradients(&self, gradients: &Self::Gradients) -> Result<(), Error>;

@@ -9,6 +9,7 @@
 use alloc::vec::Vec;
 
 use super::aligned::{Aligned, UNIT};
+use super::interrupt::Pace;
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::{Room, vec_for};
 use super::walk::parts;
@@ -117,7 +118,10 @@ impl<F: Float> Lazy<F> {
     }
 
     /// The weights, as they read, of a matrix of the same sizes under another plan.
-    pub(crate) fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         self.finite = from.finite;
         if from.is_read_by(self.shape.layout) {
             self.w.rows = from.w.rows.share();
@@ -130,7 +134,7 @@ impl<F: Float> Lazy<F> {
             ..
         } = self.shape;
         let rows: &mut [F] = &mut self.w.rows;
-        from.read(|at, row| {
+        from.read_until(|at, row| {
             for (column, &w) in row.iter().enumerate() {
                 let (source, target) = match from.shape.layout {
                     Layout::BySource => (at, column),
@@ -138,6 +142,7 @@ impl<F: Float> Lazy<F> {
                 };
                 rows[place(layout, (source_stride, target_stride), source, target)] = w;
             }
+            pace.pass(row.len())
         })
     }
 
@@ -352,6 +357,11 @@ impl<F: Float> Lazy<F> {
         self.drop_gradient();
     }
 
+    /// What was collected waits again: of a stream whose own gradient is 0. `sum` is worth nothing after it.
+    pub(crate) fn take_back(&mut self, sum: &mut Aligned<F>) {
+        core::mem::swap(&mut self.h, sum);
+    }
+
     /// The gradient that waits has been used.
     fn drop_gradient(&mut self) {
         self.v.fill(F::ZERO);
@@ -381,6 +391,17 @@ impl<F: Float> Lazy<F> {
 
     /// Shows the weights, row by row as they lie, unpadded: number of the row, and the row.
     pub(crate) fn read(&self, mut see: impl FnMut(usize, &[F])) -> Result<(), Error> {
+        self.read_until(|at, row| {
+            see(at, row);
+            Ok(())
+        })
+    }
+
+    /// As [`read`](Self::read), until `see` is an error.
+    fn read_until(
+        &self,
+        mut see: impl FnMut(usize, &[F]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let (stride, len) = match self.shape.layout {
             Layout::BySource => (self.shape.target_stride, self.shape.targets),
             Layout::ByTarget => (self.shape.source_stride, self.shape.sources),
@@ -395,7 +416,7 @@ impl<F: Float> Lazy<F> {
                     Layout::ByTarget => fold(-F::ONE, &self.v[at..=at], &self.f, &mut row),
                 }
             }
-            see(at, &row[..len]);
+            see(at, &row[..len])?;
         }
         Ok(())
     }

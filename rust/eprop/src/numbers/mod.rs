@@ -2,6 +2,7 @@
 
 pub(crate) mod aligned;
 mod float;
+pub(crate) mod interrupt;
 pub(crate) mod lazy;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
@@ -11,3 +12,4 @@ pub(crate) mod slice;
 pub(crate) mod walk;
 
 pub use float::Float;
+pub use interrupt::Interrupt;

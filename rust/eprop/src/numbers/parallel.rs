@@ -1,39 +1,115 @@
 //! Independent pieces of work, on several threads with the feature `parallel` and one after the other without. Which thread does
 //! what is left to chance, so no piece may depend on another.
 
-use alloc::vec::Vec;
+use alloc::vec::{IntoIter, Vec};
+use core::cell::RefCell;
+use core::ops::DerefMut;
 
+use super::interrupt::{Interrupt, Pace};
 use crate::Error;
 
 /// Does all of it on at most so many threads, the caller's among them.
 pub(crate) fn run<T: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
+    run_until(threads, items, Until::asked(&Interrupt::NOBODY, 0, 0), work);
+}
+
+/// When work is given up that has several pieces.
+#[derive(Debug)]
+pub(crate) struct Until<'i> {
+    pace: Pace<'i>,
+    at_least: usize,
+    cost: usize,
+}
+
+impl<'i> Until<'i> {
+    /// Pieces that pass `cost` numbers each, of which the first `at_least` are done in any case.
+    pub(crate) fn asked(interrupt: &'i Interrupt, at_least: usize, cost: usize) -> Self {
+        let pace = interrupt.pace();
+        Self {
+            pace,
+            at_least,
+            cost,
+        }
+    }
+}
+
+/// What has been done of the pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The first so many.
+    pub(crate) pieces: usize,
+    /// Whether somebody said so, even where nothing was left to be given up.
+    pub(crate) stopped: bool,
+}
+
+/// As [`run`], unless it is stopped between two pieces.
+pub(crate) fn run_until<T: Send>(
+    threads: usize,
+    items: Vec<T>,
+    until: Until<'_>,
+    work: impl Fn(T) + Send + Sync,
+) -> Done {
+    let all = items.len();
+    let rest = items.into_iter();
     #[cfg(feature = "parallel")]
     {
-        let helpers = threads.min(items.len()).saturating_sub(1);
+        let helpers = threads.min(all).saturating_sub(1);
         if let Some(pool) = pool::of(helpers) {
             let helpers = helpers.min(pool.current_num_threads());
-            let rest = std::sync::Mutex::new(items.into_iter());
-            let work_off = || {
-                while let Some(item) = next(&rest) {
-                    work(item);
-                }
-            };
-            pool.in_place_scope(|scope| {
-                (0..helpers).for_each(|_| scope.spawn(|_| work_off()));
-                work_off();
+            let rest = std::sync::Mutex::new(rest);
+            return pool.in_place_scope(|scope| {
+                let help = || {
+                    while let Some(item) = next(&rest) {
+                        work(item);
+                    }
+                };
+                (0..helpers).for_each(|_| scope.spawn(move |_| help()));
+                work_off(all, || locked(&rest), until, &work)
             });
-            return;
         }
     }
     let _ = threads;
-    items.into_iter().for_each(work);
+    let rest = RefCell::new(rest);
+    work_off(all, || rest.borrow_mut(), until, work)
+}
+
+/// The caller's share of the work: he alone is asked whether to go on.
+fn work_off<T, R: DerefMut<Target = IntoIter<T>>>(
+    all: usize,
+    mut rest: impl FnMut() -> R,
+    mut until: Until<'_>,
+    work: impl Fn(T),
+) -> Done {
+    let mut stopped = false;
+    while !stopped {
+        let Some(item) = rest().next() else {
+            break;
+        };
+        work(item);
+        stopped = until.pace.pass(until.cost).is_err();
+    }
+    // Nobody takes another piece from here on.
+    let mut rest = rest();
+    let missing = until.at_least.saturating_sub(all - rest.len());
+    let last: Vec<T> = rest.by_ref().take(missing).collect();
+    let given_up = rest.by_ref().count();
+    drop(rest);
+    last.into_iter().for_each(work);
+    Done {
+        pieces: all - given_up,
+        stopped,
+    }
 }
 
 #[cfg(feature = "parallel")]
-fn next<T>(rest: &std::sync::Mutex<alloc::vec::IntoIter<T>>) -> Option<T> {
-    let rest = rest.lock();
-    rest.unwrap_or_else(std::sync::PoisonError::into_inner)
-        .next()
+fn next<T>(rest: &std::sync::Mutex<IntoIter<T>>) -> Option<T> {
+    locked(rest).next()
+}
+
+#[cfg(feature = "parallel")]
+fn locked<T>(rest: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    rest.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// How many threads there are: what was asked for, else what the environment variable `EPROP_NUM_THREADS` says, else one per core.

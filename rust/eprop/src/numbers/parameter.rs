@@ -109,6 +109,12 @@ impl<F: Float> Parameter<F> {
         }
     }
 
+    /// What was collected waits again: of a stream whose own gradient is 0. `sum` is worth nothing after it.
+    pub(crate) fn take_back(&mut self, sum: &mut Aligned<F>) {
+        core::mem::swap(&mut self.pending, sum);
+        self.waits = true;
+    }
+
     /// Takes a step for the weights `from..from + g.len()`.
     pub(crate) fn take(&mut self, step: Step<F>, from: usize, g: &[F]) {
         let part = from..from + g.len();

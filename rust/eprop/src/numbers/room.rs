@@ -6,25 +6,39 @@ use alloc::vec::Vec;
 use ndarray::{Array2, Array3};
 
 use super::aligned::Aligned;
+use super::interrupt::{Interrupt, Pace};
 use super::shared::{AROUND, Shared};
 use crate::{Error, Float};
 
 /// Where constructors get their buffers from. A room that only counts hands out empty ones.
-pub struct Room {
+pub struct Room<'i> {
     /// Asked for so far; `None` where the count overflows.
     bytes: Option<usize>,
     counts_only: bool,
     /// Whether scratch memory is borrowed from elsewhere.
     borrows: bool,
+    pace: Pace<'i>,
 }
 
-impl Room {
+impl<'i> Room<'i> {
     /// Builds something with two calls of `make`: one that counts, and one that gets the memory. `what` it is for says the error.
     ///
     /// # Errors
     /// [`Error::TooLarge`] where there is no memory for it, before any buffer has been touched; what `make` returns.
     pub(crate) fn build<T>(
         what: impl Fn() -> String,
+        make: impl FnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        Self::build_until(what, &Interrupt::NOBODY, make)
+    }
+
+    /// As [`build`](Self::build), unless it is stopped between two buffers.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); [`Error::Interrupted`].
+    pub(crate) fn build_until<T>(
+        what: impl Fn() -> String,
+        interrupt: &'i Interrupt,
         mut make: impl FnMut(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let named = |error| match error {
@@ -44,6 +58,7 @@ impl Room {
             bytes: Some(0),
             counts_only: false,
             borrows: false,
+            pace: interrupt.pace(),
         };
         make(&mut room).map_err(named)
     }
@@ -59,6 +74,7 @@ impl Room {
             bytes: Some(0),
             counts_only: true,
             borrows: false,
+            pace: Interrupt::NOBODY.pace(),
         };
         make(&mut room)?;
         room.bytes.ok_or_else(|| too_large(None))
@@ -134,7 +150,10 @@ impl Room {
     pub(crate) fn vec<T: Copy>(&mut self, value: T, len: usize) -> Result<Vec<T>, Error> {
         let len = self.len::<T>(len, 1, 0)?;
         let mut items = vec_for("", len)?;
-        items.resize(len, value);
+        for piece in self.pace.pieces(len) {
+            items.resize(piece.end, value);
+            self.pace.pass(piece.len())?;
+        }
         Ok(items)
     }
 

@@ -1,6 +1,7 @@
 //! A run of numbers of any type that a buffer may hold, as whoever saves, loads, copies or compares them sees it.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Numbers to read.
 #[doc(hidden)]
@@ -53,6 +54,27 @@ number!(
     usize = Size,
     bool = Flag
 );
+
+/// The same part of a slice of whichever type.
+macro_rules! part {
+    ($slice:expr, $Slice:ident, $x:ident => $part:expr) => {
+        match $slice {
+            $Slice::F32($x) => $Slice::F32($part),
+            $Slice::F64($x) => $Slice::F64($part),
+            $Slice::U32($x) => $Slice::U32($part),
+            $Slice::U64($x) => $Slice::U64($part),
+            $Slice::Size($x) => $Slice::Size($part),
+            $Slice::Flag($x) => $Slice::Flag($part),
+        }
+    };
+}
+
+impl<'a> Slice<'a> {
+    /// Some of the numbers.
+    pub(crate) fn part(&self, range: Range<usize>) -> Slice<'a> {
+        part!(self, Slice, x => &x[range])
+    }
+}
 
 impl Slice<'_> {
     pub(crate) fn len(&self) -> usize {
@@ -119,6 +141,11 @@ impl Slice<'_> {
 }
 
 impl SliceMut<'_> {
+    /// Some of the numbers.
+    pub(crate) fn part(&mut self, range: Range<usize>) -> SliceMut<'_> {
+        part!(self, SliceMut, x => &mut x[range])
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(x) => x.len(),

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::interrupt::{Interrupt, Pace};
 use super::slice::{Number, Slice, SliceMut};
 use crate::Error;
 
@@ -310,14 +311,22 @@ pub(crate) fn bytes(part: &impl Walked) -> usize {
     count(part).heap
 }
 
-struct Save(Vec<u8>);
+struct Save<'i> {
+    bytes: Vec<u8>,
+    pace: Pace<'i>,
+    going_on: Result<(), Error>,
+}
 
-impl<'a> Walk<'a> for Save {
+impl<'a> Walk<'a> for Save<'_> {
     fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
-        if leaf.role != Role::Scratch {
-            Slice::U64(&[leaf.used.len() as u64]).write(&mut self.0);
-            leaf.used.write(&mut self.0);
+        if leaf.role == Role::Scratch || self.going_on.is_err() {
+            return;
         }
+        Slice::U64(&[leaf.used.len() as u64]).write(&mut self.bytes);
+        self.going_on = self.pace.pieces(leaf.used.len()).try_for_each(|piece| {
+            leaf.used.part(piece.clone()).write(&mut self.bytes);
+            self.pace.pass(piece.len())
+        });
     }
 }
 
@@ -326,14 +335,39 @@ impl<'a> Walk<'a> for Save {
 /// # Errors
 /// [`Error::TooLarge`] where there is no memory for them.
 pub(crate) fn save(part: &impl Walked) -> Result<Vec<u8>, Error> {
-    let mut save = Save(super::room::vec_for("the saved state", count(part).saved)?);
-    part.walk("", Role::State, &mut save);
-    Ok(save.0)
+    save_until(part, &Interrupt::NOBODY)
 }
 
-struct Load<'a>(&'a [u8]);
+/// As [`save`], unless it is stopped.
+pub(crate) fn save_until(part: &impl Walked, interrupt: &Interrupt) -> Result<Vec<u8>, Error> {
+    let mut save = Save {
+        bytes: super::room::vec_for("the saved state", count(part).saved)?,
+        pace: interrupt.pace(),
+        going_on: Ok(()),
+    };
+    part.walk("", Role::State, &mut save);
+    save.going_on.map(|()| save.bytes)
+}
 
-impl WalkMut for Load<'_> {
+struct Load<'a, 'i> {
+    bytes: &'a [u8],
+    pace: Pace<'i>,
+}
+
+impl Load<'_, '_> {
+    /// Whether the bytes are numbers, as far as that has been asked for.
+    fn read(&mut self, numbers: &mut SliceMut<'_>) -> Result<bool, Error> {
+        for piece in self.pace.pieces(numbers.len()) {
+            self.pace.pass(piece.len())?;
+            if !numbers.part(piece).read(&mut self.bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl WalkMut for Load<'_, '_> {
     fn change(
         &mut self,
         name: &'static str,
@@ -344,7 +378,7 @@ impl WalkMut for Load<'_> {
             return Ok(());
         }
         let mut len = [0_u64];
-        let has_len = SliceMut::U64(&mut len).read(&mut self.0);
+        let has_len = SliceMut::U64(&mut len).read(&mut self.bytes);
         if has_len && len[0] != numbers.len() as u64 {
             let reason = format!(
                 "`{name}` of {} numbers where {} belong",
@@ -353,7 +387,7 @@ impl WalkMut for Load<'_> {
             );
             return Err(Error::State { reason });
         }
-        if !has_len || !numbers.read(&mut self.0) {
+        if !has_len || !self.read(&mut numbers)? {
             let reason = format!("bytes that end in `{name}`, or are none of its numbers");
             return Err(Error::State { reason });
         }
@@ -380,12 +414,22 @@ const MOST: u64 = u64::MAX / 4;
 /// # Errors
 /// [`Error::State`], and then the part is half-written.
 pub(crate) fn load(part: &mut impl Walked, bytes: &[u8]) -> Result<(), Error> {
-    let mut load = Load(bytes);
+    load_until(part, bytes, &Interrupt::NOBODY)
+}
+
+/// As [`load`], unless it is stopped: then, too, the part is half-written.
+pub(crate) fn load_until(
+    part: &mut impl Walked,
+    bytes: &[u8],
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let pace = interrupt.pace();
+    let mut load = Load { bytes, pace };
     part.walk_mut("", Role::State, &mut load)?;
-    if load.0.is_empty() {
+    if load.bytes.is_empty() {
         return Ok(());
     }
-    let reason = format!("{} bytes too many", load.0.len());
+    let reason = format!("{} bytes too many", load.bytes.len());
     Err(Error::State { reason })
 }
 
@@ -423,9 +467,28 @@ pub(crate) fn same<T: Walked>(one: &T, other: &T) -> bool {
     one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a.same(b))
 }
 
-struct Copy<'a>(alloc::vec::IntoIter<Slice<'a>>);
+struct Copy<'a, 'i> {
+    from: alloc::vec::IntoIter<Slice<'a>>,
+    pace: Pace<'i>,
+}
 
-impl WalkMut for Copy<'_> {
+impl Copy<'_, '_> {
+    /// Whether the numbers fit.
+    fn copy(&mut self, from: Slice<'_>, to: &mut SliceMut<'_>) -> Result<bool, Error> {
+        if from.len() != to.len() {
+            return Ok(false);
+        }
+        for piece in self.pace.pieces(from.len()) {
+            self.pace.pass(piece.len())?;
+            if !to.part(piece.clone()).copy(from.part(piece)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl WalkMut for Copy<'_, '_> {
     fn change(
         &mut self,
         name: &'static str,
@@ -435,8 +498,8 @@ impl WalkMut for Copy<'_> {
         if role == Role::Scratch {
             return Ok(());
         }
-        match self.0.next() {
-            Some(from) if numbers.copy(from) => Ok(()),
+        match self.from.next() {
+            Some(from) if self.copy(from, &mut numbers)? => Ok(()),
             _ => Err(Error::State {
                 reason: format!("`{name}` of another size"),
             }),
@@ -449,7 +512,20 @@ impl WalkMut for Copy<'_> {
 /// # Errors
 /// [`Error::State`] where they are not alike.
 pub(crate) fn copy<T: Walked>(from: &T, to: &mut T) -> Result<(), Error> {
-    to.walk_mut("", Role::State, &mut Copy(list(from, true).into_iter()))
+    copy_until(from, to, &Interrupt::NOBODY)
+}
+
+/// As [`copy`], unless it is stopped: then the part is half-written.
+pub(crate) fn copy_until<T: Walked>(
+    from: &T,
+    to: &mut T,
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let mut copy = Copy {
+        from: list(from, true).into_iter(),
+        pace: interrupt.pace(),
+    };
+    to.walk_mut("", Role::State, &mut copy)
 }
 
 #[cfg(test)]

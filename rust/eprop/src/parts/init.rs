@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::Float;
+use crate::numbers::interrupt::Pace;
 use crate::options::LayerConfig;
+use crate::{Error, Float};
 
 /// Standard deviation of the membrane under such an input, in thresholds. Measured: see `rust/eprop/README.md`.
 const INPUT_SCALE: f64 = 1.3;
@@ -48,6 +49,9 @@ impl Gaussian {
 }
 
 /// Draws the weights of a layer into padded rows of N, one per source; the sources after the inputs are the layer's own neurons.
+///
+/// # Errors
+/// [`Error::Interrupted`].
 pub(crate) fn layer_weights<F: Float>(
     gaussian: &mut Gaussian,
     rows: &mut [F],
@@ -55,7 +59,8 @@ pub(crate) fn layer_weights<F: Float>(
     n_inputs: usize,
     n: usize,
     config: &LayerConfig,
-) {
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
     let unit = config.membrane_unit();
     let of_input = INPUT_SCALE * unit / libm::sqrt(n_inputs as f64);
     let of_neuron = RECURRENT_SCALE * unit / libm::sqrt(n as f64);
@@ -65,8 +70,11 @@ pub(crate) fn layer_weights<F: Float>(
         if let Some(own) = i.checked_sub(n_inputs) {
             row[own] = F::ZERO;
         }
+        pace.pass(n)?;
     }
+    Ok(())
 }
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
@@ -75,6 +83,7 @@ mod tests {
     use super::{Gaussian, layer_weights};
     use crate::options::{Gain, LayerConfig};
     use crate::testing::in_both;
+    use crate::testing::unasked;
 
     /// Mean, variance and kurtosis.
     fn moments(x: &[f64]) -> (f64, f64, f64) {
@@ -130,7 +139,8 @@ mod tests {
             let slow = LayerConfig { tau_mem: 50.0, threshold: 0.5, input_gain: Gain::Leak, ..usual.clone() };
             for config in [usual, slow] {
                 let mut rows = vec![F::ZERO; (n_inputs + n) * stride];
-                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config);
+                let pace = &mut unasked();
+                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config, pace).unwrap();
                 let alpha = libm::exp(-config.dt / config.tau_mem);
                 let zeta = if config.input_gain == Gain::Leak { 1.0 - alpha } else { 1.0 };
                 // Independent spikes at 0.02 a step through v = alpha v + zeta W s.
@@ -150,7 +160,8 @@ mod tests {
     in_both! {
         fn neurons_have_no_synapse_to_themselves_and_padding_stays_zero<F>() {
             let mut rows = vec![F::ZERO; 7 * 16];
-            layer_weights(&mut Gaussian::new(3), &mut rows, 16, 3, 4, &LayerConfig::default());
+            let pace = &mut unasked();
+            layer_weights(&mut Gaussian::new(3), &mut rows, 16, 3, 4, &LayerConfig::default(), pace).unwrap();
             for (i, row) in rows.chunks_exact(16).enumerate() {
                 for (j, &w) in row.iter().enumerate() {
                     let is_synapse = j < 4 && i != 3 + j;

@@ -2,6 +2,7 @@
 
 use crate::kernels::{add_row, all_finite};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::{Layout, Lazy, Shape, short_row};
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::Room;
@@ -214,10 +215,13 @@ impl<F: Float> Readout<F> {
     }
 
     /// The weights, as they read, of readouts under another plan.
-    pub(crate) fn take_weights(&mut self, from: &Self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         self.b.rows = from.b.rows.share();
         self.finite = from.finite;
-        self.w_out.take_weights(&from.w_out)
+        self.w_out.take_weights(&from.w_out, pace)
     }
 
     pub(crate) fn reset(&mut self) {

@@ -284,6 +284,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                     &expected[i],
                 );
                 n_rows += 1;
+                Ok(())
             };
             self.form.read(what, 0..P, see).unwrap();
             assert_eq!(n_rows, P);
@@ -296,7 +297,10 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     fn rows(&self, what: What) -> Vec<F> {
         let mut rows = vec![];
         self.form
-            .read(what, 0..P, &mut |_, row| rows.extend_from_slice(row))
+            .read(what, 0..P, &mut |_, row| {
+                rows.extend_from_slice(row);
+                Ok(())
+            })
             .unwrap();
         rows
     }
@@ -373,7 +377,8 @@ pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
         let w = both.rows(What::Weight);
         let mut of_twin = vec![];
         twin.read(What::Weight, 0..P, &mut |_, row| {
-            of_twin.extend_from_slice(row)
+            of_twin.extend_from_slice(row);
+            Ok(())
         })
         .unwrap();
         same_bits("W", &of_twin, &w);

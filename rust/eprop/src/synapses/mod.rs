@@ -40,6 +40,9 @@ pub(crate) enum What {
     Eligibility,
 }
 
+/// Whom rows are shown to, each with its source.
+pub(crate) type See<'a, F> = &'a mut dyn FnMut(usize, &[F]) -> Result<(), Error>;
+
 /// Plastic synapses from P sources to N neurons, matrices source-major: the N values of one source contiguous.
 /// Vectors over neurons are padded, rows that are shown are not.
 pub(crate) trait Synapses<F: Float>: Walked {
@@ -62,6 +65,9 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then.
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]);
 
+    /// What was collected waits again, as a gradient of this stream, which has none of its own then. `sum` is worth nothing after it.
+    fn take_back(&mut self, sum: &mut Aligned<F>);
+
     /// Before the steps from `t` on, whose inputs are dense: works out what they send at once, where weights rest.
     fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
 
@@ -71,13 +77,8 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// After state was loaded: takes the handle on `B` that the steps of the block under way need.
     fn hold(&mut self, _: Backward<'_, F>) {}
 
-    /// Shows rows of some sources, in their order.
-    fn read(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        see: &mut dyn FnMut(usize, &[F]),
-    ) -> Result<(), Error>;
+    /// Shows rows of some sources, in their order, until `see` is an error.
+    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error>;
 
     /// What it takes to send through the weights as they are now, without moving anything.
     fn present(&self) -> Result<Present<F>, Error>;
@@ -240,12 +241,10 @@ fn take_rows<F: Float>(
 fn show_rows<F: Float>(
     rows: &Aligned<F>,
     (stride, n): (usize, usize),
-    sources: Range<usize>,
-    see: &mut dyn FnMut(usize, &[F]),
-) {
-    for source in sources {
-        see(source, &rows[source * stride..][..n]);
-    }
+    mut sources: Range<usize>,
+    see: See<'_, F>,
+) -> Result<(), Error> {
+    sources.try_for_each(|source| see(source, &rows[source * stride..][..n]))
 }
 
 /// The same call to whichever form is at work.
@@ -278,6 +277,9 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
         at_work!(self, form => form.collect(r, sum));
     }
+    fn take_back(&mut self, sum: &mut Aligned<F>) {
+        at_work!(self, form => form.take_back(sum));
+    }
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
         at_work!(self, form => form.look_ahead(inputs, t));
     }
@@ -287,12 +289,7 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn hold(&mut self, b: Backward<'_, F>) {
         at_work!(self, form => form.hold(b));
     }
-    fn read(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        see: &mut dyn FnMut(usize, &[F]),
-    ) -> Result<(), Error> {
+    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
         at_work!(self, form => form.read(what, sources, see))
     }
     fn present(&self) -> Result<Present<F>, Error> {

@@ -213,7 +213,10 @@ impl<F: Float> Driven<F> {
 
     fn rows(&self, what: What) -> Vec<F> {
         let mut rows = vec![];
-        let see = &mut |_: usize, row: &[F]| rows.extend_from_slice(row);
+        let see = &mut |_: usize, row: &[F]| {
+            rows.extend_from_slice(row);
+            Ok(())
+        };
         self.form.read(what, 0..N_INPUTS + N, see).unwrap();
         rows
     }

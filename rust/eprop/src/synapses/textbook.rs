@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Present, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
@@ -172,18 +172,16 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.w.drop_gradient();
     }
 
-    fn read(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        see: &mut dyn FnMut(usize, &[F]),
-    ) -> Result<(), Error> {
+    fn take_back(&mut self, sum: &mut Aligned<F>) {
+        self.w.take_back(sum);
+    }
+
+    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
         let rows = match what {
             What::Weight => &*self.w.rows,
             What::Eligibility => &self.e_bar,
         };
-        show_rows(rows, (self.stride, self.n), sources, see);
-        Ok(())
+        show_rows(rows, (self.stride, self.n), sources, see)
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
@@ -346,7 +344,7 @@ mod tests {
             let plan = crate::options::plan::Plan::of::<F>(crate::options::plan::Sizes { n_inputs: 20, n: 19, n_outputs: 2 }, &config).unwrap();
             let other = made(|room| Form::new(room, &plan, &config, shared.as_ref()));
             let mut seen = F::ZERO;
-            other.read(What::Weight, 0..1, &mut |_, row| seen = row[3]).unwrap();
+            other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
             assert_eq!(seen, F::ONE);
             assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         }

@@ -7,6 +7,7 @@ use super::{Config, Float, Loss, Recurrent, Room, Step, UpdateEvery, Vec, Wiring
 use crate::numbers::aligned::Aligned;
 use crate::numbers::walk;
 use crate::options::{Engine, Feedback, Gain, ResetMechanism};
+use crate::testing::unasked;
 use crate::testing::{Noise, made, near};
 
 /// Sixty steps of both, with updates as the configuration has them, and predictions in between.
@@ -93,8 +94,14 @@ fn a_gradient_is_collected_and_handed_out_by_every_parameter() {
         network.collect(&mut sums);
         let expected = literal.take_gradient();
         let (loss, targets) = (expected.loss, expected.targets);
-        let g = Recurrent::gradients(core::slice::from_mut(&mut network), &sums, loss, targets)
-            .unwrap();
+        let g = Recurrent::gradients(
+            core::slice::from_mut(&mut network),
+            &sums,
+            loss,
+            targets,
+            &mut unasked(),
+        )
+        .unwrap();
         assert_eq!((g.loss, g.n_targets), (loss, targets));
         for j in 0..SIZES.n {
             let row = |i: usize| expected.w[i][j];
@@ -129,7 +136,14 @@ fn gradients_that_fit_no_weight_are_refused_by_name() {
     let config = config(Engine::Block, UpdateEvery::Sequence);
     let mut network = network(&plan(&config), &config);
     let sums = [Aligned::zeros(11 * 16).unwrap()];
-    let g = Recurrent::gradients(core::slice::from_mut(&mut network), &sums, 0.0, 0).unwrap();
+    let g = Recurrent::gradients(
+        core::slice::from_mut(&mut network),
+        &sums,
+        0.0,
+        0,
+        &mut unasked(),
+    )
+    .unwrap();
     network.check_gradients(&g).unwrap();
     let refused = |change: fn(&mut super::Gradients<f64>)| {
         let mut g = g.clone();
@@ -159,7 +173,7 @@ fn a_twin_for_gradients_takes_the_weights_as_they_read() {
         let twin_plan = plan.for_gradients::<f64>();
         let shared = (twin_plan.form == plan.form).then_some(&first);
         let mut twin = made(|room| Recurrent::new(room, &twin_plan, &config, shared));
-        twin.take_weights(&first).unwrap();
+        twin.take_weights(&first, &mut unasked()).unwrap();
         assert_eq!(Weights::of(&twin), Weights::of(&first));
     }
 }
@@ -322,7 +336,7 @@ fn initial_weights_are_drawn_inputs_then_neurons_then_readouts() {
     let usual = config(Engine::Textbook, UpdateEvery::Steps(1));
     let of = |config: &Config| {
         let mut network = made(|room| Recurrent::<f64>::new(room, &plan(config), config, None));
-        network.draw(config);
+        network.draw(config, &mut unasked()).unwrap();
         Weights::of(&network)
     };
     let first = of(&usual);
@@ -337,7 +351,8 @@ fn initial_weights_are_drawn_inputs_then_neurons_then_readouts() {
     assert!(first.w[0][0] != other.w[0][0] && first.w_out[6][1] != other.w_out[6][1]);
     let mut gaussian = super::Gaussian::new(usual.seed);
     let mut rows = alloc::vec![0.0; 11 * 16];
-    super::layer_weights(&mut gaussian, &mut rows, 16, 4, 7, &usual.layer());
+    let pace = &mut unasked();
+    super::layer_weights(&mut gaussian, &mut rows, 16, 4, 7, &usual.layer(), pace).unwrap();
     for (w, row) in first.w.iter().zip(rows.chunks_exact(16)) {
         assert_eq!(w[..], row[..7]);
     }

@@ -9,6 +9,7 @@ use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk;
 use crate::options::{Gain, LayerConfig, Loss};
+use crate::testing::unasked;
 use crate::testing::{Noise, made, near, same_bits};
 
 const SIZES: [usize; 4] = [4, 6, 5, 2];
@@ -32,7 +33,7 @@ fn config(update_every: UpdateEvery) -> StackConfig {
 fn stack(config: &StackConfig) -> Stack<f64> {
     let plan = StackPlan::of(&SIZES, config);
     let mut stack = made(|room| Stack::new(room, &plan, config, None));
-    stack.draw(config);
+    stack.draw(config, &mut unasked()).unwrap();
     stack
 }
 
@@ -271,7 +272,14 @@ fn a_gradient_is_handed_out_layer_by_layer_and_taken_in_anywhere() {
         .map(|(rows, width)| Aligned::zeros(rows * width).unwrap())
         .collect();
     stack.collect(&mut sums);
-    let g = Stack::gradients(core::slice::from_mut(&mut stack), &sums, 1.5, 9).unwrap();
+    let g = Stack::gradients(
+        core::slice::from_mut(&mut stack),
+        &sums,
+        1.5,
+        9,
+        &mut unasked(),
+    )
+    .unwrap();
     assert_eq!((g.loss, g.n_targets), (1.5, 9));
     for (g, layer) in g.w.iter().zip(&literal.layers) {
         near("gradient", g.as_slice().unwrap(), &layer.g.concat());
@@ -334,7 +342,9 @@ fn layers_are_drawn_one_after_the_other_and_a_flaw_is_named_by_its_layer() {
             pair[0],
             pair[1],
             &config.layer,
-        );
+            &mut unasked(),
+        )
+        .unwrap();
         let w = stack.input_weights(l).unwrap();
         for (column, row) in w.columns().into_iter().zip(rows.chunks_exact(16)) {
             same_bits("W", &column.to_vec(), &row[..pair[1]]);

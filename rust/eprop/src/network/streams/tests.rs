@@ -176,7 +176,9 @@ fn a_stream_that_takes_no_part_is_untouched_to_the_bit_but_for_the_weights() {
             });
             let x = data.x.slice(s![..part, .., ..]);
             let inputs: Vec<_> = x.outer_iter().map(|x| x.reborrow().into()).collect();
-            streams.predict(&inputs, rows_of(None, part), rows_of(None, part));
+            streams
+                .predict(&inputs, rows_of(None, part), rows_of(None, part))
+                .unwrap();
             let later = states(&streams);
             assert!((part..n).all(|b| later[b] == before[b]));
             assert!((0..part).all(|b| later[b] != after[b]));
@@ -214,7 +216,7 @@ fn steps_of_all_streams_are_the_same_as_their_sequences_to_the_bit() {
             learn(&mut runs, &data, n, 0..STEPS, true);
             descend(&mut runs);
             for t in 0..STEPS {
-                let losses = steps.step(n, t + 1 == STEPS, |b, state| {
+                let (losses, _) = steps.step(n, t + 1 == STEPS, |b, state| {
                     let (x, target) = data.step(b, t);
                     state.learn(
                         x.view().into(),
@@ -238,7 +240,7 @@ fn a_gradient_that_is_collected_late_is_that_of_the_last_step() {
         let (mut due, mut late) = (streams(5, &config), streams(5, &config));
         learn(&mut due, &data, 5, 0..STEPS, true);
         learn(&mut late, &data, 5, 0..STEPS, false);
-        late.collect();
+        late.collect().unwrap();
         descend(&mut due);
         descend(&mut late);
         assert_eq!(Weights::of(due.first()), Weights::of(late.first()));
@@ -317,11 +319,13 @@ fn outputs_and_losses_go_to_the_stream_that_made_them() {
     );
     let (mut predicted, mut spikes) = (Array3::zeros((n, STEPS, 2)), Array3::zeros((n, STEPS, 7)));
     let inputs: Vec<_> = data.x.outer_iter().map(|x| x.reborrow().into()).collect();
-    predicting.predict(
-        &inputs,
-        rows_of(Some(predicted.view_mut()), n),
-        rows_of(Some(spikes.view_mut()), n),
-    );
+    predicting
+        .predict(
+            &inputs,
+            rows_of(Some(predicted.view_mut()), n),
+            rows_of(Some(spikes.view_mut()), n),
+        )
+        .unwrap();
     assert_eq!(predicted, outputs);
     for b in 0..n {
         let mut literal = Literal::new(&config);
@@ -494,12 +498,12 @@ fn saved_bytes_and_copies_go_on_bit_for_bit() {
             for twin in [&mut loaded, &mut copied] {
                 assert!(walk::same(twin, &streams));
                 // The gradient of steps before they were saved, and then one of steps since.
-                twin.collect();
+                twin.collect().unwrap();
                 descend(twin);
                 learn(twin, &data, n, 12..STEPS, true);
                 descend(twin);
             }
-            streams.collect();
+            streams.collect().unwrap();
             descend(&mut streams);
             learn(&mut streams, &data, n, 12..STEPS, true);
             descend(&mut streams);

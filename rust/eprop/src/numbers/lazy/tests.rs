@@ -8,6 +8,7 @@ use crate::Float;
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Keeps, Step};
 use crate::numbers::walk;
+use crate::testing::unasked;
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
 
 const SOURCES: usize = 5;
@@ -279,7 +280,7 @@ in_both! {
                     learn(&mut first, &moment, ETA);
                 }
                 let mut twin = silent::<F>(LAYOUTS[into], PENDING);
-                twin.take_weights(&first).unwrap();
+                twin.take_weights(&first, &mut unasked()).unwrap();
                 same_bits("W", &weights(&twin), &weights(&first));
                 let is_shared = twin.w.rows.as_ptr() == first.w.rows.as_ptr();
                 assert_eq!(is_shared, from == into && keeps.pending);

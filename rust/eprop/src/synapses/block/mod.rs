@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Present, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
@@ -410,6 +410,10 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.mark_used();
     }
 
+    fn take_back(&mut self, sum: &mut Aligned<F>) {
+        self.w.take_back(sum);
+    }
+
     /// Currents are a matrix product then, with the bits of the same sums made one by one.
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
         if self.ahead_next < self.ahead_end {
@@ -439,18 +443,13 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
     }
 
-    fn read(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        see: &mut dyn FnMut(usize, &[F]),
-    ) -> Result<(), Error> {
+    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
-            show_rows(&self.w.rows, shape, sources, see);
+            show_rows(&self.w.rows, shape, sources, see)
         } else if self.history.len == 0 {
-            show_rows(&self.e_bar, shape, sources, see);
+            show_rows(&self.e_bar, shape, sources, see)
         } else {
             let (mut e_bar, mut scratch) = Room::build(
                 || "reading e_bar".into(),
@@ -464,9 +463,8 @@ impl<F: Float> Synapses<F> for Block<F> {
             e_bar.copy_from_slice(&self.e_bar);
             self.history.sort(&mut scratch.sorted);
             self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
-            show_rows(&e_bar, shape, sources, see);
+            show_rows(&e_bar, shape, sources, see)
         }
-        Ok(())
     }
 
     fn present(&self) -> Result<Present<F>, Error> {

@@ -210,7 +210,7 @@ in_both! {
         assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         assert!(!other.finite());
         let mut seen = F::ZERO;
-        other.read(What::Weight, 0..1, &mut |_, row| seen = row[3]).unwrap();
+        other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
         assert!(!seen.is_finite());
     }
 }

@@ -18,7 +18,7 @@ use ndarray::ArrayView2;
 use ended::{Ended, PATIENCE, Powers};
 use pending::Pending;
 
-use super::{Filters, Present, Synapses, What, assign_rows};
+use super::{Filters, Present, See, Synapses, What, assign_rows};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::lazy::LIMIT;
@@ -480,12 +480,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// Weights in the factors of one stream are never those of several.
     fn collect(&mut self, _: Option<&[F]>, _: &mut [F]) {}
 
-    fn read(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        see: &mut dyn FnMut(usize, &[F]),
-    ) -> Result<(), Error> {
+    fn take_back(&mut self, _: &mut Aligned<F>) {}
+
+    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
         let mut reading = self.reading()?;
         for source in sources {
             self.read_source(source, &mut reading);
@@ -493,7 +490,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 What::Weight => &reading.w,
                 What::Eligibility => &reading.e_bar,
             };
-            see(source, &row[..self.n]);
+            see(source, &row[..self.n])?;
         }
         Ok(())
     }
@@ -592,7 +589,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let mut finite = true;
         let all = 0..self.seen.len();
         let looked = self.read(What::Weight, all, &mut |_, w| {
-            finite &= kernels::all_finite(w)
+            finite &= kernels::all_finite(w);
+            Ok(())
         });
         self.within = looked.is_ok() && finite && kernels::all_within(F::cast(LIMIT), &self.zt);
         finite

@@ -1,0 +1,363 @@
+//! Long calls ask whether to stop by what they cost. Stopped, they leave whole steps, lose no gradient and take none twice; what only reads changes nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use eprop::{
+    Config, Engine, EpropTrainer, Error, Interrupt, Matrix, OnlineTrainer, Optimizer, StackConfig,
+    Stream, UpdateEvery,
+};
+use ndarray::{Array2, Array3, s};
+
+const N_INPUTS: usize = 8;
+const N: usize = 40;
+/// (N_INPUTS + N) rows, padded to 48 numbers.
+const SYNAPSES: usize = 48 * 48;
+const N_OUTPUTS: usize = 2;
+const STEPS: usize = 4;
+
+/// Stops at the question number `at`, counted from 1, of one in every pass over the synapses; and how many have been asked.
+fn stop_at(at: usize) -> (Interrupt, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let interrupt = Interrupt::every(SYNAPSES, move || {
+        count.fetch_add(1, Ordering::Relaxed) + 1 == at
+    });
+    (interrupt, asked)
+}
+
+fn trainer(config: Config) -> EpropTrainer<f32> {
+    let mut trainer = EpropTrainer::new(N_INPUTS, N, N_OUTPUTS, config).unwrap();
+    // So that somebody fires within a few steps.
+    let w_in = trainer.w_in() * 3.0;
+    trainer.set_w_in(w_in.view()).unwrap();
+    trainer
+}
+
+fn data(n_streams: usize, n_steps: usize) -> (Array3<f32>, Array3<f32>) {
+    let x = Array3::from_shape_fn((n_streams, n_steps, N_INPUTS), |(b, t, i)| {
+        if (3 * b + 5 * t + i) % 4 == 0 {
+            1.0
+        } else {
+            0.0
+        }
+    });
+    let y = Array3::from_shape_fn((n_streams, n_steps, N_OUTPUTS), |(b, t, k)| {
+        ((b + t + k) % 3) as f32
+    });
+    (x, y)
+}
+
+/// The steps of a piece for the first streams, and none for the others.
+fn of_first<'a>(
+    (x, y): &'a (Array3<f32>, Array3<f32>),
+    steps: std::ops::Range<usize>,
+    n: usize,
+) -> Vec<Stream<'a, f32>> {
+    let part = |b: usize| if b < n { steps.clone() } else { 0..0 };
+    let streams = (0..x.dim().0).map(|b| Stream {
+        inputs: x.slice(s![b, part(b), ..]).into(),
+        targets: y.slice(s![b, part(b), ..]),
+        mask: None,
+    });
+    streams.collect()
+}
+
+fn configs(batch_size: usize) -> Vec<Config> {
+    let usual = Config {
+        batch_size,
+        lr: 1e-4,
+        ..Config::default()
+    };
+    let of = |update_every| Config {
+        update_every,
+        ..usual.clone()
+    };
+    vec![
+        of(UpdateEvery::Steps(1)),
+        Config {
+            c_reg: 0.1,
+            ..of(UpdateEvery::Steps(3))
+        },
+        Config {
+            engine: Some(Engine::Block),
+            optimizer: Optimizer::ADAM,
+            ..of(UpdateEvery::Steps(3))
+        },
+        of(UpdateEvery::Sequence),
+    ]
+}
+
+/// The spans between two updates that are due.
+fn spans(config: &Config) -> Vec<(usize, usize)> {
+    match config.update_every {
+        UpdateEvery::Steps(1) => (0..STEPS).map(|t| (t, t + 1)).collect(),
+        UpdateEvery::Steps(n) => vec![(0, n), (n, STEPS)],
+        UpdateEvery::Sequence => vec![(0, STEPS)],
+    }
+}
+
+/// Trains the streams up to `from`, the first `done` of them up to `until`, and goes on after the next update.
+fn as_if_others_were_shorter(
+    trainer: &mut EpropTrainer<f32>,
+    data: &(Array3<f32>, Array3<f32>),
+    (from, until, done): (usize, usize, usize),
+) {
+    let mut tally = trainer.tally();
+    let n_streams = trainer.batch_size();
+    if from > 0 {
+        let before = of_first(data, 0..from, n_streams);
+        trainer.train_piece(&before, None, &mut tally).unwrap();
+    }
+    let last = of_first(data, from..until, done);
+    trainer.train_piece(&last, None, &mut tally).unwrap();
+    trainer.update().unwrap();
+}
+
+#[test]
+fn a_batch_that_is_stopped_has_taken_whole_steps_and_lost_no_gradient() {
+    for n_streams in [8, 16] {
+        let data = data(n_streams, STEPS);
+        let group = (n_streams / 8).clamp(1, 2);
+        for config in configs(n_streams) {
+            let stops = spans(&config).into_iter().flat_map(|(from, until)| {
+                let groups = (group..=n_streams).step_by(group);
+                groups.map(move |done| (from, until, done))
+            });
+            for (at, stop) in stops.enumerate() {
+                let what = format!("{config:?}, stopped after {stop:?}");
+                let mut stopped = trainer(config.clone());
+                let mut whole = stopped.clone();
+                stopped.set_n_threads(Some(1)).unwrap();
+                stopped.set_interrupt(stop_at(at + 1).0);
+                let mut tally = stopped.tally();
+                let all = of_first(&data, 0..STEPS, n_streams);
+                let result = stopped.train_piece(&all, None, &mut tally);
+                assert_eq!(result, Err(Error::Interrupted), "{what}");
+                stopped.set_interrupt(Interrupt::default());
+                stopped.update().unwrap();
+                as_if_others_were_shorter(&mut whole, &data, stop);
+                assert!(stopped.state_equal(&whole), "{what}");
+                // And both go on.
+                for trainer in [&mut stopped, &mut whole] {
+                    let mut tally = trainer.tally();
+                    trainer.train_piece(&all, None, &mut tally).unwrap();
+                }
+                assert!(stopped.state_equal(&whole), "{what}, later");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_threads_have_begun_is_of_the_first_streams() {
+    let n_streams = 8;
+    let data = data(n_streams, STEPS);
+    for config in configs(n_streams) {
+        for at in 1..4 {
+            let mut stopped = trainer(config.clone());
+            let start = stopped.clone();
+            stopped.set_n_threads(Some(3)).unwrap();
+            stopped.set_interrupt(stop_at(at).0);
+            let mut tally = stopped.tally();
+            let all = of_first(&data, 0..STEPS, n_streams);
+            // With others at work, the caller may never come to ask so often.
+            let stopped_early = stopped.train_piece(&all, None, &mut tally).is_err();
+            stopped.set_interrupt(Interrupt::default());
+            stopped.update().unwrap();
+            let some_stop_is_equal = spans(&config).into_iter().any(|(from, until)| {
+                (1..=n_streams).any(|done| {
+                    let mut whole = start.clone();
+                    as_if_others_were_shorter(&mut whole, &data, (from, until, done));
+                    whole.state_equal(&stopped)
+                })
+            });
+            assert!(some_stop_is_equal, "{config:?} at {at}, {stopped_early}");
+        }
+    }
+}
+
+/// The longest sequence is the last, so nothing can be given up before it.
+#[test]
+fn a_batch_is_stopped_only_where_its_steps_are_those_of_the_longest_stream() {
+    let data = data(8, STEPS);
+    let config = configs(8).remove(1);
+    let mut streams = of_first(&data, 0..2, 8);
+    streams[7] = of_first(&data, 0..STEPS, 8).remove(7);
+    let mut stopped = trainer(config);
+    stopped.set_n_threads(Some(1)).unwrap();
+    let mut whole = stopped.clone();
+    stopped.set_interrupt(stop_at(1).0);
+    let mut tally = stopped.tally();
+    assert_eq!(
+        stopped.train_piece(&streams, None, &mut tally),
+        Err(Error::Interrupted)
+    );
+    stopped.set_interrupt(Interrupt::default());
+    // Up to the update that was due after three steps.
+    let mut tally = whole.tally();
+    streams[7] = of_first(&data, 0..3, 8).remove(7);
+    whole.train_piece(&streams, None, &mut tally).unwrap();
+    assert!(stopped.state_equal(&whole));
+}
+
+#[test]
+fn a_step_that_is_stopped_is_the_step_of_the_first_streams() {
+    let (x, y) = data(8, 1);
+    let config = configs(8).remove(0);
+    let mut stopped = trainer(config);
+    stopped.set_n_threads(Some(1)).unwrap();
+    let mut whole = stopped.clone();
+    let of = |n: usize| {
+        (0..n)
+            .map(|b| x.slice(s![b, 0, ..]).into())
+            .collect::<Vec<_>>()
+    };
+    stopped.set_interrupt(stop_at(4).0);
+    let result = stopped.step_batch(&of(8), Some(y.slice(s![.., 0, ..])));
+    assert_eq!(result.unwrap_err(), Error::Interrupted);
+    stopped.set_interrupt(Interrupt::default());
+    whole
+        .step_batch(&of(4), Some(y.slice(s![..4, 0, ..])))
+        .unwrap();
+    for trainer in [&mut stopped, &mut whole] {
+        trainer.update().unwrap();
+    }
+    assert!(stopped.state_equal(&whole));
+}
+
+#[test]
+fn a_stream_alone_stops_between_two_steps() {
+    let data = data(1, 12);
+    for update_every in [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(7),
+        UpdateEvery::Sequence,
+    ] {
+        let config = Config {
+            update_every,
+            ..Config::default()
+        };
+        let mut stopped = trainer(config);
+        let (mut shorter, mut predicting) = (stopped.clone(), stopped.clone());
+        let mut predicted = stopped.clone();
+        stopped.set_interrupt(stop_at(4).0);
+        let mut tally = stopped.tally();
+        let all = of_first(&data, 0..12, 1);
+        assert_eq!(
+            stopped.train_piece(&all, None, &mut tally),
+            Err(Error::Interrupted)
+        );
+        let mut tally = shorter.tally();
+        shorter
+            .train_piece(&of_first(&data, 0..4, 1), None, &mut tally)
+            .unwrap();
+        assert!(stopped.state_equal(&shorter));
+
+        predicting.set_interrupt(stop_at(8).0);
+        let x = data.0.slice(s![0, .., ..]);
+        assert_eq!(
+            predicting.predict_sequence(x, false).unwrap_err(),
+            Error::Interrupted
+        );
+        predicted
+            .predict_sequence(x.slice(s![..8, ..]), false)
+            .unwrap();
+        assert!(predicting.state_equal(&predicted));
+    }
+}
+
+/// Runs a call over so many numbers that asks between any two parts of at most `part` numbers, stops it at its questions, and runs it again.
+fn leaves_all_as_it_was<R: PartialEq + std::fmt::Debug>(
+    what: &str,
+    (numbers, part): (usize, usize),
+    trainer: &mut EpropTrainer<f32>,
+    mut call: impl FnMut(&mut EpropTrainer<f32>) -> Result<R, Error>,
+) {
+    let before = trainer.clone();
+    let (never, asked) = stop_at(usize::MAX);
+    trainer.set_interrupt(never);
+    let expected = call(trainer).unwrap();
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(
+        (asked + 1) * (SYNAPSES + part) > numbers,
+        "{what} asks {asked} times on {numbers} numbers"
+    );
+    for at in [1, asked / 2 + 1, asked] {
+        trainer.set_interrupt(stop_at(at).0);
+        assert_eq!(
+            call(trainer).unwrap_err(),
+            Error::Interrupted,
+            "{what} at {at} of {asked}"
+        );
+        trainer.set_interrupt(Interrupt::default());
+        assert!(trainer.state_equal(&before), "{what} at {at} of {asked}");
+    }
+    assert_eq!(call(trainer).unwrap(), expected, "{what}");
+}
+
+#[test]
+fn what_reads_copies_judges_or_makes_gradients_asks_by_its_cost_and_changes_nothing_when_it_is_stopped()
+ {
+    let n = 150;
+    let synapses = (N_INPUTS + n) * n;
+    for (batch_size, update_every) in [(1, UpdateEvery::Steps(1)), (2, UpdateEvery::Sequence)] {
+        let config = Config {
+            batch_size,
+            update_every,
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config).unwrap();
+        trainer.set_n_threads(Some(1)).unwrap();
+        let data = data(batch_size, 3);
+        let streams = of_first(&data, 0..3, batch_size);
+        let t = &mut trainer;
+        t.train_batch(&streams, false).unwrap();
+
+        leaves_all_as_it_was("reading W_rec", (n * n, n), t, |t| {
+            let mut w = Array2::zeros(t.dim(Matrix::WRec));
+            t.read(Matrix::WRec, w.view_mut()).map(|()| w)
+        });
+        leaves_all_as_it_was("reading e_bar", (n * n, n), t, |t| {
+            let mut e_bar = Array2::zeros(t.dim(Matrix::EBar(0)));
+            t.read(Matrix::EBar(0), e_bar.view_mut()).map(|()| e_bar)
+        });
+        leaves_all_as_it_was("a copy", (synapses, n), t, |t| t.try_clone().map(drop));
+        leaves_all_as_it_was("saving", (synapses, n), t, |t| t.try_to_bytes());
+        let bytes = t.to_bytes();
+        leaves_all_as_it_was("loading", (synapses, n), t, |t| t.restore(&bytes));
+        leaves_all_as_it_was(
+            "a gradient",
+            (6 * synapses * batch_size, 4 * synapses),
+            t,
+            |t| t.gradients_batch(&streams),
+        );
+        leaves_all_as_it_was(
+            "an evaluation",
+            (3 * synapses * batch_size, 3 * synapses),
+            t,
+            |t| t.evaluate(&streams),
+        );
+    }
+}
+
+#[test]
+fn a_constructor_asks_by_what_it_draws_and_makes_nothing_when_it_is_stopped() {
+    let (never, asked) = stop_at(usize::MAX);
+    EpropTrainer::<f32>::new_until(10, 190, 2, Config::default(), never).unwrap();
+    let of_recurrent = asked.load(Ordering::Relaxed);
+    assert!(
+        of_recurrent >= 200 * 190 / (SYNAPSES + 190),
+        "{of_recurrent}"
+    );
+    let (never, asked) = stop_at(usize::MAX);
+    OnlineTrainer::<f32>::new_until(&[200, 190, 2], StackConfig::default(), never).unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), of_recurrent);
+    for at in 1..=of_recurrent {
+        let made = EpropTrainer::<f32>::new_until(10, 190, 2, Config::default(), stop_at(at).0);
+        assert_eq!(made.unwrap_err(), Error::Interrupted);
+        let made =
+            OnlineTrainer::<f32>::new_until(&[200, 190, 2], StackConfig::default(), stop_at(at).0);
+        assert_eq!(made.unwrap_err(), Error::Interrupted);
+    }
+}
