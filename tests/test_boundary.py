@@ -100,6 +100,12 @@ def test_handlers_run_within_a_call_that_has_no_steps(call):
 def test_a_batch_that_is_interrupted_within_a_step_goes_on():
     """Whole steps: the first streams are ahead, as if the others had been shorter, and nothing is lost."""
     x, y = np.ones((16, 8)), np.ones((16, 2))
+
+    def step_and_wait(trainer):
+        trainer.step(x, y)
+        while True:
+            time.sleep(1)
+
     interrupted, within = batch(), 0
     start = copy.deepcopy(interrupted)
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -107,9 +113,7 @@ def test_a_batch_that_is_interrupted_within_a_step_goes_on():
         for attempt in range(200):
             signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0005 * attempt)
             with pytest.raises(KeyboardInterrupt):
-                interrupted.step(x, y)
-                while True:
-                    time.sleep(1)
+                step_and_wait(interrupted)
             within = int((interrupted.v != 0).any(axis=1).sum())
             if 0 < within < 16:
                 break

@@ -16,7 +16,7 @@ pub(crate) fn learn<N: Wiring>(
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     tally: &mut StreamTally,
     at_once: Option<N::F>,
-    go_on: &mut dyn FnMut() -> bool,
+    mut go_on: impl FnMut() -> bool,
 ) -> usize {
     let Stream {
         inputs,
@@ -48,7 +48,7 @@ pub(crate) fn predict<N: Wiring>(
     inputs: Inputs<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     mut spikes: Option<ArrayViewMut2<'_, N::F>>,
-    go_on: &mut dyn FnMut() -> bool,
+    mut go_on: impl FnMut() -> bool,
 ) -> usize {
     for t in 0..inputs.n_steps() {
         if t > 0 && !go_on() {
@@ -98,7 +98,7 @@ mod tests {
             Some(outputs.view_mut()),
             &mut tally.streams[0],
             None,
-            &mut || true,
+            || true,
         );
         let (mut loss, mut n_targets) = (0.0, 0);
         for t in 0..30 {
@@ -132,7 +132,7 @@ mod tests {
             None,
             &mut tally.streams[0],
             None,
-            &mut || true,
+            || true,
         );
         assert_eq!(network.since().targets, n_targets + 30);
     }
@@ -150,7 +150,7 @@ mod tests {
             x.into(),
             Some(outputs.view_mut()),
             Some(spikes.view_mut()),
-            &mut || true,
+            || true,
         );
         for t in 0..30 {
             literal.predict(x.row(t).as_slice().unwrap(), &weights);

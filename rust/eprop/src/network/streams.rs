@@ -242,9 +242,9 @@ impl<N: Wiring> Streams<N> {
         if let ([state], [stream]) = (&mut self.states[..], streams) {
             let outputs = outputs.first_mut().and_then(Option::take);
             let mut pace = self.interrupt.pace();
-            let mut go_on = || pace.pass(self.synapses).is_ok();
+            let go_on = || pace.pass(self.synapses).is_ok();
             let n_steps = stream.inputs.n_steps();
-            let steps = run::learn(state, stream, outputs, &mut tallies[0], at_once, &mut go_on);
+            let steps = run::learn(state, stream, outputs, &mut tallies[0], at_once, go_on);
             return Progress {
                 steps,
                 whole: steps == n_steps,
@@ -280,7 +280,7 @@ impl<N: Wiring> Streams<N> {
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
                         let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
-                        run::learn(state, stream, rows, tally, at_once, &mut || true);
+                        run::learn(state, stream, rows, tally, at_once, || true);
                     }
                     if due && state.since().steps > 0 {
                         state.collect(sums);
@@ -380,9 +380,9 @@ impl<N: Wiring> Streams<N> {
         let (mut outputs, mut spikes) = (outputs, spikes);
         if let ([state], [inputs]) = (&mut self.states[..], inputs) {
             let mut pace = self.interrupt.pace();
-            let mut go_on = || pace.pass(self.synapses).is_ok();
+            let go_on = || pace.pass(self.synapses).is_ok();
             let (outputs, spikes) = (outputs[0].take(), spikes[0].take());
-            let steps = run::predict(state, *inputs, outputs, spikes, &mut go_on);
+            let steps = run::predict(state, *inputs, outputs, spikes, go_on);
             return unless(steps < inputs.n_steps());
         }
         let until = Until::asked(&self.interrupt, 0, self.cost(n_steps.unwrap_or(0)));
@@ -399,7 +399,7 @@ impl<N: Wiring> Streams<N> {
                 in_turn(states, |b, state| {
                     if let Some(&inputs) = inputs.get(b) {
                         let (outputs, spikes) = (outputs[b].take(), spikes[b].take());
-                        run::predict(state, inputs, outputs, spikes, &mut || true);
+                        run::predict(state, inputs, outputs, spikes, || true);
                     }
                 });
             },
@@ -525,7 +525,8 @@ impl<N: Wiring> Walked for Streams<N> {
 /// Numbers in the padded rows of all synapses.
 pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
     let of_each = N::sums(plan).into_iter();
-    of_each.map(|(rows, width)| rows * width).sum()
+    let numbers = of_each.map(|(rows, width)| rows.saturating_mul(width));
+    numbers.fold(0, usize::saturating_add)
 }
 
 fn unless(stopped: bool) -> Result<(), Error> {
