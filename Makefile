@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-rivals bench-count no-std lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-rivals bench-count no-std lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a tw
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
 	build/bench-env/bin/python benches/table.py
+
+bench-stability: build/bench-env/stamp  ## what untouched defaults learn on twelve problems (ECG=folder of QTDB_train.mat)
+	build/bench-env/bin/python benches/stability.py $(if $(ECG),--ecg "$(ECG)")
 
 bench-count:  ## instructions per step, beside those recorded (valgrind)
 	benches/count.sh

@@ -46,6 +46,10 @@ def every_to_infer(n_neurons: int) -> Bar | None:
     return Bar(6) if n_neurons >= 10_000 else Bar(8) if n_neurons >= 256 else None
 
 
+def limited_to_every(n_neurons: int) -> Bar | None:
+    return Bar(1.15) if n_neurons == 1000 else Bar(1.3) if n_neurons in (256, 512) else None
+
+
 def neurocore_to_every(n_neurons: int) -> Bar:
     return Bar(800 if n_neurons == 1000 else 300, at_least=True)
 
@@ -60,3 +64,11 @@ TWO_THREADS = Bar(1.8, at_least=True)
 CALL = Bar(3, " us")
 IMPORT = Bar(30, " ms")
 WHEEL = Bar(2, " MB")
+
+# What `stability.py` asks of the defaults, as ratios to plain descent at the best of eight rates.
+DEFAULTS_MEAN = Bar(1.3)
+DEFAULTS_MISSED = Bar(1.5)
+DEFAULTS_WORST = Bar(3)
+SHARE_MISSED = Bar(0.25, "")  # of the problems, above DEFAULTS_MISSED: 3 of 12
+NO_RUN = Bar(0, "")
+AT_CHANCE = Bar(0.9, "")  # of the score of the best constant answer

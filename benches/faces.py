@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import eprop
+from eprop.optim import SGD
 
 LR = 1e-7  # every update is carried out, and the activity stays what it was
 ROOT = Path(__file__).parents[1]
@@ -47,7 +48,7 @@ def dense(n_steps: int, runs: int) -> tuple[float, float]:
     rng = np.random.default_rng(1)
     X = rng.random((n_steps, 784), dtype=np.float32)
     Y = rng.standard_normal((n_steps, 10), dtype=np.float32)
-    trainer = eprop.EpropTrainer(784, 256, 10, lr=LR, update_every="sequence")
+    trainer = eprop.EpropTrainer(784, 256, 10, lr=LR, update_every="sequence", optimizer=SGD(limit=False))
     trainer.calibrate(X, rate=20.0)
     W = np.ascontiguousarray(trainer.W_in.T)
     Q = rng.standard_normal((n_steps, 256), dtype=np.float32)

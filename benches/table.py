@@ -27,6 +27,7 @@ import numpy as np
 from bars import beside
 
 import eprop
+from eprop.optim import SGD
 
 ROOT = Path(__file__).parents[1]
 N_SIZES = 5
@@ -102,7 +103,9 @@ def add_python(rows: list[Line], options: argparse.Namespace) -> None:
                 return np.fromfile(Path(folder, f"{name}_{size}.f32"), "<f4").reshape(-1, width)
 
             inputs, targets = read("inputs", n_inputs), read("targets", N_OUTPUTS)
-            trainer = eprop.EpropTrainer(n_inputs, n_neurons, N_OUTPUTS, lr=faces.LR)
+            trainer = eprop.EpropTrainer(
+                n_inputs, n_neurons, N_OUTPUTS, lr=faces.LR, optimizer=SGD(limit=False)
+            )
             trainer.W_in = read("W_in", n_inputs)
             row["neurocore"] = (
                 neurocore.measure(peer, trainer, inputs, targets, check_share)
@@ -135,9 +138,8 @@ def print_times(rows: list[Line]) -> None:
     print(
         "us per step. rows alone: the weights of the step's spikes read once. sequence, every step: training with one"
     )
-    print(
-        "update per sequence, with one per step; textbook: every trace at every step. GB/s: of those rows, in inference."
-    )
+    print("update per sequence, with one per step, by plain descent; textbook: every trace at every step.")
+    print("GB/s: of those rows, in inference.")
     header = ["n_inputs", "N", "firing", "rows alone", "inference", "sequence", "every step", "inference"]
     print_row([*header, "textbook", "step(), in", "sc-", "GB/s"])
     print_row([*[""] * 7, "every step", "", "Python", "neurocore", ""])
@@ -152,13 +154,18 @@ def print_times(rows: list[Line]) -> None:
 
 
 def print_ratios(rows: list[Line]) -> None:
-    print("ratios, in brackets what is asked for, ! where it is missed; MB: all that the trainer keeps")
+    print(
+        "ratios, in brackets what is asked for, ! where it is missed; limited: the default, steps that do not overshoot;"
+    )
+    print("MB: all that the trainer keeps")
     header = [
         "n_inputs",
         "N",
         "inference/rows",
         "sequence/inf.",
         "every/inf.",
+        "limited/sequence",
+        "limited/every",
         "textbook/every",
         "sc-neurocore/every",
     ]
@@ -170,6 +177,8 @@ def print_ratios(rows: list[Line]) -> None:
             beside(row["infer"] / row["rows"], bars.infer_to_rows(n)),
             beside(row["sequence"] / row["infer"], bars.sequence_to_infer(n)),
             beside(row["every"] / row["infer"], bars.every_to_infer(n)),
+            beside(row["sequence_limited"] / row["sequence"]),
+            beside(row["every_limited"] / row["every"], bars.limited_to_every(n)),
             beside(row["textbook"] / row["every"]),
             beside(peer, bars.neurocore_to_every(n)),
             f"{row['sequence_mb']:.1f}",

@@ -1,6 +1,6 @@
 //! Work that an instruction counter watches.
 
-use eprop::UpdateEvery;
+use eprop::{Optimizer, UpdateEvery};
 use ndarray::Array2;
 
 use crate::work::{N_OUTPUTS, Work};
@@ -11,12 +11,16 @@ const STEPS: usize = 200;
 /// steps alone: `count.sh` takes the difference.
 pub fn run(what: &str, repeats: usize) {
     let work = Work::new(256, 256, STEPS, 0.02, 20.0);
+    let (what, optimizer) = match what.strip_suffix("_limited") {
+        Some(what) => (what, Optimizer::SGD),
+        None => (what, Optimizer::PLAIN_SGD),
+    };
     let update_every = if what == "every" {
         UpdateEvery::Steps(1)
     } else {
         UpdateEvery::Sequence
     };
-    let mut trainer = work.trainer(update_every, None);
+    let mut trainer = work.trainer_with(optimizer, update_every, None);
     let mut outputs = Array2::zeros((STEPS, N_OUTPUTS));
     for _ in 0..repeats {
         match what {

@@ -1,6 +1,6 @@
 //! The table: each form at each size.
 
-use eprop::{Engine, EpropTrainer, UpdateEvery};
+use eprop::{Engine, EpropTrainer, Optimizer, UpdateEvery};
 use ndarray::{Array2, s};
 
 use crate::line::Line;
@@ -38,6 +38,10 @@ fn constant_weights(work: &Work, seconds: f64, line: &mut Line) {
     let sequence = least(RUNS, seconds, work.steps(), || work.train(&mut trainer));
     line.number("infer", infer)
         .number("sequence", sequence)
+        .number(
+            "sequence_limited",
+            limited(work, UpdateEvery::Sequence, seconds),
+        )
         .number("sequence_mb", trainer.memory_bytes() as f64 / 1e6);
 }
 
@@ -52,10 +56,20 @@ fn updates_every_step(work: &Work, seconds: f64, line: &mut Line) {
         step_by_step(work, &mut trainer)
     });
     line.number("every", every)
+        .number(
+            "every_limited",
+            limited(work, UpdateEvery::Steps(1), seconds),
+        )
         .number("every_infer", infer)
         .number("step", step)
         .number("every_mb", trainer.memory_bytes() as f64 / 1e6)
         .number("share_after", share(&work.spikes(&mut trainer)));
+}
+
+/// The default, whose steps are limited.
+fn limited(work: &Work, update_every: UpdateEvery, seconds: f64) -> f64 {
+    let mut trainer = work.trainer_with(Optimizer::SGD, update_every, None);
+    least(RUNS, seconds, work.steps(), || work.train(&mut trainer))
 }
 
 fn step_by_step(work: &Work, trainer: &mut EpropTrainer<f32>) {

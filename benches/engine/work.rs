@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eprop::{Config, Engine, EpropTrainer, TrainOptions, UpdateEvery};
+use eprop::{Config, Engine, EpropTrainer, Optimizer, TrainOptions, UpdateEvery};
 use ndarray::{Array2, Axis};
 
 pub const N_OUTPUTS: usize = 10;
@@ -63,11 +63,22 @@ impl Work {
         self.inputs.nrows()
     }
 
-    /// The network of this work; `engine`: the one that the options ask for, or another.
+    /// The network of this work, under plain descent; `engine`: the one that the options ask for, or another.
     pub fn trainer(&self, update_every: UpdateEvery, engine: Option<Engine>) -> EpropTrainer<f32> {
+        self.trainer_with(Optimizer::PLAIN_SGD, update_every, engine)
+    }
+
+    /// The same under another rule.
+    pub fn trainer_with(
+        &self,
+        optimizer: Optimizer,
+        update_every: UpdateEvery,
+        engine: Option<Engine>,
+    ) -> EpropTrainer<f32> {
         let config = Config {
             update_every,
             engine,
+            optimizer,
             lr: LR,
             ..Config::default()
         };

@@ -3,6 +3,7 @@
 from work import LR, N_OUTPUTS, TAU, Work
 
 import eprop
+from eprop.optim import SGD
 
 
 class Network:
@@ -17,6 +18,7 @@ class Network:
             tau_mem=TAU,
             tau_trace=TAU,
             lr=LR,
+            optimizer=SGD(limit=False),
             update_every=update_every,
         )
         self.trainer.W_in, self.trainer.W_rec, self.trainer.W_out = work.W_in, work.W_rec, work.W_out
