@@ -349,9 +349,9 @@ class SequenceTrainer(Trainer):
         Returns
         -------
         dict
-            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum, and
-            ``n_targets``, how many steps had a target. The regulariser is in the gradient, not in the loss. Sums over all
-            streams, whatever `reduction` says.
+            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum,
+            ``n_targets``, how many steps had a target, and ``n_streams``, from how many streams. The regulariser is in the
+            gradient, not in the loss. Sums over all streams, whatever `reduction` says.
 
         Raises what `train_sequence` raises for bad input.
 
@@ -376,7 +376,8 @@ class SequenceTrainer(Trainer):
         ----------
         gradients : mapping
             ``W_in``, ``W_rec``, ``W_out`` and, with `readout_bias`, ``b``; of a stack ``W``, a list. ``n_targets`` is what
-            ``reduction="mean"`` divides by; ``loss`` is not read.
+            ``reduction="mean"`` divides by; with ``loss`` and ``n_streams`` it limits the step of ``SGD(limit=True)``, whose
+            length is that of the whole gradient, the regulariser's part included. Other optimizers do not read them.
 
         Raises
         ------
@@ -517,7 +518,7 @@ class SequenceTrainer(Trainer):
 
 def _as_gradient(key: Any, value: Any) -> Any:
     name = f'gradients["{key}"]'
-    if key in ("loss", "n_targets"):
+    if key in ("loss", "n_targets", "n_streams"):
         return value
     if key == "W" and isinstance(value, (list, tuple)):
         return [as_numbers(f"{name}[{layer}]", w) for layer, w in enumerate(value)]

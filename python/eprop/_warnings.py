@@ -37,7 +37,9 @@ class DivergenceWarning(UserWarning):
     --------
     >>> import numpy as np
     >>> from eprop import EpropTrainer
-    >>> trainer = EpropTrainer(3, 30, 1, lr=0.1, update_every="sequence", dtype="float64")
+    >>> from eprop.optim import SGD
+    >>> plain = SGD(limit=False)
+    >>> trainer = EpropTrainer(3, 30, 1, lr=0.1, update_every="sequence", optimizer=plain, dtype="float64")
     >>> inputs, targets = np.indices((100, 3)).sum(0) % 3, np.ones((100, 1))
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")

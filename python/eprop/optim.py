@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from ._fields import number
+from ._fields import checked
 
 __all__ = ["SGD", "Adam", "Optimizer", "as_optimizer"]
 
@@ -28,7 +28,7 @@ class Optimizer:
     Raises
     ------
     TypeError
-        A constant that is no number. Its value is checked by the trainer.
+        A constant that is no number, or no bool. Its value is checked by the trainer.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = number(f"optimizer.{field.name}", getattr(self, field.name))
+            value = checked(f"optimizer.{field.name}", str(field.type), getattr(self, field.name))
             object.__setattr__(self, field.name, value)
 
 
@@ -78,14 +78,26 @@ def as_optimizer(value: str | Optimizer) -> Optimizer:
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Plain stochastic gradient descent, ``W -= lr g``: the default.
+    """Stochastic gradient descent whose steps do not overshoot, ``W -= eta g``: the default.
+
+    `lr` is the largest ``eta``. The limit is a stochastic Polyak step (Loizou et al. 2021): with the length
+    ``J = |g|^2 / 2E`` of a gradient of the loss ``E``, held near its recent peak ``d``, ``eta = min(lr, c / d)``; ``c``, at
+    most 1/4, is small for an update that has seen little of what the last one did. docs/method.md, "Steps that do not
+    overshoot", has the formulas. ``d`` belongs to the trainer: `reset()` keeps it, copies and pickles carry it.
+
+    Parameters
+    ----------
+    limit : bool
+        False: plain descent, ``W -= lr g``, which can run away.
 
     Examples
     --------
     >>> from eprop import EpropTrainer
-    >>> EpropTrainer(2, 3, 1, optimizer=SGD()).lr
+    >>> EpropTrainer(2, 3, 1, optimizer=SGD(limit=False)).lr
     0.01
     """
+
+    limit: bool = True
 
     name: ClassVar[str] = "sgd"
 

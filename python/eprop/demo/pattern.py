@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eprop import EpropTrainer
+from eprop.optim import SGD
 
 from . import needs_extra
 
@@ -116,6 +117,7 @@ def build(task: Task) -> EpropTrainer:
         c_reg=300.0,
         f_target=10.0,
         update_every="sequence",
+        optimizer=SGD(limit=False),
     )
     trainer.W_in, trainer.W_rec, trainer.W_out = task.w_in, task.w_rec, task.w_out
     trainer.B = task.feedback

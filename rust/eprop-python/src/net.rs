@@ -1,8 +1,8 @@
 //! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python, and its factors.
 
 use eprop::{
-    EpropTrainer, Gradients, Network, OnlineTrainer, Recurrent, Reduction, Stack, StackGradients,
-    Trainer,
+    EpropTrainer, Gradients, Network, OnlineTrainer, Optimizer, Recurrent, Reduction, Stack,
+    StackGradients, Trainer,
 };
 use numpy::ndarray::Array1;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -39,6 +39,7 @@ impl<F: Real> Net for Recurrent<F> {
         dict.set_item("b", give(py, gradients.b)?)?;
         dict.set_item("loss", gradients.loss)?;
         dict.set_item("n_targets", gradients.n_targets)?;
+        dict.set_item("n_streams", gradients.n_streams)?;
         Ok(dict)
     }
 
@@ -55,13 +56,16 @@ impl<F: Real> Net for Recurrent<F> {
             None if trainer.config().readout_bias => return Err(missing("b")),
             None => Array1::default(trainer.n_outputs()),
         };
+        let config = trainer.config();
+        let of_what = Counts::of(gradients, config.optimizer, config.reduction)?;
         Ok(Gradients {
             w_in: of("gradients[\"W_in\"]", "W_in", n, n_inputs)?,
             w_rec: of("gradients[\"W_rec\"]", "W_rec", n, n)?,
             w_out: of("gradients[\"W_out\"]", "W_out", trainer.n_outputs(), n)?,
             b,
-            loss: 0.0,
-            n_targets: n_targets(gradients, trainer.config().reduction)?,
+            loss: of_what.loss,
+            n_targets: of_what.n_targets,
+            n_streams: of_what.n_streams,
         })
     }
 }
@@ -81,6 +85,7 @@ impl<F: Real> Net for Stack<F> {
         dict.set_item("W", weights)?;
         dict.set_item("loss", gradients.loss)?;
         dict.set_item("n_targets", gradients.n_targets)?;
+        dict.set_item("n_streams", gradients.n_streams)?;
         Ok(dict)
     }
 
@@ -106,10 +111,13 @@ impl<F: Real> Net for Stack<F> {
                 &expected,
             )
         });
+        let config = trainer.config();
+        let of_what = Counts::of(gradients, config.optimizer, config.reduction)?;
         Ok(StackGradients {
             w: w.collect::<PyResult<_>>()?,
-            loss: 0.0,
-            n_targets: n_targets(gradients, trainer.config().reduction)?,
+            loss: of_what.loss,
+            n_targets: of_what.n_targets,
+            n_streams: of_what.n_streams,
         })
     }
 }
@@ -128,32 +136,77 @@ fn missing(key: &str) -> PyErr {
 fn check_keys(gradients: &Bound<'_, PyDict>, keys: &[&str]) -> PyResult<()> {
     for key in gradients.keys() {
         let key = key.str()?.to_string();
-        if !keys.contains(&key.as_str()) && key != "loss" && key != "n_targets" {
+        if !keys.contains(&key.as_str()) && !COUNTS.contains(&key.as_str()) {
             let expected = keys.join(", ");
+            let counts = COUNTS.join(", ");
             return Err(PyValueError::new_err(format!(
-                "gradients: expected the keys {expected}, loss and n_targets, got {key:?}"
+                "gradients: expected the keys {expected}, {counts}, got {key:?}"
             )));
         }
     }
     Ok(())
 }
 
-/// How many steps had a target: a mean is over so many, and a sum asks for none.
-fn n_targets(gradients: &Bound<'_, PyDict>, reduction: Reduction) -> PyResult<u64> {
-    if reduction == Reduction::Sum {
-        return Ok(0);
+/// What `gradients` says besides the arrays.
+const COUNTS: [&str; 3] = ["loss", "n_targets", "n_streams"];
+
+/// What a gradient is a sum over; 0 where nothing asks for it.
+struct Counts {
+    loss: f64,
+    n_targets: u64,
+    n_streams: u64,
+}
+
+impl Counts {
+    fn of(
+        gradients: &Bound<'_, PyDict>,
+        optimizer: Optimizer,
+        reduction: Reduction,
+    ) -> PyResult<Self> {
+        let limited = optimizer.is_limited();
+        let needed_by = |key: &str| -> PyResult<Option<Bound<'_, PyAny>>> {
+            let reason = match (limited, reduction) {
+                (_, Reduction::Mean) if key == "n_targets" => {
+                    "by which reduction = \"mean\" divides"
+                }
+                (true, _) => "which limits the step (optimizer=SGD(limit=False) takes it without)",
+                _ => return Ok(None),
+            };
+            let value = gradients.get_item(key)?;
+            value.map(Some).ok_or_else(|| {
+                PyValueError::new_err(format!(
+                    "gradients: expected the key {key:?}, {reason}, got a dict without"
+                ))
+            })
+        };
+        let least = u64::from(reduction == Reduction::Mean);
+        Ok(Self {
+            loss: needed_by("loss")?.map_or(Ok(0.0), |loss| summed_loss(&loss))?,
+            n_targets: needed_by("n_targets")?
+                .map_or(Ok(0), |n| count("n_targets", "steps", least, &n))?,
+            n_streams: needed_by("n_streams")?
+                .map_or(Ok(1), |n| count("n_streams", "streams", 1, &n))?,
+        })
     }
-    let n = gradients.get_item("n_targets")?.ok_or_else(|| {
-        PyValueError::new_err(
-            "gradients: expected the key \"n_targets\", by which reduction = \"mean\" divides, got a dict without",
-        )
-    })?;
+}
+
+fn summed_loss(loss: &Bound<'_, PyAny>) -> PyResult<f64> {
     let expected =
-        format!("gradients[\"n_targets\"]: expected a number of steps of at least 1, got {n}");
+        format!("gradients[\"loss\"]: expected a finite number, the summed loss, got {loss}");
+    match loss.extract::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) => Err(PyValueError::new_err(expected)),
+        Err(_) => Err(PyTypeError::new_err(expected)),
+    }
+}
+
+fn count(key: &str, of: &str, least: u64, n: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let expected =
+        format!("gradients[{key:?}]: expected a number of {of} of at least {least}, got {n}");
     let whole = n.hasattr("__index__")? && !n.is_instance_of::<PyBool>();
     match n.extract() {
         _ if !whole => Err(PyTypeError::new_err(expected)),
-        Ok(n) if n >= 1 => Ok(n),
+        Ok(n) if n >= least => Ok(n),
         _ => Err(PyValueError::new_err(expected)),
     }
 }

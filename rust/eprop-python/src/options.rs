@@ -102,7 +102,9 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
 fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Optimizer> {
     let constant = |field: &str, otherwise: f64| constants.get(field).copied().unwrap_or(otherwise);
     match name.as_str() {
-        "sgd" => Ok(Optimizer::Sgd),
+        "sgd" => Ok(Optimizer::Sgd {
+            limit: constant("limit", 1.0) != 0.0,
+        }),
         "adam" => Ok(Optimizer::Adam {
             beta1: constant("beta1", 0.9),
             beta2: constant("beta2", 0.999),

@@ -151,8 +151,8 @@ fn memory_per_step_counts_what_is_kept() {
         };
         EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap()
     };
-    // A row C and zt per source; X1, S, T; the last 16 base blocks, each three rows and two numbers.
-    let factored = p * row + p + 3 * row + 16 * (3 * row + 2);
+    // A row C and zt per source; X1, S, T; the last 16 base blocks, each three rows and two numbers; three rows and a number for lengths.
+    let factored = p * row + p + 3 * row + 16 * (3 * row + 2) + 3 * row + 1;
     assert_eq!(
         with(UpdateEvery::Steps(1)).memory_per_step(),
         common + factored

@@ -2,8 +2,8 @@
 //! middle of a block.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Loss, ResetMechanism, Stream, Surrogate,
-    TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Gain, Loss, Optimizer, ResetMechanism, Stream,
+    Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
@@ -88,6 +88,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         any::<u64>(),
     )
         .prop_map(
@@ -97,9 +98,12 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 regularised,
+                limit,
                 seed,
             )| Config {
-                lr: 1e-5,
+                // With a limit, that is the step.
+                lr: if limit { 1.0 } else { 1e-5 },
+                optimizer: Optimizer::Sgd { limit },
                 tau_mem,
                 tau_trace,
                 tau_out,
@@ -112,7 +116,11 @@ fn any_config() -> impl Strategy<Value = Config> {
                 update_every,
                 n_ref,
                 readout_bias,
-                c_reg: if regularised { 1.0 } else { 0.0 },
+                c_reg: match (regularised, limit) {
+                    (false, _) => 0.0,
+                    (true, true) => 1e-5,
+                    (true, false) => 1.0,
+                },
                 seed,
                 ..Config::default()
             },

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use eprop::{
-    Config, Engine, EpropTrainer, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
-    TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
+    StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayView, Dimension};
 use serde_json::Value;
@@ -111,6 +111,7 @@ fn set(config: &mut Config, name: &str, value: &Value) {
         ("f_target", x) => config.f_target = number(x),
         ("tau_reg", x) => config.tau_reg = number(x),
         ("readout_bias", Value::Bool(bias)) => config.readout_bias = *bias,
+        ("limit", Value::Bool(limit)) => config.optimizer = Optimizer::Sgd { limit: *limit },
         (_, Value::String(choice)) => choose(config, name, choice),
         _ => panic!("an option that is not read here: {name} = {value}"),
     }
@@ -129,7 +130,10 @@ fn choose(config: &mut Config, name: &str, choice: &str) {
 }
 
 fn config_of(case: &Value) -> Config {
-    let mut config = Config::default();
+    let mut config = Config {
+        optimizer: Optimizer::PLAIN_SGD,
+        ..Config::default()
+    };
     for (name, value) in case["config"].as_object().expect("options") {
         set(&mut config, name, value);
     }
@@ -279,6 +283,7 @@ fn stack() {
             layer: layer_of(&config),
             loss: config.loss,
             update_every: config.update_every,
+            optimizer: config.optimizer,
             ..StackConfig::default()
         };
         let mut trainer = OnlineTrainer::<f64>::new(&sizes(&case), config).unwrap();

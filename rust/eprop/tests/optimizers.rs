@@ -198,13 +198,14 @@ fn a_stack_takes_adam_too() {
 /// What R processes with B streams each would do: gradients summed, then applied in each.
 #[test]
 fn gradients_summed_over_processes_and_applied_are_one_process_with_all_streams() {
-    for optimizer in [Optimizer::Sgd, Optimizer::ADAM] {
+    for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::ADAM] {
         for reduction in [Reduction::Sum, Reduction::Mean] {
             let of = |batch_size| Config {
                 reduction,
                 optimizer,
-                c_reg: 0.1,
-                lr: 1e-3,
+                // Where steps are limited, the length of a gradient from elsewhere is that of all of it.
+                c_reg: if optimizer.is_limited() { 0.0 } else { 0.1 },
+                lr: if optimizer.is_limited() { 1.0 } else { 1e-3 },
                 ..adam(UpdateEvery::Sequence, batch_size)
             };
             let (x, y) = data(4, 30);
@@ -220,6 +221,7 @@ fn gradients_summed_over_processes_and_applied_are_one_process_with_all_streams(
                 sum.b += &more.b;
                 sum.loss += more.loss;
                 sum.n_targets += more.n_targets;
+                sum.n_streams += more.n_streams;
                 part.apply_gradients(&sum).unwrap();
             }
             assert_near(&weights(&part), &weights(&one));
@@ -237,6 +239,7 @@ fn applying_a_gradient_leaves_what_is_pending_and_the_traces() {
     ] {
         let mut trainer = trainer(Config {
             update_every,
+            optimizer: Optimizer::PLAIN_SGD,
             ..Config::default()
         });
         let (x, y) = data(1, 5);

@@ -4,8 +4,9 @@ use ndarray::{ArrayView1, ArrayView2};
 
 use crate::network::schedule::Schedule;
 use crate::network::tally::Tally;
-use crate::network::wiring::{GradientParts, Network};
+use crate::network::wiring::{GradientParts, Network, Sum};
 use crate::parts::input::Inputs;
+use crate::parts::optimizer::Measure;
 use crate::parts::stream::Stream;
 use crate::{Error, Trainer};
 
@@ -112,7 +113,8 @@ impl<N: Network> Trainer<N> {
 
     /// One step of the optimizer, at once, with a gradient as [`gradients`](Self::gradients) returns it: summed over others, or changed in any way. What
     /// is pending stays pending, traces and the count of `update_every` stay as they are. With [`Reduction::Mean`](crate::Reduction::Mean) it is divided by its
-    /// `n_targets` first.
+    /// `n_targets` first. The limit of [`Optimizer::SGD`](crate::Optimizer::SGD) asks for its `loss`, `n_targets` and `n_streams`, and counts the length of all of
+    /// it, the regulariser's part included.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a self-connection, and then nothing has changed;
@@ -132,7 +134,18 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn apply_gradients(&mut self, gradients: &N::Gradients) -> Result<(), Error> {
         self.streams.first().check_gradients(gradients)?;
-        let step = self.optimizer.step(self.scale(gradients.n_targets()));
+        let Sum {
+            loss,
+            n_targets,
+            n_streams,
+        } = gradients.sum();
+        let scale = self.scale(n_targets);
+        let step = self.optimizer.step(scale, || Measure {
+            squared_length: gradients.squared_length(),
+            loss,
+            steps: n_targets as f64 / n_streams.max(1) as f64,
+            has_target: n_targets > 0,
+        });
         // What was learned so far goes through `B` as it was.
         self.streams.flush();
         self.streams.alter(|first| first.take(gradients, step))?;
@@ -157,7 +170,11 @@ impl<N: Network> GradientRun<N> {
     /// [`Error::TooLarge`] where there is no memory for it.
     pub fn finish(mut self) -> Result<N::Gradients, Error> {
         let Self { twin, tally } = &mut self;
-        twin.streams
-            .gradients(&twin.plan, tally.loss_sum(), tally.n_targets())
+        let of = Sum {
+            loss: tally.loss_sum(),
+            n_targets: tally.n_targets(),
+            n_streams: twin.streams.since().1,
+        };
+        twin.streams.gradients(&twin.plan, of)
     }
 }

@@ -106,6 +106,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the update.
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
+        self.stage.take_delta();
         self.stage.learn(Some(F::cast(self.config.lr)));
         if self.stage.synapses.w.finite() {
             return Ok(());

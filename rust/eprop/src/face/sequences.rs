@@ -427,18 +427,19 @@ impl<N: Network> Trainer<N> {
         to_the_end: bool,
     ) -> Result<(), Error> {
         let n_steps = longest(streams);
-        let at_once = self.at_once();
+        let is_at_once = N::is_at_once(&self.plan);
         let mut from = 0;
         while from < n_steps {
             // Where every gradient is applied with its step, nothing is left to do between two of them.
-            let rest = if at_once.is_some() {
+            let rest = if is_at_once {
                 usize::MAX
             } else {
                 self.schedule.until_update()
             };
             let until = n_steps.min(from.saturating_add(rest));
             let due = self.schedule.is_due_after(until - from) || to_the_end && until == n_steps;
-            let due = due && at_once.is_none();
+            let due = due && !is_at_once;
+            let at_once = is_at_once.then_some(&mut self.optimizer);
             let tallies = &mut tally.streams;
             let progress = if let ([stream], [rows]) = (streams, &mut *outputs) {
                 let stream = stream.steps(from, until);

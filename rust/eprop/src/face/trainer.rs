@@ -20,7 +20,7 @@ use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Reduction, StackConfig};
 use crate::parts::check;
 use crate::parts::input::Input;
-use crate::parts::optimizer::Optimizer;
+use crate::parts::optimizer::{Measure, Optimizer};
 use crate::{Error, Float, kernels};
 
 /// Trains a network online, with one stream or several side by side: [`EpropTrainer`] or [`OnlineTrainer`].
@@ -222,7 +222,7 @@ impl<N: Network> Trainer<N> {
         })?;
         Ok(Self {
             schedule: Schedule::new(config.update_every()),
-            optimizer: Optimizer::new(config.optimizer(), config.lr()),
+            optimizer: Optimizer::new(config.optimizer(), config.lr(), config.answer()),
             watch: Watch::new(streams.first())?,
             plan,
             config,
@@ -371,7 +371,7 @@ impl<N: Network> Trainer<N> {
 
     /// Before an update that does not follow steps of all streams: a single stream takes its gradient from where it is.
     fn collect(&mut self) -> Result<(), Error> {
-        if self.streams.len() > 1 && self.streams.since().0 > 0 {
+        if self.streams.len() > 1 && self.streams.since().0.steps > 0 {
             self.streams.collect()?;
         }
         Ok(())
@@ -397,12 +397,25 @@ impl<N: Network> Trainer<N> {
 
     /// One update from what is pending; of several streams, it has been collected.
     pub(crate) fn apply_pending(&mut self) {
-        let (steps, targets) = self.streams.since();
-        if steps == 0 {
+        let (since, n_streams) = self.streams.since();
+        if since.steps == 0 {
             return;
         }
-        let scale = self.scale(if targets > 0 { targets } else { steps });
-        self.streams.update(self.optimizer.step(scale));
+        let has_target = since.targets > 0;
+        let steps = if has_target {
+            since.targets
+        } else {
+            since.steps
+        };
+        let scale = self.scale(steps);
+        let streams = &mut self.streams;
+        let step = self.optimizer.step(scale, || Measure {
+            squared_length: streams.squared_length(),
+            loss: since.loss,
+            steps: steps as f64 / n_streams as f64,
+            has_target,
+        });
+        streams.update(step);
         self.optimizer.updated();
     }
 
@@ -412,12 +425,6 @@ impl<N: Network> Trainer<N> {
             Reduction::Sum => 1.0,
             Reduction::Mean => 1.0 / steps.max(1) as f64,
         }
-    }
-
-    /// The learning rate of a gradient that is applied with its step, where the plan says so.
-    pub(crate) fn at_once(&self) -> Option<N::F> {
-        let step = N::is_at_once(&self.plan).then(|| self.optimizer.step(1.0));
-        step.and_then(|step| step.linear())
     }
 
     /// One step of the first stream: `x` (n_inputs,), `target` (n_outputs,). Without a target nothing is taught, but the regulariser and due
@@ -442,7 +449,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<StepOutput<'_, N::F>, Error> {
         let x = x.into();
         self.check_step(x, target)?;
-        let at_once = self.at_once();
+        let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
         let loss = first.learn(x, target, at_once);
         let of_nothing = target.map_or(0.0, |target| first.loss().of_nothing(target));
@@ -490,11 +497,12 @@ impl<N: Network> Trainer<N> {
             self.check_step(x, target(b))
                 .map_err(|error| error.in_stream(b))?;
         }
-        let at_once = self.at_once();
+        let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
-        let (losses, progress) = self.streams.step(x.len(), due, |b, stream| {
+        let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {
             stream.learn(x[b], target(b), at_once)
-        });
+        };
+        let (losses, progress) = self.streams.step(x.len(), due, at_once, learn);
         if due && progress.whole {
             self.apply_pending();
         }

@@ -12,6 +12,7 @@
 mod block;
 mod factored;
 pub(crate) mod isa;
+mod lengths;
 mod neuron;
 mod optimizer;
 mod rows;
@@ -22,6 +23,10 @@ pub(crate) use block::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,
+};
+pub(crate) use lengths::{
+    Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
+    squared_length,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
 pub(crate) use optimizer::{AdamStep, adam};

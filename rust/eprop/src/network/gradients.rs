@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array, Array1, Array2, Dimension};
 
-use super::wiring::GradientParts;
+use super::wiring::{GradientParts, Sum};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::room;
 use crate::{Error, Float};
@@ -25,11 +25,23 @@ pub struct Gradients<F> {
     pub loss: f64,
     /// How many steps had a target, of all streams.
     pub n_targets: u64,
+    /// How many streams it came from.
+    pub n_streams: u64,
 }
 
 impl<F: Float> GradientParts for Gradients<F> {
-    fn n_targets(&self) -> u64 {
-        self.n_targets
+    fn sum(&self) -> Sum {
+        Sum {
+            loss: self.loss,
+            n_targets: self.n_targets,
+            n_streams: self.n_streams,
+        }
+    }
+
+    fn squared_length(&self) -> f64 {
+        let matrices = [&self.w_in, &self.w_rec, &self.w_out];
+        let of_matrices: f64 = matrices.into_iter().map(squared_length).sum();
+        of_matrices + squared_length(&self.b)
     }
 }
 
@@ -43,12 +55,27 @@ pub struct StackGradients<F> {
     pub loss: f64,
     /// How many steps had a target, of all streams.
     pub n_targets: u64,
+    /// How many streams it came from.
+    pub n_streams: u64,
 }
 
 impl<F: Float> GradientParts for StackGradients<F> {
-    fn n_targets(&self) -> u64 {
-        self.n_targets
+    fn sum(&self) -> Sum {
+        Sum {
+            loss: self.loss,
+            n_targets: self.n_targets,
+            n_streams: self.n_streams,
+        }
     }
+
+    fn squared_length(&self) -> f64 {
+        self.w.iter().map(squared_length).sum()
+    }
+}
+
+/// In the order of the elements, however they lie.
+fn squared_length<F: Float, D: Dimension>(g: &Array<F, D>) -> f64 {
+    g.iter().map(|g| g.to_f64() * g.to_f64()).sum()
 }
 
 /// Padded rows, one per column of a matrix, as the matrix.

@@ -6,11 +6,10 @@ use ndarray::ArrayView1;
 
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
-use crate::options::{Config, Loss};
+use crate::options::{Config, Gain, Loss};
 use crate::parts::feedback::FeedbackWeights;
 use crate::parts::init::Gaussian;
 use crate::parts::readout::Readout;
@@ -55,9 +54,16 @@ impl<F: Float> Head<F> {
     }
 
     /// Draws the readouts' weights, then the feedback's own.
-    pub(crate) fn draw(&mut self, gaussian: &mut Gaussian, n: usize) {
+    pub(crate) fn draw(&mut self, gaussian: &mut Gaussian, n: usize, readout_gain: Gain) {
         let scale = 1.0 / libm::sqrt(n as f64);
-        self.readout.w_out_mut().assign(|_, _| gaussian.draw(scale));
+        // A readout without a gain adds up many steps: it would start with outputs of several units, which learning must first undo.
+        let of_readout = match readout_gain {
+            Gain::Unit => 0.1 * scale,
+            Gain::Leak => scale,
+        };
+        self.readout
+            .w_out_mut()
+            .assign(|_, _| gaussian.draw(of_readout));
         self.feedback.assign(|_, _| gaussian.draw(scale));
     }
 
@@ -92,19 +98,17 @@ impl<F: Float> Head<F> {
         self.feedback.backward(self.readout.backward())
     }
 
-    /// One update of the readouts of several streams, whose gradients are added in their order.
-    pub(crate) fn update_together<'a>(
-        &mut self,
-        rest: impl Iterator<Item = &'a mut Self>,
-        step: Step<F>,
-    ) where
+    /// The squared length of this step's gradient.
+    pub(crate) fn squared_length_of_step(&self) -> f64 {
+        self.readout.squared_length_of_step(&self.err)
+    }
+
+    /// Adds the pending gradients of the readouts of other streams, in their order; there they have been used then.
+    pub(crate) fn take_in<'a>(&mut self, rest: impl Iterator<Item = &'a mut Self>)
+    where
         F: 'a,
     {
-        for other in rest {
-            self.readout.take_in(&mut other.readout);
-            other.release();
-        }
-        self.readout.update(step);
+        rest.for_each(|other| self.readout.take_in(&mut other.readout));
     }
 
     /// Gives the weights up, so that another stream may change them.
@@ -136,8 +140,9 @@ mod tests {
 
     use ndarray::array;
 
-    use super::{Config, Gaussian, Head, Loss, Plan, Step};
+    use super::{Config, Gain, Gaussian, Head, Loss, Plan};
     use crate::Float;
+    use crate::numbers::parameter::Step;
     use crate::options::plan::Sizes;
     use crate::options::{Engine, Feedback, UpdateEvery};
     use crate::testing::unasked;
@@ -210,17 +215,18 @@ mod tests {
 
     in_both! {
         fn readouts_are_drawn_before_the_feedback<F>() {
-            for feedback in [Feedback::Symmetric, Feedback::Random] {
+            let gains = [(Gain::Unit, 0.1 * 0.5), (Gain::Leak, 0.5)];
+            for (feedback, (readout_gain, of_readout)) in [Feedback::Symmetric, Feedback::Random].into_iter().zip(gains) {
                 let mut head = head::<F>(&config(Engine::Factored, 1, feedback), None);
-                head.draw(&mut Gaussian::new(3), N);
+                head.draw(&mut Gaussian::new(3), N, readout_gain);
                 let mut gaussian = Gaussian::new(3);
-                let mut draw = || gaussian.draw::<F>(0.5);
+                let mut draw = |scale| gaussian.draw::<F>(scale);
                 // By neuron, and then by output.
-                let drawn: Vec<_> = (0..2 * N).map(|_| draw()).collect();
+                let drawn: Vec<_> = (0..2 * N).map(|_| draw(of_readout)).collect();
                 head.readout.w_out().read(|k, row| {
                     same_bits("W_out", row, &(0..N).map(|j| drawn[2 * j + k]).collect::<Vec<_>>());
                 }).unwrap();
-                let drawn: Vec<_> = (0..2 * N).map(|_| draw()).collect();
+                let drawn: Vec<_> = (0..2 * N).map(|_| draw(0.5)).collect();
                 for (k, row) in head.feedback.rows().enumerate() {
                     same_bits("B", row, &(0..N).map(|j| drawn[2 * j + k]).collect::<Vec<_>>());
                 }
@@ -254,7 +260,9 @@ mod tests {
                 head.learn(None);
             }
             let place = first.readout.w_out().w.rows.as_ptr();
-            first.update_together(rest.iter_mut(), Step::Descend { eta: F::cast(0.25) });
+            first.take_in(rest.iter_mut());
+            rest.iter_mut().for_each(Head::release);
+            first.readout.update(Step::Descend { eta: F::cast(0.25) });
             rest.iter_mut().for_each(|head| head.share_weights(&first));
             for head in core::iter::once(&first).chain(&rest) {
                 let mut w = vec![];

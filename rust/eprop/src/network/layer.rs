@@ -64,6 +64,11 @@ impl<F: Float> Layer<F> {
         self.regulariser.is_on()
     }
 
+    /// The squared length of the gradient that this step's signal makes, without the regulariser: of a gradient that is applied with its step.
+    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> f64 {
+        self.synapses.length_of_step(self.neuron.padded_psi(), l)
+    }
+
     /// Learns from the errors of this step and what `B` makes of them.
     pub(crate) fn learn(&mut self, err: &[F], b: Backward<'_, F>, l: &[F], at_once: Option<F>) {
         let r = self.regulariser.step(self.neuron.padded_z());
@@ -125,7 +130,7 @@ mod tests {
     use crate::numbers::shared::Shared;
     use crate::numbers::walk;
     use crate::options::plan::Sizes;
-    use crate::options::{Engine, UpdateEvery};
+    use crate::options::{Engine, Optimizer, UpdateEvery};
     use crate::parts::input::Input;
     use crate::parts::signal::Lies;
     use crate::synapses::{Synapses, What};
@@ -140,6 +145,7 @@ mod tests {
             surrogate: crate::options::Surrogate::Boxcar,
             surrogate_height: Some(1.0),
             surrogate_width: Some(100.0),
+            optimizer: Optimizer::PLAIN_SGD,
             ..Config::default()
         }
     }

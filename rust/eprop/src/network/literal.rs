@@ -14,7 +14,10 @@ use super::recurrent::Recurrent;
 use super::wiring::Wiring;
 use crate::numbers::lazy::Layout;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Feedback, Gain, Loss, ResetMechanism, UpdateEvery};
+use crate::options::{
+    Config, Engine, Feedback, Gain, Loss, Optimizer as Rule, ResetMechanism, UpdateEvery,
+};
+use crate::parts::optimizer::Optimizer;
 use crate::synapses::{Synapses, What};
 use crate::testing::unasked;
 use crate::testing::{Noise, near};
@@ -33,6 +36,7 @@ pub(super) fn config(engine: Engine, update_every: UpdateEvery) -> Config {
     Config {
         engine: Some(engine),
         update_every,
+        optimizer: Rule::PLAIN_SGD,
         tau_mem: 6.0,
         tau_trace: 8.0,
         tau_out: Some(5.0),
@@ -382,7 +386,7 @@ pub(super) fn learn(
     let loss = network.learn(
         x.view().into(),
         target.as_ref().map(|target| target.view()),
-        at_once,
+        at_once.map(Optimizer::plain).as_mut(),
     );
     let expected = literal.learn(
         &x.to_vec(),

@@ -11,7 +11,7 @@ use super::gradients::{Gradients, transposed};
 use super::head::Head;
 use super::layer::Layer;
 use super::schedule::Since;
-use super::wiring::{Settings, Wiring};
+use super::wiring::{Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
@@ -19,11 +19,12 @@ use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::{self, Room};
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
-use crate::options::{Config, Loss, Optimizer, Reduction, UpdateEvery};
+use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
+use crate::parts::optimizer::{Measure, Optimizer};
 use crate::parts::sources::SourceList;
 use crate::synapses::{self, Synapses, What};
 use crate::{Error, Float};
@@ -94,7 +95,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             &config.layer(),
             pace,
         )?;
-        self.head.draw(&mut gaussian, n);
+        self.head.draw(&mut gaussian, n, config.readout_gain);
         Ok(())
     }
 
@@ -107,7 +108,9 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn sums(plan: &Plan) -> Vec<(usize, usize)> {
-        vec![(plan.sizes.sources(), plan.stride::<F>())]
+        // The regulariser's part lies behind that of the loss.
+        let matrices = 1 + usize::from(plan.apart);
+        vec![(matrices * plan.sizes.sources(), plan.stride::<F>())]
     }
 
     fn work(plan: &Plan) -> usize {
@@ -136,19 +139,33 @@ impl<F: Float> Wiring for Recurrent<F> {
         &mut self,
         x: Input<'_, F>,
         target: Option<ArrayView1<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let learning = target.is_some() || self.layer.is_regularised();
-        let learning = learning && at_once != Some(F::ZERO);
+        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still());
+        let learning = learning && !stands_still;
         self.layer.forward(x, learning);
         self.head.readout.step(self.layer.neuron.fired(), learning);
         let loss = self.head.judge(target);
+        let of_readouts = match &at_once {
+            Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
+            _ => 0.0,
+        };
         let (err, b, l) = self.head.signal(self.layer.reads_signal);
-        self.layer.learn(err, b, l, at_once);
-        self.head.learn(at_once);
-        if at_once.is_none() {
-            self.since.step(loss.is_some());
+        let eta = at_once.map(|rule| {
+            let measure = || Measure {
+                squared_length: of_readouts + self.layer.squared_length_of_step(l),
+                loss: loss.unwrap_or(0.0),
+                steps: 1.0,
+                has_target: loss.is_some(),
+            };
+            F::cast(rule.eta(1.0, measure))
+        });
+        self.layer.learn(err, b, l, eta);
+        self.head.learn(eta);
+        if eta.is_none() {
+            self.since.step(loss);
         }
         loss
     }
@@ -227,6 +244,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.since
     }
 
+    fn squared_length(&mut self) -> f64 {
+        self.layer.synapses.length() + self.head.readout.squared_length()
+    }
+
     /// The synapses first: their gradient goes through `B` as it was.
     fn update(&mut self, step: Step<F>) {
         self.layer.update(self.since.steps, step);
@@ -249,11 +270,18 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.changed(finite);
     }
 
-    fn update_heads(streams: &mut [Self], step: Step<F>) {
-        if let Some((first, rest)) = streams.split_first_mut() {
-            let rest = rest.iter_mut().map(|stream| &mut stream.head);
-            first.head.update_together(rest, step);
-        }
+    fn gather_heads(streams: &mut [Self]) -> f64 {
+        let Some((first, rest)) = streams.split_first_mut() else {
+            return 0.0;
+        };
+        first
+            .head
+            .take_in(rest.iter_mut().map(|stream| &mut stream.head));
+        first.head.readout.squared_length()
+    }
+
+    fn update_head(&mut self, step: Step<F>) {
+        self.head.readout.update(step);
     }
 
     fn updated(&mut self) {
@@ -304,8 +332,11 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn gradients(
         streams: &mut [Self],
         sums: &[Aligned<F>],
-        loss: f64,
-        n_targets: u64,
+        Sum {
+            loss,
+            n_targets,
+            n_streams,
+        }: Sum,
         pace: &mut Pace<'_>,
     ) -> Result<Gradients<F>, Error> {
         let (first, rest) = streams.split_at_mut(1);
@@ -334,6 +365,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             b: b.to_vec().into(),
             loss,
             n_targets,
+            n_streams,
         })
     }
 
@@ -413,8 +445,11 @@ impl Settings for Config {
     fn update_every(&self) -> UpdateEvery {
         self.update_every
     }
-    fn optimizer(&self) -> Optimizer {
+    fn optimizer(&self) -> Rule {
         self.optimizer
+    }
+    fn answer(&self) -> f64 {
+        self.dt / (self.tau_out() + self.tau_mem)
     }
     fn reduction(&self) -> Reduction {
         self.reduction

@@ -6,16 +6,17 @@ use super::tally::StreamTally;
 use super::wiring::Wiring;
 use crate::Float;
 use crate::parts::input::Inputs;
+use crate::parts::optimizer::Optimizer;
 use crate::parts::stream::Stream;
 
-/// Learns from a stream, whose shapes and values are checked. `at_once`: the learning rate of a gradient that is applied with its step. Asks `go_on` between
+/// Learns from a stream, whose shapes and values are checked. `at_once`: the rule of a gradient that is applied with its step. Asks `go_on` between
 /// two steps; returns how many were taken.
 pub(crate) fn learn<N: Wiring>(
     network: &mut N,
     stream: &Stream<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     tally: &mut StreamTally,
-    at_once: Option<N::F>,
+    mut at_once: Option<&mut Optimizer>,
     mut go_on: impl FnMut() -> bool,
 ) -> usize {
     let Stream {
@@ -29,7 +30,11 @@ pub(crate) fn learn<N: Wiring>(
         }
         let taught = mask.is_none_or(|mask| mask[t]);
         network.look_ahead(inputs, t);
-        let loss = network.learn(inputs.step(t), taught.then_some(target), at_once);
+        let loss = network.learn(
+            inputs.step(t),
+            taught.then_some(target),
+            at_once.as_deref_mut(),
+        );
         let of_nothing = match loss {
             Some(_) => network.loss().of_nothing(target),
             None => 0.0,

@@ -65,13 +65,16 @@ pub struct Since {
     pub(crate) steps: u64,
     /// Those that had a target.
     pub(crate) targets: u64,
+    /// Their loss.
+    pub(crate) loss: f64,
 }
 
 impl Since {
     /// One more step of learning.
-    pub(crate) fn step(&mut self, taught: bool) {
+    pub(crate) fn step(&mut self, loss: Option<f64>) {
         self.steps += 1;
-        self.targets += u64::from(taught);
+        self.targets += u64::from(loss.is_some());
+        self.loss += loss.unwrap_or(0.0);
     }
 }
 
@@ -79,12 +82,14 @@ impl Walked for Since {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
         self.steps.walk("steps_since_update", Role::Counter, to);
         self.targets.walk("targets_since_update", Role::Counter, to);
+        self.loss.walk("loss_since_update", Role::Mark, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         self.steps
             .walk_mut("steps_since_update", Role::Counter, to)?;
         self.targets
-            .walk_mut("targets_since_update", Role::Counter, to)
+            .walk_mut("targets_since_update", Role::Counter, to)?;
+        self.loss.walk_mut("loss_since_update", Role::Mark, to)
     }
 }
 
@@ -144,13 +149,13 @@ mod tests {
     #[test]
     fn steps_are_counted_and_those_with_a_target_among_them() {
         let mut since = Since::default();
-        for taught in [true, false, true] {
-            since.step(taught);
+        for loss in [Some(0.5), None, Some(0.25)] {
+            since.step(loss);
         }
-        assert_eq!((since.steps, since.targets), (3, 2));
+        assert_eq!((since.steps, since.targets, since.loss), (3, 2, 0.75));
         let mut twin = Since::default();
         walk::load(&mut twin, &walk::save(&since).unwrap()).unwrap();
-        assert_eq!((twin.steps, twin.targets), (3, 2));
+        assert_eq!((twin.steps, twin.targets, twin.loss), (3, 2, 0.75));
         for wrong in [
             Since {
                 steps: u64::MAX,

@@ -10,18 +10,19 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
 use super::stage::Stage;
-use super::wiring::{Settings, Wiring};
+use super::wiring::{Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::{self, Room, vec_for};
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::plan::StackPlan;
-use crate::options::{Loss, Optimizer, Reduction, StackConfig, UpdateEvery};
+use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEvery};
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
 use crate::parts::neuron::Neuron;
+use crate::parts::optimizer::{Measure, Optimizer};
 use crate::parts::sources::SourceList;
 use crate::{Error, Float};
 
@@ -86,15 +87,25 @@ impl<F: Float> Stack<F> {
         }
     }
 
-    /// The last layer's signal is in place; it goes down, layer by layer, before that layer's update.
-    fn learn_downwards(&mut self, at_once: Option<F>) {
+    /// The last layer's signal is in place; it goes down, layer by layer, before any of them learns.
+    fn learn_downwards(&mut self, loss: f64, at_once: Option<&mut Optimizer>) {
         for l in (0..self.stages.len()).rev() {
             let (below, here) = self.stages.split_at_mut(l);
-            if let Some(below) = below.last_mut() {
-                here[0].propagate(&mut below.signal);
+            match below.last_mut() {
+                Some(below) => here[0].propagate(&mut below.signal),
+                None => here[0].take_delta(),
             }
-            here[0].learn(at_once);
         }
+        let eta = at_once.map(|optimizer| {
+            let eta = optimizer.eta(1.0, || Measure {
+                squared_length: self.stages.iter().map(Stage::squared_length_of_step).sum(),
+                loss,
+                steps: 1.0,
+                has_target: true,
+            });
+            F::cast(eta)
+        });
+        self.stages.iter_mut().for_each(|stage| stage.learn(eta));
     }
 
     /// From the inputs to the outputs.
@@ -191,10 +202,12 @@ impl<F: Float> Wiring for Stack<F> {
         &mut self,
         x: Input<'_, F>,
         target: Option<ArrayView1<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        self.forward(x, target.is_some() && at_once != Some(F::ZERO));
+        let is_at_once = at_once.is_some();
+        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still());
+        self.forward(x, target.is_some() && !stands_still);
         let loss = target.map(|target| {
             self.target
                 .iter_mut()
@@ -205,11 +218,11 @@ impl<F: Float> Wiring for Stack<F> {
             self.loss.evaluate(neuron.z(), &self.target, signal)
         });
         // Without a target err is 0, and so is every signal below it.
-        if loss.is_some() {
-            self.learn_downwards(at_once);
+        if let Some(loss) = loss {
+            self.learn_downwards(loss, at_once);
         }
-        if at_once.is_none() {
-            self.since.step(loss.is_some());
+        if !is_at_once {
+            self.since.step(loss);
         }
         loss
     }
@@ -269,6 +282,11 @@ impl<F: Float> Wiring for Stack<F> {
         self.since
     }
 
+    fn squared_length(&mut self) -> f64 {
+        let stages = self.stages.iter_mut();
+        stages.map(|stage| stage.synapses.w.squared_length()).sum()
+    }
+
     fn update(&mut self, step: Step<F>) {
         self.stages
             .iter_mut()
@@ -316,8 +334,11 @@ impl<F: Float> Wiring for Stack<F> {
     fn gradients(
         streams: &mut [Self],
         sums: &[Aligned<F>],
-        loss: f64,
-        n_targets: u64,
+        Sum {
+            loss,
+            n_targets,
+            n_streams,
+        }: Sum,
         pace: &mut Pace<'_>,
     ) -> Result<StackGradients<F>, Error> {
         let w = streams[0].widths().zip(sums).map(|((p, n), sum)| {
@@ -332,6 +353,7 @@ impl<F: Float> Wiring for Stack<F> {
             w: w.collect::<Result<_, _>>()?,
             loss,
             n_targets,
+            n_streams,
         })
     }
 
@@ -413,8 +435,11 @@ impl Settings for StackConfig {
     fn update_every(&self) -> UpdateEvery {
         self.update_every
     }
-    fn optimizer(&self) -> Optimizer {
+    fn optimizer(&self) -> Rule {
         self.optimizer
+    }
+    fn answer(&self) -> f64 {
+        self.layer.dt / self.layer.tau_mem
     }
     fn reduction(&self) -> Reduction {
         self.reduction

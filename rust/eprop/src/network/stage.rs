@@ -13,7 +13,7 @@ use crate::parts::input::Input;
 use crate::parts::neuron::Neuron;
 use crate::parts::sources::SourceList;
 use crate::synapses::feedforward::FeedForward;
-use crate::{Error, Float};
+use crate::{Error, Float, kernels};
 
 /// What [`OnlineLifLayer`](crate::OnlineLifLayer) is one of and [`OnlineTrainer`](crate::OnlineTrainer) several.
 #[derive(Debug)]
@@ -94,13 +94,18 @@ impl<F: Float> Stage<F> {
         self.synapses.propagate(&self.delta, below);
     }
 
-    /// Learns from the signal at hand; `at_once`: the learning rate of a gradient that is applied with its step.
+    /// The squared length of the gradient of this step, whose `delta` has been taken.
+    pub(crate) fn squared_length_of_step(&self) -> f64 {
+        kernels::squared_length(&self.delta) * self.synapses.w.squared_length_of_traces()
+    }
+
+    /// Learns from the `delta` that has been taken; `at_once`: the learning rate of a gradient that is applied with its step.
     pub(crate) fn learn(&mut self, at_once: Option<F>) {
-        self.take_delta();
         self.synapses.learn(&self.delta, at_once);
     }
 
-    fn take_delta(&mut self) {
+    /// `delta = psi L`, from the signal at hand.
+    pub(crate) fn take_delta(&mut self) {
         let deltas = self.delta.iter_mut().zip(self.neuron.psi());
         for ((delta, &psi), &signal) in deltas.zip(&self.signal) {
             *delta = psi * signal;

@@ -12,15 +12,17 @@ use alloc::vec::Vec;
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
 
 use super::run;
+use super::schedule::Since;
 use super::tally::StreamTally;
-use super::wiring::Wiring;
+use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parallel::{self, Done, Until};
-use crate::numbers::parameter::Step;
+use crate::numbers::parameter::{PIECE, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
 use crate::parts::input::Inputs;
+use crate::parts::optimizer::Optimizer;
 use crate::parts::stream::Stream;
 use crate::{Error, Float, kernels};
 
@@ -164,15 +166,18 @@ impl<N: Wiring> Streams<N> {
         self.states.iter_mut().for_each(N::reset);
     }
 
-    /// Steps of learning since the last update, and those that had a target, of all streams.
-    pub(crate) fn since(&self) -> (u64, u64) {
+    /// What all streams have gone through since the last update, and how many of them have.
+    pub(crate) fn since(&self) -> (Since, u64) {
         let all = self.states.iter().map(N::since);
+        let took_part = all.filter(|since| since.steps > 0);
         // Each count of a file may be as large as a counter may be.
-        all.fold((0, 0), |(steps, targets): (u64, u64), since| {
-            (
-                steps.saturating_add(since.steps),
-                targets.saturating_add(since.targets),
-            )
+        took_part.fold((Since::default(), 0), |(sum, n), since| {
+            let sum = Since {
+                steps: sum.steps.saturating_add(since.steps),
+                targets: sum.targets.saturating_add(since.targets),
+                loss: sum.loss + since.loss,
+            };
+            (sum, n + 1)
         })
     }
 
@@ -236,7 +241,7 @@ impl<N: Wiring> Streams<N> {
         streams: &[Stream<'_, N::F>],
         outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
         tallies: &mut [StreamTally],
-        at_once: Option<N::F>,
+        at_once: Option<&mut Optimizer>,
         due: bool,
     ) -> Progress {
         if let ([state], [stream]) = (&mut self.states[..], streams) {
@@ -280,7 +285,7 @@ impl<N: Wiring> Streams<N> {
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
                         let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
-                        run::learn(state, stream, rows, tally, at_once, || true);
+                        run::learn(state, stream, rows, tally, None, || true);
                     }
                     if due && state.since().steps > 0 {
                         state.collect(sums);
@@ -316,7 +321,8 @@ impl<N: Wiring> Streams<N> {
         &mut self,
         n: usize,
         due: bool,
-        learn: impl Fn(usize, &mut N) -> Option<f64> + Sync + Send,
+        at_once: Option<&mut Optimizer>,
+        learn: impl Fn(usize, &mut N, Option<&mut Optimizer>) -> Option<f64> + Sync + Send,
     ) -> (Vec<Option<f64>>, Progress) {
         let mut losses = alloc::vec![None; n];
         let mut progress = Progress {
@@ -325,7 +331,7 @@ impl<N: Wiring> Streams<N> {
             stopped: false,
         };
         if let [state] = &mut self.states[..] {
-            losses[0] = learn(0, state);
+            losses[0] = learn(0, state, at_once);
             return (losses, progress);
         }
         let threads = self.threads_for(1, n);
@@ -348,7 +354,7 @@ impl<N: Wiring> Streams<N> {
                 }
                 in_turn(states, |b, state| {
                     if let Some(loss) = losses.get_mut(b) {
-                        *loss = learn(at * group + b, state);
+                        *loss = learn(at * group + b, state, None);
                     }
                     if due && state.since().steps > 0 {
                         state.collect(sums);
@@ -435,6 +441,24 @@ impl<N: Wiring> Streams<N> {
         unless(done.stopped)
     }
 
+    /// The squared length of the gradient of the loss that waits for an update. Of several streams, the gradients must have been collected.
+    pub(crate) fn squared_length(&mut self) -> f64 {
+        if let [state] = &mut self.states[..] {
+            return state.squared_length();
+        }
+        let threads = self.threads_for(usize::MAX, self.states.len());
+        let mut squared_length = N::gather_heads(&mut self.states);
+        let (first, _) = split_first(&mut self.states);
+        for at in 0..self.sums[0].len() {
+            if let Some(parameter) = first.parameter(at) {
+                let len = parameter.rows.len();
+                let of_loss: Vec<_> = self.sums.iter().map(|sums| &sums[at][..len]).collect();
+                squared_length += parallel_squares(&of_loss, threads);
+            }
+        }
+        squared_length
+    }
+
     /// One update. Of several streams, the gradients must have been collected.
     pub(crate) fn update(&mut self, step: Step<N::F>) {
         if let [state] = &mut self.states[..] {
@@ -447,13 +471,16 @@ impl<N: Wiring> Streams<N> {
 
     fn update_together(&mut self, step: Step<N::F>) {
         let threads = self.threads_for(usize::MAX, self.states.len());
-        N::update_heads(&mut self.states, step);
+        N::gather_heads(&mut self.states);
         let (first, rest) = split_first(&mut self.states);
         // Nobody reads the old weights any more.
         rest.iter_mut().for_each(N::release);
+        first.update_head(step);
         for at in 0..self.sums[0].len() {
-            let sums: Vec<_> = self.sums.iter().map(|sums| &sums[at]).collect();
             if let Some(parameter) = first.parameter(at) {
+                let len = parameter.rows.len();
+                let of_groups = self.sums.iter().map(|sums| &sums[at]);
+                let sums: Vec<_> = of_groups.flat_map(|sum| sum.chunks_exact(len)).collect();
                 let finite = parameter.descend(step, &sums, threads);
                 first.changed(at, finite);
             }
@@ -462,12 +489,7 @@ impl<N: Wiring> Streams<N> {
     }
 
     /// The gradient of all streams, which has been used then.
-    pub(crate) fn gradients(
-        &mut self,
-        plan: &N::Plan,
-        loss: f64,
-        n_targets: u64,
-    ) -> Result<N::Gradients, Error> {
+    pub(crate) fn gradients(&mut self, plan: &N::Plan, of: Sum) -> Result<N::Gradients, Error> {
         if self.states.len() > 1 {
             self.collect()?;
         }
@@ -475,7 +497,7 @@ impl<N: Wiring> Streams<N> {
         if let [state] = &mut self.states[..] {
             let mut sums = Room::build(|| "the gradient".into(), |room| new_sums::<N>(room, plan))?;
             state.collect(&mut sums);
-            return N::gradients(&mut self.states, &sums, loss, n_targets, &mut pace);
+            return N::gradients(&mut self.states, &sums, of, &mut pace);
         }
         let (total, rest) = self.sums.split_at_mut(1);
         for more in rest {
@@ -487,7 +509,7 @@ impl<N: Wiring> Streams<N> {
                 }
             }
         }
-        N::gradients(&mut self.states, &self.sums[0], loss, n_targets, &mut pace)
+        N::gradients(&mut self.states, &self.sums[0], of, &mut pace)
     }
 }
 
@@ -548,6 +570,23 @@ fn new_sums<N: Wiring>(room: &mut Room, plan: &N::Plan) -> Result<Vec<Aligned<N:
         sums.push(room.zeros(rows, width)?);
     }
     Ok(sums)
+}
+
+/// The squared length of a sum of gradients of one length: of pieces, which threads take, added in their order.
+fn parallel_squares<F: Float>(gradients: &[&[F]], threads: usize) -> f64 {
+    let len = gradients.first().map_or(0, |g| g.len());
+    let mut squares = alloc::vec![0.0; len.div_ceil(PIECE)];
+    let pieces = squares.iter_mut().enumerate().collect();
+    parallel::run(threads, pieces, |(at, squares): (usize, &mut f64)| {
+        let piece = at * PIECE..len.min((at + 1) * PIECE);
+        let mut sum = [F::ZERO; PIECE];
+        let sum = &mut sum[..piece.len()];
+        for g in gradients {
+            kernels::add_row(F::ONE, &g[piece.clone()], sum);
+        }
+        *squares = kernels::squared_length(sum);
+    });
+    squares.iter().sum()
 }
 
 fn clear<F: Float>(sums: &mut [Aligned<F>]) {

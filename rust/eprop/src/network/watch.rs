@@ -14,9 +14,10 @@ const RUNAWAY: f64 = 1000.0;
 /// A loss that has run away.
 ///
 /// ```
-/// use eprop::{Config, EpropTrainer, TrainOptions, UpdateEvery};
+/// use eprop::{Config, EpropTrainer, Optimizer, TrainOptions, UpdateEvery};
 /// use ndarray::Array2;
-/// let config = Config { lr: 0.1, update_every: UpdateEvery::Sequence, ..Config::default() };
+/// let optimizer = Optimizer::PLAIN_SGD;
+/// let config = Config { lr: 0.1, optimizer, update_every: UpdateEvery::Sequence, ..Config::default() };
 /// let mut trainer = EpropTrainer::<f64>::new(3, 30, 1, config)?;
 /// let (x, y) = (Array2::from_shape_fn((100, 3), |(t, i)| ((t + i) % 3) as f64), Array2::ones((100, 1)));
 /// let mut divergence = None;

@@ -12,8 +12,9 @@ use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
-use crate::options::{Loss, Optimizer, Reduction, UpdateEvery};
+use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
+use crate::parts::optimizer::Optimizer;
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -42,16 +43,28 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     #[doc(hidden)]
     fn update_every(&self) -> UpdateEvery;
     #[doc(hidden)]
-    fn optimizer(&self) -> Optimizer;
+    fn optimizer(&self) -> Rule;
     #[doc(hidden)]
     fn reduction(&self) -> Reduction;
+    /// `dt` over the time that a readout and a membrane take to answer.
+    #[doc(hidden)]
+    fn answer(&self) -> f64;
+}
+
+/// What a gradient is a sum over.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    pub(crate) loss: f64,
+    pub(crate) n_targets: u64,
+    pub(crate) n_streams: u64,
 }
 
 /// What every gradient has.
 pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
-    /// Steps that had a target.
     #[doc(hidden)]
-    fn n_targets(&self) -> u64;
+    fn sum(&self) -> Sum;
+    #[doc(hidden)]
+    fn squared_length(&self) -> f64;
 }
 
 /// One stream's state of a network, and the weights, which streams side by side share.
@@ -98,12 +111,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// `dt` and `tau_mem`, in ms.
     fn times(&self) -> (f64, f64);
 
-    /// One step that learns; all arguments are checked. `at_once`: the learning rate of a gradient that is applied with its step.
+    /// One step that learns; all arguments are checked. `at_once`: the rule of a gradient that is applied with its step.
     fn learn(
         &mut self,
         x: Input<'_, Self::F>,
         target: Option<ArrayView1<'_, Self::F>>,
-        at_once: Option<Self::F>,
+        at_once: Option<&mut Optimizer>,
     ) -> Option<f64>;
     /// One step that does not.
     fn predict(&mut self, x: Input<'_, Self::F>);
@@ -123,9 +136,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
 
     fn since(&self) -> Since;
+    /// The squared length of the pending gradient of the only stream, without the regulariser's part.
+    fn squared_length(&mut self) -> f64;
     /// Applies the pending gradient of the only stream.
     fn update(&mut self, step: Step<Self::F>);
-    /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then.
+    /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the
+    /// regulariser's part apart, a sum is twice as long as its parameter.
     fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
     /// What was collected waits again, as the gradient of this stream, which has none of its own then; `sums` are to be cleared before they are used.
     fn take_back(&mut self, sums: &mut [Aligned<Self::F>]);
@@ -133,8 +149,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<Self::F>>;
     /// Parameter number `at` has changed, and whether it is finite now.
     fn changed(&mut self, at: usize, finite: bool);
-    /// One update of what is not of the synapses, for all streams.
-    fn update_heads(_streams: &mut [Self], _step: Step<Self::F>) {}
+    /// The first stream takes in the pending gradients of all others that are not of the synapses; the squared length of their sum.
+    fn gather_heads(_streams: &mut [Self]) -> f64 {
+        0.0
+    }
+    /// The first stream, alone with the weights, applies what it has taken in.
+    fn update_head(&mut self, _step: Step<Self::F>) {}
     /// The gradient has been used.
     fn updated(&mut self);
     /// Gives all weights up, so that another stream may change them.
@@ -157,8 +177,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn gradients(
         streams: &mut [Self],
         sums: &[Aligned<Self::F>],
-        loss: f64,
-        n_targets: u64,
+        of: Sum,
         pace: &mut Pace<'_>,
     ) -> Result<Self::Gradients, Error>;
     /// Whether a gradient fits this network.

@@ -13,7 +13,7 @@ use super::interrupt::Pace;
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::{Room, vec_for};
 use super::walk::parts;
-use crate::kernels::{add_row, all_finite, scale_row, send_and_shift};
+use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
 use crate::{Error, Float};
 
 /// Factors below this cannot have driven finite weights out of the finite range: a product of two is at most 1e18.
@@ -274,6 +274,17 @@ impl<F: Float> Lazy<F> {
     /// `f` and `V`, which are to be taken off the rows, where these are in factors.
     pub(crate) fn factors(&self) -> Option<(&[F], &[F])> {
         self.at_once.then_some((&*self.f, &*self.v))
+    }
+
+    /// The squared length of the traces: times that of `delta` it is that of a step's gradient.
+    pub(crate) fn squared_length_of_traces(&self) -> f64 {
+        let down = self.down[self.u()].to_f64();
+        down * down * squared_length(&self.f)
+    }
+
+    /// The squared length of the gradient that waits.
+    pub(crate) fn squared_length(&mut self) -> f64 {
+        squared_length(self.gradient())
     }
 
     /// Applies the gradient that waits.

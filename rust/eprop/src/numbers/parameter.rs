@@ -11,7 +11,7 @@ use crate::kernels::{self, AdamStep, adam};
 use crate::{Error, Float};
 
 /// Numbers to a piece of a matrix, of which each thread updates one at a time: 16 or 32 KiB, so that the sum stays in the first cache.
-const PIECE: usize = 4096;
+pub(crate) const PIECE: usize = 4096;
 
 /// The step of one update, with its constants, worked out once for all parameters.
 #[derive(Clone, Copy, Debug)]
@@ -130,12 +130,7 @@ impl<F: Float> Parameter<F> {
     /// Takes a step with the sum of some gradients, each as long as the rows, in their order. Returns whether the weights are finite.
     ///
     /// Threads take pieces of the weights, so no bit depends on how many there are.
-    pub(crate) fn descend(
-        &mut self,
-        step: Step<F>,
-        gradients: &[&Aligned<F>],
-        threads: usize,
-    ) -> bool {
+    pub(crate) fn descend(&mut self, step: Step<F>, gradients: &[&[F]], threads: usize) -> bool {
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -288,7 +283,7 @@ mod tests {
             let (rows, width) = (2 * PIECE / 16 + 5, 16);
             let mut noise = Noise(5);
             let gradients: [_; 3] = core::array::from_fn(|_| aligned(&noise.numbers::<F>(rows * width)));
-            let all: Vec<_> = gradients.iter().collect();
+            let all: Vec<&[F]> = gradients.iter().map(|g| &g[..]).collect();
             let mut one = parameter::<F>(rows, width, BOTH);
             let mut literal = Literal::new(doubles(&one.rows));
             let mut many = parameter::<F>(rows, width, BOTH);

@@ -192,7 +192,7 @@ impl Default for Config {
             f_target: 10.0,
             tau_reg: 500.0,
             update_every: UpdateEvery::Steps(1),
-            optimizer: Optimizer::Sgd,
+            optimizer: Optimizer::SGD,
             reduction: Reduction::Sum,
             seed: 42,
             engine: None,
@@ -330,7 +330,7 @@ impl Default for StackConfig {
             layer: LayerConfig::default(),
             loss: Loss::Mse,
             update_every: UpdateEvery::Steps(1),
-            optimizer: Optimizer::Sgd,
+            optimizer: Optimizer::SGD,
             reduction: Reduction::Sum,
             batch_size: 1,
         }

@@ -16,8 +16,13 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Optimizer {
-    /// Plain stochastic gradient descent, `W -= lr g`.
-    Sgd,
+    /// Stochastic gradient descent, `W -= eta g`.
+    Sgd {
+        /// Whether `lr` is only the largest step: with the limit, `eta = min(lr, c / d)`, no step is longer than a part `c` of the one that
+        /// would take a loss that is linear in the weights to 0 (a stochastic Polyak step: Loizou et al. 2021; docs/method.md, "Steps that do
+        /// not overshoot"). Its length `d` is held near its recent peak, and belongs to the optimizer: `reset` keeps it. Without it, `eta = lr`.
+        limit: bool,
+    },
     /// Adam (Kingma and Ba 2015), with two moments per weight: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
     /// `W -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt v + eps)`, t the number of updates. The moments belong to the optimizer:
     /// `reset` keeps them.
@@ -32,6 +37,10 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// Descent whose steps do not overshoot: the default. Example: [`Optimizer`].
+    pub const SGD: Self = Self::Sgd { limit: true };
+    /// Plain descent, `W -= lr g`. Example: [`Optimizer`].
+    pub const PLAIN_SGD: Self = Self::Sgd { limit: false };
     /// Adam with its usual constants: 0.9, 0.999, 1e-8. Example: [`Optimizer`].
     pub const ADAM: Self = Self::Adam {
         beta1: 0.9,
@@ -42,7 +51,7 @@ impl Optimizer {
     /// The name that the Python face uses. Example: [`Optimizer`].
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sgd => "sgd",
+            Self::Sgd { .. } => "sgd",
             Self::Adam { .. } => "adam",
         }
     }
@@ -51,11 +60,11 @@ impl Optimizer {
     ///
     /// ```
     /// use eprop::Optimizer;
-    /// assert_eq!((Optimizer::Sgd.default_lr(), Optimizer::ADAM.default_lr()), (0.01, 0.001));
+    /// assert_eq!((Optimizer::SGD.default_lr(), Optimizer::ADAM.default_lr()), (0.01, 0.001));
     /// ```
     pub fn default_lr(&self) -> f64 {
         match self {
-            Self::Sgd => 0.01,
+            Self::Sgd { .. } => 0.01,
             Self::Adam { .. } => 0.001,
         }
     }
@@ -63,14 +72,27 @@ impl Optimizer {
     /// Whether a step is a multiple of the gradient, so that it may be taken in factors.
     pub(crate) fn is_linear(&self) -> bool {
         match self {
-            Self::Sgd => true,
+            Self::Sgd { .. } => true,
+            Self::Adam { .. } => false,
+        }
+    }
+
+    /// Whether a step needs to know how long the gradient is, and of what loss.
+    ///
+    /// ```
+    /// use eprop::Optimizer;
+    /// assert!(Optimizer::SGD.is_limited() && !Optimizer::PLAIN_SGD.is_limited());
+    /// ```
+    pub fn is_limited(&self) -> bool {
+        match *self {
+            Self::Sgd { limit } => limit,
             Self::Adam { .. } => false,
         }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match *self {
-            Self::Sgd => Ok(()),
+            Self::Sgd { .. } => Ok(()),
             Self::Adam { beta1, beta2, eps } => {
                 decay("optimizer.beta1", beta1)?;
                 decay("optimizer.beta2", beta2)?;
@@ -122,23 +144,25 @@ mod tests {
             eps: 1e-8,
         };
         assert_eq!(Optimizer::ADAM, adam);
-        assert_eq!((Optimizer::Sgd.name(), adam.name()), ("sgd", "adam"));
+        assert_eq!((Optimizer::SGD.name(), adam.name()), ("sgd", "adam"));
         assert_eq!(
-            (Optimizer::Sgd.default_lr(), adam.default_lr()),
+            (Optimizer::PLAIN_SGD.default_lr(), adam.default_lr()),
             (0.01, 0.001)
         );
     }
 
     #[test]
     fn only_steps_that_are_multiples_of_the_gradient_are_linear() {
-        assert!(Optimizer::Sgd.is_linear());
+        assert!(Optimizer::SGD.is_linear() && Optimizer::PLAIN_SGD.is_linear());
         assert!(!Optimizer::ADAM.is_linear());
+        let limited = [Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM];
+        assert_eq!(limited.map(|rule| rule.is_limited()), [true, false, false]);
     }
 
     #[test]
     fn constants_of_adam_have_their_domains() {
         let with = |beta1, beta2, eps| Optimizer::Adam { beta1, beta2, eps }.validate();
-        Optimizer::Sgd.validate().unwrap();
+        Optimizer::SGD.validate().unwrap();
         Optimizer::ADAM.validate().unwrap();
         with(0.0, 0.0, 1e-30).unwrap();
         for bad in [-0.1, 1.0, f64::NAN, f64::INFINITY] {

@@ -68,6 +68,10 @@ pub struct Plan {
     pub(crate) sum_e: bool,
     /// Whether the regulariser has coefficients of its own at every step.
     pub(crate) streamed_regulariser: bool,
+    /// Whether the length of every gradient of the loss is needed, for a limit of its step.
+    pub(crate) limited: bool,
+    /// Whether the regulariser's part of a gradient that waits is kept apart: it does not count in the length.
+    pub(crate) apart: bool,
 }
 
 impl Plan {
@@ -76,17 +80,27 @@ impl Plan {
         let form = form(sizes, config)?;
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
+        let limited = config.optimizer.is_limited();
+        // Only the factors of a step know its length before it is taken.
+        let knows_its_step = match form {
+            Engine::Textbook => !limited,
+            Engine::Factored => true,
+            Engine::Block => false,
+        };
+        let at_once = config.update_every == UpdateEvery::Steps(1)
+            && knows_its_step
+            && config.batch_size == 1
+            && config.optimizer.is_linear();
         let plan = Self {
             sizes,
             form,
-            at_once: config.update_every == UpdateEvery::Steps(1)
-                && form != Engine::Block
-                && config.batch_size == 1
-                && config.optimizer.is_linear(),
+            at_once,
             base_block: factored_block(config).unwrap_or(1),
             block: 0,
             sum_e: regularised && of_sequences,
             streamed_regulariser: regularised && !of_sequences,
+            limited,
+            apart: limited && regularised && !at_once,
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
     }
@@ -100,6 +114,8 @@ impl Plan {
         let twin = Self {
             form,
             at_once: false,
+            limited: false,
+            apart: false,
             ..*self
         };
         twin.with_block::<F>(usize::MAX)
@@ -117,6 +133,11 @@ impl Plan {
             Engine::Textbook => synapses,
             Engine::Factored | Engine::Block => synapses / 16,
         }
+    }
+
+    /// Whether a second sum over raw traces goes beside the gradient.
+    pub(crate) fn sums_raw_traces(&self) -> bool {
+        self.sum_e || self.apart
     }
 
     /// N, padded.
@@ -230,6 +251,11 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
+    if measures_apart(config) {
+        return refused(
+            "block or textbook where weights rest, steps are limited and firing rates are regularised",
+        );
+    }
     if factored_block(config).is_none() {
         return refused(
             "block or textbook where weights rest for longer than 1.5 of the shorter time constant",
@@ -240,7 +266,14 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
-    config.batch_size == 1 && config.optimizer.is_linear()
+    config.batch_size == 1 && config.optimizer.is_linear() && !measures_apart(config)
+}
+
+/// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
+fn measures_apart(config: &Config) -> bool {
+    config.optimizer.is_limited()
+        && config.c_reg != 0.0
+        && config.update_every != UpdateEvery::Steps(1)
 }
 
 /// For how many steps a base block of the factored form goes on, a whole number of rests of the weights; `None` where they rest for longer.
@@ -294,6 +327,7 @@ mod tests {
             tau_mem: 2.0 * tau,
             tau_trace: tau,
             update_every,
+            optimizer: Optimizer::PLAIN_SGD,
             ..Config::default()
         }
     }
@@ -397,6 +431,42 @@ mod tests {
         }));
         assert!(!is_at_once(&config(20.0, Steps(2))));
         assert!(!is_at_once(&config(20.0, Sequence)));
+    }
+
+    #[test]
+    fn a_limit_takes_its_step_at_once_in_factors_alone_and_keeps_the_regulariser_apart_where_it_waits()
+     {
+        let limited = |c_reg, engine, update_every| {
+            let config = Config {
+                optimizer: Optimizer::SGD,
+                c_reg,
+                engine,
+                ..config(20.0, update_every)
+            };
+            let plan = plan(SMALL, &config);
+            assert!(plan.limited && !plan.for_gradients::<f32>().limited);
+            (plan.form, plan.at_once, plan.apart)
+        };
+        assert_eq!(limited(0.0, None, Steps(1)), (Factored, true, false));
+        assert_eq!(limited(1.0, None, Steps(1)), (Factored, true, false));
+        let textbook = Some(Textbook);
+        assert_eq!(limited(1.0, textbook, Steps(1)), (Textbook, false, true));
+        assert_eq!(limited(0.0, None, Steps(2)), (Factored, false, false));
+        // The factors do not keep apart what the limit measures.
+        assert_eq!(limited(1.0, None, Steps(2)), (Textbook, false, true));
+        assert_eq!(limited(1.0, None, Steps(8)), (Block, false, true));
+        assert_eq!(limited(1.0, None, Sequence), (Block, false, true));
+        let asked = Config {
+            optimizer: Optimizer::SGD,
+            c_reg: 1.0,
+            engine: Some(Factored),
+            ..config(20.0, Steps(2))
+        };
+        let error = Plan::of::<f32>(SMALL, &asked).unwrap_err().to_string();
+        assert!(
+            error.starts_with("engine: expected block or textbook where weights rest"),
+            "{error}"
+        );
     }
 
     #[test]

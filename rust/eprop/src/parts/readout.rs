@@ -1,6 +1,6 @@
 //! The leaky readouts with their weights, their filtered spikes and their gradient (lines 5 and 10 of docs/method.md).
 
-use crate::kernels::{add_row, all_finite};
+use crate::kernels::{add_row, all_finite, squared_length};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::{Layout, Lazy, Shape, short_row};
@@ -164,6 +164,24 @@ impl<F: Float> Readout<F> {
                 *g += self.zeta_o * err * self.filtered_one;
             }
         }
+    }
+
+    /// The squared length of this step's gradient, `zeta_o^2 |err|^2 (sum_j F(z_j)^2 + F(1)^2)`.
+    pub(crate) fn squared_length_of_step(&self, err: &[F]) -> f64 {
+        let one = if self.has_bias {
+            self.filtered_one.to_f64()
+        } else {
+            0.0
+        };
+        let zeta_o = self.zeta_o.to_f64();
+        let of_traces = self.w_out.squared_length_of_traces() + one * one;
+        zeta_o * zeta_o * squared_length(err) * of_traces
+    }
+
+    /// The squared length of the pending gradient.
+    pub(crate) fn squared_length(&mut self) -> f64 {
+        let of_bias = squared_length(&self.b.pending);
+        self.w_out.squared_length() + of_bias
     }
 
     /// Applies the pending gradient.

@@ -35,7 +35,9 @@ struct Literal {
     w: Vec<[f64; N]>,
     z_bar: Vec<f64>,
     e_bar: Vec<[f64; N]>,
+    /// Of the loss alone, and of the stream's regulariser.
     g: Vec<[f64; N]>,
+    g_reg: Vec<[f64; N]>,
     sum_e: Vec<[f64; N]>,
 }
 
@@ -67,6 +69,7 @@ impl Literal {
             z_bar: vec![0.0; P],
             e_bar: vec![[0.0; N]; P],
             g: vec![[0.0; N]; P],
+            g_reg: vec![[0.0; N]; P],
             sum_e: vec![[0.0; N]; P],
         }
     }
@@ -86,19 +89,33 @@ impl Literal {
                 let e = psi[j] * self.z_bar[i];
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
                 if let Some((l, r)) = signal {
-                    self.g[i][j] += l[j] * self.e_bar[i][j] + r[j] * e;
+                    self.g[i][j] += l[j] * self.e_bar[i][j];
+                    self.g_reg[i][j] += r[j] * e;
                     self.sum_e[i][j] += e;
                 }
             }
         }
     }
 
-    /// The gradient with `r sum_t e`; it has been used then.
-    fn take_gradient(&mut self, r: &[f64; N]) -> Vec<[f64; N]> {
-        let sum_e = core::mem::replace(&mut self.sum_e, vec![[0.0; N]; P]);
-        let mut g = core::mem::replace(&mut self.g, vec![[0.0; N]; P]);
-        for (g, sum_e) in g.iter_mut().zip(sum_e) {
+    fn squared_length(&self) -> f64 {
+        self.g.as_flattened().iter().map(|g| g * g).sum()
+    }
+
+    /// The gradient of the loss, and that of the regulariser with `r sum_t e`; both have been used then.
+    fn take_parts(&mut self, r: &[f64; N]) -> [Vec<[f64; N]>; 2] {
+        let taken = |g: &mut Vec<_>| core::mem::replace(g, vec![[0.0; N]; P]);
+        let (g, mut g_reg) = (taken(&mut self.g), taken(&mut self.g_reg));
+        for (g, sum_e) in g_reg.iter_mut().zip(taken(&mut self.sum_e)) {
             (0..N).for_each(|j| g[j] += r[j] * sum_e[j]);
+        }
+        [g, g_reg]
+    }
+
+    /// Their sum.
+    fn take_gradient(&mut self, r: &[f64; N]) -> Vec<[f64; N]> {
+        let [mut g, g_reg] = self.take_parts(r);
+        for (g, more) in g.iter_mut().zip(g_reg) {
+            (0..N).for_each(|j| g[j] += more[j]);
         }
         g
     }
@@ -120,6 +137,8 @@ pub(super) struct Beside<F: Float, S> {
     noise: Noise,
     /// Whether raw e has coefficients at every step, and whether at an update.
     regularised: (bool, bool),
+    /// Whether lengths are asked for, and whether the regulariser's part is kept apart.
+    limited: (bool, bool),
 }
 
 pub(super) type Make<S> = fn(&mut Room, &Plan, &Config) -> Result<S, Error>;
@@ -163,6 +182,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             b: aligned(&b).into(),
             noise,
             regularised: (plan.streamed_regulariser, plan.sum_e),
+            limited: (plan.limited, plan.apart),
         }
     }
 
@@ -228,10 +248,14 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         let mut current = vec![F::ONE; padded::<F>(N)];
         self.form.drive(&sources, learning, &mut current);
         near("I", &current[..N], &self.literal.drive(&s));
+        let squared_length = self.form.length_of_step(&psi, &l);
         self.form.learn(&sources, &psi, signal, at_once);
         self.literal
             .learn(&psi_is, learning.then_some((&l_is, &r_is)));
         if self.at_once {
+            if self.limited.0 && learning {
+                near_length::<F>(squared_length, self.literal.squared_length());
+            }
             let g = self.literal.take_gradient(&[0.0; N]);
             self.literal.descend(&g);
         }
@@ -258,6 +282,10 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     pub(super) fn update_with(&mut self, others: &mut [&mut S]) {
         let (r, r_is) = self.coefficients();
         let step = Step::Descend { eta: F::cast(ETA) };
+        if self.limited.0 && !self.at_once {
+            near_length::<F>(self.form.length(), self.literal.squared_length());
+            others.iter_mut().for_each(|other| _ = other.length());
+        }
         self.form.update(r.as_deref(), step);
         let g = self.literal.take_gradient(&r_is);
         self.literal.descend(&g);
@@ -306,6 +334,14 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     }
 }
 
+fn near_length<F: Float>(squared: f64, expected: f64) {
+    near(
+        "length",
+        &[F::cast(libm::sqrt(squared))],
+        &[libm::sqrt(expected)],
+    );
+}
+
 /// Learns, with an update after every `n` steps, if any, and predictions in between.
 pub(super) fn follows<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>, steps: usize) {
     let mut both = Beside::<F, S>::new(config, make);
@@ -334,7 +370,12 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         same_bits("W", &both.rows(What::Weight), &w);
         let literal = &mut both.literal;
         literal.z_bar.fill(0.0);
-        for rows in [&mut literal.e_bar, &mut literal.g, &mut literal.sum_e] {
+        for rows in [
+            &mut literal.e_bar,
+            &mut literal.g,
+            &mut literal.g_reg,
+            &mut literal.sum_e,
+        ] {
             rows.fill([0.0; N]);
         }
         both.compare();
@@ -459,15 +500,19 @@ pub(super) fn collects<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
     for steps in [5, 23, 1] {
         (0..steps).for_each(|_| both.step(true));
         let stride = padded::<F>(N);
-        let mut sum = vec![F::ONE; P * stride];
+        let rows = if both.limited.1 { 2 * P } else { P };
+        let mut sum = vec![F::ONE; rows * stride];
         let (r, r_is) = both.coefficients();
         both.form.collect(r.as_deref(), &mut sum);
-        let g = both.literal.take_gradient(&r_is);
+        let g = match both.limited.1 {
+            true => both.literal.take_parts(&r_is).concat(),
+            false => both.literal.take_gradient(&r_is),
+        };
         for (row, g) in sum.chunks_exact(stride).zip(g) {
             near("sum", &row[..N], &g.map(|g| g + 1.0));
         }
         let w = both.rows(What::Weight);
-        let mut nothing = vec![F::ZERO; P * stride];
+        let mut nothing = vec![F::ZERO; rows * stride];
         both.form.collect(r.as_deref(), &mut nothing);
         assert!(nothing.iter().all(|&g| g == F::ZERO));
         same_bits("W", &both.rows(What::Weight), &w);

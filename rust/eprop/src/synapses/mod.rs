@@ -59,10 +59,20 @@ pub(crate) trait Synapses<F: Float>: Walked {
         at_once: Option<F>,
     );
 
+    /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
+    /// a form that applies none, 0.
+    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> f64 {
+        0.0
+    }
+
+    /// The squared length of the pending gradient of the loss, without the regulariser's part, where the plan keeps that apart.
+    fn length(&mut self) -> f64;
+
     /// Applies the pending gradient, after adding `r sum_t e`.
     fn update(&mut self, r: Option<&[F]>, step: Step<F>);
 
-    /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then.
+    /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then. Where the plan keeps the
+    /// regulariser's part apart, that goes to as many rows more.
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]);
 
     /// What was collected waits again, as a gradient of this stream, which has none of its own then. `sum` is worth nothing after it.
@@ -270,6 +280,12 @@ impl<F: Float> Synapses<F> for Form<F> {
         at_once: Option<F>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
+    }
+    fn length_of_step(&self, psi: &[F], l: &[F]) -> f64 {
+        at_work!(self, form => form.length_of_step(psi, l))
+    }
+    fn length(&mut self) -> f64 {
+        at_work!(self, form => form.length())
     }
     fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
         at_work!(self, form => form.update(r, step));

@@ -15,7 +15,7 @@ use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, UpdateEvery};
+use crate::options::{Config, Engine, Optimizer, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -228,6 +228,7 @@ fn config(tau_mem: f64, tau_trace: f64) -> Config {
         tau_mem,
         tau_trace,
         lr: 0.4 / (tau_mem.max(1.0) * tau_trace.max(1.0)),
+        optimizer: Optimizer::PLAIN_SGD,
         ..Config::default()
     }
 }

@@ -34,14 +34,20 @@ pub(crate) struct Textbook<F> {
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
-    /// Empty without the sequence mode of the regulariser.
+    /// `sum_t e`, or the stream's `sum_t r e` where it is kept apart; empty without either.
     sum_e: Aligned<F>,
+    /// Whether the regulariser's part of the gradient is kept apart, and whether that is a stream's.
+    apart: bool,
+    of_stream: bool,
+    /// The coefficients of a step on raw traces.
+    of_raw: Aligned<F>,
 }
 
 parts!(Textbook {
     Weight: [w],
     State: [z_bar, e_bar, sum_e],
     Counter: [steps],
+    Scratch: [of_raw],
 });
 
 impl<F: Float> Textbook<F> {
@@ -64,24 +70,31 @@ impl<F: Float> Textbook<F> {
             z_bar: room.vec(F::ZERO, p)?,
             e_bar: room.zeros(p, stride)?,
             steps: 0,
-            sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
+            sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
+            apart: plan.apart,
+            of_stream: plan.apart && plan.streamed_regulariser,
+            of_raw: room.zeros(usize::from(plan.apart && plan.streamed_regulariser), stride)?,
         })
     }
 
-    /// Makes the pending gradient whole: `r sum_t e` added, the diagonal 0. It has to be used then.
-    fn complete(&mut self, r: Option<&[F]>) {
-        if let Some(r) = r {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.w.pending);
+    /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.
+    fn add_regulariser(&mut self, r: Option<&[F]>, to: &mut [F]) {
+        match r {
+            Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
+            None if self.of_stream => kernels::add_row(F::ONE, &self.sum_e, to),
+            None => {}
         }
         self.sum_e.fill(F::ZERO);
-        // No self-connections.
-        let first_recurrent = self.first_recurrent();
-        let rows = self
-            .w
-            .pending
-            .chunks_exact_mut(self.stride)
-            .skip(first_recurrent);
-        rows.enumerate().for_each(|(j, row)| row[j] = F::ZERO);
+    }
+
+    /// Makes the pending gradient whole. It has to be used then.
+    fn complete(&mut self, r: Option<&[F]>) {
+        if self.sum_e.is_empty() {
+            return;
+        }
+        let mut pending = core::mem::take(&mut self.w.pending);
+        self.add_regulariser(r, &mut pending);
+        self.w.pending = pending;
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
@@ -114,10 +127,17 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         at_once: Option<F>,
     ) {
         let l = signal.map_or(&[][..], |signal| signal.l);
+        let (n, first_recurrent) = (self.stride, self.first_recurrent());
+        let mut r = signal.and_then(|signal| signal.r);
+        let mut of_raw = psi;
+        if let Some(r) = r.take_if(|_| self.of_stream) {
+            let products = self.of_raw.iter_mut().zip(r).zip(psi);
+            products.for_each(|((to, &r), &psi)| *to = r * psi);
+            of_raw = &self.of_raw;
+        }
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
-        let (n, first_recurrent) = (self.stride, self.first_recurrent());
         self.w.waits |= signal.is_some() && at_once.is_none();
         let Parameter { rows, pending, .. } = &mut self.w;
         let learned: &mut [F] = match at_once {
@@ -133,7 +153,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 drive: zeta_e * z_bar,
                 psi,
             };
-            let regulariser = signal.and_then(|signal| signal.r).map(|r| (r, z_bar));
+            let regulariser = r.map(|r| (r, z_bar));
             match (signal, at_once) {
                 (None, _) => eligibility.move_on(e_bar),
                 (Some(_), Some(eta)) => {
@@ -148,17 +168,26 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             if (i as u64 + self.steps) % ROWS_PER_LOOK == 0 {
                 kernels::silence(e_bar);
             }
+            let sums = signal.is_some() && !self.sum_e.is_empty();
+            if sums {
+                kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
+            }
             if let Some(j) = i.checked_sub(first_recurrent) {
                 // No self-connection: neither a trace, nor a weight or its gradient.
                 e_bar[j] = F::ZERO;
+                let own = row.start + j;
                 if signal.is_some() {
-                    learned[row.start + j] = F::ZERO;
+                    learned[own] = F::ZERO;
+                }
+                if sums {
+                    self.sum_e[own] = F::ZERO;
                 }
             }
-            if signal.is_some() && !self.sum_e.is_empty() {
-                kernels::add_scaled(z_bar, psi, &mut self.sum_e[row]);
-            }
         }
+    }
+
+    fn length(&mut self) -> f64 {
+        kernels::squared_length(&self.w.pending)
     }
 
     fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
@@ -167,13 +196,29 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
-        self.complete(r);
+        let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
+        if self.apart {
+            self.add_regulariser(r, of_regulariser);
+        } else {
+            self.complete(r);
+        }
         kernels::add_row(F::ONE, &self.w.pending, sum);
         self.w.drop_gradient();
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
-        self.w.take_back(sum);
+        if !self.apart {
+            return self.w.take_back(sum);
+        }
+        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
+        self.w.pending.copy_from_slice(of_loss);
+        self.w.waits = true;
+        if self.of_stream {
+            self.sum_e.copy_from_slice(of_regulariser);
+        } else {
+            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
+            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
+        }
     }
 
     fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
@@ -255,6 +300,7 @@ mod tests {
             update_every,
             tau_mem: 6.0,
             tau_trace: 9.0,
+            optimizer: Optimizer::PLAIN_SGD,
             ..Config::default()
         }
     }
@@ -269,8 +315,8 @@ mod tests {
         fn it_is_the_learning_equations_at_every_update_rate_and_gain<F>() {
             for update_every in EVERY {
                 for gain in [Gain::Unit, Gain::Leak] {
-                    for c_reg in [0.0, 1.0] {
-                        let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(update_every) };
+                    for (c_reg, optimizer) in [(0.0, Optimizer::PLAIN_SGD), (1.0, Optimizer::PLAIN_SGD), (0.0, Optimizer::SGD), (1.0, Optimizer::SGD)] {
+                        let config = Config { input_gain: gain, readout_gain: gain, c_reg, optimizer, ..config(update_every) };
                         literal::follows::<F, _>(&config, make::<F>(), 60);
                     }
                 }
@@ -305,7 +351,9 @@ mod tests {
     in_both! {
         fn a_gradient_is_collected_and_has_been_used_then<F>() {
             for every in [UpdateEvery::Steps(5), UpdateEvery::Sequence] {
-                literal::collects::<F, _>(&Config { c_reg: 1.0, ..config(every) }, make::<F>());
+                for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD] {
+                    literal::collects::<F, _>(&Config { c_reg: 1.0, optimizer, ..config(every) }, make::<F>());
+                }
             }
         }
     }

@@ -3,10 +3,11 @@
 use super::super::literal::{
     Data, Literal, SIZES, Weights, config, configs, draw, learn, network, plan,
 };
-use super::{Config, Float, Loss, Recurrent, Room, Step, UpdateEvery, Vec, Wiring};
+use super::{Config, Float, Loss, Recurrent, Room, Step, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::walk;
 use crate::options::{Engine, Feedback, Gain, ResetMechanism};
+use crate::parts::optimizer::Optimizer;
 use crate::testing::unasked;
 use crate::testing::{Noise, made, near};
 
@@ -94,15 +95,19 @@ fn a_gradient_is_collected_and_handed_out_by_every_parameter() {
         network.collect(&mut sums);
         let expected = literal.take_gradient();
         let (loss, targets) = (expected.loss, expected.targets);
+        let of = Sum {
+            loss,
+            n_targets: targets,
+            n_streams: 1,
+        };
         let g = Recurrent::gradients(
             core::slice::from_mut(&mut network),
             &sums,
-            loss,
-            targets,
+            of,
             &mut unasked(),
         )
         .unwrap();
-        assert_eq!((g.loss, g.n_targets), (loss, targets));
+        assert_eq!((g.loss, g.n_targets, g.n_streams), (loss, targets, 1));
         for j in 0..SIZES.n {
             let row = |i: usize| expected.w[i][j];
             near(
@@ -136,11 +141,15 @@ fn gradients_that_fit_no_weight_are_refused_by_name() {
     let config = config(Engine::Block, UpdateEvery::Sequence);
     let mut network = network(&plan(&config), &config);
     let sums = [Aligned::zeros(11 * 16).unwrap()];
+    let of = Sum {
+        loss: 0.0,
+        n_targets: 0,
+        n_streams: 1,
+    };
     let g = Recurrent::gradients(
         core::slice::from_mut(&mut network),
         &sums,
-        0.0,
-        0,
+        of,
         &mut unasked(),
     )
     .unwrap();
@@ -215,7 +224,7 @@ fn saved_in_the_middle_of_things_a_network_goes_on_bit_for_bit() {
                 network.learn(
                     x.view().into(),
                     target.as_ref().map(|target| target.view()),
-                    at_once,
+                    at_once.map(Optimizer::plain).as_mut(),
                 );
                 if t % 20 == 19 {
                     network.update(Step::Descend { eta: config.lr });
@@ -252,7 +261,7 @@ fn bytes_of_any_kind_are_an_error_or_a_network_that_goes_on() {
             network.learn(
                 x.view().into(),
                 target.as_ref().map(|target| target.view()),
-                at_once,
+                at_once.map(Optimizer::plain).as_mut(),
             );
         };
         (0..17).for_each(|t| step(&mut network, t));
@@ -356,7 +365,7 @@ fn initial_weights_are_drawn_inputs_then_neurons_then_readouts() {
     for (w, row) in first.w.iter().zip(rows.chunks_exact(16)) {
         assert_eq!(w[..], row[..7]);
     }
-    let scale = 1.0 / libm::sqrt(7.0);
+    let scale = 0.1 * (1.0 / libm::sqrt(7.0));
     assert_eq!(
         first.w_out[0],
         [gaussian.draw::<f64>(scale), gaussian.draw::<f64>(scale)]

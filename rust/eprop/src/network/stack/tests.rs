@@ -4,11 +4,12 @@ use alloc::vec;
 
 use ndarray::{Array1, ArrayView1};
 
-use super::{Input, Stack, StackConfig, StackPlan, Step, UpdateEvery, Vec, Wiring};
+use super::{Input, Stack, StackConfig, StackPlan, Step, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk;
 use crate::options::{Gain, LayerConfig, Loss};
+use crate::parts::optimizer::Optimizer;
 use crate::testing::unasked;
 use crate::testing::{Noise, made, near, same_bits};
 
@@ -204,7 +205,11 @@ fn a_stack_is_its_equations_at_once_and_waiting() {
             let (mut noise, mut n_spikes) = (Noise(1), 0.0);
             for t in 1..=70 {
                 let (x, target) = moment(&mut noise);
-                let loss = stack.learn(x.view().into(), view(&target), at_once);
+                let loss = stack.learn(
+                    x.view().into(),
+                    view(&target),
+                    at_once.map(Optimizer::plain).as_mut(),
+                );
                 let expected = literal.learn(
                     x.as_slice().unwrap(),
                     target.as_ref().map(|target| target.as_slice().unwrap()),
@@ -272,14 +277,12 @@ fn a_gradient_is_handed_out_layer_by_layer_and_taken_in_anywhere() {
         .map(|(rows, width)| Aligned::zeros(rows * width).unwrap())
         .collect();
     stack.collect(&mut sums);
-    let g = Stack::gradients(
-        core::slice::from_mut(&mut stack),
-        &sums,
-        1.5,
-        9,
-        &mut unasked(),
-    )
-    .unwrap();
+    let of = Sum {
+        loss: 1.5,
+        n_targets: 9,
+        n_streams: 1,
+    };
+    let g = Stack::gradients(core::slice::from_mut(&mut stack), &sums, of, &mut unasked()).unwrap();
     assert_eq!((g.loss, g.n_targets), (1.5, 9));
     for (g, layer) in g.w.iter().zip(&literal.layers) {
         near("gradient", g.as_slice().unwrap(), &layer.g.concat());
@@ -379,7 +382,11 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
             for _ in 0..11 {
                 let (x, target) = moment(&mut noise);
                 for stack in &mut *stacks {
-                    stack.learn(x.view().into(), view(&target), at_once);
+                    stack.learn(
+                        x.view().into(),
+                        view(&target),
+                        at_once.map(Optimizer::plain).as_mut(),
+                    );
                 }
             }
         };
@@ -404,7 +411,11 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
         assert_eq!(weights(&stack), weights(&twin));
         assert_eq!(stack.since().steps, 0);
         let mut literal = Literal::new(&config, &stack);
-        stack.learn(Input::spikes(&[1, 2]), None, at_once);
+        stack.learn(
+            Input::spikes(&[1, 2]),
+            None,
+            at_once.map(Optimizer::plain).as_mut(),
+        );
         literal.learn(&[0.0, 1.0, 1.0, 0.0], None);
         literal.compare(&stack);
     }

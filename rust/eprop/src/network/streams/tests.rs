@@ -17,7 +17,7 @@ use super::{
 use crate::Error;
 use crate::network::recurrent::Recurrent;
 use crate::network::tally::Tally;
-use crate::network::wiring::Wiring;
+use crate::network::wiring::{Sum, Wiring};
 use crate::numbers::walk;
 use crate::options::{Config, Engine, Optimizer, UpdateEvery};
 use crate::parts::optimizer::Optimizer as AtWork;
@@ -170,7 +170,7 @@ fn a_stream_that_takes_no_part_is_untouched_to_the_bit_but_for_the_weights() {
             let learned = Weights::of(streams.first());
             assert!(learned != weights && learned == Weights::of(streams.get(n - 1).unwrap()));
             // Nor by a step, or a prediction, of the others.
-            streams.step(part, false, |_, state| {
+            streams.step(part, false, None, |_, state: &mut Net, _| {
                 state.predict(crate::parts::input::Input::spikes(&[0]));
                 None
             });
@@ -216,7 +216,7 @@ fn steps_of_all_streams_are_the_same_as_their_sequences_to_the_bit() {
             learn(&mut runs, &data, n, 0..STEPS, true);
             descend(&mut runs);
             for t in 0..STEPS {
-                let (losses, _) = steps.step(n, t + 1 == STEPS, |b, state| {
+                let (losses, _) = steps.step(n, t + 1 == STEPS, None, |b, state: &mut Net, _| {
                     let (x, target) = data.step(b, t);
                     state.learn(
                         x.view().into(),
@@ -261,8 +261,11 @@ fn the_gradient_of_all_streams_is_the_sum_of_each() {
                         batch_size: 2,
                         ..config.clone()
                     }),
-                    0.5,
-                    3,
+                    Sum {
+                        loss: 0.5,
+                        n_targets: 3,
+                        n_streams: n as u64,
+                    },
                 )
                 .unwrap();
             let mut sum = [[0.0; 7]; 11];
@@ -359,12 +362,11 @@ fn outputs_and_losses_go_to_the_stream_that_made_them() {
             (literal.g.targets, 0)
         );
     }
+    let (since, n_streams) = streams.since();
+    let taught = data.mask.iter().filter(|&&taught| taught).count() as u64;
     assert_eq!(
-        streams.since(),
-        (
-            (n * STEPS) as u64,
-            data.mask.iter().filter(|&&taught| taught).count() as u64
-        )
+        (since.steps, since.targets, n_streams),
+        ((n * STEPS) as u64, taught, n as u64)
     );
 }
 
@@ -441,7 +443,7 @@ fn moments_of_adam_are_kept_once_and_take_the_sum() {
     };
     let data = Data::new(3, STEPS);
     let mut streams = streams(3, &config);
-    let mut optimizer = AtWork::new(Optimizer::ADAM, 0.01);
+    let mut optimizer = AtWork::new(Optimizer::ADAM, 0.01, 1.0);
     let mut weights = Weights::of(streams.first());
     let mut literals = vec![Literal::new(&config); 3];
     let (mut m, mut v) = ([[0.0; 7]; 11], [[0.0; 7]; 11]);
@@ -460,7 +462,7 @@ fn moments_of_adam_are_kept_once_and_take_the_sum() {
             let g = literal.take_gradient();
             (0..77).for_each(|at| sum[at / 7][at % 7] += g.w[at / 7][at % 7]);
         }
-        streams.update(optimizer.step(1.0));
+        streams.update(optimizer.step(1.0, || unreachable!()));
         optimizer.updated();
         let t = (update + 1) as f64;
         let eta = 0.01 * libm::sqrt(1.0 - libm::pow(0.999, t)) / (1.0 - libm::pow(0.9, t));
@@ -521,7 +523,7 @@ fn a_reset_silences_every_stream() {
         assert!(!walk::same(&streams, &fresh));
         streams.reset();
         assert!(walk::same(&streams, &fresh));
-        assert_eq!(streams.since(), (0, 0));
+        assert_eq!((streams.since().0.steps, streams.since().1), (0, 0));
     }
 }
 
@@ -547,7 +549,8 @@ fn steps_of_a_file_that_was_tampered_with_are_summed_without_an_overflow() {
         }
     }
     streams.walk_mut("", Role::State, &mut Most).unwrap();
-    assert_eq!(streams.since(), (u64::MAX, u64::MAX));
+    let (since, _) = streams.since();
+    assert_eq!((since.steps, since.targets), (u64::MAX, u64::MAX));
 }
 
 #[test]

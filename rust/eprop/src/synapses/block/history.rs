@@ -248,6 +248,11 @@ impl<F: Float> History<F> {
     }
 
     /// The stream's `r` of a tile, if there is a stream's regulariser.
+    pub(crate) fn has_r(&self) -> bool {
+        !self.r.is_empty()
+    }
+
+    /// The coefficients of the steps on raw traces, where there are any.
     pub(crate) fn r(&self, column: usize, width: usize) -> Option<&[F]> {
         let rows = || &self.r[column * self.sizes.steps..][..self.len * width];
         self.sizes.regularised.then(rows)

@@ -46,8 +46,10 @@ pub(crate) struct Block<F> {
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     carried: bool,
-    /// `sum_t e` of earlier blocks, if the regulariser asks for it.
+    /// `sum_t e` of earlier blocks, or the stream's `sum_t r e` where it is kept apart; empty without either.
     sum_e: Aligned<F>,
+    /// Whether the regulariser's part of the gradient is kept apart.
+    apart: bool,
     scratch: Scratch<F>,
     /// What the inputs of the next steps send: rows `next..end`.
     ahead: Aligned<F>,
@@ -74,6 +76,8 @@ parts!(Block {
 enum Sum<'a, F> {
     /// The gradient, with the sequence's coefficients on raw e, if they are known.
     Gradient { b: &'a Held<F>, r: Option<&'a [F]> },
+    /// The regulariser's part alone, by the sequence's coefficients or those of the steps.
+    Regulariser { r: Option<&'a [F]> },
     /// `e_bar` at the block's end.
     Traces,
     /// `sum_t e` over the steps of learning.
@@ -104,7 +108,8 @@ impl<F: Float> Block<F> {
             z_bar: room.vec(F::ZERO, p)?,
             e_bar: room.zeros(p, stride)?,
             carried: false,
-            sum_e: room.zeros(if plan.sum_e { p } else { 0 }, stride)?,
+            sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
+            apart: plan.apart,
             scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
             ahead: room.zeros(AHEAD, stride)?,
             ahead_next: 0,
@@ -128,22 +133,7 @@ impl<F: Float> Block<F> {
         }
         let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
-        if let Some(b) = self.b.take() {
-            let mut g = core::mem::take(&mut self.w.pending);
-            self.sum(
-                Sum::Gradient { b: &b, r: None },
-                Finish::Add,
-                &mut scratch,
-                &mut g,
-            );
-            self.w.pending = g;
-            self.w.waits = true;
-            if !self.sum_e.is_empty() {
-                let mut sum_e = core::mem::take(&mut self.sum_e);
-                self.sum(Sum::RawTraces, Finish::Add, &mut scratch, &mut sum_e);
-                self.sum_e = sum_e;
-            }
-        }
+        self.work_off(&mut scratch);
         let mut e_bar = core::mem::take(&mut self.e_bar);
         self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
         self.e_bar = e_bar;
@@ -153,6 +143,27 @@ impl<F: Float> Block<F> {
         self.scratch = scratch;
         self.history.clear();
         self.used = false;
+    }
+
+    /// The gradient of the history joins what earlier blocks left. The events are sorted already.
+    fn work_off(&mut self, scratch: &mut Scratch<F>) {
+        let Some(b) = self.b.take() else {
+            return;
+        };
+        let mut g = core::mem::take(&mut self.w.pending);
+        let of_loss = Sum::Gradient { b: &b, r: None };
+        self.sum(of_loss, Finish::Add, scratch, &mut g);
+        self.w.pending = g;
+        self.w.waits = true;
+        if !self.sum_e.is_empty() {
+            let of_raw = match self.history.has_r() {
+                true => Sum::Regulariser { r: None },
+                false => Sum::RawTraces,
+            };
+            let mut sum_e = core::mem::take(&mut self.sum_e);
+            self.sum(of_raw, Finish::Add, scratch, &mut sum_e);
+            self.sum_e = sum_e;
+        }
     }
 
     /// One sum over the block for all synapses, tile by tile. The events are sorted already. Returns whether it is finite.
@@ -176,7 +187,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
-            Sum::RawTraces => {
+            Sum::RawTraces | Sum::Regulariser { .. } => {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
         }
@@ -239,7 +250,8 @@ impl<F: Float> Block<F> {
                         .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
-                scan.raw = match (history.r(column, W), r) {
+                let of_steps = history.r(column, W).filter(|_| !self.apart);
+                scan.raw = match (of_steps, r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
                     (None, Some(r)) => OnRaw::Outer {
                         per_neuron: &r[column..column + W],
@@ -254,6 +266,16 @@ impl<F: Float> Block<F> {
                 scan.raw = OnRaw::Outer {
                     per_neuron: &ones,
                     per_step,
+                };
+            }
+            Sum::Regulariser { r } => {
+                scan.raw = match (history.r(column, W), r) {
+                    (Some(of_steps), _) => OnRaw::PerStep(of_steps),
+                    (None, Some(r)) => OnRaw::Outer {
+                        per_neuron: &r[column..column + W],
+                        per_step,
+                    },
+                    (None, None) => OnRaw::None,
                 };
             }
             Sum::RawTraces => {
@@ -330,11 +352,20 @@ impl<F: Float> Block<F> {
         &mut self.scratch
     }
 
-    /// Adds `r sum_t e` of earlier blocks to their gradient.
-    fn take_in_earlier(&mut self, r: Option<&[F]>) {
-        if let (Some(r), true) = (r, self.w.waits && !self.sum_e.is_empty()) {
-            kernels::add_scaled_rows_by(r, &self.sum_e, &mut self.w.pending);
+    /// Adds the regulariser's part of earlier blocks to a gradient.
+    fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
+        match r {
+            _ if !self.w.waits || self.sum_e.is_empty() => {}
+            Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
+            None if self.history.has_r() => kernels::add_row(F::ONE, &self.sum_e, to),
+            None => {}
         }
+    }
+
+    fn take_in_earlier(&mut self, r: Option<&[F]>) {
+        let mut g = core::mem::take(&mut self.w.pending);
+        self.add_earlier(r, &mut g);
+        self.w.pending = g;
     }
 
     /// Works the gradient of the history off, if it waits: sums that `finish` adds to a matrix, or takes a step with.
@@ -347,6 +378,17 @@ impl<F: Float> Block<F> {
         let finite = self.sum(Sum::Gradient { b: &b, r }, finish, &mut scratch, to);
         self.scratch = scratch;
         finite
+    }
+
+    /// Works the regulariser's part of the history off, if the gradient waits.
+    fn finish_regulariser(&mut self, r: Option<&[F]>, to: &mut [F]) {
+        if self.b.is_none() {
+            return;
+        }
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.history.sort(&mut scratch.sorted);
+        self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
+        self.scratch = scratch;
     }
 }
 
@@ -376,6 +418,19 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.steps += 1;
     }
 
+    fn length(&mut self) -> f64 {
+        if self.b.is_some() {
+            let mut scratch = core::mem::take(&mut self.scratch);
+            self.history.sort(&mut scratch.sorted);
+            self.work_off(&mut scratch);
+            self.scratch = scratch;
+        }
+        match self.w.waits {
+            true => kernels::squared_length(&self.w.pending),
+            false => 0.0,
+        }
+    }
+
     fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
         self.take_in_earlier(r);
         match step.linear() {
@@ -402,16 +457,33 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
-        self.take_in_earlier(r);
+        let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
+        if self.apart {
+            self.add_earlier(r, of_regulariser);
+            self.finish_regulariser(r, of_regulariser);
+        } else {
+            self.take_in_earlier(r);
+        }
         if self.w.waits {
             kernels::add_row(F::ONE, &self.w.pending, sum);
         }
-        self.finish(r, Finish::Add, sum);
+        self.finish(r.filter(|_| !self.apart), Finish::Add, sum);
         self.mark_used();
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
-        self.w.take_back(sum);
+        if !self.apart {
+            return self.w.take_back(sum);
+        }
+        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
+        self.w.pending.copy_from_slice(of_loss);
+        self.w.waits = true;
+        if self.history.has_r() {
+            self.sum_e.copy_from_slice(of_regulariser);
+        } else {
+            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
+            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
+        }
     }
 
     /// Currents are a matrix product then, with the bits of the same sums made one by one.

@@ -38,6 +38,7 @@ fn config(update_every: UpdateEvery) -> Config {
         update_every,
         tau_mem: 6.0,
         tau_trace: 9.0,
+        optimizer: Optimizer::PLAIN_SGD,
         ..Config::default()
     }
 }
@@ -57,8 +58,14 @@ fn all<F: Float>(check: fn(&Config, Make<Block<F>>)) {
             c_reg: 1.0,
             ..config(every)
         };
-        check(&config, make::<F>());
-        check(&config, make_short::<F>());
+        for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD] {
+            let config = Config {
+                optimizer,
+                ..config.clone()
+            };
+            check(&config, make::<F>());
+            check(&config, make_short::<F>());
+        }
     }
 }
 
@@ -66,8 +73,8 @@ in_both! {
     fn it_is_the_learning_equations_at_every_update_rate_and_gain<F>() {
         for update_every in EVERY {
             for gain in [Gain::Unit, Gain::Leak] {
-                for c_reg in [0.0, 1.0] {
-                    let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(update_every) };
+                for (c_reg, optimizer) in [(0.0, Optimizer::PLAIN_SGD), (1.0, Optimizer::PLAIN_SGD), (0.0, Optimizer::SGD), (1.0, Optimizer::SGD)] {
+                    let config = Config { input_gain: gain, readout_gain: gain, c_reg, optimizer, ..config(update_every) };
                     literal::follows::<F, _>(&config, make::<F>(), 60);
                     literal::follows::<F, _>(&config, make_short::<F>(), 60);
                 }

@@ -8,6 +8,7 @@
 //! DESIGN.md derives it.
 
 mod ended;
+mod lengths;
 mod pending;
 
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ use core::ops::Range;
 use ndarray::ArrayView2;
 
 use ended::{Ended, PATIENCE, Powers};
+use lengths::Lengths;
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows};
@@ -54,6 +56,8 @@ pub(crate) struct Factored<F> {
     ended: Ended<F>,
     /// Where weights rest for a while.
     pending: Option<Pending<F>>,
+    /// Where steps are limited.
+    lengths: Option<Lengths>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
@@ -72,7 +76,7 @@ pub(crate) struct Factored<F> {
 
 parts!(Factored {
     Weight: [a],
-    State: [c, x1, s, t, zt, ended, pending],
+    State: [c, x1, s, t, zt, ended, pending, lengths],
     Mark: [seen],
     Counter: [steps, block],
     Mark: [learned],
@@ -125,6 +129,10 @@ impl<F: Float> Factored<F> {
             pending: match plan.at_once {
                 true => None,
                 false => Some(Pending::new(room, p, stride)?),
+            },
+            lengths: match plan.limited {
+                true => Some(Lengths::new(room, stride)?),
+                false => None,
             },
             steps: 0,
             block: 0,
@@ -183,6 +191,9 @@ impl<F: Float> Factored<F> {
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
+        if let Some(lengths) = &mut self.lengths {
+            lengths.end_block(kappa_e, alpha, &self.x1);
+        }
         self.ended.push(
             Silence {
                 s: &self.s,
@@ -216,14 +227,8 @@ impl<F: Float> Factored<F> {
             if self.seen[source] == NEVER {
                 continue;
             }
-            let row = source * self.stride()..(source + 1) * self.stride();
-            let (own, age, mut zt) = (self.own(source), self.age(source), self.zt[source]);
-            c.copy_from_slice(&self.c[row]);
-            if age > 0 {
-                let (silence, alpha) = self.ended.last(age);
-                kernels::catch_up(silence, zt, &mut w, &mut c);
-                zt *= alpha;
-            }
+            let own = self.own(source);
+            let zt = self.traces_of(source, &mut w, &mut c);
             if let Some(pending) = &mut self.pending {
                 pending.fold(source, &c, zt, own);
             }
@@ -232,6 +237,19 @@ impl<F: Float> Factored<F> {
         if let Some(pending) = &mut self.pending {
             pending.clear_factors();
         }
+    }
+
+    /// `C` of a source as it would be if it caught up, and its `zt`; `w`: scratch memory.
+    fn traces_of(&self, source: usize, w: &mut [F], c: &mut [F]) -> F {
+        let row = source * self.stride()..(source + 1) * self.stride();
+        let (age, zt) = (self.age(source), self.zt[source]);
+        c.copy_from_slice(&self.c[row]);
+        if age == 0 {
+            return zt;
+        }
+        let (silence, alpha) = self.ended.last(age);
+        kernels::catch_up(silence, zt, w, c);
+        alpha * zt
     }
 
     /// How many blocks a source has waited.
@@ -424,6 +442,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 pending.follow(source, visit.shift, source.checked_sub(self.n_inputs));
             }
         }
+        let u = self.u();
+        if let Some(lengths) = &mut self.lengths {
+            let grown = self.powers.alpha_up[u] * self.filters.zeta;
+            lengths.follow(&self.visits, &self.ended.a, grown, &self.sum_c, &self.x1);
+        }
         kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
 
@@ -459,6 +482,32 @@ impl<F: Float> Synapses<F> for Factored<F> {
             y: &mut self.y,
         };
         kernels::step_factors(scales, psi, l, r, factors);
+    }
+
+    fn length_of_step(&self, psi: &[F], l: &[F]) -> f64 {
+        let Some(lengths) = &self.lengths else {
+            return 0.0;
+        };
+        let u = self.u();
+        let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
+        let kappa = self.powers.kappa_down[u].to_f64();
+        kappa * kappa * lengths.of_step(grow, psi, l, &self.x1)
+    }
+
+    /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
+    fn length(&mut self) -> f64 {
+        let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
+            return 0.0;
+        };
+        let mut squared = lengths.of(&pending.s, &pending.t);
+        let mut w = core::mem::take(&mut self.sum_a);
+        let mut c = core::mem::take(&mut self.sum_c);
+        for source in pending.sources() {
+            let zt = self.traces_of(source, &mut w, &mut c);
+            squared += pending.beyond_factors(source, &c, zt);
+        }
+        (self.sum_a, self.sum_c) = (w, c);
+        squared.max(0.0)
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest

@@ -139,6 +139,18 @@ impl<F: Float> Pending<F> {
         }
     }
 
+    /// The sources whose row is not 0.
+    pub(super) fn sources(&self) -> impl Iterator<Item = usize> {
+        let touched = &self.touched[..self.n_touched];
+        touched.iter().map(|&source| source as usize)
+    }
+
+    /// By how much the row of a source makes the squared length of the gradient more than that of `S C + T zt`.
+    pub(super) fn beyond_factors(&self, source: usize, c: &[F], zt: F) -> f64 {
+        let g = &self.g[source * self.s.len()..][..self.s.len()];
+        kernels::length_beyond(g, c, zt, &self.s, &self.t)
+    }
+
     /// The factors are in the rows, or in those of the weights.
     pub(super) fn clear_factors(&mut self) {
         for row in [&mut self.s, &mut self.t, &mut self.y] {

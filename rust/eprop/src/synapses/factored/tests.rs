@@ -7,7 +7,7 @@ use super::{Factored, NEVER, PATIENCE, Synapses};
 use crate::Float;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Gain, UpdateEvery};
+use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -24,6 +24,7 @@ fn config(tau: f64, n: usize) -> Config {
         update_every: UpdateEvery::Steps(n),
         tau_mem: tau,
         tau_trace: 1.5 * tau,
+        optimizer: Optimizer::PLAIN_SGD,
         ..Config::default()
     }
 }
@@ -39,16 +40,25 @@ const CASES: [(f64, usize); 7] = [
     (20.0, 1),
 ];
 
-/// Every case, with the regulariser.
+/// Every case, with the regulariser, and with lengths.
 fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
     for (tau, n) in CASES {
-        check(
-            &Config {
-                c_reg: 1.0,
-                ..config(tau, n)
-            },
-            make::<F>(),
-        );
+        let regularised = Config {
+            c_reg: 1.0,
+            ..config(tau, n)
+        };
+        check(&regularised, make::<F>());
+        check(&limited(&regularised), make::<F>());
+    }
+}
+
+/// With lengths; where a gradient waits, the form does not keep the regulariser apart.
+fn limited(config: &Config) -> Config {
+    let at_once = config.update_every == UpdateEvery::Steps(1);
+    Config {
+        optimizer: Optimizer::SGD,
+        c_reg: if at_once { config.c_reg } else { 0.0 },
+        ..config.clone()
     }
 }
 
@@ -59,6 +69,7 @@ in_both! {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
                     literal::follows::<F, _>(&config, make::<F>(), 80);
+                    literal::follows::<F, _>(&limited(&config), make::<F>(), 80);
                 }
             }
         }
@@ -67,7 +78,9 @@ in_both! {
 
 in_both! {
     fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
-        literal::follows::<F, _>(&Config { tau_trace: 0.0, ..config(6.0, 1) }, make::<F>(), 60);
+        let config = Config { tau_trace: 0.0, ..config(6.0, 1) };
+        literal::follows::<F, _>(&config, make::<F>(), 60);
+        literal::follows::<F, _>(&limited(&config), make::<F>(), 60);
     }
 }
 
