@@ -15,7 +15,7 @@ def pattern(label: int, rng: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     rng = np.random.default_rng(0)
-    trainer = EpropTrainer(N_INPUTS, 80, 3, lr=1e-4, loss="cross_entropy", update_every="sequence")
+    trainer = EpropTrainer(N_INPUTS, 80, 3, loss="cross_entropy", update_every="sequence")
     trainer.calibrate(np.concatenate([pattern(label, rng) for label in range(3)]), rate=30.0)
     last_third = np.arange(N_STEPS) >= 2 * N_STEPS // 3  # the label counts here only
     correct = []

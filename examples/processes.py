@@ -24,7 +24,7 @@ def main() -> None:
     trainer, alone = build(4), build(8)
     losses = []
     with ProcessPoolExecutor(len(shards), mp_context=get_context("spawn")) as pool:
-        for _ in range(20):
+        for _ in range(40):
             # A trainer is pickled with its weights, so that every process has the present ones.
             parts = list(
                 pool.map(

@@ -1,7 +1,7 @@
 """E-prop written literally in slow NumPy float64: the oracle of the package.
 
-docs/method.md, symbol by symbol: a step, learning, updates with their optimizers, and the feed-forward
-stack. Nothing here is shared with the package; weights come in as
+docs/method.md, symbol by symbol: a step, learning, updates, and the feed-forward
+stack; `reference_optimizers.py` has the optimizers. Nothing here is shared with the package; weights come in as
 arrays. `ReferenceBatch` is streams side by side over one set of weights.
 
 Every class keeps `margin`, the smallest |v - A| it ever saw: below about 1e-9 a rounding error can
@@ -13,8 +13,10 @@ the factors apart rounds at, even where the gradient itself is 0.
 from __future__ import annotations
 
 import copy
+from typing import ClassVar
 
 import numpy as np
+from reference_optimizers import Adam, AdamW, Auto, Momentum, Sgd, Update, clipped, within
 
 SURROGATES = {
     "piecewise_linear": lambda d, h, w: h * np.maximum(0.0, 1.0 - d / w),
@@ -67,6 +69,7 @@ class Lif:
         input_gain="unit",
     ):
         self.n, self.threshold, self.n_ref = n, threshold, n_ref
+        self.tau_mem, self.dt = tau_mem, dt
         self.reset_mechanism, self.surrogate = reset_mechanism, surrogate
         self.h = 0.3 / threshold if surrogate_height is None else surrogate_height
         self.w = threshold if surrogate_width is None else surrogate_width
@@ -99,48 +102,30 @@ class Lif:
             self.margin = min(self.margin, edge.min(initial=np.inf))
 
 
-class Sgd:
-    """Plain gradient descent."""
-
-    def step(self, lr, W, g):
-        return {name: W[name] - lr * g[name] for name in W}
-
-
-class Adam:
-    """Kingma and Ba 2015, with eps where NEST and the first version of the paper have it."""
-
-    def __init__(self, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.t, self.m, self.v = 0, {}, {}
-
-    def step(self, lr, W, g):
-        b1, b2 = self.beta1, self.beta2
-        self.t += 1
-        self.m = {name: b1 * self.m.get(name, 0.0) + (1.0 - b1) * g[name] for name in W}
-        self.v = {name: b2 * self.v.get(name, 0.0) + (1.0 - b2) * g[name] ** 2 for name in W}
-        eta = lr * np.sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
-        return {name: W[name] - eta * self.m[name] / (np.sqrt(self.v[name]) + self.eps) for name in W}
-
-
-OPTIMIZERS = {"sgd": Sgd, "adam": Adam}
-LEARNING_RATES = {Sgd: 0.01, Adam: 0.001}
+OPTIMIZERS = {"sgd": Sgd, "auto": Auto, "momentum": Momentum, "adam": Adam, "adamw": AdamW}
+LEARNING_RATES = {kind: kind.default_lr for kind in OPTIMIZERS.values()}
 
 
 class Schedule:
     """`update_every`, the optimizer, the sequence calls and the mean loss, for every model.
 
     The host has `streams`: itself, or those of a batch. A stream has `reset_state()`, `_forward(x)` -> output,
-    `_learn(target)` -> loss or None, and `_pending()`: its gradient since the last update, by the names of its
-    `parameters`.
+    `_learn(target)` -> loss or None, and by the names of its `parameters`, since the last update: `_pending()`, its
+    gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which parameters go together;
+    `answer` and `slowest` are those of an `Update`.
     """
 
     update_every: int | str
     count: int
 
-    def _schedule(self, update_every, optimizer, lr, reduction):
+    def _schedule(
+        self, update_every, optimizer, lr, reduction, *, clip_norm=None, w_max=None, group_rates=None
+    ):
         self.update_every, self.reduction = update_every, reduction
         self.optimizer = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
         self.lr = LEARNING_RATES[type(self.optimizer)] if lr is None else lr
+        self.clip_norm, self.w_max = clip_norm, w_max
+        self.group_rates = {G: rate for G, rate in (group_rates or {}).items() if rate is not None}
 
     @property
     def streams(self):
@@ -172,6 +157,7 @@ class Schedule:
             loss = stream._learn(None if target is None else np.asarray(target, dtype=float))
             stream.steps += 1
             stream.n_targets += target is not None
+            stream.E += 0.0 if loss is None else loss
             results.append((output, loss))
         self.count += 1
         if self.update_every != "sequence" and self.count % self.update_every == 0:
@@ -183,25 +169,49 @@ class Schedule:
         n_steps = sum(stream.steps for stream in self.streams)
         if n_steps == 0:
             return
-        n_targets = sum(stream.n_targets for stream in self.streams)
-        g = total(stream._pending() for stream in self.streams)
-        if self.reduction == "mean":
-            g = {name: g[name] / (n_targets or n_steps) for name in g}
-        self._descend(g)
+        self._descend(
+            g=total(stream._pending() for stream in self.streams),
+            g_loss=total(stream._pending_of_loss() for stream in self.streams),
+            E=sum(stream.E for stream in self.streams),
+            n_targets=sum(stream.n_targets for stream in self.streams),
+            n_streams=sum(stream.steps > 0 for stream in self.streams),
+            n_steps=n_steps,
+        )
         for stream in self.streams:
             stream.drop_pending()
 
-    def _descend(self, g):
-        W = self.optimizer.step(self.lr, self.streams[0].parameters, g)
+    def _descend(self, *, g, g_loss, E, n_targets, n_streams, n_steps):
+        n = n_targets or n_steps
+        if self.reduction == "mean":
+            g, g_loss = ({name: a / n for name, a in gradient.items()} for gradient in (g, g_loss))
+            E = E / n
+        if self.clip_norm is not None:
+            g = clipped(g, self.clip_norm)
+        first = self.streams[0]
+        update = Update(
+            W=first.parameters,
+            g=g,
+            g_loss=g_loss,
+            E=E,
+            n=n / n_streams,
+            taught=n_targets > 0,
+            lr={G: self.group_rates.get(G, self.lr) for G in first.groups},
+            groups=first.groups,
+            answer=first.answer,
+            slowest=first.slowest,
+        )
+        W = self.optimizer.step(update)
         for stream in self.streams:
-            stream.parameters = W
+            stream.parameters = W if self.w_max is None else within(W, self.w_max)
 
     def apply_gradients(self, gradients):
-        """One step of the optimizer; what is pending, the traces and the count stay as they are."""
+        """One step of the optimizer; what is pending, the traces and the count stay as they are.
+
+        Where the regulariser is in the dict, it is in its length.
+        """
         g = self.streams[0]._from_dict(gradients)
-        if self.reduction == "mean":
-            g = {name: g[name] / gradients["n_targets"] for name in g}
-        self._descend(g)
+        n_targets, n_streams = gradients["n_targets"], gradients["n_streams"]
+        self._descend(g=g, g_loss=g, E=gradients["loss"], n_targets=n_targets, n_streams=n_streams, n_steps=0)
 
     def _run(self, inputs, targets, mask, lengths):
         """(B', T, ...) tick by tick: the outputs, 0 beyond a stream's length, and the losses."""
@@ -258,7 +268,8 @@ class Schedule:
         self.products = twin.streams[0]._products()
         g = twin.streams[0]._to_dict(total(stream._pending() for stream in twin.streams))
         n_targets = sum(stream.n_targets for stream in twin.streams)
-        return {**g, "loss": float(sum(losses)), "n_targets": n_targets}
+        n_streams = sum(stream.steps > 0 for stream in twin.streams)
+        return {**g, "loss": float(sum(losses)), "n_targets": n_targets, "n_streams": n_streams}
 
 
 class Stream(Schedule):
@@ -295,7 +306,15 @@ class ReferenceBatch(Schedule):
 
     def __init__(self, model, batch_size):
         self._streams = [copy.deepcopy(model) for _ in range(batch_size)]
-        self._schedule(model.update_every, copy.deepcopy(model.optimizer), model.lr, model.reduction)
+        self._schedule(
+            model.update_every,
+            copy.deepcopy(model.optimizer),
+            model.lr,
+            model.reduction,
+            clip_norm=model.clip_norm,
+            w_max=model.w_max,
+            group_rates=model.group_rates,
+        )
         self.reset()
 
     @property
@@ -338,9 +357,17 @@ class ReferenceEprop(Stream):
         update_every=1,
         optimizer="sgd",
         reduction="sum",
+        clip_norm=None,
+        w_max=None,
+        lr_in=None,
+        lr_rec=None,
+        lr_out=None,
         **neuron,
     ):
-        self._schedule(update_every, optimizer, lr, reduction)
+        rates = {"in": lr_in, "rec": lr_rec, "out": lr_out}
+        self._schedule(
+            update_every, optimizer, lr, reduction, clip_norm=clip_norm, w_max=w_max, group_rates=rates
+        )
         self.n, self.n_inputs = W_in.shape
         self.n_outputs = len(W_out)
         self.W = np.concatenate([W_in, W_rec], axis=1).astype(float)
@@ -351,6 +378,7 @@ class ReferenceEprop(Stream):
         self.cells = [self.neuron]
         tau_out = tau_trace if tau_out is None else tau_out
         self.kappa, self.kappa_e = decay(dt, tau_out), decay(dt, tau_trace)
+        self.answer, self.slowest = dt / (tau_out + self.neuron.tau_mem), max(self.neuron.alpha, self.kappa)
         self.zeta_o, self.zeta_e = (
             gain(readout_gain, dt, tau_out),
             gain(readout_gain, dt, tau_trace),
@@ -372,17 +400,25 @@ class ReferenceEprop(Stream):
 
     def drop_pending(self):
         self.g_W, self.g_out = np.zeros_like(self.W), np.zeros_like(self.W_out)
+        self.g_W_loss = np.zeros_like(self.W)
         self.g_b = np.zeros(self.n_outputs)
         self.sum_e, self.sum_z = np.zeros_like(self.W), np.zeros(self.n)
         self.steps = self.n_targets = 0
+        self.E = 0.0
+
+    groups: ClassVar = {"in": ["W_in"], "rec": ["W_rec"], "out": ["W_out", "b"]}
 
     @property
     def parameters(self):
-        return {"W": self.W, "W_out": self.W_out, "b": self.b}
+        return self._by_name(self.W, self.W_out, self.b)
 
     @parameters.setter
     def parameters(self, new):
-        self.W, self.W_out, self.b = new["W"], new["W_out"], new["b"]
+        self.W = np.concatenate([new["W_in"], new["W_rec"]], axis=1)
+        self.W_out, self.b = new["W_out"], new["b"]
+
+    def _by_name(self, W, W_out, b):
+        return {"W_in": W[:, : self.n_inputs], "W_rec": W[:, self.n_inputs :], "W_out": W_out, "b": b}
 
     @property
     def B(self):
@@ -414,6 +450,7 @@ class ReferenceEprop(Stream):
         self.most_err = max(self.most_err, np.abs(err).max())
         L = self.B @ err
         self.g_W += L[:, None] * self.e_bar
+        self.g_W_loss += L[:, None] * self.e_bar
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
         if self.readout_bias:
             self.g_b += err * self.zeta_o * self.F_1
@@ -433,16 +470,17 @@ class ReferenceEprop(Stream):
         if self.of_sequence and self.steps > 0:
             f = self.sum_z / self.steps
             g_W = g_W + (self.c_reg * (f - self.f_target) / self.steps)[:, None] * self.sum_e
-        return {"W": g_W, "W_out": self.g_out, "b": self.g_b}
+        return self._by_name(g_W, self.g_out, self.g_b)
+
+    def _pending_of_loss(self):
+        return self._by_name(self.g_W_loss, self.g_out, self.g_b)
 
     def _to_dict(self, g):
-        i = self.n_inputs
-        return {"W_in": g["W"][:, :i], "W_rec": g["W"][:, i:], "W_out": g["W_out"], "b": g["b"]}
+        return dict(g)
 
     def _from_dict(self, gradients):
-        W_in, W_rec, W_out = (np.asarray(gradients[name], dtype=float) for name in ("W_in", "W_rec", "W_out"))
-        b = gradients["b"] if self.readout_bias else np.zeros(self.n_outputs)
-        return {"W": np.concatenate([W_in, W_rec], axis=1), "W_out": W_out, "b": np.asarray(b, dtype=float)}
+        g = {name: np.asarray(gradients[name], dtype=float) for name in self.parameters}
+        return g if self.readout_bias else {**g, "b": np.zeros(self.n_outputs)}
 
     def _products(self):
         return {"W_out": self.most_err * self.zeta_o * self.most_F_z}
@@ -492,11 +530,27 @@ class ReferenceStack(Stream):
     """Layers in a row, each with the signal of the one above. Options as in `eprop.OnlineTrainer`."""
 
     def __init__(
-        self, weights, *, loss="mse", update_every=1, optimizer="sgd", reduction="sum", lr=None, **layer
+        self,
+        weights,
+        *,
+        loss="mse",
+        update_every=1,
+        optimizer="sgd",
+        reduction="sum",
+        lr=None,
+        clip_norm=None,
+        w_max=None,
+        **layer,
     ):
-        self._schedule(update_every, optimizer, lr, reduction)
+        self._schedule(update_every, optimizer, lr, reduction, clip_norm=clip_norm, w_max=w_max)
         self.layers = [ReferenceLayer(W, **layer) for W in weights]
+        self.groups = {i: [i] for i in range(len(weights))}
         self.cells = [layer.neuron for layer in self.layers]
+        neuron = self.cells[0]
+        self.answer, self.slowest = (
+            neuron.dt / neuron.tau_mem,
+            neuron.alpha,
+        )  # there is no readout to wait for
         self.loss, self.n_outputs = loss, len(weights[-1])
         self.reset()
 
@@ -507,6 +561,7 @@ class ReferenceStack(Stream):
     def drop_pending(self):
         self.g = [np.zeros_like(layer.W) for layer in self.layers]
         self.steps = self.n_targets = 0
+        self.E = 0.0
 
     @property
     def parameters(self):
@@ -537,6 +592,8 @@ class ReferenceStack(Stream):
 
     def _pending(self):
         return dict(enumerate(self.g))
+
+    _pending_of_loss = _pending
 
     def _to_dict(self, g):
         return {"W": [g[i] for i in range(len(g))]}

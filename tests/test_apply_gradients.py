@@ -28,6 +28,7 @@ from streams import (
     parameters_of,
     parameters_of_reference,
     state_of,
+    without_regulariser,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
@@ -55,6 +56,7 @@ def test_the_sum_over_processes_is_one_process(kind, optimizer, reduction, unequ
     """R trainers of B streams, five rounds: to 1e-12, for only the order of the sums differs."""
     R = 3
     options = {"optimizer": optimizer, "reduction": reduction, "update_every": "sequence"}
+    options |= without_regulariser(kind, optimizer)
     workers, whole = [build(kind, B, **options) for _ in range(R)], build(kind, R * B, **options)
     before = parameters_of(whole)
     for seed in range(5):
@@ -86,6 +88,7 @@ def share_of(work):
 @every_optimizer
 def test_two_processes(kind, optimizer):
     options = {"optimizer": optimizer, "reduction": "mean", "update_every": "sequence"}
+    options |= without_regulariser(kind, optimizer)
     here, whole = build(kind, B, **options), build(kind, 2 * B, **options)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         for seed in range(3):
@@ -102,7 +105,7 @@ def test_two_processes(kind, optimizer):
 def test_one_process_is_a_sequence(kind, optimizer, reduction):
     """And whatever `update_every` says, the optimizer of `apply_gradients` is that of an update."""
     x, y, mask = data()
-    options = {"optimizer": optimizer, "reduction": reduction}
+    options = {"optimizer": optimizer, "reduction": reduction, **without_regulariser(kind, optimizer)}
     trained = build(kind, update_every="sequence", **options)
     applied = build(kind, update_every="sequence", **options)
     for _ in range(3):
@@ -125,14 +128,16 @@ def test_a_gradient_is_a_sum_whatever_the_reduction(kind, update_every):
     assert total.keys() == ({"W_in", "W_rec", "W_out", "b"} if kind == "eprop" else {"W"}) | {
         "loss",
         "n_targets",
+        "n_streams",
     }
     assert_same_bits(flat(total), flat(mean))
     assert total["loss"] == mean["loss"]
     assert type(total["n_targets"]) is int and total["n_targets"] == mean["n_targets"] == mask.sum()
     nothing = build(kind).gradients(x, y, mask=np.zeros(T, dtype=bool))
     assert nothing["n_targets"] == 0 and nothing["loss"] == 0.0
+    assert type(nothing["n_streams"]) is int and nothing["n_streams"] == B
     one = build(kind, 1).gradients(x[0], y[0])
-    assert one["n_targets"] == T
+    assert one["n_targets"] == T and one["n_streams"] == 1
 
 
 # The optimizer's step
@@ -153,7 +158,7 @@ def test_in_the_middle_of_a_stream_it_is_the_reference(kind, optimizer, reductio
         assert_close(got["output"], expected["output"], 1e-10, f"output of step {t}")
         if t % 9 == 4:
             gradients = model.gradients(x[:, 40:], y[:, 40:])
-            trainer.apply_gradients(gradients)
+            trainer.apply_gradients({name: gradients[name] for name in trainer.gradients(x, y)})
             model.apply_gradients(gradients)
             assert_parameters(trainer, parameters_of_reference(model), 1e-10, f"step {t}")
     for either in (trainer, model):
@@ -194,14 +199,14 @@ def test_what_applied_gradients_leave_behind_travels(kind, optimizer, update_eve
         either.apply_gradients(some(kind))
         either.train_sequence(x, y, reset=False)
     assert trainer.state_equal(twin) and trainer.state_equal(copy.deepcopy(trainer))
-    nothing = without(scaled(some(kind), 0.0), "loss", "n_targets")
+    nothing = {**scaled(some(kind), 0.0), "n_targets": 0, "n_streams": 1}
     before = parameters_of(fresh)
     fresh.apply_gradients(nothing)
     assert_same_bits(parameters_of(fresh), before)
     fresh.apply_gradients(some(kind))
     before = parameters_of(fresh)
     fresh.apply_gradients(nothing)
-    remembers = optimizer != "sgd"
+    remembers = optimizer not in ("plain", "sgd")
     assert any(not np.array_equal(W, before[name]) for name, W in parameters_of(fresh).items()) is remembers
 
 
@@ -218,7 +223,7 @@ def scaled(gradients, factor):
 def test_sgd_by_hand(kind, reduction, dtype):
     gradients = some(kind, update_every="sequence")
     n = gradients["n_targets"] if reduction == "mean" else 1
-    trainer = build(kind, lr=2e-4, reduction=reduction, dtype=dtype)
+    trainer = build(kind, optimizer="plain", lr=2e-4, reduction=reduction, dtype=dtype)
     before = parameters_of(trainer)
     trainer.apply_gradients(gradients)
     for name, g in flat(gradients).items():
@@ -239,7 +244,7 @@ def test_sgd_by_hand(kind, reduction, dtype):
 @every_reduction
 def test_what_a_dict_may_be(kind, reduction):
     """Lists, wider numbers, other orders of memory, with or without what only `gradients` knows."""
-    gradients = some(kind)
+    gradients, plain = some(kind), {"optimizer": "plain", "reduction": reduction}
     variants = [
         dict(gradients),
         dict(reversed(gradients.items())),
@@ -254,12 +259,12 @@ def test_what_a_dict_may_be(kind, reduction):
         variants.append({k: np.asfortranarray(v) if k[0] == "W" else v for k, v in gradients.items()})
         variants.append({k: v.tolist() if k[0] in "Wb" else v for k, v in gradients.items()})
     if reduction == "sum":
-        variants.append({k: v for k, v in gradients.items() if k not in ("loss", "n_targets")})
-    expected = build(kind, reduction=reduction)
+        variants.append({k: v for k, v in gradients.items() if k not in ("loss", "n_targets", "n_streams")})
+    expected = build(kind, **plain)
     expected.apply_gradients(gradients)
     for variant in variants:
         kept = copy.deepcopy(variant)
-        trainer = build(kind, reduction=reduction)
+        trainer = build(kind, **plain)
         trainer.apply_gradients(variant)
         assert trainer.state_equal(expected)
         assert_same_bits(flat_arrays(variant), flat_arrays(kept))
@@ -346,6 +351,17 @@ FLAWS = {
         ),
     },
 }
+# With a limit.
+LIMITS = {
+    **{
+        f"without {name}": (lambda g, n=name: without(g, n), ValueError, rf'"{name}".*limits the step.*SGD\(')
+        for name in ("loss", "n_targets", "n_streams")
+    },
+    "no loss": (lambda g: changed(g, "loss", "high"), TypeError, r'gradients\["loss"\]: expected .*got high'),
+    "infinite": (lambda g: changed(g, "loss", INF), ValueError, r'gradients\["loss"\]: expected .*got inf'),
+    "no stream": (lambda g: changed(g, "n_streams", 0), ValueError, r'\["n_streams"\]: expected .*1.*got 0'),
+    "a part": (lambda g: changed(g, "n_targets", 1.5), TypeError, r'\["n_targets"\]: expected .*0.*got 1.5'),
+}
 # With reduction="mean".
 COUNTS = {
     "without": (lambda g: without(g, "n_targets"), ValueError, r"n_targets.*mean"),
@@ -368,10 +384,10 @@ COUNTS = {
 }
 
 
-def rejects(kind, gradients, error, message, **options):
+def rejects(kind, gradients, error, message, optimizer="adam", **options):
     """Nothing has changed: not the weights, not the moments, not what is pending."""
     x, y, _ = data()
-    trainer = build(kind, optimizer=OPTIMIZERS["adam"], update_every=7, **options)
+    trainer = build(kind, optimizer=OPTIMIZERS[optimizer], update_every=7, **options)
     trainer.train_sequence(x, y, reset=False)
     twin = copy.copy(trainer)
     with pytest.raises(error, match=message):
@@ -398,6 +414,12 @@ def test_what_is_wrong_is_named_and_nothing_changes(kind, change, message):
 @pytest.mark.parametrize(("change", "error", "message"), COUNTS.values(), ids=COUNTS)
 def test_a_mean_needs_the_number_of_targets(kind, change, error, message):
     rejects(kind, change(some(kind)), error, message, reduction="mean")
+
+
+@every_kind
+@pytest.mark.parametrize(("change", "error", "message"), LIMITS.values(), ids=LIMITS)
+def test_a_limit_needs_the_loss_and_what_it_is_a_sum_over(kind, change, error, message):
+    rejects(kind, change(some(kind)), error, message, optimizer="sgd")
 
 
 @every_kind
@@ -430,7 +452,7 @@ def test_what_overflows_the_trainers_numbers_is_infinite(kind):
 @every_kind
 def test_weights_that_leave_the_finite_range(kind):
     """As at the end of every other call that learns; the weights can be read."""
-    trainer = build(kind, 1, lr=1e30, dtype="float32")
+    trainer = build(kind, 1, optimizer="plain", lr=1e30, dtype="float32")
     gradients = scaled(some(kind, dtype="float32"), 1.0)
     sizes = SIZES[kind]
     if kind == "stack":

@@ -13,6 +13,7 @@ import pytest
 from helpers import assert_close, assert_same_bits, snapshot, spike_trains, weight_scale
 
 from eprop import EpropTrainer, FiringRateWarning
+from eprop.optim import SGD
 
 B, T, N_IN, N, N_OUT = 5, 60, 7, 12, 2
 EVERY = [1, 3, 7, "sequence"]
@@ -69,10 +70,11 @@ def test_the_weights_begin_as_those_of_one_stream():
 @pytest.mark.parametrize("c_reg", [0.0, 1.0])
 def test_a_batch_is_a_loop_over_streams_with_summed_gradients(data, update_every, c_reg):
     x, y, mask = data
-    batch = make(update_every=update_every, c_reg=c_reg)
+    plain = {"optimizer": SGD(limit=False), "c_reg": c_reg}
+    batch = make(update_every=update_every, **plain)
     # Alone, each stream's gradient waits, and is read off an update with lr = 1.
     waits = "sequence" if update_every == "sequence" else 10**6
-    singles = [make(1, update_every=waits, c_reg=c_reg, lr=1.0) for _ in range(B)]
+    singles = [make(1, update_every=waits, lr=1.0, **plain) for _ in range(B)]
     loss, outputs = batch.train_sequence(x, y, mask=mask, return_outputs=True)
 
     n = T if update_every == "sequence" else update_every

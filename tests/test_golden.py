@@ -66,7 +66,7 @@ def test_another_number_is_noticed():
 def test_no_file_is_left_over():
     names = {path.name for path in FOLDER.iterdir()}
     assert names == {f"{kind}.json" for kind in KINDS}
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 61_440
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 98_304
 
 
 def test_the_command_stands_at_the_head_of_every_file():

@@ -86,9 +86,9 @@ def compare_gradients(got, expected, products):
     matrix there is no largest entry to measure it by. So each matrix has a floor: `LAST_BITS` of the largest
     product of factors that the run has seen, 10,000 times below what `TOLERANCE` would make of it.
     """
-    assert got.keys() | {"n_targets"} == expected.keys()
+    assert got.keys() | {"n_targets", "n_streams"} == expected.keys()
     for name, array in expected.items():
-        if name == "n_targets":  # tests/test_lengths.py
+        if name in ("n_targets", "n_streams"):  # tests/test_lengths.py
             continue
         parts = zip(got[name], array, products[name], strict=True) if name == "W" else None
         for here, there, product in parts or [(got[name], array, products.get(name, 0.0))]:

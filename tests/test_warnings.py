@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from eprop import DivergenceWarning, EpropTrainer, FiringRateWarning, OnlineTrainer
+from eprop.optim import SGD
 
 N_INPUTS, N, N_OUTPUTS, B = 8, 20, 2, 3
 KINDS = ("eprop", "batch", "stack", "batch of stacks")
@@ -184,7 +185,8 @@ def test_a_warning_made_an_error_comes_after_the_call_is_complete(made_an_error)
 def test_learning_that_overshoots_is_told_before_numbers_overflow(update_every):
     """No weight is assigned here: the learning rate grows until it does harm."""
     x, y = np.indices((100, 3)).sum(0) % 3, np.ones((100, 1))
-    trainer = EpropTrainer(3, 30, 1, lr=1e-4, update_every=update_every, dtype="float64")
+    options = {"update_every": update_every, "optimizer": SGD(limit=False), "dtype": "float64"}
+    trainer = EpropTrainer(3, 30, 1, lr=1e-4, **options)
     told = []
     while not told:
         trainer.lr *= 1.1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from eprop import EpropTrainer
+from eprop.optim import SGD
 
 PAGE = Path(__file__).parents[1] / "DESIGN.md"
 HALF = Fraction(1, 2)  # alpha, kappa and kappa_e
@@ -221,7 +222,8 @@ def trainer(n_inputs=2, n=1, **options):
     tau = 1.0 / np.log(2.0)
     model = EpropTrainer(
         n_inputs, n, 1, tau_mem=tau, tau_trace=tau, threshold=1.0, lr=float(ETA), dtype="float64",
-        surrogate="boxcar", surrogate_height=1.0, surrogate_width=1.0, feedback="random", **options,
+        surrogate="boxcar", surrogate_height=1.0, surrogate_width=1.0, feedback="random",
+        optimizer=SGD(limit=False), **options,
     )  # fmt: skip
     W_in, W_out, B = np.zeros((n, n_inputs)), np.zeros((1, n)), np.zeros((n, 1))
     W_in[0, :2], W_out[0, 0], B[0, 0] = [float(W) for W in W_START], float(W_OUT_START), B_OUT

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from reference import ReferenceEprop, ReferenceLayer, ReferenceStack
+from reference import ReferenceEprop, ReferenceLayer, ReferenceStack, Sgd
 
 FOLDER = Path(__file__).parent.parent / "rust" / "eprop" / "tests" / "golden"
 COMMAND = "python tests/write_golden.py"
@@ -109,6 +109,41 @@ RECURRENT = {
         "masked": True,
         "analog": True,
     },
+    # Rates so large that the limit is the step.
+    "every_step_limited": {"seed": 1, "update_every": 1, "lr": 10.0, "limit": True, "masked": True},
+    "every_step_limited_regularised": {
+        "seed": 5,
+        "update_every": 1,
+        "lr": 10.0,
+        "limit": True,
+        **SHORT,
+        "readout_gain": "leak",
+        "c_reg": 0.1,
+        "f_target": 40.0,
+        "readout_bias": True,
+        "analog": True,
+    },
+    "every_3_limited": {"seed": 5, "update_every": 3, "lr": 10.0, "limit": True, "readout_bias": True},
+    "every_20_limited_regularised": {
+        "seed": 5,
+        "update_every": 20,
+        "lr": 10.0,
+        "limit": True,
+        **SHORT,
+        "c_reg": 0.1,
+        "f_target": 20.0,
+        "masked": True,
+    },
+    "sequence_limited_regularised": {
+        "seed": 5,
+        "update_every": "sequence",
+        "lr": 10.0,
+        "limit": True,
+        "feedback": "random",
+        "c_reg": 0.1,
+        "f_target": 50.0,
+        "masked": True,
+    },
 }
 STACK = {
     "every_step": {"seed": 7, "update_every": 1, "lr": 0.006},
@@ -132,6 +167,8 @@ STACK = {
         "analog": True,
     },
     "sequence": {"seed": 7, "update_every": "sequence", "lr": 0.02, "n_ref": 2, "masked": True},
+    "every_step_limited": {"seed": 7, "update_every": 1, "lr": 10.0, "limit": True},
+    "sequence_limited": {"seed": 7, "update_every": "sequence", "lr": 10.0, "limit": True},
 }
 LAYER = {
     "subtract": {"seed": 1, "lr": 0.01},
@@ -156,6 +193,12 @@ def split(options):
         options.get("masked", False),
         options.get("analog", False),
     )
+
+
+def model_options(config):
+    """Descent is plain where nothing is said."""
+    config = dict(config)
+    return {"optimizer": Sgd(limit=config.pop("limit", False)), **config}
 
 
 def draw(rng, sizes, T, *, cross_entropy=False, masked=False, analog=False):
@@ -204,7 +247,7 @@ def recurrent(options):
         given["b"] = np.round(rng.normal(size=n_outputs) / 4, 2)
     if config.get("feedback", "symmetric") != "symmetric":
         given["B"] = np.round(rng.normal(size=(n, n_outputs)) / 2, 2)
-    model = ReferenceEprop(**given, **config)
+    model = ReferenceEprop(**given, **model_options(config))
 
     gradients = model.gradients(x, y, mask=mask)
     seen = stream(model, x, y, mask)
@@ -246,7 +289,7 @@ def stack(options):
         rng, sizes, T, cross_entropy=config.get("loss") == "cross_entropy", masked=masked, analog=analog
     )
     given = [matrix(rng, m, n, config, n, spread=1.6) for n, m in itertools.pairwise(sizes)]
-    model = ReferenceStack(given, **config)
+    model = ReferenceStack(given, **model_options(config))
 
     gradients = model.gradients(x, y, mask=mask)
     seen = stream(model, x, y, mask)
