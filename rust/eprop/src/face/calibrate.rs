@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use crate::network::wiring::{Network, Wiring};
-use crate::numbers::room;
+use crate::numbers::memory;
 use crate::options::domain::positive;
 use crate::parts::input::Inputs;
 use crate::{Error, Float, Trainer};
@@ -84,7 +84,7 @@ impl<N: Network> Trainer<N> {
         while twin.group(factors.len()).is_some() {
             let at = factors.len();
             let w = self.streams.first().input_weights(at)?;
-            let mut scaled = room::matrix("the scaled weights", w.nrows(), w.ncols())?;
+            let mut scaled = memory::matrix("the scaled weights", w.nrows(), w.ncols())?;
             let mut scale = |factor: f64, twin: &mut N| {
                 scaled.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
                 twin.assign_inputs(at, scaled.view());

@@ -7,8 +7,8 @@ use ndarray::{Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis
 
 use crate::network::streams::{rows_of, synapses};
 use crate::network::wiring::{Network, Wiring};
+use crate::numbers::memory::{matrices, vec_for};
 use crate::numbers::parallel::{self, Until};
-use crate::numbers::room::{matrices, vec_for};
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;

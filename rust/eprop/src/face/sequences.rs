@@ -10,7 +10,7 @@ use crate::network::streams::rows_of;
 use crate::network::tally::{Activity, Tally};
 use crate::network::watch::{Divergence, Verdict};
 use crate::network::wiring::Network;
-use crate::numbers::{parallel, room};
+use crate::numbers::{memory, parallel};
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
@@ -127,7 +127,7 @@ impl<N: Network> Trainer<N> {
         };
         self.check_streams(from_ref(&stream), 1)?;
         let mut tally = self.tally_of(1)?;
-        let mut outputs = room::matrix("outputs", targets.nrows(), targets.ncols())?;
+        let mut outputs = memory::matrix("outputs", targets.nrows(), targets.ncols())?;
         if options.reset {
             self.restart();
         }
@@ -161,7 +161,7 @@ impl<N: Network> Trainer<N> {
         self.check_streams(streams, 1)?;
         let mut tally = self.tally_of(streams.len())?;
         let dim = (streams.len(), longest(streams), self.n_outputs());
-        let mut outputs = room::matrices("outputs", dim)?;
+        let mut outputs = memory::matrices("outputs", dim)?;
         if reset {
             self.restart();
         }
@@ -223,8 +223,8 @@ impl<N: Network> Trainer<N> {
         self.check_inputs(inputs)?;
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
         let dim = |columns| (inputs.len(), n_steps, columns);
-        let mut outputs = room::matrices("outputs", dim(self.n_outputs()))?;
-        let mut spikes = room::matrices("spikes", dim(self.n_spikes()))?;
+        let mut outputs = memory::matrices("outputs", dim(self.n_outputs()))?;
+        let mut spikes = memory::matrices("spikes", dim(self.n_spikes()))?;
         if reset {
             self.restart();
         }

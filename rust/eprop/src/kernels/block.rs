@@ -2,9 +2,9 @@
 //! those rows over the steps at which a source was active. Both work on a tile of `W` neurons, whose `q` stays in the second cache.
 
 use super::isa::Isa;
+use super::isa::UNIT;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-use crate::numbers::aligned::UNIT;
 
 /// What a scan over a tile reads. `psi` and `OnRaw::PerStep` hold a row of `W` per step, `b` a row of `W` per output.
 #[derive(Clone, Copy)]

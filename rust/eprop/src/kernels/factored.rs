@@ -1,9 +1,9 @@
 //! Rows of the factored form (DESIGN.md, "The factored form"): what a spike reads and writes, how a row catches up, and the step of the factors.
 
 use super::isa::Isa;
+use super::isa::UNIT;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-use crate::numbers::aligned::UNIT;
 
 /// Rows of one pass.
 const GROUP: usize = 4;

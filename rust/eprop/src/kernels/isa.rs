@@ -3,7 +3,9 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::Float;
-use crate::numbers::aligned::UNIT;
+
+/// Numbers to a unit of every padded row: four vectors of AVX2 in float64, two in float32.
+pub(crate) const UNIT: usize = 16;
 
 /// How a kernel multiplies and adds: a kernel is written once and compiled once for each of these.
 pub(crate) trait Isa {

@@ -1,7 +1,7 @@
 //! Sums of squares, in float64: how long gradients are (docs/method.md, "Steps that do not overshoot").
 
+use super::isa::UNIT;
 use super::kernel;
-use crate::numbers::aligned::UNIT;
 
 kernel! {
     /// `sum_j x_j^2`, in an order that depends on the length alone.

@@ -17,7 +17,7 @@ mod neuron;
 mod optimizer;
 mod rows;
 mod textbook;
-mod zeroed;
+pub(crate) mod zeroed;
 
 pub(crate) use block::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
 pub(crate) use factored::{
@@ -37,7 +37,6 @@ pub(crate) use rows::{
 pub(crate) use textbook::{
     Eligibility, add_scaled, add_scaled_rows_by, all_finite, all_finite_times, silence,
 };
-pub(crate) use zeroed::zeroed;
 
 /// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2
 /// function, and the choice between them.

@@ -4,9 +4,9 @@
 use core::ops::Range;
 
 use super::isa::Isa;
+use super::isa::UNIT;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-use crate::numbers::aligned::UNIT;
 
 /// Columns of one pass, so that the accumulators stay in the first cache.
 const COLUMNS: usize = 1024;

@@ -6,7 +6,7 @@ use ndarray::{Array, Array1, Array2, Dimension};
 
 use super::wiring::{GradientParts, Sum};
 use crate::numbers::interrupt::Pace;
-use crate::numbers::room;
+use crate::numbers::memory;
 use crate::{Error, Float};
 
 /// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`](crate::EpropTrainer). Example:
@@ -88,7 +88,7 @@ pub(crate) fn transposed<'a, F: Float>(
     (rows, columns): (usize, usize),
     pace: &mut Pace<'_>,
 ) -> Result<Array2<F>, Error> {
-    let mut matrix = room::matrix(what, rows, columns)?;
+    let mut matrix = memory::matrix(what, rows, columns)?;
     for (mut column, row) in matrix.columns_mut().into_iter().zip(padded_rows) {
         column.iter_mut().zip(row).for_each(|(to, &x)| *to = x);
         pace.pass(rows)?;

@@ -15,8 +15,9 @@ use super::wiring::{Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
+use crate::numbers::memory;
 use crate::numbers::parameter::{Parameter, Step};
-use crate::numbers::room::{self, Room};
+use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
@@ -395,7 +396,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn input_weights(&self, _: usize) -> Result<Array2<F>, Error> {
-        let mut w = room::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
+        let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         self.layer
             .synapses
             .read(What::Weight, 0..self.n_inputs, &mut |source, row| {

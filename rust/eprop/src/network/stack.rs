@@ -13,8 +13,9 @@ use super::stage::Stage;
 use super::wiring::{Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
+use crate::numbers::memory::{self, vec_for};
 use crate::numbers::parameter::{Keeps, Parameter, Step};
-use crate::numbers::room::{self, Room, vec_for};
+use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::plan::StackPlan;
 use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEvery};
@@ -381,7 +382,7 @@ impl<F: Float> Wiring for Stack<F> {
 
     fn input_weights(&self, at: usize) -> Result<Array2<F>, Error> {
         let (p, n) = self.widths().nth(at).unwrap_or_default();
-        let mut w = room::matrix("W", n, p)?;
+        let mut w = memory::matrix("W", n, p)?;
         self.stages[at].synapses.w.read(|source, row| {
             let column = w.column_mut(source).into_iter();
             column.zip(row).for_each(|(to, &w)| *to = w);

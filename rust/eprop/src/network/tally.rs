@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::wiring::Wiring;
 use crate::Error;
-use crate::numbers::room::vec_for;
+use crate::numbers::memory::vec_for;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 
 /// How a network fired over a sequence. Example: [`Tally`].

@@ -6,10 +6,8 @@ use core::ops::{Deref, DerefMut};
 
 use super::slice::Number;
 use super::walk::{Buffer, Role, Walk, WalkMut, Walked, first, walk_used, walk_used_mut};
-use crate::{Error, Float, kernels};
-
-/// Numbers to a unit of every padded row: four vectors of AVX2 in float64, two in float32.
-pub(crate) const UNIT: usize = 16;
+use crate::kernels::{isa::UNIT, zeroed::zeroed};
+use crate::{Error, Float};
 
 /// `n` rounded up to whole units; a row that would start a multiple of 2 KiB after the last gets one unit more, since such
 /// rows would crowd the same sets of the cache.
@@ -37,7 +35,7 @@ pub struct Aligned<F> {
 impl<F: Float> Aligned<F> {
     /// `len` zeros; `None` where there is no memory for them.
     pub(crate) fn zeros(len: usize) -> Option<Self> {
-        let numbers = kernels::zeroed::<F>(len.checked_add(Self::slack())?)?;
+        let numbers = zeroed::<F>(len.checked_add(Self::slack())?)?;
         let start = beyond_line(numbers.as_ptr());
         Some(Self {
             numbers,

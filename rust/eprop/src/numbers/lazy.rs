@@ -8,11 +8,13 @@
 
 use alloc::vec::Vec;
 
-use super::aligned::{Aligned, UNIT};
+use super::aligned::Aligned;
 use super::interrupt::Pace;
+use super::memory::vec_for;
 use super::parameter::{Keeps, Parameter, Step};
-use super::room::{Room, vec_for};
+use super::room::Room;
 use super::walk::parts;
+use crate::kernels::isa::UNIT;
 use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
 use crate::{Error, Float};
 

@@ -4,6 +4,7 @@ pub(crate) mod aligned;
 mod float;
 pub(crate) mod interrupt;
 pub(crate) mod lazy;
+pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
 pub(crate) mod room;

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::ops::{Deref, DerefMut};
 
 use super::aligned::Aligned;
-use super::room::Room;
 use super::walk::{Buffer, Leaf, Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};
 
@@ -24,12 +23,13 @@ impl<F: Float> Shared<F> {
     /// [`Error::TooLarge`] where there is none for a copy.
     pub(crate) fn own(&mut self) -> Result<(), Error> {
         if Arc::get_mut(&mut self.0).is_none() {
-            let mut copy = Room::build(
-                || "a copy of the weights".into(),
-                |room| room.shared(1, self.len()),
-            )?;
+            let failed = || Error::TooLarge {
+                sizes: "a copy of the weights".into(),
+                bytes: self.len().checked_mul(size_of::<F>()),
+            };
+            let mut copy = Aligned::zeros(self.len()).ok_or_else(failed)?;
             copy.copy_from_slice(self);
-            *self = copy;
+            *self = copy.into();
         }
         Ok(())
     }

@@ -341,7 +341,7 @@ pub(crate) fn save(part: &impl Walked) -> Result<Vec<u8>, Error> {
 /// As [`save`], unless it is stopped.
 pub(crate) fn save_until(part: &impl Walked, interrupt: &Interrupt) -> Result<Vec<u8>, Error> {
     let mut save = Save {
-        bytes: super::room::vec_for("the saved state", count(part).saved)?,
+        bytes: super::memory::vec_for("the saved state", count(part).saved)?,
         pace: interrupt.pace(),
         going_on: Ok(()),
     };

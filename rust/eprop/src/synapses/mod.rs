@@ -238,7 +238,7 @@ fn take_rows<F: Float>(
     g: ArrayView2<'_, F>,
     step: Step<F>,
 ) -> Result<(), Error> {
-    let mut row = crate::numbers::room::vec_for("a row of the gradient", stride)?;
+    let mut row = crate::numbers::memory::vec_for("a row of the gradient", stride)?;
     row.resize(stride, F::ZERO);
     for (i, g) in g.columns().into_iter().enumerate() {
         row.iter_mut().zip(g).for_each(|(to, &g)| *to = g);

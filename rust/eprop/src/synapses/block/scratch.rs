@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::history::{Sizes, Sorted, tile_width};
-use crate::numbers::aligned::{Aligned, UNIT};
+use crate::kernels::isa::UNIT;
+use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::{Error, Float};
