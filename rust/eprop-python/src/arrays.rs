@@ -1,62 +1,16 @@
 //! Between NumPy's arrays and the crate's: in as a copy, out as a read-only array.
 
-use std::fmt::Display;
-
 use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
-use numpy::{Element, PyArray, PyArrayMethods, PyReadonlyArray, ToPyArray};
+use numpy::{PyArray, PyArrayMethods, ToPyArray};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::cell::Cell;
 use crate::error;
-use crate::numbers::Numbers;
+use crate::numbers::Real;
 use crate::table::Table;
 use crate::vector::vector;
-
-/// What an array of a trainer holds.
-pub trait Real: eprop::Float + Element {
-    /// The nearest value, in one rounding.
-    fn from_i64(n: i64) -> Self;
-    /// Numbers that lie in memory as they are wanted.
-    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]>;
-}
-
-impl Real for f32 {
-    fn from_i64(n: i64) -> Self {
-        n as f32
-    }
-
-    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
-        match numbers {
-            Numbers::F32(slice) => Some(slice),
-            _ => None,
-        }
-    }
-}
-
-impl Real for f64 {
-    fn from_i64(n: i64) -> Self {
-        n as f64
-    }
-
-    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
-        match numbers {
-            Numbers::F64(slice) => Some(slice),
-            _ => None,
-        }
-    }
-}
-
-/// The array, unless another extension is writing to it. No Python may run before this is dropped.
-pub fn readonly<'py, E: Element, D: Dimension>(
-    argument: impl Display,
-    array: &Bound<'py, PyArray<E, D>>,
-) -> PyResult<PyReadonlyArray<'py, E, D>> {
-    array
-        .try_readonly()
-        .map_err(|busy| PyRuntimeError::new_err(format!("{argument}: {busy}")))
-}
 
 /// A copy of a whole matrix, where `expected` is what another shape is answered with.
 pub fn matrix<F: Real>(table: &Table<'_>, expected: &str) -> PyResult<Array2<F>> {

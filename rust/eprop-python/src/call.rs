@@ -8,12 +8,14 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Real, give, zeros};
+use crate::arrays::{give, zeros};
 use crate::cell::Cell;
 use crate::error;
 use crate::feed::{Feed, Piece, Streams};
 use crate::net::Net;
+use crate::numbers::Real;
 use crate::room::Job;
+use crate::signals;
 use crate::turn::Held;
 use crate::verdict;
 
@@ -198,7 +200,7 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         match (factor.map_err(error::raise)?, interrupt) {
             (Some(factor), _) => factor.into_bound_py_any(self.py),
             (None, Some(interrupt)) => Err(interrupt),
-            (None, None) => Err(error::stopped("calibrate")),
+            (None, None) => Err(signals::stopped("calibrate")),
         }
     }
 

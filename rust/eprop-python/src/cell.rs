@@ -1,15 +1,34 @@
 //! One object of the crate behind its turn and its lock, and the choice between the two widths.
 
 use std::mem::forget;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
 use crate::turn::{Held, Turn};
-use crate::verdict::Warned;
 
 /// A step over no more synapses keeps the GIL: some microseconds, in which no thread could have used it.
 pub const FEW_SYNAPSES: usize = 1 << 17;
+
+/// Which warnings have been given.
+#[derive(Default)]
+pub struct Warned(AtomicU8);
+
+impl Warned {
+    pub fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, given: u8) {
+        self.0.store(given, Ordering::Relaxed);
+    }
+
+    /// Whether this one has not been given yet; it has then.
+    pub fn is_new(&self, warning: u8) -> bool {
+        self.0.fetch_or(warning, Ordering::Relaxed) & warning == 0
+    }
+}
 
 /// What one Python call at a time may use.
 pub struct Cell<T> {

@@ -95,11 +95,6 @@ pub fn out_of_memory(what: &str, bytes: usize) -> PyErr {
     ))
 }
 
-/// The crate stopped what nobody asked it to stop.
-pub fn stopped(call: &str) -> PyErr {
-    PyRuntimeError::new_err(format!("{call}: stopped before it ended; call it again"))
-}
-
 /// A shape as Python writes it.
 pub fn tuple(shape: &[usize]) -> String {
     match shape {

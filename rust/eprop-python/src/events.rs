@@ -8,9 +8,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::arrays::Real;
 use crate::error;
 use crate::numbers::Numbers;
+use crate::numbers::Real;
 use crate::table::{Name, Part, Table};
 
 /// The events of a sequence where NumPy has them: the face's tuple `(indptr, units, values)`.

@@ -9,9 +9,9 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::arrays::Real;
 use crate::error;
 use crate::memory;
+use crate::numbers::Real;
 use crate::room::{Arrays, Extent, Job, Room};
 use crate::series::Series;
 use crate::table::{Loan, Name, Part, Table};

@@ -2,9 +2,10 @@
 
 use pyo3::prelude::*;
 
-use crate::arrays::{Real, assign, copy, give, read, zeros};
+use crate::arrays::{assign, copy, give, read, zeros};
 use crate::cell::{Cell, FEW_SYNAPSES, Wide, at_width};
 use crate::class::class;
+use crate::numbers::Real;
 use crate::signals::interrupt;
 use crate::step_input::StepInput;
 use crate::vector::vector;

@@ -9,8 +9,9 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList};
 
-use crate::arrays::{Real, give, matrix};
+use crate::arrays::{give, matrix};
 use crate::error;
+use crate::numbers::Real;
 use crate::table::{Name, Table};
 use crate::vector::vector;
 

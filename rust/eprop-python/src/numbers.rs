@@ -1,9 +1,7 @@
 //! Numbers in the dtypes of NumPy, and their conversion to what the crate takes.
 
-use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use numpy::{Element, PyArrayDescr, PyArrayDescrMethods};
 use pyo3::prelude::*;
-
-use crate::arrays::Real;
 
 /// A dtype that is converted here; NumPy converts all others.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +46,40 @@ pub enum Numbers<'a> {
     F32(&'a [f32]),
     F64(&'a [f64]),
     Bytes(Kind, &'a [u8]),
+}
+
+/// What an array of a trainer holds.
+pub trait Real: eprop::Float + Element {
+    /// The nearest value, in one rounding.
+    fn from_i64(n: i64) -> Self;
+    /// Numbers that lie in memory as they are wanted.
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]>;
+}
+
+impl Real for f32 {
+    fn from_i64(n: i64) -> Self {
+        n as f32
+    }
+
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
+        match numbers {
+            Numbers::F32(slice) => Some(slice),
+            _ => None,
+        }
+    }
+}
+
+impl Real for f64 {
+    fn from_i64(n: i64) -> Self {
+        n as f64
+    }
+
+    fn slice<'a>(numbers: &Numbers<'a>) -> Option<&'a [Self]> {
+        match numbers {
+            Numbers::F64(slice) => Some(slice),
+            _ => None,
+        }
+    }
 }
 
 /// Appends all numbers: floats by one conversion, integers and bools by another.

@@ -4,10 +4,10 @@ use eprop::{Inputs, Stream};
 use numpy::ndarray::{ArrayView1, ArrayView2};
 use pyo3::prelude::*;
 
-use crate::arrays::Real;
 use crate::error;
 use crate::events::Merged;
 use crate::numbers::Numbers;
+use crate::numbers::Real;
 use crate::table::{Loan, Name};
 
 /// One thing for every array that a stream is made of.

@@ -7,9 +7,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::arrays::Real;
 use crate::error;
 use crate::events::EventTable;
+use crate::numbers::Real;
 use crate::room::{Arrays, Extent, Room};
 use crate::table::{Name, Part, Table};
 

@@ -4,9 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use eprop::Interrupt;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-
-use crate::error;
 
 /// From one look to the next: short enough for Ctrl-C, long enough to cost nothing.
 const LOOK: Duration = Duration::from_millis(30);
@@ -39,5 +38,10 @@ fn has_raised() -> bool {
 /// What the handler raised that stopped the work.
 pub fn raised() -> PyErr {
     let raised = RAISED.with_borrow_mut(Option::take);
-    raised.unwrap_or_else(|| error::stopped("the call"))
+    raised.unwrap_or_else(|| stopped("the call"))
+}
+
+/// The crate stopped what nobody asked it to stop.
+pub fn stopped(call: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("{call}: stopped before it ended; call it again"))
 }

@@ -4,9 +4,10 @@ use numpy::ndarray::Array1;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 
-use crate::arrays::{Real, assign, give_rows, read};
+use crate::arrays::{assign, give_rows, read};
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
+use crate::numbers::Real;
 use crate::options;
 use crate::signals::interrupt;
 

@@ -7,11 +7,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::arrays::{Real, copy, give, matrix};
+use crate::arrays::{copy, give, matrix};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::error;
 use crate::memory;
 use crate::net::Net;
+use crate::numbers::Real;
 use crate::step_input::{HINT, StepInput};
 use crate::table::Table;
 use crate::turn::Held;

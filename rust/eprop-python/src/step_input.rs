@@ -5,8 +5,8 @@ use numpy::ndarray::Array1;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::arrays::Real;
 use crate::events::Merged;
+use crate::numbers::Real;
 use crate::vector::vector;
 
 /// What a vector of the wrong length may have been meant for.

@@ -8,17 +8,16 @@ use std::fmt;
 use std::ops::Range;
 
 use numpy::{
-    PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArray,
-    PyUntypedArrayMethods, dtype,
+    PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn,
+    PyUntypedArray, PyUntypedArrayMethods, dtype,
 };
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PySlice};
 
-use crate::arrays::{Real, readonly};
 use crate::error;
-use crate::numbers::{Kind, Numbers};
+use crate::numbers::{Kind, Numbers, Real};
 
 /// How messages call an array: `inputs`, or `inputs[2]` for an item of a list.
 #[derive(Clone, Copy)]
@@ -218,11 +217,13 @@ impl<'py> Table<'py> {
         Err(error::changed(self.name, &self.shape))
     }
 
-    /// The whole array, borrowed.
+    /// The whole array, unless another extension is writing to it. No Python may run before this is dropped.
     fn borrow<E: numpy::Element>(&self) -> PyResult<PyReadonlyArrayDyn<'py, E>> {
         self.unchanged()?;
         match self.array.cast::<PyArrayDyn<E>>() {
-            Ok(array) if self.is_plain() => readonly(self.name, array),
+            Ok(array) if self.is_plain() => array
+                .try_readonly()
+                .map_err(|busy| PyRuntimeError::new_err(format!("{}: {busy}", self.name))),
             _ => Err(error::changed(self.name, &self.shape)),
         }
     }

@@ -4,9 +4,10 @@ use eprop::Matrix;
 use numpy::ndarray::{Array1, Array2, Array3, Axis};
 use pyo3::prelude::*;
 
-use crate::arrays::{Real, assign, assign_vector, give, give_rows, read, zeros};
+use crate::arrays::{assign, assign_vector, give, give_rows, read, zeros};
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
+use crate::numbers::Real;
 use crate::signals::interrupt;
 use crate::{error, options};
 

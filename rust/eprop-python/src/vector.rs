@@ -6,9 +6,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::Real;
 use crate::error;
-use crate::numbers::{Kind, Numbers};
+use crate::numbers::{Kind, Numbers, Real};
 use crate::table::{Name, convert};
 
 /// `len` real numbers in any dtype and layout. `hint` is what a wrong shape may have been meant for.

@@ -1,7 +1,5 @@
 //! Warnings about learning: composed in Python, given once each until `reset`.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use eprop::{Activity, Trainer, Verdict};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,25 +9,6 @@ use crate::net::Net;
 
 const OF_FIRING: u8 = 1;
 const OF_DIVERGENCE: u8 = 2;
-
-/// Which warnings have been given.
-#[derive(Default)]
-pub struct Warned(AtomicU8);
-
-impl Warned {
-    pub fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub fn set(&self, given: u8) {
-        self.0.store(given, Ordering::Relaxed);
-    }
-
-    /// Whether this one has not been given yet; it has then.
-    fn is_new(&self, warning: u8) -> bool {
-        self.0.fetch_or(warning, Ordering::Relaxed) & warning == 0
-    }
-}
 
 /// Says what there is to say. With the turn given back: Python runs.
 ///
