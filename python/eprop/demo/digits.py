@@ -99,7 +99,9 @@ def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | N
     outputs, spikes = trainer.predict_sequence(
         encode(pixels, np.random.default_rng(seed)), return_spikes=True
     )
-    plots.digits(out, result, plots.Example(pixels, label, outputs, spikes), settings.passes)
+    example = plots.Example(pixels, label, outputs, spikes, decide(outputs))
+    judged = plots.Run(result.judged, settings.passes, WINDOW, test.labels, result.predicted, N_CLASSES)
+    plots.digits(out, judged, example)
     n_steps = len(result.judged) * STEPS
     print(
         f"accuracy on the held-out third: {result.accuracy:.1%}\n"

@@ -63,7 +63,7 @@ def run(seed: int, out: Path) -> Result:
 
     task = draw(seed)
     result = learn(task, build(task))
-    plots.pattern(out, result)
+    plots.pattern(out, plots.Curves(*result, goal=GOAL))
     first, last = result.losses[0], result.losses[-1]
     print(
         f"loss (0.5 err^2, summed over {STEPS} ms): {first:.2f} at the start, {last:.2f} after "

@@ -8,38 +8,60 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import digits as digits_task
 from . import needs_extra
-from . import pattern as pattern_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
 
 
 class Example(NamedTuple):
-    """One held-out image and what the network did: outputs (T, 10), spikes (T, N)."""
+    """One held-out image and what the network did: outputs (T, 10), spikes (T, N), and its answer."""
 
     pixels: Floats
     label: int
     outputs: Floats
     spikes: Floats
+    answer: int
 
 
-def digits(path: Path, result: digits_task.Result, example: Example, passes: int) -> None:
+class Run(NamedTuple):
+    """Training images, right or wrong before their label was shown; of held-out images the labels and the answers."""
+
+    judged: NDArray[np.bool_]
+    passes: int
+    window: int
+    """Images over which the learning curve averages."""
+    labels: Labels
+    answers: Labels
+    n_classes: int
+
+
+def digits(path: Path, run: Run, example: Example) -> None:
     """Raster and readouts of one test digit, learning curve, confusion matrix."""
     figure = _figure(11.0, 8.2)
     axes = figure.subplots(2, 2)
     _raster(axes[0, 0], example)
     _readouts(axes[0, 1], example)
-    _learning_curve(axes[1, 0], result, passes)
-    _confusion(axes[1, 1], result)
+    _learning_curve(axes[1, 0], run)
+    _confusion(axes[1, 1], run)
     figure.savefig(path)
 
 
-def pattern(path: Path, result: pattern_task.Result) -> None:
+class Curves(NamedTuple):
+    """Target and outputs (T,), the loss after each update, and the share of its start that it should reach."""
+
+    target: NDArray[np.float64]
+    before: Floats
+    after: Floats
+    losses: list[float]
+    goal: float
+
+
+def pattern(path: Path, result: Curves) -> None:
     """Target and output before and after training, and the loss."""
     figure = _figure(9.0, 8.2)
     before, after, loss = figure.subplots(3, 1)
@@ -53,8 +75,8 @@ def pattern(path: Path, result: pattern_task.Result) -> None:
         axes.set(title=title, xlabel="time (ms)", ylabel="readout (no unit)", xlim=(0, len(output)))
         axes.legend(loc="upper right")
     loss.semilogy(result.losses, color="C0")
-    goal = pattern_task.GOAL * result.losses[0]
-    loss.axhline(goal, color="0.4", linestyle="--", label=f"{pattern_task.GOAL:.0%} of the start")
+    goal = result.goal * result.losses[0]
+    loss.axhline(goal, color="0.4", linestyle="--", label=f"{result.goal:.0%} of the start")
     loss.set(
         title="loss",
         xlabel="iterations (1 s of input and one update each)",
@@ -90,7 +112,7 @@ def _raster(axes: Axes, example: Example) -> None:
 
 
 def _readouts(axes: Axes, example: Example) -> None:
-    answer = digits_task.decide(example.outputs)
+    answer = example.answer
     for k, readout in enumerate(example.outputs.T):
         wide = k in (example.label, answer)
         axes.plot(readout, color=f"C{k}", linewidth=2.5 if wide else 1.0, label=str(k))
@@ -103,29 +125,29 @@ def _readouts(axes: Axes, example: Example) -> None:
     axes.legend(title="digit", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _learning_curve(axes: Axes, result: digits_task.Result, passes: int) -> None:
-    window = min(digits_task.WINDOW, len(result.judged))
-    running = np.convolve(result.judged, np.full(window, 100.0 / window), mode="valid")
-    images = np.arange(window, len(result.judged) + 1)
+def _learning_curve(axes: Axes, run: Run) -> None:
+    window = min(run.window, len(run.judged))
+    running = np.convolve(run.judged, np.full(window, 100.0 / window), mode="valid")
+    images = np.arange(window, len(run.judged) + 1)
     axes.plot(images, running, color="C0", label="training, judged before the label is shown")
-    held_out = 100.0 * result.accuracy
+    held_out = 100.0 * np.mean(run.answers == run.labels)
     axes.axhline(held_out, color="C1", linestyle="--", label=f"held-out third: {held_out:.1f} %")
-    first_pass = len(result.judged) / passes
+    first_pass = len(run.judged) / run.passes
     axes.axvline(first_pass, color="0.6", linestyle=":", label="end of the first pass (all new)")
     axes.set(
-        title=f"learning curve, {passes} passes",
+        title=f"learning curve, {run.passes} passes",
         xlabel="images shown",
         ylabel=f"accuracy over the last {window} images (%)",
-        xlim=(0, len(result.judged)),
+        xlim=(0, len(run.judged)),
     )
     axes.locator_params(axis="x", nbins=5)
     axes.legend(loc="lower right")
 
 
-def _confusion(axes: Axes, result: digits_task.Result) -> None:
-    n = digits_task.N_CLASSES
+def _confusion(axes: Axes, run: Run) -> None:
+    n = run.n_classes
     counts = np.zeros((n, n), dtype=np.int64)
-    np.add.at(counts, (result.test.labels, result.predicted), 1)
+    np.add.at(counts, (run.labels, run.answers), 1)
     axes.imshow(counts, cmap="Blues")
     for (label, answer), count in np.ndenumerate(counts):
         if count:
