@@ -76,6 +76,14 @@ impl Lengths {
         *zz *= a * a;
     }
 
+    /// No traces at all. What has overflowed would stay where it is multiplied with 0.
+    pub(super) fn clear(&mut self) {
+        for sums in [&mut self.cc, &mut self.cz, &mut self.own] {
+            sums.fill(0.0);
+        }
+        self.zz = 0.0;
+    }
+
     fn squares(&self) -> Squares<'_> {
         Squares {
             cc: &self.cc,
@@ -108,5 +116,23 @@ impl Walked for Lengths {
         self.cz.walk_mut("cz", Role::State, to)?;
         self.own.walk_mut("own", Role::State, to)?;
         self.zz.walk_mut("zz", Role::State, to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lengths;
+    use crate::numbers::walk;
+    use crate::testing::made;
+
+    #[test]
+    fn what_has_overflowed_is_gone_after_a_reset() {
+        let new = || made(|room| Lengths::new(room, 16));
+        let mut lengths = new();
+        lengths.cc[3] = f64::INFINITY;
+        lengths.zz = f64::NAN;
+        lengths.clear();
+        assert!(walk::same(&lengths, &new()));
+        assert_eq!(lengths.of(&[1.0_f32; 16], &[1.0; 16]), 0.0);
     }
 }

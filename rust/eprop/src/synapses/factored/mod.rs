@@ -654,6 +654,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
             self.x1.fill(F::ZERO);
             self.end_block(F::ZERO, F::ZERO);
         }
+        if let Some(lengths) = &mut self.lengths {
+            lengths.clear();
+        }
         self.steps = 0;
         self.learned = false;
     }
