@@ -326,12 +326,14 @@ fn what_reads_copies_judges_or_makes_gradients_asks_by_its_cost_and_changes_noth
         leaves_all_as_it_was("saving", (synapses, n), t, |t| t.try_to_bytes());
         let bytes = t.to_bytes();
         leaves_all_as_it_was("loading", (synapses, n), t, |t| t.restore(&bytes));
-        leaves_all_as_it_was(
-            "a gradient",
-            (6 * synapses * batch_size, 4 * synapses),
-            t,
-            |t| t.gradients_batch(&streams),
-        );
+        // Of a stream alone between the tiles of the block that is worked off, too.
+        let of_gradients = match batch_size {
+            1 => (13 * synapses / 2, n),
+            _ => (6 * synapses * batch_size, 4 * synapses),
+        };
+        leaves_all_as_it_was("a gradient", of_gradients, t, |t| {
+            t.gradients_batch(&streams)
+        });
         leaves_all_as_it_was(
             "an evaluation",
             (3 * synapses * batch_size, 3 * synapses),

@@ -1,6 +1,7 @@
 //! A recurrent population: sources, synapses, neurons, and the regulariser of their firing rates.
 
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -104,6 +105,17 @@ impl<F: Float> Layer<F> {
     pub(crate) fn collect(&mut self, steps: u64, sum: &mut [F]) {
         self.synapses
             .collect(self.regulariser.coefficients(steps), sum);
+    }
+
+    /// As [`collect`](Self::collect), unless it is stopped: then the gradient is lost.
+    pub(crate) fn collect_until(
+        &mut self,
+        steps: u64,
+        sum: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.synapses
+            .collect_until(self.regulariser.coefficients(steps), sum, pace)
     }
 
     /// The gradient has been used: the next sequence's count starts.

@@ -259,6 +259,11 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.collect(self.since.steps, &mut sums[0]);
     }
 
+    fn collect_until(&mut self, sums: &mut [Aligned<F>], pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer
+            .collect_until(self.since.steps, &mut sums[0], pace)
+    }
+
     fn take_back(&mut self, sums: &mut [Aligned<F>]) {
         self.layer.synapses.take_back(&mut sums[0]);
     }

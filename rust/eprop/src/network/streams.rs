@@ -496,7 +496,7 @@ impl<N: Wiring> Streams<N> {
         let mut pace = self.interrupt.pace();
         if let [state] = &mut self.states[..] {
             let mut sums = Room::build(|| "the gradient".into(), |room| new_sums::<N>(room, plan))?;
-            state.collect(&mut sums);
+            state.collect_until(&mut sums, &mut pace)?;
             return N::gradients(&mut self.states, &sums, of, &mut pace);
         }
         let (total, rest) = self.sums.split_at_mut(1);

@@ -143,6 +143,18 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the
     /// regulariser's part apart, a sum is twice as long as its parameter.
     fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
+    /// As [`collect`](Self::collect), of a twin, unless it is stopped: then the gradient is lost.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn collect_until(
+        &mut self,
+        sums: &mut [Aligned<Self::F>],
+        _: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.collect(sums);
+        Ok(())
+    }
     /// What was collected waits again, as the gradient of this stream, which has none of its own then; `sums` are to be cleared before they are used.
     fn take_back(&mut self, sums: &mut [Aligned<Self::F>]);
     /// Parameter number `at` of the synapses, as streams share it.

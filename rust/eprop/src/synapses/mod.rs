@@ -13,7 +13,7 @@ mod textbook;
 
 use core::ops::Range;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 use block::Block;
 use factored::Factored;
@@ -21,6 +21,8 @@ use textbook::Textbook;
 
 use crate::kernels;
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
+use crate::numbers::memory::vec_for;
 use crate::numbers::parameter::{Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -74,6 +76,20 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then. Where the plan keeps the
     /// regulariser's part apart, that goes to as many rows more.
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]);
+
+    /// As [`collect`](Self::collect), unless it is stopped: then a part of the gradient is in the sum, and all of it is used.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn collect_until(
+        &mut self,
+        r: Option<&[F]>,
+        sum: &mut [F],
+        _: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.collect(r, sum);
+        Ok(())
+    }
 
     /// What was collected waits again, as a gradient of this stream, which has none of its own then. `sum` is worth nothing after it.
     fn take_back(&mut self, sum: &mut Aligned<F>);
@@ -224,9 +240,22 @@ fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, 
 
 /// The matrix (N, sources) into padded rows of N.
 fn assign_rows<F: Float>(rows: &mut [F], stride: usize, first_source: usize, w: ArrayView2<'_, F>) {
-    let rows = rows.chunks_exact_mut(stride).skip(first_source);
-    for (row, w) in rows.zip(w.columns()) {
-        row.iter_mut().zip(w).for_each(|(to, &w)| *to = w);
+    let rows = &mut rows[first_source * stride..];
+    by_columns(w, |source, j, w| rows[source * stride + j] = w);
+}
+
+/// So many columns at a time: of a matrix in rows, a line of the cache that was read is used whole.
+const COLUMNS: usize = 16;
+
+/// Shows every number of a matrix (N, sources): its source, its neuron, and itself.
+fn by_columns<F: Float>(matrix: ArrayView2<'_, F>, mut see: impl FnMut(usize, usize, F)) {
+    for (block, columns) in matrix.axis_chunks_iter(Axis(1), COLUMNS).enumerate() {
+        for (j, row) in columns.rows().into_iter().enumerate() {
+            let sources = block * COLUMNS..;
+            row.iter()
+                .zip(sources)
+                .for_each(|(&x, source)| see(source, j, x));
+        }
     }
 }
 
@@ -238,11 +267,13 @@ fn take_rows<F: Float>(
     g: ArrayView2<'_, F>,
     step: Step<F>,
 ) -> Result<(), Error> {
-    let mut row = crate::numbers::memory::vec_for("a row of the gradient", stride)?;
-    row.resize(stride, F::ZERO);
-    for (i, g) in g.columns().into_iter().enumerate() {
-        row.iter_mut().zip(g).for_each(|(to, &g)| *to = g);
-        parameter.take(step, (first_source + i) * stride, &row);
+    let mut rows = vec_for("some rows of the gradient", COLUMNS * stride)?;
+    rows.resize(COLUMNS * stride, F::ZERO);
+    for (block, columns) in g.axis_chunks_iter(Axis(1), COLUMNS).enumerate() {
+        by_columns(columns, |source, j, g| rows[source * stride + j] = g);
+        let first = first_source + block * COLUMNS;
+        let rows = &rows[..columns.ncols() * stride];
+        parameter.take(step, first * stride, rows);
     }
     Ok(())
 }
@@ -292,6 +323,14 @@ impl<F: Float> Synapses<F> for Form<F> {
     }
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
         at_work!(self, form => form.collect(r, sum));
+    }
+    fn collect_until(
+        &mut self,
+        r: Option<&[F]>,
+        sum: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.collect_until(r, sum, pace))
     }
     fn take_back(&mut self, sum: &mut Aligned<F>) {
         at_work!(self, form => form.take_back(sum));

@@ -12,6 +12,7 @@ use ndarray::ArrayView2;
 use super::{Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parameter::{Keeps, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -174,6 +175,20 @@ impl<F: Float> Block<F> {
         scratch: &mut Scratch<F>,
         to: &mut [F],
     ) -> bool {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        self.sum_until(what, finish, scratch, to, nobody)
+            .unwrap_or(false)
+    }
+
+    /// As [`sum`](Self::sum), unless it is stopped between two tiles: then some are made.
+    fn sum_until(
+        &self,
+        what: Sum<'_, F>,
+        finish: Finish<'_, F>,
+        scratch: &mut Scratch<F>,
+        to: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<bool, Error> {
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
@@ -199,8 +214,9 @@ impl<F: Float> Block<F> {
                 16 => self.tile::<16>(column, what, finish, scratch, to),
                 _ => self.tile::<32>(column, what, finish, scratch, to),
             };
+            pace.pass(width.saturating_mul(self.sizes().sources()))?;
         }
-        finite
+        Ok(finite)
     }
 
     fn tile<const W: usize>(
@@ -390,6 +406,24 @@ impl<F: Float> Block<F> {
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
     }
+
+    /// Adds the gradient of the history to a sum, if it waits.
+    fn add_history(
+        &mut self,
+        r: Option<&[F]>,
+        to: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let Some(b) = self.b.take() else {
+            return Ok(());
+        };
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.history.sort(&mut scratch.sorted);
+        let of_loss = Sum::Gradient { b: &b, r };
+        let summed = self.sum_until(of_loss, Finish::Add, &mut scratch, to, pace);
+        self.scratch = scratch;
+        summed.map(drop)
+    }
 }
 
 impl<F: Float> Synapses<F> for Block<F> {
@@ -457,6 +491,16 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        // Nobody stops it.
+        _ = self.collect_until(r, sum, &mut Interrupt::NOBODY.pace());
+    }
+
+    fn collect_until(
+        &mut self,
+        r: Option<&[F]>,
+        sum: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_earlier(r, of_regulariser);
@@ -467,8 +511,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         if self.w.waits {
             kernels::add_row(F::ONE, &self.w.pending, sum);
         }
-        self.finish(r.filter(|_| !self.apart), Finish::Add, sum);
+        self.add_history(r.filter(|_| !self.apart), sum, pace)?;
         self.mark_used();
+        Ok(())
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {

@@ -20,7 +20,7 @@ use ended::{Ended, PATIENCE, Powers};
 use lengths::Lengths;
 use pending::Pending;
 
-use super::{Filters, Present, See, Synapses, What, assign_rows};
+use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::lazy::LIMIT;
@@ -606,10 +606,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     ) -> Result<(), Error> {
         self.fold();
         let eta = step.linear().unwrap_or(F::ZERO);
-        let rows = self.a.chunks_exact_mut(self.x1.len()).skip(first_source);
-        for (row, g) in rows.zip(g.columns()) {
-            row.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g);
-        }
+        let stride = self.x1.len();
+        let rows = &mut self.a[first_source * stride..];
+        by_columns(g, |source, j, g| rows[source * stride + j] -= eta * g);
         self.within = false;
         Ok(())
     }
