@@ -25,13 +25,16 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { abort() }
 }
 
-/// Every fifth input fires at a step, in turn.
+/// One input fires at a step, in turn: of the first half of the inputs in the first half of the steps, of the others then.
 fn inputs() -> Array2<f64> {
     Array2::from_shape_fn((N_STEPS, N_INPUTS), |(t, i)| {
-        f64::from(u8::from((t + i) % 5 == 0))
+        let is_turn = (t + i) % 5 == 0;
+        let is_half = (t < N_STEPS / 2) == (i < N_INPUTS / 2);
+        f64::from(u8::from(is_turn && is_half))
     })
 }
 
+/// One answer to each half.
 fn targets() -> Array2<f64> {
     Array2::from_shape_fn(
         (N_STEPS, 1),
@@ -42,7 +45,6 @@ fn targets() -> Array2<f64> {
 /// Mean loss of the first and of the last of 50 repetitions of one sequence.
 fn learn() -> Result<[f64; 2], Error> {
     let config = Config {
-        lr: 1e-4,
         update_every: UpdateEvery::Sequence,
         ..Config::default()
     };
