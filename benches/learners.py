@@ -27,10 +27,9 @@ class Learner:
 
 def learners() -> tuple[dict[str, Learner], list[str]]:
     """Those that this eprop has, and a line for each that it has not."""
-    has_limit = "limit" in getattr(optim.SGD, "__dataclass_fields__", {})
     makers: dict[str, tuple[Callable[[], Any], int]] = {
-        "plain": ((lambda: optim.SGD(limit=False)) if has_limit else optim.SGD, 1),  # type: ignore[call-arg]
-        "sgd": (lambda: optim.SGD(limit=True), 1),  # type: ignore[call-arg]
+        "plain": (lambda: optim.SGD(limit=False), 1),
+        "sgd": (optim.SGD, 1),
         "auto": (lambda: optim.as_optimizer("auto"), 1),
         "adam": (lambda: optim.as_optimizer("adam"), 50),
     }

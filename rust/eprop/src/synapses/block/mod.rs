@@ -386,12 +386,25 @@ impl<F: Float> Block<F> {
 
     /// Works the gradient of the history off, if it waits: sums that `finish` adds to a matrix, or takes a step with.
     fn finish(&mut self, r: Option<&[F]>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        self.finish_until(r, finish, to, nobody).unwrap_or(false)
+    }
+
+    /// As [`finish`](Self::finish), unless it is stopped: then the gradient of the history is lost.
+    fn finish_until(
+        &mut self,
+        r: Option<&[F]>,
+        finish: Finish<'_, F>,
+        to: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<bool, Error> {
         let Some(b) = self.b.take() else {
-            return true;
+            return Ok(true);
         };
         let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
-        let finite = self.sum(Sum::Gradient { b: &b, r }, finish, &mut scratch, to);
+        let of_loss = Sum::Gradient { b: &b, r };
+        let finite = self.sum_until(of_loss, finish, &mut scratch, to, pace);
         self.scratch = scratch;
         finite
     }
@@ -405,24 +418,6 @@ impl<F: Float> Block<F> {
         self.history.sort(&mut scratch.sorted);
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
-    }
-
-    /// Adds the gradient of the history to a sum, if it waits.
-    fn add_history(
-        &mut self,
-        r: Option<&[F]>,
-        to: &mut [F],
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let Some(b) = self.b.take() else {
-            return Ok(());
-        };
-        let mut scratch = core::mem::take(&mut self.scratch);
-        self.history.sort(&mut scratch.sorted);
-        let of_loss = Sum::Gradient { b: &b, r };
-        let summed = self.sum_until(of_loss, Finish::Add, &mut scratch, to, pace);
-        self.scratch = scratch;
-        summed.map(drop)
     }
 }
 
@@ -511,7 +506,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         if self.w.waits {
             kernels::add_row(F::ONE, &self.w.pending, sum);
         }
-        self.add_history(r.filter(|_| !self.apart), sum, pace)?;
+        self.finish_until(r.filter(|_| !self.apart), Finish::Add, sum, pace)?;
         self.mark_used();
         Ok(())
     }
