@@ -28,6 +28,9 @@ from streams import face_optimizer, reference_optimizer
 
 import eprop
 
+# Of the groups of weights.
+RATES = ("lr_in", "lr_rec", "lr_out")
+
 
 def neuron_options():
     return st.fixed_dictionaries(
@@ -63,6 +66,8 @@ def eprop_options():
             "f_target": st.sampled_from([10.0, 40.0]),
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
+            # Times `lr`.
+            **{rate: st.sampled_from([None, None, None, 0.0, 2.0]) for rate in RATES},
         }
     )
 
@@ -86,6 +91,9 @@ class Case:
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         self.options["lr"] = self._learning_rate()
+        for rate in RATES:
+            if self.options.get(rate) is not None:
+                self.options[rate] *= self.options["lr"]
 
     def _learning_rate(self):
         if isinstance(

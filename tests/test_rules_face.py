@@ -61,6 +61,9 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "optimizer": "sgd",
         "reduction": "sum",
+        "lr_in": None,
+        "lr_rec": None,
+        "lr_out": None,
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
     eprop.OnlineTrainer: {

@@ -71,6 +71,8 @@ class EpropTrainer(SequenceTrainer):
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
+    lr_in, lr_rec, lr_out : float, optional
+        Learning rates of `W_in`, of `W_rec`, and of `W_out` with `b`. None: `lr`; 0: fixed, to the bit. May be assigned like `lr`.
 
     Raises
     ------
@@ -85,10 +87,11 @@ class EpropTrainer(SequenceTrainer):
     --------
     >>> trainer = EpropTrainer(2, 3, 1, lr=0.1)
     >>> trainer.lr = 0.05
+    >>> trainer.lr_in = 0
     >>> trainer.tau_mem = 30
     Traceback (most recent call last):
-    AttributeError: tau_mem: fixed once the trainer is built; of EpropTrainer's fields only lr can be assigned, \
-for any other build a new trainer: EpropTrainer(...)
+    AttributeError: tau_mem: fixed once the trainer is built; of EpropTrainer's fields only lr, lr_in, lr_rec, lr_out can be \
+assigned, for any other build a new trainer: EpropTrainer(...)
 
     >>> import numpy as np
     >>> trainer = EpropTrainer(2, 3, 1, update_every="sequence", batch_size=4)
@@ -126,6 +129,11 @@ for any other build a new trainer: EpropTrainer(...)
     batch_size: int = 1
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
+    lr_in: float | None = None
+    lr_rec: float | None = None
+    lr_out: float | None = None
+
+    _rates = ("lr", "lr_in", "lr_rec", "lr_out")
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)

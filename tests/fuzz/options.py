@@ -57,6 +57,9 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     Option("optimizer", TRAINERS, one_of("sgd", "adam")),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
+    Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
+    Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
+    Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
 ]
 
 

@@ -50,6 +50,9 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
+    lr_in: Option<f64>,
+    lr_rec: Option<f64>,
+    lr_out: Option<f64>,
 }
 
 #[derive(FromPyObject)]
@@ -156,6 +159,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
             Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),
             None => None,
         },
+        lr_in: recurrent.lr_in,
+        lr_rec: recurrent.lr_rec,
+        lr_out: recurrent.lr_out,
     })
 }
 

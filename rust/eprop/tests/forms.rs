@@ -41,6 +41,8 @@ enum Event {
     AssignInputs,
     AssignReadouts,
     Rate(f64),
+    /// Of inputs, neurons, readouts, times the usual one; 0: fixed.
+    Rates([Option<f64>; 3]),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -56,8 +58,14 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::AssignInputs),
         1 => Just(Event::AssignReadouts),
         1 => (0.1..2.0).prop_map(Event::Rate),
+        1 => rates().prop_map(Event::Rates),
     ];
     prop::collection::vec(event, 1..8)
+}
+
+fn rates() -> impl Strategy<Value = [Option<f64>; 3]> {
+    let rate = prop_oneof![2 => Just(None), 1 => Just(Some(0.0)), 2 => (0.1..2.0).prop_map(Some)];
+    prop::array::uniform3(rate)
 }
 
 fn tau() -> impl Strategy<Value = f64> {
@@ -90,6 +98,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<bool>(),
         any::<u64>(),
+        prop_oneof![Just([None; 3]), rates()],
     )
         .prop_map(
             |(
@@ -100,9 +109,13 @@ fn any_config() -> impl Strategy<Value = Config> {
                 regularised,
                 limit,
                 seed,
+                rates,
             )| Config {
                 // With a limit, that is the step.
                 lr: if limit { 1.0 } else { 1e-5 },
+                lr_in: rates[0].map(|rate| 1e-5 * rate),
+                lr_rec: rates[1].map(|rate| 1e-5 * rate),
+                lr_out: rates[2].map(|rate| 1e-5 * rate),
                 optimizer: Optimizer::Sgd { limit },
                 tau_mem,
                 tau_trace,
@@ -188,12 +201,14 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             analog,
         } => {
             let (x, y) = (noise.inputs(steps, rate, analog), noise.targets(steps));
+            let before = fixed(trainer);
             for (x, y) in x.outer_iter().zip(y.outer_iter()) {
                 let taught = !masked || noise.uniform() < 0.5;
                 let step = trainer.step(x, taught.then_some(y)).unwrap();
                 seen.push(step.output.to_owned());
                 seen.push(step.spikes.to_owned());
             }
+            assert_eq!(before, fixed(trainer), "what is fixed stays, to the bit");
         }
         Event::Predict { steps, rate } => {
             let x = noise.inputs(steps, rate, false);
@@ -264,8 +279,31 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             trainer.set_w_out(w.view()).unwrap();
         }
         Event::Rate(factor) => trainer.set_lr(1e-5 * factor).unwrap(),
+        Event::Rates(rates) => {
+            let [of_in, of_rec, of_out] = rates.map(|rate| rate.map(|rate| 1e-5 * rate));
+            trainer.set_lr_in(of_in).unwrap();
+            trainer.set_lr_rec(of_rec).unwrap();
+            trainer.set_lr_out(of_out).unwrap();
+        }
     }
     seen
+}
+
+/// The weights whose rate is 0.
+fn fixed(trainer: &EpropTrainer<f64>) -> Vec<Array2<f64>> {
+    let Config {
+        lr_in,
+        lr_rec,
+        lr_out,
+        ..
+    } = *trainer.config();
+    let groups = [
+        (lr_in, trainer.w_in()),
+        (lr_rec, trainer.w_rec()),
+        (lr_out, trainer.w_out()),
+    ];
+    let fixed = groups.into_iter().filter(|(lr, _)| *lr == Some(0.0));
+    fixed.map(|(_, w)| w).collect()
 }
 
 fn ran_away(trainer: &EpropTrainer<f64>) -> bool {

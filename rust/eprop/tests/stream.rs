@@ -28,6 +28,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<bool>(),
         any::<u64>(),
+        prop::sample::select(&[None, Some(0.0), Some(1e-3)]),
     )
         .prop_map(
             |(
@@ -36,6 +37,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 bias,
                 regularised,
                 seed,
+                lr_rec,
             )| Config {
                 lr: 1e-4,
                 surrogate,
@@ -49,6 +51,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 readout_bias: bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 seed,
+                lr_rec,
                 ..Config::default()
             },
         )

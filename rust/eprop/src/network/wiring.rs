@@ -14,7 +14,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
-use crate::parts::optimizer::{Optimizer, Steps};
+use crate::parts::optimizer::{Optimizer, Steps, Times};
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -49,9 +49,8 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn optimizer(&self) -> Rule;
     #[doc(hidden)]
     fn reduction(&self) -> Reduction;
-    /// `dt` over the time that a readout and a membrane take to answer.
     #[doc(hidden)]
-    fn answer(&self) -> f64;
+    fn times(&self) -> Times;
 }
 
 /// The groups of weights of a parameter: of its first `cut` weights, and of those from there on.

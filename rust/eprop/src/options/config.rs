@@ -167,6 +167,12 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// Learning rate of `W_in`; `None` = `lr`. At 0 these weights are fixed.
+    pub lr_in: Option<f64>,
+    /// Learning rate of `W_rec`; `None` = `lr`.
+    pub lr_rec: Option<f64>,
+    /// Learning rate of `W_out` and `b`; `None` = `lr`.
+    pub lr_out: Option<f64>,
 }
 
 impl Default for Config {
@@ -197,11 +203,28 @@ impl Default for Config {
             seed: 42,
             engine: None,
             batch_size: 1,
+            lr_in: None,
+            lr_rec: None,
+            lr_out: None,
         }
     }
 }
 
 impl Config {
+    /// The learning rates of groups, by their names.
+    pub(crate) fn rates_of_groups(&self) -> [(&'static str, Option<f64>); 3] {
+        [
+            ("lr_in", self.lr_in),
+            ("lr_rec", self.lr_rec),
+            ("lr_out", self.lr_out),
+        ]
+    }
+
+    /// Whether weights from inputs and those from neurons take steps of their own.
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.optimizer.is_grouped() || self.lr_in.is_some() || self.lr_rec.is_some()
+    }
+
     /// The readout's time constant, with its default resolved.
     pub(crate) fn tau_out(&self) -> f64 {
         self.tau_out.unwrap_or(self.tau_trace)
@@ -236,7 +259,12 @@ impl Config {
         valid_update_every(self.update_every)?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
-        Ok(())
+        for (name, lr) in self.rates_of_groups() {
+            let lr = lr.unwrap_or(0.0);
+            non_negative(name, lr)?;
+            self.optimizer.accepts(name, lr)?;
+        }
+        self.optimizer.accepts("lr", self.lr)
     }
 }
 
@@ -341,6 +369,7 @@ impl StackConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.layer.validate()?;
         self.optimizer.validate()?;
+        self.optimizer.accepts("lr", self.layer.lr)?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
     }
@@ -352,7 +381,11 @@ impl Config {
         self.validate()?;
         self.layer().fits::<F>()?;
         within::<F>("c_reg", self.c_reg)?;
-        within::<F>("f_target", self.f_target)
+        within::<F>("f_target", self.f_target)?;
+        for (name, lr) in self.rates_of_groups() {
+            within::<F>(name, lr.unwrap_or(0.0))?;
+        }
+        Ok(())
     }
 }
 

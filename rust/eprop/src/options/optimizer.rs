@@ -23,6 +23,10 @@ pub enum Optimizer {
         /// not overshoot"). Its length `d` is held near its recent peak, and belongs to the optimizer: `reset` keeps it. Without it, `eta = lr`.
         limit: bool,
     },
+    /// Descent whose steps need no rate to be chosen: each group of weights (`W_in`; `W_rec`; `W_out` with `b`; the layers of a stack) takes a step from its
+    /// own length, `eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G` (docs/method.md, "Steps of groups"). `lr` has no unit; at most 3. The lengths
+    /// belong to the optimizer: `reset` keeps them.
+    Auto,
     /// Adam (Kingma and Ba 2015), with two moments per weight: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
     /// `W -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt v + eps)`, t the number of updates. The moments belong to the optimizer:
     /// `reset` keeps them.
@@ -52,6 +56,7 @@ impl Optimizer {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sgd { .. } => "sgd",
+            Self::Auto => "auto",
             Self::Adam { .. } => "adam",
         }
     }
@@ -65,6 +70,7 @@ impl Optimizer {
     pub fn default_lr(&self) -> f64 {
         match self {
             Self::Sgd { .. } => 0.01,
+            Self::Auto => 0.5,
             Self::Adam { .. } => 0.001,
         }
     }
@@ -72,9 +78,14 @@ impl Optimizer {
     /// Whether a step is a multiple of the gradient, so that it may be taken in factors.
     pub(crate) fn is_linear(&self) -> bool {
         match self {
-            Self::Sgd { .. } => true,
+            Self::Sgd { .. } | Self::Auto => true,
             Self::Adam { .. } => false,
         }
+    }
+
+    /// Whether each group of weights takes steps from its own length.
+    pub(crate) fn is_grouped(&self) -> bool {
+        matches!(self, Self::Auto)
     }
 
     /// Whether a step needs to know how long the gradient is, and of what loss.
@@ -86,19 +97,34 @@ impl Optimizer {
     pub fn is_limited(&self) -> bool {
         match *self {
             Self::Sgd { limit } => limit,
+            Self::Auto => true,
             Self::Adam { .. } => false,
         }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match *self {
-            Self::Sgd { .. } => Ok(()),
+            Self::Sgd { .. } | Self::Auto => Ok(()),
             Self::Adam { beta1, beta2, eps } => {
                 decay("optimizer.beta1", beta1)?;
                 decay("optimizer.beta2", beta2)?;
                 positive("optimizer.eps", eps)
             }
         }
+    }
+}
+
+/// The largest learning rate of [`Optimizer::Auto`]: beyond it steps overshoot.
+const MOST_OF_AUTO: f64 = 3.0;
+
+impl Optimizer {
+    /// Whether it can work with a learning rate, which is at least 0.
+    pub(crate) fn accepts(&self, argument: &'static str, lr: f64) -> Result<(), Error> {
+        if matches!(self, Self::Auto) && lr > MOST_OF_AUTO {
+            let expected = "at most 3 with the optimizer auto, whose lr has no unit";
+            return Err(Error::number(argument, expected, lr));
+        }
+        Ok(())
     }
 }
 
@@ -157,6 +183,23 @@ mod tests {
         assert!(!Optimizer::ADAM.is_linear());
         let limited = [Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM];
         assert_eq!(limited.map(|rule| rule.is_limited()), [true, false, false]);
+        let auto = Optimizer::Auto;
+        assert!(auto.is_linear() && auto.is_limited() && auto.is_grouped());
+    }
+
+    #[test]
+    fn a_rate_without_a_unit_has_an_end() {
+        assert_eq!(
+            (Optimizer::Auto.name(), Optimizer::Auto.default_lr()),
+            ("auto", 0.5)
+        );
+        Optimizer::Auto.accepts("lr", 3.0).unwrap();
+        Optimizer::SGD.accepts("lr", 4.0).unwrap();
+        let error = Optimizer::Auto
+            .accepts("lr_in", 3.5)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("lr_in: expected at most 3"), "{error}");
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Plan {
     pub(crate) limited: bool,
     /// Whether the regulariser's part of a gradient that waits is kept apart: it does not count in the length.
     pub(crate) apart: bool,
+    /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
+    pub(crate) grouped: bool,
 }
 
 impl Plan {
@@ -101,6 +103,7 @@ impl Plan {
             streamed_regulariser: regularised && !of_sequences,
             limited,
             apart: limited && regularised && !at_once,
+            grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
     }

@@ -213,6 +213,17 @@ impl<F: Float> Form<F> {
         }
     }
 
+    /// From now on inputs and neurons take steps of their own, or the same.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn regroup(&mut self, grouped: bool) -> Result<(), Error> {
+        match self {
+            Self::Factored(form) => form.regroup(grouped),
+            Self::Textbook(_) | Self::Block(_) => Ok(()),
+        }
+    }
+
     /// Exchanges the buffers of which nothing outlives a call with those of another stream.
     pub(crate) fn swap_scratch(&mut self, other: &mut Self) {
         if let (Self::Block(one), Self::Block(other)) = (self, other) {
