@@ -27,13 +27,13 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        prop::sample::select(&[Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::Auto]),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
         prop::sample::select(&[[None; 3], [Some(1e-4), None, Some(0.0)]]),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, limit, seed, batch_size, rates))| {
+        |(choices, (n_ref, readout_bias, regularised, optimizer, seed, batch_size, rates))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             Config {
                 lr: 1e-3,
@@ -47,7 +47,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
-                optimizer: Optimizer::Sgd { limit },
+                optimizer,
                 seed,
                 batch_size,
                 lr_in: rates[0],

@@ -72,6 +72,13 @@ fn tau() -> impl Strategy<Value = f64> {
     prop_oneof![1.0..6.0, 6.0..60.0, 60.0..1000.0]
 }
 
+fn usual_rate(optimizer: Optimizer) -> f64 {
+    match optimizer {
+        Optimizer::Auto => 0.5,
+        _ => 1e-5,
+    }
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
         prop::sample::select(Surrogate::ALL),
@@ -96,7 +103,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        prop::sample::select(&[Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::Auto]),
         any::<u64>(),
         prop_oneof![Just([None; 3]), rates()],
     )
@@ -107,16 +114,19 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 regularised,
-                limit,
+                optimizer,
                 seed,
                 rates,
             )| Config {
-                // With a limit, that is the step.
-                lr: if limit { 1.0 } else { 1e-5 },
-                lr_in: rates[0].map(|rate| 1e-5 * rate),
-                lr_rec: rates[1].map(|rate| 1e-5 * rate),
-                lr_out: rates[2].map(|rate| 1e-5 * rate),
-                optimizer: Optimizer::Sgd { limit },
+                lr: match optimizer {
+                    // The limit is the step.
+                    Optimizer::SGD => 1.0,
+                    _ => usual_rate(optimizer),
+                },
+                lr_in: rates[0].map(|rate| rate * usual_rate(optimizer)),
+                lr_rec: rates[1].map(|rate| rate * usual_rate(optimizer)),
+                lr_out: rates[2].map(|rate| rate * usual_rate(optimizer)),
+                optimizer,
                 tau_mem,
                 tau_trace,
                 tau_out,
@@ -129,7 +139,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 update_every,
                 n_ref,
                 readout_bias,
-                c_reg: match (regularised, limit) {
+                c_reg: match (regularised, optimizer.is_limited()) {
                     (false, _) => 0.0,
                     (true, true) => 1e-5,
                     (true, false) => 1.0,
@@ -193,6 +203,7 @@ fn same(fast: &EpropTrainer<f64>, slow: &EpropTrainer<f64>) {
 
 fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> Vec<Array1<f64>> {
     let mut seen = Vec::new();
+    let usual = usual_rate(trainer.config().optimizer);
     match *event {
         Event::Learn {
             steps,
@@ -278,9 +289,9 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             let w = Array2::from_shape_simple_fn((N_OUTPUTS, N), || noise.uniform() - 0.5);
             trainer.set_w_out(w.view()).unwrap();
         }
-        Event::Rate(factor) => trainer.set_lr(1e-5 * factor).unwrap(),
+        Event::Rate(factor) => trainer.set_lr(factor * usual).unwrap(),
         Event::Rates(rates) => {
-            let [of_in, of_rec, of_out] = rates.map(|rate| rate.map(|rate| 1e-5 * rate));
+            let [of_in, of_rec, of_out] = rates.map(|rate| rate.map(|rate| rate * usual));
             trainer.set_lr_in(of_in).unwrap();
             trainer.set_lr_rec(of_rec).unwrap();
             trainer.set_lr_out(of_out).unwrap();

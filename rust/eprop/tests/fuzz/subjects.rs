@@ -73,7 +73,12 @@ fn config(chance: &mut Chance) -> Config {
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
-        optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+        optimizer: chance.of(&[
+            Optimizer::SGD,
+            Optimizer::PLAIN_SGD,
+            Optimizer::ADAM,
+            Optimizer::Auto,
+        ]),
         reduction: chance.of(Reduction::ALL),
         lr_in: chance.of(&[None, None, Some(0.0)]),
         lr_rec: chance.of(&[None, None, Some(1e-3)]),
@@ -289,7 +294,12 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             layer: layer_config(chance),
             loss: chance.of(Loss::ALL),
             update_every: update_every(chance),
-            optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+            optimizer: chance.of(&[
+                Optimizer::SGD,
+                Optimizer::PLAIN_SGD,
+                Optimizer::ADAM,
+                Optimizer::Auto,
+            ]),
             reduction: chance.of(Reduction::ALL),
             batch_size: 1,
         };
