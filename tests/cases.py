@@ -100,6 +100,8 @@ class Case:
             self.options.get("optimizer"), dict
         ):  # every weight moves by about lr, whatever its gradient
             return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
+        if self.options.get("optimizer") == "auto":  # has no unit
+            return 0.1
         every = self.options["update_every"]
         steps = self.T if every == "sequence" else min(every, self.T)
         if self.options.get("reduction") == "mean":
@@ -242,7 +244,7 @@ def learning_options():
         }
     )
     return st.fixed_dictionaries(
-        {"optimizer": st.just("sgd") | adam, "reduction": st.sampled_from(["sum", "mean"])}
+        {"optimizer": st.sampled_from(["sgd", "auto"]) | adam, "reduction": st.sampled_from(["sum", "mean"])}
     )
 
 

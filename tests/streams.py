@@ -24,7 +24,7 @@ LENGTHS = np.array([60, 17, 43, 1, 59])
 # An Adam whose eps is so large that rounding errors stay rounding errors: with the default, an entry of the gradient
 # that is 0 but for its last bits takes a step that is all noise.
 SMOOTH_ADAM = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-2}
-OPTIMIZERS = {"plain": "plain", "sgd": "sgd", "adam": SMOOTH_ADAM}
+OPTIMIZERS = {"plain": "plain", "sgd": "sgd", "auto": "auto", "adam": SMOOTH_ADAM}
 # At these the weights of a sequence move by percents. What Adam moves does not depend on the scale of the gradient.
 SGD_RATES = {
     "eprop": {"sum": 2e-4, "mean": 2e-3},
@@ -33,6 +33,7 @@ SGD_RATES = {
 ADAM_RATE = 1e-3
 # At most times the limit is the step.
 LIMITED_RATE = 0.01
+AUTO_RATE = 0.5
 
 
 def face_optimizer(optimizer):
@@ -97,12 +98,14 @@ def build_reference(kind, batch_size=B, *, optimizer="sgd", reduction="sum", **o
 def learning_rate(kind, optimizer, reduction):
     if optimizer == "plain":
         return {"lr": SGD_RATES[kind][reduction]}
-    return {"lr": LIMITED_RATE if optimizer == "sgd" else ADAM_RATE}
+    if isinstance(optimizer, str):
+        return {"lr": {"sgd": LIMITED_RATE, "auto": AUTO_RATE}.get(optimizer, ADAM_RATE)}
+    return {"lr": ADAM_RATE}
 
 
 def without_regulariser(kind, optimizer):
-    """Of a gradient from elsewhere the limit counts all of the length, the regulariser's part too."""
-    return {"c_reg": 0.0} if kind == "eprop" and optimizer == "sgd" else {}
+    """Of a gradient from elsewhere all of the length counts, the regulariser's part too."""
+    return {"c_reg": 0.0} if kind == "eprop" and optimizer in ("sgd", "auto") else {}
 
 
 def data(n_streams=B, n_steps=T, *, seed=11):

@@ -335,6 +335,7 @@ def test_lr_that_was_not_given_is_the_optimizers(kind):
 
     for optimizer, lr in (
         ("sgd", 0.01),
+        ("auto", 0.5),
         ("adam", 0.001),
         (eprop.optim.SGD(), 0.01),
         (eprop.optim.Adam(eps=1e-3), 0.001),
@@ -354,7 +355,11 @@ def test_lr_that_was_not_given_is_the_optimizers(kind):
 @every_kind
 def test_a_name_is_its_dataclass(kind):
     x, y, _ = data()
-    for name, optimizer in (("sgd", eprop.optim.SGD()), ("adam", eprop.optim.Adam())):
+    for name, optimizer in (
+        ("sgd", eprop.optim.SGD()),
+        ("auto", eprop.optim.Auto()),
+        ("adam", eprop.optim.Adam()),
+    ):
         trainers = [build(kind, optimizer=choice, lr=1e-4, update_every=3) for choice in (name, optimizer)]
         for trainer in trainers:
             trainer.train_sequence(x, y)

@@ -65,8 +65,8 @@ class EpropTrainer(SequenceTrainer):
         than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
         over the streams that took part, one update changes the weights of all, and losses are means over all.
     optimizer : str or eprop.optim.Optimizer
-        ``"sgd"``, for which `lr` is the largest step, ``"adam"``, or a dataclass of `eprop.optim`. It decides the default of
-        `lr`: 0.01; 0.001 for Adam.
+        ``"sgd"``, for which `lr` is the largest step, ``"auto"``, ``"adam"``, or a dataclass of `eprop.optim`. It decides the
+        default of `lr`: 0.01; 0.5 for auto, 0.001 for Adam.
     reduction : str
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;

@@ -55,7 +55,7 @@ OPTIONS = [
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
-    Option("optimizer", TRAINERS, one_of("sgd", "adam")),
+    Option("optimizer", TRAINERS, one_of("sgd", "auto", "adam")),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
     Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),

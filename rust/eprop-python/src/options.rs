@@ -108,13 +108,14 @@ fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Opt
         "sgd" => Ok(Optimizer::Sgd {
             limit: constant("limit", 1.0) != 0.0,
         }),
+        "auto" => Ok(Optimizer::Auto),
         "adam" => Ok(Optimizer::Adam {
             beta1: constant("beta1", 0.9),
             beta2: constant("beta2", 0.999),
             eps: constant("eps", 1e-8),
         }),
         other => Err(PyValueError::new_err(format!(
-            "optimizer: expected one of \"sgd\", \"adam\", or an optimizer of eprop.optim, got {other:?}"
+            "optimizer: expected one of \"sgd\", \"auto\", \"adam\", or an optimizer of eprop.optim, got {other:?}"
         ))),
     }
 }
