@@ -67,7 +67,9 @@ def eprop_options():
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
             # Times `lr`.
-            **{rate: st.sampled_from([None, None, None, 0.0, 2.0]) for rate in RATES},
+            "lr_in": st.sampled_from([None, None, None, 0.0, 2.0]),
+            "lr_rec": st.sampled_from([None, None, None, 0.0, 2.0]),
+            "lr_out": st.sampled_from([None, None, None, 0.0, 2.0]),
         }
     )
 

@@ -33,7 +33,7 @@ SGD_RATES = {
 ADAM_RATE = 1e-3
 # At most times the limit is the step.
 LIMITED_RATE = 0.01
-AUTO_RATE = 0.5
+AUTO_RATE = 0.2
 
 
 def face_optimizer(optimizer):

@@ -272,7 +272,7 @@ impl<N: Network> Trainer<N> {
             schedule: Schedule::new(config.update_every()),
             optimizer: {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
-                Optimizer::new(config.optimizer(), rates, config.times())?
+                Optimizer::new(config.optimizer(), rates, config.times(), N::F::EPSILON)?
             },
             watch: Watch::new(streams.first())?,
             plan,

@@ -24,6 +24,8 @@ pub struct Optimizer {
     /// `|g|^2` of each group, of the update that is measured.
     squared_lengths: Vec<f64>,
     times: Times,
+    /// The squared length of a gradient that is all rounding, where that of another group is 1.
+    rounding: f64,
     /// Of an update of one step: what it leaves of a peak, and its [`Times::share`].
     of_one_step: (f64, f64),
     /// Updates so far: `t` of Adam.
@@ -87,7 +89,7 @@ impl Measure {
 }
 
 impl Optimizer {
-    /// `rates`: the learning rate of each group, the last of which is the output.
+    /// `rates`: the learning rate of each group, the last of which is the output; `epsilon`: that of the numbers of the gradients.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
@@ -95,6 +97,7 @@ impl Optimizer {
         rule: Rule,
         rates: impl ExactSizeIterator<Item = f64>,
         times: Times,
+        epsilon: f64,
     ) -> Result<Self, Error> {
         let below = rates.len().saturating_sub(1);
         let mut groups = vec_for("an optimizer", rates.len())?;
@@ -117,6 +120,7 @@ impl Optimizer {
             groups,
             squared_lengths,
             times,
+            rounding: (16.0 * epsilon) * (16.0 * epsilon),
             of_one_step: (0.0, 0.0),
             updates: 0,
             peak: 0.0,
@@ -132,7 +136,7 @@ impl Optimizer {
             answer: 1.0,
             slowest: 0.5,
         };
-        Self::new(rule, [lr; 8].into_iter(), times).unwrap()
+        Self::new(rule, [lr; 8].into_iter(), times, f64::EPSILON).unwrap()
     }
 
     /// Descent by as much.
@@ -214,9 +218,14 @@ impl Optimizer {
     fn measure_groups(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) {
         let measure = measure(&mut self.squared_lengths);
         let (left, share) = self.of_steps(measure.steps);
+        let longest = self.squared_lengths.iter().copied().fold(0.0, f64::max);
         for (group, &squared_length) in self.groups.iter_mut().zip(&self.squared_lengths) {
             if measure.has_length() {
-                let length = scale * squared_length / (2.0 * measure.loss);
+                // What should be 0 may be the last bits of a difference, and divided by itself it would be a step of any length.
+                let length = match squared_length > self.rounding * longest {
+                    true => scale * squared_length / (2.0 * measure.loss),
+                    false => 0.0,
+                };
                 if length == f64::INFINITY {
                     group.eta = 0.0;
                     continue;
@@ -371,7 +380,7 @@ mod tests {
             answer: ANSWER,
             slowest: SLOWEST,
         };
-        Optimizer::new(rule, rates.iter().copied(), times).unwrap()
+        Optimizer::new(rule, rates.iter().copied(), times, f64::EPSILON).unwrap()
     }
 
     const ANSWER: f64 = 0.025;
@@ -490,10 +499,16 @@ mod tests {
     }
 
     #[test]
-    fn auto_moves_no_group_that_has_never_had_a_gradient() {
-        let mut optimizer = of(Rule::Auto, &[0.5; 3]);
-        let etas = auto(&mut optimizer, [0.0, 4.0, 4.0], measure(0.0, 2.0, 1.0).1);
-        assert!(etas[0] == 0.0 && etas[1] > 0.0);
+    fn auto_moves_no_group_that_has_never_had_a_gradient_but_of_rounding_errors() {
+        for nothing in [0.0, 1e-34] {
+            let mut optimizer = of(Rule::Auto, &[0.5; 3]);
+            let etas = auto(
+                &mut optimizer,
+                [nothing, 4.0, 4.0],
+                measure(0.0, 2.0, 1.0).1,
+            );
+            assert!(etas[0] == 0.0 && etas[1] > 0.0);
+        }
     }
 
     #[test]
