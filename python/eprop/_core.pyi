@@ -17,7 +17,7 @@ class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
     tau_mem: float
-    threshold: float
+    threshold: float | NDArray[Any]
     lr: float
     dt: float
     reset_mechanism: str
@@ -28,6 +28,8 @@ class _Neuron(Protocol):
     input_gain: str
     dtype: str
     seed: int
+    beta: float | NDArray[Any]
+    tau_adaptation: float | NDArray[Any]
 
 class _Layer(_Neuron, Protocol):
     n_inputs: int
@@ -129,6 +131,8 @@ class EpropTrainer(_Trainer):
     @property
     def engine(self) -> str: ...
     @property
+    def a(self) -> NDArray[Any]: ...
+    @property
     def v(self) -> NDArray[Any]: ...
     @property
     def z_bar(self) -> NDArray[Any]: ...
@@ -142,6 +146,8 @@ class OnlineLIFLayer(_Base):
     def apply_learning_signal(self, signal: NDArray[Any]) -> None: ...
     def propagate(self, signal: NDArray[Any]) -> NDArray[Any]: ...
     W: NDArray[Any]
+    @property
+    def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
     @property

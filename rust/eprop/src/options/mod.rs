@@ -6,6 +6,7 @@ pub(crate) mod domain;
 mod feedback;
 mod loss;
 mod optimizer;
+mod per_neuron;
 pub(crate) mod plan;
 mod surrogate;
 
@@ -13,4 +14,5 @@ pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig,
 pub use feedback::Feedback;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
+pub use per_neuron::PerNeuron;
 pub use surrogate::Surrogate;
