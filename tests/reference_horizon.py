@@ -1,8 +1,8 @@
 """Credit through recurrent spikes (`horizon`), written literally in slow NumPy float64: the oracle of the block form.
 
 A block is a run of learning steps. It ends at every multiple of `horizon` steps since `reset()`, where weights change,
-and where a step does not learn. At its end the scan of docs/method.md, "Credit through recurrent spikes", goes from its last step
-to its first. What a block starts with, z_bar and e_bar, is e-prop's own, of `ReferenceEprop`.
+and where a step does not learn. At its end the scan of docs/method.md, "Credit through recurrent spikes", goes from its last
+step to its first. What a block starts with, z_bar and e_bar, is e-prop's own, of `ReferenceEprop`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ReferenceHorizon(ReferenceEprop):
         return loss
 
     def _coefficient_on_e(self):
-        """r of this step. In the sequence mode it is known only at the end: e-prop's part is added then, without recurrent credit."""
+        """r of this step. In the sequence mode it is known only at the end: e-prop's part is added then."""
         z = self.neuron.z
         self.sum_e, self.sum_z = self.sum_e + self.e, self.sum_z + z
         if self.of_sequence:

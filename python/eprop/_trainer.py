@@ -73,12 +73,13 @@ class EpropTrainer(SequenceTrainer):
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
     horizon : int or str
-        Steps through which credit flows back through recurrent spikes, in blocks counted from `reset`. 1: e-prop. ``"sequence"``: all steps
-        up to the update, which needs ``update_every="sequence"``; memory then grows with the sequence. A block also ends
-        at an update, so that ``update_every=1`` allows 1 only. Each step costs a product with `W_rec`.
+        Steps through which credit flows back through recurrent spikes, in blocks counted from `reset`. 1: e-prop.
+        ``"sequence"``: all steps up to the update, which needs ``update_every="sequence"``; memory then grows with the
+        sequence. A block also ends at an update, so that ``update_every=1`` allows 1 only. Each step costs a product
+        with `W_rec`.
     recurrent_gain : float
-        How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is backpropagation through
-        time, which explodes in many networks.
+        How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
+        backpropagation through time, which explodes in many networks.
 
     Raises
     ------
@@ -193,7 +194,8 @@ for any other build a new trainer: EpropTrainer(...)
         horizon : int or str, optional
             In this call: 1 is e-prop, ``"sequence"`` credits all recurrent spikes. None: the trainer's.
         recurrent_gain : float, optional
-            In this call; with ``horizon="sequence"``, 1 is the gradient of backpropagation through time. None: the trainer's.
+            In this call; with ``horizon="sequence"``, 1 is the gradient of backpropagation through time. None: the
+            trainer's.
         lengths : array_like of int (B,), optional
         n_threads : int, optional
             As in `train_sequence`.
@@ -205,7 +207,8 @@ for any other build a new trainer: EpropTrainer(...)
             ``n_streams``, from how many streams. The regulariser is in the gradient, not in the loss. Sums over all
             streams, whatever `reduction` says.
 
-        Raises what `train_sequence` raises for bad input, and ValueError for a horizon below 1 or a gain that is negative or not finite.
+        Raises what `train_sequence` raises for bad input, and ValueError for a horizon below 1 or a gain that is negative
+        or not finite.
 
         Examples
         --------

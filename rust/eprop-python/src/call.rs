@@ -17,7 +17,7 @@ use crate::numbers::Real;
 use crate::room::Job;
 use crate::signals;
 use crate::turn::Held;
-use crate::verdict;
+use crate::verdict::{self, Rates};
 
 /// The loss, and the outputs if they were asked for.
 pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>);
@@ -114,10 +114,10 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         });
         let verdict = verdict.map_err(error::raise)?;
         let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
-        let lr = self.cell.lock().lr();
+        let rates = Rates::of(&*self.cell.lock());
         let Self { py, cell, turn, .. } = self;
         drop(turn);
-        verdict::warn(py, cell, lr, verdict)?;
+        verdict::warn(py, cell, rates, verdict)?;
         Ok((tally.loss(), outputs))
     }
 
