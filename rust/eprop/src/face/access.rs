@@ -231,6 +231,10 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
+        if self.plan.credits() > 0 {
+            // What was learned so far is credited through the weights as they were.
+            self.streams.flush();
+        }
         self.streams
             .alter(|first| first.layer.synapses.assign(n_inputs, w));
         Ok(())

@@ -18,6 +18,8 @@ pub(crate) struct Scan<'a, F> {
     /// Empty where nothing is learned.
     pub(crate) b: &'a [F],
     pub(crate) raw: OnRaw<'a, F>,
+    /// What recurrent spikes are credited with, a row of `W` per step; empty without it.
+    pub(crate) credit: &'a [F],
 }
 
 /// The coefficients on raw `e`.
@@ -33,7 +35,7 @@ pub(crate) enum OnRaw<'a, F> {
     },
 }
 
-/// The coefficients on raw `e` of a step: `c B R^u + r^u`.
+/// The coefficients on raw `e` of a step: `c B R^u + r^u + d^u`.
 #[inline(always)]
 fn on_e<I: Isa, F: Float, const W: usize>(scan: &Scan<'_, F>, u: usize) -> [F; W] {
     let outputs = scan.b.len() / W;
@@ -67,11 +69,16 @@ fn on_e<I: Isa, F: Float, const W: usize>(scan: &Scan<'_, F>, u: usize) -> [F; W
             }
         }
     }
+    if let Some(credit) = scan.credit.get(u * W..(u + 1) * W) {
+        for (factor, &d) in factor.iter_mut().zip(credit) {
+            *factor += d;
+        }
+    }
     factor
 }
 
 kernel! {
-    /// Writes `q^u = psi^u (c B R^u + r^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
+    /// Writes `q^u = psi^u (c B R^u + r^u + d^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
     fn scan<const W>(scan: Scan<'_, F>, q: &mut [F]) {
         let mut next = [F::ZERO; W];
         for u in (0..scan.psi.len() / W).rev() {
@@ -324,6 +331,7 @@ mod tests {
         let mut noise = Noise(1);
         let (alpha, c) = (F::cast(0.9), F::cast(0.75));
         let (psi, r) = (noise.numbers::<F>(STEPS * W), noise.numbers::<F>(STEPS * W));
+        let d = noise.numbers::<F>(STEPS * W);
         let (err, b) = (
             noise.numbers::<F>(STEPS * OUTPUTS),
             noise.numbers::<F>(OUTPUTS * W),
@@ -337,7 +345,7 @@ mod tests {
                 per_step: &per_step,
             },
         };
-        for b in [&b[..], &[]] {
+        for (b, d) in [(&b[..], &[][..]), (&[], &d), (&b, &d)] {
             let outputs = b.len() / W;
             let filtered_err = &err[..STEPS * outputs];
             let mut q = vec![F::ZERO; STEPS * W];
@@ -349,6 +357,7 @@ mod tests {
                     filtered_err,
                     b,
                     raw,
+                    credit: d,
                 },
                 &mut q,
             );
@@ -364,7 +373,8 @@ mod tests {
                         1 => r[u * W + l].to_f64(),
                         _ => per_neuron[l].to_f64() * per_step[u].to_f64(),
                     };
-                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw)
+                    let credit = d.get(u * W + l).map_or(0.0, |d| d.to_f64());
+                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw + credit)
                         + alpha.to_f64() * next;
                     expected[u * W + l] = next;
                 }
@@ -394,7 +404,7 @@ mod tests {
             let (mut q, mut q_of_a) = (vec![F::ZERO; STEPS * W], vec![F::ZERO; STEPS * W]);
             let (mut of_eps, mut phi) = (vec![F::ZERO; W], vec![F::ZERO; W]);
             let raw = OnRaw::PerStep(&r);
-            scan_adaptive::<F, W>(Scan { alpha, c: F::ONE, psi: &psi, filtered_err: &[], b: &[], raw }, adapting, &mut q, &mut of_eps);
+            scan_adaptive::<F, W>(Scan { alpha, c: F::ONE, psi: &psi, filtered_err: &[], b: &[], raw, credit: &[] }, adapting, &mut q, &mut of_eps);
             scan_adaptation::<F, W>(alpha, &psi, adapting, &mut q_of_a, &mut phi);
             let (mut q_is, mut q_of_a_is) = (vec![0.0; STEPS * W], vec![0.0; STEPS * W]);
             let (mut of_eps_is, mut phi_is) = (vec![0.0; W], vec![0.0; W]);

@@ -11,6 +11,7 @@
 
 mod adaptive;
 mod block;
+mod credit;
 mod factored;
 pub(crate) mod isa;
 mod lengths;
@@ -25,6 +26,7 @@ pub(crate) use block::{
     Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
     scan_adaptive,
 };
+pub(crate) use credit::{Backwards, step_backwards, transpose};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,

@@ -4,6 +4,7 @@ pub(crate) mod choice;
 pub(crate) mod config;
 pub(crate) mod domain;
 mod feedback;
+mod horizon;
 mod loss;
 mod optimizer;
 mod per_neuron;
@@ -12,6 +13,7 @@ mod surrogate;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use feedback::Feedback;
+pub use horizon::Horizon;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
 pub use per_neuron::PerNeuron;

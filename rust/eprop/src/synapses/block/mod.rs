@@ -1,6 +1,7 @@
 //! The block form: while the weights rest, a step only writes down what happened; the block is worked off as a whole,
 //! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
+mod credit;
 mod history;
 mod scratch;
 
@@ -27,6 +28,7 @@ use crate::parts::input::Inputs;
 use crate::parts::signal::{Backward, Held, Signal};
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+use credit::Credit;
 use history::{History, Sizes, tiles};
 pub(super) use scratch::Scratch;
 
@@ -47,6 +49,11 @@ pub(crate) struct Block<F> {
     b: Option<Held<F>>,
     /// Steps since `reset`.
     steps: u64,
+    /// Steps through which credit flows back through recurrent spikes, and that credit.
+    horizon: u64,
+    /// Blocks begin at multiples of so many steps.
+    aligned_to: u64,
+    credit: Credit<F>,
     /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
@@ -77,7 +84,7 @@ parts!(Block {
         eps_a(|this: &Self| first(if this.carried { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [scratch, ahead, adaptation],
+    Scratch: [credit, scratch, ahead, adaptation],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -108,17 +115,22 @@ impl<F: Float> Block<F> {
             pending: true,
             moments: !config.optimizer.is_linear(),
         };
+        let filters = Filters::of(config);
+        let gain = F::cast(config.recurrent_gain) * filters.zeta;
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
             eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
             adaptation,
-            filters: Filters::of(config),
+            filters,
             w: Parameter::new(room, (p, stride), keeps, first)?,
             finite: true,
             history: History::new(room, sizes)?,
             used: false,
             b: None,
             steps: 0,
+            horizon: plan.horizon.steps() as u64,
+            aligned_to: plan.block.max(1) as u64,
+            credit: Credit::new(room, &sizes, gain)?,
             z_bar: room.vec(F::ZERO, p)?,
             e_bar: room.zeros(p, stride)?,
             carried: false,
@@ -132,12 +144,23 @@ impl<F: Float> Block<F> {
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
+        self.credit.forget();
+        self.credit.fit(&self.history.sizes)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
 
     fn sizes(&self) -> Sizes {
         self.history.sizes
+    }
+
+    /// Whether the next step begins a block: at every multiple of its length since `reset`, and where not everything would fit that may have to.
+    fn is_full(&self) -> bool {
+        let whole = self.sizes().whole;
+        let aligned = self.steps % self.aligned_to == 0;
+        let ends = aligned || !self.history.has_room_for(whole);
+        // What an interrupted update leaves behind may be longer than a horizon that weights were to rest for.
+        ends && self.is_between_horizons() || !self.history.has_room()
     }
 
     /// The numbers in the rows of inputs.
@@ -166,12 +189,18 @@ impl<F: Float> Block<F> {
         let Filters { alpha, zeta, .. } = self.filters;
         self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
         self.scratch = scratch;
+        self.clear_history();
+    }
+
+    fn clear_history(&mut self) {
         self.history.clear();
+        self.credit.forget();
         self.used = false;
     }
 
     /// The gradient of the history joins what earlier blocks left. The events are sorted already.
     fn work_off(&mut self, scratch: &mut Scratch<F>) {
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
             return;
         };
@@ -269,6 +298,7 @@ impl<F: Float> Block<F> {
             sorted,
             dense,
             dense_q,
+            lanes: _,
         } = scratch;
         let mut scan = Scan {
             alpha,
@@ -277,6 +307,11 @@ impl<F: Float> Block<F> {
             filtered_err: &filtered_err[..len * o],
             b: &[],
             raw: OnRaw::None,
+            credit: &[],
+        };
+        let credit = |part| {
+            let (tile, history) = ((column, W), (len, sizes));
+            self.credit.tile(part, tile, history)
         };
         let ones = [F::ONE; W];
         let mut of_e = [F::ZERO; W];
@@ -291,6 +326,7 @@ impl<F: Float> Block<F> {
                         .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
+                scan.credit = credit(0);
                 let of_steps = history.r(column, W).filter(|_| !self.apart);
                 scan.raw = match (of_steps, r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
@@ -310,6 +346,7 @@ impl<F: Float> Block<F> {
                 };
             }
             Sum::Regulariser { r } => {
+                scan.credit = credit(1);
                 scan.raw = match (history.r(column, W), r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
                     (None, Some(r)) => OnRaw::Outer {
@@ -437,10 +474,12 @@ impl<F: Float> Block<F> {
         to: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
+            self.scratch = scratch;
             return Ok(true);
         };
-        let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
         let of_loss = Sum::Gradient { b: &b, r };
         let finite = self.sum_until(of_loss, finish, &mut scratch, to, pace);
@@ -454,6 +493,7 @@ impl<F: Float> Block<F> {
             return;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         self.history.sort(&mut scratch.sorted);
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
@@ -462,8 +502,7 @@ impl<F: Float> Block<F> {
 
 impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
-        let aligned = self.steps % self.sizes().steps as u64 == 0;
-        if self.used || aligned || !self.history.has_room() {
+        if self.used || self.is_full() {
             self.end_block();
         }
         let known = self.ahead_next < self.ahead_end;
@@ -501,6 +540,10 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         self.take_in_earlier(r);
+        // While the weights are in their place.
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
+        self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
             Some(eta) if self.b.is_some() => {
@@ -667,8 +710,7 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn reset(&mut self) {
-        self.history.clear();
-        self.used = false;
+        self.clear_history();
         self.b = None;
         self.steps = 0;
         if self.carried {
