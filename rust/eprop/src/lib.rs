@@ -36,4 +36,5 @@ pub use options::{
     StackConfig, Surrogate, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
+pub use parts::lesson::Lesson;
 pub use parts::stream::Stream;
