@@ -101,8 +101,9 @@ def eprop_gradients(
 ):
     """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
 
-    `weights` is (W_in, W_rec, W_out, b). `mask` may be what the loss of each step counts. With
-    `B`, the objective reads stop(err) through it, by a filter of its own (tau_trace); without, it is E itself and tau_trace plays no part.
+    `weights` is (W_in, W_rec, W_out, b). `mask` may be what the loss of each step counts. With `B`, the
+    objective reads stop(err) through it, by a filter of its own (tau_trace); without, it is E itself
+    and tau_trace plays no part.
     `detach_recurrence=False` is backpropagation through time, only the reset detached.
     """
     tau_out = tau_trace if tau_out is None else tau_out

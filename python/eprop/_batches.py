@@ -89,7 +89,7 @@ def steps_of(targets: Array | list[Array], several: bool = False) -> list[int] |
     if isinstance(targets, list):
         return [len(rows) for rows in targets]
     if targets.dtype.kind in "iu" and targets.ndim == 1 + several:
-        return targets.shape[-1]
+        return int(targets.shape[-1])
     return targets.shape[-2] if targets.ndim in (2, 3) else None
 
 

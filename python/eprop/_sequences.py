@@ -382,8 +382,8 @@ class SequenceTrainer(Trainer):
         -------
         dict
             Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the weighted
-            sum, ``n_targets``, how many steps had a target, and ``n_streams``, from how many streams. The regulariser is in the
-            gradient, not in the loss. Sums over all streams, whatever `reduction` says.
+            sum, ``n_targets``, how many steps had a target, and ``n_streams``, from how many streams. The regulariser is in
+            the gradient, not in the loss. Sums over all streams, whatever `reduction` says.
 
         Raises what `train_sequence` raises for bad input.
 
