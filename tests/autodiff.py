@@ -108,8 +108,9 @@ def eprop_gradients(
 ):
     """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
 
-    `weights` is (W_in, W_rec, W_out, b). With `B`, the objective reads stop(err) through it, by a
-    filter of its own (tau_trace); without, it is E itself and tau_trace plays no part.
+    `weights` is (W_in, W_rec, W_out, b). `mask` may be what the loss of each step counts. With `B`, the
+    objective reads stop(err) through it, by a filter of its own (tau_trace); without, it is E itself
+    and tau_trace plays no part.
     `detach_recurrence=False` is backpropagation through time, only the reset detached.
     """
     tau_out = tau_trace if tau_out is None else tau_out
@@ -139,6 +140,7 @@ def eprop_gradients(
                 y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
             if has_target:
                 step_loss, err = _loss_and_error(loss, y, target)
+                step_loss, err = has_target * step_loss, has_target * err
                 total = total + step_loss + (0.0 if B is None else np.sum(err * y_B))
                 losses.append(float(stop(step_loss)))
             if regulariser == "stream":
@@ -176,7 +178,7 @@ def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron
                 s = cell.fire(v, a)
                 state[layer] = (stop(v), stop(s), a, z_bar)
             if has_target:
-                step_loss, _ = _loss_and_error(loss, s, target)
+                step_loss = has_target * _loss_and_error(loss, s, target)[0]
                 total = total + step_loss
                 losses.append(float(stop(step_loss)))
         return total

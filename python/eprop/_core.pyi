@@ -81,12 +81,18 @@ class _Base:
 class _Trainer(_Base):
     @property
     def batch_size(self) -> int: ...
-    def step(self, x: NDArray[Any] | _Step | list[_Step], target: NDArray[Any] | None) -> dict[str, Any]: ...
+    def step(
+        self,
+        x: NDArray[Any] | _Step | list[_Step],
+        target: NDArray[Any] | None,
+        weight: NDArray[Any] | None,
+    ) -> dict[str, Any]: ...
     def train_sequence(
         self,
         inputs: _Sequences,
         targets: _Targets,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         reset: bool,
         return_outputs: bool,
@@ -105,6 +111,7 @@ class _Trainer(_Base):
         inputs: _Sequences,
         targets: _Targets | None,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         n_threads: int | None,
     ) -> tuple[float, NDArray[Any]]: ...
@@ -113,6 +120,7 @@ class _Trainer(_Base):
         inputs: _Sequences,
         targets: _Targets,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         n_threads: int | None,
     ) -> dict[str, Any]: ...

@@ -36,4 +36,5 @@ pub use options::{
     ResetMechanism, StackConfig, Surrogate, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
+pub use parts::lesson::Lesson;
 pub use parts::stream::Stream;

@@ -173,6 +173,7 @@ fn the_tally_of_another_network_is_an_error() {
         inputs: x,
         targets: y,
         mask: None,
+        weights: None,
     };
     let error = trainer
         .train_piece(
@@ -259,6 +260,7 @@ fn a_stack_is_evaluated_as_a_copy_of_it_would_predict() {
             inputs: x.view().into(),
             targets: y.view(),
             mask: None,
+            weights: None,
         };
         let (loss, outputs) = trainer.evaluate(&[stream]).unwrap();
         assert!(trainer.state_equal(&before) && loss.is_finite());
