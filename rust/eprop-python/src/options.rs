@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use eprop::{
-    Config, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, UpdateEvery,
-};
+use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

@@ -35,7 +35,10 @@ kernel! {
 
 /// Integrates, adapts, derives and fires. Slices one by one, as in the neurons that do not adapt.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "slices one by one: only so does the compiler know that none overlaps another")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "slices one by one: only so does the compiler know that none overlaps another"
+)]
 fn integrate_adapt_and_fire<I: Isa, F: Float>(
     membrane: Membrane<F>,
     zeta: F,

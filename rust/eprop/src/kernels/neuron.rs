@@ -45,7 +45,12 @@ kernel! {
 
 /// Who is refractory does not fire, and learns nothing.
 #[inline(always)]
-pub(super) fn refract<F: Float>(membrane: Membrane<F>, refractory: &mut [u32], z: &mut [F], psi: &mut [F]) {
+pub(super) fn refract<F: Float>(
+    membrane: Membrane<F>,
+    refractory: &mut [u32],
+    z: &mut [F],
+    psi: &mut [F],
+) {
     if membrane.refractory == 0 {
         return;
     }

@@ -50,7 +50,9 @@ impl PerNeuron {
 
     /// How many numbers the longest array has.
     pub(crate) fn len(&self) -> usize {
-        let lengths = self.named().map(|(_, array)| array.as_ref().map_or(0, Vec::len));
+        let lengths = self
+            .named()
+            .map(|(_, array)| array.as_ref().map_or(0, Vec::len));
         lengths.into_iter().max().unwrap_or(0)
     }
 

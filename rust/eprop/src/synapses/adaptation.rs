@@ -87,7 +87,10 @@ mod tests {
             beta: Some(alloc::vec![0.0, 0.0]),
             ..PerNeuron::default()
         };
-        let config = Config { each, ..Config::default() };
+        let config = Config {
+            each,
+            ..Config::default()
+        };
         assert!(made(|room| Adaptation::<f32>::of(room, 2, &config)).is_none());
     }
 }
