@@ -96,8 +96,8 @@ def warn_of_firing(activity: str) -> None:
 def warn_of_adaptation(beta: float, height: float) -> None:
     """Warns of an adaptation whose trace grows by itself and names the way out."""
     message = (
-        f"beta = {beta:g} times the height of the surrogate, {height:g}, is more than 1 + rho: rounding errors in the trace of "
-        "the adaptation may grow from step to step; choose a smaller beta or surrogate_height"
+        f"beta = {beta:g} times the height of the surrogate, {height:g}, is more than 1 + rho: rounding errors in the trace "
+        "of the adaptation may grow from step to step; choose a smaller beta or surrogate_height"
     )
     # Two frames more: between the user and the check lie __init__ and __post_init__ of the dataclass.
     warnings.warn(message, AdaptationWarning, stacklevel=_USER + 2)
