@@ -61,11 +61,15 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "optimizer": "sgd",
         "reduction": "sum",
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
+        "horizon": 1,
+        "recurrent_gain": 0.3,
         "lr_in": None,
         "lr_rec": None,
         "lr_out": None,
     },
-    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
+    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
     eprop.OnlineTrainer: {
         **NEURON,
         "dt": 1.0,
@@ -76,14 +80,17 @@ KEYWORD_ONLY = {
         "optimizer": "sgd",
         "reduction": "sum",
         "batch_size": 1,
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
     },
 }
 CALLS = {
-    "step": ["x", "target=None"],
+    "step": ["x", "target=None", "*weight=1.0"],
     "train_sequence": [
         "inputs",
         "targets",
         "*mask=None",
+        "*weights=None",
         "*lengths=None",
         "*reset=True",
         "*return_outputs=False",
@@ -97,8 +104,8 @@ CALLS = {
         "*n_threads=None",
     ],
     "train_stream": ["iterable", "*reset=False"],
-    "gradients": ["inputs", "targets", "*mask=None", "*lengths=None", "*n_threads=None"],
-    "evaluate": ["inputs", "targets=None", "*mask=None", "*lengths=None", "*n_threads=None"],
+    "gradients": ["inputs", "targets", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
+    "evaluate": ["inputs", "targets=None", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
     "apply_gradients": ["gradients"],
     "calibrate": ["inputs", "*rate=20.0"],
     "update": [],
@@ -129,7 +136,10 @@ def test_calls(cls, call):
         star = "*" if p.kind is p.KEYWORD_ONLY else ""
         default = "" if p.default is p.empty else f"={p.default!r}"
         text.append(star + p.name + default)
-    assert text == CALLS[call]
+    expected = CALLS[call]
+    if call == "gradients" and cls is eprop.EpropTrainer:
+        expected = [*expected[:4], "*horizon=None", "*recurrent_gain=None", *expected[4:]]
+    assert text == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import LEARNING_RATE, LearningRate, checked, number
+from ._fields import LEARNING_RATE, LearningRate, checked, number, same
+from ._warnings import AdaptationWarning
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -119,6 +121,14 @@ class Trainer:
         """The last step's spikes, 0 and 1 (N,); (B, N) of a batch."""
         return self._core.spikes  # type: ignore[no-any-return]
 
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return all(same(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def _v(self) -> NDArray[Any]:
         return self.v
@@ -168,6 +178,9 @@ class Trainer:
             raise ValueError(
                 f"pickle: expected the fields of {cls}, got {', '.join(unknown)}, too, {way_out}"
             )
-        type(self).__init__(self, **state["fields"])
+        with warnings.catch_warnings():
+            # Whoever built the trainer has been told.
+            warnings.simplefilter("ignore", AdaptationWarning)
+            type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])
         self._core.warned = state["warned"]

@@ -57,6 +57,10 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     Option("optimizer", TRAINERS, one_of("sgd", "auto", "adam")),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
+    Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
+    Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
+    Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
+    Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
     Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
     Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
     Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
@@ -89,6 +93,10 @@ class Recipe(NamedTuple):
             for option in OPTIONS
             if kind in option.classes and rng.random() < 0.5  # the others keep their defaults
         }
+        # A step has no future to look at, and a horizon of a sequence wants whole sequences.
+        every, horizon = options.get("update_every", 1), options.get("horizon", 1)
+        if every == 1 or (horizon == "sequence" and every != "sequence"):
+            options.pop("horizon", None)
         return cls(kind, sizes, options)
 
     def build(self) -> Any:

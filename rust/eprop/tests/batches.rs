@@ -1,8 +1,8 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, Matrix, Optimizer, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
+    Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
@@ -10,6 +10,23 @@ use proptest::prelude::*;
 const N_INPUTS: usize = 5;
 const N: usize = 12;
 const N_OUTPUTS: usize = 2;
+
+const HORIZONS: [Horizon; 4] = [
+    Horizon::Steps(1),
+    Horizon::Steps(3),
+    Horizon::Steps(20),
+    Horizon::Sequence,
+];
+
+/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
+fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
+    match (horizon, update_every) {
+        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
+            Horizon::Steps(1)
+        }
+        _ => horizon,
+    }
+}
 
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
@@ -31,9 +48,13 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
         prop::sample::select(&[[None; 3], [Some(1e-4), None, Some(0.0)]]),
+        prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, optimizer, seed, batch_size, rates))| {
+        |(
+            choices,
+            (n_ref, readout_bias, regularised, optimizer, seed, batch_size, rates, horizon),
+        )| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             Config {
                 lr: 1e-3,
@@ -53,6 +74,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 lr_in: rates[0],
                 lr_rec: rates[1],
                 lr_out: rates[2],
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
+                horizon: possible(horizon, update_every),
                 ..Config::default()
             }
         },
@@ -181,7 +206,7 @@ proptest! {
             let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
             let mut after = before.clone();
             for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
-                let options = TrainOptions { mask: stream.mask, reset: false };
+                let options = TrainOptions { mask: stream.mask, weights: None, reset: false };
                 let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
                 let taught = stream.mask.unwrap().iter().filter(|&&taught| taught).count();
                 if taught > 0 {
@@ -478,7 +503,7 @@ fn one_sequence_in_a_batch_is_its_first_stream() {
     let whole = by_stream.train_batch(&[stream], true).unwrap();
     let options = TrainOptions {
         mask: stream.mask,
-        reset: true,
+        ..TrainOptions::default()
     };
     let one = by_sequence
         .train_sequence(stream.inputs, stream.targets, options)

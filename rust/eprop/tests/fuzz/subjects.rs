@@ -1,9 +1,9 @@
 //! What is fuzzed: each trainer of the crate in both widths, with random settings, and every call of it with random arguments.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Input, Inputs, LayerConfig, Loss,
-    OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism, StackConfig, Surrogate,
-    TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Horizon, Input, Inputs,
+    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism,
+    StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -39,6 +39,8 @@ fn layer_config(chance: &mut Chance) -> LayerConfig {
         surrogate_width: chance.of(&[None, Some(2.0)]),
         input_gain: chance.of(Gain::ALL),
         seed: chance.bits(),
+        beta: chance.of(&[0.0, 0.0, 0.05, 0.3]),
+        tau_adaptation: chance.of(&[5.0, 200.0]),
         ..LayerConfig::default()
     }
 }
@@ -53,7 +55,7 @@ fn update_every(chance: &mut Chance) -> UpdateEvery {
 
 fn config(chance: &mut Chance) -> Config {
     let layer = layer_config(chance);
-    Config {
+    let config = Config {
         tau_mem: layer.tau_mem,
         threshold: layer.threshold,
         lr: layer.lr,
@@ -64,6 +66,8 @@ fn config(chance: &mut Chance) -> Config {
         surrogate_width: layer.surrogate_width,
         input_gain: layer.input_gain,
         seed: layer.seed,
+        beta: layer.beta,
+        tau_adaptation: layer.tau_adaptation,
         tau_trace: chance.of(&[0.0, 1.0, 20.0, 90.0]),
         tau_out: chance.of(&[None, Some(0.0), Some(30.0)]),
         readout_gain: chance.of(Gain::ALL),
@@ -80,11 +84,26 @@ fn config(chance: &mut Chance) -> Config {
             Optimizer::Auto,
         ]),
         reduction: chance.of(Reduction::ALL),
+        recurrent_gain: chance.of(&[0.3, 1.0]),
         lr_in: chance.of(&[None, None, Some(0.0)]),
         lr_rec: chance.of(&[None, None, Some(1e-3)]),
         lr_out: chance.of(&[None, None, Some(0.0)]),
         ..Config::default()
-    }
+    };
+    with_horizon(config, chance)
+}
+
+/// A horizon that goes with the rest.
+fn with_horizon(config: Config, chance: &mut Chance) -> Config {
+    let horizon = match config.update_every {
+        _ if config.engine.is_some() => Horizon::Steps(1),
+        UpdateEvery::Steps(1) => Horizon::Steps(1),
+        UpdateEvery::Steps(_) => chance.of(&[Horizon::Steps(1), Horizon::Steps(5)]),
+        UpdateEvery::Sequence => {
+            chance.of(&[Horizon::Steps(1), Horizon::Steps(30), Horizon::Sequence])
+        }
+    };
+    Config { horizon, ..config }
 }
 
 fn size(chance: &mut Chance) -> usize {
@@ -191,6 +210,8 @@ macro_rules! call_of_sequences {
         let y = targets(n_steps, n_outputs, loss, chance);
         let mask = Array1::from_shape_simple_fn(about(n_steps, chance), || chance.once_in(2));
         let mask = chance.once_in(2).then_some(mask.view());
+        let weights = y.column(0).to_owned();
+        let weights = Some(weights.view());
         let reset = chance.once_in(3);
         match chance.below(16) {
             0..4 => {
@@ -204,7 +225,15 @@ macro_rules! call_of_sequences {
                 trainer.step(x, target).map(drop)
             }
             4..8 => trainer
-                .train_sequence(inputs, y.view(), TrainOptions { mask, reset })
+                .train_sequence(
+                    inputs,
+                    y.view(),
+                    TrainOptions {
+                        mask,
+                        weights: weights.filter(|_| chance.once_in(3)),
+                        reset,
+                    },
+                )
                 .map(drop),
             8..10 => trainer.predict_sequence(inputs, reset).map(drop),
             10 => trainer.gradients(inputs, y.view(), mask).map(drop),
