@@ -111,7 +111,7 @@ class Case:
         ):  # every weight moves by about lr, whatever its gradient
             return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
         if self.options.get("optimizer") == "auto":  # has no unit
-            return 0.1
+            return 0.01
         every = self.options["update_every"]
         steps = self.T if every == "sequence" else min(every, self.T)
         if self.options.get("reduction") == "mean":
