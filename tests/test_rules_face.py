@@ -61,6 +61,8 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "optimizer": "sgd",
         "reduction": "sum",
+        "clip_norm": None,
+        "w_max": None,
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
     eprop.OnlineTrainer: {
@@ -73,6 +75,8 @@ KEYWORD_ONLY = {
         "optimizer": "sgd",
         "reduction": "sum",
         "batch_size": 1,
+        "clip_norm": None,
+        "w_max": None,
     },
 }
 CALLS = {

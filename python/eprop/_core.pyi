@@ -38,6 +38,8 @@ class _Learning(_Neuron, Protocol):
     update_every: int | str
     reduction: str
     batch_size: int
+    clip_norm: float | None
+    w_max: float | None
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]: ...

@@ -63,6 +63,8 @@ class OnlineTrainer(SequenceTrainer):
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
     batch_size: int = 1
+    clip_norm: float | None = None
+    w_max: float | None = None
 
     def __post_init__(self) -> None:
         self._start(_core.OnlineTrainer)

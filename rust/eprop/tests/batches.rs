@@ -46,7 +46,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
-                optimizer: Optimizer::Sgd { limit },
+                optimizer: Optimizer::Sgd {
+                    limit,
+                    weight_decay: 0.0,
+                },
                 seed,
                 batch_size,
                 ..Config::default()

@@ -103,7 +103,10 @@ fn any_config() -> impl Strategy<Value = Config> {
             )| Config {
                 // With a limit, that is the step.
                 lr: if limit { 1.0 } else { 1e-5 },
-                optimizer: Optimizer::Sgd { limit },
+                optimizer: Optimizer::Sgd {
+                    limit,
+                    weight_decay: 0.0,
+                },
                 tau_mem,
                 tau_trace,
                 tau_out,

@@ -101,6 +101,12 @@ impl<F: Float> Layer<F> {
             .update(self.regulariser.coefficients(steps), step);
     }
 
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
+    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+        self.synapses
+            .whole_length(self.regulariser.coefficients(steps))
+    }
+
     /// Adds the gradient of the last `steps` steps to a sum over streams.
     pub(crate) fn collect(&mut self, steps: u64, sum: &mut [F]) {
         self.synapses

@@ -133,7 +133,7 @@ impl<F: Float> Wiring for Stack<F> {
     ) -> Result<Self, Error> {
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let first = first.map(|first| &first.stages);
         let mut stages = room.list(plan.sizes.len() - 1)?;

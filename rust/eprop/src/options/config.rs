@@ -167,6 +167,10 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
 }
 
 impl Default for Config {
@@ -197,6 +201,8 @@ impl Default for Config {
             seed: 42,
             engine: None,
             batch_size: 1,
+            clip_norm: None,
+            w_max: None,
         }
     }
 }
@@ -236,7 +242,12 @@ impl Config {
         valid_update_every(self.update_every)?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
-        Ok(())
+        valid_bounds(self.clip_norm, self.w_max)
+    }
+
+    /// Whether an update is a multiple of its gradient, and nothing else.
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -322,6 +333,10 @@ pub struct StackConfig {
     pub reduction: Reduction,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
 }
 
 impl Default for StackConfig {
@@ -333,6 +348,8 @@ impl Default for StackConfig {
             optimizer: Optimizer::SGD,
             reduction: Reduction::Sum,
             batch_size: 1,
+            clip_norm: None,
+            w_max: None,
         }
     }
 }
@@ -341,8 +358,14 @@ impl StackConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.layer.validate()?;
         self.optimizer.validate()?;
+        valid_bounds(self.clip_norm, self.w_max)?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
+    }
+
+    /// As [`Config::steps_are_linear`].
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -351,6 +374,8 @@ impl Config {
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
         self.layer().fits::<F>()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         within::<F>("c_reg", self.c_reg)?;
         within::<F>("f_target", self.f_target)
     }
@@ -443,8 +468,28 @@ impl StackConfig {
     /// As [`Config::validate_for`].
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         self.layer.fits::<F>()
     }
+}
+
+fn valid_bounds(clip_norm: Option<f64>, w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(longest) = clip_norm {
+        positive("clip_norm", longest)?;
+    }
+    if let Some(bound) = w_max {
+        positive("w_max", bound)?;
+    }
+    Ok(())
+}
+
+fn bound_fits<F: Float>(w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(bound) = w_max {
+        within::<F>("w_max", bound)?;
+        above_zero::<F>("w_max", bound)?;
+    }
+    Ok(())
 }
 
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
@@ -496,7 +541,9 @@ mod tests {
 
     #[test]
     fn every_setting_has_its_domain_and_is_named_by_its_error() {
-        let positive: [(&str, Set); 6] = [
+        let positive: [(&str, Set); 8] = [
+            ("clip_norm", |config, x| config.clip_norm = Some(x)),
+            ("w_max", |config, x| config.w_max = Some(x)),
             ("tau_mem", |config, x| config.tau_mem = x),
             ("threshold", |config, x| config.threshold = x),
             ("dt", |config, x| config.dt = x),
@@ -593,6 +640,7 @@ mod tests {
             beta1: 1.0,
             beta2: 0.5,
             eps: 1.0,
+            weight_decay: 0.0,
         };
         assert!(
             Config {
@@ -614,7 +662,9 @@ mod tests {
 
     #[test]
     fn what_one_number_type_cannot_hold_is_refused_in_that_type_alone() {
-        let cases: [(&str, Set, f64); 10] = [
+        let cases: [(&str, Set, f64); 12] = [
+            ("w_max", |config, x| config.w_max = Some(x), 1e39),
+            ("w_max", |config, x| config.w_max = Some(x), 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e39),
             ("lr", |config, x| config.lr = x, 1e39),

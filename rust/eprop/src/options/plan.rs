@@ -90,7 +90,7 @@ impl Plan {
         let at_once = config.update_every == UpdateEvery::Steps(1)
             && knows_its_step
             && config.batch_size == 1
-            && config.optimizer.is_linear();
+            && config.steps_are_linear();
         let plan = Self {
             sizes,
             form,
@@ -197,7 +197,7 @@ impl StackPlan {
             sizes: sizes.to_vec(),
             at_once: config.update_every == UpdateEvery::Steps(1)
                 && config.batch_size == 1
-                && config.optimizer.is_linear(),
+                && config.steps_are_linear(),
         }
     }
 
@@ -251,6 +251,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
+    if !config.steps_are_linear() {
+        return refused("block or textbook with clip_norm or w_max");
+    }
     if measures_apart(config) {
         return refused(
             "block or textbook where weights rest, steps are limited and firing rates are regularised",
@@ -266,7 +269,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
-    config.batch_size == 1 && config.optimizer.is_linear() && !measures_apart(config)
+    config.batch_size == 1 && config.steps_are_linear() && !measures_apart(config)
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.

@@ -99,22 +99,10 @@ impl Optimizer {
         measure: impl FnOnce() -> Measure,
     ) -> Step<F> {
         match self.rule {
-            Rule::Sgd { .. } => Step::Descend {
+            Rule::Sgd { weight_decay, .. } if weight_decay == 0.0 => Step::Descend {
                 eta: F::cast(self.eta(scale, measure) * scale),
             },
-            Rule::Adam { beta1, beta2, eps } => {
-                let t = self.updates.saturating_add(1) as f64;
-                let unbias = libm::sqrt(1.0 - libm::pow(beta2, t)) / (1.0 - libm::pow(beta1, t));
-                Step::Adam(AdamStep {
-                    beta1: F::cast(beta1),
-                    gain1: F::cast(1.0 - beta1),
-                    beta2: F::cast(beta2),
-                    gain2: F::cast(1.0 - beta2),
-                    eps: F::cast(eps),
-                    eta: F::cast(self.lr * unbias),
-                    scale: F::cast(scale),
-                })
-            }
+            _ => todo!(),
         }
     }
 
@@ -165,6 +153,7 @@ mod tests {
         beta1: 0.75,
         beta2: 0.9375,
         eps: 0.125,
+        weight_decay: 0.0,
     };
 
     in_both! {

@@ -22,11 +22,11 @@ const ETA: f64 = 0.0625;
 const LAYOUTS: [Layout; 2] = [Layout::BySource, Layout::ByTarget];
 const PENDING: Keeps = Keeps {
     pending: true,
-    moments: false,
+    moments: 0,
 };
 const AT_ONCE: Keeps = Keeps {
     pending: false,
-    moments: false,
+    moments: 0,
 };
 
 fn silent<F: Float>(layout: Layout, keeps: Keeps) -> Lazy<F> {
@@ -445,7 +445,7 @@ fn moments_of_adam_lie_with_their_weights_in_both_layouts() {
     use crate::options::Optimizer as Rule;
     use crate::parts::optimizer::Optimizer;
     let keeps = Keeps {
-        moments: true,
+        moments: 2,
         ..PENDING
     };
     let [mut one, mut other] = LAYOUTS.map(|layout| lazy::<f64>(layout, keeps));
