@@ -17,8 +17,19 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from ._fields import checked
+from ._schedules import cosine, linear, step_decay
 
-__all__ = ["SGD", "Adam", "AdamW", "Momentum", "Optimizer", "as_optimizer"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Optimizer",
+    "as_optimizer",
+    "cosine",
+    "linear",
+    "step_decay",
+]
 
 
 @dataclass(frozen=True)
