@@ -261,6 +261,23 @@ impl<N: Network> Trainer<N> {
         Ok(())
     }
 
+    /// How many updates there have been, those of [`apply_gradients`](Self::apply_gradients) included: what a schedule of the learning rate follows. `reset`
+    /// keeps it, copies and bytes contain it.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// for _ in 0..20 {
+    ///     trainer.set_lr(0.01 / (1.0 + 0.1 * trainer.n_updates() as f64))?;
+    ///     trainer.step(ndarray::array![1.0, 0.0, 1.0].view(), Some(ndarray::array![0.5, -0.5].view()))?;
+    /// }
+    /// assert_eq!(trainer.n_updates(), 20);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn n_updates(&self) -> u64 {
+        self.optimizer.n_updates()
+    }
+
     /// Number of inputs. Example: [`config`](Self::config).
     pub fn n_inputs(&self) -> usize {
         self.streams.first().n_inputs()

@@ -167,6 +167,43 @@ in_both! {
 }
 
 in_both! {
+    fn weights_that_decay_at_every_step_are_descent_with_a_decay_in_both_layouts<F>() {
+        for layout in LAYOUTS {
+            // So little that it gathers, half of the weights at once, and more than all of them.
+            for keep in [0.99, 0.5, 0.0, -0.25] {
+                let mut lazy = lazy::<F>(layout, AT_ONCE);
+                let (mut literal, mut noise) = (Literal::new(&lazy), Noise(12));
+                for t in 1..5 * BLOCK + 2 {
+                    let moment = Moment::new(&mut noise);
+                    let learning = t % 5 != 0;
+                    let before = weights(&lazy);
+                    near("sent", &forward(&mut lazy, &moment, learning), &literal.forward(&moment));
+                    if !learning {
+                        same_bits("W", &weights(&lazy), &before);
+                        continue;
+                    }
+                    lazy.decay(keep);
+                    learn(&mut lazy, &moment, ETA);
+                    literal.w.iter_mut().for_each(|w| *w *= keep);
+                    literal.learn(&moment);
+                    literal.descend();
+                    near("W", &weights(&lazy), &literal.w);
+                    assert!(lazy.finite());
+                    if t == 8 {
+                        let mut twin = silent::<F>(layout, AT_ONCE);
+                        walk::load(&mut twin, &walk::save(&lazy).unwrap()).unwrap();
+                        same_bits("W", &weights(&twin), &weights(&lazy));
+                        lazy.take(Step::Descend { eta: F::cast(0.5) }, |_, _| F::ONE).unwrap();
+                        literal.w.iter_mut().for_each(|w| *w -= 0.5);
+                        near("W", &weights(&lazy), &literal.w);
+                    }
+                }
+            }
+        }
+    }
+}
+
+in_both! {
     fn a_gradient_that_waits_is_the_sum_over_steps_in_both_layouts<F>() {
         for layout in LAYOUTS {
             let mut lazy = lazy::<F>(layout, PENDING);
