@@ -140,15 +140,17 @@ impl<N: Network> Trainer<N> {
             n_streams,
         } = gradients.sum();
         let scale = self.scale(n_targets);
-        let step = self.optimizer.step(scale, || Measure {
-            squared_length: gradients.squared_length(),
-            loss,
-            steps: n_targets as f64 / n_streams.max(1) as f64,
-            has_target: n_targets > 0,
-        });
         // What was learned so far goes through `B` as it was.
         self.streams.flush();
-        self.streams.alter(|first| first.take(gradients, step))?;
+        let steps = self.optimizer.step(scale, |to| {
+            gradients.squared_lengths(to);
+            Measure {
+                loss,
+                steps: n_targets as f64 / n_streams.max(1) as f64,
+                has_target: n_targets > 0,
+            }
+        });
+        self.streams.alter(|first| first.take(gradients, steps))?;
         self.optimizer.updated();
         self.check_weights()
     }

@@ -175,7 +175,8 @@ impl<N: Network> Trainer<N> {
 
     /// Bytes of everything the trainer has allocated: weights, state and scratch. Example: [`memory_per_step`](Self::memory_per_step).
     pub fn memory_bytes(&self) -> usize {
-        walk::bytes(self) + self.streams.heap() + N::plan_bytes(&self.plan)
+        let lists = self.streams.heap() + self.optimizer.heap();
+        walk::bytes(self) + lists + N::plan_bytes(&self.plan)
     }
 }
 

@@ -222,7 +222,10 @@ impl<N: Network> Trainer<N> {
         })?;
         Ok(Self {
             schedule: Schedule::new(config.update_every()),
-            optimizer: Optimizer::new(config.optimizer(), config.lr(), config.answer()),
+            optimizer: {
+                let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
+                Optimizer::new(config.optimizer(), rates, config.answer())?
+            },
             watch: Watch::new(streams.first())?,
             plan,
             config,
@@ -257,7 +260,9 @@ impl<N: Network> Trainer<N> {
         non_negative("lr", lr)?;
         within::<N::F>("lr", lr)?;
         self.config.set_lr(lr);
-        self.optimizer.set_lr(lr);
+        for group in 0..N::n_groups(&self.plan) {
+            self.optimizer.set_lr(group, self.config.lr_of(group));
+        }
         Ok(())
     }
 
@@ -426,13 +431,15 @@ impl<N: Network> Trainer<N> {
         };
         let scale = self.scale(steps);
         let streams = &mut self.streams;
-        let step = self.optimizer.step(scale, || Measure {
-            squared_length: streams.squared_length(),
-            loss: since.loss,
-            steps: steps as f64 / n_streams as f64,
-            has_target,
+        let steps = self.optimizer.step(scale, |to| {
+            streams.squared_lengths(to);
+            Measure {
+                loss: since.loss,
+                steps: steps as f64 / n_streams as f64,
+                has_target,
+            }
         });
-        streams.update(step);
+        streams.update(steps);
         self.optimizer.updated();
     }
 

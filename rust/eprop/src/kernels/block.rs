@@ -110,8 +110,12 @@ pub(crate) enum Finish<'a, F> {
     Add,
     /// They replace what they were made of, and silence what has faded.
     Replace,
-    /// They are a gradient, together with what earlier blocks left: the weights take a step of `eta` times it.
-    Descend { eta: F, pending: Option<&'a [F]> },
+    /// They are a gradient, together with what earlier blocks left: the weights from inputs take
+    /// a step of the first `eta` times it, those from neurons of the second.
+    Descend {
+        eta: (F, F),
+        pending: Option<&'a [F]>,
+    },
 }
 
 kernel! {
@@ -171,6 +175,7 @@ kernel! {
                     }
                 }
                 Finish::Descend { eta, pending } => {
+                    let eta = if i < block.first_recurrent { eta.0 } else { eta.1 };
                     if let Some(pending) = pending {
                         for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
                             *sum += g;
@@ -407,7 +412,8 @@ mod tests {
             let events = Events::<F>::new();
             let before = Noise(3).numbers::<F>(SOURCES * STRIDE);
             let pending = Noise(4).numbers::<F>(SOURCES * STRIDE);
-            let eta = F::cast(0.25);
+            let eta = (F::cast(0.25), F::cast(0.5));
+            let eta_of = |i| if i < N_INPUTS { 0.25 } else { 0.5 };
             for (unit, dense, carries) in [(true, false, false), (false, false, true), (true, true, true), (false, true, false)] {
                 let carry = |e_bar| Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar, of_e: &events.of_e };
                 let block = events.gather(unit, dense, carries.then(|| carry(&events.e_bar)));
@@ -421,12 +427,12 @@ mod tests {
 
                 let mut to = before.clone();
                 assert!(gather::<F, W>(block, Finish::Descend { eta, pending: None }, &mut to));
-                near("descent", &to, &in_tile(&was, |i, l, before| before - 0.25 * sum(i, l)));
+                near("descent", &to, &in_tile(&was, |i, l, before| before - eta_of(i) * sum(i, l)));
 
                 let mut to = before.clone();
                 assert!(gather::<F, W>(block, Finish::Descend { eta, pending: Some(&pending) }, &mut to));
                 let g = |i: usize, l: usize| pending[i * STRIDE + COLUMN + l].to_f64();
-                near("descent with what waits", &to, &in_tile(&was, |i, l, before| before - 0.25 * (sum(i, l) + g(i, l))));
+                near("descent with what waits", &to, &in_tile(&was, |i, l, before| before - eta_of(i) * (sum(i, l) + g(i, l))));
             }
             // The traces that are replaced are those that are carried.
             let carry = Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &[][..], of_e: &events.of_e };
@@ -443,7 +449,7 @@ mod tests {
             let of_source_1 = events.at[events.start[1] as usize] as usize;
             events.q[of_source_1 * W + 9] = F::cast(f64::INFINITY);
             let mut to = vec![F::ONE; SOURCES * STRIDE];
-            let finish = Finish::Descend { eta: F::ONE, pending: None };
+            let finish = Finish::Descend { eta: (F::ONE, F::ONE), pending: None };
             assert!(!gather::<F, W>(events.gather(true, false, None), finish, &mut to));
         }
     }

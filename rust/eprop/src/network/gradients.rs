@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array, Array1, Array2, Dimension};
 
+use super::recurrent::group;
 use super::wiring::{GradientParts, Sum};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory;
@@ -38,10 +39,10 @@ impl<F: Float> GradientParts for Gradients<F> {
         }
     }
 
-    fn squared_length(&self) -> f64 {
-        let matrices = [&self.w_in, &self.w_rec, &self.w_out];
-        let of_matrices: f64 = matrices.into_iter().map(squared_length).sum();
-        of_matrices + squared_length(&self.b)
+    fn squared_lengths(&self, to: &mut [f64]) {
+        to[group::IN] = squared_length(&self.w_in);
+        to[group::REC] = squared_length(&self.w_rec);
+        to[group::OUT] = squared_length(&self.w_out) + squared_length(&self.b);
     }
 }
 
@@ -68,8 +69,9 @@ impl<F: Float> GradientParts for StackGradients<F> {
         }
     }
 
-    fn squared_length(&self) -> f64 {
-        self.w.iter().map(squared_length).sum()
+    fn squared_lengths(&self, to: &mut [f64]) {
+        let pairs = to.iter_mut().zip(&self.w);
+        pairs.for_each(|(to, w)| *to = squared_length(w));
     }
 }
 

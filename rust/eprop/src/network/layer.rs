@@ -2,7 +2,7 @@
 
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::Step;
+use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
@@ -53,7 +53,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// Lines 1 to 4 of docs/method.md: who fires.
-    pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: bool) {
+    pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: Kinds<bool>) {
         self.sources.take(x, self.neuron.fired());
         self.synapses
             .drive(&self.sources.get(), learning, &mut self.current);
@@ -66,12 +66,18 @@ impl<F: Float> Layer<F> {
     }
 
     /// The squared length of the gradient that this step's signal makes, without the regulariser: of a gradient that is applied with its step.
-    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> f64 {
+    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> Kinds<f64> {
         self.synapses.length_of_step(self.neuron.padded_psi(), l)
     }
 
     /// Learns from the errors of this step and what `B` makes of them.
-    pub(crate) fn learn(&mut self, err: &[F], b: Backward<'_, F>, l: &[F], at_once: Option<F>) {
+    pub(crate) fn learn(
+        &mut self,
+        err: &[F],
+        b: Backward<'_, F>,
+        l: &[F],
+        at_once: Option<Kinds<F>>,
+    ) {
         let r = self.regulariser.step(self.neuron.padded_z());
         let signal = Signal { err, b, l, r };
         self.synapses.learn(
@@ -96,9 +102,9 @@ impl<F: Float> Layer<F> {
     }
 
     /// Applies the gradient of the last `steps` steps.
-    pub(crate) fn update(&mut self, steps: u64, step: Step<F>) {
-        self.synapses
-            .update(self.regulariser.coefficients(steps), step);
+    pub(crate) fn update(&mut self, n_steps: u64, steps: Kinds<Step<F>>) {
+        let r = self.regulariser.coefficients(n_steps);
+        self.synapses.update(r, steps);
     }
 
     /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
@@ -143,7 +149,7 @@ mod tests {
 
     use ndarray::array;
 
-    use super::{Backward, Config, Layer, Plan, Step};
+    use super::{Backward, Config, Kinds, Layer, Plan, Step};
     use crate::Float;
     use crate::numbers::shared::Shared;
     use crate::numbers::walk;
@@ -203,7 +209,12 @@ mod tests {
         };
         let mut l = [F::ZERO; 16];
         l[..2].fill(F::cast(err));
-        layer.learn(&[F::cast(err)], backward, &l, at_once.map(F::cast));
+        layer.learn(
+            &[F::cast(err)],
+            backward,
+            &l,
+            at_once.map(F::cast).map(Kinds::same),
+        );
     }
 
     fn rows<F: Float>(layer: &Layer<F>, what: What) -> Vec<F> {
@@ -222,11 +233,11 @@ mod tests {
         fn spikes_reach_the_other_neurons_one_step_later<F>() {
             for engine in FORMS {
                 let mut layer = layer::<F>(&config(engine));
-                layer.forward(Input::spikes(&[0]), true);
+                layer.forward(Input::spikes(&[0]), Kinds::same(true));
                 assert_eq!(layer.neuron.fired(), [0]);
                 near("v", layer.neuron.v(), &[1.5, 0.0]);
                 learn(&mut layer, 0.0, Some(0.0));
-                layer.forward(Input::spikes(&[]), true);
+                layer.forward(Input::spikes(&[]), Kinds::same(true));
                 assert_eq!(layer.neuron.fired(), [1]);
                 near("v", layer.neuron.v(), &[1.5 * libm::exp(-0.05) - 1.0, 2.0]);
             }
@@ -239,16 +250,16 @@ mod tests {
                 let update_every = UpdateEvery::Steps(if engine == Engine::Block { 50 } else { 2 });
                 let mut layer = layer::<F>(&Config { update_every, ..config(engine) });
                 let before = rows(&layer, What::Weight);
-                layer.forward(Input::spikes(&[0]), true);
+                layer.forward(Input::spikes(&[0]), Kinds::same(true));
                 learn(&mut layer, 0.5, None);
                 // e_bar of the input is psi = 1 for both, and so is L e_bar half.
                 near("e_bar", &rows(&layer, What::Eligibility), &[1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-                layer.forward(Input::spikes(&[]), false);
+                layer.forward(Input::spikes(&[]), Kinds::same(false));
                 layer.move_on();
                 let (alpha, kappa_e) = (libm::exp(-0.05), libm::exp(-0.05));
                 let of_input = kappa_e + alpha;
                 near("e_bar", &rows(&layer, What::Eligibility), &[of_input, of_input, 0.0, 1.0, 0.0, 0.0]);
-                layer.update(1, Step::Descend { eta: F::ONE });
+                layer.update(1, Kinds::same(Step::Descend { eta: F::ONE }));
                 let mut expected: Vec<_> = before.iter().map(|w| w.to_f64()).collect();
                 expected[0] -= 0.5;
                 expected[1] -= 0.5;
@@ -263,14 +274,14 @@ mod tests {
             let config = Config { c_reg: 4.0, f_target: 500.0, update_every: UpdateEvery::Sequence, ..config(Engine::Block) };
             let mut layer = layer::<F>(&config);
             let before = rows(&layer, What::Weight);
-            layer.forward(Input::spikes(&[0]), true);
+            layer.forward(Input::spikes(&[0]), Kinds::same(true));
             learn(&mut layer, 0.0, None);
             let mut sum = vec![F::ZERO; 3 * 16];
             // One step: the first neuron fired, the second did not. sum_t e of the input is 1 for both.
             layer.collect(1, &mut sum);
             near("gradient", &sum[..2], &[4.0 * 0.5, -4.0 * 0.5]);
             layer.updated();
-            layer.forward(Input::spikes(&[]), true);
+            layer.forward(Input::spikes(&[]), Kinds::same(true));
             learn(&mut layer, 0.0, None);
             sum.fill(F::ZERO);
             layer.collect(1, &mut sum);
@@ -284,7 +295,7 @@ mod tests {
         fn a_stream_teaches_raw_traces_at_every_step<F>() {
             let config = Config { c_reg: 4.0, f_target: 500.0, tau_reg: 50.0, ..config(Engine::Textbook) };
             let mut layer = layer::<F>(&config);
-            layer.forward(Input::spikes(&[0]), true);
+            layer.forward(Input::spikes(&[0]), Kinds::same(true));
             learn(&mut layer, 0.0, Some(0.25));
             let m = 1.0 - libm::exp(-1.0 / 50.0);
             let r = |z: f64| 4.0 * (z - 0.5) * m * m;
@@ -300,11 +311,11 @@ mod tests {
                 let mut layer = made(|room| Layer::<F>::new(room, &plan(&config), &config, None));
                 let mut x = ndarray::Array2::from_elem((3, 20), F::ONE);
                 x.row_mut(0).fill(first);
-                layer.forward(x.row(0).into(), true);
+                layer.forward(x.row(0).into(), Kinds::same(true));
                 layer.look_ahead(x.view().into(), 1);
                 // What is worked out ahead is sent, whatever comes.
                 layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view());
-                layer.forward(x.row(1).into(), true);
+                layer.forward(x.row(1).into(), Kinds::same(true));
                 assert_eq!(layer.neuron.v()[0] == F::ZERO, is_ahead);
             }
         }
@@ -315,7 +326,7 @@ mod tests {
             for engine in FORMS {
                 let config = Config { c_reg: 1.0, ..config(engine) };
                 let mut layer = layer::<F>(&config);
-                layer.forward(Input::spikes(&[0]), true);
+                layer.forward(Input::spikes(&[0]), Kinds::same(true));
                 learn(&mut layer, 0.0, Some(0.0));
                 layer.reset();
                 layer.synapses.catch_up();

@@ -11,12 +11,12 @@ use super::gradients::{Gradients, transposed};
 use super::head::Head;
 use super::layer::Layer;
 use super::schedule::Since;
-use super::wiring::{Settings, Sum, Wiring};
+use super::wiring::{Groups, Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
 use crate::numbers::memory;
-use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
@@ -25,10 +25,20 @@ use crate::parts::check;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
-use crate::parts::optimizer::{Measure, Optimizer};
+use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
 use crate::synapses::{self, Synapses, What};
 use crate::{Error, Float};
+
+/// The groups of weights that take steps of their own.
+pub(crate) mod group {
+    /// `W_in`.
+    pub(crate) const IN: usize = 0;
+    /// `W_rec`.
+    pub(crate) const REC: usize = 1;
+    /// `W_out`, `b`.
+    pub(crate) const OUT: usize = 2;
+}
 
 /// One recurrent layer of N spiking neurons with O leaky readouts. Example: [`EpropTrainer`](crate::EpropTrainer).
 #[derive(Debug)]
@@ -104,6 +114,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.sizes.to_string()
     }
 
+    fn n_groups(_: &Plan) -> usize {
+        3
+    }
+
     fn is_at_once(plan: &Plan) -> bool {
         plan.at_once
     }
@@ -144,27 +158,44 @@ impl<F: Float> Wiring for Recurrent<F> {
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let learning = target.is_some() || self.layer.is_regularised();
-        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still());
-        let learning = learning && !stands_still;
-        self.layer.forward(x, learning);
-        self.head.readout.step(self.layer.neuron.fired(), learning);
+        let learns = |group| match &at_once {
+            Some(rule) => learning && !rule.stands_still(group),
+            None => learning,
+        };
+        let of_synapses = Kinds {
+            inputs: learns(group::IN),
+            neurons: learns(group::REC),
+        };
+        let of_readouts = learns(group::OUT);
+        self.layer.forward(x, of_synapses);
+        let fired = self.layer.neuron.fired();
+        self.head.readout.step(fired, of_readouts);
         let loss = self.head.judge(target);
-        let of_readouts = match &at_once {
+        let squared_length = match &at_once {
             Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
             _ => 0.0,
         };
         let (err, b, l) = self.head.signal(self.layer.reads_signal);
         let eta = at_once.map(|rule| {
-            let measure = || Measure {
-                squared_length: of_readouts + self.layer.squared_length_of_step(l),
-                loss: loss.unwrap_or(0.0),
-                steps: 1.0,
-                has_target: loss.is_some(),
-            };
-            F::cast(rule.eta(1.0, measure))
+            rule.step(1.0, |to| {
+                let of_synapses = self.layer.squared_length_of_step(l);
+                to[group::IN] = of_synapses.inputs;
+                to[group::REC] = of_synapses.neurons;
+                to[group::OUT] = squared_length;
+                Measure {
+                    loss: loss.unwrap_or(0.0),
+                    steps: 1.0,
+                    has_target: loss.is_some(),
+                }
+            });
+            |group| F::cast(rule.eta(group))
         });
-        self.layer.learn(err, b, l, eta);
-        self.head.learn(eta);
+        let of_synapses = eta.as_ref().map(|eta| Kinds {
+            inputs: eta(group::IN),
+            neurons: eta(group::REC),
+        });
+        self.layer.learn(err, b, l, of_synapses);
+        self.head.learn(eta.as_ref().map(|eta| eta(group::OUT)));
         if eta.is_none() {
             self.since.step(loss);
         }
@@ -172,7 +203,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn predict(&mut self, x: Input<'_, F>) {
-        self.layer.forward(x, false);
+        self.layer.forward(x, Kinds::same(false));
         self.head.readout.step(self.layer.neuron.fired(), false);
         self.layer.move_on();
     }
@@ -224,7 +255,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn fire(&mut self, x: Input<'_, F>) {
-        self.layer.forward(x, false);
+        self.layer.forward(x, Kinds::same(false));
     }
 
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
@@ -245,14 +276,17 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.since
     }
 
-    fn squared_length(&mut self) -> f64 {
-        self.layer.synapses.length() + self.head.readout.squared_length()
+    fn squared_lengths(&mut self, to: &mut [f64]) {
+        let of_synapses = self.layer.synapses.length();
+        to[group::IN] = of_synapses.inputs;
+        to[group::REC] = of_synapses.neurons;
+        self.head_squared_length(to);
     }
 
     /// The synapses first: their gradient goes through `B` as it was.
-    fn update(&mut self, step: Step<F>) {
-        self.layer.update(self.since.steps, step);
-        self.head.readout.update(step);
+    fn update(&mut self, steps: Steps<'_>) {
+        self.layer.update(self.since.steps, of_synapses(steps));
+        self.update_head(steps);
     }
 
     fn collect(&mut self, sums: &mut [Aligned<F>]) {
@@ -276,18 +310,27 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.changed(finite);
     }
 
-    fn gather_heads(streams: &mut [Self]) -> f64 {
-        let Some((first, rest)) = streams.split_first_mut() else {
-            return 0.0;
-        };
-        first
-            .head
-            .take_in(rest.iter_mut().map(|stream| &mut stream.head));
-        first.head.readout.squared_length()
+    fn groups_of(&self, _: usize) -> Groups {
+        Groups {
+            cut: self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            before: group::IN,
+            from: group::REC,
+        }
     }
 
-    fn update_head(&mut self, step: Step<F>) {
-        self.head.readout.update(step);
+    fn gather_heads(streams: &mut [Self]) {
+        if let Some((first, rest)) = streams.split_first_mut() {
+            let of_rest = rest.iter_mut().map(|stream| &mut stream.head);
+            first.head.take_in(of_rest);
+        }
+    }
+
+    fn head_squared_length(&mut self, to: &mut [f64]) {
+        to[group::OUT] = self.head.readout.squared_length();
+    }
+
+    fn update_head(&mut self, steps: Steps<'_>) {
+        self.head.readout.update(steps.of(group::OUT));
     }
 
     fn updated(&mut self) {
@@ -384,15 +427,16 @@ impl<F: Float> Wiring for Recurrent<F> {
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
 
-    fn take(&mut self, gradients: &Gradients<F>, step: Step<F>) -> Result<(), Error> {
-        self.layer.synapses.take(0, gradients.w_in.view(), step)?;
-        self.layer
-            .synapses
-            .take(self.n_inputs, gradients.w_rec.view(), step)?;
+    fn take(&mut self, gradients: &Gradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+        let of_synapses: Kinds<_> = of_synapses(steps);
+        let synapses = &mut self.layer.synapses;
+        synapses.take(0, gradients.w_in.view(), of_synapses.inputs)?;
+        let w_rec = gradients.w_rec.view();
+        synapses.take(self.n_inputs, w_rec, of_synapses.neurons)?;
         let b: Vec<F> = gradients.b.to_vec();
-        self.head
-            .readout
-            .take(step, |j, k| gradients.w_out[(k, j)], &b)
+        let of_readouts = steps.of(group::OUT);
+        let w_out = |j, k| gradients.w_out[(k, j)];
+        self.head.readout.take(of_readouts, w_out, &b)
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -438,12 +482,22 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 }
 
+fn of_synapses<F: Float>(steps: Steps<'_>) -> Kinds<Step<F>> {
+    Kinds {
+        inputs: steps.of(group::IN),
+        neurons: steps.of(group::REC),
+    }
+}
+
 impl Settings for Config {
     fn lr(&self) -> f64 {
         self.lr
     }
     fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
+    }
+    fn lr_of(&self, _: usize) -> f64 {
+        self.lr
     }
     fn batch_size(&self) -> usize {
         self.batch_size

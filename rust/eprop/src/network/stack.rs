@@ -10,11 +10,11 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
 use super::stage::Stage;
-use super::wiring::{Settings, Sum, Wiring};
+use super::wiring::{Groups, Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::{self, vec_for};
-use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Parameter};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::plan::StackPlan;
@@ -23,7 +23,7 @@ use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
 use crate::parts::neuron::Neuron;
-use crate::parts::optimizer::{Measure, Optimizer};
+use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
 use crate::{Error, Float};
 
@@ -97,16 +97,22 @@ impl<F: Float> Stack<F> {
                 None => here[0].take_delta(),
             }
         }
+        let stages = &mut self.stages;
         let eta = at_once.map(|optimizer| {
-            let eta = optimizer.eta(1.0, || Measure {
-                squared_length: self.stages.iter().map(Stage::squared_length_of_step).sum(),
-                loss,
-                steps: 1.0,
-                has_target: true,
+            optimizer.step(1.0, |to| {
+                let pairs = to.iter_mut().zip(&*stages);
+                pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
+                Measure {
+                    loss,
+                    steps: 1.0,
+                    has_target: true,
+                }
             });
-            F::cast(eta)
+            |group| F::cast(optimizer.eta(group))
         });
-        self.stages.iter_mut().for_each(|stage| stage.learn(eta));
+        for (l, stage) in stages.iter_mut().enumerate() {
+            stage.learn(eta.as_ref().map(|eta| eta(l)));
+        }
     }
 
     /// From the inputs to the outputs.
@@ -168,6 +174,10 @@ impl<F: Float> Wiring for Stack<F> {
         format!("layer_sizes = {:?}", plan.sizes)
     }
 
+    fn n_groups(plan: &StackPlan) -> usize {
+        plan.sizes.len() - 1
+    }
+
     fn is_at_once(plan: &StackPlan) -> bool {
         plan.at_once
     }
@@ -207,7 +217,8 @@ impl<F: Float> Wiring for Stack<F> {
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let is_at_once = at_once.is_some();
-        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still());
+        // One rate is that of all layers.
+        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
         self.forward(x, target.is_some() && !stands_still);
         let loss = target.map(|target| {
             self.target
@@ -283,15 +294,23 @@ impl<F: Float> Wiring for Stack<F> {
         self.since
     }
 
-    fn squared_length(&mut self) -> f64 {
-        let stages = self.stages.iter_mut();
-        stages.map(|stage| stage.synapses.w.squared_length()).sum()
+    fn squared_lengths(&mut self, to: &mut [f64]) {
+        let pairs = to.iter_mut().zip(&mut self.stages);
+        pairs.for_each(|(to, stage)| *to = stage.synapses.w.squared_length());
     }
 
-    fn update(&mut self, step: Step<F>) {
-        self.stages
-            .iter_mut()
-            .for_each(|stage| stage.synapses.w.update(step));
+    fn update(&mut self, steps: Steps<'_>) {
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            stage.synapses.w.update(steps.of(l));
+        }
+    }
+
+    fn groups_of(&self, at: usize) -> Groups {
+        Groups {
+            cut: usize::MAX,
+            before: at,
+            from: at,
+        }
     }
 
     fn collect(&mut self, sums: &mut [Aligned<F>]) {
@@ -370,9 +389,12 @@ impl<F: Float> Wiring for Stack<F> {
         Ok(())
     }
 
-    fn take(&mut self, gradients: &StackGradients<F>, step: Step<F>) -> Result<(), Error> {
-        let mut pairs = self.stages.iter_mut().zip(&gradients.w);
-        pairs.try_for_each(|(stage, g)| stage.synapses.w.take(step, |i, k| g[(k, i)]))
+    fn take(&mut self, gradients: &StackGradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+        let pairs = self.stages.iter_mut().zip(&gradients.w);
+        pairs.enumerate().try_for_each(|(l, (stage, g))| {
+            let w = &mut stage.synapses.w;
+            w.take(steps.of(l), |i, k| g[(k, i)])
+        })
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -429,6 +451,9 @@ impl Settings for StackConfig {
     }
     fn set_lr(&mut self, lr: f64) {
         self.layer.lr = lr;
+    }
+    fn lr_of(&self, _: usize) -> f64 {
+        self.layer.lr
     }
     fn batch_size(&self) -> usize {
         self.batch_size

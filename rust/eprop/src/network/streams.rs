@@ -18,11 +18,11 @@ use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parallel::{self, Done, Until};
-use crate::numbers::parameter::{PIECE, Step};
+use crate::numbers::parameter::{PIECE, Split};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
 use crate::parts::input::Inputs;
-use crate::parts::optimizer::Optimizer;
+use crate::parts::optimizer::{Optimizer, Steps};
 use crate::parts::stream::Stream;
 use crate::{Error, Float, kernels};
 
@@ -441,47 +441,55 @@ impl<N: Wiring> Streams<N> {
         unless(done.stopped)
     }
 
-    /// The squared length of the gradient of the loss that waits for an update. Of several streams, the gradients must have been collected.
-    pub(crate) fn squared_length(&mut self) -> f64 {
+    /// The squared length of the gradient of the loss that waits for an update, of each group of weights. Of several streams, the gradients must have
+    /// been collected.
+    pub(crate) fn squared_lengths(&mut self, to: &mut [f64]) {
         if let [state] = &mut self.states[..] {
-            return state.squared_length();
+            return state.squared_lengths(to);
         }
+        to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
-        let mut squared_length = N::gather_heads(&mut self.states);
+        N::gather_heads(&mut self.states);
         let (first, _) = split_first(&mut self.states);
+        first.head_squared_length(to);
         for at in 0..self.sums[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let len = parameter.rows.len();
-                let of_loss: Vec<_> = self.sums.iter().map(|sums| &sums[at][..len]).collect();
-                squared_length += parallel_squares(&of_loss, threads);
+                let groups = first.groups_of(at);
+                let cut = groups.cut.min(len);
+                for (group, part) in [(groups.before, 0..cut), (groups.from, cut..len)] {
+                    let of_loss = self.sums.iter().map(|sums| &sums[at][part.clone()]);
+                    to[group] += parallel_squares(&of_loss.collect::<Vec<_>>(), threads);
+                }
             }
         }
-        squared_length
     }
 
     /// One update. Of several streams, the gradients must have been collected.
-    pub(crate) fn update(&mut self, step: Step<N::F>) {
+    pub(crate) fn update(&mut self, steps: Steps<'_>) {
         if let [state] = &mut self.states[..] {
-            state.update(step);
+            state.update(steps);
         } else {
-            self.update_together(step);
+            self.update_together(steps);
         }
         self.states.iter_mut().for_each(N::updated);
     }
 
-    fn update_together(&mut self, step: Step<N::F>) {
+    fn update_together(&mut self, steps: Steps<'_>) {
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);
         let (first, rest) = split_first(&mut self.states);
         // Nobody reads the old weights any more.
         rest.iter_mut().for_each(N::release);
-        first.update_head(step);
+        first.update_head(steps);
         for at in 0..self.sums[0].len() {
+            let groups = first.groups_of(at);
             if let Some(parameter) = first.parameter(at) {
                 let len = parameter.rows.len();
                 let of_groups = self.sums.iter().map(|sums| &sums[at]);
                 let sums: Vec<_> = of_groups.flat_map(|sum| sum.chunks_exact(len)).collect();
-                let finite = parameter.descend(step, &sums, threads);
+                let split: Split<_> = groups.steps(steps);
+                let finite = parameter.descend(split, &sums, threads);
                 first.changed(at, finite);
             }
         }

@@ -9,12 +9,12 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::parameter::{Parameter, Split};
 use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
-use crate::parts::optimizer::Optimizer;
+use crate::parts::optimizer::{Optimizer, Steps};
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -38,6 +38,9 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn lr(&self) -> f64;
     #[doc(hidden)]
     fn set_lr(&mut self, lr: f64);
+    /// That of a group of weights.
+    #[doc(hidden)]
+    fn lr_of(&self, group: usize) -> f64;
     #[doc(hidden)]
     fn batch_size(&self) -> usize;
     #[doc(hidden)]
@@ -49,6 +52,24 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     /// `dt` over the time that a readout and a membrane take to answer.
     #[doc(hidden)]
     fn answer(&self) -> f64;
+}
+
+/// The groups of weights of a parameter: of its first `cut` weights, and of those from there on.
+#[derive(Clone, Copy, Debug)]
+pub struct Groups {
+    pub(crate) cut: usize,
+    pub(crate) before: usize,
+    pub(crate) from: usize,
+}
+
+impl Groups {
+    pub(crate) fn steps<F: Float>(self, steps: Steps<'_>) -> Split<F> {
+        Split {
+            cut: self.cut,
+            before: steps.of(self.before),
+            from: steps.of(self.from),
+        }
+    }
 }
 
 /// What a gradient is a sum over.
@@ -63,8 +84,9 @@ pub struct Sum {
 pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
     #[doc(hidden)]
     fn sum(&self) -> Sum;
+    /// Of every group of weights.
     #[doc(hidden)]
-    fn squared_length(&self) -> f64;
+    fn squared_lengths(&self, to: &mut [f64]);
 }
 
 /// One stream's state of a network, and the weights, which streams side by side share.
@@ -96,6 +118,8 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn draw(&mut self, config: &Self::Config, pace: &mut Pace<'_>) -> Result<(), Error>;
     /// The sizes, as an error names them.
     fn sizes(plan: &Self::Plan) -> alloc::string::String;
+    /// How many groups of weights take steps of their own.
+    fn n_groups(plan: &Self::Plan) -> usize;
     /// Whether a gradient is applied with its step.
     fn is_at_once(plan: &Self::Plan) -> bool;
     /// Rows and padded width of the gradient of each parameter of the synapses.
@@ -136,10 +160,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
 
     fn since(&self) -> Since;
-    /// The squared length of the pending gradient of the only stream, without the regulariser's part.
-    fn squared_length(&mut self) -> f64;
+    /// The squared length of the pending gradient of the only stream, without the regulariser's part, of each group of weights.
+    fn squared_lengths(&mut self, to: &mut [f64]);
     /// Applies the pending gradient of the only stream.
-    fn update(&mut self, step: Step<Self::F>);
+    fn update(&mut self, steps: Steps<'_>);
     /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the
     /// regulariser's part apart, a sum is twice as long as its parameter.
     fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
@@ -161,12 +185,14 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<Self::F>>;
     /// Parameter number `at` has changed, and whether it is finite now.
     fn changed(&mut self, at: usize, finite: bool);
-    /// The first stream takes in the pending gradients of all others that are not of the synapses; the squared length of their sum.
-    fn gather_heads(_streams: &mut [Self]) -> f64 {
-        0.0
-    }
+    /// The groups that the weights of parameter number `at` are of.
+    fn groups_of(&self, at: usize) -> Groups;
+    /// The first stream takes in the pending gradients of all others that are not of the synapses.
+    fn gather_heads(_streams: &mut [Self]) {}
+    /// The squared length of what it has taken in, of the group that it is of.
+    fn head_squared_length(&mut self, _to: &mut [f64]) {}
     /// The first stream, alone with the weights, applies what it has taken in.
-    fn update_head(&mut self, _step: Step<Self::F>) {}
+    fn update_head(&mut self, _steps: Steps<'_>) {}
     /// The gradient has been used.
     fn updated(&mut self);
     /// Gives all weights up, so that another stream may change them.
@@ -195,7 +221,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// Whether a gradient fits this network.
     fn check_gradients(&self, gradients: &Self::Gradients) -> Result<(), Error>;
     /// Takes a step with a gradient from elsewhere; what waits goes on waiting.
-    fn take(&mut self, gradients: &Self::Gradients, step: Step<Self::F>) -> Result<(), Error>;
+    fn take(&mut self, gradients: &Self::Gradients, steps: Steps<'_>) -> Result<(), Error>;
     /// Neurons of the group number `at` that `calibrate` brings to a rate one after the other, and what they have fired at this step.
     fn group(&self, at: usize) -> Option<(usize, usize)>;
     /// The weights from outside to group `at`, (its neurons, sources).

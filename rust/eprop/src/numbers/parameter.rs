@@ -67,6 +67,93 @@ impl<F: Float> Step<F> {
     }
 }
 
+/// One of a thing for the synapses from inputs, and one for those from neurons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds<T> {
+    pub(crate) inputs: T,
+    pub(crate) neurons: T,
+}
+
+impl<T> Kinds<T> {
+    pub(crate) fn map<U>(self, mut of: impl FnMut(T) -> U) -> Kinds<U> {
+        Kinds {
+            inputs: of(self.inputs),
+            neurons: of(self.neurons),
+        }
+    }
+}
+
+impl<T: Copy> Kinds<T> {
+    pub(crate) fn same(of_both: T) -> Self {
+        Self {
+            inputs: of_both,
+            neurons: of_both,
+        }
+    }
+
+    /// That of one source.
+    #[inline]
+    pub(crate) fn of(self, source: usize, n_inputs: usize) -> T {
+        if source < n_inputs {
+            self.inputs
+        } else {
+            self.neurons
+        }
+    }
+}
+
+impl<F: Float> Kinds<Step<F>> {
+    /// As [`Step::linear`].
+    pub(crate) fn linear(self) -> Option<Kinds<F>> {
+        Some(Kinds {
+            inputs: self.inputs.linear()?,
+            neurons: self.neurons.linear()?,
+        })
+    }
+
+    /// Of a matrix in whose rows the first so many numbers are of inputs.
+    pub(crate) fn split(self, cut: usize) -> Split<F> {
+        Split {
+            cut,
+            before: self.inputs,
+            from: self.neurons,
+        }
+    }
+}
+
+/// The steps of a matrix: one of its first `cut` weights, and one of those from there on.
+#[derive(Clone, Copy, Debug)]
+pub struct Split<F> {
+    pub(crate) cut: usize,
+    pub(crate) before: Step<F>,
+    pub(crate) from: Step<F>,
+}
+
+impl<F> From<Step<F>> for Split<F>
+where
+    Step<F>: Copy,
+{
+    fn from(step: Step<F>) -> Self {
+        Self {
+            cut: usize::MAX,
+            before: step,
+            from: step,
+        }
+    }
+}
+
+impl<F: Float> Split<F> {
+    /// Takes the steps of the weights from number `at` on, as [`Step::take`]; without a gradient there are none.
+    fn take(self, at: usize, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
+        let cut = self.cut.saturating_sub(at).min(g.len());
+        let of_moments = cut.min(m.len());
+        let (w, (g, g_from)) = (w.split_at_mut(cut), g.split_at(cut));
+        let (m, v) = (m.split_at_mut(of_moments), v.split_at_mut(of_moments));
+        self.before.take(w.0, g, m.0, v.0);
+        self.from.take(w.1, g_from, m.1, v.1);
+    }
+}
+
 /// What a parameter has to keep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keeps {
@@ -122,8 +209,9 @@ impl<F: Float> Parameter<F> {
     }
 
     /// Applies the gradient that waits, which starts again from 0.
-    pub(crate) fn update(&mut self, step: Step<F>) {
-        step.take(&mut self.rows, &self.pending, &mut self.m, &mut self.v);
+    pub(crate) fn update(&mut self, steps: impl Into<Split<F>>) {
+        let steps = steps.into();
+        steps.take(0, &mut self.rows, &self.pending, &mut self.m, &mut self.v);
         self.drop_gradient();
     }
 
@@ -156,7 +244,13 @@ impl<F: Float> Parameter<F> {
     /// Takes a step with the sum of some gradients, each as long as the rows, in their order. Returns whether the weights are finite.
     ///
     /// Threads take pieces of the weights, so no bit depends on how many there are.
-    pub(crate) fn descend(&mut self, step: Step<F>, gradients: &[&[F]], threads: usize) -> bool {
+    pub(crate) fn descend(
+        &mut self,
+        steps: impl Into<Split<F>>,
+        gradients: &[&[F]],
+        threads: usize,
+    ) -> bool {
+        let steps = steps.into();
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -167,7 +261,7 @@ impl<F: Float> Parameter<F> {
             for g in gradients {
                 kernels::add_row(F::ONE, &g[at * PIECE..][..w.len()], sum);
             }
-            step.take(w, sum, m, v);
+            steps.take(at * PIECE, w, sum, m, v);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
             }

@@ -1,8 +1,11 @@
 //! The optimizer at work: its rule, the learning rate of the moment, how many updates there have been, and how long their gradients were.
 
+use alloc::vec::Vec;
+
 use crate::Error;
 use crate::Float;
 use crate::kernels::AdamStep;
+use crate::numbers::memory::vec_for;
 use crate::numbers::parameter::Step;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::Optimizer as Rule;
@@ -15,7 +18,9 @@ const LEAST_LEFT: f64 = 0.9;
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     rule: Rule,
-    lr: f64,
+    groups: Vec<Group>,
+    /// `|g|^2` of each group, of the update that is measured.
+    squared_lengths: Vec<f64>,
     /// `dt / (tau_out + tau_mem)`: how much of the answer to a change of weights a step sees.
     answer: f64,
     /// Updates so far: `t` of Adam.
@@ -24,11 +29,24 @@ pub struct Optimizer {
     peak: f64,
 }
 
-/// What a gradient was made of, and how long it is.
+/// Weights that have a step of their own.
+#[derive(Clone, Debug)]
+struct Group {
+    lr: f64,
+    /// The learning rate of the update under way.
+    eta: f64,
+}
+
+/// The steps of one update.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<'a> {
+    optimizer: &'a Optimizer,
+    scale: f64,
+}
+
+/// What a gradient was made of; how long it is, each group tells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measure {
-    /// Its squared length, without the regulariser.
-    pub(crate) squared_length: f64,
     /// The loss that it is of, summed as the gradient is.
     pub(crate) loss: f64,
     /// Steps with a target that it came from, of a stream; of all steps where none had a target.
@@ -37,30 +55,56 @@ pub struct Measure {
 }
 
 impl Optimizer {
-    /// `answer`: `dt` over the time that a readout and a membrane take to answer.
-    pub(crate) fn new(rule: Rule, lr: f64, answer: f64) -> Self {
-        Self {
+    /// `rates`: the learning rate of each group; `answer`: `dt` over the time that a readout and a membrane take to answer.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn new(
+        rule: Rule,
+        rates: impl ExactSizeIterator<Item = f64>,
+        answer: f64,
+    ) -> Result<Self, Error> {
+        let mut groups = vec_for("an optimizer", rates.len())?;
+        let mut squared_lengths = vec_for("an optimizer", rates.len())?;
+        for lr in rates {
+            groups.push(Group { lr, eta: lr });
+            squared_lengths.push(0.0);
+        }
+        Ok(Self {
             rule,
-            lr,
+            groups,
+            squared_lengths,
             answer,
             updates: 0,
             peak: 0.0,
-        }
+        })
+    }
+
+    /// With one rate for more groups than any test has.
+    #[cfg(test)]
+    pub(crate) fn with(rule: Rule, lr: f64) -> Self {
+        Self::new(rule, [lr; 8].into_iter(), 1.0).unwrap()
     }
 
     /// Descent by as much.
     #[cfg(test)]
     pub(crate) fn plain(lr: f64) -> Self {
-        Self::new(Rule::PLAIN_SGD, lr, 1.0)
+        Self::with(Rule::PLAIN_SGD, lr)
     }
 
-    pub(crate) fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
+    /// The steps of an update that measures nothing.
+    #[cfg(test)]
+    pub(crate) fn steps(&mut self) -> Steps<'_> {
+        self.step(1.0, |_| unreachable!())
     }
 
-    /// Whether no step goes anywhere.
-    pub(crate) fn stands_still(&self) -> bool {
-        self.lr == 0.0
+    pub(crate) fn set_lr(&mut self, group: usize, lr: f64) {
+        self.groups[group].lr = lr;
+    }
+
+    /// Whether no step of a group goes anywhere.
+    pub(crate) fn stands_still(&self, group: usize) -> bool {
+        self.groups[group].lr == 0.0
     }
 
     /// Whether a step asks for a [`Measure`].
@@ -68,47 +112,65 @@ impl Optimizer {
         self.rule.is_limited()
     }
 
-    /// The learning rate of the next step of descent, whose gradient is multiplied with `scale` first.
-    pub(crate) fn eta(&mut self, scale: f64, measure: impl FnOnce() -> Measure) -> f64 {
-        if !self.is_limited() {
-            return self.lr;
+    /// The learning rate of a group in the update under way.
+    pub(crate) fn eta(&self, group: usize) -> f64 {
+        self.groups[group].eta
+    }
+
+    /// Begins an update, whose gradient is multiplied with `scale` first: the steps of all groups. `measure` writes down the squared length of the
+    /// gradient of each group, without the regulariser.
+    pub(crate) fn step(
+        &mut self,
+        scale: f64,
+        measure: impl FnOnce(&mut [f64]) -> Measure,
+    ) -> Steps<'_> {
+        let longest = match self.is_limited() {
+            true => self.longest_step(scale, measure),
+            false => f64::INFINITY,
+        };
+        for group in &mut self.groups {
+            group.eta = group.lr.min(longest);
         }
-        let measure = measure();
+        Steps {
+            optimizer: self,
+            scale,
+        }
+    }
+
+    /// What the limit allows.
+    fn longest_step(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) -> f64 {
+        let measure = measure(&mut self.squared_lengths);
         if measure.has_target && measure.loss > 0.0 {
-            let length = scale * measure.squared_length / (2.0 * measure.loss);
+            let squared_length: f64 = self.squared_lengths.iter().sum();
+            let length = scale * squared_length / (2.0 * measure.loss);
             if length == f64::INFINITY {
                 return 0.0;
             }
             let left = libm::pow(LEFT_PER_STEP, measure.steps).max(LEAST_LEFT);
             self.peak = length.max(left * self.peak);
         }
-        // Readout and membrane answer a change of weights late: the shorter the time that a gradient has seen of it, the shorter the step.
-        let x = -libm::expm1(-measure.steps * self.answer);
-        let c = x / (1.0 + 3.0 * x);
         if self.peak > 0.0 {
-            self.lr.min(c / self.peak)
+            self.share(measure.steps) / self.peak
         } else {
-            self.lr
+            f64::INFINITY
         }
     }
 
-    /// The step of the next update, whose gradient is multiplied with `scale` first.
-    pub(crate) fn step<F: Float>(
-        &mut self,
-        scale: f64,
-        measure: impl FnOnce() -> Measure,
-    ) -> Step<F> {
-        match self.rule {
-            Rule::Sgd { weight_decay, .. } if weight_decay == 0.0 => Step::Descend {
-                eta: F::cast(self.eta(scale, measure) * scale),
-            },
-            _ => todo!(),
-        }
+    /// `c`. Readout and membrane answer a change of weights late: the shorter the time that a gradient has seen of it, the shorter the step.
+    fn share(&self, steps: f64) -> f64 {
+        let x = -libm::expm1(-steps * self.answer);
+        x / (1.0 + 3.0 * x)
     }
 
     /// All parameters have taken the step.
     pub(crate) fn updated(&mut self) {
         self.updates = self.updates.saturating_add(1);
+    }
+
+    /// Bytes of the lists of groups.
+    pub(crate) fn heap(&self) -> usize {
+        self.groups.capacity() * size_of::<Group>()
+            + self.squared_lengths.capacity() * size_of::<f64>()
     }
 
     fn loaded(&self) -> Result<(), Error> {
@@ -118,6 +180,32 @@ impl Optimizer {
         Err(Error::State {
             reason: "an optimizer with a length that is no length".into(),
         })
+    }
+}
+
+impl Steps<'_> {
+    /// The step of a group.
+    pub(crate) fn of<F: Float>(self, group: usize) -> Step<F> {
+        let Self { optimizer, scale } = self;
+        let eta = optimizer.eta(group);
+        match optimizer.rule {
+            Rule::Sgd { .. } => Step::Descend {
+                eta: F::cast(eta * scale),
+            },
+            Rule::Adam { beta1, beta2, eps } => {
+                let t = optimizer.updates.saturating_add(1) as f64;
+                let unbias = libm::sqrt(1.0 - libm::pow(beta2, t)) / (1.0 - libm::pow(beta1, t));
+                Step::Adam(AdamStep {
+                    beta1: F::cast(beta1),
+                    gain1: F::cast(1.0 - beta1),
+                    beta2: F::cast(beta2),
+                    gain2: F::cast(1.0 - beta2),
+                    eps: F::cast(eps),
+                    eta: F::cast(eta * unbias),
+                    scale: F::cast(scale),
+                })
+            }
+        }
     }
 }
 
@@ -144,7 +232,7 @@ impl Walked for Optimizer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Measure, Optimizer, Rule};
+    use super::{Measure, Optimizer, Rule, Steps};
     use crate::numbers::parameter::Step;
     use crate::numbers::walk;
     use crate::testing::{in_both, near};
@@ -153,34 +241,50 @@ mod tests {
         beta1: 0.75,
         beta2: 0.9375,
         eps: 0.125,
-        weight_decay: 0.0,
     };
 
     in_both! {
         fn descent_takes_the_learning_rate_of_the_moment_times_the_scale<F>() {
-            let mut optimizer = Optimizer::new(Rule::PLAIN_SGD, 0.5, 1.0);
-            let eta = |optimizer: &mut Optimizer, scale| optimizer.step::<F>(scale, || unreachable!()).linear().unwrap();
-            assert_eq!(eta(&mut optimizer, 1.0), F::cast(0.5));
-            assert_eq!(eta(&mut optimizer, 0.25), F::cast(0.125));
+            let mut optimizer = of(Rule::PLAIN_SGD, &[0.5, 0.0]);
+            let eta = |optimizer: &mut Optimizer, scale| {
+                let steps = optimizer.step(scale, |_| unreachable!());
+                [0, 1].map(|group| steps.of::<F>(group).linear().unwrap())
+            };
+            assert_eq!(eta(&mut optimizer, 1.0), [0.5, 0.0].map(F::cast));
+            assert_eq!(eta(&mut optimizer, 0.25), [0.125, 0.0].map(F::cast));
+            assert!(optimizer.stands_still(1) && !optimizer.stands_still(0));
             optimizer.updated();
-            optimizer.set_lr(2.0);
-            assert_eq!(eta(&mut optimizer, 1.0), F::cast(2.0));
+            optimizer.set_lr(1, 2.0);
+            assert_eq!(eta(&mut optimizer, 1.0), [0.5, 2.0].map(F::cast));
         }
+    }
+
+    fn of(rule: Rule, rates: &[f64]) -> Optimizer {
+        Optimizer::new(rule, rates.iter().copied(), ANSWER).unwrap()
     }
 
     const ANSWER: f64 = 0.025;
 
     fn limited(lr: f64) -> Optimizer {
-        Optimizer::new(Rule::SGD, lr, ANSWER)
+        of(Rule::SGD, &[lr])
     }
 
-    fn measure(squared_length: f64, loss: f64, steps: f64) -> Measure {
-        Measure {
-            squared_length,
+    fn measure(squared_length: f64, loss: f64, steps: f64) -> (f64, Measure) {
+        let measure = Measure {
             loss,
             steps,
             has_target: true,
-        }
+        };
+        (squared_length, measure)
+    }
+
+    /// The learning rate of the only group.
+    fn eta(optimizer: &mut Optimizer, scale: f64, (length, measure): (f64, Measure)) -> f64 {
+        optimizer.step(scale, |to| {
+            to[0] = length;
+            measure
+        });
+        optimizer.eta(0)
     }
 
     /// How much of the way to a loss of 0 a step may go.
@@ -193,42 +297,60 @@ mod tests {
     fn a_limited_step_is_a_polyak_step_at_most() {
         let mut optimizer = limited(0.5);
         // |g|^2 / 2 E = 10.
-        let eta = optimizer.eta(1.0, || measure(40.0, 2.0, 1.0));
+        let eta = self::eta(&mut optimizer, 1.0, measure(40.0, 2.0, 1.0));
         assert!((eta - c(1.0) / 10.0).abs() < 1e-15);
         // A gradient so short that lr is the shorter step.
-        let eta = limited(0.5).eta(1.0, || measure(0.01, 2.0, 1.0));
+        let eta = self::eta(&mut limited(0.5), 1.0, measure(0.01, 2.0, 1.0));
         assert_eq!(eta, 0.5);
         // The mean of 8 steps: both are divided by 8.
-        let eta = limited(0.5).eta(0.125, || measure(40.0 * 64.0, 2.0 * 8.0, 8.0));
+        let eta = self::eta(
+            &mut limited(0.5),
+            0.125,
+            measure(40.0 * 64.0, 2.0 * 8.0, 8.0),
+        );
         assert!((eta - c(8.0) / 10.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_limit_is_of_all_groups_and_each_has_its_own_rate() {
+        let mut optimizer = of(Rule::SGD, &[0.5, 1e-9, 0.0]);
+        let (_, measure) = measure(0.0, 2.0, 1.0);
+        optimizer.step(1.0, |to| {
+            to.copy_from_slice(&[30.0, 6.0, 4.0]);
+            measure
+        });
+        let etas = [0, 1, 2].map(|group| optimizer.eta(group));
+        assert!((etas[0] - c(1.0) / 10.0).abs() < 1e-15);
+        assert_eq!(etas[1..], [1e-9, 0.0]);
     }
 
     #[test]
     fn the_longest_gradient_is_held_and_forgotten_step_by_step() {
         let mut optimizer = limited(0.5);
-        optimizer.eta(1.0, || measure(40.0, 2.0, 1.0));
-        let eta = optimizer.eta(1.0, || measure(4.0, 2.0, 3.0));
+        eta(&mut optimizer, 1.0, measure(40.0, 2.0, 1.0));
+        let eta = self::eta(&mut optimizer, 1.0, measure(4.0, 2.0, 3.0));
         let left = libm::pow(0.99, 3.0);
         assert!((eta - c(3.0) / (left * 10.0)).abs() < 1e-15);
         // However many steps, a tenth at most.
-        let eta = optimizer.eta(1.0, || measure(4.0, 2.0, 1e6));
+        let eta = self::eta(&mut optimizer, 1.0, measure(4.0, 2.0, 1e6));
         assert!((eta - c(1e6) / (0.9 * left * 10.0)).abs() < 1e-15);
         // A longer one takes its place.
-        let eta = optimizer.eta(1.0, || measure(400.0, 2.0, 1.0));
+        let eta = self::eta(&mut optimizer, 1.0, measure(400.0, 2.0, 1.0));
         assert!((eta - c(1.0) / 100.0).abs() < 1e-15);
     }
 
     #[test]
     fn without_a_target_or_a_loss_the_length_stands_still() {
-        let nothing = Measure {
+        let no_target = Measure {
             has_target: false,
-            ..measure(0.0, 0.0, 1.0)
+            ..measure(0.0, 0.0, 1.0).1
         };
-        assert_eq!(limited(0.5).eta(1.0, || nothing), 0.5);
+        let nothing = (0.0, no_target);
+        assert_eq!(eta(&mut limited(0.5), 1.0, nothing), 0.5);
         let mut optimizer = limited(0.5);
-        optimizer.eta(1.0, || measure(40.0, 2.0, 1.0));
+        eta(&mut optimizer, 1.0, measure(40.0, 2.0, 1.0));
         for measure in [nothing, measure(0.0, 0.0, 1.0), measure(1e-30, 0.0, 1.0)] {
-            let eta = optimizer.eta(1.0, || measure);
+            let eta = self::eta(&mut optimizer, 1.0, measure);
             assert!((eta - c(1.0) / 10.0).abs() < 1e-15);
         }
     }
@@ -236,14 +358,17 @@ mod tests {
     #[test]
     fn a_gradient_of_no_length_that_a_number_holds_moves_nothing_and_is_forgotten() {
         let mut optimizer = limited(0.5);
-        assert_eq!(optimizer.eta(1.0, || measure(f64::INFINITY, 2.0, 1.0)), 0.0);
-        assert_eq!(optimizer.eta(1.0, || measure(0.01, 2.0, 1.0)), 0.5);
+        assert_eq!(
+            eta(&mut optimizer, 1.0, measure(f64::INFINITY, 2.0, 1.0)),
+            0.0
+        );
+        assert_eq!(eta(&mut optimizer, 1.0, measure(0.01, 2.0, 1.0)), 0.5);
     }
 
     #[test]
     fn a_limited_rule_saves_its_length_and_refuses_one_that_is_none() {
         let mut optimizer = limited(0.5);
-        optimizer.eta(1.0, || measure(40.0, 2.0, 1.0));
+        eta(&mut optimizer, 1.0, measure(40.0, 2.0, 1.0));
         let saved = walk::save(&optimizer).unwrap();
         let mut other = limited(0.5);
         walk::load(&mut other, &saved).unwrap();
@@ -259,13 +384,14 @@ mod tests {
 
     in_both! {
         fn adam_counts_its_updates_from_one<F>() {
-            let mut optimizer = Optimizer::new(ADAM, 0.5, 1.0);
+            let mut optimizer = of(ADAM, &[0.25, 0.5]);
             for (b1_to_t, b2_to_t) in [(0.75, 0.9375), (0.5625, 0.87890625), (0.421875, 0.823974609375)] {
-                let Step::Adam(step) = optimizer.step::<F>(3.0, || unreachable!()) else { panic!("not a step of Adam") };
+                let steps: Steps<'_> = optimizer.step(3.0, |_| unreachable!());
+                let Step::Adam(step) = steps.of::<F>(1) else { panic!("not a step of Adam") };
                 let eta = 0.5 * libm::sqrt(1.0 - b2_to_t) / (1.0 - b1_to_t);
                 let got = [step.beta1, step.gain1, step.beta2, step.gain2, step.eps, step.eta, step.scale];
                 near("step", &got, &[0.75, 0.25, 0.9375, 0.0625, 0.125, eta, 3.0]);
-                assert!(optimizer.step::<F>(3.0, || unreachable!()).linear().is_none());
+                assert!(steps.of::<F>(1).linear().is_none());
                 optimizer.updated();
             }
         }
@@ -274,7 +400,7 @@ mod tests {
     #[test]
     fn only_a_rule_that_counts_saves_its_count() {
         let updated = |rule, updates| {
-            let mut optimizer = Optimizer::new(rule, 0.5, 1.0);
+            let mut optimizer = of(rule, &[0.5]);
             (0..updates).for_each(|_| optimizer.updated());
             optimizer
         };

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2};
 
 use super::{Synapses, What};
 use crate::numbers::aligned::padded;
-use crate::numbers::parameter::Step;
+use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
@@ -244,9 +244,10 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             l: &l,
             r,
         });
-        let at_once = (self.at_once && learning).then_some(F::cast(ETA));
+        let at_once = (self.at_once && learning).then_some(Kinds::same(F::cast(ETA)));
         let mut current = vec![F::ONE; padded::<F>(N)];
-        self.form.drive(&sources, learning, &mut current);
+        self.form
+            .drive(&sources, Kinds::same(learning), &mut current);
         near("I", &current[..N], &self.literal.drive(&s));
         let squared_length = self.form.length_of_step(&psi, &l);
         self.form.learn(&sources, &psi, signal, at_once);
@@ -262,7 +263,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         let mut currents = vec![current];
         for other in others {
             let mut current = vec![F::ONE; padded::<F>(N)];
-            other.drive(&sources, learning, &mut current);
+            other.drive(&sources, Kinds::same(learning), &mut current);
             other.learn(&sources, &psi, signal, at_once);
             currents.push(current);
         }
@@ -281,7 +282,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
 
     pub(super) fn update_with(&mut self, others: &mut [&mut S]) {
         let (r, r_is) = self.coefficients();
-        let step = Step::Descend { eta: F::cast(ETA) };
+        let step = Kinds::same(Step::Descend { eta: F::cast(ETA) });
         if self.limited.0 && !self.at_once {
             near_length::<F>(self.form.length(), self.literal.squared_length());
             others.iter_mut().for_each(|other| _ = other.length());
@@ -334,7 +335,8 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     }
 }
 
-fn near_length<F: Float>(squared: f64, expected: f64) {
+fn near_length<F: Float>(squared: Kinds<f64>, expected: f64) {
+    let squared = squared.inputs + squared.neurons;
     near(
         "length",
         &[F::cast(libm::sqrt(squared))],

@@ -23,7 +23,7 @@ use crate::kernels;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -48,30 +48,31 @@ pub(crate) type See<'a, F> = &'a mut dyn FnMut(usize, &[F]) -> Result<(), Error>
 /// Plastic synapses from P sources to N neurons, matrices source-major: the N values of one source contiguous.
 /// Vectors over neurons are padded, rows that are shown are not.
 pub(crate) trait Synapses<F: Float>: Walked {
-    /// What this step's sources send, before its gain. Weights must not change in a step that does not learn, not even by rounding.
-    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]);
+    /// What this step's sources send, before its gain. Weights of a kind of sources must not change in a step in which it does not learn, not even by
+    /// rounding.
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
-    /// `at_once`: the learning rate of a gradient that is applied with its step, where the plan says so.
+    /// `at_once`: the learning rates of a gradient that is applied with its step, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<Kinds<F>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
     /// a form that applies none, 0.
-    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> f64 {
-        0.0
+    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
+        Kinds::same(0.0)
     }
 
     /// The squared length of the pending gradient of the loss, without the regulariser's part, where the plan keeps that apart.
-    fn length(&mut self) -> f64;
+    fn length(&mut self) -> Kinds<f64>;
 
     /// Applies the pending gradient, after adding `r sum_t e`.
-    fn update(&mut self, r: Option<&[F]>, step: Step<F>);
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>);
 
     /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then. Where the plan keeps the
     /// regulariser's part apart, that goes to as many rows more.
@@ -284,6 +285,12 @@ fn take_rows<F: Float>(
     Ok(())
 }
 
+/// The squared lengths of the padded rows of a parameter's gradient, of which the first `cut` numbers are of inputs.
+fn squared_lengths<F: Float>(gradient: &[F], cut: usize) -> Kinds<f64> {
+    let (inputs, neurons) = gradient.split_at(cut);
+    Kinds { inputs, neurons }.map(kernels::squared_length)
+}
+
 /// Shows unpadded rows.
 fn show_rows<F: Float>(
     rows: &Aligned<F>,
@@ -306,7 +313,7 @@ macro_rules! at_work {
 }
 
 impl<F: Float> Synapses<F> for Form<F> {
-    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]) {
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
         at_work!(self, form => form.drive(sources, learning, current));
     }
     fn learn(
@@ -314,18 +321,18 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<Kinds<F>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> f64 {
+    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
-    fn length(&mut self) -> f64 {
+    fn length(&mut self) -> Kinds<f64> {
         at_work!(self, form => form.length())
     }
-    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
-        at_work!(self, form => form.update(r, step));
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
+        at_work!(self, form => form.update(r, steps));
     }
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
         at_work!(self, form => form.collect(r, sum));

@@ -11,7 +11,7 @@ use std::process::Command;
 use super::{Form, Synapses, What};
 use crate::Float;
 use crate::numbers::aligned::{Aligned, padded};
-use crate::numbers::parameter::Step;
+use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
@@ -201,14 +201,16 @@ impl<F: Float> Driven<F> {
             r: (!moment.r.is_empty()).then_some(&*self.r),
         };
         let sources = self.sources.get();
-        self.form.drive(&sources, learning, &mut self.current);
-        let at_once = (self.at_once && learning).then_some(self.eta);
+        self.form
+            .drive(&sources, Kinds::same(learning), &mut self.current);
+        let at_once = (self.at_once && learning).then_some(Kinds::same(self.eta));
         let signal = learning.then_some(signal);
         self.form.learn(&sources, &self.psi, signal, at_once);
     }
 
     fn update(&mut self) {
-        self.form.update(None, Step::Descend { eta: self.eta });
+        let step = Step::Descend { eta: self.eta };
+        self.form.update(None, Kinds::same(step));
     }
 
     fn rows(&self, what: What) -> Vec<F> {

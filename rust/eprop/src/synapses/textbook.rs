@@ -5,10 +5,13 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{
+    Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
+    take_rows,
+};
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::parts;
@@ -104,10 +107,15 @@ impl<F: Float> Textbook<F> {
     fn first_recurrent(&self) -> usize {
         self.z_bar.len() - self.n
     }
+
+    /// The numbers in the rows of inputs.
+    fn cut(&self) -> usize {
+        self.first_recurrent() * self.stride
+    }
 }
 
 impl<F: Float> Synapses<F> for Textbook<F> {
-    fn drive(&mut self, sources: &Sources<'_, F>, _: bool, current: &mut [F]) {
+    fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         drive_rows(&self.w.rows, sources, None, current);
         let Filters { alpha, zeta, .. } = self.filters;
         self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);
@@ -124,7 +132,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<Kinds<F>>,
     ) {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let (n, first_recurrent) = (self.stride, self.first_recurrent());
@@ -157,6 +165,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             match (signal, at_once) {
                 (None, _) => eligibility.move_on(e_bar),
                 (Some(_), Some(eta)) => {
+                    let eta = eta.of(i, first_recurrent);
                     let w = &mut learned[row.clone()];
                     eligibility.learn(l, regulariser, e_bar, w, |w, g| w - eta * g);
                 }
@@ -186,13 +195,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn length(&mut self) -> f64 {
-        kernels::squared_length(&self.w.pending)
+    fn length(&mut self) -> Kinds<f64> {
+        squared_lengths(&self.w.pending, self.cut())
     }
 
-    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         self.complete(r);
-        self.w.update(step);
+        self.w.update(steps.split(self.cut()));
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {

@@ -3,7 +3,7 @@
 use super::super::literal::{
     Data, Literal, SIZES, Weights, config, configs, draw, learn, network, plan,
 };
-use super::{Config, Float, Loss, Recurrent, Room, Step, Sum, UpdateEvery, Vec, Wiring};
+use super::{Config, Float, Loss, Recurrent, Room, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::walk;
 use crate::options::{Engine, Feedback, Gain, ResetMechanism};
@@ -33,7 +33,7 @@ fn follows(config: &Config) {
             UpdateEvery::Sequence => t == 29 || t == 59,
         };
         if is_due {
-            network.update(Step::Descend { eta: config.lr });
+            network.update(Optimizer::plain(config.lr).steps());
             network.updated();
             weights.descend(&literal.take_gradient(), config.lr);
         }
@@ -128,7 +128,7 @@ fn a_gradient_is_collected_and_handed_out_by_every_parameter() {
         for config in configs() {
             let mut other = self::network(&self::plan(&config), &config);
             let mut weights = Weights::of(&other);
-            other.take(&g, Step::Descend { eta: 0.25 }).unwrap();
+            other.take(&g, Optimizer::plain(0.25).steps()).unwrap();
             weights.descend(&expected, 0.25);
             weights.compare(&other);
         }
@@ -227,7 +227,7 @@ fn saved_in_the_middle_of_things_a_network_goes_on_bit_for_bit() {
                     at_once.map(Optimizer::plain).as_mut(),
                 );
                 if t % 20 == 19 {
-                    network.update(Step::Descend { eta: config.lr });
+                    network.update(Optimizer::plain(config.lr).steps());
                     network.updated();
                 }
             }
@@ -278,7 +278,7 @@ fn bytes_of_any_kind_are_an_error_or_a_network_that_goes_on() {
             if walk::load(&mut twin, &bytes).is_ok() {
                 twin.rehold();
                 (17..24).for_each(|t| step(&mut twin, t));
-                twin.update(Step::Descend { eta: 0.0 });
+                twin.update(Optimizer::plain(0.0).steps());
                 twin.updated();
                 twin.flaw();
                 twin.reset();
@@ -304,7 +304,7 @@ fn a_reset_keeps_the_weights_and_a_network_begins_again() {
                 weights.descend(&literal.take_gradient(), config.lr);
             }
         }
-        network.update(Step::Descend { eta: config.lr });
+        network.update(Optimizer::plain(config.lr).steps());
         if at_once.is_none() {
             weights.descend(&literal.take_gradient(), config.lr);
         }

@@ -4,7 +4,7 @@ use alloc::vec;
 
 use ndarray::{Array1, ArrayView1};
 
-use super::{Input, Stack, StackConfig, StackPlan, Step, Sum, UpdateEvery, Vec, Wiring};
+use super::{Input, Stack, StackConfig, StackPlan, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk;
@@ -219,7 +219,7 @@ fn a_stack_is_its_equations_at_once_and_waiting() {
                 if at_once.is_some() {
                     literal.update();
                 } else if t % 7 == 0 {
-                    stack.update(Step::Descend { eta: ETA });
+                    stack.update(Optimizer::plain(ETA).steps());
                     stack.updated();
                     literal.update();
                 }
@@ -289,7 +289,7 @@ fn a_gradient_is_handed_out_layer_by_layer_and_taken_in_anywhere() {
     }
     stack.check_gradients(&g).unwrap();
     let mut other = self::stack(&config(UpdateEvery::Steps(1)));
-    other.take(&g, Step::Descend { eta: ETA }).unwrap();
+    other.take(&g, Optimizer::plain(ETA).steps()).unwrap();
     literal.update();
     for (l, layer) in literal.layers.iter().enumerate() {
         near(

@@ -11,8 +11,7 @@ use ndarray::{Array3, Axis, s};
 
 use super::super::literal::{Data, Literal, Weights, config, draw, plan};
 use super::{
-    Role, Room, Step, Stream, StreamTally, Streams, Vec, Walk, WalkMut, Walked, WithoutWeights,
-    rows_of,
+    Role, Room, Stream, StreamTally, Streams, Vec, Walk, WalkMut, Walked, WithoutWeights, rows_of,
 };
 use crate::Error;
 use crate::network::recurrent::Recurrent;
@@ -84,7 +83,7 @@ fn own(state: &Net) -> Vec<u8> {
 }
 
 fn descend(streams: &mut Streams<Net>) {
-    streams.update(Step::Descend { eta: 0.015625 });
+    streams.update(AtWork::plain(0.015625).steps());
 }
 
 #[test]
@@ -443,7 +442,7 @@ fn moments_of_adam_are_kept_once_and_take_the_sum() {
     };
     let data = Data::new(3, STEPS);
     let mut streams = streams(3, &config);
-    let mut optimizer = AtWork::new(Optimizer::ADAM, 0.01, 1.0);
+    let mut optimizer = AtWork::with(Optimizer::ADAM, 0.01);
     let mut weights = Weights::of(streams.first());
     let mut literals = vec![Literal::new(&config); 3];
     let (mut m, mut v) = ([[0.0; 7]; 11], [[0.0; 7]; 11]);
@@ -462,7 +461,7 @@ fn moments_of_adam_are_kept_once_and_take_the_sum() {
             let g = literal.take_gradient();
             (0..77).for_each(|at| sum[at / 7][at % 7] += g.w[at / 7][at % 7]);
         }
-        streams.update(optimizer.step(1.0, || unreachable!()));
+        streams.update(optimizer.steps());
         optimizer.updated();
         let t = (update + 1) as f64;
         let eta = 0.01 * libm::sqrt(1.0 - libm::pow(0.999, t)) / (1.0 - libm::pow(0.9, t));

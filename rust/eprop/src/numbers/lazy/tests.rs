@@ -486,7 +486,7 @@ fn moments_of_adam_lie_with_their_weights_in_both_layouts() {
         ..PENDING
     };
     let [mut one, mut other] = LAYOUTS.map(|layout| lazy::<f64>(layout, keeps));
-    let (mut noise, mut optimizer) = (Noise(11), Optimizer::new(Rule::ADAM, 0.01, 1.0));
+    let (mut noise, mut optimizer) = (Noise(11), Optimizer::with(Rule::ADAM, 0.01));
     for _ in 0..3 {
         for _ in 0..BLOCK {
             let moment = Moment::new(&mut noise);
@@ -495,8 +495,8 @@ fn moments_of_adam_lie_with_their_weights_in_both_layouts() {
                 learn(lazy, &moment, 1.0);
             }
         }
-        one.update(optimizer.step(1.0, || unreachable!()));
-        other.update(optimizer.step(1.0, || unreachable!()));
+        one.update(optimizer.steps().of(0));
+        other.update(optimizer.steps().of(0));
         optimizer.updated();
     }
     let moved = weights(&one);

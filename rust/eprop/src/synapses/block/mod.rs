@@ -9,11 +9,14 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::{Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, take_rows};
+use super::{
+    Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
+    take_rows,
+};
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::parameter::{Keeps, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
@@ -125,6 +128,11 @@ impl<F: Float> Block<F> {
 
     fn sizes(&self) -> Sizes {
         self.history.sizes
+    }
+
+    /// The numbers in the rows of inputs.
+    fn cut(&self) -> usize {
+        self.sizes().n_inputs * self.sizes().stride
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
@@ -422,7 +430,7 @@ impl<F: Float> Block<F> {
 }
 
 impl<F: Float> Synapses<F> for Block<F> {
-    fn drive(&mut self, sources: &Sources<'_, F>, _: bool, current: &mut [F]) {
+    fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         let aligned = self.steps % self.sizes().steps as u64 == 0;
         if self.used || aligned || !self.history.has_room() {
             self.end_block();
@@ -438,7 +446,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<F>,
+        _: Option<Kinds<F>>,
     ) {
         if let (Some(signal), None) = (&signal, &self.b) {
             self.b = Some(signal.b.hold());
@@ -447,7 +455,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.steps += 1;
     }
 
-    fn length(&mut self) -> f64 {
+    fn length(&mut self) -> Kinds<f64> {
         if self.b.is_some() {
             let mut scratch = core::mem::take(&mut self.scratch);
             self.history.sort(&mut scratch.sorted);
@@ -455,20 +463,27 @@ impl<F: Float> Synapses<F> for Block<F> {
             self.scratch = scratch;
         }
         match self.w.waits {
-            true => kernels::squared_length(&self.w.pending),
-            false => 0.0,
+            true => squared_lengths(&self.w.pending, self.cut()),
+            false => Kinds::same(0.0),
         }
     }
 
-    fn update(&mut self, r: Option<&[F]>, step: Step<F>) {
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         self.take_in_earlier(r);
-        match step.linear() {
+        match steps.linear() {
             // In one pass over the rows.
             Some(eta) if self.b.is_some() => {
                 let mut w = core::mem::take(&mut *self.w.rows);
                 let g = core::mem::take(&mut self.w.pending);
                 let pending = self.w.waits.then_some(&*g);
-                self.finite &= self.finish(r, Finish::Descend { eta, pending }, &mut w);
+                self.finite &= self.finish(
+                    r,
+                    Finish::Descend {
+                        eta: (eta.inputs, eta.neurons),
+                        pending,
+                    },
+                    &mut w,
+                );
                 (*self.w.rows, self.w.pending) = (w, g);
             }
             Some(_) if !self.w.waits => {}
@@ -477,7 +492,7 @@ impl<F: Float> Synapses<F> for Block<F> {
                 self.w.waits |= self.b.is_some();
                 self.finish(r, Finish::Add, &mut g);
                 self.w.pending = g;
-                self.w.update(step);
+                self.w.update(steps.split(self.cut()));
                 self.sum_e.fill(F::ZERO);
                 self.finite &= kernels::all_finite(&self.w.rows);
             }

@@ -4,7 +4,7 @@ use alloc::vec;
 
 use ndarray::Array2;
 
-use super::{Block, Plan, Step, Synapses, What};
+use super::{Block, Kinds, Plan, Step, Synapses, What};
 use crate::Float;
 use crate::kernels::AdamStep;
 use crate::numbers::walk;
@@ -150,10 +150,10 @@ in_both! {
         for t in 0..steps {
             sources.take(inputs.step(t), &noise.some_of(19, 0.1));
             let [mut now, mut ahead] = [0; 2].map(|_| vec![F::ONE; psi.len()]);
-            one.drive(&sources.get(), true, &mut now);
+            one.drive(&sources.get(), Kinds::same(true), &mut now);
             one.learn(&sources.get(), &psi, None, None);
             other.look_ahead(inputs, t);
-            other.drive(&sources.get(), true, &mut ahead);
+            other.drive(&sources.get(), Kinds::same(true), &mut ahead);
             other.learn(&sources.get(), &psi, None, None);
             same_bits("I", &ahead, &now);
         }
@@ -187,7 +187,7 @@ in_both! {
                 let mut w = doubles(twin.first_rows());
                 let mut g = vec![F::ZERO; n];
                 both.form.collect(None, &mut g);
-                twin.update(None, Step::Adam(step));
+                twin.update(None, Kinds::same(Step::Adam(step)));
                 for (at, g) in doubles(&g).into_iter().enumerate() {
                     m[at] = beta1 * m[at] + (1.0 - beta1) * g;
                     v[at] = beta2 * v[at] + (1.0 - beta2) * g * g;

@@ -24,7 +24,7 @@ use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::lazy::LIMIT;
-use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, parts};
@@ -403,7 +403,8 @@ impl<F: Float> Factored<F> {
 impl<F: Float> Synapses<F> for Factored<F> {
     /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
     /// that does not learn: to a row that is a block in which nothing decays.
-    fn drive(&mut self, sources: &Sources<'_, F>, learning: bool, current: &mut [F]) {
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
+        let learning = learning.inputs;
         if !learning && self.learned {
             self.end_block(F::ONE, F::ONE);
         }
@@ -455,13 +456,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<F>,
+        at_once: Option<Kinds<F>>,
     ) {
         let u = self.u();
         // A gradient that waits has no learning rate yet.
         let eta = match &self.pending {
             Some(_) => F::ONE,
-            None => at_once.unwrap_or(F::ZERO),
+            None => at_once.map_or(F::ZERO, |eta| eta.inputs),
         };
         let scales = StepScales {
             alpha: self.powers.alpha_down[u],
@@ -484,20 +485,23 @@ impl<F: Float> Synapses<F> for Factored<F> {
         kernels::step_factors(scales, psi, l, r, factors);
     }
 
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> f64 {
+    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
         let Some(lengths) = &self.lengths else {
-            return 0.0;
+            return Kinds::same(0.0);
         };
         let u = self.u();
         let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
         let kappa = self.powers.kappa_down[u].to_f64();
-        kappa * kappa * lengths.of_step(grow, psi, l, &self.x1)
+        Kinds {
+            inputs: kappa * kappa * lengths.of_step(grow, psi, l, &self.x1),
+            neurons: 0.0,
+        }
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
-    fn length(&mut self) -> f64 {
+    fn length(&mut self) -> Kinds<f64> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return 0.0;
+            return Kinds::same(0.0);
         };
         let mut squared = lengths.of(&pending.s, &pending.t);
         let mut w = core::mem::take(&mut self.sum_a);
@@ -507,16 +511,20 @@ impl<F: Float> Synapses<F> for Factored<F> {
             squared += pending.beyond_factors(source, &c, zt);
         }
         (self.sum_a, self.sum_c) = (w, c);
-        squared.max(0.0)
+        Kinds {
+            inputs: squared.max(0.0),
+            neurons: 0.0,
+        }
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
     /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
-    fn update(&mut self, _: Option<&[F]>, step: Step<F>) {
+    fn update(&mut self, _: Option<&[F]>, steps: Kinds<Step<F>>) {
         // The plan gives other optimizers other forms.
-        let (Some(pending), Some(eta)) = (&mut self.pending, step.linear()) else {
+        let (Some(pending), Some(eta)) = (&mut self.pending, steps.linear()) else {
             return;
         };
+        let eta = eta.inputs;
         let limit = F::cast(LIMIT);
         self.within &= eta <= limit && pending.within(limit);
         kernels::add_row(eta, &pending.s, &mut self.s);

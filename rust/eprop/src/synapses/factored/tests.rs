@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Factored, NEVER, PATIENCE, Synapses};
+use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
@@ -247,7 +247,7 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
             .collect();
         sources.take(Input::spikes(&units), &[]);
         let mut row = vec![0.0; 16];
-        form.drive(&sources.get(), true, &mut row);
+        form.drive(&sources.get(), Kinds::same(true), &mut row);
         row.fill(0.0);
         row[0] = psi;
         let (mut l, err) = (vec![0.0; 16], [err]);
@@ -263,7 +263,7 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
             l: &l,
             r: None,
         };
-        form.learn(&sources.get(), &row, Some(signal), Some(0.25));
+        form.learn(&sources.get(), &row, Some(signal), Some(Kinds::same(0.25)));
         for i in 0..2 {
             close("A", form.a[16 * i], a[i]);
             close("C", form.c[16 * i], c[i]);
