@@ -225,6 +225,7 @@ impl<N: Network> Trainer<N> {
             optimizer: {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
                 Optimizer::new(config.optimizer(), rates, config.answer())?
+                    .bounded(config.clip_norm(), config.w_max())
             },
             watch: Watch::new(streams.first())?,
             plan,
@@ -431,7 +432,7 @@ impl<N: Network> Trainer<N> {
         };
         let scale = self.scale(steps);
         let streams = &mut self.streams;
-        let steps = self.optimizer.step(scale, |to| {
+        self.optimizer.step(scale, |to| {
             streams.squared_lengths(to);
             Measure {
                 loss: since.loss,
@@ -439,6 +440,7 @@ impl<N: Network> Trainer<N> {
                 has_target,
             }
         });
+        let steps = self.optimizer.clipped(scale, |to| streams.whole_length(to));
         streams.update(steps);
         self.optimizer.updated();
     }

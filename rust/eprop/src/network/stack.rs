@@ -219,6 +219,10 @@ impl<F: Float> Wiring for Stack<F> {
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
+        let at_once = at_once.map(|rule| {
+            rule.updated();
+            rule
+        });
         self.forward(x, target.is_some() && !stands_still);
         let loss = target.map(|target| {
             self.target
@@ -297,6 +301,10 @@ impl<F: Float> Wiring for Stack<F> {
     fn squared_lengths(&mut self, to: &mut [f64]) {
         let pairs = to.iter_mut().zip(&mut self.stages);
         pairs.for_each(|(to, stage)| *to = stage.synapses.w.squared_length());
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        self.squared_lengths(to);
     }
 
     fn update(&mut self, steps: Steps<'_>) {
@@ -469,6 +477,12 @@ impl Settings for StackConfig {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
     }
 }
 

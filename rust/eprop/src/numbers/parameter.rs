@@ -146,9 +146,9 @@ impl<F: Float> Split<F> {
     /// Takes the steps of the weights from number `at` on, as [`Step::take`]; without a gradient there are none.
     fn take(self, at: usize, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         let cut = self.cut.saturating_sub(at).min(g.len());
-        let of_moments = cut.min(m.len());
+        let (of_m, of_v) = (cut.min(m.len()), cut.min(v.len()));
         let (w, (g, g_from)) = (w.split_at_mut(cut), g.split_at(cut));
-        let (m, v) = (m.split_at_mut(of_moments), v.split_at_mut(of_moments));
+        let (m, v) = (m.split_at_mut(of_m), v.split_at_mut(of_v));
         self.before.take(w.0, g, m.0, v.0);
         self.from.take(w.1, g_from, m.1, v.1);
     }
