@@ -27,13 +27,13 @@ test: test-rust test-python  ## all tests: the crate's, then the wheel's in a fr
 test-rust:  ## unit, integration and documentation tests of the crates
 	cargo test $(CRATES)
 
-test-python: build/test-env/stamp  ## pytest against the installed wheel
-	build/test-env/bin/python -m pytest
+test-python: build/test-env/stamp  ## pytest against the installed wheel, on all cores
+	build/test-env/bin/python -m pytest -n auto
 
 # What AVX2 does not run. The files are those that hold numbers to something.
 test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of processors without AVX2
 	EPROP_ISA=portable cargo test $(CRATES) --lib --tests
-	EPROP_ISA=portable build/test-env/bin/python -m pytest $(NUMBERS:%=tests/test_%.py)
+	EPROP_ISA=portable build/test-env/bin/python -m pytest -n auto $(NUMBERS:%=tests/test_%.py)
 
 # What a release leaves out: a debug build is too slow for long streams, and a release wraps around in silence.
 test-checked:  ## the crate's tests optimised as a release, with debug assertions and overflow checks
