@@ -86,6 +86,8 @@ class Case:
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         self.options["lr"] = self._learning_rate()
+        if self.options.get("w_max"):  # in standard deviations of the weights: a bound that leaves networks lively
+            self.options["w_max"] *= self.scale(sum(self.sizes[:2]), self.P_INPUT)
 
     def _learning_rate(self):
         if self._is_adam():  # every weight moves by about lr, whatever its gradient
@@ -249,7 +251,7 @@ def learning_options():
             "optimizer": st.just("sgd") | adam | others,
             "reduction": st.sampled_from(["sum", "mean"]),
             "clip_norm": st.sampled_from([None, None, 0.5]),
-            "w_max": st.sampled_from([None, None, 0.3]),
+            "w_max": st.sampled_from([None, None, 2.0]),
         }
     )
 

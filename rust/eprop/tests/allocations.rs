@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, EpropTrainer, Feedback, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
-    TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Feedback, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
+    StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -55,14 +55,28 @@ fn configs() -> Vec<Config> {
     ] {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
             for c_reg in [0.0, 0.1] {
-                configs.push(Config {
+                let config = Config {
                     update_every,
                     feedback,
                     c_reg,
                     readout_bias: true,
                     lr: 1e-5,
                     ..Config::default()
+                };
+                configs.push(Config {
+                    optimizer: Optimizer::Sgd {
+                        limit: true,
+                        weight_decay: 0.1,
+                    },
+                    ..config.clone()
                 });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
+                    clip_norm: Some(0.5),
+                    w_max: Some(1.0),
+                    ..config.clone()
+                });
+                configs.push(config);
             }
         }
     }

@@ -11,6 +11,31 @@ const N_INPUTS: usize = 5;
 const N: usize = 12;
 const N_OUTPUTS: usize = 2;
 
+/// What an update makes of a gradient, without steps that are all rounding errors.
+fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
+    let optimizer = prop::sample::select(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::Momentum {
+            mu: 0.75,
+            limit: false,
+            weight_decay: 0.1,
+        },
+        Optimizer::AdamW {
+            weight_decay: 0.1,
+            beta1: 0.75,
+            beta2: 0.875,
+            eps: 0.1,
+        },
+    ]);
+    let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
+    (optimizer, bound(0.5), bound(1.0))
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
         prop::sample::select(Surrogate::ALL),
@@ -27,13 +52,14 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        any_rule(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, limit, seed, batch_size))| {
+        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
+            let (optimizer, clip_norm, w_max) = rule;
             Config {
                 lr: 1e-3,
                 surrogate,
@@ -46,10 +72,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
-                optimizer: Optimizer::Sgd {
-                    limit,
-                    weight_decay: 0.0,
-                },
+                optimizer,
+                clip_norm,
+                w_max,
                 seed,
                 batch_size,
                 ..Config::default()
