@@ -98,20 +98,30 @@ impl<F: Float> Stack<F> {
             }
         }
         let stages = &mut self.stages;
-        let eta = at_once.map(|optimizer| {
-            optimizer.step(1.0, |to| {
-                let pairs = to.iter_mut().zip(&*stages);
-                pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
-                Measure {
-                    loss,
-                    steps: 1.0,
-                    has_target: true,
-                }
-            });
-            |group| F::cast(optimizer.eta(group))
+        let Some(optimizer) = at_once else {
+            return stages.iter_mut().for_each(|stage| stage.learn(None));
+        };
+        optimizer.step(1.0, |to| {
+            let pairs = to.iter_mut().zip(&*stages);
+            pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
+            Measure {
+                loss,
+                steps: 1.0,
+                has_target: true,
+            }
         });
-        for (l, stage) in stages.iter_mut().enumerate() {
-            stage.learn(eta.as_ref().map(|eta| eta(l)));
+        self.decay(optimizer);
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            stage.learn(Some(F::cast(optimizer.eta(l))));
+        }
+    }
+
+    /// What the update under way leaves of the weights.
+    fn decay(&mut self, optimizer: &Optimizer) {
+        if optimizer.decays() {
+            for (l, stage) in self.stages.iter_mut().enumerate() {
+                stage.synapses.w.decay(optimizer.keep(l));
+            }
         }
     }
 
@@ -219,11 +229,8 @@ impl<F: Float> Wiring for Stack<F> {
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
-        let at_once = at_once.map(|rule| {
-            rule.updated();
-            rule
-        });
-        self.forward(x, target.is_some() && !stands_still);
+        let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
+        self.forward(x, (target.is_some() || decays) && !stands_still);
         let loss = target.map(|target| {
             self.target
                 .iter_mut()
@@ -233,9 +240,23 @@ impl<F: Float> Wiring for Stack<F> {
             let Stage { neuron, signal, .. } = &mut self.stages[top];
             self.loss.evaluate(neuron.z(), &self.target, signal)
         });
-        // Without a target err is 0, and so is every signal below it.
-        if let Some(loss) = loss {
-            self.learn_downwards(loss, at_once);
+        match (loss, at_once) {
+            (Some(loss), Some(rule)) => {
+                self.learn_downwards(loss, Some(&mut *rule));
+                rule.updated();
+            }
+            (Some(loss), None) => self.learn_downwards(loss, None),
+            // Without a target err is 0, and so is every signal below it.
+            (None, Some(rule)) => {
+                rule.step(1.0, |_| Measure {
+                    loss: 0.0,
+                    steps: 1.0,
+                    has_target: false,
+                });
+                self.decay(rule);
+                rule.updated();
+            }
+            (None, None) => {}
         }
         if !is_at_once {
             self.since.step(loss);

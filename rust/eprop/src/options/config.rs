@@ -245,7 +245,7 @@ impl Config {
         valid_bounds(self.clip_norm, self.w_max)
     }
 
-    /// Whether an update is a multiple of its gradient, and nothing else.
+    /// Whether an update is a multiple of its gradient and of the weights, and nothing else.
     pub(crate) fn steps_are_linear(&self) -> bool {
         self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }

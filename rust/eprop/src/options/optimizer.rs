@@ -117,12 +117,17 @@ impl Optimizer {
         }
     }
 
-    /// Whether a step is a multiple of the gradient, and nothing else, so that it may be taken in factors.
+    /// Whether a step takes a multiple of the gradient, and of the weights, off them, and nothing else, so that it may be taken in factors.
     pub(crate) fn is_linear(&self) -> bool {
-        match *self {
-            Self::Sgd { weight_decay, .. } => weight_decay == 0.0,
+        match self {
+            Self::Sgd { .. } => true,
             Self::Momentum { .. } | Self::Adam { .. } | Self::AdamW { .. } => false,
         }
+    }
+
+    /// Whether a step takes a multiple of the weights off them.
+    pub(crate) fn decays(&self) -> bool {
+        self.weight_decay() != 0.0
     }
 
     /// How many numbers it keeps for each weight.
@@ -147,7 +152,7 @@ impl Optimizer {
         }
     }
 
-    fn weight_decay(&self) -> f64 {
+    pub(crate) fn weight_decay(&self) -> f64 {
         match *self {
             Self::Sgd { weight_decay, .. }
             | Self::Momentum { weight_decay, .. }
@@ -245,7 +250,8 @@ mod tests {
             limit: true,
             weight_decay: 0.1,
         };
-        assert!(!decays.is_linear() && decays.is_limited());
+        assert!(decays.is_linear() && decays.is_limited() && decays.decays());
+        assert!(!Optimizer::SGD.decays());
     }
 
     /// Whether each value is refused under this name.

@@ -126,6 +126,16 @@ impl Optimizer {
         self.rule.is_limited()
     }
 
+    /// Whether a step takes a multiple of the weights off them, too.
+    pub(crate) fn decays(&self) -> bool {
+        self.rule.decays()
+    }
+
+    /// What the update under way leaves of the weights of a group, where its step is a multiple of gradient and weights.
+    pub(crate) fn keep(&self, group: usize) -> f64 {
+        1.0 - self.eta(group) * self.rule.weight_decay()
+    }
+
     /// The learning rate of a group in the update under way.
     pub(crate) fn eta(&self, group: usize) -> f64 {
         self.groups[group].eta
