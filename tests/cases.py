@@ -86,7 +86,9 @@ class Case:
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         self.options["lr"] = self._learning_rate()
-        if self.options.get("w_max"):  # in standard deviations of the weights: a bound that leaves networks lively
+        if self.options.get(
+            "w_max"
+        ):  # in standard deviations of the weights: a bound that leaves networks lively
             self.options["w_max"] *= self.scale(sum(self.sizes[:2]), self.P_INPUT)
 
     def _learning_rate(self):

@@ -11,10 +11,10 @@ import pytest
 from helpers import assert_close, assert_same_bits
 from streams import (
     DECAYING,
-    LIMITED,
     EVERY,
     KINDS,
     LENGTHS,
+    LIMITED,
     OPTIMIZERS,
     REDUCTIONS,
     SIZES,

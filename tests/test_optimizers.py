@@ -476,7 +476,7 @@ def test_bounds_are_positive_numbers(kind, name):
     for value, error in ((0.0, ValueError), (-1.0, ValueError), (np.nan, ValueError), ("1", TypeError)):
         with pytest.raises(error, match=f"{name}: expected"):
             build(kind, **{name: value})
-    with pytest.raises(ValueError, match="w_max: expected .*float32"):
+    with pytest.raises(ValueError, match=r"w_max: expected .*float32"):
         build(kind, w_max=1e300, dtype="float32")
     trainer = build(kind, **{name: 2})
     assert getattr(trainer, name) == 2.0 and trainer != build(kind)
