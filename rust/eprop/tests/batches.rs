@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn a_batch_learns_the_sum_of_its_streams(config in any_config(), t in 2_usize..40) {
-        let config = Config { optimizer: Optimizer::PLAIN_SGD, ..config };
+        let config = Config { optimizer: Optimizer::PLAIN_SGD, clip_norm: None, w_max: None, ..config };
         let data = Data::new(config.batch_size, t, config.seed);
         let mut trainer = batch(&config);
         // The same streams one by one, with a gradient that waits and is read off an update with lr = 1.
