@@ -1,8 +1,8 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, Matrix, Optimizer, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
+    Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
@@ -36,6 +36,23 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     (optimizer, bound(0.5), bound(1.0))
 }
 
+const HORIZONS: [Horizon; 4] = [
+    Horizon::Steps(1),
+    Horizon::Steps(3),
+    Horizon::Steps(20),
+    Horizon::Sequence,
+];
+
+/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
+fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
+    match (horizon, update_every) {
+        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
+            Horizon::Steps(1)
+        }
+        _ => horizon,
+    }
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
         prop::sample::select(Surrogate::ALL),
@@ -55,9 +72,10 @@ fn any_config() -> impl Strategy<Value = Config> {
         any_rule(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
+        prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size))| {
+        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             let (optimizer, clip_norm, w_max) = rule;
             Config {
@@ -77,6 +95,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 w_max,
                 seed,
                 batch_size,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
+                horizon: possible(horizon, update_every),
                 ..Config::default()
             }
         },
@@ -204,7 +226,7 @@ proptest! {
             let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
             let mut after = before.clone();
             for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
-                let options = TrainOptions { mask: stream.mask, reset: false };
+                let options = TrainOptions { mask: stream.mask, weights: None, reset: false };
                 let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
                 let taught = stream.mask.unwrap().iter().filter(|&&taught| taught).count();
                 if taught > 0 {
@@ -501,7 +523,7 @@ fn one_sequence_in_a_batch_is_its_first_stream() {
     let whole = by_stream.train_batch(&[stream], true).unwrap();
     let options = TrainOptions {
         mask: stream.mask,
-        reset: true,
+        ..TrainOptions::default()
     };
     let one = by_sequence
         .train_sequence(stream.inputs, stream.targets, options)

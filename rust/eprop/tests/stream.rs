@@ -1,8 +1,8 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, Optimizer, ResetMechanism,
-    StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, OnlineTrainer, Optimizer,
+    ResetMechanism, StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
@@ -26,6 +26,23 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     (optimizer, bound(0.5), bound(1.0))
 }
 
+const HORIZONS: [Horizon; 4] = [
+    Horizon::Steps(1),
+    Horizon::Steps(3),
+    Horizon::Steps(20),
+    Horizon::Sequence,
+];
+
+/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
+fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
+    match (horizon, update_every) {
+        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
+            Horizon::Steps(1)
+        }
+        _ => horizon,
+    }
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
         prop::sample::select(Surrogate::ALL),
@@ -44,6 +61,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<bool>(),
         any::<u64>(),
+        prop::sample::select(&HORIZONS),
         any_rule(),
     )
         .prop_map(
@@ -53,6 +71,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 bias,
                 regularised,
                 seed,
+                horizon,
                 (optimizer, clip_norm, w_max),
             )| Config {
                 lr: 1e-4,
@@ -70,6 +89,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 readout_bias: bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 seed,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
+                horizon: possible(horizon, update_every),
                 ..Config::default()
             },
         )
@@ -171,6 +194,7 @@ fn the_tally_of_another_network_is_an_error() {
         inputs: x,
         targets: y,
         mask: None,
+        weights: None,
     };
     let error = trainer
         .train_piece(
@@ -257,6 +281,7 @@ fn a_stack_is_evaluated_as_a_copy_of_it_would_predict() {
             inputs: x.view().into(),
             targets: y.view(),
             mask: None,
+            weights: None,
         };
         let (loss, outputs) = trainer.evaluate(&[stream]).unwrap();
         assert!(trainer.state_equal(&before) && loss.is_finite());

@@ -19,20 +19,23 @@ use crate::{Error, Float, Trainer};
 /// Options of `train_sequence`.
 ///
 /// ```
-/// assert!(eprop::TrainOptions::default().reset);
+/// assert!(eprop::TrainOptions::<f32>::default().reset);
 /// ```
 #[derive(Clone, Debug)]
-pub struct TrainOptions<'a> {
+pub struct TrainOptions<'a, F> {
     /// The steps that have a target, (T,); `None`: all.
     pub mask: Option<ArrayView1<'a, bool>>,
+    /// What the loss of each step counts, (T,): finite, at least 0, 0 being no target; `None`: 1.
+    pub weights: Option<ArrayView1<'a, F>>,
     /// Start from a silent network and apply what is pending at the end; otherwise go on where the stream stood.
     pub reset: bool,
 }
 
-impl Default for TrainOptions<'_> {
+impl<F> Default for TrainOptions<'_, F> {
     fn default() -> Self {
         Self {
             mask: None,
+            weights: None,
             reset: true,
         }
     }
@@ -50,7 +53,7 @@ impl Default for TrainOptions<'_> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct SequenceOutput<F> {
-    /// Mean over the steps that had a target; NaN where none had.
+    /// Mean over the steps that had a target, each times its weight; NaN where none had.
     pub loss: f64,
     /// (T, O).
     pub outputs: Array2<F>,
@@ -63,7 +66,7 @@ pub struct SequenceOutput<F> {
 /// What `train_batch` returns. Example: [`Trainer`].
 #[derive(Clone, Debug)]
 pub struct BatchOutput<F> {
-    /// Mean over the steps that had a target, of all streams; NaN where none had.
+    /// Mean over the steps that had a target, each times its weight, of all streams; NaN where none had.
     pub loss: f64,
     /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
     pub outputs: Array3<F>,
@@ -118,16 +121,18 @@ impl<N: Network> Trainer<N> {
         &mut self,
         inputs: impl Into<Inputs<'x, N::F>>,
         targets: ArrayView2<'x, N::F>,
-        options: TrainOptions<'x>,
+        options: TrainOptions<'x, N::F>,
     ) -> Result<SequenceOutput<N::F>, Error> {
         let stream = Stream {
             inputs: inputs.into(),
             targets,
             mask: options.mask,
+            weights: options.weights,
         };
         self.check_streams(from_ref(&stream), 1)?;
         let mut tally = self.tally_of(1)?;
         let mut outputs = memory::matrix("outputs", targets.nrows(), targets.ncols())?;
+        self.reserve(1, targets.nrows(), true)?;
         if options.reset {
             self.restart();
         }
@@ -162,6 +167,7 @@ impl<N: Network> Trainer<N> {
         let mut tally = self.tally_of(streams.len())?;
         let dim = (streams.len(), longest(streams), self.n_outputs());
         let mut outputs = memory::matrices("outputs", dim)?;
+        self.reserve(streams.len(), longest(streams), true)?;
         if reset {
             self.restart();
         }
@@ -246,7 +252,7 @@ impl<N: Network> Trainer<N> {
     /// let whole = twin.train_sequence(x.view(), y.view(), TrainOptions::default())?;
     /// let mut tally = trainer.tally();
     /// for piece in [s![..4, ..], s![4.., ..]] {
-    ///     let stream = Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None };
+    ///     let stream = Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None, weights: None };
     ///     trainer.train_piece(&[stream], None, &mut tally)?;
     /// }
     /// assert_eq!(tally.loss(), whole.loss);
@@ -427,6 +433,7 @@ impl<N: Network> Trainer<N> {
         to_the_end: bool,
     ) -> Result<(), Error> {
         let n_steps = longest(streams);
+        self.reserve(streams.len(), n_steps, true)?;
         let is_at_once = N::is_at_once(&self.plan);
         let mut from = 0;
         while from < n_steps {
@@ -503,6 +510,7 @@ impl<N: Network> Trainer<N> {
         if let Some(spikes) = &spikes {
             check::room3("spikes", spikes, (inputs.len(), n_steps, self.n_spikes()))?;
         }
+        self.reserve(inputs.len(), n_steps, false)?;
         let outputs = rows_of(Some(outputs), inputs.len());
         let spikes = rows_of(spikes, inputs.len());
         self.streams.predict(inputs, outputs, spikes)
@@ -518,6 +526,26 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn n_spikes(&self) -> usize {
         self.streams.first().spikes().len()
+    }
+
+    /// Makes room for so many more steps of the first streams, learning steps or others. Only a horizon of the whole sequence needs it, which keeps every step
+    /// up to the update; calls that are handed a sequence piece by piece may ask for all of it before the first.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it: then nothing that can be read has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Horizon, UpdateEvery};
+    /// let config = Config { horizon: Horizon::Sequence, update_every: UpdateEvery::Sequence, ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, config)?;
+    /// let before = trainer.memory_bytes();
+    /// trainer.reserve(1, 5_000, true)?;
+    /// assert!(trainer.memory_bytes() > before);
+    /// assert!(trainer.reserve(1, usize::MAX, true).is_err());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn reserve(&mut self, n_streams: usize, steps: usize, learning: bool) -> Result<(), Error> {
+        self.streams.reserve(n_streams, steps, learning)
     }
 
     /// Whether there are so many streams, each of at least so many steps, with all that they are taught.

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use super::gradients::{Gradients, transposed};
 use super::head::Head;
@@ -24,10 +24,11 @@ use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
+use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
-use crate::synapses::{self, Synapses, What};
+use crate::synapses::{self, Form, Synapses, What};
 use crate::{Error, Float};
 
 /// The groups of weights that take steps of their own.
@@ -132,8 +133,16 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.work()
     }
 
-    fn for_gradients(plan: &Plan) -> Plan {
-        plan.for_gradients::<F>()
+    fn for_gradients(plan: &Plan, config: &Config) -> Plan {
+        plan.for_gradients::<F>(config.horizon)
+    }
+
+    fn grows(plan: &Plan) -> bool {
+        plan.grows()
+    }
+
+    fn credits(plan: &Plan) -> bool {
+        plan.credits() > 0
     }
 
     fn n_inputs(&self) -> usize {
@@ -153,11 +162,11 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn learn(
         &mut self,
         x: Input<'_, F>,
-        target: Option<ArrayView1<'_, F>>,
+        lesson: Lesson<'_, F>,
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let learning = target.is_some() || self.layer.is_regularised();
+        let learning = lesson.target().is_some() || self.layer.is_regularised();
         let learns = |group| match &at_once {
             Some(rule) => learning && !rule.stands_still(group),
             None => learning,
@@ -170,7 +179,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.forward(x, of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
-        let loss = self.head.judge(target);
+        let loss = self.head.judge(lesson);
         let squared_length = match &at_once {
             Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
             _ => 0.0,
@@ -343,6 +352,19 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn updated(&mut self) {
         self.since = Since::default();
         self.layer.updated();
+    }
+
+    fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
+        self.layer.synapses.reserve(steps, learning)
+    }
+
+    fn until_credit(&self) -> usize {
+        self.layer.synapses.until_full()
+    }
+
+    fn credit(streams: &mut [Self], ending: bool) {
+        let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
+        Form::credit(forms, ending);
     }
 
     fn release(&mut self) {

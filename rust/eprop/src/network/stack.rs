@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
@@ -22,6 +22,7 @@ use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEver
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
+use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
@@ -202,7 +203,7 @@ impl<F: Float> Wiring for Stack<F> {
         pairs.map(|pair| pair[0].saturating_mul(pair[1]) / 16).sum()
     }
 
-    fn for_gradients(plan: &StackPlan) -> StackPlan {
+    fn for_gradients(plan: &StackPlan, _: &StackConfig) -> StackPlan {
         plan.for_gradients()
     }
 
@@ -222,7 +223,7 @@ impl<F: Float> Wiring for Stack<F> {
     fn learn(
         &mut self,
         x: Input<'_, F>,
-        target: Option<ArrayView1<'_, F>>,
+        lesson: Lesson<'_, F>,
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
@@ -230,16 +231,11 @@ impl<F: Float> Wiring for Stack<F> {
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
         let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
-        self.forward(x, (target.is_some() || decays) && !stands_still);
-        let loss = target.map(|target| {
-            self.target
-                .iter_mut()
-                .zip(target)
-                .for_each(|(to, &from)| *to = from);
-            let top = self.stages.len() - 1;
-            let Stage { neuron, signal, .. } = &mut self.stages[top];
-            self.loss.evaluate(neuron.z(), &self.target, signal)
-        });
+        let learns = lesson.target().is_some() || decays;
+        self.forward(x, learns && !stands_still);
+        let top = self.stages.len() - 1;
+        let Stage { neuron, signal, .. } = &mut self.stages[top];
+        let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
         match (loss, at_once) {
             (Some(loss), Some(rule)) => {
                 self.learn_downwards(loss, Some(&mut *rule));

@@ -4,13 +4,17 @@ pub(crate) mod choice;
 pub(crate) mod config;
 pub(crate) mod domain;
 mod feedback;
+mod horizon;
 mod loss;
 mod optimizer;
+mod per_neuron;
 pub(crate) mod plan;
 mod surrogate;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use feedback::Feedback;
+pub use horizon::Horizon;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
+pub use per_neuron::PerNeuron;
 pub use surrogate::Surrogate;

@@ -1,9 +1,9 @@
 //! What is fuzzed: each trainer of the crate in both widths, with random settings, and every call of it with random arguments.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Input, Inputs, LayerConfig, Loss,
-    OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism, StackConfig, Surrogate,
-    TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Horizon, Input, Inputs,
+    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism,
+    StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -67,7 +67,7 @@ fn optimizer(chance: &mut Chance) -> Optimizer {
 
 fn config(chance: &mut Chance) -> Config {
     let layer = layer_config(chance);
-    Config {
+    let config = Config {
         tau_mem: layer.tau_mem,
         threshold: layer.threshold,
         lr: layer.lr,
@@ -89,10 +89,25 @@ fn config(chance: &mut Chance) -> Config {
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
         optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
+        recurrent_gain: chance.of(&[0.3, 1.0]),
         clip_norm: chance.of(&[None, None, Some(0.5)]),
         w_max: chance.of(&[None, None, Some(1.0)]),
         ..Config::default()
-    }
+    };
+    with_horizon(config, chance)
+}
+
+/// A horizon that goes with the rest.
+fn with_horizon(config: Config, chance: &mut Chance) -> Config {
+    let horizon = match config.update_every {
+        _ if config.engine.is_some() => Horizon::Steps(1),
+        UpdateEvery::Steps(1) => Horizon::Steps(1),
+        UpdateEvery::Steps(_) => chance.of(&[Horizon::Steps(1), Horizon::Steps(5)]),
+        UpdateEvery::Sequence => {
+            chance.of(&[Horizon::Steps(1), Horizon::Steps(30), Horizon::Sequence])
+        }
+    };
+    Config { horizon, ..config }
 }
 
 fn size(chance: &mut Chance) -> usize {
@@ -199,6 +214,8 @@ macro_rules! call_of_sequences {
         let y = targets(n_steps, n_outputs, loss, chance);
         let mask = Array1::from_shape_simple_fn(about(n_steps, chance), || chance.once_in(2));
         let mask = chance.once_in(2).then_some(mask.view());
+        let weights = y.column(0).to_owned();
+        let weights = Some(weights.view());
         let reset = chance.once_in(3);
         match chance.below(16) {
             0..4 => {
@@ -212,7 +229,15 @@ macro_rules! call_of_sequences {
                 trainer.step(x, target).map(drop)
             }
             4..8 => trainer
-                .train_sequence(inputs, y.view(), TrainOptions { mask, reset })
+                .train_sequence(
+                    inputs,
+                    y.view(),
+                    TrainOptions {
+                        mask,
+                        weights: weights.filter(|_| chance.once_in(3)),
+                        reset,
+                    },
+                )
                 .map(drop),
             8..10 => trainer.predict_sequence(inputs, reset).map(drop),
             10 => trainer.gradients(inputs, y.view(), mask).map(drop),
