@@ -664,7 +664,7 @@ fn clear<F: Float>(sums: &mut [Aligned<F>]) {
 /// spikes are credited, so many that the product of matrices pays that a group makes of it.
 fn group_size(streams: usize, credits: bool) -> usize {
     match credits {
-        true => (streams / 2).clamp(1, 8),
+        true => (streams / 2).clamp(1, 6),
         false => (streams / 8).clamp(1, 2),
     }
 }
