@@ -37,10 +37,10 @@ class ReferenceHorizon(ReferenceEprop):
         self.since_reset += 1
         return super()._forward(x)
 
-    def _learn(self, target):
+    def _learn(self, target, weight):
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
-            err, loss = error_and_loss(self.loss, self.y, target)
+            err, loss = error_and_loss(self.loss, self.y, target, weight)
         self.most_err = max(self.most_err, np.abs(err).max())
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
         if self.readout_bias:
