@@ -68,7 +68,14 @@ KEYWORD_ONLY = {
         "clip_norm": None,
         "w_max": None,
     },
-    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
+    eprop.OnlineLIFLayer: {
+        **NEURON,
+        "dtype": "float32",
+        "seed": 42,
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
+        "optimizer": "sgd",
+    },
     eprop.OnlineTrainer: {
         **NEURON,
         "dt": 1.0,

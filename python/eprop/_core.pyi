@@ -35,6 +35,9 @@ class _Layer(_Neuron, Protocol):
     n_inputs: int
     n_neurons: int
 
+    @property
+    def _optimizer(self) -> tuple[str, dict[str, float]]: ...
+
 class _Learning(_Neuron, Protocol):
     loss: str
     update_every: int | str

@@ -244,11 +244,7 @@ impl<F: Float> Wiring for Stack<F> {
             (Some(loss), None) => self.learn_downwards(loss, None),
             // Without a target err is 0, and so is every signal below it.
             (None, Some(rule)) => {
-                rule.step(1.0, |_| Measure {
-                    loss: 0.0,
-                    steps: 1.0,
-                    has_target: false,
-                });
+                rule.step(1.0, |_| Measure::of_nothing());
                 self.decay(rule);
                 rule.updated();
             }
