@@ -97,6 +97,7 @@ def eprop_gradients(
     f_target=10.0,
     tau_reg=500.0,
     regulariser="stream",
+    delay=1,
     **neuron,
 ):
     """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
@@ -119,11 +120,13 @@ def eprop_gradients(
         cell = Neuron(n, dt=dt, **neuron)
         v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
         f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
+        under_way = [np.zeros(n)] * delay
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
-            z_source = stop(z) if detach_recurrence else z
+            z_source = stop(under_way[0]) if detach_recurrence else under_way[0]
             drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
             v = cell.integrate(v, z, cell.zeta * drive)
             z = cell.fire(v)
+            under_way = [*under_way[1:], z]
             z_read = z if B is None else stop(z)
             y = kappa * y + zeta_o * (np.dot(W_out, z_read) + b)
             if B is not None:
@@ -192,6 +195,7 @@ def horizon_gradients(
     c_reg=0.0,
     f_target=10.0,
     tau_reg=500.0,
+    delay=1,
     **neuron,
 ):
     """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
@@ -213,20 +217,23 @@ def horizon_gradients(
     def forward(W, state, first, last):
         """The loss of some steps, and the state after them: v, z, y, y_B, f, the gate, and the traces of e-prop."""
         cell = Neuron(n, dt=dt, **neuron)
-        v, z, y, y_B, f, silence, z_bar, e_bar = state
+        v, under_way, y, y_B, f, silence, z_bar, e_bar = state
         cell.silence, total = silence, 0.0
         linear = W * off_diagonal
         v = v + np.dot(linear, z_bar) - numpy.dot(stop(linear), z_bar)
         of_e = np.sum(linear * e_bar, axis=1)
         y_B = y_B + np.dot(B.T, of_e - stop(of_e))
-        z = stop(z)
+        under_way = [stop(z) for z in under_way]
         for t in range(first, last):
-            s = np.concatenate([inputs[t], recurrent_gain * z + (1.0 - recurrent_gain) * stop(z)])
+            z, arrived = under_way[-1], under_way[0]
+            arrived = recurrent_gain * arrived + (1.0 - recurrent_gain) * stop(arrived)
+            s = np.concatenate([inputs[t], arrived])
             # The value of a spike is what W is multiplied with, whatever the gain of its derivative.
             v = cell.integrate(v, z, cell.zeta * np.dot(linear, s))
             u = stop(v) - cell.threshold
             psi = numpy.where(cell.silence + 1 >= cell.n_ref, cell.pseudo_derivative(u), 0.0)
             z = cell.fire(v)
+            under_way = [*under_way[1:], z]
             y = kappa * y + zeta_o * (numpy.dot(W_out, stop(z)) + b)
             y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
             if mask[t]:
@@ -237,13 +244,13 @@ def horizon_gradients(
             f = stop(f_next)
             z_bar = cell.alpha * z_bar + cell.zeta * stop(s)
             e_bar = kappa_e * e_bar + zeta_e * psi[:, None] * z_bar[None, :] * off_diagonal
-        return total, (stop(v), stop(z), y, stop(y_B), f, cell.silence, z_bar, e_bar)
+        return total, (stop(v), [stop(z) for z in under_way], y, stop(y_B), f, cell.silence, z_bar, e_bar)
 
     W = numpy.concatenate([W_in, W_rec], axis=1)
     readout = numpy.zeros(len(W_out))
     state = (
         numpy.zeros(n),
-        numpy.zeros(n),
+        [numpy.zeros(n)] * delay,
         readout,
         readout,
         numpy.full(n, rate),

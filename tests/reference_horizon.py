@@ -32,7 +32,7 @@ class ReferenceHorizon(ReferenceEprop):
             self._end_block()
         if not self.block:
             self.z_bar_0, self.e_bar_0 = self.z_bar.copy(), self.e_bar.copy()
-        self.s = np.concatenate([x, self.neuron.z])
+        self.s = self._sources(x)
         self.learned = False
         self.since_reset += 1
         return super()._forward(x)
@@ -68,13 +68,15 @@ class ReferenceHorizon(ReferenceEprop):
             return 0.0
         W_rec, alpha, zeta = self.W[:, self.n_inputs :], self.neuron.alpha, self.neuron.zeta
         G, R, q = np.zeros_like(self.W), np.zeros(self.n_outputs), np.zeros(self.n)
+        later = [np.zeros(self.n)] * self.delay  # q of the steps after, the furthest first
         for u in reversed(range(len(self.block))):
             s, psi, err, r = self.block[u]
             R = err + self.kappa_e * R
-            g = self.zeta_e * (self.B @ R) + self.gamma * zeta * (W_rec.T @ q)
+            g = self.zeta_e * (self.B @ R) + self.gamma * zeta * (W_rec.T @ later[0])
             if with_regulariser:
                 g = g + r
             q = psi * g + alpha * q
+            later = [*later[1:], q]
             G += zeta * np.outer(q, s)
         G += np.outer(alpha * q, self.z_bar_0) + (self.kappa_e * (self.B @ R))[:, None] * self.e_bar_0
         return without_self(G, self.n_inputs)

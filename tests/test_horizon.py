@@ -49,6 +49,7 @@ NETWORKS = [
     {},
     {"c_reg": 0.0},
     {"feedback": "random", "tau_out": 4.0, "n_ref": 3},
+    {"delay": 3},
     {"reset_mechanism": "zero", "input_gain": "leak", "readout_gain": "leak", "tau_trace": 9.0},
 ]
 

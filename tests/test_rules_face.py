@@ -63,6 +63,7 @@ KEYWORD_ONLY = {
         "reduction": "sum",
         "horizon": 1,
         "recurrent_gain": 0.3,
+        "delay": 1,
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
     eprop.OnlineTrainer: {

@@ -57,6 +57,7 @@ class _Recurrent(_Layer, _Learning, Protocol):
     tau_reg: float
     horizon: int | str
     recurrent_gain: float
+    delay: int
 
 class _Base:
     """What all of them have; at run time they have no common base."""

@@ -80,6 +80,8 @@ class EpropTrainer(SequenceTrainer):
     recurrent_gain : float
         How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
         backpropagation through time, which explodes in many networks.
+    delay : int
+        Steps that a spike takes to the other neurons, >= 1. Their own reset takes one in any case.
 
     Raises
     ------
@@ -137,6 +139,7 @@ for any other build a new trainer: EpropTrainer(...)
     reduction: str = "sum"
     horizon: int | str = 1
     recurrent_gain: float = 0.3
+    delay: int = 1
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)

@@ -59,6 +59,7 @@ OPTIONS = [
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
     Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
+    Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
 ]
 
 

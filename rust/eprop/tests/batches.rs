@@ -68,6 +68,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 seed,
                 batch_size,
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 ..Config::default()
             }
         },

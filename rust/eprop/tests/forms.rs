@@ -101,6 +101,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 limit,
                 seed,
             )| Config {
+                delay: 1 + (seed % 8).saturating_sub(4) as usize,
                 // With a limit, that is the step.
                 lr: if limit { 1.0 } else { 1e-5 },
                 optimizer: Optimizer::Sgd { limit },

@@ -69,6 +69,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 seed,
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 ..Config::default()
             },
         )

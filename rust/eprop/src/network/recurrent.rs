@@ -22,6 +22,7 @@ use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
+use crate::parts::delay::Delay;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
@@ -55,6 +56,7 @@ pub struct Recurrent<F> {
 #[derive(Debug)]
 pub struct Present<F> {
     neuron: Neuron<F>,
+    delay: Delay<F>,
     sources: SourceList<F>,
     synapses: synapses::Present<F>,
     w_out: Aligned<F>,
@@ -218,11 +220,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        let (neuron, sources, current, drive, y) = Room::build(
+        let (neuron, delay, sources, current, drive, y) = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok((
                     Neuron::new(room, n, &config.layer())?,
+                    Delay::new(room, n, config.delay)?,
                     SourceList::new(room, self.n_inputs, n)?,
                     room.zeros(1, padded::<F>(n))?,
                     room.zeros(1, short_row(n_outputs))?,
@@ -232,6 +235,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         )?;
         Ok(Present {
             neuron,
+            delay,
             sources,
             synapses: self.layer.synapses.present()?,
             w_out: self.head.readout.present()?,
@@ -243,9 +247,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
         let Present {
-            neuron, sources, ..
+            neuron,
+            delay,
+            sources,
+            ..
         } = present;
-        sources.take(x, neuron.fired());
+        sources.take(x, delay.pass(neuron));
         let (scratch, current) = (&mut present.synapses, &mut present.current);
         self.layer.synapses.send(&sources.get(), scratch, current);
         neuron.step(current);

@@ -172,6 +172,8 @@ pub struct Config {
     pub horizon: Horizon,
     /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
     pub recurrent_gain: f64,
+    /// Steps that a spike takes to the other neurons of the layer.
+    pub delay: usize,
 }
 
 impl Default for Config {
@@ -204,6 +206,7 @@ impl Default for Config {
             batch_size: 1,
             horizon: Horizon::Steps(1),
             recurrent_gain: 0.3,
+            delay: 1,
         }
     }
 }
@@ -245,6 +248,7 @@ impl Config {
         self.optimizer.validate()?;
         self.horizon.validate(self)?;
         non_negative("recurrent_gain", self.recurrent_gain)?;
+        valid_delay(self.delay)?;
         Ok(())
     }
 }
@@ -457,6 +461,13 @@ impl StackConfig {
     }
 }
 
+fn valid_delay(delay: usize) -> Result<(), Error> {
+    match delay {
+        0 => Err(Error::value("delay", "a number of steps >= 1", 0)),
+        _ => Ok(()),
+    }
+}
+
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
     match update_every {
         UpdateEvery::Steps(0) => Err(Error::value(
@@ -565,6 +576,14 @@ mod tests {
             StackConfig {
                 update_every,
                 ..StackConfig::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            Config {
+                delay: 0,
+                ..Config::default()
             }
             .validate()
             .is_err()

@@ -76,6 +76,7 @@ fn config(chance: &mut Chance) -> Config {
         optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
+        delay: chance.of(&[1, 1, 4]),
         ..Config::default()
     };
     with_horizon(config, chance)
