@@ -5,6 +5,7 @@ pub(crate) mod delay;
 pub(crate) mod feedback;
 pub(crate) mod init;
 pub(crate) mod input;
+pub(crate) mod lesson;
 pub(crate) mod neuron;
 pub(crate) mod optimizer;
 pub(crate) mod readout;

@@ -98,6 +98,8 @@ pub(super) struct Lanes<F> {
     /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with.
     q: Aligned<F>,
     d: Aligned<F>,
+    /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
+    m: Aligned<F>,
     /// `R` per lane.
     r: Vec<F>,
     /// `B R` of one lane.
@@ -105,7 +107,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [w, b, q, d, r, l]
+    Scratch: [w, b, q, d, m, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -119,6 +121,7 @@ impl<F: Float> Lanes<F> {
             b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
+            m: room.zeros(lanes, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
@@ -286,7 +289,7 @@ impl<F: Float> Block<F> {
     }
 }
 
-/// `g^u = zeta_e B R^u + r^u + d^u`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
+/// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
 fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffers: &mut Lanes<F>) {
     lanes.sort_unstable_by_key(|lane| Reverse(lane.len()));
     let Some(longest) = lanes.first() else { return };
@@ -295,6 +298,7 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
     let slots = slots(&sizes);
     buffers.q[..slots * LANES * stride].fill(F::ZERO);
+    buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
@@ -310,7 +314,10 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
         for (m, lane) in lanes[..active].iter().enumerate() {
             let u = lane.until - 1 - k;
             let Block {
-                history, credit, ..
+                history,
+                credit,
+                adaptation,
+                ..
             } = &mut *streams[lane.stream];
             let d = &buffers.d[m * stride..][..stride];
             credit.keep(lane.part, history.sizes, u, d);
@@ -326,6 +333,7 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
                 kernels::mix_rows(&buffers.b, r, &mut buffers.l);
             }
             let q = &mut buffers.q[slot(now)][m * stride..][..stride];
+            let of_threshold = &mut buffers.m[m * stride..][..stride];
             for (column, width) in tiles::<F>(stride) {
                 let row = u * width..(u + 1) * width;
                 let psi = history.psi(column, width);
@@ -342,8 +350,9 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
                     },
                     r: r.map_or(&[], |r| &r[row]),
                     d: &d[of_tile.clone()],
+                    adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
                 };
-                kernels::step_backwards(step, &mut q[of_tile]);
+                kernels::step_backwards(step, &mut q[of_tile.clone()], &mut of_threshold[of_tile]);
             }
         }
     }
