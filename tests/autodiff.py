@@ -214,8 +214,8 @@ def horizon_gradients(
 ):
     """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
 
-    At a block's start v, a and the filter of B are linear in W, with the z_bar, eps_a and e_bar of e-prop; the spikes that enter it
-    are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
+    At a block's start v, a and the filter of B are linear in W, with the z_bar, eps_a and e_bar of e-prop; the spikes that
+    enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
     one of streams.
     """
     kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
@@ -229,7 +229,7 @@ def horizon_gradients(
     kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
 
     def forward(W, state, first, last):
-        """The loss of some steps, and the state after them: v, a, z, y, y_B, f, the gate, and the traces of e-prop."""
+        """The loss of some steps, and the state after them: v, a, z, y, y_B, f, the gate, and e-prop's traces."""
         cell = Neuron(n, dt=dt, **neuron)
         v, a, under_way, y, y_B, f, silence, z_bar, eps_a, e_bar = state
         cell.silence, total = silence, 0.0
