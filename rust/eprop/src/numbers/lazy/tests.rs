@@ -253,7 +253,7 @@ in_both! {
                         literal.descend();
                     }
                     if t == BLOCK + 1 {
-                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k))).unwrap();
+                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k)), &mut unasked()).unwrap();
                         for (at, w) in literal.w.iter_mut().enumerate() {
                             *w -= ETA * g(at / TARGETS, at % TARGETS);
                         }
