@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import autograd.numpy as np
 import numpy
-from autograd import value_and_grad
+from autograd import grad, value_and_grad
 from autograd.extend import defvjp, notrace_primitive, primitive
 from reference import SURROGATES, decay, gain
 
@@ -173,3 +173,88 @@ def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron
 
     _, gradients = value_and_grad(objective)([numpy.asarray(W) for W in weights])
     return {"W": list(gradients), "loss": sum(losses)}
+
+
+def horizon_gradients(
+    weights,
+    inputs,
+    targets,
+    *,
+    horizon,
+    recurrent_gain,
+    mask=None,
+    B=None,
+    tau_trace=20.0,
+    tau_out=None,
+    dt=1.0,
+    readout_gain="unit",
+    loss="mse",
+    c_reg=0.0,
+    f_target=10.0,
+    tau_reg=500.0,
+    **neuron,
+):
+    """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
+
+    At a block's start v and the filter of B are linear in W, with the z_bar and e_bar of e-prop; the spikes that enter it
+    are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
+    one of streams.
+    """
+    kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
+    rate, m = f_target * dt / 1000.0, -numpy.expm1(-dt / tau_reg)
+    W_in, W_rec, W_out, b = map(numpy.asarray, weights)
+    n, n_inputs = W_in.shape
+    B = W_out.T if B is None else B
+    mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
+    off_diagonal = numpy.concatenate([numpy.ones((n, n_inputs)), 1.0 - numpy.eye(n)], axis=1)
+    tau_out = tau_trace if tau_out is None else tau_out
+    kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
+
+    def forward(W, state, first, last):
+        """The loss of some steps, and the state after them: v, z, y, y_B, f, the gate, and the traces of e-prop."""
+        cell = Neuron(n, dt=dt, **neuron)
+        v, z, y, y_B, f, silence, z_bar, e_bar = state
+        cell.silence, total = silence, 0.0
+        linear = W * off_diagonal
+        v = v + np.dot(linear, z_bar) - numpy.dot(stop(linear), z_bar)
+        of_e = np.sum(linear * e_bar, axis=1)
+        y_B = y_B + np.dot(B.T, of_e - stop(of_e))
+        z = stop(z)
+        for t in range(first, last):
+            s = np.concatenate([inputs[t], recurrent_gain * z + (1.0 - recurrent_gain) * stop(z)])
+            # The value of a spike is what W is multiplied with, whatever the gain of its derivative.
+            v = cell.integrate(v, z, cell.zeta * np.dot(linear, s))
+            u = stop(v) - cell.threshold
+            psi = numpy.where(cell.silence + 1 >= cell.n_ref, cell.pseudo_derivative(u), 0.0)
+            z = cell.fire(v)
+            y = kappa * y + zeta_o * (numpy.dot(W_out, stop(z)) + b)
+            y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
+            if mask[t]:
+                err = stop(_loss_and_error(loss, y, targets[t])[1])
+                total = total + np.sum(err * y_B)
+            f_next = f + (z - f) * m
+            total = total + 0.5 * c_reg * np.sum((f_next - rate) ** 2)
+            f = stop(f_next)
+            z_bar = cell.alpha * z_bar + cell.zeta * stop(s)
+            e_bar = kappa_e * e_bar + zeta_e * psi[:, None] * z_bar[None, :] * off_diagonal
+        return total, (stop(v), stop(z), y, stop(y_B), f, cell.silence, z_bar, e_bar)
+
+    W = numpy.concatenate([W_in, W_rec], axis=1)
+    readout = numpy.zeros(len(W_out))
+    state = (
+        numpy.zeros(n),
+        numpy.zeros(n),
+        readout,
+        readout,
+        numpy.full(n, rate),
+        numpy.full(n, 10**9),
+        numpy.zeros(W.shape[1]),
+        numpy.zeros(W.shape),
+    )
+    g, first = numpy.zeros_like(W), 0
+    while first < len(inputs):
+        last = min(first + horizon, len(inputs))
+        g += grad(lambda W, state=state, span=(first, last): forward(W, state, *span)[0])(W)
+        state = forward(W, state, first, last)[1]
+        first = last
+    return {"W_in": g[:, :n_inputs], "W_rec": g[:, n_inputs:]}

@@ -55,6 +55,8 @@ class _Recurrent(_Layer, _Learning, Protocol):
     c_reg: float
     f_target: float
     tau_reg: float
+    horizon: int | str
+    recurrent_gain: float
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -121,6 +123,16 @@ class _Trainer(_Base):
 class EpropTrainer(_Trainer):
     def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
     def calibrate(self, inputs: _Sequences, rate: float) -> float: ...
+    def gradients_with(
+        self,
+        inputs: _Sequences,
+        targets: _Targets,
+        mask: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
+        n_threads: int | None,
+        horizon: int | str | None,
+        recurrent_gain: float | None,
+    ) -> dict[str, Any]: ...
     W_in: NDArray[Any]
     W_rec: NDArray[Any]
     W_out: NDArray[Any]

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import as_numbers
+from ._batches import as_threads
 from ._events import Inputs
-from ._fields import LEARNING_RATE, LearningRate
+from ._fields import LEARNING_RATE, LearningRate, checked, number
 from ._sequences import SequenceTrainer
 from .optim import Optimizer
 
@@ -71,6 +72,14 @@ class EpropTrainer(SequenceTrainer):
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
+    horizon : int or str
+        Steps through which credit flows back through recurrent spikes, in blocks counted from `reset`. 1: e-prop.
+        ``"sequence"``: all steps up to the update, which needs ``update_every="sequence"``; memory then grows with the
+        sequence. A block also ends at an update, so that ``update_every=1`` allows 1 only. Each step costs a product
+        with `W_rec`.
+    recurrent_gain : float
+        How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
+        backpropagation through time, which explodes in many networks.
 
     Raises
     ------
@@ -126,6 +135,8 @@ for any other build a new trainer: EpropTrainer(...)
     batch_size: int = 1
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
+    horizon: int | str = 1
+    recurrent_gain: float = 0.3
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
@@ -161,6 +172,66 @@ for any other build a new trainer: EpropTrainer(...)
         True
         """
         return float(self._calibrate(inputs, rate))
+
+    def gradients(
+        self,
+        inputs: Inputs,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        horizon: int | str | None = None,
+        recurrent_gain: float | None = None,
+        lengths: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> dict[str, Any]:
+        """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
+        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        mask : array_like of bool (T,) or (B, T), optional
+        horizon : int or str, optional
+            In this call: 1 is e-prop, ``"sequence"`` credits all recurrent spikes. None: the trainer's.
+        recurrent_gain : float, optional
+            In this call; with ``horizon="sequence"``, 1 is the gradient of backpropagation through time. None: the
+            trainer's.
+        lengths : array_like of int (B,), optional
+        n_threads : int, optional
+            As in `train_sequence`.
+
+        Returns
+        -------
+        dict
+            ``W_in``, ``W_rec``, ``W_out``, ``b``, ``loss``, the sum, ``n_targets``, how many steps had a target, and
+            ``n_streams``, from how many streams. The regulariser is in the gradient, not in the loss. Sums over all
+            streams, whatever `reduction` says.
+
+        Raises what `train_sequence` raises for bad input, and ValueError for a horizon below 1 or a gain that is negative
+        or not finite.
+
+        Examples
+        --------
+        What e-prop leaves out, as the cosine of the angle between its gradient and that of backpropagation through time:
+
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> inputs, targets = rng.random((60, 10)) < 0.1, rng.normal(size=(60, 1))
+        >>> trainer = EpropTrainer(10, 20, 1, dtype="float64")
+        >>> eprop = trainer.gradients(inputs, targets)["W_rec"].ravel()
+        >>> bptt = trainer.gradients(inputs, targets, horizon="sequence", recurrent_gain=1.0)["W_rec"].ravel()
+        >>> bool(0.3 < eprop @ bptt / np.linalg.norm(eprop) / np.linalg.norm(bptt) < 0.999)
+        True
+        """
+        sequence = self._sequence(inputs, targets, mask, lengths)
+        if horizon is None and recurrent_gain is None:
+            return self._core.gradients(*sequence, as_threads(n_threads))  # type: ignore[no-any-return]
+        return self._core.gradients_with(  # type: ignore[no-any-return]
+            *sequence,
+            as_threads(n_threads),
+            None if horizon is None else checked("horizon", "int | str", horizon),
+            None if recurrent_gain is None else number("recurrent_gain", recurrent_gain),
+        )
 
     @property
     def engine(self) -> str:

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use eprop::{Config, Error, LayerConfig, Optimizer, StackConfig, UpdateEvery};
+use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, StackConfig, UpdateEvery};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -50,10 +50,13 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
+    horizon: Every,
+    recurrent_gain: f64,
 }
 
+/// A number of steps, or a word.
 #[derive(FromPyObject)]
-enum Every {
+pub enum Every {
     Steps(u64),
     Word(String),
 }
@@ -156,6 +159,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
             Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),
             None => None,
         },
+        horizon: horizon(recurrent.horizon)?,
+        recurrent_gain: recurrent.recurrent_gain,
     })
 }
 
@@ -177,6 +182,17 @@ fn update_every(every: Every) -> PyResult<UpdateEvery> {
         Every::Word(word) if word == "sequence" => Ok(UpdateEvery::Sequence),
         Every::Word(word) => Err(PyValueError::new_err(format!(
             "update_every: expected a number of steps >= 1 or \"sequence\", got {word:?}"
+        ))),
+    }
+}
+
+/// The `horizon` that a user typed.
+pub fn horizon(every: Every) -> PyResult<Horizon> {
+    match every {
+        Every::Steps(n) => Ok(Horizon::Steps(count(n))),
+        Every::Word(word) if word == "sequence" => Ok(Horizon::Sequence),
+        Every::Word(word) => Err(PyValueError::new_err(format!(
+            "horizon: expected 1, a number of steps >= 1, or \"sequence\", got {word:?}"
         ))),
     }
 }

@@ -18,9 +18,14 @@ const STEPS: usize = 4;
 
 /// Stops at the question number `at`, counted from 1, of one in every pass over the synapses; and how many have been asked.
 fn stop_at(at: usize) -> (Interrupt, Arc<AtomicUsize>) {
+    stop_at_of(at, SYNAPSES)
+}
+
+/// The same of one in `numbers`.
+fn stop_at_of(at: usize, numbers: usize) -> (Interrupt, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let interrupt = Interrupt::every(SYNAPSES, move || {
+    let interrupt = Interrupt::every(numbers, move || {
         count.fetch_add(1, Ordering::Relaxed) + 1 == at
     });
     (interrupt, asked)
@@ -309,15 +314,16 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
         // After some steps, so that there is an earlier block.
         let mut start = trainer(config.clone());
         train(&mut start).unwrap();
-        let (never, asked) = stop_at(usize::MAX);
+        let (never, asked) = stop_at_of(usize::MAX, SYNAPSES / 8);
         let mut whole = start.clone();
         whole.set_interrupt(never);
         train(&mut whole).unwrap();
         let asked = asked.load(Ordering::Relaxed);
+        // More often than between two steps.
         assert!(asked > STEPS + 2, "{config:?} asks {asked} times");
         for at in 1..=asked {
             let mut stopped = start.clone();
-            stopped.set_interrupt(stop_at(at).0);
+            stopped.set_interrupt(stop_at_of(at, SYNAPSES / 8).0);
             assert_eq!(train(&mut stopped), Err(Error::Interrupted));
             stopped.set_interrupt(Interrupt::default());
             let saved = stopped.to_bytes();

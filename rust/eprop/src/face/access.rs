@@ -232,7 +232,12 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
+        let credits = self.plan.credits() > 0;
         self.change(|this, pace| {
+            if credits {
+                // What was learned so far is credited through the weights as they were.
+                this.streams.flush();
+            }
             this.streams
                 .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
         })

@@ -492,6 +492,7 @@ impl<N: Network> Trainer<N> {
         let x = x.into();
         self.check_step(x, target)?;
         self.streams.ready()?;
+        self.reserve(1, 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
         let loss = first.learn(x, target, at_once);
@@ -540,6 +541,7 @@ impl<N: Network> Trainer<N> {
             self.check_step(x, target(b))
                 .map_err(|error| error.in_stream(b))?;
         }
+        self.reserve(x.len(), 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
         let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {

@@ -18,6 +18,8 @@ pub(crate) struct Scan<'a, F> {
     /// Empty where nothing is learned.
     pub(crate) b: &'a [F],
     pub(crate) raw: OnRaw<'a, F>,
+    /// What recurrent spikes are credited with, a row of `W` per step; empty without it.
+    pub(crate) credit: &'a [F],
 }
 
 /// The coefficients on raw `e`.
@@ -34,7 +36,7 @@ pub(crate) enum OnRaw<'a, F> {
 }
 
 kernel! {
-    /// Writes `q^u = psi^u (c B R^u + r^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
+    /// Writes `q^u = psi^u (c B R^u + r^u + d^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
     fn scan<const W>(scan: Scan<'_, F>, q: &mut [F]) {
         let steps = scan.psi.len() / W;
         let outputs = scan.b.len() / W;
@@ -62,6 +64,11 @@ kernel! {
                     for (factor, &r) in factor.iter_mut().zip(&per_neuron[..W]) {
                         *factor = I::fma(r, per_step[u], *factor);
                     }
+                }
+            }
+            if let Some(credit) = scan.credit.get(u * W..(u + 1) * W) {
+                for (factor, &d) in factor.iter_mut().zip(credit) {
+                    *factor += d;
                 }
             }
             // SAFETY: u < steps, and psi holds steps rows of W.
@@ -252,6 +259,7 @@ mod tests {
         let mut noise = Noise(1);
         let (alpha, c) = (F::cast(0.9), F::cast(0.75));
         let (psi, r) = (noise.numbers::<F>(STEPS * W), noise.numbers::<F>(STEPS * W));
+        let d = noise.numbers::<F>(STEPS * W);
         let (err, b) = (
             noise.numbers::<F>(STEPS * OUTPUTS),
             noise.numbers::<F>(OUTPUTS * W),
@@ -265,7 +273,7 @@ mod tests {
                 per_step: &per_step,
             },
         };
-        for b in [&b[..], &[]] {
+        for (b, d) in [(&b[..], &[][..]), (&[], &d), (&b, &d)] {
             let outputs = b.len() / W;
             let filtered_err = &err[..STEPS * outputs];
             let mut q = vec![F::ZERO; STEPS * W];
@@ -277,6 +285,7 @@ mod tests {
                     filtered_err,
                     b,
                     raw,
+                    credit: d,
                 },
                 &mut q,
             );
@@ -292,7 +301,8 @@ mod tests {
                         1 => r[u * W + l].to_f64(),
                         _ => per_neuron[l].to_f64() * per_step[u].to_f64(),
                     };
-                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw)
+                    let credit = d.get(u * W + l).map_or(0.0, |d| d.to_f64());
+                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw + credit)
                         + alpha.to_f64() * next;
                     expected[u * W + l] = next;
                 }

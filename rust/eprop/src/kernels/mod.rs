@@ -10,6 +10,7 @@
 )]
 
 mod block;
+mod credit;
 mod factored;
 pub(crate) mod isa;
 mod lengths;
@@ -20,6 +21,7 @@ mod textbook;
 pub(crate) mod zeroed;
 
 pub(crate) use block::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
+pub(crate) use credit::{Backwards, step_backwards, transpose};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,

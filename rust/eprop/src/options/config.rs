@@ -3,6 +3,7 @@
 use super::choice::choice;
 use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
+use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
 use super::surrogate::Surrogate;
@@ -167,6 +168,10 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// Steps through which credit flows back through recurrent spikes; 1 = e-prop.
+    pub horizon: Horizon,
+    /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
+    pub recurrent_gain: f64,
 }
 
 impl Default for Config {
@@ -197,6 +202,8 @@ impl Default for Config {
             seed: 42,
             engine: None,
             batch_size: 1,
+            horizon: Horizon::Steps(1),
+            recurrent_gain: 0.3,
         }
     }
 }
@@ -236,6 +243,8 @@ impl Config {
         valid_update_every(self.update_every)?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
+        self.horizon.validate(self)?;
+        non_negative("recurrent_gain", self.recurrent_gain)?;
         Ok(())
     }
 }
@@ -352,7 +361,8 @@ impl Config {
         self.validate()?;
         self.layer().fits::<F>()?;
         within::<F>("c_reg", self.c_reg)?;
-        within::<F>("f_target", self.f_target)
+        within::<F>("f_target", self.f_target)?;
+        within::<F>("recurrent_gain", self.recurrent_gain)
     }
 }
 
@@ -512,12 +522,13 @@ mod tests {
                 config.surrogate_width = Some(x)
             }),
         ];
-        let or_zero: [(&str, Set); 5] = [
+        let or_zero: [(&str, Set); 6] = [
             ("tau_trace", |config, x| config.tau_trace = x),
             ("tau_out", |config, x| config.tau_out = Some(x)),
             ("lr", |config, x| config.lr = x),
             ("c_reg", |config, x| config.c_reg = x),
             ("f_target", |config, x| config.f_target = x),
+            ("recurrent_gain", |config, x| config.recurrent_gain = x),
         ];
         let all = positive
             .iter()

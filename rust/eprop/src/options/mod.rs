@@ -4,6 +4,7 @@ pub(crate) mod choice;
 pub(crate) mod config;
 pub(crate) mod domain;
 mod feedback;
+mod horizon;
 mod loss;
 mod optimizer;
 pub(crate) mod plan;
@@ -11,6 +12,7 @@ mod surrogate;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use feedback::Feedback;
+pub use horizon::Horizon;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
 pub use surrogate::Surrogate;

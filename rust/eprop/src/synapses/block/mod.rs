@@ -1,6 +1,7 @@
 //! The block form: while the weights rest, a step only writes down what happened; the block is worked off as a whole,
 //! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
+mod credit;
 mod history;
 mod scratch;
 
@@ -26,6 +27,7 @@ use crate::parts::input::Inputs;
 use crate::parts::signal::{Backward, Held, Signal};
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+use credit::Credit;
 use history::{History, Sizes, tiles};
 pub(super) use scratch::Scratch;
 
@@ -50,6 +52,11 @@ pub(crate) struct Block<F> {
     traced: usize,
     /// Steps since `reset`.
     steps: u64,
+    /// Steps through which credit flows back through recurrent spikes, and that credit.
+    horizon: u64,
+    /// Blocks begin at multiples of so many steps.
+    aligned_to: u64,
+    credit: Credit<F>,
     /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
@@ -76,7 +83,7 @@ parts!(Block {
         e_bar(|this: &Self| first(if this.carried || this.traced > 0 { this.e_bar.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [scratch, ahead],
+    Scratch: [credit, scratch, ahead],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -105,8 +112,10 @@ impl<F: Float> Block<F> {
             pending: true,
             moments: !config.optimizer.is_linear(),
         };
+        let filters = Filters::of(config);
+        let gain = F::cast(config.recurrent_gain) * filters.zeta;
         Ok(Self {
-            filters: Filters::of(config),
+            filters,
             w: Parameter::new(room, (p, stride), keeps, first)?,
             finite: true,
             history: History::new(room, sizes)?,
@@ -115,6 +124,9 @@ impl<F: Float> Block<F> {
             worked: 0,
             traced: 0,
             steps: 0,
+            horizon: plan.horizon.steps() as u64,
+            aligned_to: plan.block.max(1) as u64,
+            credit: Credit::new(room, &sizes, gain)?,
             z_bar: room.vec(F::ZERO, p)?,
             e_bar: room.zeros(p, stride)?,
             carried: false,
@@ -134,12 +146,23 @@ impl<F: Float> Block<F> {
                 reason: "a block that was worked off further than it goes".into(),
             });
         }
+        self.credit.forget();
+        self.credit.fit(&self.history.sizes)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
 
     fn sizes(&self) -> Sizes {
         self.history.sizes
+    }
+
+    /// Whether the next step begins a block: at every multiple of its length since `reset`, and where not everything would fit that may have to.
+    fn is_full(&self) -> bool {
+        let whole = self.sizes().whole;
+        let aligned = self.steps % self.aligned_to == 0;
+        let ends = aligned || !self.history.has_room_for(whole);
+        // What an interrupted update leaves behind may be longer than a horizon that weights were to rest for.
+        ends && self.is_between_horizons() || !self.history.has_room()
     }
 
     /// The numbers in the rows of inputs.
@@ -149,8 +172,7 @@ impl<F: Float> Block<F> {
 
     /// Whether the next step starts a block.
     fn is_complete(&self) -> bool {
-        let aligned = self.steps % self.sizes().steps as u64 == 0;
-        self.used || self.worked > 0 || aligned || !self.history.has_room()
+        self.used || self.worked > 0 || self.is_full()
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
@@ -169,18 +191,25 @@ impl<F: Float> Block<F> {
         self.carried = true;
         let Filters { alpha, zeta, .. } = self.filters;
         self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
+        self.clear_history();
+        Ok(())
+    }
+
+    fn clear_history(&mut self) {
         self.history.clear();
+        self.credit.forget();
         self.used = false;
         (self.worked, self.traced) = (0, 0);
-        Ok(())
     }
 
     /// The gradient of the history joins what earlier blocks left.
     fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
+            self.scratch = scratch;
             return Ok(());
         };
-        let mut scratch = core::mem::take(&mut self.scratch);
         let mut g = core::mem::take(&mut self.w.pending);
         let mut sum_e = core::mem::take(&mut self.sum_e);
         let of_loss = Sum::Gradient { b: &b, r: None };
@@ -189,8 +218,8 @@ impl<F: Float> Block<F> {
             false => Sum::RawTraces,
         };
         self.history.sort(&mut scratch.sorted);
-        self.prepare(of_loss, &mut scratch);
-        self.prepare(of_raw, &mut scratch);
+        self.begin(of_loss, &mut scratch);
+        self.begin(of_raw, &mut scratch);
         let mut going_on = Ok(());
         for tile in self.tiles_from(self.worked) {
             self.tile_of(tile, of_loss, Finish::Add, &mut scratch, &mut g);
@@ -218,7 +247,7 @@ impl<F: Float> Block<F> {
         let mut scratch = core::mem::take(&mut self.scratch);
         let mut e_bar = core::mem::take(&mut self.e_bar);
         self.history.sort(&mut scratch.sorted);
-        self.prepare(Sum::Traces, &mut scratch);
+        self.begin(Sum::Traces, &mut scratch);
         let mut going_on = Ok(());
         for tile in self.tiles_from(self.traced) {
             self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
@@ -264,7 +293,7 @@ impl<F: Float> Block<F> {
         to: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
-        self.prepare(what, scratch);
+        self.begin(what, scratch);
         let mut finite = true;
         for tile in self.tiles_from(0) {
             finite &= self.tile_of(tile, what, finish, scratch, to);
@@ -274,7 +303,7 @@ impl<F: Float> Block<F> {
     }
 
     /// What all tiles of a sum need.
-    fn prepare(&self, what: Sum<'_, F>, scratch: &mut Scratch<F>) {
+    fn begin(&self, what: Sum<'_, F>, scratch: &mut Scratch<F>) {
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
@@ -335,6 +364,7 @@ impl<F: Float> Block<F> {
             sorted,
             dense,
             dense_q,
+            lanes: _,
         } = scratch;
         let mut scan = Scan {
             alpha,
@@ -343,6 +373,11 @@ impl<F: Float> Block<F> {
             filtered_err: &filtered_err[..len * o],
             b: &[],
             raw: OnRaw::None,
+            credit: &[],
+        };
+        let credit = |part| {
+            let (tile, history) = ((column, W), (len, sizes));
+            self.credit.tile(part, tile, history)
         };
         let ones = [F::ONE; W];
         let mut of_e = [F::ZERO; W];
@@ -357,6 +392,7 @@ impl<F: Float> Block<F> {
                         .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
+                scan.credit = credit(0);
                 let of_steps = history.r(column, W).filter(|_| !self.apart);
                 scan.raw = match (of_steps, r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
@@ -376,6 +412,7 @@ impl<F: Float> Block<F> {
                 };
             }
             Sum::Regulariser { r } => {
+                scan.credit = credit(1);
                 scan.raw = match (history.r(column, W), r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
                     (None, Some(r)) => OnRaw::Outer {
@@ -498,10 +535,12 @@ impl<F: Float> Block<F> {
         to: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
+            self.scratch = scratch;
             return Ok(true);
         };
-        let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
         let of_loss = Sum::Gradient { b: &b, r };
         let finite = self.sum_until(of_loss, finish, &mut scratch, to, pace);
@@ -515,6 +554,7 @@ impl<F: Float> Block<F> {
             return;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         self.history.sort(&mut scratch.sorted);
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
@@ -567,6 +607,10 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         self.finish_what_began(false);
         self.take_in_earlier(r);
+        // While the weights are in their place.
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
+        self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
             Some(eta) if self.b.is_some() => {
@@ -690,7 +734,7 @@ impl<F: Float> Synapses<F> for Block<F> {
             )?;
             e_bar.copy_from_slice(&self.e_bar);
             self.history.sort(&mut scratch.sorted);
-            self.prepare(Sum::Traces, &mut scratch);
+            self.begin(Sum::Traces, &mut scratch);
             for tile in self.tiles_from(self.traced) {
                 self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
             }
@@ -747,16 +791,14 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn reset(&mut self) {
-        self.history.clear();
-        self.used = false;
+        let traces = self.traced > 0;
+        self.clear_history();
         self.b = None;
         self.steps = 0;
-        self.worked = 0;
-        if self.carried || self.traced > 0 {
+        if self.carried || traces {
             self.z_bar.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
             self.carried = false;
-            self.traced = 0;
         }
         if self.w.waits {
             self.w.drop_gradient();
