@@ -341,6 +341,12 @@ def test_a_ragged_mask_is_no_array_of_bool(data):
         make().train_sequence(x, y, mask=[[True] * T, [True]])
 
 
+def test_lists_of_different_lengths_are_answered_with_the_way_out(data):
+    _, y, _ = data
+    with pytest.raises(TypeError, match="inputs: .*list of parts of different lengths; pad them .*lengths="):
+        make().train_sequence([[[0.0] * 4], [[0.0] * 4] * 2], y)
+
+
 def test_a_flaw_is_found_in_its_stream(data):
     x, y, _ = data
     x = x.copy()

@@ -300,8 +300,8 @@ impl<N: Network> Trainer<N> {
         Ok(())
     }
 
-    /// Whom long calls ask from now on whether to stop. One that is stopped is an [`Error::Interrupted`]: reading, copying, `evaluate`, `calibrate` and
-    /// gradients leave everything as it was, an update that has begun is made, and steps are whole. Of a batch the first streams may have taken steps that
+    /// Whom long calls ask from now on whether to stop. One that is stopped is an [`Error::Interrupted`]: reading, copying, `evaluate`, `calibrate`,
+    /// gradients and assigned weights leave everything as it was, an update is made or not, and steps are whole. Of a batch the first streams may have taken steps that
     /// the others have not, as if these had been shorter; an update that was due then has not been made, and its gradient waits.
     ///
     /// ```
