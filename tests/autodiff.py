@@ -44,7 +44,10 @@ class Neuron:
         surrogate_height=None,
         surrogate_width=None,
         input_gain="unit",
+        beta=0.0,
+        tau_adaptation=200.0,
     ):
+        self.beta, self.rho = beta, numpy.exp(-dt / numpy.asarray(tau_adaptation))
         h = 0.3 / threshold if surrogate_height is None else surrogate_height
         w = threshold if surrogate_width is None else surrogate_width
         self.n, self.threshold, self.n_ref, self.reset_mechanism = (
@@ -63,9 +66,13 @@ class Neuron:
             return self.alpha * v + current - self.threshold * stop(z)
         return self.alpha * v + current - stop(self.alpha * v * z)
 
-    def fire(self, v):
+    def adapt(self, a, z):
+        """Line 3: the spike that raises a neuron's own threshold is no constant."""
+        return self.rho * a + z
+
+    def fire(self, v, a):
         self.silence = self.silence + 1
-        z = spike(v - self.threshold, self.silence >= self.n_ref, self.pseudo_derivative)
+        z = spike(v - self.threshold - self.beta * a, self.silence >= self.n_ref, self.pseudo_derivative)
         self.silence = numpy.where(stop(z) == 1.0, 0, self.silence)
         return z
 
@@ -101,8 +108,9 @@ def eprop_gradients(
 ):
     """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
 
-    `weights` is (W_in, W_rec, W_out, b). With `B`, the objective reads stop(err) through it, by a
-    filter of its own (tau_trace); without, it is E itself and tau_trace plays no part.
+    `weights` is (W_in, W_rec, W_out, b). `mask` may be what the loss of each step counts. With `B`, the
+    objective reads stop(err) through it, by a filter of its own (tau_trace); without, it is E itself
+    and tau_trace plays no part.
     `detach_recurrence=False` is backpropagation through time, only the reset detached.
     """
     tau_out = tau_trace if tau_out is None else tau_out
@@ -118,18 +126,21 @@ def eprop_gradients(
         W_in, W_rec, W_out, b = parameters
         cell = Neuron(n, dt=dt, **neuron)
         v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
+        a = np.zeros(n)
         f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             z_source = stop(z) if detach_recurrence else z
             drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
             v = cell.integrate(v, z, cell.zeta * drive)
-            z = cell.fire(v)
+            a = cell.adapt(a, z)
+            z = cell.fire(v, a)
             z_read = z if B is None else stop(z)
             y = kappa * y + zeta_o * (np.dot(W_out, z_read) + b)
             if B is not None:
                 y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
             if has_target:
                 step_loss, err = _loss_and_error(loss, y, target)
+                step_loss, err = has_target * step_loss, has_target * err
                 total = total + step_loss + (0.0 if B is None else np.sum(err * y_B))
                 losses.append(float(stop(step_loss)))
             if regulariser == "stream":
@@ -147,26 +158,27 @@ def eprop_gradients(
 
 def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron):
     """Online training through time: v has the value of line 2 and the gradient of
-    `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`."""
+    `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`; an adaptation is a constant."""
     mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
     losses = []
 
     def objective(parameters):
         cells = [Neuron(len(W), **neuron) for W in parameters]
-        state = [(np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters]
+        state = [(np.zeros(len(W)), np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters]
         total = 0.0
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             s = x
             for layer, (W, cell) in enumerate(zip(parameters, cells, strict=True)):
-                v, z, z_bar = state[layer]
+                v, z, a, z_bar = state[layer]
                 value = cell.integrate(v, z, cell.zeta * stop(np.dot(W, s)))
                 z_bar = cell.alpha * stop(z_bar) + cell.zeta * s
                 linear = np.dot(W, z_bar)
                 v = stop(value) + (linear - stop(linear))
-                s = cell.fire(v)
-                state[layer] = (stop(v), stop(s), z_bar)
+                a = cell.adapt(a, z)
+                s = cell.fire(v, a)
+                state[layer] = (stop(v), stop(s), a, z_bar)
             if has_target:
-                step_loss, _ = _loss_and_error(loss, s, target)
+                step_loss = has_target * _loss_and_error(loss, s, target)[0]
                 total = total + step_loss
                 losses.append(float(stop(step_loss)))
         return total

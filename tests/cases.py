@@ -42,8 +42,15 @@ def neuron_options():
             "surrogate_height": st.sampled_from([None, 0.4]),
             "surrogate_width": st.sampled_from([None, 0.7]),
             "input_gain": st.sampled_from(["unit", "leak"]),
+            "beta": st.sampled_from([0.0, 0.0, 0.3, 1.8]),
+            "tau_adaptation": st.sampled_from([200.0, 30.0]),
         }
-    )
+    ).map(in_thresholds)
+
+
+def in_thresholds(options):
+    """Adaptation by as much of a threshold: beta h stays below 1 + rho, or rounding errors grow in the recursion itself."""
+    return {**options, "beta": options["beta"] * options["threshold"]}
 
 
 def update_every():

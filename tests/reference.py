@@ -40,8 +40,13 @@ def softmax(y):
     return p / p.sum()
 
 
-def error_and_loss(kind, y, target):
-    """err, line 6 of docs/method.md, and the loss of one step."""
+def error_and_loss(kind, y, target, weight=1.0):
+    """err, line 6 of docs/method.md, and the loss of one step, both times the weight of the step."""
+    err, loss = unweighted(kind, y, target)
+    return weight * err, weight * loss
+
+
+def unweighted(kind, y, target):
     if kind == "mse":
         err = y - target
         return err, 0.5 * float(err @ err)
@@ -67,8 +72,13 @@ class Lif:
         surrogate_height=None,
         surrogate_width=None,
         input_gain="unit",
+        beta=0.0,
+        tau_adaptation=200.0,
     ):
+        threshold = threshold if np.ndim(threshold) == 0 else np.asarray(threshold, dtype=float)
         self.n, self.threshold, self.n_ref = n, threshold, n_ref
+        self.beta = np.broadcast_to(np.asarray(beta, dtype=float), n)
+        self.rho = np.exp(-dt / np.broadcast_to(np.asarray(tau_adaptation, dtype=float), n))
         self.tau_mem, self.dt = tau_mem, dt
         self.reset_mechanism, self.surrogate = reset_mechanism, surrogate
         self.h = 0.3 / threshold if surrogate_height is None else surrogate_height
@@ -80,6 +90,7 @@ class Lif:
 
     def reset(self):
         self.v, self.z, self.psi = np.zeros(self.n), np.zeros(self.n), np.zeros(self.n)
+        self.a = np.zeros(self.n)
         self.refractory_left = np.zeros(self.n, dtype=int)
 
     def step(self, current):
@@ -87,10 +98,12 @@ class Lif:
             self.v = self.alpha * self.v + current - self.threshold * self.z
         else:
             self.v = self.alpha * self.v * (1.0 - self.z) + current
+        self.a = self.rho * self.a + self.z
+        A = self.threshold + self.beta * self.a
         free = self.refractory_left == 0
-        d = np.abs(self.v - self.threshold)
+        d = np.abs(self.v - A)
         self.psi = np.where(free, SURROGATES[self.surrogate](d, self.h, self.w), 0.0)
-        self.z = np.where(free & (self.v >= self.threshold), 1.0, 0.0)
+        self.z = np.where(free & (self.v >= A), 1.0, 0.0)
         self.refractory_left = np.maximum(self.refractory_left - 1, 0)
         self.refractory_left[self.z == 1.0] = max(self.n_ref - 1, 0)
         self._note_margin(d)
@@ -110,7 +123,7 @@ class Schedule:
     """`update_every`, the optimizer, the sequence calls and the mean loss, for every model.
 
     The host has `streams`: itself, or those of a batch. A stream has `reset_state()`, `_forward(x)` -> output,
-    `_learn(target)` -> loss or None, and by the names of its `parameters`, since the last update: `_pending()`, its
+    `_learn(target, weight)` -> loss or None, and by the names of its `parameters`, since the last update: `_pending()`, its
     gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which parameters go together;
     `answer` and `slowest` are those of an `Update`.
     """
@@ -146,15 +159,17 @@ class Schedule:
             stream.reset_state()
             stream.drop_pending()
 
-    def tick(self, xs, targets):
+    def tick(self, xs, targets, weights=None):
         """One step of the first streams, those whose x is not None; `count` counts it once."""
         results = []
-        for stream, x, target in zip(self.streams, xs, targets, strict=False):
+        weights = [1.0] * len(xs) if weights is None else weights
+        for stream, x, target, weight in zip(self.streams, xs, targets, weights, strict=False):
             if x is None:
                 results.append((None, None))
                 continue
+            target = taught(target, weight, stream.n_outputs)
             output = stream._forward(np.asarray(x, dtype=float))
-            loss = stream._learn(None if target is None else np.asarray(target, dtype=float))
+            loss = stream._learn(target, weight)
             stream.steps += 1
             stream.n_targets += target is not None
             stream.E += 0.0 if loss is None else loss
@@ -213,27 +228,35 @@ class Schedule:
         n_targets, n_streams = gradients["n_targets"], gradients["n_streams"]
         self._descend(g=g, g_loss=g, E=gradients["loss"], n_targets=n_targets, n_streams=n_streams, n_steps=0)
 
-    def _run(self, inputs, targets, mask, lengths):
+    def _run(self, inputs, targets, mask, lengths, weights):
         """(B', T, ...) tick by tick: the outputs, 0 beyond a stream's length, and the losses."""
-        outputs, losses = np.zeros((*np.shape(inputs)[:2], np.shape(targets)[2])), []
+        outputs, losses = np.zeros((*np.shape(inputs)[:2], self.streams[0].n_outputs)), []
+        weights = np.broadcast_to(1.0 if weights is None else weights, np.shape(inputs)[:2])
         for t in range(max(lengths)):
             alive = [t < length for length in lengths]
-            taught = [a and m[t] for a, m in zip(alive, mask, strict=True)]
+            has_target = [a and m[t] for a, m in zip(alive, mask, strict=True)]
             xs = [x[t] if a else None for x, a in zip(inputs, alive, strict=True)]
-            ys = [y[t] if a else None for y, a in zip(targets, taught, strict=True)]
-            for b, (output, loss) in enumerate(self.tick(xs, ys)):
+            ys = [y[t] if a else None for y, a in zip(targets, has_target, strict=True)]
+            for b, (output, loss) in enumerate(self.tick(xs, ys, weights[:, t])):
                 outputs[b, t] = 0.0 if output is None else output
                 losses += [] if loss is None else [loss]
         return outputs, losses
 
-    def train_sequence(self, inputs, targets, *, mask=None, reset=True, lengths=None):
-        """(T, n) and then outputs (T, O), or (B', T, n) with any B' up to the number of streams."""
+    def train_sequence(self, inputs, targets, *, mask=None, reset=True, lengths=None, weights=None):
+        """(T, n) and then outputs (T, O), or (B', T, n) with any B' up to the number of streams.
+
+        Targets may be integer labels: of every step, or with an axis less, of every sequence.
+        """
         if np.ndim(inputs) == 2:
-            loss, outputs = self.train_sequence(inputs[None], targets[None], mask=mask, reset=reset)
+            loss, outputs = self.train_sequence(
+                inputs[None], np.asarray(targets)[None], mask=mask, reset=reset, weights=weights
+            )
             return loss, outputs[0]
         if reset:
             self.reset()
-        outputs, losses = self._run(inputs, targets, *mask_and_lengths(inputs, mask, lengths))
+        outputs, losses = self._run(
+            inputs, of_steps(targets, inputs), *mask_and_lengths(inputs, mask, lengths), weights
+        )
         if reset:
             self.update()
         return (float(np.mean(losses)) if losses else np.nan), outputs
@@ -255,14 +278,16 @@ class Schedule:
                 spikes[b, t] = stream.spikes
         return outputs, spikes
 
-    def gradients(self, inputs, targets, *, mask=None, lengths=None):
+    def gradients(self, inputs, targets, *, mask=None, lengths=None, weights=None):
         """The gradient of the summed loss from silence; weights and state stay as they are."""
         if np.ndim(inputs) == 2:
-            inputs, targets = inputs[None], targets[None]
+            inputs, targets = inputs[None], np.asarray(targets)[None]
         twin = copy.deepcopy(self)
         twin.reset()
         twin.update_every = "sequence"  # only when weights change: every stream knows its regulariser itself
-        _, losses = twin._run(inputs, targets, *mask_and_lengths(inputs, mask, lengths))
+        _, losses = twin._run(
+            inputs, of_steps(targets, inputs), *mask_and_lengths(inputs, mask, lengths), weights
+        )
         for mine, its in zip(self.neurons, twin.neurons, strict=True):
             mine.margin = min(mine.margin, its.margin)
         self.products = twin.streams[0]._products()
@@ -275,10 +300,26 @@ class Schedule:
 class Stream(Schedule):
     """A model of one stream: its own only one."""
 
-    def step(self, x, target=None):
-        ((output, loss),) = self.tick([x], [target])
+    def step(self, x, target=None, *, weight=1.0):
+        ((output, loss),) = self.tick([x], [target], [weight])
         result = {"spikes": self.spikes, "output": output}
-        return result if target is None else {**result, "loss": loss}
+        return result if loss is None else {**result, "loss": loss}
+
+
+def taught(target, weight, n_outputs):
+    """A row of targets, also of an integer label; None where nothing is taught."""
+    if target is None or weight == 0:
+        return None
+    if np.ndim(target) == 0:
+        return None if target == -1 else np.eye(n_outputs)[int(target)]
+    return np.asarray(target, dtype=float)
+
+
+def of_steps(targets, inputs):
+    """Labels of whole sequences as labels of their steps; all else as it is."""
+    if np.ndim(targets) == 1:
+        return np.broadcast_to(np.asarray(targets)[:, None], np.shape(inputs)[:2])
+    return targets
 
 
 def mask_and_lengths(inputs, mask, lengths):
@@ -325,11 +366,13 @@ class ReferenceBatch(Schedule):
     def parameters(self):
         return self._streams[0].parameters
 
-    def step(self, x, target=None):
-        results = self.tick(x, [None] * len(x) if target is None else target)
+    def step(self, x, target=None, *, weight=1.0):
+        weights = np.broadcast_to(weight, len(x))
+        results = self.tick(x, [None] * len(x) if target is None else target, weights)
         step = {"spikes": np.array([stream.spikes for stream in self._streams])}
         step["output"] = np.array([output for output, _ in results])
-        return step if target is None else {**step, "loss": float(np.mean([loss for _, loss in results]))}
+        losses = [loss for _, loss in results if loss is not None]
+        return {**step, "loss": float(np.mean(losses))} if losses else step
 
 
 class ReferenceEprop(Stream):
@@ -394,6 +437,7 @@ class ReferenceEprop(Stream):
         self.z_bar = np.zeros(self.W.shape[1])
         self.e = np.zeros_like(self.W)
         self.e_bar = np.zeros_like(self.W)
+        self.eps_a = np.zeros_like(self.W)
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
         self.most_err = self.most_F_z = 0.0
@@ -435,18 +479,20 @@ class ReferenceEprop(Stream):
         neuron.step(neuron.zeta * (self.W @ s))
         self.y = self.kappa * self.y + self.zeta_o * (self.W_out @ neuron.z + self.b)
         self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
-        self.e = without_self(neuron.psi[:, None] * self.z_bar[None, :], self.n_inputs)
+        of_threshold = neuron.beta[:, None] * self.eps_a
+        self.e = without_self(neuron.psi[:, None] * (self.z_bar[None, :] - of_threshold), self.n_inputs)
+        self.eps_a = neuron.rho[:, None] * self.eps_a + self.e
         self.e_bar = self.kappa_e * self.e_bar + self.zeta_e * self.e
         self.F_z = self.kappa * self.F_z + neuron.z
         self.most_F_z = max(self.most_F_z, self.F_z.max())
         self.F_1 = self.kappa * self.F_1 + 1.0
         return self.y.copy()
 
-    def _learn(self, target):
+    def _learn(self, target, weight):
         """Add this step to the pending gradient."""
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
-            err, loss = error_and_loss(self.loss, self.y, target)
+            err, loss = error_and_loss(self.loss, self.y, target, weight)
         self.most_err = max(self.most_err, np.abs(err).max())
         L = self.B @ err
         self.g_W += L[:, None] * self.e_bar
@@ -581,10 +627,10 @@ class ReferenceStack(Stream):
             s = layer.step(s)
         return s
 
-    def _learn(self, target):
+    def _learn(self, target, weight):
         if target is None:
             return None
-        signal, loss = error_and_loss(self.loss, self.spikes, target)
+        signal, loss = error_and_loss(self.loss, self.spikes, target, weight)
         for g, layer in zip(reversed(self.g), reversed(self.layers), strict=True):
             g += layer.gradient(signal)
             signal = layer.propagate(signal)

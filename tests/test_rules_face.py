@@ -78,11 +78,12 @@ KEYWORD_ONLY = {
     },
 }
 CALLS = {
-    "step": ["x", "target=None"],
+    "step": ["x", "target=None", "*weight=1.0"],
     "train_sequence": [
         "inputs",
         "targets",
         "*mask=None",
+        "*weights=None",
         "*lengths=None",
         "*reset=True",
         "*return_outputs=False",
@@ -96,8 +97,8 @@ CALLS = {
         "*n_threads=None",
     ],
     "train_stream": ["iterable", "*reset=False"],
-    "gradients": ["inputs", "targets", "*mask=None", "*lengths=None", "*n_threads=None"],
-    "evaluate": ["inputs", "targets=None", "*mask=None", "*lengths=None", "*n_threads=None"],
+    "gradients": ["inputs", "targets", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
+    "evaluate": ["inputs", "targets=None", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
     "apply_gradients": ["gradients"],
     "calibrate": ["inputs", "*rate=20.0"],
     "update": [],

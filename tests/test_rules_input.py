@@ -488,7 +488,7 @@ def test_a_bad_item_in_a_stream_raises_and_earlier_steps_stay():
         model.step(*good)
 
 
-@pytest.mark.parametrize("item", [np.ones(N_INPUTS), 3, None, (1, 2, 3)])
+@pytest.mark.parametrize("item", [np.ones(N_INPUTS), 3, None, (1, 2, 3, 4)])
 def test_a_stream_is_of_pairs(item):
     model = build("eprop")
     with pytest.raises((TypeError, ValueError), match="iterable: expected"):

@@ -57,6 +57,7 @@ fn learn(work: &Work, length: usize, trainer: &mut EpropTrainer<f32>) {
             inputs: work.inputs.view().into(),
             targets: work.targets.view(),
             mask: None,
+            weights: None,
         };
         let piece = trainer.train_piece(&[stream], None, &mut tally);
         piece.expect("finite");

@@ -11,7 +11,7 @@ from ._arrays import as_integers, as_numbers
 from ._events import HINT, are_events, as_inputs, as_step
 from ._fields import checked
 
-__all__ = ["as_lengths", "as_sequences", "as_steps", "as_targets", "as_threads", "steps_of"]
+__all__ = ["are_several", "as_lengths", "as_sequences", "as_steps", "as_targets", "as_threads", "steps_of"]
 
 Array = NDArray[Any]
 
@@ -30,7 +30,7 @@ def as_sequences(value: Any, n_inputs: int, n_steps: list[int] | int | None = No
     >>> as_sequences((np.array([0]), np.array([1]), 2), 3)
     Events(indptr=array([0, 1, 1]), units=array([1]), values=None)
     """
-    if not _is_list_of(value, lambda item: are_events(item) or _are_rows(item)):
+    if not are_several(value):
         n_steps = None if isinstance(n_steps, list) else n_steps
         rows = as_inputs(value, n_inputs, n_steps)
         if isinstance(rows, np.ndarray) and rows.shape == (2, n_inputs) and n_steps not in (None, 2):
@@ -44,8 +44,19 @@ def as_sequences(value: Any, n_inputs: int, n_steps: list[int] | int | None = No
     return [as_inputs(item, n_inputs, n) for item, n in zip(value, lengths, strict=True)]
 
 
+def are_several(value: Any) -> bool:
+    """Whether these are the inputs of several sequences as a list.
+
+    Examples
+    --------
+    >>> are_several([np.zeros((3, 2)), np.zeros((1, 2))]), are_several(np.zeros((2, 3, 2)))
+    (True, False)
+    """
+    return _is_list_of(value, lambda item: are_events(item) or _are_rows(item))
+
+
 def as_targets(value: Any) -> Array | list[Array]:
-    """The targets of a call: (T, n_outputs), (B, T, n_outputs), or a list with the rows of each stream.
+    """The targets of a call: (T, n_outputs), (B, T, n_outputs), or a list with the rows or the labels of each stream.
 
     Examples
     --------
@@ -53,22 +64,32 @@ def as_targets(value: Any) -> Array | list[Array]:
     (2, 1, 2)
     >>> len(as_targets([np.zeros((3, 1)), np.zeros((3, 1))]))
     2
+    >>> len(as_targets([np.array([2, 0, 1]), np.array([1])]))
+    2
     """
-    if _is_list_of(value, _are_rows):
+    if _is_list_of(value, _are_rows) or (_is_list_of(value, _are_labels) and len({*map(len, value)}) > 1):
         return [as_numbers("targets", item) for item in value]
     return as_numbers("targets", value)
 
 
-def steps_of(targets: Array | list[Array]) -> list[int] | int | None:
+def steps_of(targets: Array | list[Array], several: bool = False) -> list[int] | int | None:
     """How many steps the targets have, of each stream or of all; None where their shape says nothing.
+
+    `several`: inputs are a list with those of several streams, so that integers (B,) are labels of whole sequences, and
+    integers (B, T) labels of steps.
 
     Examples
     --------
     >>> steps_of(np.zeros((4, 1))), steps_of(np.zeros((2, 4, 1))), steps_of([np.zeros((3, 1))])
     (4, 4, [3])
+    >>> labels = np.zeros((2, 4), int)
+    >>> steps_of(labels, True), steps_of(labels[0], True), steps_of(labels[0])
+    (4, None, 4)
     """
     if isinstance(targets, list):
         return [len(rows) for rows in targets]
+    if targets.dtype.kind in "iu" and targets.ndim == 1 + several:
+        return int(targets.shape[-1])
     return targets.shape[-2] if targets.ndim in (2, 3) else None
 
 
@@ -127,6 +148,10 @@ def _is_list_of(value: Any, kind: Any) -> bool:
 
 def _are_rows(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 2
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
 
 
 def _are_units(value: Any) -> bool:

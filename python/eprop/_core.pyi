@@ -17,7 +17,7 @@ class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
     tau_mem: float
-    threshold: float
+    threshold: float | NDArray[Any]
     lr: float
     dt: float
     reset_mechanism: str
@@ -28,6 +28,8 @@ class _Neuron(Protocol):
     input_gain: str
     dtype: str
     seed: int
+    beta: float | NDArray[Any]
+    tau_adaptation: float | NDArray[Any]
 
 class _Layer(_Neuron, Protocol):
     n_inputs: int
@@ -79,12 +81,18 @@ class _Base:
 class _Trainer(_Base):
     @property
     def batch_size(self) -> int: ...
-    def step(self, x: NDArray[Any] | _Step | list[_Step], target: NDArray[Any] | None) -> dict[str, Any]: ...
+    def step(
+        self,
+        x: NDArray[Any] | _Step | list[_Step],
+        target: NDArray[Any] | None,
+        weight: NDArray[Any] | None,
+    ) -> dict[str, Any]: ...
     def train_sequence(
         self,
         inputs: _Sequences,
         targets: _Targets,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         reset: bool,
         return_outputs: bool,
@@ -103,6 +111,7 @@ class _Trainer(_Base):
         inputs: _Sequences,
         targets: _Targets | None,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         n_threads: int | None,
     ) -> tuple[float, NDArray[Any]]: ...
@@ -111,6 +120,7 @@ class _Trainer(_Base):
         inputs: _Sequences,
         targets: _Targets,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         n_threads: int | None,
     ) -> dict[str, Any]: ...
@@ -141,6 +151,8 @@ class EpropTrainer(_Trainer):
     @property
     def engine(self) -> str: ...
     @property
+    def a(self) -> NDArray[Any]: ...
+    @property
     def v(self) -> NDArray[Any]: ...
     @property
     def z_bar(self) -> NDArray[Any]: ...
@@ -154,6 +166,8 @@ class OnlineLIFLayer(_Base):
     def apply_learning_signal(self, signal: NDArray[Any]) -> None: ...
     def propagate(self, signal: NDArray[Any]) -> NDArray[Any]: ...
     W: NDArray[Any]
+    @property
+    def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
     @property

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_mask, as_numbers
 from ._base import Trainer
-from ._batches import as_lengths, as_sequences, as_steps, as_targets, as_threads, steps_of
+from ._batches import are_several, as_lengths, as_sequences, as_steps, as_targets, as_threads, steps_of
 from ._events import Inputs, StepInput
 from ._fields import number
+from ._labels import spread_labels
 
 __all__ = ["SequenceTrainer", "Step"]
 
@@ -32,7 +33,7 @@ class Step(_Outcome, total=False):
 class SequenceTrainer(Trainer):
     """The methods of trainers that take inputs and targets, time first."""
 
-    def step(self, x: StepInput, target: ArrayLike | None = None) -> Step:
+    def step(self, x: StepInput, target: ArrayLike | None = None, *, weight: ArrayLike = 1.0) -> Step:
         """One step of ``dt``: forward and, if an update is due, learning.
 
         Parameters
@@ -40,18 +41,24 @@ class SequenceTrainer(Trainer):
         x : array_like (n_inputs,), or events
             Spikes or analog values. Or the indices of the inputs that spike, several times if they do, as a 1-tuple
             ``(units,)``: an array alone is always values.
-        target : array_like (n_outputs,), optional
-            Without one, the step has no error; the regulariser and due updates go on.
+        target : array_like (n_outputs,), or int, optional
+            Without one, the step has no error; the regulariser and due updates go on. An integer is a label: the output
+            that should be 1 where all others are 0, whatever the loss; -1 is no target. Of a batch (B, n_outputs), or
+            labels (B,).
+        weight : float
+            What the loss of this step is multiplied with, and so its gradient: finite, at least 0. 0 is no target. Of a
+            batch a number for all streams, or (B,).
 
         Returns
         -------
         dict
-            ``spikes`` (N,), ``output`` (O,), and ``loss``, a float, exactly when a target was given.
+            ``spikes`` (N,), ``output`` (O,), and ``loss``, a float, exactly when a target was given: the loss times
+            `weight`, of a batch the mean over the streams that have a target.
 
         Raises
         ------
         ValueError
-            A wrong shape, NaN or infinity; nothing has changed.
+            A wrong shape, NaN or infinity, a label that names no output, a negative weight; nothing has changed.
         TypeError
             Not an array of real numbers.
         FloatingPointError
@@ -67,9 +74,14 @@ class SequenceTrainer(Trainer):
         >>> trainer.step([1, 0], target=[0.5])["loss"] > 0
         True
         >>> _ = trainer.step((np.array([0]),))
+        >>> classes = EpropTrainer(2, 3, 4, loss="cross_entropy")
+        >>> "loss" in classes.step([1, 0], 3, weight=0.5), "loss" in classes.step([1, 0], -1)
+        (True, False)
         """
         return self._core.step(  # type: ignore[no-any-return]
-            as_steps(x), None if target is None else as_numbers("target", target)
+            as_steps(x),
+            None if target is None else as_numbers("target", target),
+            None if type(weight) is float and weight == 1.0 else as_numbers("weight", weight),
         )
 
     @overload
@@ -79,6 +91,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[False] = False,
@@ -91,6 +104,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: Literal[True],
@@ -103,6 +117,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool,
@@ -114,6 +129,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool = False,
@@ -131,10 +147,16 @@ class SequenceTrainer(Trainer):
             dense array is made of them.
             Several sequences, up to `batch_size`, are an array with an axis of B streams, or a list with the rows or the
             events of each, of any lengths.
-        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        targets : array_like (T, n_outputs) or (B, T, n_outputs), or integer labels
+            Labels have no axis of outputs: integers (T,) or (B, T), one for each step, or an integer or (B,), one for each
+            sequence: at all its steps that `mask` leaves. A label k is a row that is 1 at output k and 0 elsewhere,
+            whatever the loss; -1 is no target. Bools and floats are no labels.
         mask : array_like of bool (T,) or (B, T), optional
             The steps that have a target; elsewhere `targets` is not read. All else goes on there: neurons fire, and the
             regulariser counts them.
+        weights : array_like (T,) or (B, T), optional
+            What the loss of each step is multiplied with, and so its gradient: finite, at least 0. 0 is no target. Not
+            read where the mask is False.
         lengths : array_like of int (B,), optional
             The steps of each stream. What arrays have beyond them does not happen and is not read: no spike, no
             regulariser, no loss, no count.
@@ -149,13 +171,13 @@ class SequenceTrainer(Trainer):
         Returns
         -------
         float, or (float, numpy.ndarray (T, n_outputs) or (B, T, n_outputs))
-            The mean loss over the steps that have a target, of all streams; NaN if none has. Outputs are 0 beyond a
-            stream's length.
+            The mean loss over the steps that have a target, each times its weight, of all streams; NaN if none has:
+            the weighted sum over the number of steps, as for ``reduction="mean"``. Outputs are 0 beyond a stream's length.
 
         Raises
         ------
         ValueError
-            A wrong shape, T = 0, NaN or infinity; nothing has changed.
+            A wrong shape, T = 0, NaN or infinity, a label that names no output, a negative weight; nothing has changed.
         TypeError
             Not arrays of real numbers, masked arrays (name the steps that have a target with `mask`), or a mask that is
             not bool.
@@ -193,7 +215,7 @@ class SequenceTrainer(Trainer):
         True
         """
         loss, outputs = self._core.train_sequence(
-            *self._sequence(inputs, targets, mask, lengths),
+            *self._sequence(inputs, targets, mask, weights, lengths),
             bool(reset),
             bool(return_outputs),
             as_threads(n_threads),
@@ -281,13 +303,19 @@ class SequenceTrainer(Trainer):
         return (outputs, spikes) if return_spikes else outputs
 
     def train_stream(
-        self, iterable: Iterable[tuple[StepInput, ArrayLike | None]], *, reset: bool = False
+        self,
+        iterable: Iterable[
+            tuple[StepInput, ArrayLike | None] | tuple[StepInput, ArrayLike | None, ArrayLike]
+        ],
+        *,
+        reset: bool = False,
     ) -> Iterator[Step]:
         """Learns from a stream, lazily, and keeps nothing of it.
 
         Parameters
         ----------
-        iterable : iterable of (x, target or None)
+        iterable : iterable of (x, target or None) or (x, target or None, weight)
+            As `step` takes them.
         reset : bool
             Start from a silent network.
 
@@ -299,7 +327,7 @@ class SequenceTrainer(Trainer):
         Raises
         ------
         TypeError
-            Not an iterable, or an item that is no pair. Earlier steps stay, here as for all that `step` raises.
+            Not an iterable, or an item that is neither. Earlier steps stay, here as for all that `step` raises.
 
         Examples
         --------
@@ -319,12 +347,14 @@ class SequenceTrainer(Trainer):
             self.reset()
         for item in items:
             try:
-                x, target = item
+                x, target, *rest = item
+                (weight,) = rest or (1.0,)
             except (TypeError, ValueError):
                 raise TypeError(
-                    f"iterable: expected pairs (x, target or None), got {type(item).__name__}"
+                    "iterable: expected pairs (x, target or None), or with a weight as a third, got "
+                    f"{type(item).__name__}"
                 ) from None
-            yield self.step(x, target)
+            yield self.step(x, target, weight=weight)
 
     def gradients(
         self,
@@ -332,6 +362,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> dict[str, Any]:
@@ -340,8 +371,9 @@ class SequenceTrainer(Trainer):
         Parameters
         ----------
         inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
-        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        targets : array_like (T, n_outputs) or (B, T, n_outputs), or integer labels
         mask : array_like of bool (T,) or (B, T), optional
+        weights : array_like (T,) or (B, T), optional
         lengths : array_like of int (B,), optional
         n_threads : int, optional
             As in `train_sequence`.
@@ -349,9 +381,9 @@ class SequenceTrainer(Trainer):
         Returns
         -------
         dict
-            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the sum,
-            ``n_targets``, how many steps had a target, and ``n_streams``, from how many streams. The regulariser is in the
-            gradient, not in the loss. Sums over all streams, whatever `reduction` says.
+            Recurrent: ``W_in``, ``W_rec``, ``W_out``, ``b``; stack: ``W``, a list; both: ``loss``, the weighted
+            sum, ``n_targets``, how many steps had a target, and ``n_streams``, from how many streams. The regulariser is in
+            the gradient, not in the loss. Sums over all streams, whatever `reduction` says.
 
         Raises what `train_sequence` raises for bad input.
 
@@ -364,7 +396,7 @@ class SequenceTrainer(Trainer):
         ((3, 3), True)
         """
         return self._core.gradients(  # type: ignore[no-any-return]
-            *self._sequence(inputs, targets, mask, lengths), as_threads(n_threads)
+            *self._sequence(inputs, targets, mask, weights, lengths), as_threads(n_threads)
         )
 
     def apply_gradients(self, gradients: Mapping[str, Any]) -> None:
@@ -411,6 +443,7 @@ class SequenceTrainer(Trainer):
         targets: None = None,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> Array: ...
@@ -421,6 +454,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> tuple[float, Array]: ...
@@ -430,6 +464,7 @@ class SequenceTrainer(Trainer):
         targets: ArrayLike | None = None,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> Array | tuple[float, Array]:
@@ -442,8 +477,9 @@ class SequenceTrainer(Trainer):
         ----------
         inputs : array_like (T, n_inputs) or (S, T, n_inputs), or events
             As in `train_sequence`, of any number of sequences.
-        targets : array_like (T, n_outputs) or (S, T, n_outputs), optional
+        targets : array_like (T, n_outputs) or (S, T, n_outputs), or integer labels, optional
         mask : array_like of bool (T,) or (S, T), optional
+        weights : array_like (T,) or (S, T), optional
         lengths : array_like of int (S,), optional
         n_threads : int, optional
             As in `train_sequence`.
@@ -456,7 +492,7 @@ class SequenceTrainer(Trainer):
         Raises
         ------
         ValueError, TypeError
-            As in `train_sequence`; a mask without targets.
+            As in `train_sequence`; a mask or weights without targets.
 
         Examples
         --------
@@ -473,14 +509,17 @@ class SequenceTrainer(Trainer):
                 raise ValueError(
                     "mask: expected together with targets, which it selects, got a mask without targets"
                 )
+            if weights is not None:
+                raise ValueError("weights: expected together with targets, got weights without targets")
             sequence: tuple[Any, ...] = (
                 as_sequences(inputs, self._n_inputs),
+                None,
                 None,
                 None,
                 as_lengths(lengths),
             )
         else:
-            sequence = self._sequence(inputs, targets, mask, lengths)
+            sequence = self._sequence(inputs, targets, mask, weights, lengths)
         loss, outputs = self._core.evaluate(*sequence, as_threads(n_threads))
         return outputs if targets is None else (loss, outputs)
 
@@ -506,12 +545,16 @@ class SequenceTrainer(Trainer):
     def _calibrate(self, inputs: Any, rate: float) -> Any:
         return self._core.calibrate(as_sequences(inputs, self._n_inputs), number("rate", rate))
 
-    def _sequence(self, inputs: Inputs, targets: Any, mask: Any, lengths: Any) -> tuple[Any, ...]:
+    def _sequence(
+        self, inputs: Inputs, targets: Any, mask: Any, weights: Any, lengths: Any
+    ) -> tuple[Any, ...]:
         targets = as_targets(targets)
+        sequences = as_sequences(inputs, self._n_inputs, steps_of(targets, are_several(inputs)))
         return (
-            as_sequences(inputs, self._n_inputs, steps_of(targets)),
-            targets,
+            sequences,
+            spread_labels(targets, sequences),
             None if mask is None else as_mask("mask", mask),
+            None if weights is None else as_numbers("weights", weights),
             as_lengths(lengths),
         )
 

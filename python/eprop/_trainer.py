@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 @final
-@dataclass
+@dataclass(eq=False)
 class EpropTrainer(SequenceTrainer):
     """A recurrent layer of N leaky integrate-and-fire neurons with O leaky readouts, trained online by e-prop.
 
@@ -33,8 +33,10 @@ class EpropTrainer(SequenceTrainer):
     n_inputs, n_neurons, n_outputs : int
     tau_mem, tau_trace : float
         Membrane time constant; time constant of the eligibility's low-pass, 0 = no filter.
-    threshold, lr, dt : float
-        Firing threshold, learning rate, length of a step.
+    threshold : float or array_like (N,)
+        Firing threshold, one for all neurons or one for each.
+    lr, dt : float
+        Learning rate, length of a step.
     tau_out : float, optional
         Readout time constant. None = `tau_trace`, the only choice whose gradient is exact; 0 = no memory.
     reset_mechanism : str
@@ -72,6 +74,11 @@ class EpropTrainer(SequenceTrainer):
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
+    beta : float or array_like (N,)
+        By how much each unit of adaptation raises the threshold, ``A = threshold + beta a``, where `a` is a low-pass of the
+        neuron's own spikes; 0 = no adaptation. With an array some neurons adapt and others do not.
+    tau_adaptation : float or array_like (N,)
+        Time constant of the adaptation.
     horizon : int or str
         Steps through which credit flows back through recurrent spikes, in blocks counted from `reset`. 1: e-prop.
         ``"sequence"``: all steps up to the update, which needs ``update_every="sequence"``; memory then grows with the
@@ -111,7 +118,7 @@ for any other build a new trainer: EpropTrainer(...)
     n_outputs: int
     tau_mem: float = 20.0
     tau_trace: float = 20.0
-    threshold: float = 1.0
+    threshold: float | Array = 1.0
     lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
@@ -135,6 +142,8 @@ for any other build a new trainer: EpropTrainer(...)
     batch_size: int = 1
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
+    beta: float | Array = 0.0
+    tau_adaptation: float | Array = 200.0
     horizon: int | str = 1
     recurrent_gain: float = 0.3
 
@@ -308,6 +317,21 @@ for any other build a new trainer: EpropTrainer(...)
     @B.setter
     def B(self, value: ArrayLike) -> None:
         self._core.B = as_numbers("B", value)
+
+    @property
+    def a(self) -> Array:
+        """Adaptations (N,), (B, N) of a batch: 0 where no threshold moves.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(1, 1, 1, beta=0.2)
+        >>> trainer.W_in = [[5.0]]
+        >>> spiked = trainer.step([1.0])["spikes"]
+        >>> silent = trainer.step([0.0])["spikes"]
+        >>> spiked, trainer.a  # a spike, one step late
+        (array([1.], dtype=float32), array([1.], dtype=float32))
+        """
+        return self._core.a  # type: ignore[no-any-return]
 
     @property
     def z_bar(self) -> Array:

@@ -69,9 +69,10 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         self,
         targets: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
         let n_outputs = self.cell.lock().n_outputs();
-        let feed = self.feed.with_targets(targets, n_outputs, mask)?;
+        let feed = self.feed.with_targets(targets, n_outputs, mask, weights)?;
         Ok(Self { feed, ..self })
     }
 
@@ -159,7 +160,7 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
             let targets: Vec<Judged<'_, N::F>> = piece
                 .streams
                 .iter()
-                .map(|stream| (stream.targets, stream.mask))
+                .map(|stream| (stream.targets, stream.mask, stream.weights))
                 .collect();
             let rows = rows_of(&mut outputs, piece);
             let inputs = inputs_of(&piece.streams);

@@ -85,17 +85,18 @@ macro_rules! trainer_class {
                 at_width!(&self.0, cell => cell.run(py, |trainer| trainer.batch_size()))
             }
 
-            #[pyo3(signature = (x, target))]
+            #[pyo3(signature = (x, target, weight))]
             fn step<'py>(
                 &self,
                 py: Python<'py>,
                 x: &Bound<'py, PyAny>,
                 target: Option<&Bound<'py, PyAny>>,
+                weight: Option<&Bound<'py, PyAny>>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target))
+                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target, weight))
             }
 
-            #[pyo3(signature = (inputs, targets, mask, lengths, reset, return_outputs, n_threads))]
+            #[pyo3(signature = (inputs, targets, mask, weights, lengths, reset, return_outputs, n_threads))]
             #[allow(clippy::too_many_arguments)] // those of the face
             fn train_sequence<'py>(
                 &self,
@@ -103,6 +104,7 @@ macro_rules! trainer_class {
                 inputs: &Bound<'py, PyAny>,
                 targets: &Bound<'py, PyAny>,
                 mask: Option<&Bound<'py, PyAny>>,
+                weights: Option<&Bound<'py, PyAny>>,
                 lengths: Option<&Bound<'py, PyAny>>,
                 reset: bool,
                 return_outputs: bool,
@@ -110,7 +112,7 @@ macro_rules! trainer_class {
             ) -> PyResult<$crate::call::Trained<'py>> {
                 at_width!(&self.0, cell => {
                     let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
-                    call.with_targets(targets, mask)?.with_lengths(lengths)?.train(reset, return_outputs)
+                    call.with_targets(targets, mask, weights)?.with_lengths(lengths)?.train(reset, return_outputs)
                 })
             }
 
@@ -130,38 +132,42 @@ macro_rules! trainer_class {
                 })
             }
 
-            #[pyo3(signature = (inputs, targets, mask, lengths, n_threads))]
+            #[pyo3(signature = (inputs, targets, mask, weights, lengths, n_threads))]
+            #[allow(clippy::too_many_arguments)] // those of the face
             fn evaluate<'py>(
                 &self,
                 py: Python<'py>,
                 inputs: &Bound<'py, PyAny>,
                 targets: Option<&Bound<'py, PyAny>>,
                 mask: Option<&Bound<'py, PyAny>>,
+                weights: Option<&Bound<'py, PyAny>>,
                 lengths: Option<&Bound<'py, PyAny>>,
                 n_threads: Option<usize>,
             ) -> PyResult<(f64, Bound<'py, PyAny>)> {
                 at_width!(&self.0, cell => {
                     let mut call = $crate::call::Call::new(py, cell, inputs, true, n_threads)?;
                     if let Some(targets) = targets {
-                        call = call.with_targets(targets, mask)?;
+                        call = call.with_targets(targets, mask, weights)?;
                     }
                     call.with_lengths(lengths)?.evaluate(targets.is_some())
                 })
             }
 
-            #[pyo3(signature = (inputs, targets, mask, lengths, n_threads))]
+            #[pyo3(signature = (inputs, targets, mask, weights, lengths, n_threads))]
+            #[allow(clippy::too_many_arguments)] // those of the face
             fn gradients<'py>(
                 &self,
                 py: Python<'py>,
                 inputs: &Bound<'py, PyAny>,
                 targets: &Bound<'py, PyAny>,
                 mask: Option<&Bound<'py, PyAny>>,
+                weights: Option<&Bound<'py, PyAny>>,
                 lengths: Option<&Bound<'py, PyAny>>,
                 n_threads: Option<usize>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
                 at_width!(&self.0, cell => {
                     let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
-                    call.with_targets(targets, mask)?.with_lengths(lengths)?.gradients(|trainer, n| trainer.gradient_run(n))
+                    call.with_targets(targets, mask, weights)?.with_lengths(lengths)?.gradients(|trainer, n| trainer.gradient_run(n))
                 })
             }
 

@@ -13,7 +13,7 @@ use crate::error;
 use crate::memory;
 use crate::numbers::Real;
 use crate::room::{Arrays, Extent, Job, Room};
-use crate::series::Series;
+use crate::series::{Series, check_targets};
 use crate::table::{Loan, Name, Part, Table};
 
 /// Between two checks for signals: short enough for Ctrl-C, long enough to cost nothing.
@@ -150,6 +150,7 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
         targets: &Bound<'py, PyAny>,
         n_outputs: usize,
         mask: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
         if !self.has_streams {
             self.series[0].set_targets(Table::new("targets", targets)?, n_outputs)?;
@@ -169,43 +170,60 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
                 }
                 Split::Events => return Err(error::not_an_array("targets")),
                 Split::Array(table) => {
-                    let expected = [self.series.len(), self.n_rows, n_outputs];
-                    if table.shape() != expected {
-                        let expected = error::tuple(&expected);
-                        return Err(error::shape("targets", &expected, table.shape()));
-                    }
+                    check_targets(&table, &[self.series.len(), self.n_rows], n_outputs)?;
                     for (b, series) in self.series.iter_mut().enumerate() {
-                        series.set_targets_of(table.of_stream(b));
+                        let mut targets = table.of_stream(b);
+                        if targets.shape().len() == 1 {
+                            // Labels are looked at here, and rows in the crate, which names the stream itself.
+                            targets.name = targets.name.item(b);
+                        }
+                        series.set_targets_of(targets, n_outputs);
                     }
                 }
             }
         }
         if let Some(mask) = mask {
-            self.set_mask(Table::new("mask", mask)?)?;
+            let mask = Table::new("mask", mask)?;
+            self.check_each_step(&mask)?;
+            if !mask.is_of_bools() {
+                return Err(error::not_an_array("mask"));
+            }
+            self.for_each_step(mask, Series::set_mask)?;
+        }
+        if let Some(weights) = weights {
+            self.for_each_step(Table::new("weights", weights)?, Series::set_weights)?;
         }
         Ok(Self { n_outputs, ..self })
     }
 
-    /// A mask for every stream, or the same for all.
-    fn set_mask(&mut self, mask: Table<'py>) -> PyResult<()> {
+    /// Something of each step, (T,) or (B, T).
+    ///
+    /// # Errors
+    /// ValueError for another shape.
+    fn check_each_step(&self, table: &Table<'py>) -> PyResult<()> {
         let (n_streams, n_rows) = (self.series.len(), self.n_rows);
-        let shared = mask.shape() == [n_rows];
-        if !shared && (!self.has_streams || mask.shape() != [n_streams, n_rows]) {
-            let expected = match self.has_streams {
-                true => format!("({n_streams}, {n_rows}) or ({n_rows},)"),
-                false => error::tuple(&[n_rows]),
-            };
-            return Err(error::shape("mask", &expected, mask.shape()));
+        let of_all = self.has_streams && table.shape() == [n_streams, n_rows];
+        if of_all || table.shape() == [n_rows] {
+            return Ok(());
         }
-        if !mask.is_of_bools() {
-            return Err(error::not_an_array("mask"));
-        }
+        let expected = match self.has_streams {
+            true => format!("({n_streams}, {n_rows}) or ({n_rows},)"),
+            false => error::tuple(&[n_rows]),
+        };
+        Err(error::shape(table.name, &expected, table.shape()))
+    }
+
+    /// A part of it for every stream, or the same for all.
+    fn for_each_step(
+        &mut self,
+        table: Table<'py>,
+        set: impl Fn(&mut Series<'py>, Table<'py>),
+    ) -> PyResult<()> {
+        self.check_each_step(&table)?;
+        let shared = table.shape().len() == 1;
         for (b, series) in self.series.iter_mut().enumerate() {
-            series.set_mask(if shared {
-                mask.clone()
-            } else {
-                mask.of_stream(b)
-            });
+            let of_stream = || table.of_stream(b);
+            set(series, if shared { table.clone() } else { of_stream() });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod feed;
 mod fork;
+mod label;
 mod layer;
 mod memory;
 mod net;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, StackConfig, UpdateEvery};
+use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::error::raise;
 #[derive(FromPyObject)]
 struct Neuron {
     tau_mem: f64,
-    threshold: f64,
+    threshold: Each,
     lr: f64,
     dt: f64,
     reset_mechanism: String,
@@ -22,6 +22,25 @@ struct Neuron {
     surrogate_width: Option<f64>,
     input_gain: String,
     seed: u64,
+    beta: Each,
+    tau_adaptation: Each,
+}
+
+/// A number for all neurons, or one for each.
+#[derive(FromPyObject)]
+enum Each {
+    All(f64),
+    One(Vec<f64>),
+}
+
+impl Each {
+    /// What stands in the place of an array, and the array.
+    fn split(self) -> (f64, Option<Vec<f64>>) {
+        match self {
+            Self::All(x) => (x, None),
+            Self::One(xs) => (xs.first().copied().unwrap_or(1.0), Some(xs)),
+        }
+    }
 }
 
 /// What every trainer of sequences has.
@@ -75,9 +94,12 @@ pub fn is_wide(face: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
     let neuron: Neuron = face.extract()?;
+    let (threshold, thresholds) = neuron.threshold.split();
+    let (beta, betas) = neuron.beta.split();
+    let (tau_adaptation, taus_adaptation) = neuron.tau_adaptation.split();
     Ok(LayerConfig {
         tau_mem: neuron.tau_mem,
-        threshold: neuron.threshold,
+        threshold,
         lr: neuron.lr,
         dt: neuron.dt,
         reset_mechanism: choice("reset_mechanism", &neuron.reset_mechanism)?,
@@ -87,6 +109,13 @@ pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
         surrogate_width: neuron.surrogate_width,
         input_gain: choice("input_gain", &neuron.input_gain)?,
         seed: neuron.seed,
+        beta,
+        tau_adaptation,
+        each: PerNeuron {
+            threshold: thresholds,
+            beta: betas,
+            tau_adaptation: taus_adaptation,
+        },
     })
 }
 
@@ -151,6 +180,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         tau_reg: recurrent.tau_reg,
         update_every,
         seed: layer.seed,
+        beta: layer.beta,
+        tau_adaptation: layer.tau_adaptation,
+        each: layer.each,
         optimizer,
         reduction,
         batch_size,

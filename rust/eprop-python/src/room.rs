@@ -2,10 +2,12 @@
 
 use eprop::{Inputs, Stream};
 use numpy::ndarray::{ArrayView1, ArrayView2};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::error;
 use crate::events::Merged;
+use crate::label;
 use crate::numbers::Numbers;
 use crate::numbers::Real;
 use crate::table::{Loan, Name};
@@ -17,7 +19,10 @@ pub struct Arrays<T> {
     /// Of events that are no plain spikes.
     pub values: Option<T>,
     pub targets: Option<T>,
+    /// In the place of targets: the number of the output that should be 1, or -1.
+    pub labels: Option<T>,
     pub mask: Option<T>,
+    pub weights: Option<T>,
 }
 
 impl<T> Arrays<T> {
@@ -29,7 +34,9 @@ impl<T> Arrays<T> {
             inputs: f(&self.inputs)?,
             values: self.values.as_ref().map(&mut f).transpose()?,
             targets: self.targets.as_ref().map(&mut f).transpose()?,
+            labels: self.labels.as_ref().map(&mut f).transpose()?,
             mask: self.mask.as_ref().map(&mut f).transpose()?,
+            weights: self.weights.as_ref().map(&mut f).transpose()?,
         })
     }
 }
@@ -38,6 +45,8 @@ impl<T> Arrays<T> {
 #[derive(Clone, Copy)]
 pub struct Extent {
     pub name: Name,
+    /// As messages call the targets.
+    pub targets: Name,
     pub first: usize,
     pub n_steps: usize,
     pub n_inputs: usize,
@@ -52,7 +61,9 @@ pub struct Room<F> {
     pub bounds: Option<Vec<i64>>,
     events: Merged<F>,
     targets: Vec<F>,
+    labels: Vec<i64>,
     mask: Option<Vec<bool>>,
+    weights: Option<Vec<F>>,
 }
 
 impl<F: Real> Room<F> {
@@ -69,6 +80,7 @@ impl<F: Real> Room<F> {
             n_steps,
             n_inputs,
             n_outputs,
+            ..
         } = extent;
         match &self.bounds {
             Some(bounds) => {
@@ -95,6 +107,60 @@ impl<F: Real> Room<F> {
         if let Some(mask) = numbers.mask {
             let bools = self.mask.get_or_insert_default();
             copy("mask".into(), bools, &[n_steps], |into| mask.bools(into))?;
+        }
+        if let Some(weights) = numbers.weights {
+            let reals = self.weights.get_or_insert_default();
+            copy("weights".into(), reals, &[n_steps], |into| {
+                weights.reals(into);
+            })?;
+        }
+        if let Some(labels) = numbers.labels {
+            let (all, masked) = (&mut self.labels, numbers.mask.is_some());
+            copy("targets".into(), all, &[n_steps], |into| {
+                labels.indices(into)
+            })?;
+            self.spell_out(extent, masked)?;
+        }
+        Ok(())
+    }
+
+    /// The labels as targets, and as a mask: what a mask leaves out already is not read.
+    fn spell_out(&mut self, extent: Extent, masked: bool) -> PyResult<()> {
+        let Extent {
+            first,
+            n_steps,
+            n_outputs,
+            ..
+        } = extent;
+        let mask = self.mask.get_or_insert_default();
+        if !masked {
+            copy("mask".into(), mask, &[n_steps], |into| {
+                into.resize(n_steps, true)
+            })?;
+        }
+        copy(
+            "targets".into(),
+            &mut self.targets,
+            &[n_steps, n_outputs],
+            |into| {
+                into.resize(n_steps * n_outputs, F::ZERO);
+            },
+        )?;
+        for (t, (&label, taught)) in self.labels.iter().zip(mask).enumerate() {
+            if !*taught {
+                continue;
+            }
+            match label::output(label, n_outputs) {
+                Ok(Some(k)) => self.targets[t * n_outputs + k] = F::ONE,
+                Ok(None) => *taught = false,
+                Err(expected) => {
+                    let step = first + t;
+                    return Err(PyValueError::new_err(format!(
+                        "{}: {expected}, got {label} at step {step}",
+                        extent.targets
+                    )));
+                }
+            }
         }
         Ok(())
     }
@@ -130,6 +196,7 @@ impl<F: Real> Room<F> {
                 targets.unwrap_or(&self.targets),
             )?,
             mask: self.mask.as_deref().map(ArrayView1::from),
+            weights: self.weights.as_deref().map(ArrayView1::from),
         })
     }
 }

@@ -18,8 +18,30 @@ pub struct Series<'py> {
     pub n_steps: usize,
     name: Name,
     inputs: Inputs<'py>,
-    targets: Option<Table<'py>>,
+    targets: Option<Targets<'py>>,
     mask: Option<Table<'py>>,
+    weights: Option<Table<'py>>,
+}
+
+enum Targets<'py> {
+    Rows(Table<'py>),
+    /// Of so many outputs.
+    Labels(Table<'py>, usize),
+}
+
+impl<'py> Targets<'py> {
+    fn new(table: Table<'py>, n_outputs: usize) -> Self {
+        match table.shape() {
+            [_] => Self::Labels(table, n_outputs),
+            _ => Self::Rows(table),
+        }
+    }
+
+    fn name(&self) -> Name {
+        match self {
+            Self::Rows(table) | Self::Labels(table, _) => table.name,
+        }
+    }
 }
 
 enum Inputs<'py> {
@@ -64,27 +86,30 @@ impl<'py> Series<'py> {
             inputs,
             targets: None,
             mask: None,
+            weights: None,
         })
     }
 
-    /// (T, n_outputs).
+    /// (T, n_outputs), or labels (T,).
     pub fn set_targets(&mut self, targets: Table<'py>, n_outputs: usize) -> PyResult<()> {
-        if targets.shape() != [self.n_steps, n_outputs] {
-            let expected = error::tuple(&[self.n_steps, n_outputs]);
-            return Err(error::shape(targets.name, &expected, targets.shape()));
-        }
-        self.targets = Some(targets);
+        check_targets(&targets, &[self.n_steps], n_outputs)?;
+        self.set_targets_of(targets, n_outputs);
         Ok(())
     }
 
-    /// (T or more, n_outputs): whoever has looked at the shape of all streams' targets.
-    pub fn set_targets_of(&mut self, targets: Table<'py>) {
-        self.targets = Some(targets);
+    /// (T or more, n_outputs), or labels (T or more,): whoever has looked at the shape of all streams' targets.
+    pub fn set_targets_of(&mut self, targets: Table<'py>, n_outputs: usize) {
+        self.targets = Some(Targets::new(targets, n_outputs));
     }
 
     /// (T or more,) of bool.
     pub fn set_mask(&mut self, mask: Table<'py>) {
         self.mask = Some(mask);
+    }
+
+    /// (T or more,).
+    pub fn set_weights(&mut self, weights: Table<'py>) {
+        self.weights = Some(weights);
     }
 
     /// What a copy of one step takes, with what it is made from.
@@ -98,14 +123,21 @@ impl<'py> Series<'py> {
             Inputs::Dense(rows) => both(rows, rows.shape()[1]),
             Inputs::Events(events) => events.step_bytes().saturating_mul(4),
         };
-        let targets = self.targets.as_ref();
-        inputs.saturating_add(targets.map_or(0, |targets| both(targets, targets.shape()[1])))
+        inputs.saturating_add(match &self.targets {
+            None => 0,
+            Some(Targets::Rows(rows)) => both(rows, rows.shape()[1]),
+            Some(Targets::Labels(labels, n_outputs)) => both(labels, *n_outputs),
+        })
     }
 
     pub fn extent(&self, steps: &Range<usize>, n_inputs: usize, n_outputs: usize) -> Extent {
         let steps = self.clipped(steps);
         Extent {
             name: self.name,
+            targets: self
+                .targets
+                .as_ref()
+                .map_or(Name::from("targets"), Targets::name),
             first: steps.start,
             n_steps: steps.len(),
             n_inputs,
@@ -131,16 +163,27 @@ impl<'py> Series<'py> {
                 (events.units(at.clone())?, events.values(at)?)
             }
         };
-        let targets = self.targets.as_ref();
+        let (targets, labels) = match &self.targets {
+            None => (None, None),
+            Some(Targets::Rows(rows)) => (Some(rows), None),
+            Some(Targets::Labels(labels, _)) => (None, Some(labels)),
+        };
         let mask = self.mask.as_ref();
+        let weights = self.weights.as_ref();
         Ok(Arrays {
             inputs,
             values,
             targets: targets
                 .map(|targets| targets.read(steps.clone(), dtype::<F>))
                 .transpose()?,
+            labels: labels
+                .map(|labels| labels.read(steps.clone(), dtype::<i64>))
+                .transpose()?,
             mask: mask
                 .map(|mask| mask.read(steps.clone(), dtype::<bool>))
+                .transpose()?,
+            weights: weights
+                .map(|weights| weights.read(steps.clone(), dtype::<F>))
                 .transpose()?,
         })
     }
@@ -148,4 +191,26 @@ impl<'py> Series<'py> {
     fn clipped(&self, steps: &Range<usize>) -> Range<usize> {
         steps.start.min(self.n_steps)..steps.end.min(self.n_steps)
     }
+}
+
+/// Targets with an axis of outputs behind those of `axes`, or labels without.
+///
+/// # Errors
+/// ValueError for another shape.
+pub fn check_targets(targets: &Table<'_>, axes: &[usize], n_outputs: usize) -> PyResult<()> {
+    let got = targets.shape();
+    let expected = [axes, &[n_outputs]].concat();
+    if got == expected || got == axes && targets.is_of_integers() {
+        return Ok(());
+    }
+    let hint = match got.len() == axes.len() && !targets.is_of_integers() {
+        true => "; labels, one for each step, are integers",
+        false => "",
+    };
+    Err(error::shape_or(
+        targets.name,
+        &error::tuple(&expected),
+        got,
+        hint,
+    ))
 }

@@ -1,8 +1,9 @@
 //! One step of a trainer: of its first stream, or of several side by side.
 
-use eprop::Trainer;
-use numpy::ndarray::Array2;
+use eprop::{Float, Lesson, Trainer};
+use numpy::ndarray::{Array1, Array2};
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -10,6 +11,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::arrays::{copy, give, matrix};
 use crate::cell::{Cell, FEW_SYNAPSES};
 use crate::error;
+use crate::label;
 use crate::memory;
 use crate::net::Net;
 use crate::numbers::Real;
@@ -24,23 +26,33 @@ pub fn step<'py, N: Net>(
     cell: &Cell<Trainer<N>>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
+    weight: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let turn = cell.take(py)?;
     if is_batch(x) && cell.lock().batch_size() > 1 {
-        return step_batch(py, cell, turn, x, target);
+        return step_batch(py, cell, turn, x, target, weight);
     }
     let mut lock = cell.lock();
     let trainer = &mut *lock;
     let x = StepInput::read(x, trainer.n_inputs())?;
-    let target = target
-        .map(|target| vector("target", target, trainer.n_outputs(), ""))
-        .transpose()?;
-    let target = target.as_ref().map(|target| target.view());
+    let n_outputs = trainer.n_outputs();
+    let target = match target {
+        Some(target) if label::are_labels(target, 0) => label::of_step(target, n_outputs)?,
+        Some(target) => Some(vector("target", target, n_outputs, "")?),
+        None => None,
+    };
+    let lesson = Lesson {
+        target: target.as_ref().map(|target| target.view()),
+        weight: match weight {
+            Some(weight) => weights(weight, None)?[0],
+            None => N::F::ONE,
+        },
+    };
     memory::ask_for_step::<N::F>(trainer.n_spikes() + trainer.n_outputs())?;
     let step = if N::synapses(trainer) <= FEW_SYNAPSES {
-        trainer.step(x.input(), target)
+        trainer.step(x.input(), lesson)
     } else {
-        py.detach(|| trainer.step(x.input(), target))
+        py.detach(|| trainer.step(x.input(), lesson))
     };
     let step = step.map_err(error::raise)?;
     let verdict = step.verdict;
@@ -72,6 +84,7 @@ fn step_batch<'py, N: Net>(
     turn: Held<'_>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
+    weight: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (n_inputs, n_outputs, n_spikes, most) = {
         let trainer = cell.lock();
@@ -83,7 +96,8 @@ fn step_batch<'py, N: Net>(
         )
     };
     let rows = rows::<N::F>(x, n_inputs, most)?;
-    let target: Option<Array2<N::F>> = match target {
+    let targets: Vec<Option<Array1<N::F>>> = match target {
+        Some(target) if label::are_labels(target, 1) => label::rows(target, rows.len(), n_outputs)?,
         Some(target) => {
             let target = Table::new("target", target)?;
             let expected = [rows.len(), n_outputs];
@@ -94,15 +108,28 @@ fn step_batch<'py, N: Net>(
                     target.shape(),
                 ));
             }
-            Some(matrix(&target, &error::tuple(&expected))?)
+            let targets: Array2<N::F> = matrix(&target, &error::tuple(&expected))?;
+            let targets = targets.outer_iter().map(|target| Some(target.to_owned()));
+            targets.collect()
         }
-        None => None,
+        None => vec![None; rows.len()],
+    };
+    let weights = match weight {
+        Some(weight) => weights(weight, Some(rows.len()))?,
+        None => vec![N::F::ONE; rows.len()],
     };
     memory::ask_for_step::<N::F>(rows.len().saturating_mul(n_spikes + n_outputs))?;
     let step = py.detach(|| {
         let x: Vec<_> = rows.iter().map(StepInput::input).collect();
-        cell.lock()
-            .step_batch(&x, target.as_ref().map(|target| target.view()))
+        let lessons: Vec<_> = targets
+            .iter()
+            .zip(&weights)
+            .map(|(target, &weight)| Lesson {
+                target: target.as_ref().map(|target| target.view()),
+                weight,
+            })
+            .collect();
+        cell.lock().teach_batch(&x, &lessons)
     });
     let step = step.map_err(error::raise)?;
     let dict = PyDict::new(py);
@@ -137,4 +164,24 @@ fn rows<F: Real>(
         .outer_iter()
         .map(|row| StepInput::Dense(row.to_owned()))
         .collect())
+}
+
+/// The weight of a step, of each of so many streams: the same for all, or one for each.
+fn weights<F: Real>(weight: &Bound<'_, PyAny>, n_streams: Option<usize>) -> PyResult<Vec<F>> {
+    let n = n_streams.unwrap_or(1);
+    let table = Table::new("weight", weight)?;
+    match *table.shape() {
+        [] => Ok(vec![table.whole::<F>()?[0]; n]),
+        [m] if n_streams == Some(m) => table.whole(),
+        ref shape => {
+            let expected = match n_streams {
+                Some(n) => format!("a number or an array ({n},)"),
+                None => "a number".to_owned(),
+            };
+            let got = error::tuple(shape);
+            Err(PyValueError::new_err(format!(
+                "weight: expected {expected}, got shape {got}"
+            )))
+        }
+    }
 }

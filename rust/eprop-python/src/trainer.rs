@@ -110,6 +110,11 @@ trainer_class!(
     }
 
     #[getter]
+    fn a<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.a()))
+    }
+
+    #[getter]
     fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         at_width!(&self.0, cell => state(py, cell, |stream| stream.v()))
     }

@@ -32,8 +32,9 @@ pub use network::watch::{Divergence, Verdict};
 pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{
-    Config, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, Reduction,
+    Config, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron, Reduction,
     ResetMechanism, StackConfig, Surrogate, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
+pub use parts::lesson::Lesson;
 pub use parts::stream::Stream;

@@ -67,6 +67,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                 optimizer: Optimizer::Sgd { limit },
                 seed,
                 batch_size,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
                 ..Config::default()
             }
@@ -195,7 +198,7 @@ proptest! {
             let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
             let mut after = before.clone();
             for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
-                let options = TrainOptions { mask: stream.mask, reset: false };
+                let options = TrainOptions { mask: stream.mask, weights: None, reset: false };
                 let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
                 let taught = stream.mask.unwrap().iter().filter(|&&taught| taught).count();
                 if taught > 0 {
@@ -492,7 +495,7 @@ fn one_sequence_in_a_batch_is_its_first_stream() {
     let whole = by_stream.train_batch(&[stream], true).unwrap();
     let options = TrainOptions {
         mask: stream.mask,
-        reset: true,
+        ..TrainOptions::default()
     };
     let one = by_sequence
         .train_sequence(stream.inputs, stream.targets, options)

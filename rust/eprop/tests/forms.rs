@@ -2,7 +2,7 @@
 //! middle of a block.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Loss, Optimizer, ResetMechanism, Stream,
+    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, ResetMechanism, Stream,
     Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
@@ -122,6 +122,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                     (true, false) => 1.0,
                 },
                 seed,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 ..Config::default()
             },
         )
@@ -190,7 +193,9 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             let (x, y) = (noise.inputs(steps, rate, analog), noise.targets(steps));
             for (x, y) in x.outer_iter().zip(y.outer_iter()) {
                 let taught = !masked || noise.uniform() < 0.5;
-                let step = trainer.step(x, taught.then_some(y)).unwrap();
+                let weight = if masked { y[0].abs() } else { 1.0 };
+                let target = taught.then_some(y);
+                let step = trainer.step(x, Lesson { target, weight }).unwrap();
                 seen.push(step.output.to_owned());
                 seen.push(step.spikes.to_owned());
             }
@@ -240,9 +245,14 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
         }
         Event::Sequence { steps } => {
             let (x, y) = (noise.inputs(steps, 0.1, false), noise.targets(steps));
+            let weights = y.column(0).mapv(f64::abs);
+            let options = TrainOptions {
+                weights: Some(weights.view()),
+                ..TrainOptions::default()
+            };
             seen.push(
                 trainer
-                    .train_sequence(x.view(), y.view(), TrainOptions::default())
+                    .train_sequence(x.view(), y.view(), options)
                     .unwrap()
                     .outputs
                     .flatten()
@@ -360,7 +370,7 @@ proptest! {
             }
             let before = trainer.clone();
             let (x, y) = (noise.inputs(40, 0.2, analog), noise.targets(40));
-            let stream = Stream { inputs: x.view().into(), targets: y.view(), mask: None };
+            let stream = Stream { inputs: x.view().into(), targets: y.view(), mask: None, weights: None };
             let (loss, outputs) = trainer.evaluate(&[stream, stream.until(7)]).unwrap();
             prop_assert!(trainer.state_equal(&before));
             let mut twin = trainer.clone();

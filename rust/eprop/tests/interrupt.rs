@@ -64,6 +64,7 @@ fn of_first<'a>(
         inputs: x.slice(s![b, part(b), ..]).into(),
         targets: y.slice(s![b, part(b), ..]),
         mask: None,
+        weights: None,
     });
     streams.collect()
 }

@@ -68,6 +68,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                 readout_bias: bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 seed,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
                 ..Config::default()
             },
@@ -170,6 +173,7 @@ fn the_tally_of_another_network_is_an_error() {
         inputs: x,
         targets: y,
         mask: None,
+        weights: None,
     };
     let error = trainer
         .train_piece(
@@ -256,6 +260,7 @@ fn a_stack_is_evaluated_as_a_copy_of_it_would_predict() {
             inputs: x.view().into(),
             targets: y.view(),
             mask: None,
+            weights: None,
         };
         let (loss, outputs) = trainer.evaluate(&[stream]).unwrap();
         assert!(trainer.state_equal(&before) && loss.is_finite());

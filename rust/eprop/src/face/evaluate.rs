@@ -14,8 +14,12 @@ use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
 use crate::{Error, Float, Trainer};
 
-/// What a sequence is to be judged by: targets (T, n_outputs), and the steps that have one.
-pub type Judged<'a, F> = (ArrayView2<'a, F>, Option<ArrayView1<'a, bool>>);
+/// What a sequence is to be judged by: targets (T, n_outputs), the steps that have one, and what the loss of each counts.
+pub type Judged<'a, F> = (
+    ArrayView2<'a, F>,
+    Option<ArrayView1<'a, bool>>,
+    Option<ArrayView1<'a, F>>,
+);
 
 /// An evaluation in the making, fed piece by piece. Example: [`Trainer::evaluate`].
 pub struct Evaluation<N: Network> {
@@ -72,7 +76,7 @@ impl<N: Network> Trainer<N> {
         let inputs: Vec<_> = sequences.iter().map(|sequence| sequence.inputs).collect();
         let judged: Vec<_> = sequences
             .iter()
-            .map(|sequence| (sequence.targets, sequence.mask))
+            .map(|sequence| (sequence.targets, sequence.mask, sequence.weights))
             .collect();
         for (b, inputs) in inputs.iter().enumerate() {
             inputs
@@ -151,6 +155,7 @@ impl<N: Network> Trainer<N> {
                     inputs: *inputs,
                     targets: judged[b].0,
                     mask: judged[b].1,
+                    weights: judged[b].2,
                 }
                 .check(first.n_inputs(), first.n_outputs(), first.loss(), 0),
             };
@@ -203,11 +208,11 @@ impl<N: Network> Trainer<N> {
 }
 
 impl<N: Wiring> Sequence<N> {
-    fn run(
+    fn run<'a>(
         &mut self,
         network: &N,
-        inputs: Inputs<'_, N::F>,
-        judged: Option<Judged<'_, N::F>>,
+        inputs: Inputs<'a, N::F>,
+        judged: Option<Judged<'a, N::F>>,
         mut outputs: Option<ArrayViewMut2<'_, N::F>>,
         go_on: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -219,16 +224,18 @@ impl<N: Wiring> Sequence<N> {
                 let row = outputs.row_mut(t).into_iter();
                 row.zip(output).for_each(|(to, &y)| *to = y);
             }
-            let Some((targets, mask)) = judged else {
+            let Some((targets, mask, weights)) = judged else {
                 continue;
             };
-            if mask.is_none_or(|mask| mask[t]) {
-                let target = targets.row(t);
-                self.target
-                    .iter_mut()
-                    .zip(target)
-                    .for_each(|(to, &y)| *to = y);
-                self.loss_sum += network.loss().evaluate(output, &self.target, &mut self.err);
+            let stream = Stream {
+                inputs,
+                targets,
+                mask,
+                weights,
+            };
+            let (target, err) = (&mut self.target, &mut self.err);
+            if let Some(loss) = stream.lesson(t).judge(network.loss(), output, target, err) {
+                self.loss_sum += loss;
                 self.n_targets += 1;
             }
         }

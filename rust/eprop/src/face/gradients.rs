@@ -20,7 +20,7 @@ use crate::{Config, EpropTrainer, Error, Float, Horizon, Recurrent, Trainer};
 /// let (x, y) = (Array2::ones((20, 3)), Array2::zeros((20, 2)));
 /// let mut run = trainer.gradient_run(1)?;
 /// for piece in [s![..7, ..], s![7.., ..]] {
-///     run.piece(&[Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None }])?;
+///     run.piece(&[Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None, weights: None }])?;
 /// }
 /// assert_eq!(run.finish()?, trainer.gradients(x.view(), y.view(), None)?);
 /// # Ok::<(), eprop::Error>(())
@@ -57,6 +57,7 @@ impl<N: Network> Trainer<N> {
             inputs,
             targets,
             mask,
+            weights: None,
         }])
     }
 

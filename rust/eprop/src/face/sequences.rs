@@ -19,20 +19,23 @@ use crate::{Error, Float, Trainer};
 /// Options of `train_sequence`.
 ///
 /// ```
-/// assert!(eprop::TrainOptions::default().reset);
+/// assert!(eprop::TrainOptions::<f32>::default().reset);
 /// ```
 #[derive(Clone, Debug)]
-pub struct TrainOptions<'a> {
+pub struct TrainOptions<'a, F> {
     /// The steps that have a target, (T,); `None`: all.
     pub mask: Option<ArrayView1<'a, bool>>,
+    /// What the loss of each step counts, (T,): finite, at least 0, 0 being no target; `None`: 1.
+    pub weights: Option<ArrayView1<'a, F>>,
     /// Start from a silent network and apply what is pending at the end; otherwise go on where the stream stood.
     pub reset: bool,
 }
 
-impl Default for TrainOptions<'_> {
+impl<F> Default for TrainOptions<'_, F> {
     fn default() -> Self {
         Self {
             mask: None,
+            weights: None,
             reset: true,
         }
     }
@@ -50,7 +53,7 @@ impl Default for TrainOptions<'_> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct SequenceOutput<F> {
-    /// Mean over the steps that had a target; NaN where none had.
+    /// Mean over the steps that had a target, each times its weight; NaN where none had.
     pub loss: f64,
     /// (T, O).
     pub outputs: Array2<F>,
@@ -63,7 +66,7 @@ pub struct SequenceOutput<F> {
 /// What `train_batch` returns. Example: [`Trainer`].
 #[derive(Clone, Debug)]
 pub struct BatchOutput<F> {
-    /// Mean over the steps that had a target, of all streams; NaN where none had.
+    /// Mean over the steps that had a target, each times its weight, of all streams; NaN where none had.
     pub loss: f64,
     /// (B, T, O), T of the longest stream; 0 beyond a stream's length.
     pub outputs: Array3<F>,
@@ -118,12 +121,13 @@ impl<N: Network> Trainer<N> {
         &mut self,
         inputs: impl Into<Inputs<'x, N::F>>,
         targets: ArrayView2<'x, N::F>,
-        options: TrainOptions<'x>,
+        options: TrainOptions<'x, N::F>,
     ) -> Result<SequenceOutput<N::F>, Error> {
         let stream = Stream {
             inputs: inputs.into(),
             targets,
             mask: options.mask,
+            weights: options.weights,
         };
         self.check_streams(from_ref(&stream), 1)?;
         let mut tally = self.tally_of(1)?;
@@ -248,7 +252,7 @@ impl<N: Network> Trainer<N> {
     /// let whole = twin.train_sequence(x.view(), y.view(), TrainOptions::default())?;
     /// let mut tally = trainer.tally();
     /// for piece in [s![..4, ..], s![4.., ..]] {
-    ///     let stream = Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None };
+    ///     let stream = Stream { inputs: x.slice(piece).into(), targets: y.slice(piece), mask: None, weights: None };
     ///     trainer.train_piece(&[stream], None, &mut tally)?;
     /// }
     /// assert_eq!(tally.loss(), whole.loss);

@@ -20,6 +20,7 @@ use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Reduction, StackConfig};
 use crate::parts::check;
 use crate::parts::input::Input;
+use crate::parts::lesson::Lesson;
 use crate::parts::optimizer::{Measure, Optimizer};
 use crate::{Error, Float, kernels};
 
@@ -90,7 +91,7 @@ pub struct StepOutput<'a, F> {
     pub spikes: ArrayView1<'a, F>,
     /// The output of this step: (O,).
     pub output: ArrayView1<'a, F>,
-    /// The loss, exactly when a target was given.
+    /// The loss times its weight, exactly when a target was given.
     pub loss: Option<f64>,
     /// Once in as many steps as fifty membrane time constants last: what can be said of them.
     pub verdict: Option<Verdict>,
@@ -103,7 +104,7 @@ pub struct BatchStep<F> {
     pub spikes: Array2<F>,
     /// (B, O).
     pub output: Array2<F>,
-    /// The mean loss over the streams, exactly when targets were given.
+    /// The mean loss, each times its weight, over the streams that were given a target, if any was.
     pub loss: Option<f64>,
     /// As in [`StepOutput`].
     pub verdict: Option<Verdict>,
@@ -469,8 +470,8 @@ impl<N: Network> Trainer<N> {
         }
     }
 
-    /// One step of the first stream: `x` (n_inputs,), `target` (n_outputs,). Without a target nothing is taught, but the regulariser and due
-    /// updates go on. Allocates nothing, but in a batch.
+    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]. Without a target nothing is taught, but the
+    /// regulariser and due updates go on. Allocates nothing, but in a batch.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`]; [`Error::NonFiniteWeights`] after the step; [`Error::Interrupted`] before it, or before the update after it.
@@ -487,16 +488,16 @@ impl<N: Network> Trainer<N> {
     pub fn step<'x>(
         &mut self,
         x: impl Into<Input<'x, N::F>>,
-        target: Option<ArrayView1<'_, N::F>>,
+        lesson: impl Into<Lesson<'x, N::F>>,
     ) -> Result<StepOutput<'_, N::F>, Error> {
-        let x = x.into();
-        self.check_step(x, target)?;
+        let (x, lesson) = (x.into(), lesson.into());
+        self.check_step(x, lesson)?;
         self.streams.ready()?;
         self.reserve(1, 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
-        let loss = first.learn(x, target, at_once);
-        let of_nothing = target.map_or(0.0, |target| first.loss().of_nothing(target));
+        let loss = first.learn(x, lesson, at_once);
+        let of_nothing = lesson.loss_of_nothing(first.loss());
         self.watch.stream(self.streams.first(), loss, of_nothing);
         let verdict = self.watch.step_done();
         if self.schedule.steps(1) {
@@ -537,15 +538,40 @@ impl<N: Network> Trainer<N> {
             check::streams("target", x.len(), targets.nrows())?;
         }
         let target = |b: usize| targets.map(|targets| targets.index_axis_move(Axis(0), b));
-        for (b, &x) in x.iter().enumerate() {
-            self.check_step(x, target(b))
+        let lessons: Vec<_> = (0..x.len()).map(|b| target(b).into()).collect();
+        self.teach_batch(x, &lessons)
+    }
+
+    /// As [`step_batch`](Self::step_batch), with a lesson for each stream.
+    ///
+    /// # Errors
+    /// As [`step_batch`](Self::step_batch).
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Input, Lesson};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
+    /// let y = ndarray::array![1.0, 0.0];
+    /// let lessons = [Lesson::default(), Lesson { weight: 0.5, ..Lesson::of(y.view()) }];
+    /// let step = trainer.teach_batch(&[Input::spikes(&[0]), Input::spikes(&[1])], &lessons)?;
+    /// assert_eq!(step.loss, Some(0.25));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn teach_batch(
+        &mut self,
+        x: &[Input<'_, N::F>],
+        lessons: &[Lesson<'_, N::F>],
+    ) -> Result<BatchStep<N::F>, Error> {
+        self.check_count("x", x.len())?;
+        check::streams("lessons", x.len(), lessons.len())?;
+        for (b, (&x, &lesson)) in x.iter().zip(lessons).enumerate() {
+            self.check_step(x, lesson)
                 .map_err(|error| error.in_stream(b))?;
         }
         self.reserve(x.len(), 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
         let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {
-            stream.learn(x[b], target(b), at_once)
+            stream.learn(x[b], lessons[b], at_once)
         };
         let (losses, progress) = self.streams.step(x.len(), due, at_once, learn);
         if due && progress.whole {
@@ -555,13 +581,13 @@ impl<N: Network> Trainer<N> {
         self.check_weights()?;
         for (b, &loss) in losses.iter().enumerate() {
             if let Some(stream) = self.streams.get(b) {
-                let of_nothing = target(b).map_or(0.0, |target| stream.loss().of_nothing(target));
+                let of_nothing = lessons[b].loss_of_nothing(stream.loss());
                 self.watch.stream(stream, loss, of_nothing);
             }
         }
         let verdict = self.watch.step_done();
-        let losses: Option<Vec<f64>> = losses.into_iter().collect();
-        let mean = |losses: Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
+        let losses: Vec<f64> = losses.into_iter().flatten().collect();
+        let mean = || losses.iter().sum::<f64>() / losses.len() as f64;
         let rows = |of: fn(&N) -> &[N::F], width| {
             Array2::from_shape_fn((x.len(), width), |(b, at)| {
                 self.streams
@@ -572,23 +598,15 @@ impl<N: Network> Trainer<N> {
         Ok(BatchStep {
             spikes: rows(N::spikes, self.streams.first().spikes().len()),
             output: rows(N::output, self.n_outputs()),
-            loss: losses.map(mean),
+            loss: (!losses.is_empty()).then(mean),
             verdict,
         })
     }
 
-    fn check_step(
-        &self,
-        x: Input<'_, N::F>,
-        target: Option<ArrayView1<'_, N::F>>,
-    ) -> Result<(), Error> {
+    fn check_step(&self, x: Input<'_, N::F>, lesson: Lesson<'_, N::F>) -> Result<(), Error> {
         let first = self.streams.first();
         x.check(first.n_inputs())?;
-        if let Some(target) = target {
-            check::vector("target", target, first.n_outputs())?;
-            check::target("target", target, first.loss())?;
-        }
-        Ok(())
+        lesson.check(first.n_outputs(), first.loss())
     }
 
     /// Whether there are so many streams.

@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use ndarray::ArrayView1;
-
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::room::Room;
@@ -12,6 +10,7 @@ use crate::options::plan::Plan;
 use crate::options::{Config, Gain, Loss};
 use crate::parts::feedback::FeedbackWeights;
 use crate::parts::init::Gaussian;
+use crate::parts::lesson::Lesson;
 use crate::parts::readout::Readout;
 use crate::parts::signal::Backward;
 use crate::{Error, Float};
@@ -68,16 +67,9 @@ impl<F: Float> Head<F> {
     }
 
     /// The errors of this step, 0 without a target, and the loss.
-    pub(crate) fn judge(&mut self, target: Option<ArrayView1<'_, F>>) -> Option<f64> {
-        self.err.fill(F::ZERO);
-        target.map(|target| {
-            self.target
-                .iter_mut()
-                .zip(target)
-                .for_each(|(to, &from)| *to = from);
-            self.loss
-                .evaluate(self.readout.y(), &self.target, &mut self.err)
-        })
+    pub(crate) fn judge(&mut self, lesson: Lesson<'_, F>) -> Option<f64> {
+        let y = self.readout.y();
+        lesson.judge(self.loss, y, &mut self.target, &mut self.err)
     }
 
     /// The errors of this step, `B`, and `L = B err` if it is read.
@@ -140,7 +132,7 @@ mod tests {
 
     use ndarray::array;
 
-    use super::{Config, Gain, Gaussian, Head, Loss, Plan};
+    use super::{Config, Gain, Gaussian, Head, Lesson, Loss, Plan};
     use crate::Float;
     use crate::numbers::parameter::Step;
     use crate::options::plan::Sizes;
@@ -190,12 +182,12 @@ mod tests {
             let mut head = assigned::<F>(&symmetric());
             head.readout.step(&[1], true);
             let target = array![F::cast(0.25), F::cast(0.5)];
-            let loss = head.judge(Some(target.view())).unwrap();
+            let loss = head.judge(Lesson::of(target.view())).unwrap();
             let (err, _, l) = head.signal(true);
             near("err", err, &[-0.5, 1.0]);
             near("L", &l[..N], &core::array::from_fn::<_, N, _>(|j| -0.5 * w_out(j, 0) + w_out(j, 1)));
             assert_eq!(loss, 0.5 * (0.25 + 1.0));
-            assert_eq!(head.judge(None), None);
+            assert_eq!(head.judge(Lesson::default()), None);
             let (err, _, l) = head.signal(true);
             near("err", err, &[0.0; 2]);
             near("L", &l[..N], &[0.0; N]);
@@ -207,7 +199,7 @@ mod tests {
             let mut head = assigned::<F>(&Config { loss: Loss::CrossEntropy, ..symmetric() });
             head.readout.step(&[], true);
             let target = array![F::ONE, F::ZERO];
-            let loss = head.judge(Some(target.view())).unwrap();
+            let loss = head.judge(Lesson::of(target.view())).unwrap();
             near("loss", &[F::cast(loss)], &[core::f64::consts::LN_2]);
             near("err", head.signal(false).0, &[-0.5, 0.5]);
         }

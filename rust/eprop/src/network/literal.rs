@@ -387,7 +387,7 @@ pub(super) fn learn(
     let (x, target) = data.step(b, t);
     let loss = network.learn(
         x.view().into(),
-        target.as_ref().map(|target| target.view()),
+        target.as_ref().map(|target| target.view()).into(),
         at_once.map(Optimizer::plain).as_mut(),
     );
     let expected = literal.learn(

@@ -19,26 +19,15 @@ pub(crate) fn learn<N: Wiring>(
     mut at_once: Option<&mut Optimizer>,
     mut go_on: impl FnMut(usize, &mut N) -> bool,
 ) -> usize {
-    let Stream {
-        inputs,
-        targets,
-        mask,
-    } = *stream;
-    for (t, target) in targets.outer_iter().enumerate() {
+    let inputs = stream.inputs;
+    for t in 0..inputs.n_steps() {
         if !go_on(t, network) {
             return t;
         }
-        let taught = mask.is_none_or(|mask| mask[t]);
+        let lesson = stream.lesson(t);
         network.look_ahead(inputs, t);
-        let loss = network.learn(
-            inputs.step(t),
-            taught.then_some(target),
-            at_once.as_deref_mut(),
-        );
-        let of_nothing = match loss {
-            Some(_) => network.loss().of_nothing(target),
-            None => 0.0,
-        };
+        let loss = network.learn(inputs.step(t), lesson, at_once.as_deref_mut());
+        let of_nothing = lesson.loss_of_nothing(network.loss());
         tally.take_in(network, loss, of_nothing);
         if let Some(outputs) = &mut outputs {
             copy_row(outputs, t, network.output());

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
@@ -22,6 +22,7 @@ use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEver
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
+use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
@@ -212,23 +213,17 @@ impl<F: Float> Wiring for Stack<F> {
     fn learn(
         &mut self,
         x: Input<'_, F>,
-        target: Option<ArrayView1<'_, F>>,
+        lesson: Lesson<'_, F>,
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
-        self.forward(x, target.is_some() && !stands_still);
-        let loss = target.map(|target| {
-            self.target
-                .iter_mut()
-                .zip(target)
-                .for_each(|(to, &from)| *to = from);
-            let top = self.stages.len() - 1;
-            let Stage { neuron, signal, .. } = &mut self.stages[top];
-            self.loss.evaluate(neuron.z(), &self.target, signal)
-        });
+        self.forward(x, lesson.target().is_some() && !stands_still);
+        let top = self.stages.len() - 1;
+        let Stage { neuron, signal, .. } = &mut self.stages[top];
+        let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
         // Without a target err is 0, and so is every signal below it.
         if let Some(loss) = loss {
             self.learn_downwards(loss, at_once);

@@ -235,6 +235,7 @@ mod tests {
                 inputs: x.view().into(),
                 targets: y.view(),
                 mask: None,
+                weights: None,
             };
             let streams = alloc::vec![stream; n_streams];
             for call in 1..=40 {

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
@@ -14,6 +14,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
+use crate::parts::lesson::Lesson;
 use crate::parts::optimizer::{Optimizer, Steps};
 use crate::{Error, Float};
 
@@ -147,7 +148,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn learn(
         &mut self,
         x: Input<'_, Self::F>,
-        target: Option<ArrayView1<'_, Self::F>>,
+        lesson: Lesson<'_, Self::F>,
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64>;
     /// One step that does not.

@@ -7,6 +7,7 @@ mod feedback;
 mod horizon;
 mod loss;
 mod optimizer;
+mod per_neuron;
 pub(crate) mod plan;
 mod surrogate;
 
@@ -15,4 +16,5 @@ pub use feedback::Feedback;
 pub use horizon::Horizon;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
+pub use per_neuron::PerNeuron;
 pub use surrogate::Surrogate;

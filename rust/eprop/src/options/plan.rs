@@ -82,6 +82,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
+        config.each.fit(sizes.n)?;
         let form = form(sizes, config)?;
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
@@ -261,6 +262,12 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
+    if config.layer().is_adaptive() {
+        return Ok(match config.update_every {
+            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
+        });
+    }
     let form = match (config.update_every, factored_block(config)) {
         (_, Some(1)) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
         (_, Some(_)) => Engine::Factored,
@@ -281,6 +288,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     let refused = |expected: &str| Err(Error::value("engine", expected, form.as_str()));
     if form != Engine::Factored {
         return Ok(());
+    }
+    if config.layer().is_adaptive() {
+        return refused("block or textbook where neurons adapt");
     }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");

@@ -248,6 +248,7 @@ pub(crate) fn event_rows<F: Float>(
 pub(crate) fn targets<F: Float>(
     targets: ArrayView2<'_, F>,
     mask: Option<ArrayView1<'_, bool>>,
+    weights: Option<ArrayView1<'_, F>>,
     t_total: usize,
     n_outputs: usize,
     loss: Loss,
@@ -264,12 +265,38 @@ pub(crate) fn targets<F: Float>(
             return Err(Error::shape("mask", &[Dim::Is(t_total)], mask.shape()));
         }
     }
+    if let Some(weights) = weights {
+        if weights.len() != t_total {
+            return Err(Error::shape(
+                "weights",
+                &[Dim::Is(t_total)],
+                weights.shape(),
+            ));
+        }
+    }
     for (t, row) in targets.outer_iter().enumerate() {
-        if mask.is_none_or(|mask| mask[t]) {
+        if mask.is_some_and(|mask| !mask[t]) {
+            continue;
+        }
+        let counts = weights.map_or(F::ONE, |weights| weights[t]);
+        weight("weights", counts).map_err(|error| at_step(error, t))?;
+        if counts != F::ZERO {
             target("targets", row, loss).map_err(|error| at_step(error, t))?;
         }
     }
     Ok(())
+}
+
+/// What the loss of a step is multiplied with.
+pub(crate) fn weight<F: Float>(argument: &'static str, weight: F) -> Result<(), Error> {
+    if weight.is_finite() && weight >= F::ZERO {
+        return Ok(());
+    }
+    Err(Error::value(
+        argument,
+        "a finite number of at least 0",
+        weight,
+    ))
 }
 
 /// One row of targets whose length is already known to be right.
@@ -518,11 +545,37 @@ mod tests {
     }
 
     #[test]
+    fn weights_are_checked_and_say_which_steps_have_a_target() {
+        let mut rows = Array2::<f64>::zeros((3, 2));
+        rows[(1, 0)] = f64::NAN;
+        let of = |mask: Option<&[bool]>, weights: &[f64]| {
+            let weights = Some(weights.into());
+            targets(rows.view(), mask.map(Into::into), weights, 3, 2, Loss::Mse)
+        };
+        of(None, &[1.0, 0.0, 2.5]).unwrap();
+        of(Some(&[true, false, true]), &[1.0, f64::NAN, 0.0]).unwrap();
+        let number = "weights: expected a finite number of at least 0, got ";
+        refused(
+            of(None, &[1.0, -0.5, 1.0]),
+            &(String::from(number) + "-0.5 at step 1"),
+        );
+        refused(
+            of(None, &[1.0, 0.0, f64::INFINITY]),
+            &(String::from(number) + "inf at step 2"),
+        );
+        refused(
+            of(None, &[1.0, 0.0]),
+            "weights: expected shape (3,), got (2,)",
+        );
+    }
+
+    #[test]
     fn targets_are_checked_at_the_steps_that_have_one() {
         let mut rows = Array2::<f64>::zeros((3, 2));
         rows[(1, 0)] = f64::NAN;
-        let of =
-            |mask: Option<&[bool]>, t| targets(rows.view(), mask.map(Into::into), t, 2, Loss::Mse);
+        let of = |mask: Option<&[bool]>, t| {
+            targets(rows.view(), mask.map(Into::into), None, t, 2, Loss::Mse)
+        };
         of(Some(&[true, false, true]), 3).unwrap();
         let nan = "targets: expected finite values, got NaN at index (0,) at step 1";
         refused(of(None, 3), nan);

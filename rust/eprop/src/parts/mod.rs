@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod feedback;
 pub(crate) mod init;
 pub(crate) mod input;
+pub(crate) mod lesson;
 pub(crate) mod neuron;
 pub(crate) mod optimizer;
 pub(crate) mod readout;

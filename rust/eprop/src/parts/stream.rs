@@ -6,6 +6,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, Axis, s};
 
 use super::check;
 use super::input::Inputs;
+use super::lesson::Lesson;
 use crate::options::Loss;
 use crate::{Error, Float};
 
@@ -28,6 +29,8 @@ pub struct Stream<'a, F> {
     pub targets: ArrayView2<'a, F>,
     /// The steps that have a target, (T,); `None`: all.
     pub mask: Option<ArrayView1<'a, bool>>,
+    /// What the loss of each step counts, (T,): finite, at least 0, 0 being no target; `None`: 1.
+    pub weights: Option<ArrayView1<'a, F>>,
 }
 
 impl<'a, F: Float> Stream<'a, F> {
@@ -44,6 +47,7 @@ impl<'a, F: Float> Stream<'a, F> {
             mask: mask
                 .filter(|mask| b < mask.nrows())
                 .map(|mask| mask.index_axis_move(Axis(0), b)),
+            weights: None,
         });
         streams.collect()
     }
@@ -61,6 +65,18 @@ impl<'a, F: Float> Stream<'a, F> {
             inputs: self.inputs.steps(from..until),
             targets: self.targets.slice_move(s![from..until, ..]),
             mask: self.mask.map(|mask| mask.slice_move(s![from..until])),
+            weights: self
+                .weights
+                .map(|weights| weights.slice_move(s![from..until])),
+        }
+    }
+
+    /// What step `t` is taught.
+    pub(crate) fn lesson(&self, t: usize) -> Lesson<'a, F> {
+        let taught = self.mask.is_none_or(|mask| mask[t]);
+        Lesson {
+            target: taught.then(|| self.targets.index_axis_move(Axis(0), t)),
+            weight: self.weights.map_or(F::ONE, |weights| weights[t]),
         }
     }
 
@@ -75,6 +91,7 @@ impl<'a, F: Float> Stream<'a, F> {
         check::targets(
             self.targets,
             self.mask,
+            self.weights,
             self.inputs.n_steps(),
             n_outputs,
             loss,

@@ -2,6 +2,7 @@
 //! both in factors, and whoever wants a weight or a trace asks and gets a copy.
 //! Nobody outside this folder knows which form is at work.
 
+mod adaptation;
 mod block;
 mod factored;
 pub(crate) mod feedforward;

@@ -198,6 +198,8 @@ macro_rules! call_of_sequences {
         let y = targets(n_steps, n_outputs, loss, chance);
         let mask = Array1::from_shape_simple_fn(about(n_steps, chance), || chance.once_in(2));
         let mask = chance.once_in(2).then_some(mask.view());
+        let weights = y.column(0).to_owned();
+        let weights = Some(weights.view());
         let reset = chance.once_in(3);
         match chance.below(16) {
             0..4 => {
@@ -211,7 +213,15 @@ macro_rules! call_of_sequences {
                 trainer.step(x, target).map(drop)
             }
             4..8 => trainer
-                .train_sequence(inputs, y.view(), TrainOptions { mask, reset })
+                .train_sequence(
+                    inputs,
+                    y.view(),
+                    TrainOptions {
+                        mask,
+                        weights: weights.filter(|_| chance.once_in(3)),
+                        reset,
+                    },
+                )
                 .map(drop),
             8..10 => trainer.predict_sequence(inputs, reset).map(drop),
             10 => trainer.gradients(inputs, y.view(), mask).map(drop),

@@ -228,7 +228,7 @@ fn saved_in_the_middle_of_things_a_network_goes_on_bit_for_bit() {
                 let (x, target) = data.step(0, t);
                 network.learn(
                     x.view().into(),
-                    target.as_ref().map(|target| target.view()),
+                    target.as_ref().map(|target| target.view()).into(),
                     at_once.map(Optimizer::plain).as_mut(),
                 );
                 if t % 20 == 19 {
@@ -265,7 +265,7 @@ fn bytes_of_any_kind_are_an_error_or_a_network_that_goes_on() {
             let (x, target) = data.step(0, t);
             network.learn(
                 x.view().into(),
-                target.as_ref().map(|target| target.view()),
+                target.as_ref().map(|target| target.view()).into(),
                 at_once.map(Optimizer::plain).as_mut(),
             );
         };

@@ -9,6 +9,7 @@ use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk;
 use crate::options::{Gain, LayerConfig, Loss};
+use crate::parts::lesson::Lesson;
 use crate::parts::optimizer::Optimizer;
 use crate::testing::unasked;
 use crate::testing::{Noise, made, near, same_bits};
@@ -207,7 +208,7 @@ fn a_stack_is_its_equations_at_once_and_waiting() {
                 let (x, target) = moment(&mut noise);
                 let loss = stack.learn(
                     x.view().into(),
-                    view(&target),
+                    view(&target).into(),
                     at_once.map(Optimizer::plain).as_mut(),
                 );
                 let expected = literal.learn(
@@ -255,7 +256,7 @@ fn a_gradient_is_handed_out_layer_by_layer_and_taken_in_anywhere() {
     let (mut literal, mut noise) = (Literal::new(&waits, &stack), Noise(3));
     for _ in 0..20 {
         let (x, target) = moment(&mut noise);
-        stack.learn(x.view().into(), view(&target), None);
+        stack.learn(x.view().into(), view(&target).into(), None);
         literal.learn(
             x.as_slice().unwrap(),
             target.as_ref().map(|target| target.as_slice().unwrap()),
@@ -396,7 +397,7 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
                 for stack in &mut *stacks {
                     stack.learn(
                         x.view().into(),
-                        view(&target),
+                        view(&target).into(),
                         at_once.map(Optimizer::plain).as_mut(),
                     );
                 }
@@ -425,7 +426,7 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
         let mut literal = Literal::new(&config, &stack);
         stack.learn(
             Input::spikes(&[1, 2]),
-            None,
+            Lesson::default(),
             at_once.map(Optimizer::plain).as_mut(),
         );
         literal.learn(&[0.0, 1.0, 1.0, 0.0], None);

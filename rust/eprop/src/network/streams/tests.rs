@@ -219,7 +219,7 @@ fn steps_of_all_streams_are_the_same_as_their_sequences_to_the_bit() {
                     let (x, target) = data.step(b, t);
                     state.learn(
                         x.view().into(),
-                        target.as_ref().map(|target| target.view()),
+                        target.as_ref().map(|target| target.view()).into(),
                         None,
                     )
                 });

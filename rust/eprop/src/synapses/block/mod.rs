@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use super::adaptation::Adaptation;
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -61,6 +62,9 @@ pub(crate) struct Block<F> {
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     carried: bool,
+    adaptation: Option<Adaptation<F>>,
+    /// `eps_a` at the start of the block; empty where no neuron adapts.
+    eps_a: Aligned<F>,
     /// `sum_t e` of earlier blocks, or the stream's `sum_t r e` where it is kept apart; empty without either.
     sum_e: Aligned<F>,
     /// Whether the regulariser's part of the gradient is kept apart.
@@ -81,9 +85,10 @@ parts!(Block {
         history,
         z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
         e_bar(|this: &Self| first(if this.carried || this.traced > 0 { this.e_bar.len() } else { 0 })),
+        eps_a(|this: &Self| first(if this.carried || this.traced > 0 { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [credit, scratch, ahead],
+    Scratch: [credit, scratch, ahead, adaptation],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -95,6 +100,8 @@ enum Sum<'a, F> {
     Regulariser { r: Option<&'a [F]> },
     /// `e_bar` at the block's end.
     Traces,
+    /// `eps_a` after the block's end.
+    Adaptation,
     /// `sum_t e` over the steps of learning.
     RawTraces,
 }
@@ -114,7 +121,10 @@ impl<F: Float> Block<F> {
         };
         let filters = Filters::of(config);
         let gain = F::cast(config.recurrent_gain) * filters.zeta;
+        let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
+            eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
+            adaptation,
             filters,
             w: Parameter::new(room, (p, stride), keeps, first)?,
             finite: true,
@@ -242,7 +252,7 @@ impl<F: Float> Block<F> {
         going_on
     }
 
-    /// `e_bar` becomes that of the history's end.
+    /// `e_bar`, and `eps_a`, become those of the history's end.
     fn trace(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut scratch = core::mem::take(&mut self.scratch);
         let mut e_bar = core::mem::take(&mut self.e_bar);
@@ -251,6 +261,18 @@ impl<F: Float> Block<F> {
         let mut going_on = Ok(());
         for tile in self.tiles_from(self.traced) {
             self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+            if self.adaptation.is_some() {
+                // After e_bar, which is made of the old one.
+                let mut eps_a = core::mem::take(&mut self.eps_a);
+                self.tile_of(
+                    tile,
+                    Sum::Adaptation,
+                    Finish::Replace,
+                    &mut scratch,
+                    &mut eps_a,
+                );
+                self.eps_a = eps_a;
+            }
             self.traced = tile.0 + tile.1;
             going_on = self.pass(tile, pace);
             if going_on.is_err() {
@@ -317,6 +339,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
+            Sum::Adaptation => {}
             Sum::RawTraces | Sum::Regulariser { .. } => {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
@@ -428,20 +451,34 @@ impl<F: Float> Block<F> {
                     per_step,
                 }
             }
+            Sum::Adaptation => {}
         }
-        kernels::scan::<F, W>(scan, q);
+        let mut of_eps = [F::ZERO; W];
+        match (&self.adaptation, what) {
+            (None, _) => kernels::scan::<F, W>(scan, q),
+            (Some(all), Sum::Adaptation) => {
+                let adapting = all.tile(column, W);
+                kernels::scan_adaptation::<F, W>(alpha, scan.psi, adapting, q, &mut of_e);
+            }
+            (Some(all), _) => {
+                let adapting = all.tile(column, W);
+                kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut of_eps);
+            }
+        }
         let of_z: [F; W] = core::array::from_fn(|l| alpha * q[l]);
         let dense = self.dense_sum::<W>(q, dense, dense_q);
-        let e_bar: &[F] = if matches!(what, Sum::Traces) {
-            &[]
-        } else {
-            &self.e_bar
+        let (e_bar, eps_a): (&[F], &[F]) = match what {
+            Sum::Traces => (&[], &self.eps_a),
+            Sum::Adaptation => (&[], &[]),
+            _ => (&self.e_bar, &self.eps_a),
         };
         let carry = Carry {
             z_bar: &self.z_bar,
             of_z: &of_z,
             e_bar,
             of_e: &of_e,
+            eps_a,
+            of_eps: &of_eps,
         };
         let gather = Gather {
             start: &sorted.start,
@@ -798,6 +835,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         if self.carried || traces {
             self.z_bar.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
+            self.eps_a.fill(F::ZERO);
             self.carried = false;
         }
         if self.w.waits {
