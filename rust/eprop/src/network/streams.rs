@@ -253,13 +253,13 @@ impl<N: Wiring> Streams<N> {
         of_stream.saturating_mul(self.group)
     }
 
-    /// How many threads so many steps of so many streams are worth.
+    /// How many threads so many steps of so many streams are worth: no more than there are streams.
     fn threads_for(&self, n_steps: usize, n_streams: usize) -> usize {
         let work = n_steps.saturating_mul(self.work).saturating_mul(n_streams);
         if n_streams == 1 || work < WORTH_A_THREAD {
             1
         } else {
-            self.threads()
+            self.threads().min(n_streams)
         }
     }
 
