@@ -164,7 +164,9 @@ def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron
 
     def objective(parameters):
         cells = [Neuron(len(W), **neuron) for W in parameters]
-        state = [(np.zeros(len(W)), np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters]
+        state = [
+            (np.zeros(len(W)), np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters
+        ]
         total = 0.0
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             s = x

@@ -81,7 +81,10 @@ def test_equals_autodiff(options):
         {"beta": 0.3},
         {"beta": 1.8, "tau_adaptation": 30.0, "c_reg": 2.0, "feedback": "random"},
         {"beta": 0.5, "tau_adaptation": 60.0, "reset_mechanism": "zero", "n_ref": 3},
-        {"beta": np.array([0.0, 0.0, 0.3, 0.6, 0.0, 1.2, 0.9]), "tau_adaptation": np.linspace(20.0, 300.0, 7)},
+        {
+            "beta": np.array([0.0, 0.0, 0.3, 0.6, 0.0, 1.2, 0.9]),
+            "tau_adaptation": np.linspace(20.0, 300.0, 7),
+        },
         {"beta": np.linspace(0.0, 1.0, 7), "threshold": np.linspace(0.5, 1.5, 7)},
     ],
     ids=lambda extra: "-".join(extra),

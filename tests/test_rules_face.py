@@ -61,10 +61,12 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "optimizer": "sgd",
         "reduction": "sum",
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
         "horizon": 1,
         "recurrent_gain": 0.3,
     },
-    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
+    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
     eprop.OnlineTrainer: {
         **NEURON,
         "dt": 1.0,
@@ -75,6 +77,8 @@ KEYWORD_ONLY = {
         "optimizer": "sgd",
         "reduction": "sum",
         "batch_size": 1,
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
     },
 }
 CALLS = {
@@ -131,7 +135,7 @@ def test_calls(cls, call):
         text.append(star + p.name + default)
     expected = CALLS[call]
     if call == "gradients" and cls is eprop.EpropTrainer:
-        expected = [*expected[:3], "*horizon=None", "*recurrent_gain=None", *expected[3:]]
+        expected = [*expected[:4], "*horizon=None", "*recurrent_gain=None", *expected[4:]]
     assert text == expected
 
 

@@ -138,6 +138,7 @@ class EpropTrainer(_Trainer):
         inputs: _Sequences,
         targets: _Targets,
         mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
         lengths: NDArray[Any] | None,
         n_threads: int | None,
         horizon: int | str | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, final
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
@@ -13,6 +14,7 @@ from ._batches import as_threads
 from ._events import Inputs
 from ._fields import LEARNING_RATE, LearningRate, checked, number
 from ._sequences import SequenceTrainer
+from ._warnings import warn_of_adaptation
 from .optim import Optimizer
 
 __all__ = ["EpropTrainer"]
@@ -149,6 +151,19 @@ for any other build a new trainer: EpropTrainer(...)
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
+        self._check_adaptation()
+
+    def _check_adaptation(self) -> None:
+        """Of the neuron whose adaptation is the least stable."""
+        threshold, beta = np.broadcast_arrays(self.threshold, self.beta)
+        given = self.surrogate_height
+        height = 0.3 / threshold if given is None else np.full(threshold.shape, given)
+        excess = np.ravel(beta * height - 1.0 - np.exp(-self.dt / np.asarray(self.tau_adaptation)))
+        worst = int(excess.argmax())
+        if excess[worst] > 0.0:
+            warn_of_adaptation(
+                float(np.ravel(beta)[worst % beta.size]), float(np.ravel(height)[worst % beta.size])
+            )
 
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.
@@ -188,6 +203,7 @@ for any other build a new trainer: EpropTrainer(...)
         targets: ArrayLike,
         *,
         mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
         horizon: int | str | None = None,
         recurrent_gain: float | None = None,
         lengths: ArrayLike | None = None,
@@ -198,8 +214,9 @@ for any other build a new trainer: EpropTrainer(...)
         Parameters
         ----------
         inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
-        targets : array_like (T, n_outputs) or (B, T, n_outputs)
+        targets : array_like (T, n_outputs) or (B, T, n_outputs), or integer labels
         mask : array_like of bool (T,) or (B, T), optional
+        weights : array_like (T,) or (B, T), optional
         horizon : int or str, optional
             In this call: 1 is e-prop, ``"sequence"`` credits all recurrent spikes. None: the trainer's.
         recurrent_gain : float, optional
@@ -232,7 +249,7 @@ for any other build a new trainer: EpropTrainer(...)
         >>> bool(0.3 < eprop @ bptt / np.linalg.norm(eprop) / np.linalg.norm(bptt) < 0.999)
         True
         """
-        sequence = self._sequence(inputs, targets, mask, lengths)
+        sequence = self._sequence(inputs, targets, mask, weights, lengths)
         if horizon is None and recurrent_gain is None:
             return self._core.gradients(*sequence, as_threads(n_threads))  # type: ignore[no-any-return]
         return self._core.gradients_with(  # type: ignore[no-any-return]

@@ -57,6 +57,8 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     Option("optimizer", TRAINERS, one_of("sgd", "adam")),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
+    Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
+    Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
     Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
     Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
 ]

@@ -88,7 +88,7 @@ trainer_class!(
     }
 
     /// As `gradients`, with another horizon and recurrent gain than the trainer's, where these are given.
-    #[pyo3(signature = (inputs, targets, mask, lengths, n_threads, horizon, recurrent_gain))]
+    #[pyo3(signature = (inputs, targets, mask, weights, lengths, n_threads, horizon, recurrent_gain))]
     #[allow(clippy::too_many_arguments, reason = "those of the face")]
     fn gradients_with<'py>(
         &self,
@@ -96,6 +96,7 @@ trainer_class!(
         inputs: &Bound<'py, PyAny>,
         targets: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
         lengths: Option<&Bound<'py, PyAny>>,
         n_threads: Option<usize>,
         horizon: Option<Every>,
@@ -104,7 +105,7 @@ trainer_class!(
         let horizon = horizon.map(options::horizon).transpose()?;
         at_width!(&self.0, cell => {
             let call = Call::new(py, cell, inputs, false, n_threads)?;
-            let call = call.with_targets(targets, mask)?.with_lengths(lengths)?;
+            let call = call.with_targets(targets, mask, weights)?.with_lengths(lengths)?;
             call.gradients(|trainer, n| trainer.gradient_run_with(n, horizon, recurrent_gain))
         })
     }

@@ -56,6 +56,7 @@ fn configs() -> Vec<Config> {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
             for c_reg in [0.0, 0.1] {
                 configs.push(Config {
+                    beta: if c_reg == 0.0 { 0.0 } else { 0.2 },
                     update_every,
                     feedback,
                     c_reg,

@@ -181,7 +181,7 @@ impl<F: Float> EpropTrainer<F> {
     /// let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
     /// let (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
     /// let mut run = trainer.gradient_run_with(1, Some(Horizon::Sequence), Some(1.0))?;
-    /// run.piece(&[Stream { inputs: x.view().into(), targets: y.view(), mask: None }])?;
+    /// run.piece(&[Stream { inputs: x.view().into(), targets: y.view(), mask: None, weights: None }])?;
     /// assert_ne!(run.finish()?.w_in, trainer.gradients(x.view(), y.view(), None)?.w_in);
     /// # Ok::<(), eprop::Error>(())
     /// ```

@@ -39,6 +39,8 @@ fn layer_config(chance: &mut Chance) -> LayerConfig {
         surrogate_width: chance.of(&[None, Some(2.0)]),
         input_gain: chance.of(Gain::ALL),
         seed: chance.bits(),
+        beta: chance.of(&[0.0, 0.0, 0.05, 0.3]),
+        tau_adaptation: chance.of(&[5.0, 200.0]),
         ..LayerConfig::default()
     }
 }
@@ -64,6 +66,8 @@ fn config(chance: &mut Chance) -> Config {
         surrogate_width: layer.surrogate_width,
         input_gain: layer.input_gain,
         seed: layer.seed,
+        beta: layer.beta,
+        tau_adaptation: layer.tau_adaptation,
         tau_trace: chance.of(&[0.0, 1.0, 20.0, 90.0]),
         tau_out: chance.of(&[None, Some(0.0), Some(30.0)]),
         readout_gain: chance.of(Gain::ALL),
