@@ -71,6 +71,7 @@ def eprop_options():
             "f_target": st.sampled_from([10.0, 40.0]),
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
+            "delay": st.sampled_from([1, 1, 2, 5]),
         }
     )
 

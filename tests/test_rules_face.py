@@ -65,6 +65,7 @@ KEYWORD_ONLY = {
         "tau_adaptation": 200.0,
         "horizon": 1,
         "recurrent_gain": 0.3,
+        "delay": 1,
         "clip_norm": None,
         "w_max": None,
     },

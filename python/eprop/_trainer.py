@@ -89,6 +89,8 @@ class EpropTrainer(SequenceTrainer):
     recurrent_gain : float
         How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
         backpropagation through time, which explodes in many networks.
+    delay : int
+        Steps that a spike takes to the other neurons, >= 1. Their own reset takes one in any case.
     clip_norm : float, optional
         The gradient of an update, of all weights together and with the regulariser, is scaled down to this length before
         the optimizer gets it. None: it is taken as long as it is.
@@ -154,6 +156,7 @@ for any other build a new trainer: EpropTrainer(...)
     tau_adaptation: float | Array = 200.0
     horizon: int | str = 1
     recurrent_gain: float = 0.3
+    delay: int = 1
     clip_norm: float | None = None
     w_max: float | None = None
 

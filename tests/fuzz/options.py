@@ -62,6 +62,7 @@ OPTIONS = [
     Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
     Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
     Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
+    Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
     Option("clip_norm", TRAINERS, one_of(None, 1.0)),
     Option("w_max", TRAINERS, one_of(None, 0.5)),
 ]

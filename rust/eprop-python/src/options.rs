@@ -73,6 +73,7 @@ struct Recurrent {
     tau_reg: f64,
     horizon: Every,
     recurrent_gain: f64,
+    delay: u64,
 }
 
 /// A number of steps, or a word.
@@ -218,6 +219,7 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         },
         horizon: horizon(recurrent.horizon)?,
         recurrent_gain: recurrent.recurrent_gain,
+        delay: count(recurrent.delay),
         clip_norm,
         w_max,
     })

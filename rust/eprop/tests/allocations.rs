@@ -93,6 +93,7 @@ fn configs() -> Vec<Config> {
             configs.push(Config {
                 update_every,
                 horizon,
+                delay: 3,
                 c_reg,
                 optimizer,
                 lr: 1e-5,

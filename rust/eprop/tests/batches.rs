@@ -99,6 +99,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 ..Config::default()
             }
         },

@@ -133,6 +133,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 (optimizer, lr, clip_norm, w_max),
                 seed,
             )| Config {
+                delay: 1 + (seed % 8).saturating_sub(4) as usize,
                 lr,
                 optimizer,
                 clip_norm,

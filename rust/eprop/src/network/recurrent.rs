@@ -22,6 +22,7 @@ use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
+use crate::parts::delay::Delay;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
@@ -56,6 +57,7 @@ pub struct Recurrent<F> {
 #[derive(Debug)]
 pub struct Present<F> {
     neuron: Neuron<F>,
+    delay: Delay<F>,
     sources: SourceList<F>,
     synapses: synapses::Present<F>,
     w_out: Aligned<F>,
@@ -220,11 +222,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        let (neuron, sources, current, drive, y) = Room::build(
+        let (neuron, delay, sources, current, drive, y) = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok((
                     Neuron::new(room, n, &config.layer())?,
+                    Delay::new(room, n, config.delay)?,
                     SourceList::new(room, self.n_inputs, n)?,
                     room.zeros(1, padded::<F>(n))?,
                     room.zeros(1, short_row(n_outputs))?,
@@ -234,6 +237,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         )?;
         Ok(Present {
             neuron,
+            delay,
             sources,
             synapses: self.layer.synapses.present()?,
             w_out: self.head.readout.present()?,
@@ -245,9 +249,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
         let Present {
-            neuron, sources, ..
+            neuron,
+            delay,
+            sources,
+            ..
         } = present;
-        sources.take(x, neuron.fired());
+        sources.take(x, delay.pass(neuron));
         let (scratch, current) = (&mut present.synapses, &mut present.current);
         self.layer.synapses.send(&sources.get(), scratch, current);
         neuron.step(current);
@@ -284,6 +291,14 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn since(&self) -> Since {
         self.since
+    }
+
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.ready(pace)
+    }
+
+    fn settle(&mut self, is_measured: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(is_measured, self.since.steps, pace)
     }
 
     fn squared_lengths(&mut self, to: &mut [f64]) {
@@ -456,16 +471,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
 
-    fn take(&mut self, gradients: &Gradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &Gradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
         let synapses = &mut self.layer.synapses;
-        synapses.take(0, gradients.w_in.view(), of_synapses.inputs)?;
+        synapses.take(0, gradients.w_in.view(), of_synapses.inputs, pace)?;
         let w_rec = gradients.w_rec.view();
-        synapses.take(self.n_inputs, w_rec, of_synapses.neurons)?;
+        synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
         let b: Vec<F> = gradients.b.to_vec();
         let of_readouts = steps.of(group::OUT);
         let w_out = |j, k| gradients.w_out[(k, j)];
-        self.head.readout.take(of_readouts, w_out, &b)
+        self.head.readout.take(of_readouts, w_out, &b, pace)
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -473,20 +493,25 @@ impl<F: Float> Wiring for Recurrent<F> {
         (at == 0).then(|| (neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, _: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         self.layer
             .synapses
             .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
-                Ok(())
+                pace.pass(row.len())
             })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, _: usize, w: ArrayView2<'_, F>) {
-        self.layer.synapses.assign(0, w);
+    fn assign_inputs(
+        &mut self,
+        _: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.layer.synapses.assign(0, w, pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> f64 {

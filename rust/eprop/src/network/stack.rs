@@ -410,11 +410,16 @@ impl<F: Float> Wiring for Stack<F> {
         Ok(())
     }
 
-    fn take(&mut self, gradients: &StackGradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &StackGradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let pairs = self.stages.iter_mut().zip(&gradients.w);
         pairs.enumerate().try_for_each(|(l, (stage, g))| {
             let w = &mut stage.synapses.w;
-            w.take(steps.of(l), |i, k| g[(k, i)])
+            w.take(steps.of(l), |i, k| g[(k, i)], pace)
         })
     }
 
@@ -423,21 +428,25 @@ impl<F: Float> Wiring for Stack<F> {
         Some((neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, at: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let (p, n) = self.widths().nth(at).unwrap_or_default();
         let mut w = memory::matrix("W", n, p)?;
-        self.stages[at].synapses.w.read(|source, row| {
+        self.stages[at].synapses.w.read_until(|source, row| {
             let column = w.column_mut(source).into_iter();
             column.zip(row).for_each(|(to, &w)| *to = w);
+            pace.pass(row.len())
         })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, F>) {
-        self.stages[at]
-            .synapses
-            .w
-            .assign(|source, j| w[(j, source)]);
+    fn assign_inputs(
+        &mut self,
+        at: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let rows = &mut self.stages[at].synapses.w;
+        rows.assign_until(|source, j| w[(j, source)], pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> Vec<f64> {

@@ -179,6 +179,8 @@ pub struct Config {
     pub horizon: Horizon,
     /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
     pub recurrent_gain: f64,
+    /// Steps that a spike takes to the other neurons of the layer.
+    pub delay: usize,
     /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
     pub clip_norm: Option<f64>,
     /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
@@ -218,6 +220,7 @@ impl Default for Config {
             each: PerNeuron::default(),
             horizon: Horizon::Steps(1),
             recurrent_gain: 0.3,
+            delay: 1,
             clip_norm: None,
             w_max: None,
         }
@@ -264,6 +267,7 @@ impl Config {
         self.optimizer.validate()?;
         self.horizon.validate(self)?;
         non_negative("recurrent_gain", self.recurrent_gain)?;
+        valid_delay(self.delay)?;
         valid_bounds(self.clip_norm, self.w_max)
     }
 
@@ -485,6 +489,10 @@ impl LayerConfig {
     fn weights_fit<F: Float>(&self) -> Result<(), Error> {
         // No number drawn is ten standard deviations out.
         let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
+        if self.membrane_factors().0 == 0.0 {
+            let expected = "a time step that tau_mem can be told from: with less, exp(-dt / tau_mem) is 1, and all initial weights are 0";
+            return Err(Error::number("dt", expected, self.dt));
+        }
         if fits(self.membrane_unit()) {
             return Ok(());
         }
@@ -557,6 +565,13 @@ impl StackConfig {
         self.optimizer.fits::<F>()?;
         bound_fits::<F>(self.w_max)?;
         self.layer.fits::<F>()
+    }
+}
+
+fn valid_delay(delay: usize) -> Result<(), Error> {
+    match delay {
+        0 => Err(Error::value("delay", "a number of steps >= 1", 0)),
+        _ => Ok(()),
     }
 }
 
@@ -688,6 +703,14 @@ mod tests {
             StackConfig {
                 update_every,
                 ..StackConfig::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            Config {
+                delay: 0,
+                ..Config::default()
             }
             .validate()
             .is_err()

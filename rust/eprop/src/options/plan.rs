@@ -77,6 +77,8 @@ pub struct Plan {
     pub(crate) horizon: Horizon,
     /// Steps that must fit into a history together, wherever one of them begins: those of a horizon, as far as weights rest for so long.
     pub(crate) whole: usize,
+    /// Steps that a spike takes to the other neurons.
+    pub(crate) delay: usize,
 }
 
 impl Plan {
@@ -109,6 +111,7 @@ impl Plan {
             apart: limited && regularised && !at_once,
             horizon: config.horizon,
             whole: 1,
+            delay: config.delay,
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
     }

@@ -94,6 +94,7 @@ fn config(chance: &mut Chance) -> Config {
         optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
+        delay: chance.of(&[1, 1, 4]),
         clip_norm: chance.of(&[None, None, Some(0.5)]),
         w_max: chance.of(&[None, None, Some(1.0)]),
         ..Config::default()
