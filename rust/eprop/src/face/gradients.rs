@@ -152,7 +152,7 @@ impl<N: Network> Trainer<N> {
         self.change(|this, pace| {
             // What was learned so far goes through `B` as it was.
             this.streams.flush();
-            let steps = this.optimizer.step(scale, |to| {
+            this.optimizer.step(scale, |to| {
                 gradients.squared_lengths(to);
                 Measure {
                     loss,
@@ -160,6 +160,8 @@ impl<N: Network> Trainer<N> {
                     has_target: n_targets > 0,
                 }
             });
+            let whole = |to: &mut [f64]| gradients.squared_lengths(to);
+            let steps = this.optimizer.clipped(scale, whole);
             this.streams
                 .alter(|first| first.take(gradients, steps, pace))?;
             this.optimizer.updated();
