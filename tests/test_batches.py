@@ -343,7 +343,7 @@ def test_a_ragged_mask_is_no_array_of_bool(data):
 
 def test_lists_of_different_lengths_are_answered_with_the_way_out(data):
     _, y, _ = data
-    with pytest.raises(TypeError, match="inputs: .*list of parts of different lengths; pad them .*lengths="):
+    with pytest.raises(TypeError, match=r"inputs: .*list of parts of different lengths; pad them .*lengths="):
         make().train_sequence([[[0.0] * 4], [[0.0] * 4] * 2], y)
 
 
@@ -427,7 +427,9 @@ def test_updates_and_gradients_have_no_more_threads_than_streams():
         "t.gradients(x, y, n_threads=30)\n"
         "print(len(os.listdir('/proc/self/task')) - before)\n"
     )
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
     assert int(run.stdout) == 2  # the caller is one of three
 
 

@@ -291,8 +291,8 @@ def test_a_pickle_of_another_schema_says_what_to_do(make):
     with pytest.raises(ValueError, match=both):
         trainer.__setstate__(state | {"eprop": "9.1"})
     later = trainer.__getstate__()
-    later = later | {"eprop": "9.1", "fields": later["fields"] | {"horizon": 3}}
-    with pytest.raises(ValueError, match=f"got horizon, too, {both}"):
+    later = later | {"eprop": "9.1", "fields": later["fields"] | {"of_later": 3}}
+    with pytest.raises(ValueError, match=f"got of_later, too, {both}"):
         object.__new__(type(trainer)).__setstate__(later)
 
 

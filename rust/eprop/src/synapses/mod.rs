@@ -220,6 +220,10 @@ impl<F: Float> Filters<F> {
 
 /// The form that is at work.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one of them per stream, beside its matrices"
+)]
 pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
     Factored(Factored<F>),
