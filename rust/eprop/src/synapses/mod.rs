@@ -185,6 +185,10 @@ impl<F: Float> Filters<F> {
 
 /// The form that is at work.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a stream has one, and keeps it where it is"
+)]
 pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
     Factored(Factored<F>),
