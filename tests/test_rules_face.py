@@ -66,6 +66,8 @@ KEYWORD_ONLY = {
         "horizon": 1,
         "recurrent_gain": 0.3,
         "delay": 1,
+        "clip_norm": None,
+        "w_max": None,
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
     eprop.OnlineTrainer: {
@@ -80,6 +82,8 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "beta": 0.0,
         "tau_adaptation": 200.0,
+        "clip_norm": None,
+        "w_max": None,
     },
 }
 CALLS = {

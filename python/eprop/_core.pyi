@@ -40,6 +40,8 @@ class _Learning(_Neuron, Protocol):
     update_every: int | str
     reduction: str
     batch_size: int
+    clip_norm: float | None
+    w_max: float | None
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]: ...
@@ -82,6 +84,8 @@ class _Base:
 class _Trainer(_Base):
     @property
     def batch_size(self) -> int: ...
+    @property
+    def n_updates(self) -> int: ...
     def step(
         self,
         x: NDArray[Any] | _Step | list[_Step],

@@ -70,8 +70,8 @@ class EpropTrainer(SequenceTrainer):
         than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
         over the streams that took part, one update changes the weights of all, and losses are means over all.
     optimizer : str or eprop.optim.Optimizer
-        ``"sgd"``, for which `lr` is the largest step, ``"adam"``, or a dataclass of `eprop.optim`. It decides the default of
-        `lr`: 0.01; 0.001 for Adam.
+        ``"sgd"`` and ``"momentum"``, for which `lr` is the largest step, ``"adam"``, ``"adamw"``, or a dataclass of
+        `eprop.optim`. It decides the default of `lr`: 0.01; 0.001 for Adam and AdamW.
     reduction : str
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
@@ -91,6 +91,12 @@ class EpropTrainer(SequenceTrainer):
         backpropagation through time, which explodes in many networks.
     delay : int
         Steps that a spike takes to the other neurons, >= 1. Their own reset takes one in any case.
+    clip_norm : float, optional
+        The gradient of an update, of all weights together and with the regulariser, is scaled down to this length before
+        the optimizer gets it. None: it is taken as long as it is.
+    w_max : float, optional
+        Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it or `clip_norm`,
+        weights that change at every step, or rest for fewer than 8, take the textbook recursion.
 
     Raises
     ------
@@ -151,6 +157,8 @@ for any other build a new trainer: EpropTrainer(...)
     horizon: int | str = 1
     recurrent_gain: float = 0.3
     delay: int = 1
+    clip_norm: float | None = None
+    w_max: float | None = None
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)

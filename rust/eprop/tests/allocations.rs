@@ -55,7 +55,7 @@ fn configs() -> Vec<Config> {
     ] {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
             for c_reg in [0.0, 0.1] {
-                configs.push(Config {
+                let config = Config {
                     beta: if c_reg == 0.0 { 0.0 } else { 0.2 },
                     update_every,
                     feedback,
@@ -63,7 +63,21 @@ fn configs() -> Vec<Config> {
                     readout_bias: true,
                     lr: 1e-5,
                     ..Config::default()
+                };
+                configs.push(Config {
+                    optimizer: Optimizer::Sgd {
+                        limit: true,
+                        weight_decay: 0.1,
+                    },
+                    ..config.clone()
                 });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
+                    clip_norm: Some(0.5),
+                    w_max: Some(1.0),
+                    ..config.clone()
+                });
+                configs.push(config);
             }
         }
     }

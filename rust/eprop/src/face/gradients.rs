@@ -151,7 +151,7 @@ impl<N: Network> Trainer<N> {
         let scale = self.scale(n_targets);
         // What was learned so far goes through `B` as it was.
         self.streams.flush();
-        let steps = self.optimizer.step(scale, |to| {
+        self.optimizer.step(scale, |to| {
             gradients.squared_lengths(to);
             Measure {
                 loss,
@@ -159,6 +159,8 @@ impl<N: Network> Trainer<N> {
                 has_target: n_targets > 0,
             }
         });
+        let whole = |to: &mut [f64]| gradients.squared_lengths(to);
+        let steps = self.optimizer.clipped(scale, whole);
         self.streams.alter(|first| first.take(gradients, steps))?;
         self.optimizer.updated();
         self.check_weights()

@@ -111,6 +111,12 @@ impl<F: Float> Layer<F> {
         self.synapses.update(r, steps);
     }
 
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
+    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+        self.synapses
+            .whole_length(self.regulariser.coefficients(steps))
+    }
+
     /// Adds the gradient of the last `steps` steps to a sum over streams.
     pub(crate) fn collect(&mut self, steps: u64, sum: &mut [F]) {
         self.synapses

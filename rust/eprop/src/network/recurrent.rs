@@ -199,6 +199,7 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
+            rule.updated();
             |group| F::cast(rule.eta(group))
         });
         let of_synapses = eta.as_ref().map(|eta| Kinds {
@@ -296,6 +297,12 @@ impl<F: Float> Wiring for Recurrent<F> {
         let of_synapses = self.layer.synapses.length();
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
+        self.head_squared_length(to);
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        to[group::REC] = 0.0;
+        to[group::IN] = self.layer.whole_length(self.since.steps);
         self.head_squared_length(to);
     }
 
@@ -542,6 +549,12 @@ impl Settings for Config {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
     }
 }
 

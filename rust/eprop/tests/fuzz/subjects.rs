@@ -53,6 +53,20 @@ fn update_every(chance: &mut Chance) -> UpdateEvery {
     }
 }
 
+fn optimizer(chance: &mut Chance) -> Optimizer {
+    chance.of(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::MOMENTUM,
+        Optimizer::ADAM,
+        Optimizer::ADAM_W,
+    ])
+}
+
 fn config(chance: &mut Chance) -> Config {
     let layer = layer_config(chance);
     let config = Config {
@@ -77,10 +91,12 @@ fn config(chance: &mut Chance) -> Config {
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
-        optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+        optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
         delay: chance.of(&[1, 1, 4]),
+        clip_norm: chance.of(&[None, None, Some(0.5)]),
+        w_max: chance.of(&[None, None, Some(1.0)]),
         ..Config::default()
     };
     with_horizon(config, chance)
@@ -312,9 +328,11 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             layer: layer_config(chance),
             loss: chance.of(Loss::ALL),
             update_every: update_every(chance),
-            optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+            optimizer: optimizer(chance),
             reduction: chance.of(Reduction::ALL),
             batch_size: 1,
+            clip_norm: chance.of(&[None, None, Some(0.5)]),
+            w_max: chance.of(&[None, None, Some(1.0)]),
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }
