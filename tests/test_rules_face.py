@@ -61,6 +61,8 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "optimizer": "sgd",
         "reduction": "sum",
+        "feedback_decay": 0.0,
+        "c_reg_side": "both",
     },
     eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42},
     eprop.OnlineTrainer: {
@@ -76,7 +78,7 @@ KEYWORD_ONLY = {
     },
 }
 CALLS = {
-    "step": ["x", "target=None", "*weight=1.0"],
+    "step": ["x", "target=None", "*learning_signal=None", "*weight=1.0"],
     "train_sequence": [
         "inputs",
         "targets",

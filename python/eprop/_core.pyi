@@ -55,6 +55,8 @@ class _Recurrent(_Layer, _Learning, Protocol):
     c_reg: float
     f_target: float
     tau_reg: float
+    feedback_decay: float
+    c_reg_side: str
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -81,6 +83,7 @@ class _Trainer(_Base):
         self,
         x: NDArray[Any] | _Step | list[_Step],
         target: NDArray[Any] | None,
+        learning_signal: NDArray[Any] | None,
         weight: NDArray[Any] | None,
     ) -> dict[str, Any]: ...
     def train_sequence(
@@ -138,6 +141,10 @@ class EpropTrainer(_Trainer):
     def engine(self) -> str: ...
     @property
     def v(self) -> NDArray[Any]: ...
+    @property
+    def psi(self) -> NDArray[Any]: ...
+    @property
+    def L(self) -> NDArray[Any]: ...
     @property
     def z_bar(self) -> NDArray[Any]: ...
     @property

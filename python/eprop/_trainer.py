@@ -49,7 +49,8 @@ class EpropTrainer(SequenceTrainer):
     loss : str
         ``"mse"``, or ``"cross_entropy"`` (targets are rows that sum to 1).
     feedback : str
-        ``"symmetric"`` or ``"random"``.
+        ``"symmetric"``: B is the transpose of `W_out`. ``"random"``: drawn and fixed. ``"adaptive"``: drawn, and from then on it
+        takes the steps that `W_out` takes.
     readout_bias : bool
     c_reg, f_target, tau_reg : float
         Firing-rate regularisation: its weight, the target firing rate in Hz, the time constant of the streaming estimate.
@@ -71,6 +72,11 @@ class EpropTrainer(SequenceTrainer):
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
+    feedback_decay : float
+        With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
+        alike. An update of a fixed `W_out` (a rate of 0) does not.
+    c_reg_side : str
+        Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
 
     Raises
     ------
@@ -126,6 +132,8 @@ for any other build a new trainer: EpropTrainer(...)
     batch_size: int = 1
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
+    feedback_decay: float = 0.0
+    c_reg_side: str = "both"
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
@@ -231,12 +239,33 @@ for any other build a new trainer: EpropTrainer(...)
 
     @property
     def B(self) -> Array:
-        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric."""
+        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric.
+
+        Assigned, they stay apart from `W_out` by what they are then.
+        """
         return self._core.B  # type: ignore[no-any-return]
 
     @B.setter
     def B(self, value: ArrayLike) -> None:
         self._core.B = as_numbers("B", value)
+
+    @property
+    def psi(self) -> Array:
+        """Surrogate derivatives of the last step (N,); (B, N) of a batch."""
+        return self._core.psi  # type: ignore[no-any-return]
+
+    @property
+    def L(self) -> Array:
+        """The learning signal of the last step (N,), 0 of a step without learning; (B, N) of a batch.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> _ = trainer.step([1, 0], learning_signal=[0.5, 0.0, -0.5])
+        >>> trainer.L
+        array([ 0.5,  0. , -0.5], dtype=float32)
+        """
+        return self._core.L  # type: ignore[no-any-return]
 
     @property
     def z_bar(self) -> Array:

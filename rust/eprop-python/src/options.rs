@@ -50,6 +50,8 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
+    feedback_decay: f64,
+    c_reg_side: String,
 }
 
 #[derive(FromPyObject)]
@@ -146,6 +148,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         c_reg: recurrent.c_reg,
         f_target: recurrent.f_target,
         tau_reg: recurrent.tau_reg,
+        feedback_decay: recurrent.feedback_decay,
+        c_reg_side: choice("c_reg_side", &recurrent.c_reg_side)?,
         update_every,
         seed: layer.seed,
         optimizer,

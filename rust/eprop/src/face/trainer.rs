@@ -568,7 +568,7 @@ impl<N: Network> Trainer<N> {
     fn check_step(&self, x: Input<'_, N::F>, lesson: Lesson<'_, N::F>) -> Result<(), Error> {
         let first = self.streams.first();
         x.check(first.n_inputs())?;
-        lesson.check(first.n_outputs(), first.loss())
+        lesson.check(first.n_outputs(), first.spikes().len(), first.loss())
     }
 
     /// Whether there are so many streams.

@@ -90,7 +90,7 @@ impl<F: Float> Stack<F> {
     }
 
     /// The last layer's signal is in place; it goes down, layer by layer, before any of them learns.
-    fn learn_downwards(&mut self, loss: f64, at_once: Option<&mut Optimizer>) {
+    fn learn_downwards(&mut self, loss: Option<f64>, at_once: Option<&mut Optimizer>) {
         for l in (0..self.stages.len()).rev() {
             let (below, here) = self.stages.split_at_mut(l);
             match below.last_mut() {
@@ -104,9 +104,9 @@ impl<F: Float> Stack<F> {
                 let pairs = to.iter_mut().zip(&*stages);
                 pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
                 Measure {
-                    loss,
+                    loss: loss.unwrap_or(0.0),
                     steps: 1.0,
-                    has_target: true,
+                    has_target: loss.is_some(),
                 }
             });
             |group| F::cast(optimizer.eta(group))
@@ -220,12 +220,16 @@ impl<F: Float> Wiring for Stack<F> {
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
-        self.forward(x, lesson.target().is_some() && !stands_still);
+        let learning = lesson.target().is_some() || lesson.signal.is_some();
+        self.forward(x, learning && !stands_still);
         let top = self.stages.len() - 1;
         let Stage { neuron, signal, .. } = &mut self.stages[top];
         let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
+        if let Some(own) = lesson.signal {
+            signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
+        }
         // Without a target err is 0, and so is every signal below it.
-        if let Some(loss) = loss {
+        if learning {
             self.learn_downwards(loss, at_once);
         }
         if !is_at_once {

@@ -5,6 +5,7 @@ use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
+use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
 use crate::{Error, Float};
 
@@ -167,6 +168,10 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// With adaptive feedback, what part of `W_out` and `B` an update takes away: it multiplies both with 1 minus this.
+    pub feedback_decay: f64,
+    /// Whose firing rates the regularisation corrects.
+    pub c_reg_side: RegularisedSide,
 }
 
 impl Default for Config {
@@ -197,6 +202,8 @@ impl Default for Config {
             seed: 42,
             engine: None,
             batch_size: 1,
+            feedback_decay: 0.0,
+            c_reg_side: RegularisedSide::Both,
         }
     }
 }
@@ -236,7 +243,18 @@ impl Config {
         valid_update_every(self.update_every)?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
-        Ok(())
+        self.validate_feedback()
+    }
+
+    fn validate_feedback(&self) -> Result<(), Error> {
+        let decay = self.feedback_decay;
+        let expected = match self.feedback {
+            Feedback::Adaptive if (0.0..=1.0).contains(&decay) => return Ok(()),
+            Feedback::Adaptive => "a number of 0 to 1",
+            _ if decay == 0.0 => return Ok(()),
+            _ => "0 without feedback = \"adaptive\"",
+        };
+        Err(Error::value("feedback_decay", expected, decay))
     }
 }
 

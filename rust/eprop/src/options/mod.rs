@@ -7,10 +7,12 @@ mod feedback;
 mod loss;
 mod optimizer;
 pub(crate) mod plan;
+mod side;
 mod surrogate;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
 pub use feedback::Feedback;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
+pub use side::RegularisedSide;
 pub use surrogate::Surrogate;

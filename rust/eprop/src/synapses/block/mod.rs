@@ -154,6 +154,13 @@ impl<F: Float> Block<F> {
         self.used = false;
     }
 
+    /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
+    pub(super) fn learn_from(&mut self, l: &[F]) {
+        self.end_block();
+        kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending);
+        self.w.waits = true;
+    }
+
     /// The gradient of the history joins what earlier blocks left. The events are sorted already.
     fn work_off(&mut self, scratch: &mut Scratch<F>) {
         let Some(b) = self.b.take() else {
