@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import autograd.numpy as np
 import numpy
-from autograd import value_and_grad
+from autograd import grad, value_and_grad
 from autograd.extend import defvjp, notrace_primitive, primitive
 from reference import SURROGATES, decay, gain
 
@@ -44,7 +44,10 @@ class Neuron:
         surrogate_height=None,
         surrogate_width=None,
         input_gain="unit",
+        beta=0.0,
+        tau_adaptation=200.0,
     ):
+        self.beta, self.rho = beta, numpy.exp(-dt / numpy.asarray(tau_adaptation))
         h = 0.3 / threshold if surrogate_height is None else surrogate_height
         w = threshold if surrogate_width is None else surrogate_width
         self.n, self.threshold, self.n_ref, self.reset_mechanism = (
@@ -63,9 +66,13 @@ class Neuron:
             return self.alpha * v + current - self.threshold * stop(z)
         return self.alpha * v + current - stop(self.alpha * v * z)
 
-    def fire(self, v):
+    def adapt(self, a, z):
+        """Line 3: the spike that raises a neuron's own threshold is no constant."""
+        return self.rho * a + z
+
+    def fire(self, v, a):
         self.silence = self.silence + 1
-        z = spike(v - self.threshold, self.silence >= self.n_ref, self.pseudo_derivative)
+        z = spike(v - self.threshold - self.beta * a, self.silence >= self.n_ref, self.pseudo_derivative)
         self.silence = numpy.where(stop(z) == 1.0, 0, self.silence)
         return z
 
@@ -119,12 +126,14 @@ def eprop_gradients(
         W_in, W_rec, W_out, b = parameters
         cell = Neuron(n, dt=dt, **neuron)
         v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
+        a = np.zeros(n)
         f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             z_source = stop(z) if detach_recurrence else z
             drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
             v = cell.integrate(v, z, cell.zeta * drive)
-            z = cell.fire(v)
+            a = cell.adapt(a, z)
+            z = cell.fire(v, a)
             z_read = z if B is None else stop(z)
             y = kappa * y + zeta_o * (np.dot(W_out, z_read) + b)
             if B is not None:
@@ -149,24 +158,27 @@ def eprop_gradients(
 
 def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron):
     """Online training through time: v has the value of line 2 and the gradient of
-    `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`."""
+    `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`; an adaptation is a constant."""
     mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
     losses = []
 
     def objective(parameters):
         cells = [Neuron(len(W), **neuron) for W in parameters]
-        state = [(np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters]
+        state = [
+            (np.zeros(len(W)), np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters
+        ]
         total = 0.0
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             s = x
             for layer, (W, cell) in enumerate(zip(parameters, cells, strict=True)):
-                v, z, z_bar = state[layer]
+                v, z, a, z_bar = state[layer]
                 value = cell.integrate(v, z, cell.zeta * stop(np.dot(W, s)))
                 z_bar = cell.alpha * stop(z_bar) + cell.zeta * s
                 linear = np.dot(W, z_bar)
                 v = stop(value) + (linear - stop(linear))
-                s = cell.fire(v)
-                state[layer] = (stop(v), stop(s), z_bar)
+                a = cell.adapt(a, z)
+                s = cell.fire(v, a)
+                state[layer] = (stop(v), stop(s), a, z_bar)
             if has_target:
                 step_loss = has_target * _loss_and_error(loss, s, target)[0]
                 total = total + step_loss
@@ -175,3 +187,88 @@ def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron
 
     _, gradients = value_and_grad(objective)([numpy.asarray(W) for W in weights])
     return {"W": list(gradients), "loss": sum(losses)}
+
+
+def horizon_gradients(
+    weights,
+    inputs,
+    targets,
+    *,
+    horizon,
+    recurrent_gain,
+    mask=None,
+    B=None,
+    tau_trace=20.0,
+    tau_out=None,
+    dt=1.0,
+    readout_gain="unit",
+    loss="mse",
+    c_reg=0.0,
+    f_target=10.0,
+    tau_reg=500.0,
+    **neuron,
+):
+    """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
+
+    At a block's start v and the filter of B are linear in W, with the z_bar and e_bar of e-prop; the spikes that enter it
+    are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
+    one of streams.
+    """
+    kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
+    rate, m = f_target * dt / 1000.0, -numpy.expm1(-dt / tau_reg)
+    W_in, W_rec, W_out, b = map(numpy.asarray, weights)
+    n, n_inputs = W_in.shape
+    B = W_out.T if B is None else B
+    mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
+    off_diagonal = numpy.concatenate([numpy.ones((n, n_inputs)), 1.0 - numpy.eye(n)], axis=1)
+    tau_out = tau_trace if tau_out is None else tau_out
+    kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
+
+    def forward(W, state, first, last):
+        """The loss of some steps, and the state after them: v, z, y, y_B, f, the gate, and the traces of e-prop."""
+        cell = Neuron(n, dt=dt, **neuron)
+        v, z, y, y_B, f, silence, z_bar, e_bar = state
+        cell.silence, total = silence, 0.0
+        linear = W * off_diagonal
+        v = v + np.dot(linear, z_bar) - numpy.dot(stop(linear), z_bar)
+        of_e = np.sum(linear * e_bar, axis=1)
+        y_B = y_B + np.dot(B.T, of_e - stop(of_e))
+        z = stop(z)
+        for t in range(first, last):
+            s = np.concatenate([inputs[t], recurrent_gain * z + (1.0 - recurrent_gain) * stop(z)])
+            # The value of a spike is what W is multiplied with, whatever the gain of its derivative.
+            v = cell.integrate(v, z, cell.zeta * np.dot(linear, s))
+            u = stop(v) - cell.threshold
+            psi = numpy.where(cell.silence + 1 >= cell.n_ref, cell.pseudo_derivative(u), 0.0)
+            z = cell.fire(v)
+            y = kappa * y + zeta_o * (numpy.dot(W_out, stop(z)) + b)
+            y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
+            if mask[t]:
+                err = stop(_loss_and_error(loss, y, targets[t])[1])
+                total = total + np.sum(err * y_B)
+            f_next = f + (z - f) * m
+            total = total + 0.5 * c_reg * np.sum((f_next - rate) ** 2)
+            f = stop(f_next)
+            z_bar = cell.alpha * z_bar + cell.zeta * stop(s)
+            e_bar = kappa_e * e_bar + zeta_e * psi[:, None] * z_bar[None, :] * off_diagonal
+        return total, (stop(v), stop(z), y, stop(y_B), f, cell.silence, z_bar, e_bar)
+
+    W = numpy.concatenate([W_in, W_rec], axis=1)
+    readout = numpy.zeros(len(W_out))
+    state = (
+        numpy.zeros(n),
+        numpy.zeros(n),
+        readout,
+        readout,
+        numpy.full(n, rate),
+        numpy.full(n, 10**9),
+        numpy.zeros(W.shape[1]),
+        numpy.zeros(W.shape),
+    )
+    g, first = numpy.zeros_like(W), 0
+    while first < len(inputs):
+        last = min(first + horizon, len(inputs))
+        g += grad(lambda W, state=state, span=(first, last): forward(W, state, *span)[0])(W)
+        state = forward(W, state, first, last)[1]
+        first = last
+    return {"W_in": g[:, :n_inputs], "W_rec": g[:, n_inputs:]}

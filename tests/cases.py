@@ -24,6 +24,7 @@ from reference import (
     decay,
     gain,
 )
+from reference_horizon import ReferenceHorizon
 from streams import face_optimizer, reference_optimizer
 
 import eprop
@@ -41,8 +42,15 @@ def neuron_options():
             "surrogate_height": st.sampled_from([None, 0.4]),
             "surrogate_width": st.sampled_from([None, 0.7]),
             "input_gain": st.sampled_from(["unit", "leak"]),
+            "beta": st.sampled_from([0.0, 0.0, 0.3, 1.8]),
+            "tau_adaptation": st.sampled_from([200.0, 30.0]),
         }
-    )
+    ).map(in_thresholds)
+
+
+def in_thresholds(options):
+    """Adaptation by as much of a threshold: beta h stays below 1 + rho, or rounding errors grow in the recursion itself."""
+    return {**options, "beta": options["beta"] * options["threshold"]}
 
 
 def update_every():
@@ -148,7 +156,13 @@ class Case:
         W_in, W_rec, W_out, b, B = weights
         if not self.options["readout_bias"]:
             b = None
-        return trainer, ReferenceEprop(W_in, W_rec, W_out, b, B, **self.reference_options())
+        return trainer, self._reference(W_in, W_rec, W_out, b, B)
+
+    def _reference(self, *weights):
+        options = self.reference_options()
+        if options.get("horizon", 1) != 1:
+            return ReferenceHorizon(*weights, **options)
+        return ReferenceEprop(*weights, **{k: v for k, v in options.items() if k not in HORIZON_OPTIONS})
 
     def stack(self, dtype="float64"):
         trainer = eprop.OnlineTrainer(list(self.sizes), **self.trainer_options(dtype))
@@ -227,6 +241,21 @@ def _cases(sizes, options, T=SHORT, case=Case, **more):
     )
 
 
+HORIZON_OPTIONS = ("horizon", "recurrent_gain")
+
+
+def with_horizon(options):
+    """A horizon that goes with `update_every`, half of the time beyond a step. Undamped, the weights would run away."""
+
+    def drawn(options, horizon, gain):
+        every = options["update_every"]
+        possible = horizon if every != 1 and (horizon != "sequence" or every == "sequence") else 1
+        return {**options, "horizon": possible, "recurrent_gain": gain}
+
+    horizons = st.just(1) | st.sampled_from([2, 7, 30, "sequence"])
+    return st.builds(drawn, options, horizons, st.sampled_from([0.1, 0.2]))
+
+
 def all_eprop_options():
     return merged(neuron_options(), eprop_options())
 
@@ -253,7 +282,7 @@ def merged(*options):
 def eprop_cases(*more, **case):
     n_neurons = st.integers(16, 40) | st.integers(4, 16) | st.integers(1, 6)
     sizes = st.tuples(few_or_many(), n_neurons, st.integers(1, 4))
-    return _cases(sizes, merged(all_eprop_options(), *more), **case)
+    return _cases(sizes, with_horizon(merged(all_eprop_options(), *more)), **case)
 
 
 def long_eprop_cases():
@@ -264,7 +293,7 @@ def long_eprop_cases():
         all_eprop_options(),
         st.one_of(st.just("sequence"), st.integers(1000, 1300), st.just(1)),
     )
-    return _cases(sizes, options, T=st.integers(1030, 1100))
+    return _cases(sizes, with_horizon(options), T=st.integers(1030, 1100))
 
 
 def stack_cases(*more, **case):

@@ -72,8 +72,13 @@ class Lif:
         surrogate_height=None,
         surrogate_width=None,
         input_gain="unit",
+        beta=0.0,
+        tau_adaptation=200.0,
     ):
+        threshold = threshold if np.ndim(threshold) == 0 else np.asarray(threshold, dtype=float)
         self.n, self.threshold, self.n_ref = n, threshold, n_ref
+        self.beta = np.broadcast_to(np.asarray(beta, dtype=float), n)
+        self.rho = np.exp(-dt / np.broadcast_to(np.asarray(tau_adaptation, dtype=float), n))
         self.tau_mem, self.dt = tau_mem, dt
         self.reset_mechanism, self.surrogate = reset_mechanism, surrogate
         self.h = 0.3 / threshold if surrogate_height is None else surrogate_height
@@ -85,6 +90,7 @@ class Lif:
 
     def reset(self):
         self.v, self.z, self.psi = np.zeros(self.n), np.zeros(self.n), np.zeros(self.n)
+        self.a = np.zeros(self.n)
         self.refractory_left = np.zeros(self.n, dtype=int)
 
     def step(self, current):
@@ -92,10 +98,12 @@ class Lif:
             self.v = self.alpha * self.v + current - self.threshold * self.z
         else:
             self.v = self.alpha * self.v * (1.0 - self.z) + current
+        self.a = self.rho * self.a + self.z
+        A = self.threshold + self.beta * self.a
         free = self.refractory_left == 0
-        d = np.abs(self.v - self.threshold)
+        d = np.abs(self.v - A)
         self.psi = np.where(free, SURROGATES[self.surrogate](d, self.h, self.w), 0.0)
-        self.z = np.where(free & (self.v >= self.threshold), 1.0, 0.0)
+        self.z = np.where(free & (self.v >= A), 1.0, 0.0)
         self.refractory_left = np.maximum(self.refractory_left - 1, 0)
         self.refractory_left[self.z == 1.0] = max(self.n_ref - 1, 0)
         self._note_margin(d)
@@ -115,9 +123,9 @@ class Schedule:
     """`update_every`, the optimizer, the sequence calls and the mean loss, for every model.
 
     The host has `streams`: itself, or those of a batch. A stream has `reset_state()`, `_forward(x)` -> output,
-    `_learn(target, weight, signal)` -> loss or None, and by the names of its `parameters`, since the last update: `_pending()`, its
-    gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which parameters go together;
-    `answer` and `slowest` are those of an `Update`.
+    `_learn(target, weight, signal)` -> loss or None, and by the names of its `parameters`, since the last update:
+    `_pending()`, its gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which
+    parameters go together; `answer` and `slowest` are those of an `Update`.
     """
 
     update_every: int | str
@@ -441,6 +449,7 @@ class ReferenceEprop(Stream):
         self.z_bar = np.zeros(self.W.shape[1])
         self.e = np.zeros_like(self.W)
         self.e_bar = np.zeros_like(self.W)
+        self.eps_a = np.zeros_like(self.W)
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
         self.most_err = self.most_F_z = 0.0
@@ -489,7 +498,9 @@ class ReferenceEprop(Stream):
         neuron.step(neuron.zeta * (self.W @ s))
         self.y = self.kappa * self.y + self.zeta_o * (self.W_out @ neuron.z + self.b)
         self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
-        self.e = without_self(neuron.psi[:, None] * self.z_bar[None, :], self.n_inputs)
+        of_threshold = neuron.beta[:, None] * self.eps_a
+        self.e = without_self(neuron.psi[:, None] * (self.z_bar[None, :] - of_threshold), self.n_inputs)
+        self.eps_a = neuron.rho[:, None] * self.eps_a + self.e
         self.e_bar = self.kappa_e * self.e_bar + self.zeta_e * self.e
         self.F_z = self.kappa * self.F_z + neuron.z
         self.most_F_z = max(self.most_F_z, self.F_z.max())

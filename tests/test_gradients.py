@@ -19,7 +19,7 @@ OPTIONS = {
     "input_gain": ["unit", "leak"],
     "readout_gain": ["unit", "leak"],
     "reset_mechanism": ["subtract", "zero"],
-    "feedback": ["symmetric", "random"],
+    "feedback": ["symmetric", "random", "adaptive"],
 }
 EVERY_OPTION = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
 
@@ -78,8 +78,16 @@ def test_equals_autodiff(options):
         {"surrogate_height": 0.5, "surrogate_width": 0.4},
         {"tau_out": 4.0, "feedback": "random"},
         {"tau_out": 0.0, "feedback": "random", "readout_gain": "leak"},
+        {"beta": 0.3},
+        {"beta": 1.8, "tau_adaptation": 30.0, "c_reg": 2.0, "feedback": "random"},
+        {"beta": 0.5, "tau_adaptation": 60.0, "reset_mechanism": "zero", "n_ref": 3},
+        {
+            "beta": np.array([0.0, 0.0, 0.3, 0.6, 0.0, 1.2, 0.9]),
+            "tau_adaptation": np.linspace(20.0, 300.0, 7),
+        },
+        {"beta": np.linspace(0.0, 1.0, 7), "threshold": np.linspace(0.5, 1.5, 7)},
     ],
-    ids=str,
+    ids=lambda extra: "-".join(extra),
 )
 def test_equals_autodiff_with_other_constants(extra):
     options = {"loss": "mse", "input_gain": "unit", **extra}
@@ -91,9 +99,11 @@ def test_equals_autodiff_with_other_constants(extra):
 @pytest.mark.parametrize("surrogate", sorted(SURROGATES))
 @pytest.mark.parametrize("reset_mechanism", OPTIONS["reset_mechanism"])
 @pytest.mark.parametrize("loss", OPTIONS["loss"])
-def test_equals_bptt_without_recurrence(surrogate, reset_mechanism, loss):
+@pytest.mark.parametrize("beta", [0.0, 0.6])
+def test_equals_bptt_without_recurrence(surrogate, reset_mechanism, loss, beta):
     """With W_rec = 0 nothing but the reset is detached."""
     options = {
+        "beta": beta,
         "surrogate": surrogate,
         "loss": loss,
         "input_gain": "unit",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from numpy.typing import NDArray
 
 from . import _core
-from ._fields import LEARNING_RATE, LearningRate, checked, number
+from ._fields import LEARNING_RATE, LearningRate, checked, number, same
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -116,6 +116,14 @@ class Trainer:
     def spikes(self) -> NDArray[Any]:
         """The last step's spikes, 0 and 1 (N,); (B, N) of a batch."""
         return self._core.spikes  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return all(same(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def _v(self) -> NDArray[Any]:

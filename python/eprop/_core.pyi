@@ -17,7 +17,7 @@ class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
     tau_mem: float
-    threshold: float
+    threshold: float | NDArray[Any]
     lr: float
     dt: float
     reset_mechanism: str
@@ -28,6 +28,8 @@ class _Neuron(Protocol):
     input_gain: str
     dtype: str
     seed: int
+    beta: float | NDArray[Any]
+    tau_adaptation: float | NDArray[Any]
 
 class _Layer(_Neuron, Protocol):
     n_inputs: int
@@ -55,6 +57,8 @@ class _Recurrent(_Layer, _Learning, Protocol):
     c_reg: float
     f_target: float
     tau_reg: float
+    horizon: int | str
+    recurrent_gain: float
     feedback_decay: float
     c_reg_side: str
 
@@ -132,6 +136,17 @@ class _Trainer(_Base):
 class EpropTrainer(_Trainer):
     def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
     def calibrate(self, inputs: _Sequences, rate: float) -> float: ...
+    def gradients_with(
+        self,
+        inputs: _Sequences,
+        targets: _Targets,
+        mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
+        n_threads: int | None,
+        horizon: int | str | None,
+        recurrent_gain: float | None,
+    ) -> dict[str, Any]: ...
     W_in: NDArray[Any]
     W_rec: NDArray[Any]
     W_out: NDArray[Any]
@@ -139,6 +154,8 @@ class EpropTrainer(_Trainer):
     b: NDArray[Any]
     @property
     def engine(self) -> str: ...
+    @property
+    def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
     @property
@@ -157,6 +174,8 @@ class OnlineLIFLayer(_Base):
     def apply_learning_signal(self, signal: NDArray[Any]) -> None: ...
     def propagate(self, signal: NDArray[Any]) -> NDArray[Any]: ...
     W: NDArray[Any]
+    @property
+    def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
     @property

@@ -7,7 +7,11 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-__all__ = ["LEARNING_RATE", "LearningRate", "checked", "number"]
+import numpy as np
+
+from ._arrays import as_numbers
+
+__all__ = ["LEARNING_RATE", "LearningRate", "checked", "number", "same"]
 
 if TYPE_CHECKING:
 
@@ -85,6 +89,33 @@ def number(name: str, value: Any) -> float:
         raise ValueError(f"{name}: expected a finite number, got an int beyond all floats") from None
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are equal, arrays as a whole.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> same(np.ones(2), np.ones(2)), same(np.ones(2), 1.0)
+    (True, False)
+    """
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.shape(one) == np.shape(other) and bool(np.all(one == other))
+    return bool(one == other)
+
+
+def _number_or_each(name: str, value: Any) -> Any:
+    """A number, or an array that nobody changes any more."""
+    if isinstance(value, numbers.Real) or np.ndim(value) == 0:
+        return number(name, value)
+    array = np.array(as_numbers(name, value), dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name}: expected a number, or an array (n_neurons,): one for each neuron, got shape {array.shape}"
+        )
+    array.flags.writeable = False
+    return array
+
+
 def _optional_number(name: str, value: Any) -> float | None:
     return None if value is None else number(name, value)
 
@@ -152,6 +183,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "float": number,
     "LearningRate": number,
     "float | None": _optional_number,
+    "float | Array": _number_or_each,
     "str": _text,
     "int | str": _whole_or_text,
     "bool": _flag,

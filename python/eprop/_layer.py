@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 
 @final
-@dataclass
+@dataclass(eq=False)
 class OnlineLIFLayer(Trainer):
     """A layer of leaky integrate-and-fire neurons, trained online by a signal that the caller computes.
 
@@ -40,7 +40,7 @@ class OnlineLIFLayer(Trainer):
     n_inputs: int
     n_neurons: int
     tau_mem: float = 20.0
-    threshold: float = 1.0
+    threshold: float | Array = 1.0
     lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
@@ -52,6 +52,8 @@ class OnlineLIFLayer(Trainer):
     input_gain: str = "unit"
     dtype: str = "float32"
     seed: int = 42
+    beta: float | Array = 0.0
+    tau_adaptation: float | Array = 200.0
 
     def __post_init__(self) -> None:
         self._start(_core.OnlineLIFLayer)
@@ -143,6 +145,11 @@ class OnlineLIFLayer(Trainer):
     def psi(self) -> Array:
         """The surrogate derivative of the last step (n_neurons,)."""
         return self._core.psi  # type: ignore[no-any-return]
+
+    @property
+    def a(self) -> Array:
+        """Adaptations (n_neurons,): 0 where no threshold moves."""
+        return self._core.a  # type: ignore[no-any-return]
 
     @property
     def z_bar(self) -> Array:

@@ -63,6 +63,8 @@ class OnlineTrainer(SequenceTrainer):
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
     batch_size: int = 1
+    beta: float = 0.0
+    tau_adaptation: float = 200.0
 
     def __post_init__(self) -> None:
         self._start(_core.OnlineTrainer)

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from ._arrays import as_numbers
+from ._batches import as_threads
 from ._events import Inputs
-from ._fields import LEARNING_RATE, LearningRate
+from ._fields import LEARNING_RATE, LearningRate, checked, number
 from ._sequences import SequenceTrainer
 from .optim import Optimizer
 
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 
 
 @final
-@dataclass
+@dataclass(eq=False)
 class EpropTrainer(SequenceTrainer):
     """A recurrent layer of N leaky integrate-and-fire neurons with O leaky readouts, trained online by e-prop.
 
@@ -32,8 +33,10 @@ class EpropTrainer(SequenceTrainer):
     n_inputs, n_neurons, n_outputs : int
     tau_mem, tau_trace : float
         Membrane time constant; time constant of the eligibility's low-pass, 0 = no filter.
-    threshold, lr, dt : float
-        Firing threshold, learning rate, length of a step.
+    threshold : float or array_like (N,)
+        Firing threshold, one for all neurons or one for each.
+    lr, dt : float
+        Learning rate, length of a step.
     tau_out : float, optional
         Readout time constant. None = `tau_trace`, the only choice whose gradient is exact; 0 = no memory.
     reset_mechanism : str
@@ -49,8 +52,8 @@ class EpropTrainer(SequenceTrainer):
     loss : str
         ``"mse"``, or ``"cross_entropy"`` (targets are rows that sum to 1).
     feedback : str
-        ``"symmetric"``: B is the transpose of `W_out`. ``"random"``: drawn and fixed. ``"adaptive"``: drawn, and from then on it
-        takes the steps that `W_out` takes.
+        ``"symmetric"``: B is the transpose of `W_out`. ``"random"``: drawn and fixed. ``"adaptive"``: drawn, and from
+        then on it takes the steps that `W_out` takes.
     readout_bias : bool
     c_reg, f_target, tau_reg : float
         Firing-rate regularisation: its weight, the target firing rate in Hz, the time constant of the streaming estimate.
@@ -72,6 +75,19 @@ class EpropTrainer(SequenceTrainer):
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
         `lr` need not know then how long sequences are and how many.
+    beta : float or array_like (N,)
+        By how much each unit of adaptation raises the threshold, ``A = threshold + beta a``, where `a` is a low-pass of the
+        neuron's own spikes; 0 = no adaptation. With an array some neurons adapt and others do not.
+    tau_adaptation : float or array_like (N,)
+        Time constant of the adaptation.
+    horizon : int or str
+        Steps through which credit flows back through recurrent spikes, in blocks counted from `reset`. 1: e-prop.
+        ``"sequence"``: all steps up to the update, which needs ``update_every="sequence"``; memory then grows with the
+        sequence. A block also ends at an update, so that ``update_every=1`` allows 1 only. Each step costs a product
+        with `W_rec`.
+    recurrent_gain : float
+        How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
+        backpropagation through time, which explodes in many networks.
     feedback_decay : float
         With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
         alike. An update of a fixed `W_out` (a rate of 0) does not.
@@ -108,7 +124,7 @@ for any other build a new trainer: EpropTrainer(...)
     n_outputs: int
     tau_mem: float = 20.0
     tau_trace: float = 20.0
-    threshold: float = 1.0
+    threshold: float | Array = 1.0
     lr: LearningRate = LEARNING_RATE
     dt: float = 1.0
     _: KW_ONLY
@@ -132,6 +148,10 @@ for any other build a new trainer: EpropTrainer(...)
     batch_size: int = 1
     optimizer: str | Optimizer = "sgd"
     reduction: str = "sum"
+    beta: float | Array = 0.0
+    tau_adaptation: float | Array = 200.0
+    horizon: int | str = 1
+    recurrent_gain: float = 0.3
     feedback_decay: float = 0.0
     c_reg_side: str = "both"
 
@@ -169,6 +189,68 @@ for any other build a new trainer: EpropTrainer(...)
         True
         """
         return float(self._calibrate(inputs, rate))
+
+    def gradients(
+        self,
+        inputs: Inputs,
+        targets: ArrayLike,
+        *,
+        mask: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        horizon: int | str | None = None,
+        recurrent_gain: float | None = None,
+        lengths: ArrayLike | None = None,
+        n_threads: int | None = None,
+    ) -> dict[str, Any]:
+        """The gradient of the sequence sum of the loss, from a silent network; weights and state stay as they were.
+
+        Parameters
+        ----------
+        inputs : array_like (T, n_inputs) or (B, T, n_inputs), or events
+        targets : array_like (T, n_outputs) or (B, T, n_outputs), or integer labels
+        mask : array_like of bool (T,) or (B, T), optional
+        weights : array_like (T,) or (B, T), optional
+        horizon : int or str, optional
+            In this call: 1 is e-prop, ``"sequence"`` credits all recurrent spikes. None: the trainer's.
+        recurrent_gain : float, optional
+            In this call; with ``horizon="sequence"``, 1 is the gradient of backpropagation through time. None: the
+            trainer's.
+        lengths : array_like of int (B,), optional
+        n_threads : int, optional
+            As in `train_sequence`.
+
+        Returns
+        -------
+        dict
+            ``W_in``, ``W_rec``, ``W_out``, ``b``, ``loss``, the sum, ``n_targets``, how many steps had a target, and
+            ``n_streams``, from how many streams. The regulariser is in the gradient, not in the loss. Sums over all
+            streams, whatever `reduction` says.
+
+        Raises what `train_sequence` raises for bad input, and ValueError for a horizon below 1 or a gain that is negative
+        or not finite.
+
+        Examples
+        --------
+        What e-prop leaves out, as the cosine of the angle between its gradient and that of backpropagation through time:
+
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> inputs, targets = rng.random((60, 10)) < 0.1, rng.normal(size=(60, 1))
+        >>> trainer = EpropTrainer(10, 20, 1, dtype="float64")
+        >>> eprop = trainer.gradients(inputs, targets)["W_rec"].ravel()
+        >>> bptt = trainer.gradients(inputs, targets, horizon="sequence", recurrent_gain=1.0)["W_rec"].ravel()
+        >>> bool(0.3 < eprop @ bptt / np.linalg.norm(eprop) / np.linalg.norm(bptt) < 0.999)
+        True
+        """
+        sequence = self._sequence(inputs, targets, mask, weights, lengths)
+        if horizon is None and recurrent_gain is None:
+            return self._core.gradients(*sequence, as_threads(n_threads))  # type: ignore[no-any-return]
+        return self._core.gradients_with(  # type: ignore[no-any-return]
+            *sequence,
+            as_threads(n_threads),
+            None if horizon is None else checked("horizon", "int | str", horizon),
+            None if recurrent_gain is None else number("recurrent_gain", recurrent_gain),
+        )
 
     @property
     def engine(self) -> str:
@@ -248,6 +330,21 @@ for any other build a new trainer: EpropTrainer(...)
     @B.setter
     def B(self, value: ArrayLike) -> None:
         self._core.B = as_numbers("B", value)
+
+    @property
+    def a(self) -> Array:
+        """Adaptations (N,), (B, N) of a batch: 0 where no threshold moves.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(1, 1, 1, beta=0.2)
+        >>> trainer.W_in = [[5.0]]
+        >>> spiked = trainer.step([1.0])["spikes"]
+        >>> silent = trainer.step([0.0])["spikes"]
+        >>> spiked, trainer.a  # a spike, one step late
+        (array([1.], dtype=float32), array([1.], dtype=float32))
+        """
+        return self._core.a  # type: ignore[no-any-return]
 
     @property
     def psi(self) -> Array:

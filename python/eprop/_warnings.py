@@ -69,11 +69,16 @@ def warn_of_firing(activity: str) -> None:
     warnings.warn(message, FiringRateWarning, stacklevel=_USER)
 
 
-def warn_of_divergence(loss: float, before: float, lr: float) -> None:
+def warn_of_divergence(loss: float, before: float, lr: float, recurrent_gain: float | None) -> None:
     """Warns of a loss that has run away and names the way out."""
     message = (
         f"the mean loss is {loss:.3g}, where it was {before:.3g} at most: learning has run away with lr = {lr:g}; build the "
         "trainer anew, or assign its weights, with a smaller lr (a tenth, say); "
         'reduction="mean" makes lr independent of the number of steps and streams'
     )
+    if recurrent_gain is not None:
+        message += (
+            "; with a horizon beyond a step credit explodes unless it is damped: try less than "
+            f"recurrent_gain = {recurrent_gain:g}"
+        )
     warnings.warn(message, DivergenceWarning, stacklevel=_USER)

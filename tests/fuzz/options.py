@@ -59,6 +59,8 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     Option("optimizer", TRAINERS, one_of("sgd", "adam")),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
+    Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
+    Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
 ]
 
 
@@ -88,6 +90,10 @@ class Recipe(NamedTuple):
             for option in OPTIONS
             if kind in option.classes and rng.random() < 0.5  # the others keep their defaults
         }
+        # A step has no future to look at, and a horizon of a sequence wants whole sequences.
+        every, horizon = options.get("update_every", 1), options.get("horizon", 1)
+        if every == 1 or (horizon == "sequence" and every != "sequence"):
+            options.pop("horizon", None)
         if options.get("feedback") != "adaptive":
             options.pop("feedback_decay", None)
         return cls(kind, sizes, options)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eprop::{Inputs, Judged, Stream, Trainer};
+use eprop::{Error, GradientRun, Inputs, Judged, Stream, Trainer};
 use numpy::ndarray::{Array3, ArrayViewMut3, Axis, s};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -17,7 +17,7 @@ use crate::numbers::Real;
 use crate::room::Job;
 use crate::signals;
 use crate::turn::Held;
-use crate::verdict;
+use crate::verdict::{self, Rates};
 
 /// The loss, and the outputs if they were asked for.
 pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>);
@@ -91,6 +91,10 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
             .transpose()?;
         let mut tally = self.cell.lock().try_tally().map_err(error::raise)?;
         self.check(|trainer, streams| trainer.check_piece(streams))?;
+        let (n_streams, n_steps) = (self.feed.n_streams(), self.feed.n_steps());
+        self.py
+            .detach(|| self.cell.lock().reserve(n_streams, n_steps, true))
+            .map_err(error::raise)?;
         self.in_pieces(|piece| {
             let rows = rows_of(&mut outputs, piece);
             let mut trainer = self.cell.lock();
@@ -111,10 +115,10 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         });
         let verdict = verdict.map_err(error::raise)?;
         let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
-        let lr = self.cell.lock().lr();
+        let rates = Rates::of(&*self.cell.lock());
         let Self { py, cell, turn, .. } = self;
         drop(turn);
-        verdict::warn(py, cell, lr, verdict)?;
+        verdict::warn(py, cell, rates, verdict)?;
         Ok((tally.loss(), outputs))
     }
 
@@ -170,10 +174,14 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         Ok((evaluation.loss(), outputs.unwrap_or_else(nothing)))
     }
 
-    pub fn gradients(self) -> PyResult<Bound<'py, PyDict>> {
+    /// `start` makes the run of so many streams.
+    pub fn gradients(
+        self,
+        start: impl FnOnce(&Trainer<N>, usize) -> Result<GradientRun<N>, Error> + Send,
+    ) -> PyResult<Bound<'py, PyDict>> {
         self.check(|trainer, streams| trainer.check_piece(streams))?;
         let n_streams = self.feed.n_streams();
-        let run = self.py.detach(|| self.cell.lock().gradient_run(n_streams));
+        let run = self.py.detach(|| start(&self.cell.lock(), n_streams));
         let mut run = run.map_err(error::raise)?;
         self.in_pieces(|piece| run.piece(&piece.streams))?;
         let gradients = self.py.detach(|| run.finish());

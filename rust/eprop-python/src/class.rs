@@ -167,7 +167,7 @@ macro_rules! trainer_class {
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
                 at_width!(&self.0, cell => {
                     let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
-                    call.with_targets(targets, mask, weights)?.with_lengths(lengths)?.gradients()
+                    call.with_targets(targets, mask, weights)?.with_lengths(lengths)?.gradients(|trainer, n| trainer.gradient_run(n))
                 })
             }
 

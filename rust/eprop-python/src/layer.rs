@@ -57,6 +57,11 @@ class!(
     }
 
     #[getter]
+    fn a<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => read(py, cell, |t| t.a()))
+    }
+
+    #[getter]
     fn v<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         at_width!(&self.0, cell => read(py, cell, |t| t.v()))
     }

@@ -1,8 +1,8 @@
 //! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python, and its factors.
 
 use eprop::{
-    EpropTrainer, Gradients, Network, OnlineTrainer, Optimizer, Recurrent, Reduction, Stack,
-    StackGradients, Trainer,
+    EpropTrainer, Gradients, Horizon, Network, OnlineTrainer, Optimizer, Recurrent, Reduction,
+    Stack, StackGradients, Trainer,
 };
 use numpy::ndarray::Array1;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -21,6 +21,10 @@ pub trait Net:
 {
     /// Synapses that a step of one stream passes.
     fn synapses(trainer: &Trainer<Self>) -> usize;
+    /// How much credit a recurrent synapse passes on, if any goes through it.
+    fn recurrent_gain(_: &Trainer<Self>) -> Option<f64> {
+        None
+    }
     /// The dict that `gradients` returns.
     fn give<'py>(py: Python<'py>, gradients: Self::Gradients) -> PyResult<Bound<'py, PyDict>>;
     /// The gradient that `apply_gradients` was handed.
@@ -30,6 +34,11 @@ pub trait Net:
 impl<F: Real> Net for Recurrent<F> {
     fn synapses(trainer: &EpropTrainer<F>) -> usize {
         (trainer.n_inputs() + trainer.n_neurons()).saturating_mul(trainer.n_neurons())
+    }
+
+    fn recurrent_gain(trainer: &EpropTrainer<F>) -> Option<f64> {
+        let config = trainer.config();
+        (config.horizon != Horizon::Steps(1)).then_some(config.recurrent_gain)
     }
 
     fn give<'py>(py: Python<'py>, gradients: Gradients<F>) -> PyResult<Bound<'py, PyDict>> {

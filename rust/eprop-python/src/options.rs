@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use eprop::{Config, Error, LayerConfig, Optimizer, StackConfig, UpdateEvery};
+use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::error::raise;
 #[derive(FromPyObject)]
 struct Neuron {
     tau_mem: f64,
-    threshold: f64,
+    threshold: Each,
     lr: f64,
     dt: f64,
     reset_mechanism: String,
@@ -22,6 +22,25 @@ struct Neuron {
     surrogate_width: Option<f64>,
     input_gain: String,
     seed: u64,
+    beta: Each,
+    tau_adaptation: Each,
+}
+
+/// A number for all neurons, or one for each.
+#[derive(FromPyObject)]
+enum Each {
+    All(f64),
+    One(Vec<f64>),
+}
+
+impl Each {
+    /// What stands in the place of an array, and the array.
+    fn split(self) -> (f64, Option<Vec<f64>>) {
+        match self {
+            Self::All(x) => (x, None),
+            Self::One(xs) => (xs.first().copied().unwrap_or(1.0), Some(xs)),
+        }
+    }
 }
 
 /// What every trainer of sequences has.
@@ -50,12 +69,15 @@ struct Recurrent {
     c_reg: f64,
     f_target: f64,
     tau_reg: f64,
+    horizon: Every,
+    recurrent_gain: f64,
     feedback_decay: f64,
     c_reg_side: String,
 }
 
+/// A number of steps, or a word.
 #[derive(FromPyObject)]
-enum Every {
+pub enum Every {
     Steps(u64),
     Word(String),
 }
@@ -74,9 +96,12 @@ pub fn is_wide(face: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
     let neuron: Neuron = face.extract()?;
+    let (threshold, thresholds) = neuron.threshold.split();
+    let (beta, betas) = neuron.beta.split();
+    let (tau_adaptation, taus_adaptation) = neuron.tau_adaptation.split();
     Ok(LayerConfig {
         tau_mem: neuron.tau_mem,
-        threshold: neuron.threshold,
+        threshold,
         lr: neuron.lr,
         dt: neuron.dt,
         reset_mechanism: choice("reset_mechanism", &neuron.reset_mechanism)?,
@@ -86,6 +111,13 @@ pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
         surrogate_width: neuron.surrogate_width,
         input_gain: choice("input_gain", &neuron.input_gain)?,
         seed: neuron.seed,
+        beta,
+        tau_adaptation,
+        each: PerNeuron {
+            threshold: thresholds,
+            beta: betas,
+            tau_adaptation: taus_adaptation,
+        },
     })
 }
 
@@ -152,6 +184,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         c_reg_side: choice("c_reg_side", &recurrent.c_reg_side)?,
         update_every,
         seed: layer.seed,
+        beta: layer.beta,
+        tau_adaptation: layer.tau_adaptation,
+        each: layer.each,
         optimizer,
         reduction,
         batch_size,
@@ -160,6 +195,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
             Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),
             None => None,
         },
+        horizon: horizon(recurrent.horizon)?,
+        recurrent_gain: recurrent.recurrent_gain,
     })
 }
 
@@ -181,6 +218,17 @@ fn update_every(every: Every) -> PyResult<UpdateEvery> {
         Every::Word(word) if word == "sequence" => Ok(UpdateEvery::Sequence),
         Every::Word(word) => Err(PyValueError::new_err(format!(
             "update_every: expected a number of steps >= 1 or \"sequence\", got {word:?}"
+        ))),
+    }
+}
+
+/// The `horizon` that a user typed.
+pub fn horizon(every: Every) -> PyResult<Horizon> {
+    match every {
+        Every::Steps(n) => Ok(Horizon::Steps(count(n))),
+        Every::Word(word) if word == "sequence" => Ok(Horizon::Sequence),
+        Every::Word(word) => Err(PyValueError::new_err(format!(
+            "horizon: expected 1, a number of steps >= 1, or \"sequence\", got {word:?}"
         ))),
     }
 }

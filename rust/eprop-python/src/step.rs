@@ -19,7 +19,7 @@ use crate::step_input::{HINT, StepInput};
 use crate::table::Table;
 use crate::turn::Held;
 use crate::vector::vector;
-use crate::verdict;
+use crate::verdict::{self, Rates};
 
 pub fn step<'py, N: Net>(
     py: Python<'py>,
@@ -69,9 +69,9 @@ pub fn step<'py, N: Net>(
         dict.set_item(intern!(py, "loss"), loss)?;
     }
     if let Some(verdict) = verdict {
-        let lr = trainer.lr();
+        let rates = Rates::of(&*trainer);
         drop((lock, turn));
-        verdict::warn(py, cell, lr, verdict)?;
+        verdict::warn(py, cell, rates, verdict)?;
     }
     Ok(dict)
 }
@@ -142,9 +142,9 @@ fn step_batch<'py, N: Net>(
         dict.set_item(intern!(py, "loss"), loss)?;
     }
     if let Some(verdict) = step.verdict {
-        let lr = cell.lock().lr();
+        let rates = Rates::of(&*cell.lock());
         drop(turn);
-        verdict::warn(py, cell, lr, verdict)?;
+        verdict::warn(py, cell, rates, verdict)?;
     }
     Ok(dict)
 }

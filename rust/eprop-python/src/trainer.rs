@@ -3,11 +3,14 @@
 use eprop::Matrix;
 use numpy::ndarray::{Array1, Array2, Array3, Axis};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arrays::{assign, assign_vector, give, give_rows, read, zeros};
+use crate::call::Call;
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
 use crate::numbers::Real;
+use crate::options::Every;
 use crate::signals::interrupt;
 use crate::{error, options};
 
@@ -82,6 +85,34 @@ trainer_class!(
     #[setter]
     fn set_b(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         at_width!(&self.0, cell => assign_vector(py, cell, "b", value, |t| t.n_outputs(), |t, b| t.set_b(b)))
+    }
+
+    /// As `gradients`, with another horizon and recurrent gain than the trainer's, where these are given.
+    #[pyo3(signature = (inputs, targets, mask, weights, lengths, n_threads, horizon, recurrent_gain))]
+    #[allow(clippy::too_many_arguments, reason = "those of the face")]
+    fn gradients_with<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: &Bound<'py, PyAny>,
+        targets: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+        weights: Option<&Bound<'py, PyAny>>,
+        lengths: Option<&Bound<'py, PyAny>>,
+        n_threads: Option<usize>,
+        horizon: Option<Every>,
+        recurrent_gain: Option<f64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let horizon = horizon.map(options::horizon).transpose()?;
+        at_width!(&self.0, cell => {
+            let call = Call::new(py, cell, inputs, false, n_threads)?;
+            let call = call.with_targets(targets, mask, weights)?.with_lengths(lengths)?;
+            call.gradients(|trainer, n| trainer.gradient_run_with(n, horizon, recurrent_gain))
+        })
+    }
+
+    #[getter]
+    fn a<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.a()))
     }
 
     #[getter]

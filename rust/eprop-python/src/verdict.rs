@@ -10,6 +10,22 @@ use crate::net::Net;
 const OF_FIRING: u8 = 1;
 const OF_DIVERGENCE: u8 = 2;
 
+/// What makes learning run away.
+pub struct Rates {
+    lr: f64,
+    /// Where credit goes through recurrent spikes.
+    recurrent_gain: Option<f64>,
+}
+
+impl Rates {
+    pub fn of<N: Net>(trainer: &Trainer<N>) -> Self {
+        Self {
+            lr: trainer.lr(),
+            recurrent_gain: N::recurrent_gain(trainer),
+        }
+    }
+}
+
 /// Says what there is to say. With the turn given back: Python runs.
 ///
 /// # Errors
@@ -17,7 +33,7 @@ const OF_DIVERGENCE: u8 = 2;
 pub fn warn<N: Net>(
     py: Python<'_>,
     cell: &Cell<Trainer<N>>,
-    lr: f64,
+    rates: Rates,
     verdict: Verdict,
 ) -> PyResult<()> {
     let warnings = || py.import(intern!(py, "eprop._warnings"));
@@ -25,8 +41,9 @@ pub fn warn<N: Net>(
         // What a network does whose learning has run away says nothing about its inputs.
         cell.warned.is_new(OF_FIRING);
         if cell.warned.is_new(OF_DIVERGENCE) {
-            let losses = (divergence.loss, divergence.before, lr);
-            warnings()?.call_method1(intern!(py, "warn_of_divergence"), losses)?;
+            let Rates { lr, recurrent_gain } = rates;
+            let of = (divergence.loss, divergence.before, lr, recurrent_gain);
+            warnings()?.call_method1(intern!(py, "warn_of_divergence"), of)?;
         }
         return Ok(());
     }

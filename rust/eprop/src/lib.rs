@@ -32,8 +32,8 @@ pub use network::watch::{Divergence, Verdict};
 pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{
-    Config, Engine, Feedback, Gain, LayerConfig, Loss, Optimizer, Reduction, RegularisedSide,
-    ResetMechanism, StackConfig, Surrogate, UpdateEvery,
+    Config, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron, Reduction,
+    RegularisedSide, ResetMechanism, StackConfig, Surrogate, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
 pub use parts::lesson::Lesson;

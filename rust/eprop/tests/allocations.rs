@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, EpropTrainer, Feedback, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
-    TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
+    StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -64,6 +64,25 @@ fn configs() -> Vec<Config> {
                     ..Config::default()
                 });
             }
+        }
+    }
+    for (update_every, horizon) in [
+        (UpdateEvery::Steps(9), Horizon::Steps(4)),
+        (UpdateEvery::Sequence, Horizon::Steps(30)),
+    ] {
+        for (c_reg, optimizer) in [
+            (0.0, Optimizer::SGD),
+            (0.1, Optimizer::SGD),
+            (0.1, Optimizer::PLAIN_SGD),
+        ] {
+            configs.push(Config {
+                update_every,
+                horizon,
+                c_reg,
+                optimizer,
+                lr: 1e-5,
+                ..Config::default()
+            });
         }
     }
     configs

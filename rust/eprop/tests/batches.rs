@@ -1,8 +1,8 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, Matrix, Optimizer, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
+    Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
@@ -10,6 +10,23 @@ use proptest::prelude::*;
 const N_INPUTS: usize = 5;
 const N: usize = 12;
 const N_OUTPUTS: usize = 2;
+
+const HORIZONS: [Horizon; 4] = [
+    Horizon::Steps(1),
+    Horizon::Steps(3),
+    Horizon::Steps(20),
+    Horizon::Sequence,
+];
+
+/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
+fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
+    match (horizon, update_every) {
+        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
+            Horizon::Steps(1)
+        }
+        _ => horizon,
+    }
+}
 
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
@@ -30,9 +47,10 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
+        prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, limit, seed, batch_size))| {
+        |(choices, (n_ref, readout_bias, regularised, limit, seed, batch_size, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             Config {
                 lr: 1e-3,
@@ -49,6 +67,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 optimizer: Optimizer::Sgd { limit },
                 seed,
                 batch_size,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
+                horizon: possible(horizon, update_every),
                 ..Config::default()
             }
         },

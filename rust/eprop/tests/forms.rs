@@ -127,6 +127,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                     _ => 0.0,
                 },
                 seed,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 ..Config::default()
             },
         )

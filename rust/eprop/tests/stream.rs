@@ -1,14 +1,31 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, ResetMechanism, StackConfig,
-    Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, OnlineTrainer, ResetMechanism,
+    StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
 
 const N_INPUTS: usize = 20;
 const N_OUTPUTS: usize = 2;
+
+const HORIZONS: [Horizon; 4] = [
+    Horizon::Steps(1),
+    Horizon::Steps(3),
+    Horizon::Steps(20),
+    Horizon::Sequence,
+];
+
+/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
+fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
+    match (horizon, update_every) {
+        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
+            Horizon::Steps(1)
+        }
+        _ => horizon,
+    }
+}
 
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
@@ -28,6 +45,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<bool>(),
         any::<u64>(),
+        prop::sample::select(&HORIZONS),
     )
         .prop_map(
             |(
@@ -36,6 +54,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 bias,
                 regularised,
                 seed,
+                horizon,
             )| Config {
                 lr: 1e-4,
                 surrogate,
@@ -49,6 +68,10 @@ fn any_config() -> impl Strategy<Value = Config> {
                 readout_bias: bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 seed,
+                // Every other network adapts.
+                beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
+                tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
+                horizon: possible(horizon, update_every),
                 ..Config::default()
             },
         )

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
-use super::copies::{or_panic, to_vector, zeros};
+use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::padded;
 use crate::numbers::interrupt::Interrupt;
@@ -232,6 +232,10 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
+        if self.plan.credits() > 0 {
+            // What was learned so far is credited through the weights as they were.
+            self.streams.flush();
+        }
         self.streams
             .alter(|first| first.layer.synapses.assign(n_inputs, w));
         Ok(())
@@ -330,6 +334,22 @@ impl<F: Float> EpropTrainer<F> {
         StreamState(self.first()).v()
     }
 
+    /// Adaptations `a` of the first stream, a copy (N,): 0 where no threshold moves.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(1, 1, 1, Config { beta: 0.2, ..Config::default() })?;
+    /// trainer.set_w_in(ndarray::array![[5.0]].view())?;
+    /// trainer.step(ndarray::aview1(&[1.0]), None)?;
+    /// trainer.step(ndarray::aview1(&[0.0]), None)?;
+    /// // A spike, one step late.
+    /// assert_eq!(trainer.a()[0], 1.0);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn a(&self) -> Array1<F> {
+        StreamState(self.first()).a()
+    }
+
     /// Spikes of the last step, a copy (N,). Example: [`v`](Self::v).
     pub fn spikes(&self) -> Array1<F> {
         StreamState(self.first()).spikes()
@@ -392,6 +412,11 @@ impl<F: Float> StreamState<'_, F> {
     /// Membranes, a copy (N,). Example: [`EpropTrainer::stream`].
     pub fn v(&self) -> Array1<F> {
         to_vector(self.0.layer.neuron.v())
+    }
+
+    /// Adaptations, a copy (N,). Example: [`EpropTrainer::a`].
+    pub fn a(&self) -> Array1<F> {
+        collected(self.0.layer.neuron.a())
     }
 
     /// Spikes of the last step, a copy (N,). Example: [`EpropTrainer::stream`].

@@ -5,10 +5,11 @@ use ndarray::{ArrayView1, ArrayView2};
 use crate::network::schedule::Schedule;
 use crate::network::tally::Tally;
 use crate::network::wiring::{GradientParts, Network, Sum};
+use crate::options::domain::{non_negative, within};
 use crate::parts::input::Inputs;
 use crate::parts::optimizer::Measure;
 use crate::parts::stream::Stream;
-use crate::{Error, Trainer};
+use crate::{Config, EpropTrainer, Error, Float, Horizon, Recurrent, Trainer};
 
 /// A gradient in the making, fed piece by piece.
 ///
@@ -85,7 +86,10 @@ impl<N: Network> Trainer<N> {
     /// [`Error::Value`] for more streams than there are, [`Error::TooLarge`] where there is no memory for twins of them.
     pub fn gradient_run(&self, n_streams: usize) -> Result<GradientRun<N>, Error> {
         self.check_count("n_streams", n_streams)?;
-        let twin = self.twin(n_streams)?;
+        self.run_on(self.twin(n_streams)?)
+    }
+
+    fn run_on(&self, twin: Self) -> Result<GradientRun<N>, Error> {
         Ok(GradientRun {
             tally: twin.tally(),
             twin,
@@ -94,10 +98,14 @@ impl<N: Network> Trainer<N> {
 
     /// Silent streams with the same weights, whose gradient waits for ever.
     pub(crate) fn twin(&self, n_streams: usize) -> Result<Self, Error> {
-        let plan = N::for_gradients(&self.plan);
+        self.twin_with(n_streams, self.config.clone())
+    }
+
+    fn twin_with(&self, n_streams: usize, config: N::Config) -> Result<Self, Error> {
+        let plan = N::for_gradients(&self.plan, &config);
         let mut twin = Self::silent(
             plan,
-            self.config.clone(),
+            config,
             n_streams,
             Some(self.streams.first()),
             self.streams.interrupt(),
@@ -154,6 +162,41 @@ impl<N: Network> Trainer<N> {
         self.streams.alter(|first| first.take(gradients, steps))?;
         self.optimizer.updated();
         self.check_weights()
+    }
+}
+
+impl<F: Float> EpropTrainer<F> {
+    /// As [`gradient_run`](Self::gradient_run), with another horizon and recurrent gain than the trainer's; `None`: the trainer's. With
+    /// [`Horizon::Sequence`] and 1 it is the gradient of backpropagation through time, whatever `update_every` and the form of the trainer.
+    ///
+    /// # Errors
+    /// As [`gradient_run`](Self::gradient_run); [`Error::Value`] for a horizon of 0, and for a gain that is negative or not finite.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Horizon, Stream};
+    /// let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
+    /// let mut run = trainer.gradient_run_with(1, Some(Horizon::Sequence), Some(1.0))?;
+    /// run.piece(&[Stream { inputs: x.view().into(), targets: y.view(), mask: None }])?;
+    /// assert_ne!(run.finish()?.w_in, trainer.gradients(x.view(), y.view(), None)?.w_in);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn gradient_run_with(
+        &self,
+        n_streams: usize,
+        horizon: Option<Horizon>,
+        recurrent_gain: Option<f64>,
+    ) -> Result<GradientRun<Recurrent<F>>, Error> {
+        self.check_count("n_streams", n_streams)?;
+        let config = Config {
+            horizon: horizon.unwrap_or(self.config.horizon),
+            recurrent_gain: recurrent_gain.unwrap_or(self.config.recurrent_gain),
+            ..self.config.clone()
+        };
+        config.horizon.validate_of_gradients()?;
+        non_negative("recurrent_gain", config.recurrent_gain)?;
+        within::<F>("recurrent_gain", config.recurrent_gain)?;
+        self.run_on(self.twin_with(n_streams, config)?)
     }
 }
 

@@ -63,6 +63,7 @@ impl<F: Float> OnlineLifLayer<F> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         config.validate_for::<F>()?;
+        config.each.fit(n_neurons)?;
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let mut this = Self::silent(n_inputs, n_neurons, config)?;
@@ -241,6 +242,11 @@ impl<F: Float> OnlineLifLayer<F> {
     /// Membranes, a copy (n_neurons,). Example: [`reset`](Self::reset).
     pub fn v(&self) -> Array1<F> {
         to_vector(self.stage.neuron.v())
+    }
+
+    /// Adaptations, a copy (n_neurons,): 0 where no threshold moves. Example: [`EpropTrainer::a`](crate::EpropTrainer::a).
+    pub fn a(&self) -> Array1<F> {
+        collected(self.stage.neuron.a())
     }
 
     /// Spikes of the last step, a copy (n_neurons,). Example: [`reset`](Self::reset).

@@ -132,6 +132,7 @@ impl<N: Network> Trainer<N> {
         self.check_streams(from_ref(&stream), 1)?;
         let mut tally = self.tally_of(1)?;
         let mut outputs = memory::matrix("outputs", targets.nrows(), targets.ncols())?;
+        self.reserve(1, targets.nrows(), true)?;
         if options.reset {
             self.restart();
         }
@@ -166,6 +167,7 @@ impl<N: Network> Trainer<N> {
         let mut tally = self.tally_of(streams.len())?;
         let dim = (streams.len(), longest(streams), self.n_outputs());
         let mut outputs = memory::matrices("outputs", dim)?;
+        self.reserve(streams.len(), longest(streams), true)?;
         if reset {
             self.restart();
         }
@@ -431,6 +433,7 @@ impl<N: Network> Trainer<N> {
         to_the_end: bool,
     ) -> Result<(), Error> {
         let n_steps = longest(streams);
+        self.reserve(streams.len(), n_steps, true)?;
         let is_at_once = N::is_at_once(&self.plan);
         let mut from = 0;
         while from < n_steps {
@@ -507,6 +510,7 @@ impl<N: Network> Trainer<N> {
         if let Some(spikes) = &spikes {
             check::room3("spikes", spikes, (inputs.len(), n_steps, self.n_spikes()))?;
         }
+        self.reserve(inputs.len(), n_steps, false)?;
         let outputs = rows_of(Some(outputs), inputs.len());
         let spikes = rows_of(spikes, inputs.len());
         self.streams.predict(inputs, outputs, spikes)
@@ -522,6 +526,26 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn n_spikes(&self) -> usize {
         self.streams.first().spikes().len()
+    }
+
+    /// Makes room for so many more steps of the first streams, learning steps or others. Only a horizon of the whole sequence needs it, which keeps every step
+    /// up to the update; calls that are handed a sequence piece by piece may ask for all of it before the first.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it: then nothing that can be read has changed.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Horizon, UpdateEvery};
+    /// let config = Config { horizon: Horizon::Sequence, update_every: UpdateEvery::Sequence, ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, config)?;
+    /// let before = trainer.memory_bytes();
+    /// trainer.reserve(1, 5_000, true)?;
+    /// assert!(trainer.memory_bytes() > before);
+    /// assert!(trainer.reserve(1, usize::MAX, true).is_err());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn reserve(&mut self, n_streams: usize, steps: usize, learning: bool) -> Result<(), Error> {
+        self.streams.reserve(n_streams, steps, learning)
     }
 
     /// Whether there are so many streams, each of at least so many steps, with all that they are taught.

@@ -457,6 +457,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<StepOutput<'_, N::F>, Error> {
         let (x, lesson) = (x.into(), lesson.into());
         self.check_step(x, lesson)?;
+        self.reserve(1, 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
         let loss = first.learn(x, lesson, at_once);
@@ -530,6 +531,7 @@ impl<N: Network> Trainer<N> {
             self.check_step(x, lesson)
                 .map_err(|error| error.in_stream(b))?;
         }
+        self.reserve(x.len(), 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
         let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {
@@ -568,6 +570,10 @@ impl<N: Network> Trainer<N> {
     fn check_step(&self, x: Input<'_, N::F>, lesson: Lesson<'_, N::F>) -> Result<(), Error> {
         let first = self.streams.first();
         x.check(first.n_inputs())?;
+        if lesson.signal.is_some() && self.config.looks_back() {
+            let expected = "none with a horizon: credit that flows back begins at the errors";
+            return Err(Error::value("learning_signal", expected, "one"));
+        }
         lesson.check(first.n_outputs(), first.spikes().len(), first.loss())
     }
 

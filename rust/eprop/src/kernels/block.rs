@@ -18,6 +18,8 @@ pub(crate) struct Scan<'a, F> {
     /// Empty where nothing is learned.
     pub(crate) b: &'a [F],
     pub(crate) raw: OnRaw<'a, F>,
+    /// What recurrent spikes are credited with, a row of `W` per step; empty without it.
+    pub(crate) credit: &'a [F],
 }
 
 /// The coefficients on raw `e`.
@@ -33,44 +35,110 @@ pub(crate) enum OnRaw<'a, F> {
     },
 }
 
+/// The coefficients on raw `e` of a step: `c B R^u + r^u + d^u`.
+#[inline(always)]
+fn on_e<I: Isa, F: Float, const W: usize>(scan: &Scan<'_, F>, u: usize) -> [F; W] {
+    let outputs = scan.b.len() / W;
+    let mut factor = [F::ZERO; W];
+    for (k, &err) in scan.filtered_err[u * outputs..(u + 1) * outputs]
+        .iter()
+        .enumerate()
+    {
+        // SAFETY: k < outputs, and b holds outputs rows of W.
+        let b = unsafe { cut::<F, W>(scan.b, k * W) };
+        for l in 0..W {
+            factor[l] = I::fma(err, b[l], factor[l]);
+        }
+    }
+    for factor in &mut factor {
+        *factor *= scan.c;
+    }
+    match scan.raw {
+        OnRaw::None => {}
+        OnRaw::PerStep(per_step) => {
+            for (factor, &r) in factor.iter_mut().zip(&per_step[u * W..][..W]) {
+                *factor += r;
+            }
+        }
+        OnRaw::Outer {
+            per_neuron,
+            per_step,
+        } => {
+            for (factor, &r) in factor.iter_mut().zip(&per_neuron[..W]) {
+                *factor = I::fma(r, per_step[u], *factor);
+            }
+        }
+    }
+    if let Some(credit) = scan.credit.get(u * W..(u + 1) * W) {
+        for (factor, &d) in factor.iter_mut().zip(credit) {
+            *factor += d;
+        }
+    }
+    factor
+}
+
 kernel! {
-    /// Writes `q^u = psi^u (c B R^u + r^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
+    /// Writes `q^u = psi^u (c B R^u + r^u + d^u) + alpha q^{u+1}` for every step, one row of `W`, from the last step to the first.
     fn scan<const W>(scan: Scan<'_, F>, q: &mut [F]) {
-        let steps = scan.psi.len() / W;
-        let outputs = scan.b.len() / W;
         let mut next = [F::ZERO; W];
-        for u in (0..steps).rev() {
-            let mut factor = [F::ZERO; W];
-            for (k, &err) in scan.filtered_err[u * outputs..(u + 1) * outputs].iter().enumerate() {
-                // SAFETY: k < outputs, and b holds outputs rows of W.
-                let b = unsafe { cut::<F, W>(scan.b, k * W) };
-                for l in 0..W {
-                    factor[l] = I::fma(err, b[l], factor[l]);
-                }
-            }
-            for factor in &mut factor {
-                *factor *= scan.c;
-            }
-            match scan.raw {
-                OnRaw::None => {}
-                OnRaw::PerStep(per_step) => {
-                    for (factor, &r) in factor.iter_mut().zip(&per_step[u * W..][..W]) {
-                        *factor += r;
-                    }
-                }
-                OnRaw::Outer { per_neuron, per_step } => {
-                    for (factor, &r) in factor.iter_mut().zip(&per_neuron[..W]) {
-                        *factor = I::fma(r, per_step[u], *factor);
-                    }
-                }
-            }
-            // SAFETY: u < steps, and psi holds steps rows of W.
+        for u in (0..scan.psi.len() / W).rev() {
+            let factor = on_e::<I, F, W>(&scan, u);
+            // SAFETY: psi holds steps rows of W.
             let psi = unsafe { cut::<F, W>(scan.psi, u * W) };
             for l in 0..W {
                 next[l] = I::fma(psi[l], factor[l], scan.alpha * next[l]);
             }
             q[u * W..][..W].copy_from_slice(&next);
         }
+    }
+}
+
+/// `beta` and `rho` of a tile's neurons.
+#[derive(Clone, Copy)]
+pub(crate) struct Adapting<'a, F> {
+    pub(crate) beta: &'a [F],
+    pub(crate) rho: &'a [F],
+}
+
+kernel! {
+    /// As [`scan`], of neurons whose thresholds move. `of_eps` gets `-beta mu^1`, what the block makes of `eps_a` before it, where
+    /// `mu^u = psi^u (c B R^u + r^u) + (rho - beta psi^u) mu^{u+1}` takes `beta mu^{u+1}` off the coefficients.
+    fn scan_adaptive<const W>(scan: Scan<'_, F>, adapting: Adapting<'_, F>, q: &mut [F], of_eps: &mut [F]) {
+        let (beta, rho) = (&adapting.beta[..W], &adapting.rho[..W]);
+        let (mut next, mut mu) = ([F::ZERO; W], [F::ZERO; W]);
+        for u in (0..scan.psi.len() / W).rev() {
+            let factor = on_e::<I, F, W>(&scan, u);
+            // SAFETY: psi holds steps rows of W.
+            let psi = unsafe { cut::<F, W>(scan.psi, u * W) };
+            for l in 0..W {
+                let left = factor[l] - beta[l] * mu[l];
+                next[l] = I::fma(psi[l], left, scan.alpha * next[l]);
+                mu[l] = I::fma(psi[l], left, rho[l] * mu[l]);
+            }
+            q[u * W..][..W].copy_from_slice(&next);
+        }
+        for l in 0..W {
+            of_eps[l] = -beta[l] * mu[l];
+        }
+    }
+}
+
+kernel! {
+    /// The same for `eps_a` at the block's end: `q^u = psi^u phi^{u+1} + alpha q^{u+1}`, `phi^u = (rho - beta psi^u) phi^{u+1}` from 1 on.
+    /// `of_eps` gets `phi^1`.
+    fn scan_adaptation<const W>(alpha: F, psi: &[F], adapting: Adapting<'_, F>, q: &mut [F], of_eps: &mut [F]) {
+        let (beta, rho) = (&adapting.beta[..W], &adapting.rho[..W]);
+        let (mut next, mut phi) = ([F::ZERO; W], [F::ONE; W]);
+        for u in (0..psi.len() / W).rev() {
+            // SAFETY: psi holds steps rows of W.
+            let psi = unsafe { cut::<F, W>(psi, u * W) };
+            for l in 0..W {
+                next[l] = I::fma(psi[l], phi[l], alpha * next[l]);
+                phi[l] *= rho[l] - beta[l] * psi[l];
+            }
+            q[u * W..][..W].copy_from_slice(&next);
+        }
+        of_eps[..W].copy_from_slice(&phi);
     }
 }
 
@@ -101,6 +169,9 @@ pub(crate) struct Carry<'a, F> {
     /// The matrix; empty where it is what is written.
     pub(crate) e_bar: &'a [F],
     pub(crate) of_e: &'a [F],
+    /// `eps_a` before the block; empty where nothing is made of it.
+    pub(crate) eps_a: &'a [F],
+    pub(crate) of_eps: &'a [F],
 }
 
 /// What becomes of the sums.
@@ -158,6 +229,11 @@ kernel! {
                 for l in 0..W {
                     sum[l] = I::fma(carry.of_z[l], carry.z_bar[i], sum[l]);
                     sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
+                }
+                if let Some(eps_a) = carry.eps_a.get(place..place + W) {
+                    for l in 0..W {
+                        sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
+                    }
                 }
             }
             if let Some(own) = i.checked_sub(block.first_recurrent + block.column).filter(|&own| own < W) {
@@ -239,7 +315,10 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
+    use super::{
+        Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
+        scan_adaptive,
+    };
     use crate::Float;
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, doubles, in_both, near, same_bits};
@@ -252,6 +331,7 @@ mod tests {
         let mut noise = Noise(1);
         let (alpha, c) = (F::cast(0.9), F::cast(0.75));
         let (psi, r) = (noise.numbers::<F>(STEPS * W), noise.numbers::<F>(STEPS * W));
+        let d = noise.numbers::<F>(STEPS * W);
         let (err, b) = (
             noise.numbers::<F>(STEPS * OUTPUTS),
             noise.numbers::<F>(OUTPUTS * W),
@@ -265,7 +345,7 @@ mod tests {
                 per_step: &per_step,
             },
         };
-        for b in [&b[..], &[]] {
+        for (b, d) in [(&b[..], &[][..]), (&[], &d), (&b, &d)] {
             let outputs = b.len() / W;
             let filtered_err = &err[..STEPS * outputs];
             let mut q = vec![F::ZERO; STEPS * W];
@@ -277,6 +357,7 @@ mod tests {
                     filtered_err,
                     b,
                     raw,
+                    credit: d,
                 },
                 &mut q,
             );
@@ -292,7 +373,8 @@ mod tests {
                         1 => r[u * W + l].to_f64(),
                         _ => per_neuron[l].to_f64() * per_step[u].to_f64(),
                     };
-                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw)
+                    let credit = d.get(u * W + l).map_or(0.0, |d| d.to_f64());
+                    next = psi[u * W + l].to_f64() * (0.75 * on_trace + on_raw + credit)
                         + alpha.to_f64() * next;
                     expected[u * W + l] = next;
                 }
@@ -308,6 +390,41 @@ mod tests {
                 scans::<F, 16>(of_raw);
                 scans::<F, 32>(of_raw);
             }
+        }
+    }
+
+    in_both! {
+        fn moving_thresholds_are_the_recursions_backwards<F>() {
+            const W: usize = 16;
+            let mut noise = Noise(2);
+            let (psi, r) = (noise.numbers::<F>(STEPS * W), noise.numbers::<F>(STEPS * W));
+            let (beta, rho) = (noise.numbers::<F>(W), noise.numbers::<F>(W));
+            let adapting = Adapting { beta: &beta, rho: &rho };
+            let alpha = F::cast(0.9);
+            let (mut q, mut q_of_a) = (vec![F::ZERO; STEPS * W], vec![F::ZERO; STEPS * W]);
+            let (mut of_eps, mut phi) = (vec![F::ZERO; W], vec![F::ZERO; W]);
+            let raw = OnRaw::PerStep(&r);
+            scan_adaptive::<F, W>(Scan { alpha, c: F::ONE, psi: &psi, filtered_err: &[], b: &[], raw, credit: &[] }, adapting, &mut q, &mut of_eps);
+            scan_adaptation::<F, W>(alpha, &psi, adapting, &mut q_of_a, &mut phi);
+            let (mut q_is, mut q_of_a_is) = (vec![0.0; STEPS * W], vec![0.0; STEPS * W]);
+            let (mut of_eps_is, mut phi_is) = (vec![0.0; W], vec![0.0; W]);
+            for l in 0..W {
+                let (beta, rho) = (beta[l].to_f64(), rho[l].to_f64());
+                let (mut next, mut next_of_a, mut mu, mut phi) = (0.0, 0.0, 0.0, 1.0);
+                for u in (0..STEPS).rev() {
+                    let (psi, x) = (psi[u * W + l].to_f64(), r[u * W + l].to_f64());
+                    let delta = rho - beta * psi;
+                    next = psi * (x - beta * mu) + 0.9 * next;
+                    next_of_a = psi * phi + 0.9 * next_of_a;
+                    (mu, phi) = (x * psi + delta * mu, delta * phi);
+                    (q_is[u * W + l], q_of_a_is[u * W + l]) = (next, next_of_a);
+                }
+                (of_eps_is[l], phi_is[l]) = (-beta * mu, phi);
+            }
+            near("q", &q, &q_is);
+            near("of eps_a", &of_eps, &of_eps_is);
+            near("q of eps_a", &q_of_a, &q_of_a_is);
+            near("phi", &phi, &phi_is);
         }
     }
 
@@ -415,7 +532,7 @@ mod tests {
             let eta = (F::cast(0.25), F::cast(0.5));
             let eta_of = |i| if i < N_INPUTS { 0.25 } else { 0.5 };
             for (unit, dense, carries) in [(true, false, false), (false, false, true), (true, true, true), (false, true, false)] {
-                let carry = |e_bar| Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar, of_e: &events.of_e };
+                let carry = |e_bar| Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar, of_e: &events.of_e, eps_a: &[], of_eps: &[] };
                 let block = events.gather(unit, dense, carries.then(|| carry(&events.e_bar)));
                 let carried = carries.then_some(&events.e_bar[..]);
                 let sum = |i, l| events.sum(i, l, unit, dense, carried);
@@ -434,8 +551,19 @@ mod tests {
                 let g = |i: usize, l: usize| pending[i * STRIDE + COLUMN + l].to_f64();
                 near("descent with what waits", &to, &in_tile(&was, |i, l, before| before - eta_of(i) * (sum(i, l) + g(i, l))));
             }
+            // What a moving threshold leaves joins it.
+            let eps_a = Noise(5).numbers::<F>(SOURCES * STRIDE);
+            let carry = Carry { eps_a: &eps_a, of_eps: &events.of_z, z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &events.e_bar, of_e: &events.of_e };
+            let mut to = before.clone();
+            gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Add, &mut to);
+            let of_eps = |i: usize, l: usize| events.of_z[l].to_f64() * eps_a[i * STRIDE + COLUMN + l].to_f64();
+            let sum = |i: usize, l: usize| match i == N_INPUTS + COLUMN + l {
+                true => 0.0,
+                false => events.sum(i, l, true, false, Some(&events.e_bar)) + of_eps(i, l),
+            };
+            near("added", &to, &in_tile(&doubles(&before), |i, l, before| before + sum(i, l)));
             // The traces that are replaced are those that are carried.
-            let carry = Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &[][..], of_e: &events.of_e };
+            let carry = Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &[][..], of_e: &events.of_e, eps_a: &[], of_eps: &[] };
             let mut to = before.clone();
             gather::<F, W>(events.gather(false, true, Some(carry)), Finish::Replace, &mut to);
             let expected = in_tile(&doubles(&before), |i, l, _| events.sum(i, l, false, true, Some(&before)));
@@ -459,7 +587,7 @@ mod tests {
             let events = Events::<F>::new();
             let zeros = vec![F::ZERO; SOURCES];
             let of_e = [F::cast(0.25); W];
-            let carry = Carry { z_bar: &zeros, of_z: &of_e, e_bar: &[][..], of_e: &of_e };
+            let carry = Carry { z_bar: &zeros, of_z: &of_e, e_bar: &[][..], of_e: &of_e, eps_a: &[], of_eps: &[] };
             let mut to = vec![F::SILENCE + F::SILENCE; SOURCES * STRIDE];
             gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Replace, &mut to);
             // Source 0 has no events: half of silence is left of it, which is nothing.

@@ -9,7 +9,9 @@
     reason = "a loop over lanes is what becomes a vector"
 )]
 
+mod adaptive;
 mod block;
+mod credit;
 mod factored;
 pub(crate) mod isa;
 mod lengths;
@@ -19,7 +21,12 @@ mod rows;
 mod textbook;
 pub(crate) mod zeroed;
 
-pub(crate) use block::{Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan};
+pub(crate) use adaptive::{ThresholdsMut, step_adaptive};
+pub(crate) use block::{
+    Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
+    scan_adaptive,
+};
+pub(crate) use credit::{Backwards, step_backwards, transpose};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,

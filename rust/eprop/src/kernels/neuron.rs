@@ -39,17 +39,28 @@ kernel! {
             Surrogate::Boxcar => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Boxcar.shape(u)),
             Surrogate::Exponential => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Exponential.shape(u)),
         }
-        if membrane.refractory == 0 {
-            return;
-        }
-        for ((left, z), psi) in refractory.iter_mut().zip(z).zip(psi) {
-            if *left > 0 {
-                *left -= 1;
-                *psi = F::ZERO;
-                *z = F::ZERO;
-            } else if *z != F::ZERO {
-                *left = membrane.refractory;
-            }
+        refract(membrane, refractory, z, psi);
+    }
+}
+
+/// Who is refractory does not fire, and learns nothing.
+#[inline(always)]
+pub(super) fn refract<F: Float>(
+    membrane: Membrane<F>,
+    refractory: &mut [u32],
+    z: &mut [F],
+    psi: &mut [F],
+) {
+    if membrane.refractory == 0 {
+        return;
+    }
+    for ((left, z), psi) in refractory.iter_mut().zip(z).zip(psi) {
+        if *left > 0 {
+            *left -= 1;
+            *psi = F::ZERO;
+            *z = F::ZERO;
+        } else if *z != F::ZERO {
+            *left = membrane.refractory;
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::parts::sources::SourceList;
-use crate::synapses::{self, Synapses, What};
+use crate::synapses::{self, Form, Synapses, What};
 use crate::{Error, Float};
 
 /// The groups of weights that take steps of their own.
@@ -133,8 +133,16 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.work()
     }
 
-    fn for_gradients(plan: &Plan) -> Plan {
-        plan.for_gradients::<F>()
+    fn for_gradients(plan: &Plan, config: &Config) -> Plan {
+        plan.for_gradients::<F>(config.horizon)
+    }
+
+    fn grows(plan: &Plan) -> bool {
+        plan.grows()
+    }
+
+    fn credits(plan: &Plan) -> bool {
+        plan.credits() > 0
     }
 
     fn n_inputs(&self) -> usize {
@@ -346,6 +354,19 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.updated();
     }
 
+    fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
+        self.layer.synapses.reserve(steps, learning)
+    }
+
+    fn until_credit(&self) -> usize {
+        self.layer.synapses.until_full()
+    }
+
+    fn credit(streams: &mut [Self], ending: bool) {
+        let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
+        Form::credit(forms, ending);
+    }
+
     fn release(&mut self) {
         if let Some(w) = self.layer.synapses.parameter() {
             w.rows = Default::default();
@@ -522,6 +543,9 @@ impl Settings for Config {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn looks_back(&self) -> bool {
+        self.horizon.is_beyond_a_step()
     }
 }
 

@@ -193,7 +193,7 @@ impl<F: Float> Wiring for Stack<F> {
         pairs.map(|pair| pair[0].saturating_mul(pair[1]) / 16).sum()
     }
 
-    fn for_gradients(plan: &StackPlan) -> StackPlan {
+    fn for_gradients(plan: &StackPlan, _: &StackConfig) -> StackPlan {
         plan.for_gradients()
     }
 

@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
+use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
 
 use super::run;
 use super::schedule::Since;
@@ -39,6 +39,12 @@ pub(crate) struct Streams<N: Wiring> {
     n_threads: Option<usize>,
     interrupt: Interrupt,
     work: usize,
+    /// Streams to a group.
+    group: usize,
+    /// Whether streams credit their recurrent spikes side by side.
+    credits: bool,
+    /// Whether what they keep grows with the steps between two updates.
+    grows: bool,
     /// What a pass over all of them costs a stream at most, in numbers.
     synapses: usize,
 }
@@ -71,7 +77,8 @@ impl<N: Wiring> Streams<N> {
         n_streams: usize,
         of: Option<&N>,
     ) -> Result<Self, Error> {
-        let group = group_size(n_streams);
+        let credits = N::credits(plan);
+        let group = group_size(n_streams, credits);
         let mut states = room.list(n_streams)?;
         states.push(N::new(room, plan, config, of)?);
         if room.counts_only() && n_streams > 1 {
@@ -112,6 +119,9 @@ impl<N: Wiring> Streams<N> {
             n_threads: None,
             interrupt: Interrupt::NOBODY,
             work: N::work(plan),
+            group,
+            credits,
+            grows: N::grows(plan),
             synapses: synapses::<N>(plan),
         })
     }
@@ -144,7 +154,7 @@ impl<N: Wiring> Streams<N> {
 
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
     pub(crate) fn flush(&mut self) {
-        let group = group_size(self.states.len());
+        let group = self.group;
         for states in self.states.chunks_mut(group) {
             in_turn(states, |_, state| state.flush());
         }
@@ -179,6 +189,27 @@ impl<N: Wiring> Streams<N> {
             };
             (sum, n + 1)
         })
+    }
+
+    /// Makes room for so many more steps of the first `n` streams, learning steps or others, where what is kept of them grows.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]: then nothing has changed but the room of some.
+    pub(crate) fn reserve(&mut self, n: usize, steps: usize, learning: bool) -> Result<(), Error> {
+        if !self.grows {
+            return Ok(());
+        }
+        let (mut left, mut done) = (n, Ok(()));
+        for states in self.states.chunks_mut(self.group) {
+            in_turn(states, |_, state| {
+                let of_stream = if left > 0 { steps } else { 0 };
+                left = left.saturating_sub(1);
+                if done.is_ok() {
+                    done = state.reserve(of_stream, learning);
+                }
+            });
+        }
+        done
     }
 
     pub(crate) fn set_n_threads(&mut self, n_threads: Option<usize>) {
@@ -219,7 +250,7 @@ impl<N: Wiring> Streams<N> {
     /// What so many passes over the synapses cost a group of streams, whoever is active.
     fn cost(&self, passes: usize) -> usize {
         let of_stream = passes.saturating_mul(self.synapses);
-        of_stream.saturating_mul(group_size(self.states.len()))
+        of_stream.saturating_mul(self.group)
     }
 
     /// How many threads so many steps of so many streams are worth.
@@ -259,7 +290,7 @@ impl<N: Wiring> Streams<N> {
         let lengths = || streams.iter().map(|stream| stream.inputs.n_steps());
         let steps = lengths().max().unwrap_or(0);
         let threads = self.threads_for(steps, streams.len());
-        let group = group_size(self.states.len());
+        let group = self.group;
         let longest = lengths().position(|length| length == steps);
         let at_least = longest.unwrap_or(0) / group + 1;
         let until = Until::asked(&self.interrupt, at_least, self.cost(steps + 1));
@@ -274,6 +305,7 @@ impl<N: Wiring> Streams<N> {
             jobs.push((states, sums, streams, outputs, tallies));
         }
         let n_groups = jobs.len();
+        let credits = self.credits;
         let done = parallel::run_until(
             threads,
             jobs,
@@ -282,13 +314,21 @@ impl<N: Wiring> Streams<N> {
                 if due {
                     clear(sums);
                 }
+                if credits {
+                    learn_side_by_side(states, streams, outputs, tallies);
+                    if due {
+                        N::credit(states, true);
+                        in_turn(states, |_, state| collect(state, sums));
+                    }
+                    return;
+                }
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
                         let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
                         run::learn(state, stream, rows, tally, None, || true);
                     }
-                    if due && state.since().steps > 0 {
-                        state.collect(sums);
+                    if due {
+                        collect(state, sums);
                     }
                 });
             },
@@ -306,7 +346,7 @@ impl<N: Wiring> Streams<N> {
 
     /// What some groups have collected waits in their first streams, for another update: this one does not come.
     fn take_back(&mut self, done: Done) {
-        let group = group_size(self.states.len());
+        let group = self.group;
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
         for (states, sums) in groups.take(done.pieces) {
             if states.iter().any(|state| state.since().steps > 0) {
@@ -335,7 +375,7 @@ impl<N: Wiring> Streams<N> {
             return (losses, progress);
         }
         let threads = self.threads_for(1, n);
-        let group = group_size(self.states.len());
+        let group = self.group;
         let none = core::iter::repeat_with(|| &mut [][..]);
         let losses_of = losses.chunks_mut(group).chain(none);
         let until = Until::asked(&self.interrupt, 1, self.cost(2));
@@ -349,17 +389,16 @@ impl<N: Wiring> Streams<N> {
             jobs.enumerate().collect(),
             until,
             |(at, ((states, sums), losses))| {
-                if due {
-                    clear(sums);
-                }
                 in_turn(states, |b, state| {
                     if let Some(loss) = losses.get_mut(b) {
                         *loss = learn(at * group + b, state, None);
                     }
-                    if due && state.since().steps > 0 {
-                        state.collect(sums);
-                    }
                 });
+                if due {
+                    clear(sums);
+                    N::credit(states, true);
+                    in_turn(states, |_, state| collect(state, sums));
+                }
             },
         );
         progress.whole = done.pieces == self.sums.len();
@@ -382,7 +421,7 @@ impl<N: Wiring> Streams<N> {
     ) -> Result<(), Error> {
         let n_steps = inputs.iter().map(Inputs::n_steps).max();
         let threads = self.threads_for(n_steps.unwrap_or(0), inputs.len());
-        let group = group_size(self.states.len());
+        let group = self.group;
         let (mut outputs, mut spikes) = (outputs, spikes);
         if let ([state], [inputs]) = (&mut self.states[..], inputs) {
             let mut pace = self.interrupt.pace();
@@ -419,7 +458,7 @@ impl<N: Wiring> Streams<N> {
     /// [`Error::Interrupted`]: then nothing is collected, and all gradients wait.
     pub(crate) fn collect(&mut self) -> Result<(), Error> {
         let threads = self.threads_for(usize::MAX, self.states.len());
-        let group = group_size(self.states.len());
+        let group = self.group;
         let until = Until::asked(&self.interrupt, 0, self.cost(1));
         let jobs = self.states.chunks_mut(group).zip(&mut self.sums).collect();
         let done = parallel::run_until(
@@ -428,11 +467,8 @@ impl<N: Wiring> Streams<N> {
             until,
             |(states, sums): (&mut [N], &mut Vec<_>)| {
                 clear(sums);
-                in_turn(states, |_, state| {
-                    if state.since().steps > 0 {
-                        state.collect(sums);
-                    }
-                });
+                N::credit(states, true);
+                in_turn(states, |_, state| collect(state, sums));
             },
         );
         if done.stopped {
@@ -547,6 +583,8 @@ impl<N: Wiring> Walked for Streams<N> {
             }
         }
         result?;
+        // To work off what was loaded.
+        self.reserve(0, 0, true)?;
         self.states.iter_mut().for_each(N::rehold);
         Ok(())
     }
@@ -601,9 +639,53 @@ fn clear<F: Float>(sums: &mut [Aligned<F>]) {
     sums.iter_mut().for_each(|sum| sum.fill(F::ZERO));
 }
 
-/// Streams to a group: two where there are many, so that the second finds the sum and the scratch memory of the first in the cache.
-fn group_size(streams: usize) -> usize {
-    (streams / 8).clamp(1, 2)
+/// Streams to a group: two where there are many, so that the second finds the sum and the scratch memory of the first in the cache. Where recurrent
+/// spikes are credited, so many that the product of matrices pays that a group makes of it.
+fn group_size(streams: usize, credits: bool) -> usize {
+    match credits {
+        true => (streams / 2).clamp(1, 8),
+        false => (streams / 8).clamp(1, 2),
+    }
+}
+
+/// Adds what a stream has learned to a sum.
+fn collect<N: Wiring>(state: &mut N, sums: &mut [Aligned<N::F>]) {
+    if state.since().steps > 0 {
+        state.collect(sums);
+    }
+}
+
+/// As many steps of each stream of a group as there are, from one credit of recurrent spikes to the next.
+fn learn_side_by_side<N: Wiring>(
+    states: &mut [N],
+    streams: &[Stream<'_, N::F>],
+    outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
+    tallies: &mut [StreamTally],
+) {
+    let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
+    let n_steps = lengths.max().unwrap_or(0);
+    let mut from = 0;
+    while from < n_steps {
+        let those_that_run = states.iter().zip(streams);
+        let those_that_run = those_that_run.filter(|(_, stream)| stream.inputs.n_steps() > from);
+        let rest = those_that_run.map(|(state, _)| state.until_credit()).min();
+        let until = n_steps.min(from.saturating_add(rest.unwrap_or(usize::MAX)));
+        in_turn(states, |b, state| {
+            let Some(stream) = streams.get(b) else { return };
+            let piece = stream.steps(from, until);
+            let steps = from..from + piece.inputs.n_steps();
+            if steps.is_empty() {
+                return;
+            }
+            let rows = outputs[b].as_mut();
+            let rows = rows.map(|rows| rows.slice_mut(s![steps, ..]));
+            run::learn(state, &piece, rows, &mut tallies[b], None, || true);
+        });
+        from = until;
+        if from < n_steps {
+            N::credit(states, false);
+        }
+    }
 }
 
 /// Does something for every stream of a group, which borrows the scratch memory of the first.

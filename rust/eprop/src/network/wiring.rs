@@ -50,6 +50,11 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn optimizer(&self) -> Rule;
     #[doc(hidden)]
     fn reduction(&self) -> Reduction;
+    /// Whether credit flows back through recurrent spikes.
+    #[doc(hidden)]
+    fn looks_back(&self) -> bool {
+        false
+    }
     /// `dt` over the time that a readout and a membrane take to answer.
     #[doc(hidden)]
     fn answer(&self) -> f64;
@@ -128,7 +133,15 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// Synapses that a step of a stream passes, as far as work is concerned.
     fn work(plan: &Self::Plan) -> usize;
     /// The plan of a twin whose gradient waits for ever.
-    fn for_gradients(plan: &Self::Plan) -> Self::Plan;
+    fn for_gradients(plan: &Self::Plan, config: &Self::Config) -> Self::Plan;
+    /// Whether what a stream keeps grows with the steps between two updates.
+    fn grows(_: &Self::Plan) -> bool {
+        false
+    }
+    /// Whether streams credit their recurrent spikes side by side.
+    fn credits(_: &Self::Plan) -> bool {
+        false
+    }
 
     fn n_inputs(&self) -> usize;
     fn n_outputs(&self) -> usize;
@@ -196,6 +209,20 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn update_head(&mut self, _steps: Steps<'_>) {}
     /// The gradient has been used.
     fn updated(&mut self);
+    /// Makes room for so many more steps, learning steps or others, where what is kept of them grows.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    fn reserve(&mut self, _steps: usize, _learning: bool) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Steps until [`credit`](Self::credit) is due, if no update is.
+    fn until_credit(&self) -> usize {
+        usize::MAX
+    }
+    /// Credits recurrent spikes of some streams side by side, with the buffers of the first. `ending`: an update follows. Where it is left out, each stream
+    /// does it for itself, with the same bits.
+    fn credit(_streams: &mut [Self], _ending: bool) {}
     /// Gives all weights up, so that another stream may change them.
     fn release(&mut self);
     /// Reads the weights of another stream.

@@ -17,6 +17,11 @@ impl<F: Float> Shared<F> {
         Self(Arc::clone(&self.0))
     }
 
+    /// Whether both read the same memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Reads no longer what others read: what is written from here on needs no memory.
     ///
     /// # Errors

@@ -199,9 +199,9 @@ impl<T: Walked> Walked for Option<T> {
 }
 
 /// Lists a part's buffers once, by their role. `name(ranges)` is a buffer of which only the ranges are in use that the function `ranges`
-/// finds, from the fields listed before it. `then` names what is checked and made anew after they were written.
+/// finds, from the fields listed before it. After a role, `then` names what makes room for what follows. `then` names what is checked and made anew after they were written.
 macro_rules! parts {
-    ($part:ident { $($role:ident: [$($field:ident $(($used:expr))?),* $(,)?]),* $(,)? } $(then $loaded:expr)?) => {
+    ($part:ident { $($role:ident: [$($field:ident $(($used:expr))?),* $(,)?] $(then $made:expr)?),* $(,)? } $(then $loaded:expr)?) => {
         impl<F: $crate::Float> $crate::numbers::walk::Walked for $part<F> {
             fn walk<'a>(
                 &'a self,
@@ -218,7 +218,7 @@ macro_rules! parts {
                 _: $crate::numbers::walk::Role,
                 to: &mut dyn $crate::numbers::walk::WalkMut,
             ) -> Result<(), $crate::Error> {
-                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)*)*
+                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)* $($made(self)?;)?)*
                 let _ = &to;
                 $($loaded(self)?;)?
                 Ok(())

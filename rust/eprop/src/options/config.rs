@@ -3,8 +3,10 @@
 use super::choice::choice;
 use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
+use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
+use super::per_neuron::{PerNeuron, own};
 use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
 use crate::{Error, Float};
@@ -168,6 +170,16 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// By how much a unit of adaptation `a` raises the threshold; 0 = neurons that do not adapt.
+    pub beta: f64,
+    /// Time constant of the adaptation.
+    pub tau_adaptation: f64,
+    /// What the neurons do not have in common.
+    pub each: PerNeuron,
+    /// Steps through which credit flows back through recurrent spikes; 1 = e-prop.
+    pub horizon: Horizon,
+    /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
+    pub recurrent_gain: f64,
     /// With adaptive feedback, what part of `W_out` and `B` an update takes away: it multiplies both with 1 minus this.
     pub feedback_decay: f64,
     /// Whose firing rates the regularisation corrects.
@@ -202,6 +214,11 @@ impl Default for Config {
             seed: 42,
             engine: None,
             batch_size: 1,
+            beta: 0.0,
+            tau_adaptation: 200.0,
+            each: PerNeuron::default(),
+            horizon: Horizon::Steps(1),
+            recurrent_gain: 0.3,
             feedback_decay: 0.0,
             c_reg_side: RegularisedSide::Both,
         }
@@ -228,6 +245,9 @@ impl Config {
             surrogate_width: self.surrogate_width,
             input_gain: self.input_gain,
             seed: self.seed,
+            beta: self.beta,
+            tau_adaptation: self.tau_adaptation,
+            each: self.each.clone(),
         }
     }
 
@@ -243,6 +263,8 @@ impl Config {
         valid_update_every(self.update_every)?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
+        self.horizon.validate(self)?;
+        non_negative("recurrent_gain", self.recurrent_gain)?;
         self.validate_feedback()
     }
 
@@ -288,6 +310,12 @@ pub struct LayerConfig {
     pub input_gain: Gain,
     /// Seed of the initial weights.
     pub seed: u64,
+    /// By how much a unit of adaptation `a` raises the threshold; 0 = neurons that do not adapt.
+    pub beta: f64,
+    /// Time constant of the adaptation.
+    pub tau_adaptation: f64,
+    /// What the neurons do not have in common. An [`OnlineTrainer`](crate::OnlineTrainer) takes none: its layers have other sizes.
+    pub each: PerNeuron,
 }
 
 impl Default for LayerConfig {
@@ -298,10 +326,16 @@ impl Default for LayerConfig {
 
 impl LayerConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
+        self.kinds().try_for_each(|one| one.validate_alone())
+    }
+
+    fn validate_alone(&self) -> Result<(), Error> {
         positive("tau_mem", self.tau_mem)?;
         positive("threshold", self.threshold)?;
         non_negative("lr", self.lr)?;
         positive("dt", self.dt)?;
+        non_negative("beta", self.beta)?;
+        positive("tau_adaptation", self.tau_adaptation)?;
         if let Some(h) = self.surrogate_height {
             positive("surrogate_height", h)?;
         }
@@ -358,6 +392,7 @@ impl Default for StackConfig {
 impl StackConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.layer.validate()?;
+        self.layer.each.absent()?;
         self.optimizer.validate()?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
@@ -370,7 +405,8 @@ impl Config {
         self.validate()?;
         self.layer().fits::<F>()?;
         within::<F>("c_reg", self.c_reg)?;
-        within::<F>("f_target", self.f_target)
+        within::<F>("f_target", self.f_target)?;
+        within::<F>("recurrent_gain", self.recurrent_gain)
     }
 }
 
@@ -379,6 +415,51 @@ impl LayerConfig {
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
         self.fits::<F>()
+    }
+
+    /// What neuron `j` alone is like.
+    pub(crate) fn of(&self, j: usize) -> Self {
+        let each = &self.each;
+        Self {
+            threshold: own(&each.threshold, j, self.threshold),
+            beta: own(&each.beta, j, self.beta),
+            tau_adaptation: own(&each.tau_adaptation, j, self.tau_adaptation),
+            each: PerNeuron::default(),
+            ..*self
+        }
+    }
+
+    /// The kinds of neurons that there may be, and what stands in the place of an array.
+    fn kinds(&self) -> impl Iterator<Item = Self> + '_ {
+        (0..=self.each.len()).map(|j| self.of(j))
+    }
+
+    /// A neuron's threshold in units of the common one.
+    pub(crate) fn relative_threshold(&self, j: usize) -> f64 {
+        match &self.each.threshold {
+            Some(_) => self.of(j).threshold / self.threshold,
+            None => 1.0,
+        }
+    }
+
+    /// Whether any neuron's threshold moves.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.kinds().any(|one| one.beta != 0.0)
+    }
+
+    /// Whether all neurons have the same threshold, which stands still.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.beta == 0.0 && self.each.is_empty()
+    }
+
+    /// `h` of the surrogate.
+    pub(crate) fn height(&self) -> f64 {
+        self.surrogate_height.unwrap_or(0.3 / self.threshold)
+    }
+
+    /// `w` of the surrogate.
+    pub(crate) fn width(&self) -> f64 {
+        self.surrogate_width.unwrap_or(self.threshold)
     }
 
     /// The scale at which independent weights, under as many input spikes, hold the membrane's standard deviation at one threshold.
@@ -413,6 +494,11 @@ impl LayerConfig {
     }
 
     fn fits<F: Float>(&self) -> Result<(), Error> {
+        self.kinds().try_for_each(|one| one.fits_alone::<F>())
+    }
+
+    fn fits_alone<F: Float>(&self) -> Result<(), Error> {
+        within::<F>("beta", self.beta)?;
         within::<F>("threshold", self.threshold)?;
         above_zero::<F>("threshold", self.threshold)?;
         self.weights_fit::<F>()?;
@@ -526,12 +612,13 @@ mod tests {
                 config.surrogate_width = Some(x)
             }),
         ];
-        let or_zero: [(&str, Set); 5] = [
+        let or_zero: [(&str, Set); 6] = [
             ("tau_trace", |config, x| config.tau_trace = x),
             ("tau_out", |config, x| config.tau_out = Some(x)),
             ("lr", |config, x| config.lr = x),
             ("c_reg", |config, x| config.c_reg = x),
             ("f_target", |config, x| config.f_target = x),
+            ("recurrent_gain", |config, x| config.recurrent_gain = x),
         ];
         let all = positive
             .iter()

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::config::{Config, Engine, StackConfig, UpdateEvery};
+use super::horizon::Horizon;
 use crate::numbers::aligned::padded;
 use crate::{Error, Float};
 
@@ -72,11 +73,16 @@ pub struct Plan {
     pub(crate) limited: bool,
     /// Whether the regulariser's part of a gradient that waits is kept apart: it does not count in the length.
     pub(crate) apart: bool,
+    /// Steps through which credit flows back through recurrent spikes.
+    pub(crate) horizon: Horizon,
+    /// Steps that must fit into a history together, wherever one of them begins: those of a horizon, as far as weights rest for so long.
+    pub(crate) whole: usize,
 }
 
 impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
+        config.each.fit(sizes.n)?;
         let form = form(sizes, config)?;
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
@@ -101,21 +107,24 @@ impl Plan {
             streamed_regulariser: regularised && !of_sequences,
             limited,
             apart: limited && regularised && !at_once,
+            horizon: config.horizon,
+            whole: 1,
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
     }
 
     /// The plan of a twin that makes the gradient of whole sequences: its gradient waits for ever, its weights rest.
-    pub(crate) fn for_gradients<F: Float>(&self) -> Self {
+    pub(crate) fn for_gradients<F: Float>(&self, horizon: Horizon) -> Self {
         let form = match self.form {
-            Engine::Textbook => Engine::Textbook,
-            Engine::Factored | Engine::Block => Engine::Block,
+            Engine::Textbook if !horizon.is_beyond_a_step() => Engine::Textbook,
+            _ => Engine::Block,
         };
         let twin = Self {
             form,
             at_once: false,
             limited: false,
             apart: false,
+            horizon,
             ..*self
         };
         twin.with_block::<F>(usize::MAX)
@@ -148,12 +157,29 @@ impl Plan {
     /// How many events a history has room for.
     pub(crate) fn events(&self) -> usize {
         let sources = self.sizes.sources();
+        if self.grows() {
+            return sources.saturating_mul(self.block);
+        }
         (sources / ACTIVE)
             .saturating_mul(self.block)
-            .saturating_add(sources)
+            .saturating_add(sources.saturating_mul(self.whole))
     }
 
-    /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone; not longer than `rest`.
+    /// Whether a history holds as many steps as weights rest for, and so grows with a sequence.
+    pub(crate) fn grows(&self) -> bool {
+        self.horizon == Horizon::Sequence
+    }
+
+    /// How many scans a recurrent credit takes: one of the loss, and one of the regulariser's part where it is kept apart.
+    pub(crate) fn credits(&self) -> usize {
+        match self.horizon.is_beyond_a_step() {
+            true => 1 + usize::from(self.apart && self.streamed_regulariser),
+            false => 0,
+        }
+    }
+
+    /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone; not longer than `rest`. Of a horizon, a multiple
+    /// of it, or as long as that.
     fn with_block<F>(self, rest: usize) -> Self {
         let weights = self
             .stride::<F>()
@@ -164,8 +190,16 @@ impl Plan {
         while block > SHORTEST_BLOCK && (Self { block, ..self }).history_bytes::<F>() > bound {
             block /= 2;
         }
+        let (block, whole) = match self.horizon {
+            Horizon::Steps(1) | Horizon::Sequence => (block.min(rest), 1),
+            Horizon::Steps(h) if h >= block.min(rest) => (h.min(rest), h.min(rest)),
+            // Up to the update there is one block, if it fits.
+            Horizon::Steps(h) if rest <= block => (rest.div_ceil(h).saturating_mul(h), h),
+            Horizon::Steps(h) => (block / h * h, h),
+        };
         Self {
-            block: block.min(rest),
+            block,
+            whole,
             ..self
         }
     }
@@ -173,7 +207,7 @@ impl Plan {
     fn history_bytes<F>(&self) -> usize {
         let rows = self
             .stride::<F>()
-            .saturating_mul(1 + usize::from(self.streamed_regulariser));
+            .saturating_mul(1 + usize::from(self.streamed_regulariser) + self.credits());
         let numbers = rows.saturating_add(self.sizes.n_outputs + self.sizes.n_inputs + 3);
         numbers
             .saturating_mul(self.block)
@@ -224,6 +258,16 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
     if let Some(form) = config.engine {
         return possible(form, config).map(|()| form);
     }
+    if config.horizon.is_beyond_a_step() {
+        // Only a block knows its future.
+        return Ok(Engine::Block);
+    }
+    if config.layer().is_adaptive() {
+        return Ok(match config.update_every {
+            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
+        });
+    }
     let form = match (config.update_every, factored_block(config)) {
         (_, Some(1)) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
         (_, Some(_)) => Engine::Factored,
@@ -244,6 +288,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     let refused = |expected: &str| Err(Error::value("engine", expected, form.as_str()));
     if form != Engine::Factored {
         return Ok(());
+    }
+    if config.layer().is_adaptive() {
+        return refused("block or textbook where neurons adapt");
     }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
@@ -302,7 +349,7 @@ fn rest(update_every: UpdateEvery) -> usize {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Plan, Sizes, StackPlan, base_block};
+    use super::{Horizon, Plan, Sizes, StackPlan, base_block};
     use crate::options::{Config, Engine, Optimizer, StackConfig, UpdateEvery};
 
     const SMALL: Sizes = Sizes {
@@ -444,7 +491,7 @@ mod tests {
                 ..config(20.0, update_every)
             };
             let plan = plan(SMALL, &config);
-            assert!(plan.limited && !plan.for_gradients::<f32>().limited);
+            assert!(plan.limited && !plan.for_gradients::<f32>(plan.horizon).limited);
             (plan.form, plan.at_once, plan.apart)
         };
         assert_eq!(limited(0.0, None, Steps(1)), (Factored, true, false));
@@ -561,6 +608,30 @@ mod tests {
     }
 
     #[test]
+    fn with_a_horizon_a_block_is_a_multiple_of_it_or_as_long() {
+        let of = |horizon, update_every| {
+            let config = Config {
+                horizon,
+                ..config(20.0, update_every)
+            };
+            let plan = plan(SMALL, &config);
+            assert_eq!(
+                (plan.form, plan.grows()),
+                (Block, horizon == Horizon::Sequence)
+            );
+            (plan.block, plan.whole)
+        };
+        assert_eq!(of(Horizon::Steps(20), Steps(100)), (100, 20));
+        assert_eq!(of(Horizon::Steps(20), Steps(50)), (60, 20));
+        assert_eq!(of(Horizon::Steps(20), Sequence), (1_020, 20));
+        // As long as weights rest, at most.
+        assert_eq!(of(Horizon::Steps(200), Steps(50)), (50, 50));
+        assert_eq!(of(Horizon::Steps(3), Steps(2)), (2, 2));
+        assert_eq!(of(Horizon::Steps(5_000), Sequence), (5_000, 5_000));
+        assert_eq!(of(Horizon::Sequence, Sequence), (1_024, 1));
+    }
+
+    #[test]
     fn a_history_has_room_for_every_eighth_source_and_one_step_of_all() {
         let plan = plan(LARGER, &config(20.0, Steps(100)));
         assert_eq!(plan.events(), 128 / 8 * 100 + 128);
@@ -592,7 +663,7 @@ mod tests {
                 engine: Some(engine),
                 ..config(20.0, Steps(1))
             };
-            let twin_plan = plan(SMALL, &every_step).for_gradients::<f32>();
+            let twin_plan = plan(SMALL, &every_step).for_gradients::<f32>(Horizon::Steps(1));
             assert_eq!(
                 (twin_plan.form, twin_plan.at_once, twin_plan.block),
                 (twin, false, 1_024)

@@ -66,7 +66,9 @@ pub(crate) fn layer_weights<F: Float>(
     let of_neuron = RECURRENT_SCALE * unit / libm::sqrt(n as f64);
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
         let scale = if i < n_inputs { of_input } else { of_neuron };
-        row[..n].iter_mut().for_each(|w| *w = gaussian.draw(scale));
+        for (j, w) in row[..n].iter_mut().enumerate() {
+            *w = gaussian.draw(scale * config.relative_threshold(j));
+        }
         if let Some(own) = i.checked_sub(n_inputs) {
             row[own] = F::ZERO;
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::kernels::{Membrane, NeuronsMut, nonzeros, step_neurons};
+use crate::kernels::{Membrane, NeuronsMut, ThresholdsMut, nonzeros, step_adaptive, step_neurons};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -25,10 +25,29 @@ pub(crate) struct Neuron<F> {
     /// Who fired, ascending; the first `n_fired` of them.
     fired: Vec<u32>,
     n_fired: usize,
+    /// Without one, all have the same threshold, which stands still.
+    own: Option<Thresholds<F>>,
 }
 
+/// The thresholds of neurons of which some adapt, or each has its own.
+#[derive(Debug)]
+struct Thresholds<F> {
+    v_th: Aligned<F>,
+    beta: Aligned<F>,
+    rho: Aligned<F>,
+    height: Aligned<F>,
+    per_width: Aligned<F>,
+    /// Adaptation: a low-pass of the neuron's own spikes.
+    a: Aligned<F>,
+}
+
+parts!(Thresholds {
+    State: [a],
+    Scratch: [v_th, beta, rho, height, per_width],
+});
+
 parts!(Neuron {
-    State: [v, z, psi, refractory],
+    State: [v, z, psi, refractory, own],
     Scratch: [fired],
 } then Self::loaded);
 
@@ -44,8 +63,8 @@ impl<F: Float> Neuron<F> {
                 v_th: F::cast(config.threshold),
                 reset_mechanism: config.reset_mechanism,
                 surrogate: config.surrogate,
-                height: F::cast(config.surrogate_height.unwrap_or(0.3 / config.threshold)),
-                per_width: F::cast(1.0 / config.surrogate_width.unwrap_or(config.threshold)),
+                height: F::cast(config.height()),
+                per_width: F::cast(1.0 / config.width()),
                 refractory,
             },
             zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
@@ -55,6 +74,10 @@ impl<F: Float> Neuron<F> {
             refractory: room.vec(0, if refractory > 0 { n } else { 0 })?,
             fired: room.vec(0, stride)?,
             n_fired: 0,
+            own: match config.is_plain() {
+                true => None,
+                false => Some(Thresholds::new(room, n, config)?),
+            },
         })
     }
 
@@ -71,7 +94,10 @@ impl<F: Float> Neuron<F> {
             psi: &mut self.psi,
             refractory: &mut self.refractory,
         };
-        step_neurons(self.membrane, self.zeta, current, neurons);
+        match &mut self.own {
+            None => step_neurons(self.membrane, self.zeta, current, neurons),
+            Some(own) => step_adaptive(self.membrane, self.zeta, current, neurons, own.lend()),
+        }
         self.list();
     }
 
@@ -79,6 +105,9 @@ impl<F: Float> Neuron<F> {
     fn list(&mut self) {
         for row in [&mut self.v, &mut self.z, &mut self.psi] {
             row[self.n..].fill(F::ZERO);
+        }
+        if let Some(own) = &mut self.own {
+            own.a[self.n..].fill(F::ZERO);
         }
         self.n_fired = nonzeros(&self.z[..self.n], &mut self.fired);
     }
@@ -93,6 +122,12 @@ impl<F: Float> Neuron<F> {
 
     pub(crate) fn z(&self) -> &[F] {
         &self.z[..self.n]
+    }
+
+    /// Adaptations: 0 where no threshold moves.
+    pub(crate) fn a(&self) -> impl Iterator<Item = F> + '_ {
+        let of = |j: usize| self.own.as_ref().map_or(F::ZERO, |own| own.a[j]);
+        (0..self.n).map(of)
     }
 
     pub(crate) fn psi(&self) -> &[F] {
@@ -120,6 +155,40 @@ impl<F: Float> Neuron<F> {
         self.psi.fill(F::ZERO);
         self.refractory.fill(0);
         self.n_fired = 0;
+        if let Some(own) = &mut self.own {
+            own.a.fill(F::ZERO);
+        }
+    }
+}
+
+impl<F: Float> Thresholds<F> {
+    fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
+        let stride = padded::<F>(n);
+        let mut row = |of: &dyn Fn(LayerConfig) -> f64| -> Result<Aligned<F>, Error> {
+            let mut row = room.zeros(1, stride)?;
+            let all = row.iter_mut().take(n).enumerate();
+            all.for_each(|(j, to)| *to = F::cast(of(config.of(j))));
+            Ok(row)
+        };
+        Ok(Self {
+            v_th: row(&|one| one.threshold)?,
+            beta: row(&|one| one.beta)?,
+            rho: row(&|one| decay(one.dt, one.tau_adaptation))?,
+            height: row(&|one| one.height())?,
+            per_width: row(&|one| 1.0 / one.width())?,
+            a: row(&|_| 0.0)?,
+        })
+    }
+
+    fn lend(&mut self) -> ThresholdsMut<'_, F> {
+        ThresholdsMut {
+            v_th: &self.v_th,
+            beta: &self.beta,
+            rho: &self.rho,
+            height: &self.height,
+            per_width: &self.per_width,
+            a: &mut self.a,
+        }
     }
 }
 

@@ -59,6 +59,11 @@ impl<F: Float> Backward<'_, F> {
 }
 
 impl<F: Float> Held<F> {
+    /// Whether both are the same `B`.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.rows.is(&other.rows)
+    }
+
     /// `B` of some neurons, from column `column` on: a row of `width` neurons per output.
     pub(crate) fn tile(&self, column: usize, width: usize, stride: usize, tile: &mut [F]) {
         match self.lies {

@@ -35,6 +35,9 @@ struct Literal {
     w: Vec<[f64; N]>,
     z_bar: Vec<f64>,
     e_bar: Vec<[f64; N]>,
+    beta: f64,
+    rho: f64,
+    eps_a: Vec<[f64; N]>,
     /// Of the loss alone, and of the stream's regulariser.
     g: Vec<[f64; N]>,
     g_reg: Vec<[f64; N]>,
@@ -68,6 +71,9 @@ impl Literal {
             w,
             z_bar: vec![0.0; P],
             e_bar: vec![[0.0; N]; P],
+            beta: config.beta,
+            rho: decay(config.tau_adaptation),
+            eps_a: vec![[0.0; N]; P],
             g: vec![[0.0; N]; P],
             g_reg: vec![[0.0; N]; P],
             sum_e: vec![[0.0; N]; P],
@@ -86,7 +92,8 @@ impl Literal {
     fn learn(&mut self, psi: &[f64; N], signal: Option<(&[f64; N], &[f64; N])>) {
         for i in 0..P {
             for j in (0..N).filter(|&j| connects(i, j)) {
-                let e = psi[j] * self.z_bar[i];
+                let e = psi[j] * (self.z_bar[i] - self.beta * self.eps_a[i][j]);
+                self.eps_a[i][j] = self.rho * self.eps_a[i][j] + e;
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
                 if let Some((l, r)) = signal {
                     self.g[i][j] += l[j] * self.e_bar[i][j];
@@ -374,6 +381,7 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         literal.z_bar.fill(0.0);
         for rows in [
             &mut literal.e_bar,
+            &mut literal.eps_a,
             &mut literal.g,
             &mut literal.g_reg,
             &mut literal.sum_e,

@@ -2,6 +2,7 @@
 //! both in factors, and whoever wants a weight or a trace asks and gets a copy.
 //! Nobody outside this folder knows which form is at work.
 
+mod adaptation;
 mod block;
 mod factored;
 pub(crate) mod feedforward;
@@ -11,6 +12,7 @@ mod literal;
 mod tests;
 mod textbook;
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::{ArrayView2, Axis};
@@ -210,6 +212,35 @@ impl<F: Float> Form<F> {
             (Self::Textbook(form), Self::Textbook(first)) => form.share_weights(first),
             (Self::Block(form), Self::Block(first)) => form.share_weights(first),
             _ => {}
+        }
+    }
+
+    /// Makes the recurrent credit of streams of the same form side by side, with the buffers of the first. `ending`: no step more belongs to what they have kept.
+    pub(crate) fn credit<'a>(streams: impl Iterator<Item = &'a mut Self>, ending: bool)
+    where
+        F: 'a,
+    {
+        let blocks = streams.filter_map(|form| match form {
+            Self::Block(block) => Some(block),
+            Self::Textbook(_) | Self::Factored(_) => None,
+        });
+        let mut blocks: Vec<_> = blocks.collect();
+        Block::credit_together(&mut blocks, ending);
+    }
+
+    /// Steps until what is kept of them will be worked off, where that pays for streams side by side.
+    pub(crate) fn until_full(&self) -> usize {
+        match self {
+            Self::Block(block) => block.until_full(),
+            Self::Textbook(_) | Self::Factored(_) => usize::MAX,
+        }
+    }
+
+    /// Makes room for so many more steps, learning steps or others, where what is kept of them grows.
+    pub(crate) fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
+        match self {
+            Self::Block(block) => block.reserve(steps, learning),
+            Self::Textbook(_) | Self::Factored(_) => Ok(()),
         }
     }
 

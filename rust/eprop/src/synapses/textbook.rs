@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use super::adaptation::Adaptation;
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -44,13 +45,18 @@ pub(crate) struct Textbook<F> {
     of_stream: bool,
     /// The coefficients of a step on raw traces.
     of_raw: Aligned<F>,
+    adaptation: Option<Adaptation<F>>,
+    /// As it enters the next step; empty where no neuron adapts.
+    eps_a: Aligned<F>,
+    /// `e` of one source.
+    e: Aligned<F>,
 }
 
 parts!(Textbook {
     Weight: [w],
-    State: [z_bar, e_bar, sum_e],
+    State: [z_bar, e_bar, sum_e, eps_a],
     Counter: [steps],
-    Scratch: [of_raw],
+    Scratch: [of_raw, adaptation, e],
 });
 
 impl<F: Float> Textbook<F> {
@@ -65,9 +71,14 @@ impl<F: Float> Textbook<F> {
             pending: !plan.at_once,
             moments: !config.optimizer.is_linear(),
         };
+        let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
+        let adapting = usize::from(adaptation.is_some());
         Ok(Self {
             n: plan.sizes.n,
             stride,
+            adaptation,
+            eps_a: room.zeros(adapting * p, stride)?,
+            e: room.zeros(adapting, stride)?,
             filters: Filters::of(config),
             w: Parameter::new(room, (p, stride), keeps, first)?,
             z_bar: room.vec(F::ZERO, p)?,
@@ -137,12 +148,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let (n, first_recurrent) = (self.stride, self.first_recurrent());
         let mut r = signal.and_then(|signal| signal.r);
-        let mut of_raw = psi;
-        if let Some(r) = r.take_if(|_| self.of_stream) {
-            let products = self.of_raw.iter_mut().zip(r).zip(psi);
-            products.for_each(|((to, &r), &psi)| *to = r * psi);
-            of_raw = &self.of_raw;
-        }
+        let of_stream = r.take_if(|_| self.of_stream);
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
@@ -156,6 +162,14 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         for (i, &z_bar) in self.z_bar.iter().enumerate() {
             let row = i * n..(i + 1) * n;
             let e_bar = &mut self.e_bar[row.clone()];
+            // e = z_bar psi, unless thresholds move: then it is worked out, and stands in the place of psi.
+            let (z_bar, psi) = match &self.adaptation {
+                None => (z_bar, psi),
+                Some(adaptation) => {
+                    adaptation.step(psi, z_bar, &mut self.eps_a[row.clone()], &mut self.e);
+                    (F::ONE, &*self.e)
+                }
+            };
             let eligibility = Eligibility {
                 kappa_e,
                 drive: zeta_e * z_bar,
@@ -174,14 +188,33 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                     eligibility.learn(l, regulariser, e_bar, g, |g, more| g + more);
                 }
             }
-            if (i as u64 + self.steps) % ROWS_PER_LOOK == 0 {
+            let faded = (i as u64 + self.steps) % ROWS_PER_LOOK == 0;
+            if faded {
                 kernels::silence(e_bar);
             }
             let sums = signal.is_some() && !self.sum_e.is_empty();
             if sums {
+                let of_raw = match of_stream {
+                    None => psi,
+                    Some(r) => {
+                        let products = self.of_raw.iter_mut().zip(r).zip(psi);
+                        products.for_each(|((to, &r), &psi)| *to = r * psi);
+                        &self.of_raw
+                    }
+                };
                 kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
             }
-            if let Some(j) = i.checked_sub(first_recurrent) {
+            let own = i.checked_sub(first_recurrent);
+            if self.adaptation.is_some() {
+                let eps_a = &mut self.eps_a[row.clone()];
+                if faded {
+                    kernels::silence(eps_a);
+                }
+                if let Some(j) = own {
+                    eps_a[j] = F::ZERO;
+                }
+            }
+            if let Some(j) = own {
                 // No self-connection: neither a trace, nor a weight or its gradient.
                 e_bar[j] = F::ZERO;
                 let own = row.start + j;
@@ -274,6 +307,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     fn reset(&mut self) {
         self.z_bar.fill(F::ZERO);
         self.e_bar.fill(F::ZERO);
+        self.eps_a.fill(F::ZERO);
         self.steps = 0;
         self.w.drop_gradient();
         self.sum_e.fill(F::ZERO);
@@ -327,6 +361,21 @@ mod tests {
                     for (c_reg, optimizer) in [(0.0, Optimizer::PLAIN_SGD), (1.0, Optimizer::PLAIN_SGD), (0.0, Optimizer::SGD), (1.0, Optimizer::SGD)] {
                         let config = Config { input_gain: gain, readout_gain: gain, c_reg, optimizer, ..config(update_every) };
                         literal::follows::<F, _>(&config, make::<F>(), 60);
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn a_moving_threshold_is_the_learning_equations_and_is_saved_and_reset<F>() {
+            for update_every in EVERY {
+                for c_reg in [0.0, 1.0] {
+                    for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD] {
+                        let config = Config { beta: 0.4, tau_adaptation: 9.0, c_reg, optimizer, ..config(update_every) };
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                        literal::resets::<F, _>(&config, make::<F>());
+                        literal::is_saved::<F, _>(&config, make::<F>());
                     }
                 }
             }

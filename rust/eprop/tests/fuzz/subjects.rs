@@ -1,9 +1,9 @@
 //! What is fuzzed: each trainer of the crate in both widths, with random settings, and every call of it with random arguments.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Input, Inputs, LayerConfig, Loss,
-    OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism, StackConfig, Surrogate,
-    TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Horizon, Input, Inputs,
+    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism,
+    StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -53,7 +53,7 @@ fn update_every(chance: &mut Chance) -> UpdateEvery {
 
 fn config(chance: &mut Chance) -> Config {
     let layer = layer_config(chance);
-    Config {
+    let config = Config {
         tau_mem: layer.tau_mem,
         threshold: layer.threshold,
         lr: layer.lr,
@@ -75,8 +75,23 @@ fn config(chance: &mut Chance) -> Config {
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
         optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
         reduction: chance.of(Reduction::ALL),
+        recurrent_gain: chance.of(&[0.3, 1.0]),
         ..Config::default()
-    }
+    };
+    with_horizon(config, chance)
+}
+
+/// A horizon that goes with the rest.
+fn with_horizon(config: Config, chance: &mut Chance) -> Config {
+    let horizon = match config.update_every {
+        _ if config.engine.is_some() => Horizon::Steps(1),
+        UpdateEvery::Steps(1) => Horizon::Steps(1),
+        UpdateEvery::Steps(_) => chance.of(&[Horizon::Steps(1), Horizon::Steps(5)]),
+        UpdateEvery::Sequence => {
+            chance.of(&[Horizon::Steps(1), Horizon::Steps(30), Horizon::Sequence])
+        }
+    };
+    Config { horizon, ..config }
 }
 
 fn size(chance: &mut Chance) -> usize {

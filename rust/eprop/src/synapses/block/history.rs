@@ -26,6 +26,12 @@ pub(crate) struct Sizes {
     pub(crate) events: usize,
     /// Whether the stream's regulariser is kept, too.
     pub(crate) regularised: bool,
+    /// Steps that must fit in together, wherever one of them begins.
+    pub(crate) whole: usize,
+    /// How many rows of recurrent credit a step has.
+    pub(crate) credits: usize,
+    /// Whether a history grows with the steps that there are.
+    pub(crate) grows: bool,
 }
 
 impl Sizes {
@@ -38,11 +44,23 @@ impl Sizes {
             steps: plan.block,
             events: plan.events(),
             regularised: plan.streamed_regulariser,
+            whole: plan.whole,
+            credits: plan.credits(),
+            grows: plan.grows(),
         }
     }
 
     pub(crate) fn sources(&self) -> usize {
         self.n_inputs + self.n
+    }
+
+    /// Of a history of so many steps, whoever is active in them.
+    fn grown_to(&self, steps: usize) -> Self {
+        Self {
+            steps,
+            events: self.sources().saturating_mul(steps),
+            ..*self
+        }
     }
 }
 
@@ -86,7 +104,7 @@ pub(crate) struct History<F> {
 
 // Only what is used is saved: the rest is left over from earlier blocks.
 parts!(History {
-    Mark: [len, n_dense],
+    Mark: [len, n_dense] then Self::fit,
     State: [
         psi(Self::used_tiles),
         r(Self::used_tiles_of_r),
@@ -126,6 +144,50 @@ impl<F: Float> History<F> {
             dense: room.vec(F::ZERO, steps.saturating_mul(n_inputs))?,
             sizes,
         })
+    }
+
+    /// Makes room for so many steps, if it grows.
+    pub(crate) fn reserve(&mut self, steps: usize) -> Result<(), Error> {
+        if !self.sizes.grows || steps <= self.sizes.steps {
+            return Ok(());
+        }
+        let mut grown = Self::of_steps(&self.sizes, steps.max(self.sizes.steps.saturating_mul(2)))?;
+        let to = grown.sizes.steps;
+        for (column, width) in tiles::<F>(self.sizes.stride) {
+            let used = self.len * width;
+            grown.psi[column * to..][..used].copy_from_slice(self.psi(column, width));
+            if let Some(r) = self.r(column, width) {
+                grown.r[column * to..][..used].copy_from_slice(r);
+            }
+        }
+        fn keep<T: Copy>(from: &[T], to: &mut [T]) {
+            to[..from.len()].copy_from_slice(from);
+        }
+        keep(&self.err, &mut grown.err);
+        keep(&self.learned, &mut grown.learned);
+        keep(&self.start, &mut grown.start);
+        keep(&self.index[..self.n_events()], &mut grown.index);
+        keep(&self.value[..self.n_events()], &mut grown.value);
+        keep(&self.dense_at, &mut grown.dense_at);
+        keep(&self.dense, &mut grown.dense);
+        (grown.len, grown.n_dense, grown.unit) = (self.len, self.n_dense, self.unit);
+        *self = grown;
+        Ok(())
+    }
+
+    fn of_steps(sizes: &Sizes, steps: usize) -> Result<Self, Error> {
+        let what = || alloc::format!("a history of {steps} steps");
+        Room::build(what, |room| Self::new(room, sizes.grown_to(steps)))
+    }
+
+    /// Before steps are read whose number is known: a history that grows has room for them.
+    fn fit(&mut self) -> Result<(), Error> {
+        if self.sizes.grows && self.len > self.sizes.steps {
+            let counts = (self.len, self.n_dense);
+            *self = Self::of_steps(&self.sizes, self.len)?;
+            (self.len, self.n_dense) = counts;
+        }
+        Ok(())
     }
 
     // Bounds that hold for whatever bytes the two counts were read from.
@@ -185,10 +247,16 @@ impl<F: Float> History<F> {
         Ok(())
     }
 
-    /// Whether one more step fits, whatever happens in it.
+    /// Whether so many more steps fit, whatever happens in them.
+    pub(crate) fn has_room_for(&self, steps: usize) -> bool {
+        let events = self.sizes.sources().saturating_mul(steps);
+        self.len.saturating_add(steps) <= self.sizes.steps
+            && events.saturating_add(self.start[self.len] as usize) <= self.index.len()
+    }
+
+    /// Whether one more step fits.
     pub(crate) fn has_room(&self) -> bool {
-        self.len < self.sizes.steps
-            && self.start[self.len] as usize + self.sizes.sources() <= self.index.len()
+        self.has_room_for(1)
     }
 
     /// Whether any step was one of learning.
@@ -387,6 +455,9 @@ mod tests {
         steps: 6,
         events: 60,
         regularised: true,
+        whole: 1,
+        credits: 0,
+        grows: false,
     };
 
     /// One step: what arrives, and everything of it that a history keeps.

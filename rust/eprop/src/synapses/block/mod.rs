@@ -1,6 +1,7 @@
 //! The block form: while the weights rest, a step only writes down what happened; the block is worked off as a whole,
 //! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
+mod credit;
 mod history;
 mod scratch;
 
@@ -9,6 +10,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use super::adaptation::Adaptation;
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -26,6 +28,7 @@ use crate::parts::input::Inputs;
 use crate::parts::signal::{Backward, Held, Signal};
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+use credit::Credit;
 use history::{History, Sizes, tiles};
 pub(super) use scratch::Scratch;
 
@@ -46,10 +49,18 @@ pub(crate) struct Block<F> {
     b: Option<Held<F>>,
     /// Steps since `reset`.
     steps: u64,
+    /// Steps through which credit flows back through recurrent spikes, and that credit.
+    horizon: u64,
+    /// Blocks begin at multiples of so many steps.
+    aligned_to: u64,
+    credit: Credit<F>,
     /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
     z_bar: Vec<F>,
     e_bar: Aligned<F>,
     carried: bool,
+    adaptation: Option<Adaptation<F>>,
+    /// `eps_a` at the start of the block; empty where no neuron adapts.
+    eps_a: Aligned<F>,
     /// `sum_t e` of earlier blocks, or the stream's `sum_t r e` where it is kept apart; empty without either.
     sum_e: Aligned<F>,
     /// Whether the regulariser's part of the gradient is kept apart.
@@ -70,9 +81,10 @@ parts!(Block {
         history,
         z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
         e_bar(|this: &Self| first(if this.carried { this.e_bar.len() } else { 0 })),
+        eps_a(|this: &Self| first(if this.carried { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [scratch, ahead],
+    Scratch: [credit, scratch, ahead, adaptation],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -84,6 +96,8 @@ enum Sum<'a, F> {
     Regulariser { r: Option<&'a [F]> },
     /// `e_bar` at the block's end.
     Traces,
+    /// `eps_a` after the block's end.
+    Adaptation,
     /// `sum_t e` over the steps of learning.
     RawTraces,
 }
@@ -101,14 +115,22 @@ impl<F: Float> Block<F> {
             pending: true,
             moments: !config.optimizer.is_linear(),
         };
+        let filters = Filters::of(config);
+        let gain = F::cast(config.recurrent_gain) * filters.zeta;
+        let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
-            filters: Filters::of(config),
+            eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
+            adaptation,
+            filters,
             w: Parameter::new(room, (p, stride), keeps, first)?,
             finite: true,
             history: History::new(room, sizes)?,
             used: false,
             b: None,
             steps: 0,
+            horizon: plan.horizon.steps() as u64,
+            aligned_to: plan.block.max(1) as u64,
+            credit: Credit::new(room, &sizes, gain)?,
             z_bar: room.vec(F::ZERO, p)?,
             e_bar: room.zeros(p, stride)?,
             carried: false,
@@ -122,12 +144,23 @@ impl<F: Float> Block<F> {
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
+        self.credit.forget();
+        self.credit.fit(&self.history.sizes)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
 
     fn sizes(&self) -> Sizes {
         self.history.sizes
+    }
+
+    /// Whether the next step begins a block: at every multiple of its length since `reset`, and where not everything would fit that may have to.
+    fn is_full(&self) -> bool {
+        let whole = self.sizes().whole;
+        let aligned = self.steps % self.aligned_to == 0;
+        let ends = aligned || !self.history.has_room_for(whole);
+        // What an interrupted update leaves behind may be longer than a horizon that weights were to rest for.
+        ends && self.is_between_horizons() || !self.history.has_room()
     }
 
     /// The numbers in the rows of inputs.
@@ -146,11 +179,22 @@ impl<F: Float> Block<F> {
         let mut e_bar = core::mem::take(&mut self.e_bar);
         self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
         self.e_bar = e_bar;
+        if self.adaptation.is_some() {
+            // After e_bar, which is made of the old one.
+            let mut eps_a = core::mem::take(&mut self.eps_a);
+            self.sum(Sum::Adaptation, Finish::Replace, &mut scratch, &mut eps_a);
+            self.eps_a = eps_a;
+        }
         self.carried = true;
         let Filters { alpha, zeta, .. } = self.filters;
         self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
         self.scratch = scratch;
+        self.clear_history();
+    }
+
+    fn clear_history(&mut self) {
         self.history.clear();
+        self.credit.forget();
         self.used = false;
     }
 
@@ -163,6 +207,7 @@ impl<F: Float> Block<F> {
 
     /// The gradient of the history joins what earlier blocks left. The events are sorted already.
     fn work_off(&mut self, scratch: &mut Scratch<F>) {
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
             return;
         };
@@ -217,6 +262,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
+            Sum::Adaptation => {}
             Sum::RawTraces | Sum::Regulariser { .. } => {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
@@ -259,6 +305,7 @@ impl<F: Float> Block<F> {
             sorted,
             dense,
             dense_q,
+            lanes: _,
         } = scratch;
         let mut scan = Scan {
             alpha,
@@ -267,6 +314,11 @@ impl<F: Float> Block<F> {
             filtered_err: &filtered_err[..len * o],
             b: &[],
             raw: OnRaw::None,
+            credit: &[],
+        };
+        let credit = |part| {
+            let (tile, history) = ((column, W), (len, sizes));
+            self.credit.tile(part, tile, history)
         };
         let ones = [F::ONE; W];
         let mut of_e = [F::ZERO; W];
@@ -281,6 +333,7 @@ impl<F: Float> Block<F> {
                         .for_each(|(of_e, b)| *of_e += *b * first);
                 }
                 scan.b = &b[..o * W];
+                scan.credit = credit(0);
                 let of_steps = history.r(column, W).filter(|_| !self.apart);
                 scan.raw = match (of_steps, r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
@@ -300,6 +353,7 @@ impl<F: Float> Block<F> {
                 };
             }
             Sum::Regulariser { r } => {
+                scan.credit = credit(1);
                 scan.raw = match (history.r(column, W), r) {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
                     (None, Some(r)) => OnRaw::Outer {
@@ -315,20 +369,34 @@ impl<F: Float> Block<F> {
                     per_step,
                 }
             }
+            Sum::Adaptation => {}
         }
-        kernels::scan::<F, W>(scan, q);
+        let mut of_eps = [F::ZERO; W];
+        match (&self.adaptation, what) {
+            (None, _) => kernels::scan::<F, W>(scan, q),
+            (Some(all), Sum::Adaptation) => {
+                let adapting = all.tile(column, W);
+                kernels::scan_adaptation::<F, W>(alpha, scan.psi, adapting, q, &mut of_e);
+            }
+            (Some(all), _) => {
+                let adapting = all.tile(column, W);
+                kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut of_eps);
+            }
+        }
         let of_z: [F; W] = core::array::from_fn(|l| alpha * q[l]);
         let dense = self.dense_sum::<W>(q, dense, dense_q);
-        let e_bar: &[F] = if matches!(what, Sum::Traces) {
-            &[]
-        } else {
-            &self.e_bar
+        let (e_bar, eps_a): (&[F], &[F]) = match what {
+            Sum::Traces => (&[], &self.eps_a),
+            Sum::Adaptation => (&[], &[]),
+            _ => (&self.e_bar, &self.eps_a),
         };
         let carry = Carry {
             z_bar: &self.z_bar,
             of_z: &of_z,
             e_bar,
             of_e: &of_e,
+            eps_a,
+            of_eps: &of_eps,
         };
         let gather = Gather {
             start: &sorted.start,
@@ -413,10 +481,12 @@ impl<F: Float> Block<F> {
         to: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
+            self.scratch = scratch;
             return Ok(true);
         };
-        let mut scratch = core::mem::take(&mut self.scratch);
         self.history.sort(&mut scratch.sorted);
         let of_loss = Sum::Gradient { b: &b, r };
         let finite = self.sum_until(of_loss, finish, &mut scratch, to, pace);
@@ -430,6 +500,7 @@ impl<F: Float> Block<F> {
             return;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
         self.history.sort(&mut scratch.sorted);
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
@@ -438,8 +509,7 @@ impl<F: Float> Block<F> {
 
 impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
-        let aligned = self.steps % self.sizes().steps as u64 == 0;
-        if self.used || aligned || !self.history.has_room() {
+        if self.used || self.is_full() {
             self.end_block();
         }
         let known = self.ahead_next < self.ahead_end;
@@ -477,6 +547,10 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         self.take_in_earlier(r);
+        // While the weights are in their place.
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.credit_alone(&mut scratch.lanes);
+        self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
             Some(eta) if self.b.is_some() => {
@@ -643,13 +717,13 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn reset(&mut self) {
-        self.history.clear();
-        self.used = false;
+        self.clear_history();
         self.b = None;
         self.steps = 0;
         if self.carried {
             self.z_bar.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
+            self.eps_a.fill(F::ZERO);
             self.carried = false;
         }
         if self.w.waits {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::credit::Lanes;
 use super::history::{Sizes, Sorted, tile_width};
 use crate::kernels::isa::UNIT;
 use crate::numbers::aligned::Aligned;
@@ -22,13 +23,19 @@ pub(in crate::synapses) struct Scratch<F> {
     /// A row of one tile per input.
     pub(super) dense: Aligned<F>,
     pub(super) dense_q: Aligned<F>,
+    pub(super) lanes: Lanes<F>,
 }
 
 parts!(Scratch {
-    Scratch: [q, filtered_err, per_step, b, sorted, dense, dense_q],
+    Scratch: [q, filtered_err, per_step, b, sorted, dense, dense_q, lanes],
 });
 
 impl<F: Float> Scratch<F> {
+    /// Whether a history of these sizes can be worked off in them.
+    pub(super) fn fits(&self, sizes: &Sizes) -> bool {
+        self.per_step.len() >= sizes.steps
+    }
+
     pub(super) fn new(room: &mut Room, sizes: &Sizes) -> Result<Self, Error> {
         let width = tile_width::<F>().max(UNIT);
         Ok(Self {
@@ -39,6 +46,7 @@ impl<F: Float> Scratch<F> {
             sorted: Sorted::new(room, sizes)?,
             dense: room.zeros(sizes.n_inputs, width)?,
             dense_q: room.zeros(sizes.steps, width)?,
+            lanes: Lanes::new(room, sizes)?,
         })
     }
 }
@@ -50,7 +58,7 @@ mod tests {
 
     in_both! {
         fn there_is_room_for_the_widest_tile_of_a_whole_block<F>() {
-            let sizes = Sizes { n_inputs: 3, n: 40, n_outputs: 2, stride: 48, steps: 5, events: 60, regularised: false };
+            let sizes = Sizes { n_inputs: 3, n: 40, n_outputs: 2, stride: 48, steps: 5, events: 60, regularised: false, whole: 1, credits: 0, grows: false };
             let scratch = made(|room| Scratch::<F>::new(room, &sizes));
             let width = tile_width::<F>();
             assert_eq!(width * size_of::<F>(), 128);

@@ -65,6 +65,13 @@ fn all<F: Float>(check: fn(&Config, Make<Block<F>>)) {
             };
             check(&config, make::<F>());
             check(&config, make_short::<F>());
+            let adaptive = Config {
+                beta: 0.4,
+                tau_adaptation: 9.0,
+                ..config
+            };
+            check(&adaptive, make::<F>());
+            check(&adaptive, make_short::<F>());
         }
     }
 }

@@ -1,0 +1,94 @@
+//! Credit through recurrent spikes (DESIGN.md, "Credit through recurrent spikes"): one step backwards for some neurons.
+
+use super::kernel;
+
+/// What a step backwards reads, of neurons that follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Backwards<'a, F> {
+    pub(crate) alpha: F,
+    pub(crate) psi: &'a [F],
+    /// `zeta_e`, on `B R`.
+    pub(crate) c: F,
+    /// `B R`; empty where no errors go back.
+    pub(crate) l: &'a [F],
+    /// The regulariser's coefficients; empty without them.
+    pub(crate) r: &'a [F],
+    /// What the recurrent spikes of this step are credited with.
+    pub(crate) d: &'a [F],
+}
+
+kernel! {
+    /// `q = psi (c B R + r + d) + alpha q`.
+    fn step_backwards(step: Backwards<'_, F>, q: &mut [F]) {
+        let n = q.len();
+        let (psi, d) = (&step.psi[..n], &step.d[..n]);
+        for j in 0..n {
+            let mut g = d[j];
+            if let Some(&l) = step.l.get(j) {
+                g = I::fma(step.c, l, g);
+            }
+            if let Some(&r) = step.r.get(j) {
+                g += r;
+            }
+            q[j] = I::fma(psi[j], g, step.alpha * q[j]);
+        }
+    }
+}
+
+kernel! {
+    /// Writes `to_ji = scale rows_ij`: square matrices of rows as long as `stride`, of which the first `n` numbers are turned.
+    fn transpose(scale: F, rows: &[F], n: usize, stride: usize, to: &mut [F]) {
+        /// Rows that are read side by side: as many numbers of a row are written at once.
+        const ROWS: usize = 16;
+        for from in (0..n).step_by(ROWS) {
+            let until = n.min(from + ROWS);
+            for j in 0..n {
+                let to = &mut to[j * stride + from..j * stride + until];
+                for (i, to) in to.iter_mut().enumerate() {
+                    *to = scale * rows[(from + i) * stride + j];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Backwards, step_backwards, transpose};
+    use crate::kernels::tests::fma;
+    use crate::testing::{Noise, in_both, same_bits};
+
+    in_both! {
+        fn a_step_backwards_takes_in_errors_regulariser_and_recurrent_credit<F>() {
+            let mut noise = Noise(1);
+            let (alpha, c) = (F::cast(0.9), F::cast(0.75));
+            let [psi, l, r, d, before] = core::array::from_fn(|_| noise.numbers::<F>(21));
+            for (l, r) in [(&l[..], &r[..]), (&l, &[]), (&[], &r), (&[], &[])] {
+                let mut q = before.clone();
+                step_backwards(Backwards { alpha, psi: &psi, c, l, r, d: &d }, &mut q);
+                let expected: Vec<F> = (0..21).map(|j| {
+                    let g = l.get(j).map_or(d[j], |&l| fma(c, l, d[j]));
+                    let g = r.get(j).map_or(g, |&r| g + r);
+                    fma(psi[j], g, alpha * before[j])
+                }).collect();
+                same_bits("q", &q, &expected);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_matrix_is_turned_with_its_scale<F>() {
+            let rows = Noise(2).numbers::<F>(37 * 48);
+            let mut to = vec![F::ZERO; 37 * 48];
+            transpose(F::cast(0.5), &rows, 37, 48, &mut to);
+            let expected: Vec<F> = (0..37 * 48).map(|at| {
+                let (j, i) = (at / 48, at % 48);
+                if i < 37 { F::cast(0.5) * rows[i * 48 + j] } else { F::ZERO }
+            }).collect();
+            same_bits("turned", &to, &expected);
+        }
+    }
+}

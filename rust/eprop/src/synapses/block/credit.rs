@@ -1,0 +1,340 @@
+//! Credit through recurrent spikes: what a neuron makes its neighbours do later, within a horizon. DESIGN.md, "Credit through recurrent spikes".
+//!
+//! The rows `d^u` that are made here are one more coefficient on raw `e`, beside the regulariser's. Everything else of a block is as without a horizon.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::ops::Range;
+
+use super::history::{Sizes, tile_width, tiles};
+use super::{Block, Scratch};
+use crate::kernels::{self, Backwards};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::room::Room;
+use crate::numbers::walk::parts;
+use crate::{Error, Float};
+
+/// Scans that go backwards side by side: their products with `W_rec^T` are one product of matrices. No bit depends on it.
+const LANES: usize = 24;
+
+/// What the recurrent spikes of a block are credited with.
+#[derive(Debug)]
+pub(super) struct Credit<F> {
+    /// `gamma zeta`.
+    gain: F,
+    /// A row per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
+    rows: Aligned<F>,
+    /// Steps of the block whose row is made.
+    done: usize,
+}
+
+parts!(Credit { Scratch: [rows] });
+
+impl<F: Float> Credit<F> {
+    pub(super) fn new(room: &mut Room, sizes: &Sizes, gain: F) -> Result<Self, Error> {
+        Ok(Self {
+            gain,
+            rows: room.zeros(sizes.credits.saturating_mul(sizes.steps), sizes.stride)?,
+            done: 0,
+        })
+    }
+
+    /// Makes room for the rows of a history that has grown; none is made yet.
+    pub(super) fn fit(&mut self, sizes: &Sizes) -> Result<(), Error> {
+        if self.rows.len() != sizes.credits * sizes.steps * sizes.stride {
+            let what = || "recurrent credit".into();
+            *self = Room::build(what, |room| Self::new(room, sizes, self.gain))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.done = 0;
+    }
+
+    /// The rows of a tile, one per step; empty where there are none of this part.
+    pub(super) fn tile(
+        &self,
+        part: usize,
+        (column, width): (usize, usize),
+        history: (usize, Sizes),
+    ) -> &[F] {
+        let (len, sizes) = history;
+        match part < sizes.credits {
+            true => &self.part(part, sizes)[column * sizes.steps..][..len * width],
+            false => &[],
+        }
+    }
+
+    fn part(&self, part: usize, sizes: Sizes) -> &[F] {
+        let len = sizes.steps * sizes.stride;
+        &self.rows[part * len..][..len]
+    }
+
+    fn keep(&mut self, part: usize, sizes: Sizes, u: usize, row: &[F]) {
+        let len = sizes.steps * sizes.stride;
+        let to = &mut self.rows[part * len..][..len];
+        kernels::copy_to_tiles(row, tile_width::<F>(), sizes.steps, u, to);
+    }
+
+    fn keep_nothing(&mut self, steps: Range<usize>, sizes: Sizes) {
+        let len = sizes.steps * sizes.stride;
+        for part in self.rows.chunks_exact_mut(len.max(1)) {
+            for (column, width) in tiles::<F>(sizes.stride) {
+                let of_tile = column * sizes.steps;
+                part[of_tile + steps.start * width..of_tile + steps.end * width].fill(F::ZERO);
+            }
+        }
+    }
+}
+
+/// Buffers in which credit goes backwards.
+#[derive(Debug, Default)]
+pub(super) struct Lanes<F> {
+    /// `gamma zeta W_rec^T`: a row per postsynaptic neuron.
+    w: Aligned<F>,
+    /// `B`, a row per output.
+    b: Aligned<F>,
+    /// A row per lane: `q` of the step after, and what it credits this one's spikes with.
+    q: Aligned<F>,
+    d: Aligned<F>,
+    /// `R` per lane.
+    r: Vec<F>,
+    /// `B R` of one lane.
+    l: Aligned<F>,
+}
+
+parts!(Lanes {
+    Scratch: [w, b, q, d, r, l]
+});
+
+impl<F: Float> Lanes<F> {
+    pub(super) fn new(room: &mut Room, sizes: &Sizes) -> Result<Self, Error> {
+        let (lanes, one) = match sizes.credits {
+            0 => (0, 0),
+            _ => (LANES, 1),
+        };
+        Ok(Self {
+            w: room.zeros(one * sizes.n, sizes.stride)?,
+            b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
+            q: room.zeros(lanes, sizes.stride)?,
+            d: room.zeros(lanes, sizes.stride)?,
+            r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
+            l: room.zeros(one, sizes.stride)?,
+        })
+    }
+}
+
+/// One scan: steps of one stream that credit each other, for one part of its gradient.
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    stream: usize,
+    part: usize,
+    from: usize,
+    until: usize,
+}
+
+impl Lane {
+    fn len(&self) -> usize {
+        self.until - self.from
+    }
+}
+
+impl<F: Float> Block<F> {
+    /// Whether the step after the last may be the first of a block.
+    pub(super) fn is_between_horizons(&self) -> bool {
+        let last = self.history.len.checked_sub(1);
+        let goes_on = last.is_some_and(|last| self.history.learned[last] != F::ZERO);
+        !goes_on || self.steps % self.horizon == 0
+    }
+
+    /// Learning steps that credit each other: the next ones that have not got their credit, if no later step belongs to them.
+    fn next_run(&self, ending: bool) -> Option<Range<usize>> {
+        let history = &self.history;
+        let learned = |u: &usize| history.learned[*u] != F::ZERO;
+        let before = self.steps.saturating_sub(history.len as u64);
+        let starts = |u: usize| (before + u as u64) % self.horizon == 0;
+        let from = (self.credit.done..history.len).find(learned)?;
+        let ends = |u: &usize| !learned(u) || starts(*u);
+        let until = (from + 1..history.len).find(ends);
+        let whole = ending || self.is_between_horizons();
+        until
+            .or(whole.then_some(history.len))
+            .map(|until| from..until)
+    }
+
+    /// The credit of the history, with the buffers of this stream. `b` is there.
+    pub(super) fn credit_alone(&mut self, lanes: &mut Lanes<F>) {
+        let mut this = self;
+        credit(core::slice::from_mut(&mut this), true, lanes);
+    }
+
+    /// The credit of streams of the same weights, with the buffers of the first. `ending`: no step more belongs to what they have in their histories.
+    pub(in crate::synapses) fn credit_together(streams: &mut [&mut Self], ending: bool) {
+        let Some((first, _)) = streams.split_first_mut() else {
+            return;
+        };
+        let mut scratch = core::mem::take(first.scratch());
+        // Streams go side by side as long as they have the same B.
+        let same = |a: &&mut Self, b: &&mut Self| match (&a.b, &b.b) {
+            (Some(a), Some(b)) => a.is(b),
+            _ => false,
+        };
+        for streams in streams.chunk_by_mut(same) {
+            credit(streams, ending, &mut scratch.lanes);
+        }
+        *streams[0].scratch() = scratch;
+    }
+
+    /// Steps until the history will be worked off, if nothing else makes it.
+    pub(in crate::synapses) fn until_full(&self) -> usize {
+        let sizes = self.sizes();
+        match sizes.credits {
+            0 => usize::MAX,
+            _ if sizes.grows => usize::MAX,
+            _ => (self.aligned_to - self.steps % self.aligned_to) as usize,
+        }
+    }
+
+    /// Makes room for so many more steps, learning steps or others.
+    pub(in crate::synapses) fn reserve(
+        &mut self,
+        steps: usize,
+        learning: bool,
+    ) -> Result<(), Error> {
+        let until_aligned = self.aligned_to - self.steps % self.aligned_to;
+        // Where nothing is learned, a block may end.
+        let more = if learning {
+            steps
+        } else {
+            steps.min(until_aligned as usize)
+        };
+        let kept = if self.used { 0 } else { self.history.len };
+        self.history.reserve(kept.saturating_add(more))?;
+        let sizes = self.sizes();
+        self.credit.fit(&sizes)?;
+        if !self.scratch.fits(&sizes) {
+            self.scratch = Room::build(|| "a block".into(), |room| Scratch::new(room, &sizes))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the rows of streams of the same weights, side by side. `ending`: no step more belongs to what they have in their histories.
+pub(super) fn credit<F: Float>(
+    streams: &mut [&mut Block<F>],
+    ending: bool,
+    buffers: &mut Lanes<F>,
+) {
+    let mut lanes = [Lane::default(); LANES];
+    let mut n = 0;
+    let mut ready = false;
+    for at in 0..streams.len() {
+        // Nothing has been learned, or its gradient has been used.
+        let sizes = streams[at].sizes();
+        if sizes.credits == 0 || streams[at].b.is_none() {
+            continue;
+        }
+        while let Some(run) = streams[at].next_run(ending) {
+            if !ready {
+                streams[at].prepare(buffers);
+                ready = true;
+            }
+            let credit = &mut streams[at].credit;
+            credit.keep_nothing(credit.done..run.start, sizes);
+            credit.done = run.end;
+            for part in 0..sizes.credits {
+                if n == LANES {
+                    backwards(streams, &mut lanes, buffers);
+                    n = 0;
+                }
+                lanes[n] = Lane {
+                    stream: at,
+                    part,
+                    from: run.start,
+                    until: run.end,
+                };
+                n += 1;
+            }
+        }
+        if ending {
+            let Block {
+                credit, history, ..
+            } = &mut *streams[at];
+            credit.keep_nothing(credit.done..history.len, sizes);
+            credit.done = history.len;
+        }
+    }
+    backwards(streams, &mut lanes[..n], buffers);
+}
+
+impl<F: Float> Block<F> {
+    /// `W_rec^T` with its gains, and `B`, whole.
+    fn prepare(&self, buffers: &mut Lanes<F>) {
+        let sizes = self.sizes();
+        let (n, stride) = (sizes.n, sizes.stride);
+        let of_neurons = &self.w.rows[sizes.n_inputs * stride..];
+        kernels::transpose(self.credit.gain, of_neurons, n, stride, &mut buffers.w);
+        if let Some(b) = &self.b {
+            b.tile(0, stride, stride, &mut buffers.b);
+        }
+    }
+}
+
+/// `g^u = zeta_e B R^u + r^u + d^u`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+1}`, each lane from its last step to its first.
+fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffers: &mut Lanes<F>) {
+    lanes.sort_unstable_by_key(|lane| Reverse(lane.len()));
+    let Some(longest) = lanes.first() else { return };
+    let first = &streams[longest.stream];
+    let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
+    let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
+    buffers.q[..lanes.len() * stride].fill(F::ZERO);
+    buffers.r[..lanes.len() * o].fill(F::ZERO);
+    for k in 0..longest.len() {
+        let active = lanes.iter().take_while(|lane| lane.len() > k).count();
+        let d = &mut buffers.d[..active * stride];
+        d.fill(F::ZERO);
+        if k > 0 {
+            kernels::multiply_add(&buffers.q, (stride, 1), n, &buffers.w, d, stride);
+        }
+        for (m, lane) in lanes[..active].iter().enumerate() {
+            let u = lane.until - 1 - k;
+            let Block {
+                history, credit, ..
+            } = &mut *streams[lane.stream];
+            let d = &buffers.d[m * stride..][..stride];
+            credit.keep(lane.part, history.sizes, u, d);
+            if u == lane.from {
+                continue;
+            }
+            let of_loss = lane.part == 0;
+            if of_loss {
+                let r = &mut buffers.r[m * o..][..o];
+                for (r, &err) in r.iter_mut().zip(&history.err[u * o..]) {
+                    *r = err + filters.kappa_e * *r;
+                }
+                kernels::mix_rows(&buffers.b, r, &mut buffers.l);
+            }
+            let q = &mut buffers.q[m * stride..][..stride];
+            for (column, width) in tiles::<F>(stride) {
+                let row = u * width..(u + 1) * width;
+                let psi = history.psi(column, width);
+                let r = history.r(column, width).filter(|_| !(apart && of_loss));
+                let of_tile = column..column + width;
+                let step = Backwards {
+                    alpha: filters.alpha,
+                    psi: &psi[row.clone()],
+                    c: filters.zeta_e,
+                    l: if of_loss {
+                        &buffers.l[of_tile.clone()]
+                    } else {
+                        &[]
+                    },
+                    r: r.map_or(&[], |r| &r[row]),
+                    d: &d[of_tile.clone()],
+                };
+                kernels::step_backwards(step, &mut q[of_tile]);
+            }
+        }
+    }
+}
