@@ -72,6 +72,7 @@ def eprop_options():
             "f_target": st.sampled_from([10.0, 40.0]),
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
+            "delay": st.sampled_from([1, 1, 2, 5]),
             "feedback_decay": st.sampled_from([0.0, 0.0, 1e-3, 0.1]),
         }
     ).map(of_adaptive_feedback)
@@ -101,17 +102,23 @@ class Case:
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         self.options["lr"] = self._learning_rate()
+        if self.options.get(
+            "w_max"
+        ):  # in standard deviations of the weights: a bound that leaves networks lively
+            self.options["w_max"] *= self.scale(sum(self.sizes[:2]), self.P_INPUT)
 
     def _learning_rate(self):
-        if isinstance(
-            self.options.get("optimizer"), dict
-        ):  # every weight moves by about lr, whatever its gradient
+        if self._is_adam():  # every weight moves by about lr, whatever its gradient
             return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
         every = self.options["update_every"]
         steps = self.T if every == "sequence" else min(every, self.T)
         if self.options.get("reduction") == "mean":
             steps = 1
         return 0.3 / (steps * self._gradient_scale())
+
+    def _is_adam(self):
+        optimizer = self.options.get("optimizer")
+        return isinstance(optimizer, dict) or (isinstance(optimizer, tuple) and optimizer[0] == "AdamW")
 
     def trainer_options(self, dtype):
         """As the package takes them."""
@@ -201,7 +208,7 @@ class BatchCase(Case):
         )
         self.targets = np.stack([target_rows(rng, rows, self.sizes[-1], kind) for _ in range(B)])
         self.mask = rng.random((B, rows)) < (0.7 if self.masked else 2.0)
-        if self.options["reduction"] == "sum" and self.options["optimizer"] == "sgd":
+        if self.options["reduction"] == "sum" and not self._is_adam():
             self.options["lr"] /= B
 
     def lengths(self, n_streams, longest):
@@ -269,8 +276,22 @@ def learning_options():
             "eps": st.sampled_from([1e-2, 1e-3]),
         }
     )
+    decays = {"weight_decay": st.sampled_from([0.0, 0.1])}
+    sgd = st.fixed_dictionaries(decays)
+    momentum = st.fixed_dictionaries({"mu": st.sampled_from([0.9, 0.5, 0.0]), **decays})
+    adamw = st.builds(lambda constants, decay: {**constants, **decay}, adam, sgd)
+    others = (
+        st.tuples(st.just("SGD"), sgd)
+        | st.tuples(st.just("Momentum"), momentum)
+        | st.tuples(st.just("AdamW"), adamw)
+    )
     return st.fixed_dictionaries(
-        {"optimizer": st.just("sgd") | adam, "reduction": st.sampled_from(["sum", "mean"])}
+        {
+            "optimizer": st.just("sgd") | adam | others,
+            "reduction": st.sampled_from(["sum", "mean"]),
+            "clip_norm": st.sampled_from([None, None, 0.5]),
+            "w_max": st.sampled_from([None, None, 2.0]),
+        }
     )
 
 

@@ -415,6 +415,7 @@ class ReferenceEprop(Stream):
         lr_in=None,
         lr_rec=None,
         lr_out=None,
+        delay=1,
         **neuron,
     ):
         rates = {"in": lr_in, "rec": lr_rec, "out": lr_out}
@@ -423,6 +424,7 @@ class ReferenceEprop(Stream):
         )
         self.n, self.n_inputs = W_in.shape
         self.n_outputs = len(W_out)
+        self.delay = delay
         self.W = np.concatenate([W_in, W_rec], axis=1).astype(float)
         self.W_out = np.array(W_out, dtype=float)
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
@@ -445,6 +447,7 @@ class ReferenceEprop(Stream):
 
     def reset_state(self):
         self.neuron.reset()
+        self.under_way = [np.zeros(self.n)] * self.delay  # the oldest spikes first
         self.y = np.zeros(self.n_outputs)
         self.z_bar = np.zeros(self.W.shape[1])
         self.e = np.zeros_like(self.W)
@@ -491,11 +494,16 @@ class ReferenceEprop(Stream):
     def spikes(self):
         return self.neuron.z.copy()
 
+    def _sources(self, x):
+        """The inputs of this step, and the spikes that arrive in it."""
+        return np.concatenate([x, self.under_way[0]])
+
     def _forward(self, x):
         """Lines 1 to 5 and the traces of lines 8 and 10, which move whether or not anyone learns."""
         neuron = self.neuron
-        s = np.concatenate([x, neuron.z])
+        s = self._sources(x)
         neuron.step(neuron.zeta * (self.W @ s))
+        self.under_way = [*self.under_way[1:], neuron.z.copy()]
         self.y = self.kappa * self.y + self.zeta_o * (self.W_out @ neuron.z + self.b)
         self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
         of_threshold = neuron.beta[:, None] * self.eps_a

@@ -269,7 +269,8 @@ def test_configuration_equality_repr_fields_and_hash():
         "n_inputs", "n_neurons", "n_outputs", "tau_mem", "tau_trace", "threshold", "lr", "dt", "tau_out", "reset_mechanism",
         "n_ref", "surrogate", "surrogate_height", "surrogate_width", "input_gain", "readout_gain", "loss", "feedback",
         "readout_bias", "c_reg", "f_target", "tau_reg", "update_every", "dtype", "seed", "batch_size",
-        "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "feedback_decay", "c_reg_side",
+        "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "delay", "clip_norm", "w_max",
+        "feedback_decay", "c_reg_side",
     ]  # fmt: skip
     assert eval(repr(model), {"EpropTrainer": EpropTrainer}) == model
     for unhashable in (model, stack(), layer()):

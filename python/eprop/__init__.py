@@ -20,9 +20,10 @@ from ._core import __version__
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
-from ._warnings import DivergenceWarning, FiringRateWarning
+from ._warnings import AdaptationWarning, DivergenceWarning, FiringRateWarning
 
 __all__ = [
+    "AdaptationWarning",
     "DivergenceWarning",
     "EpropTrainer",
     "FiringRateWarning",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from numpy.typing import NDArray
 
 from . import _core
 from ._fields import LEARNING_RATE, LearningRate, checked, number, same
+from ._warnings import AdaptationWarning
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -174,6 +176,9 @@ class Trainer:
             raise ValueError(
                 f"pickle: expected the fields of {cls}, got {', '.join(unknown)}, too, {way_out}"
             )
-        type(self).__init__(self, **state["fields"])
+        with warnings.catch_warnings():
+            # Whoever built the trainer has been told.
+            warnings.simplefilter("ignore", AdaptationWarning)
+            type(self).__init__(self, **state["fields"])
         self._core.restore(state["engine"])
         self._core.warned = state["warned"]

@@ -40,6 +40,8 @@ class _Learning(_Neuron, Protocol):
     update_every: int | str
     reduction: str
     batch_size: int
+    clip_norm: float | None
+    w_max: float | None
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]: ...
@@ -59,6 +61,7 @@ class _Recurrent(_Layer, _Learning, Protocol):
     tau_reg: float
     horizon: int | str
     recurrent_gain: float
+    delay: int
     feedback_decay: float
     c_reg_side: str
 
@@ -83,6 +86,8 @@ class _Base:
 class _Trainer(_Base):
     @property
     def batch_size(self) -> int: ...
+    @property
+    def n_updates(self) -> int: ...
     def step(
         self,
         x: NDArray[Any] | _Step | list[_Step],

@@ -551,6 +551,25 @@ class SequenceTrainer(Trainer):
         self._core.update()
 
     @property
+    def n_updates(self) -> int:
+        """How many updates there have been, those of `apply_gradients` included: what a schedule of `lr` follows.
+
+        With ``update_every=1`` every step of learning is one. `reset()` keeps the count, copies and pickles carry it.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> from eprop.optim import linear
+        >>> trainer, schedule = EpropTrainer(2, 3, 1), linear(0.01, n_updates=100)
+        >>> for _ in range(25):
+        ...     trainer.lr = schedule(trainer.n_updates)
+        ...     _ = trainer.step([1, 1], target=[1])
+        >>> trainer.n_updates, trainer.lr
+        (25, 0.0076)
+        """
+        return self._core.n_updates  # type: ignore[no-any-return]
+
+    @property
     def output(self) -> Array:
         """The last step's output (O,), or (batch_size, O) of a batch; logits under cross-entropy."""
         return self._core.output  # type: ignore[no-any-return]

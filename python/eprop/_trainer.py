@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, final
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
@@ -13,6 +14,7 @@ from ._batches import as_threads
 from ._events import Inputs
 from ._fields import LEARNING_RATE, LearningRate, checked, number
 from ._sequences import SequenceTrainer
+from ._warnings import warn_of_adaptation
 from .optim import Optimizer
 
 __all__ = ["EpropTrainer"]
@@ -69,8 +71,8 @@ class EpropTrainer(SequenceTrainer):
         than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
         over the streams that took part, one update changes the weights of all, and losses are means over all.
     optimizer : str or eprop.optim.Optimizer
-        ``"sgd"``, for which `lr` is the largest step, ``"adam"``, or a dataclass of `eprop.optim`. It decides the default of
-        `lr`: 0.01; 0.001 for Adam.
+        ``"sgd"`` and ``"momentum"``, for which `lr` is the largest step, ``"adam"``, ``"adamw"``, or a dataclass of
+        `eprop.optim`. It decides the default of `lr`: 0.01; 0.001 for Adam and AdamW.
     reduction : str
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
@@ -88,6 +90,14 @@ class EpropTrainer(SequenceTrainer):
     recurrent_gain : float
         How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
         backpropagation through time, which explodes in many networks.
+    delay : int
+        Steps that a spike takes to the other neurons, >= 1. Their own reset takes one in any case.
+    clip_norm : float, optional
+        The gradient of an update, of all weights together and with the regulariser, is scaled down to this length before
+        the optimizer gets it. None: it is taken as long as it is.
+    w_max : float, optional
+        Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it or `clip_norm`,
+        weights that change at every step, or rest for fewer than 8, take the textbook recursion.
     feedback_decay : float
         With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
         alike. An update of a fixed `W_out` (a rate of 0) does not.
@@ -152,11 +162,27 @@ for any other build a new trainer: EpropTrainer(...)
     tau_adaptation: float | Array = 200.0
     horizon: int | str = 1
     recurrent_gain: float = 0.3
+    delay: int = 1
+    clip_norm: float | None = None
+    w_max: float | None = None
     feedback_decay: float = 0.0
     c_reg_side: str = "both"
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
+        self._check_adaptation()
+
+    def _check_adaptation(self) -> None:
+        """Of the neuron whose adaptation is the least stable."""
+        threshold, beta = np.broadcast_arrays(self.threshold, self.beta)
+        given = self.surrogate_height
+        height = 0.3 / threshold if given is None else np.full(threshold.shape, given)
+        excess = np.ravel(beta * height - 1.0 - np.exp(-self.dt / np.asarray(self.tau_adaptation)))
+        worst = int(excess.argmax())
+        if excess[worst] > 0.0:
+            warn_of_adaptation(
+                float(np.ravel(beta)[worst % beta.size]), float(np.ravel(height)[worst % beta.size])
+            )
 
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.

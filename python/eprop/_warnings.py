@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-__all__ = ["DivergenceWarning", "FiringRateWarning", "warn_of_divergence", "warn_of_firing"]
+__all__ = [
+    "AdaptationWarning",
+    "DivergenceWarning",
+    "FiringRateWarning",
+    "warn_of_adaptation",
+    "warn_of_divergence",
+    "warn_of_firing",
+]
 
 
 class FiringRateWarning(UserWarning):
@@ -23,6 +30,23 @@ class FiringRateWarning(UserWarning):
     ...     _ = silent.train_sequence(np.zeros((100, 2)), np.zeros((100, 1)))
     >>> caught[0].category.__name__
     'FiringRateWarning'
+    """
+
+
+class AdaptationWarning(UserWarning):
+    """The trace of a neuron's adaptation grows by itself: ``beta h > 1 + rho``, with the surrogate's height h.
+
+    Where a neuron stays at its threshold, every step multiplies this trace by ``rho - beta h``, and rounding errors with it.
+    Given when a trainer is built.
+
+    Examples
+    --------
+    >>> from eprop import EpropTrainer
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = EpropTrainer(2, 3, 1, beta=7.0)
+    >>> caught[0].category.__name__
+    'AdaptationWarning'
     """
 
 
@@ -67,6 +91,16 @@ def warn_of_firing(activity: str) -> None:
         "fired as it should before it learned has too large an lr"
     )
     warnings.warn(message, FiringRateWarning, stacklevel=_USER)
+
+
+def warn_of_adaptation(beta: float, height: float) -> None:
+    """Warns of an adaptation whose trace grows by itself and names the way out."""
+    message = (
+        f"beta = {beta:g} times the height of the surrogate, {height:g}, is more than 1 + rho: rounding errors in the trace "
+        "of the adaptation may grow from step to step; choose a smaller beta or surrogate_height"
+    )
+    # Two frames more: between the user and the check lie __init__ and __post_init__ of the dataclass.
+    warnings.warn(message, AdaptationWarning, stacklevel=_USER + 2)
 
 
 def warn_of_divergence(loss: float, before: float, lr: float, recurrent_gain: float | None) -> None:

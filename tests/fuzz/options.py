@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import eprop
+from eprop.optim import SGD
 
 Rng = np.random.Generator
 EPROP, STACK, LAYER = "eprop", "stack", "layer"
@@ -57,10 +58,15 @@ OPTIONS = [
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
-    Option("optimizer", TRAINERS, one_of("sgd", "adam")),
+    Option("optimizer", TRAINERS, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
+    Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
+    Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
     Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
     Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
+    Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
+    Option("clip_norm", TRAINERS, one_of(None, 1.0)),
+    Option("w_max", TRAINERS, one_of(None, 0.5)),
 ]
 
 

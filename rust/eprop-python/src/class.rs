@@ -84,6 +84,11 @@ macro_rules! trainer_class {
                 at_width!(&self.0, cell => cell.run(py, |trainer| trainer.batch_size()))
             }
 
+            #[getter]
+            fn n_updates(&self, py: Python<'_>) -> PyResult<u64> {
+                at_width!(&self.0, cell => cell.run(py, |trainer| trainer.n_updates()))
+            }
+
             #[pyo3(signature = (x, target, learning_signal, weight))]
             fn step<'py>(
                 &self,

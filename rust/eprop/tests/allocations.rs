@@ -55,14 +55,29 @@ fn configs() -> Vec<Config> {
     ] {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
             for c_reg in [0.0, 0.1] {
-                configs.push(Config {
+                let config = Config {
+                    beta: if c_reg == 0.0 { 0.0 } else { 0.2 },
                     update_every,
                     feedback,
                     c_reg,
                     readout_bias: true,
                     lr: 1e-5,
                     ..Config::default()
+                };
+                configs.push(Config {
+                    optimizer: Optimizer::Sgd {
+                        limit: true,
+                        weight_decay: 0.1,
+                    },
+                    ..config.clone()
                 });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
+                    clip_norm: Some(0.5),
+                    w_max: Some(1.0),
+                    ..config.clone()
+                });
+                configs.push(config);
             }
         }
     }
@@ -78,6 +93,7 @@ fn configs() -> Vec<Config> {
             configs.push(Config {
                 update_every,
                 horizon,
+                delay: 3,
                 c_reg,
                 optimizer,
                 lr: 1e-5,

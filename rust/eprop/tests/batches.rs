@@ -11,6 +11,31 @@ const N_INPUTS: usize = 5;
 const N: usize = 12;
 const N_OUTPUTS: usize = 2;
 
+/// What an update makes of a gradient, without steps that are all rounding errors.
+fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
+    let optimizer = prop::sample::select(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::Momentum {
+            mu: 0.75,
+            limit: false,
+            weight_decay: 0.1,
+        },
+        Optimizer::AdamW {
+            weight_decay: 0.1,
+            beta1: 0.75,
+            beta2: 0.875,
+            eps: 0.1,
+        },
+    ]);
+    let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
+    (optimizer, bound(0.5), bound(1.0))
+}
+
 const HORIZONS: [Horizon; 4] = [
     Horizon::Steps(1),
     Horizon::Steps(3),
@@ -44,14 +69,15 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        any_rule(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
         prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, limit, seed, batch_size, horizon))| {
+        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
+            let (optimizer, clip_norm, w_max) = rule;
             Config {
                 lr: 1e-3,
                 surrogate,
@@ -64,13 +90,16 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
-                optimizer: Optimizer::Sgd { limit },
+                optimizer,
+                clip_norm,
+                w_max,
                 seed,
                 batch_size,
                 // Every other network adapts.
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 ..Config::default()
             }
         },
@@ -173,7 +202,7 @@ proptest! {
 
     #[test]
     fn a_batch_learns_the_sum_of_its_streams(config in any_config(), t in 2_usize..40) {
-        let config = Config { optimizer: Optimizer::PLAIN_SGD, ..config };
+        let config = Config { optimizer: Optimizer::PLAIN_SGD, clip_norm: None, w_max: None, ..config };
         let data = Data::new(config.batch_size, t, config.seed);
         let mut trainer = batch(&config);
         // The same streams one by one, with a gradient that waits and is read off an update with lr = 1.

@@ -64,6 +64,38 @@ fn tau() -> impl Strategy<Value = f64> {
     prop_oneof![1.0..6.0, 6.0..60.0, 60.0..1000.0]
 }
 
+/// How a gradient becomes a step, without steps that are all rounding errors; with the rate at which it learns, a length and a bound.
+fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>)> {
+    let weight_decay = 0.01;
+    let limited = prop::sample::select(vec![
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay,
+        },
+        Optimizer::Momentum {
+            mu: 0.75,
+            limit: true,
+            weight_decay,
+        },
+    ]);
+    let adam = Optimizer::AdamW {
+        weight_decay,
+        beta1: 0.75,
+        beta2: 0.875,
+        eps: 0.1,
+    };
+    let optimizer = prop_oneof![
+        // With a limit, that is the step.
+        3 => Just((Optimizer::SGD, 1.0)),
+        3 => Just((Optimizer::PLAIN_SGD, 1e-5)),
+        3 => limited.prop_map(|rule| (rule, 1.0)),
+        1 => Just((adam, 1e-5)),
+    ];
+    let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];
+    let all = (optimizer, bound(0.1), bound(1.0));
+    all.prop_map(|((rule, lr), clip_norm, w_max)| (rule, lr, clip_norm, w_max))
+}
+
 fn any_config() -> impl Strategy<Value = Config> {
     let choices = (
         prop::sample::select(Surrogate::ALL),
@@ -88,7 +120,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        any::<bool>(),
+        any_rule(),
         any::<u64>(),
     )
         .prop_map(
@@ -98,12 +130,14 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 regularised,
-                limit,
+                (optimizer, lr, clip_norm, w_max),
                 seed,
             )| Config {
-                // With a limit, that is the step.
-                lr: if limit { 1.0 } else { 1e-5 },
-                optimizer: Optimizer::Sgd { limit },
+                delay: 1 + (seed % 8).saturating_sub(4) as usize,
+                lr,
+                optimizer,
+                clip_norm,
+                w_max,
                 tau_mem,
                 tau_trace,
                 tau_out,
@@ -116,7 +150,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 update_every,
                 n_ref,
                 readout_bias,
-                c_reg: match (regularised, limit) {
+                c_reg: match (regularised, optimizer.is_limited()) {
                     (false, _) => 0.0,
                     (true, true) => 1e-5,
                     (true, false) => 1.0,

@@ -342,7 +342,12 @@ fn factors_are_for_optimizers_that_are_linear_in_the_gradient() {
 #[test]
 fn constants_of_adam_outside_their_domain_are_refused() {
     for (beta1, beta2, eps) in [(1.0, 0.999, 1e-8), (0.9, -0.1, 1e-8), (0.9, 0.999, 0.0)] {
-        let optimizer = Optimizer::Adam { beta1, beta2, eps };
+        let optimizer = Optimizer::Adam {
+            beta1,
+            beta2,
+            eps,
+            weight_decay: 0.0,
+        };
         let config = Config {
             optimizer,
             ..Config::default()

@@ -151,7 +151,7 @@ impl<N: Network> Trainer<N> {
         let scale = self.scale(n_targets);
         // What was learned so far goes through `B` as it was.
         self.streams.flush();
-        let steps = self.optimizer.step(scale, |to| {
+        self.optimizer.step(scale, |to| {
             gradients.squared_lengths(to);
             Measure {
                 loss,
@@ -159,6 +159,8 @@ impl<N: Network> Trainer<N> {
                 has_target: n_targets > 0,
             }
         });
+        let whole = |to: &mut [f64]| gradients.squared_lengths(to);
+        let steps = self.optimizer.clipped(scale, whole);
         self.streams.alter(|first| first.take(gradients, steps))?;
         self.optimizer.updated();
         self.check_weights()
@@ -177,7 +179,7 @@ impl<F: Float> EpropTrainer<F> {
     /// let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
     /// let (x, y) = (ndarray::Array2::ones((20, 3)), ndarray::Array2::zeros((20, 2)));
     /// let mut run = trainer.gradient_run_with(1, Some(Horizon::Sequence), Some(1.0))?;
-    /// run.piece(&[Stream { inputs: x.view().into(), targets: y.view(), mask: None }])?;
+    /// run.piece(&[Stream { inputs: x.view().into(), targets: y.view(), mask: None, weights: None }])?;
     /// assert_ne!(run.finish()?.w_in, trainer.gradients(x.view(), y.view(), None)?.w_in);
     /// # Ok::<(), eprop::Error>(())
     /// ```

@@ -76,7 +76,7 @@ impl<F: Float> OnlineLifLayer<F> {
     fn silent(n_inputs: usize, n: usize, config: LayerConfig) -> Result<Self, Error> {
         let keeps = Keeps {
             pending: false,
-            moments: false,
+            moments: 0,
         };
         let named = || format!("n_inputs = {n_inputs}, n_neurons = {n}");
         check::addressable(&[n_inputs, n], named)?;

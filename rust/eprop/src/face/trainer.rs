@@ -226,6 +226,7 @@ impl<N: Network> Trainer<N> {
             optimizer: {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
                 Optimizer::new(config.optimizer(), rates, config.answer())?
+                    .bounded(config.clip_norm(), config.w_max())
             },
             watch: Watch::new(streams.first())?,
             plan,
@@ -265,6 +266,23 @@ impl<N: Network> Trainer<N> {
             self.optimizer.set_lr(group, self.config.lr_of(group));
         }
         Ok(())
+    }
+
+    /// How many updates there have been, those of [`apply_gradients`](Self::apply_gradients) included: what a schedule of the learning rate follows. `reset`
+    /// keeps it, copies and bytes contain it.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// for _ in 0..20 {
+    ///     trainer.set_lr(0.01 / (1.0 + 0.1 * trainer.n_updates() as f64))?;
+    ///     trainer.step(ndarray::array![1.0, 0.0, 1.0].view(), Some(ndarray::array![0.5, -0.5].view()))?;
+    /// }
+    /// assert_eq!(trainer.n_updates(), 20);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn n_updates(&self) -> u64 {
+        self.optimizer.n_updates()
     }
 
     /// Number of inputs. Example: [`config`](Self::config).
@@ -415,7 +433,7 @@ impl<N: Network> Trainer<N> {
         };
         let scale = self.scale(steps);
         let streams = &mut self.streams;
-        let steps = self.optimizer.step(scale, |to| {
+        self.optimizer.step(scale, |to| {
             streams.squared_lengths(to);
             Measure {
                 loss: since.loss,
@@ -423,6 +441,7 @@ impl<N: Network> Trainer<N> {
                 has_target,
             }
         });
+        let steps = self.optimizer.clipped(scale, |to| streams.whole_length(to));
         streams.update(steps);
         self.optimizer.updated();
     }

@@ -166,7 +166,7 @@ impl<F: Float> Head<F> {
         }
         let keep = self.feedback.keep();
         if keep != F::ONE {
-            self.readout.w_out_mut().scale(keep);
+            self.readout.w_out_mut().multiply(keep);
         }
         self.feedback.follow(self.readout.w_out());
     }

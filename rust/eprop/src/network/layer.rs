@@ -7,6 +7,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
 use crate::options::plan::Plan;
+use crate::parts::delay::Delay;
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
 use crate::parts::regulariser::Regulariser;
@@ -23,13 +24,15 @@ pub(crate) struct Layer<F> {
     current: Aligned<F>,
     pub(crate) synapses: Form<F>,
     pub(crate) neuron: Neuron<F>,
+    /// Spikes under way to the other neurons.
+    delay: Delay<F>,
     regulariser: Regulariser<F>,
     /// Whether the synapses read `L`.
     pub(crate) reads_signal: bool,
 }
 
 parts!(Layer {
-    State: [synapses, neuron, regulariser],
+    State: [synapses, neuron, delay, regulariser],
     Scratch: [sources, current],
 });
 
@@ -47,6 +50,7 @@ impl<F: Float> Layer<F> {
             current: room.zeros(1, plan.stride::<F>())?,
             synapses: Form::new(room, plan, config, shared.as_ref())?,
             neuron: Neuron::new(room, plan.sizes.n, &config.layer())?,
+            delay: Delay::new(room, plan.sizes.n, config.delay)?,
             regulariser: Regulariser::new(room, plan, config)?,
             reads_signal: plan.reads_signal(),
         })
@@ -54,7 +58,7 @@ impl<F: Float> Layer<F> {
 
     /// Lines 1 to 4 of docs/method.md: who fires.
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: Kinds<bool>) {
-        self.sources.take(x, self.neuron.fired());
+        self.sources.take(x, self.delay.pass(&self.neuron));
         self.synapses
             .drive(&self.sources.get(), learning, &mut self.current);
         self.neuron.step(&self.current);
@@ -112,6 +116,12 @@ impl<F: Float> Layer<F> {
         self.synapses.update(r, steps);
     }
 
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
+    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+        self.synapses
+            .whole_length(self.regulariser.coefficients(steps))
+    }
+
     /// Adds the gradient of the last `steps` steps to a sum over streams.
     pub(crate) fn collect(&mut self, steps: u64, sum: &mut [F]) {
         self.synapses
@@ -137,6 +147,7 @@ impl<F: Float> Layer<F> {
     pub(crate) fn reset(&mut self) {
         self.synapses.reset();
         self.neuron.reset();
+        self.delay.reset();
         self.regulariser.reset();
     }
 }

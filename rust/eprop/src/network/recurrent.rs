@@ -22,6 +22,7 @@ use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
+use crate::parts::delay::Delay;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
@@ -56,6 +57,7 @@ pub struct Recurrent<F> {
 #[derive(Debug)]
 pub struct Present<F> {
     neuron: Neuron<F>,
+    delay: Delay<F>,
     sources: SourceList<F>,
     synapses: synapses::Present<F>,
     w_out: Aligned<F>,
@@ -199,6 +201,7 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
+            rule.updated();
             |group| F::cast(rule.eta(group))
         });
         let of_synapses = eta.as_ref().map(|eta| Kinds {
@@ -225,11 +228,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        let (neuron, sources, current, drive, y) = Room::build(
+        let (neuron, delay, sources, current, drive, y) = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok((
                     Neuron::new(room, n, &config.layer())?,
+                    Delay::new(room, n, config.delay)?,
                     SourceList::new(room, self.n_inputs, n)?,
                     room.zeros(1, padded::<F>(n))?,
                     room.zeros(1, short_row(n_outputs))?,
@@ -239,6 +243,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         )?;
         Ok(Present {
             neuron,
+            delay,
             sources,
             synapses: self.layer.synapses.present()?,
             w_out: self.head.readout.present()?,
@@ -250,9 +255,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
         let Present {
-            neuron, sources, ..
+            neuron,
+            delay,
+            sources,
+            ..
         } = present;
-        sources.take(x, neuron.fired());
+        sources.take(x, delay.pass(neuron));
         let (scratch, current) = (&mut present.synapses, &mut present.current);
         self.layer.synapses.send(&sources.get(), scratch, current);
         neuron.step(current);
@@ -295,6 +303,12 @@ impl<F: Float> Wiring for Recurrent<F> {
         let of_synapses = self.layer.synapses.length();
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
+        self.head_squared_length(to);
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        to[group::REC] = 0.0;
+        to[group::IN] = self.layer.whole_length(self.since.steps);
         self.head_squared_length(to);
     }
 
@@ -543,6 +557,12 @@ impl Settings for Config {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
     }
     fn looks_back(&self) -> bool {
         self.horizon.is_beyond_a_step()

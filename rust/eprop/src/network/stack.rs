@@ -99,20 +99,30 @@ impl<F: Float> Stack<F> {
             }
         }
         let stages = &mut self.stages;
-        let eta = at_once.map(|optimizer| {
-            optimizer.step(1.0, |to| {
-                let pairs = to.iter_mut().zip(&*stages);
-                pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
-                Measure {
-                    loss: loss.unwrap_or(0.0),
-                    steps: 1.0,
-                    has_target: loss.is_some(),
-                }
-            });
-            |group| F::cast(optimizer.eta(group))
+        let Some(optimizer) = at_once else {
+            return stages.iter_mut().for_each(|stage| stage.learn(None));
+        };
+        optimizer.step(1.0, |to| {
+            let pairs = to.iter_mut().zip(&*stages);
+            pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
+            Measure {
+                loss: loss.unwrap_or(0.0),
+                steps: 1.0,
+                has_target: loss.is_some(),
+            }
         });
-        for (l, stage) in stages.iter_mut().enumerate() {
-            stage.learn(eta.as_ref().map(|eta| eta(l)));
+        self.decay(optimizer);
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            stage.learn(Some(F::cast(optimizer.eta(l))));
+        }
+    }
+
+    /// What the update under way leaves of the weights.
+    fn decay(&mut self, optimizer: &Optimizer) {
+        if optimizer.decays() {
+            for (l, stage) in self.stages.iter_mut().enumerate() {
+                stage.synapses.w.decay(optimizer.keep(l));
+            }
         }
     }
 
@@ -140,7 +150,7 @@ impl<F: Float> Wiring for Stack<F> {
     ) -> Result<Self, Error> {
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let first = first.map(|first| &first.stages);
         let mut stages = room.list(plan.sizes.len() - 1)?;
@@ -220,17 +230,32 @@ impl<F: Float> Wiring for Stack<F> {
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
+        let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
         let learning = lesson.target().is_some() || lesson.signal.is_some();
-        self.forward(x, learning && !stands_still);
+        self.forward(x, (learning || decays) && !stands_still);
         let top = self.stages.len() - 1;
         let Stage { neuron, signal, .. } = &mut self.stages[top];
         let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
         if let Some(own) = lesson.signal {
             signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
         }
-        // Without a target err is 0, and so is every signal below it.
-        if learning {
-            self.learn_downwards(loss, at_once);
+        match (learning, at_once) {
+            (true, Some(rule)) => {
+                self.learn_downwards(loss, Some(&mut *rule));
+                rule.updated();
+            }
+            (true, None) => self.learn_downwards(loss, None),
+            // Without a target err is 0, and so is every signal below it.
+            (false, Some(rule)) => {
+                rule.step(1.0, |_| Measure {
+                    loss: 0.0,
+                    steps: 1.0,
+                    has_target: false,
+                });
+                self.decay(rule);
+                rule.updated();
+            }
+            (false, None) => {}
         }
         if !is_at_once {
             self.since.step(loss);
@@ -296,6 +321,10 @@ impl<F: Float> Wiring for Stack<F> {
     fn squared_lengths(&mut self, to: &mut [f64]) {
         let pairs = to.iter_mut().zip(&mut self.stages);
         pairs.for_each(|(to, stage)| *to = stage.synapses.w.squared_length());
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        self.squared_lengths(to);
     }
 
     fn update(&mut self, steps: Steps<'_>) {
@@ -468,6 +497,12 @@ impl Settings for StackConfig {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
     }
 }
 

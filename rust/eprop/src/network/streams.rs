@@ -501,6 +501,27 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
+    /// The squared length of all of the gradient that waits, the regulariser's part included, as the sum of these numbers: an update has to follow. Of
+    /// several streams, the gradients must have been collected.
+    pub(crate) fn whole_length(&mut self, to: &mut [f64]) {
+        if let [state] = &mut self.states[..] {
+            return state.whole_length(to);
+        }
+        to.fill(0.0);
+        let threads = self.threads_for(usize::MAX, self.states.len());
+        N::gather_heads(&mut self.states);
+        let (first, _) = split_first(&mut self.states);
+        first.head_squared_length(to);
+        for at in 0..self.sums[0].len() {
+            if let Some(parameter) = first.parameter(at) {
+                let len = parameter.rows.len();
+                let sums = self.sums.iter().map(|sums| &sums[at]);
+                let parts: Vec<_> = sums.flat_map(|sum| sum.chunks_exact(len)).collect();
+                to[0] += parallel_squares(&parts, threads);
+            }
+        }
+    }
+
     /// One update. Of several streams, the gradients must have been collected.
     pub(crate) fn update(&mut self, steps: Steps<'_>) {
         if let [state] = &mut self.states[..] {
@@ -643,7 +664,7 @@ fn clear<F: Float>(sums: &mut [Aligned<F>]) {
 /// spikes are credited, so many that the product of matrices pays that a group makes of it.
 fn group_size(streams: usize, credits: bool) -> usize {
     match credits {
-        true => (streams / 2).clamp(1, 8),
+        true => (streams / 2).clamp(1, 6),
         false => (streams / 8).clamp(1, 2),
     }
 }

@@ -50,6 +50,10 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn optimizer(&self) -> Rule;
     #[doc(hidden)]
     fn reduction(&self) -> Reduction;
+    #[doc(hidden)]
+    fn clip_norm(&self) -> Option<f64>;
+    #[doc(hidden)]
+    fn w_max(&self) -> Option<f64>;
     /// Whether credit flows back through recurrent spikes.
     #[doc(hidden)]
     fn looks_back(&self) -> bool {
@@ -176,6 +180,9 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn since(&self) -> Since;
     /// The squared length of the pending gradient of the only stream, without the regulariser's part, of each group of weights.
     fn squared_lengths(&mut self, to: &mut [f64]);
+    /// The squared length of all of the pending gradient of the only stream, the regulariser's part included, as the sum of these numbers: an update has
+    /// to follow.
+    fn whole_length(&mut self, to: &mut [f64]);
     /// Applies the pending gradient of the only stream.
     fn update(&mut self, steps: Steps<'_>);
     /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the

@@ -5,6 +5,7 @@
 //! changes only when i sends. So the sum over the steps of `delta_k` times the trace is `H_ik + f_i V_k` with `V_k = sum_u decay^u delta_k`, if an
 //! event, which adds `a = decay^-u s` to `f_i`, takes `a V_k` from `H_ik`. Where every gradient is applied with its step, `-eta H` is kept in the
 //! weights themselves: `W_ik = A_ik - f_i V_k`, V with eta in it. At the block's end `f V` is folded in, and f takes `decay^B`.
+//! Where weights decay with every step, a number p stands before all of it, `W_ik = p (A_ik - f_i V_k)`, and V has eta / p in it.
 
 use alloc::vec::Vec;
 
@@ -13,6 +14,7 @@ use super::interrupt::Pace;
 use super::memory::vec_for;
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::Room;
+use super::scale::Scale;
 use super::walk::parts;
 use crate::kernels::isa::UNIT;
 use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
@@ -53,6 +55,8 @@ pub(crate) struct Lazy<F> {
     down_block: F,
     /// `A`.
     pub(crate) w: Parameter<F>,
+    /// `p`.
+    scale: Scale,
     f: Aligned<F>,
     v: Aligned<F>,
     /// `H`, by source; empty where every gradient is applied with its step.
@@ -66,7 +70,7 @@ pub(crate) struct Lazy<F> {
 }
 
 parts!(Lazy {
-    Weight: [w],
+    Weight: [w, scale],
     State: [f, v, h],
     Counter: [steps],
     Scratch: [down, up, column],
@@ -99,6 +103,7 @@ impl<F: Float> Lazy<F> {
             up: room.vec(F::ONE, block)?,
             down_block: F::cast(libm::pow(decay, block as f64)),
             w: Parameter::new(room, rows, in_rows, first.map(|first| &first.w.rows))?,
+            scale: Scale::ONE,
             f: room.zeros(1, shape.source_stride)?,
             v: room.zeros(1, shape.target_stride)?,
             h: room.zeros(if at_once { 0 } else { shape.sources }, shape.target_stride)?,
@@ -196,12 +201,13 @@ impl<F: Float> Lazy<F> {
             layout,
             ..
         } = self.shape;
-        let limit = F::cast(LIMIT);
+        let (limit, p) = (F::cast(LIMIT), self.scale.of::<F>());
         let a: &mut [F] = &mut self.w.rows;
         let (f, v): (&mut [F], &[F]) = (&mut self.f, &self.v);
         let mut sent = F::ZERO;
         for (i, s) in sources {
             let shift = up * s;
+            let s = p * s;
             match layout {
                 Layout::BySource => {
                     sent += s * f[i];
@@ -252,9 +258,22 @@ impl<F: Float> Lazy<F> {
         }
     }
 
-    /// `decay^u` of this step, and V, to which `decay^u delta` is to be added; then [`learned`](Self::learned) must be called.
+    /// Before a step that is applied at once: all weights are multiplied with `keep`.
+    pub(crate) fn decay(&mut self, keep: f64) {
+        if let Some(p) = self.scale.decay(keep) {
+            self.scale_rows(p);
+        }
+    }
+
+    fn scale_rows(&mut self, p: f64) {
+        scale_row(F::cast(p), &mut self.w.rows);
+        scale_row(F::cast(p), &mut self.v);
+    }
+
+    /// `decay^u / p` of this step, and V, to which as much of `delta` is to be added; then [`learned`](Self::learned) must be called.
     pub(crate) fn factor(&mut self) -> (F, &mut [F]) {
-        (self.down[self.u()], &mut self.v)
+        let down = self.down[self.u()] * self.scale.inverse();
+        (down, &mut self.v)
     }
 
     /// A step's gradient is in `V`.
@@ -270,12 +289,13 @@ impl<F: Float> Lazy<F> {
             let mut dot = [F::ZERO];
             crate::kernels::dot_rows(&self.v, delta, &mut dot);
             add_row(-dot[0], &self.f, to);
+            self.scale.apply(to);
         }
     }
 
-    /// `f` and `V`, which are to be taken off the rows, where these are in factors.
-    pub(crate) fn factors(&self) -> Option<(&[F], &[F])> {
-        self.at_once.then_some((&*self.f, &*self.v))
+    /// `f`, `V` and p of `p (rows - f V)`, where the weights are in factors.
+    pub(crate) fn factors(&self) -> Option<(&[F], &[F], Scale)> {
+        self.at_once.then_some((&*self.f, &*self.v, self.scale))
     }
 
     /// The squared length of the traces: times that of `delta` it is that of a step's gradient.
@@ -321,7 +341,7 @@ impl<F: Float> Lazy<F> {
     }
 
     /// Multiplies the weights, as they read.
-    pub(crate) fn scale(&mut self, factor: F) {
+    pub(crate) fn multiply(&mut self, factor: F) {
         scale_row(factor, &mut self.w.rows);
         if self.at_once {
             scale_row(factor, &mut self.v);
@@ -343,6 +363,8 @@ impl<F: Float> Lazy<F> {
         } = self.shape;
         if self.at_once {
             self.fold();
+            let p = self.scale.take();
+            self.scale_rows(p);
         }
         let (rows, columns, stride) = match layout {
             Layout::BySource => (sources, targets, target_stride),
@@ -427,6 +449,7 @@ impl<F: Float> Lazy<F> {
             target_stride,
             layout,
         } = self.shape;
+        let p = self.scale.of::<F>();
         for source in 0..sources {
             for target in 0..targets {
                 let at = place(layout, (source_stride, target_stride), source, target);
@@ -434,7 +457,7 @@ impl<F: Float> Lazy<F> {
                     true => self.f[source] * self.v[target],
                     false => F::ZERO,
                 };
-                see(source, target, self.w.rows[at] - in_factors);
+                see(source, target, p * (self.w.rows[at] - in_factors));
             }
         }
     }
@@ -457,6 +480,7 @@ impl<F: Float> Lazy<F> {
                     Layout::BySource => fold(-F::ONE, &self.f[at..=at], &self.v, &mut row),
                     Layout::ByTarget => fold(-F::ONE, &self.v[at..=at], &self.f, &mut row),
                 }
+                self.scale.apply(&mut row);
             }
             see(at, &row[..len])?;
         }
@@ -472,12 +496,13 @@ impl<F: Float> Lazy<F> {
         to: &mut [F],
     ) {
         let stride = self.shape.target_stride;
+        let p = self.scale.of::<F>();
         for (i, s) in sources {
             row.copy_from_slice(&self.w.rows[i * stride..(i + 1) * stride]);
             if self.at_once {
                 fold(-F::ONE, &self.f[i..=i], &self.v, row);
             }
-            add_row(s, row, to);
+            add_row(p * s, row, to);
         }
     }
 
@@ -500,6 +525,7 @@ impl<F: Float> Lazy<F> {
         } = self.shape;
         if self.at_once {
             self.v.fill(F::ZERO);
+            self.scale = Scale::ONE;
         }
         let rows: &mut [F] = &mut self.w.rows;
         for i in 0..sources {

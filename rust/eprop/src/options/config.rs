@@ -180,6 +180,12 @@ pub struct Config {
     pub horizon: Horizon,
     /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
     pub recurrent_gain: f64,
+    /// Steps that a spike takes to the other neurons of the layer.
+    pub delay: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
     /// With adaptive feedback, what part of `W_out` and `B` an update takes away: it multiplies both with 1 minus this.
     pub feedback_decay: f64,
     /// Whose firing rates the regularisation corrects.
@@ -219,6 +225,9 @@ impl Default for Config {
             each: PerNeuron::default(),
             horizon: Horizon::Steps(1),
             recurrent_gain: 0.3,
+            delay: 1,
+            clip_norm: None,
+            w_max: None,
             feedback_decay: 0.0,
             c_reg_side: RegularisedSide::Both,
         }
@@ -265,6 +274,8 @@ impl Config {
         self.optimizer.validate()?;
         self.horizon.validate(self)?;
         non_negative("recurrent_gain", self.recurrent_gain)?;
+        valid_delay(self.delay)?;
+        valid_bounds(self.clip_norm, self.w_max)?;
         self.validate_feedback()
     }
 
@@ -277,6 +288,11 @@ impl Config {
             _ => "0 without feedback = \"adaptive\"",
         };
         Err(Error::value("feedback_decay", expected, decay))
+    }
+
+    /// Whether an update is a multiple of its gradient and of the weights, and nothing else.
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -374,6 +390,10 @@ pub struct StackConfig {
     pub reduction: Reduction,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
 }
 
 impl Default for StackConfig {
@@ -385,6 +405,8 @@ impl Default for StackConfig {
             optimizer: Optimizer::SGD,
             reduction: Reduction::Sum,
             batch_size: 1,
+            clip_norm: None,
+            w_max: None,
         }
     }
 }
@@ -394,8 +416,14 @@ impl StackConfig {
         self.layer.validate()?;
         self.layer.each.absent()?;
         self.optimizer.validate()?;
+        valid_bounds(self.clip_norm, self.w_max)?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
+    }
+
+    /// As [`Config::steps_are_linear`].
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -404,6 +432,8 @@ impl Config {
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
         self.layer().fits::<F>()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         within::<F>("c_reg", self.c_reg)?;
         within::<F>("f_target", self.f_target)?;
         within::<F>("recurrent_gain", self.recurrent_gain)
@@ -547,8 +577,35 @@ impl StackConfig {
     /// As [`Config::validate_for`].
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         self.layer.fits::<F>()
     }
+}
+
+fn valid_delay(delay: usize) -> Result<(), Error> {
+    match delay {
+        0 => Err(Error::value("delay", "a number of steps >= 1", 0)),
+        _ => Ok(()),
+    }
+}
+
+fn valid_bounds(clip_norm: Option<f64>, w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(longest) = clip_norm {
+        positive("clip_norm", longest)?;
+    }
+    if let Some(bound) = w_max {
+        positive("w_max", bound)?;
+    }
+    Ok(())
+}
+
+fn bound_fits<F: Float>(w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(bound) = w_max {
+        within::<F>("w_max", bound)?;
+        above_zero::<F>("w_max", bound)?;
+    }
+    Ok(())
 }
 
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
@@ -600,7 +657,9 @@ mod tests {
 
     #[test]
     fn every_setting_has_its_domain_and_is_named_by_its_error() {
-        let positive: [(&str, Set); 6] = [
+        let positive: [(&str, Set); 8] = [
+            ("clip_norm", |config, x| config.clip_norm = Some(x)),
+            ("w_max", |config, x| config.w_max = Some(x)),
             ("tau_mem", |config, x| config.tau_mem = x),
             ("threshold", |config, x| config.threshold = x),
             ("dt", |config, x| config.dt = x),
@@ -665,6 +724,14 @@ mod tests {
         );
         assert!(
             Config {
+                delay: 0,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            Config {
                 batch_size: 0,
                 ..Config::default()
             }
@@ -698,6 +765,7 @@ mod tests {
             beta1: 1.0,
             beta2: 0.5,
             eps: 1.0,
+            weight_decay: 0.0,
         };
         assert!(
             Config {
@@ -719,7 +787,9 @@ mod tests {
 
     #[test]
     fn what_one_number_type_cannot_hold_is_refused_in_that_type_alone() {
-        let cases: [(&str, Set, f64); 10] = [
+        let cases: [(&str, Set, f64); 12] = [
+            ("w_max", |config, x| config.w_max = Some(x), 1e39),
+            ("w_max", |config, x| config.w_max = Some(x), 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e39),
             ("lr", |config, x| config.lr = x, 1e39),

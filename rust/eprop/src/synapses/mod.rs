@@ -94,6 +94,12 @@ pub(crate) trait Synapses<F: Float>: Walked {
         Ok(())
     }
 
+    /// The squared length of the pending gradient, with `r sum_t e`, which has joined it then: an update has to follow. Of a form in whose
+    /// factors no gradient is clipped, 0.
+    fn whole_length(&mut self, _: Option<&[F]>) -> f64 {
+        0.0
+    }
+
     /// What was collected waits again, as a gradient of this stream, which has none of its own then. `sum` is worth nothing after it.
     fn take_back(&mut self, sum: &mut Aligned<F>);
 
@@ -378,6 +384,9 @@ impl<F: Float> Synapses<F> for Form<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         at_work!(self, form => form.collect_until(r, sum, pace))
+    }
+    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
+        at_work!(self, form => form.whole_length(r))
     }
     fn take_back(&mut self, sum: &mut Aligned<F>) {
         at_work!(self, form => form.take_back(sum));

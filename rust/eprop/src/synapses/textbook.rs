@@ -69,7 +69,7 @@ impl<F: Float> Textbook<F> {
         let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         let adapting = usize::from(adaptation.is_some());
@@ -246,6 +246,11 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
         kernels::add_row(F::ONE, &self.w.pending, sum);
         self.w.drop_gradient();
+    }
+
+    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
+        self.complete(r);
+        kernels::squared_length(&self.w.pending)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {

@@ -39,6 +39,8 @@ fn layer_config(chance: &mut Chance) -> LayerConfig {
         surrogate_width: chance.of(&[None, Some(2.0)]),
         input_gain: chance.of(Gain::ALL),
         seed: chance.bits(),
+        beta: chance.of(&[0.0, 0.0, 0.05, 0.3]),
+        tau_adaptation: chance.of(&[5.0, 200.0]),
         ..LayerConfig::default()
     }
 }
@@ -49,6 +51,20 @@ fn update_every(chance: &mut Chance) -> UpdateEvery {
         1 => UpdateEvery::Steps(chance.within(2, 40)),
         _ => UpdateEvery::Steps(1),
     }
+}
+
+fn optimizer(chance: &mut Chance) -> Optimizer {
+    chance.of(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::MOMENTUM,
+        Optimizer::ADAM,
+        Optimizer::ADAM_W,
+    ])
 }
 
 fn config(chance: &mut Chance) -> Config {
@@ -64,6 +80,8 @@ fn config(chance: &mut Chance) -> Config {
         surrogate_width: layer.surrogate_width,
         input_gain: layer.input_gain,
         seed: layer.seed,
+        beta: layer.beta,
+        tau_adaptation: layer.tau_adaptation,
         tau_trace: chance.of(&[0.0, 1.0, 20.0, 90.0]),
         tau_out: chance.of(&[None, Some(0.0), Some(30.0)]),
         readout_gain: chance.of(Gain::ALL),
@@ -73,9 +91,12 @@ fn config(chance: &mut Chance) -> Config {
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
-        optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+        optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
+        delay: chance.of(&[1, 1, 4]),
+        clip_norm: chance.of(&[None, None, Some(0.5)]),
+        w_max: chance.of(&[None, None, Some(1.0)]),
         ..Config::default()
     };
     with_horizon(config, chance)
@@ -307,9 +328,11 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             layer: layer_config(chance),
             loss: chance.of(Loss::ALL),
             update_every: update_every(chance),
-            optimizer: chance.of(&[Optimizer::SGD, Optimizer::PLAIN_SGD, Optimizer::ADAM]),
+            optimizer: optimizer(chance),
             reduction: chance.of(Reduction::ALL),
             batch_size: 1,
+            clip_norm: chance.of(&[None, None, Some(0.5)]),
+            w_max: chance.of(&[None, None, Some(1.0)]),
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }

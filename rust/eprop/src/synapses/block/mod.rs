@@ -113,7 +113,7 @@ impl<F: Float> Block<F> {
         let (p, stride) = (sizes.sources(), sizes.stride);
         let keeps = Keeps {
             pending: true,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let filters = Filters::of(config);
         let gain = F::cast(config.recurrent_gain) * filters.zeta;
@@ -605,6 +605,16 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.finish_until(r.filter(|_| !self.apart), Finish::Add, sum, pace)?;
         self.mark_used();
         Ok(())
+    }
+
+    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
+        self.length();
+        self.take_in_earlier(r);
+        self.sum_e.fill(F::ZERO);
+        match self.w.waits {
+            true => kernels::squared_length(&self.w.pending),
+            false => 0.0,
+        }
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {

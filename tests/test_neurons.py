@@ -1,0 +1,160 @@
+"""Neurons that adapt, and settings that each neuron has for itself."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from helpers import TRAINER_STATE, assert_close
+from reference import ReferenceEprop
+
+import eprop
+from eprop.optim import SGD
+
+BETA = np.array([0.0, 0.0, 0.1, 0.3, 0.6, 0.0])
+TAUS = np.linspace(20.0, 400.0, 6)
+THRESHOLD = np.linspace(0.5, 1.5, 6)
+EACH = {"beta": BETA, "tau_adaptation": TAUS, "threshold": THRESHOLD}
+
+
+def inputs(n_steps=120, seed=1):
+    rng = np.random.default_rng(seed)
+    return (rng.random((n_steps, 4)) < 0.3).astype(float), rng.normal(size=(n_steps, 2))
+
+
+def trainer(**options):
+    return eprop.EpropTrainer(4, 6, 2, dtype="float64", **options)
+
+
+@pytest.mark.parametrize("update_every", [1, 5, 20, "sequence"])
+@pytest.mark.parametrize("c_reg", [0.0, 0.5])
+@pytest.mark.parametrize("limit", [False, True])
+def test_mixed_populations_are_the_reference(update_every, c_reg, limit):
+    model = trainer(update_every=update_every, c_reg=c_reg, optimizer=SGD(limit=limit), lr=1e-3, **EACH)
+    W = (model.W_in, model.W_rec, model.W_out)
+    optimizer = "sgd" if limit else plain()
+    reference = ReferenceEprop(
+        *W, update_every=update_every, c_reg=c_reg, optimizer=optimizer, lr=1e-3, **EACH
+    )
+    x, y = inputs()
+    for _ in range(3):
+        loss, outputs = model.train_sequence(x, y, return_outputs=True)
+        expected, expected_outputs = reference.train_sequence(x, y)
+        assert_close(outputs, expected_outputs, 1e-10, "outputs")
+        assert loss == pytest.approx(expected, rel=1e-10)
+    assert reference.margin > 1e-9
+    assert model.spikes.mean() < 1.0 and model.a.max() > 1.0
+    assert_close(model.a, reference.neuron.a, 1e-10, "a")
+    for name, value in reference.parameters.items():
+        if name != "b":
+            assert_close(getattr(model, name), value, 1e-10, name)
+
+
+def plain():
+    from reference_optimizers import Sgd
+
+    return Sgd(limit=False)
+
+
+def test_engines_of_neurons_that_adapt():
+    engines = {n: trainer(update_every=n, beta=0.1).engine for n in (1, 7, 8, "sequence")}
+    assert engines == {1: "textbook", 7: "textbook", 8: "block", "sequence": "block"}
+    assert trainer(beta=np.zeros(6)).engine == trainer().engine
+    forced = trainer(beta=0.1)
+    object.__setattr__(forced, "_engine", "factored")
+    with pytest.raises(ValueError, match="engine: expected block or textbook where neurons adapt"):
+        forced.__post_init__()
+
+
+@pytest.mark.parametrize("update_every", [1, 16, "sequence"])
+def test_equal_numbers_are_one_number(update_every):
+    x, y = inputs()
+    one = trainer(beta=0.2, tau_adaptation=50.0, threshold=0.75, update_every=update_every)
+    many = trainer(
+        beta=np.full(6, 0.2), tau_adaptation=[50.0] * 6, threshold=(0.75,) * 6, update_every=update_every
+    )
+    assert one.train_sequence(x, y) == many.train_sequence(x, y)
+    for name in TRAINER_STATE:
+        assert np.array_equal(getattr(one, name), getattr(many, name)), name
+
+
+def test_arrays_are_configuration():
+    given = BETA.copy()
+    model = trainer(beta=given)
+    given[:] = 9.0  # not the trainer's
+    assert model.beta.dtype == np.float64
+    assert np.array_equal(model.beta, BETA)
+    with pytest.raises(ValueError, match="read-only"):
+        model.beta[0] = 1.0
+    assert model == trainer(beta=list(BETA))
+    assert model != trainer(beta=BETA + 0.1)
+    assert model != trainer(beta=0.1)
+    assert model != object()
+    assert "beta=array([0. , 0. , 0.1" in repr(model)
+    x, y = inputs()
+    model.train_sequence(x, y)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin == model and twin.state_equal(model)
+        assert twin.train_sequence(x, y, reset=False) == copy.deepcopy(model).train_sequence(
+            x, y, reset=False
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (
+            {"beta": np.zeros(5)},
+            ValueError,
+            r"beta: expected a number, or an array \(6,\): one for each neuron, got",
+        ),
+        ({"threshold": np.ones((6, 1))}, ValueError, r"threshold: .* got shape \(6, 1\)"),
+        ({"threshold": [1.0] * 5 + [0.0]}, ValueError, "threshold: expected a finite number > 0, got 0"),
+        ({"beta": [0.0] * 5 + [-1.0]}, ValueError, "beta: expected a finite number >= 0, got -1"),
+        ({"tau_adaptation": [1.0] * 5 + [np.nan]}, ValueError, "tau_adaptation"),
+        ({"tau_adaptation": 0.0}, ValueError, "tau_adaptation: expected a finite number > 0, got 0"),
+        ({"beta": "a lot"}, TypeError, "beta"),
+        ({"beta": ["a", "lot"]}, TypeError, "beta"),
+        ({"beta": 1e39, "dtype": "float32"}, ValueError, "beta: .*float32"),
+    ],
+)
+def test_what_is_no_setting_of_a_neuron_is_named(options, error, message):
+    with pytest.raises(error, match=message):
+        eprop.EpropTrainer(4, 6, 2, **options)
+
+
+def test_a_stack_has_one_number_for_all_layers():
+    with pytest.raises((TypeError, ValueError), match="beta"):
+        eprop.OnlineTrainer([3, 6, 2], beta=np.zeros(6))
+    assert eprop.OnlineTrainer([3, 6, 2], beta=0.2).beta == 0.2
+    layer = eprop.OnlineLIFLayer(3, 6, beta=BETA)
+    with pytest.raises(ValueError, match=r"beta: expected a number, or an array \(5,\)"):
+        eprop.OnlineLIFLayer(3, 5, beta=BETA)
+    assert layer.a.shape == (6,)
+
+
+def test_an_unstable_adaptation_is_told_once():
+    with pytest.warns(
+        eprop.AdaptationWarning, match="beta = 7 times the height of the surrogate, 0.3,"
+    ) as caught:
+        model = trainer(beta=[0.0, 7.0, 0.0, 0.0, 0.0, 0.0])
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy.deepcopy(model)
+        trainer(beta=6.0)
+
+
+def test_float32_is_float64_on_ordinary_activity():
+    x, y = inputs(400)
+    gradients = []
+    wide = trainer(**EACH, update_every="sequence")
+    for dtype in ("float64", "float32"):
+        model = eprop.EpropTrainer(4, 6, 2, dtype=dtype, update_every="sequence", **EACH)
+        model.W_in, model.W_rec, model.W_out = (
+            w.astype(np.float32) for w in (wide.W_in, wide.W_rec, wide.W_out)
+        )
+        gradients.append(model.gradients(x, y))
+    for name in ("W_in", "W_rec", "W_out"):
+        assert_close(gradients[1][name], gradients[0][name], 1e-4, name)
