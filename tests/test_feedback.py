@@ -10,6 +10,7 @@ from streams import (
     EVERY,
     KINDS,
     N_IN,
+    OPTIMIZERS,
     REDUCTIONS,
     SIZES,
     B,
@@ -73,6 +74,25 @@ class TestAdaptive:
         assert_close(trainer.B, B_of(model), TOLERANCE, "B")
         assert np.abs(trainer.B - first).max() > 1e-6
         moved(trainer, before)
+
+    @pytest.mark.parametrize("update_every", [1, 7, 20, "sequence"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"optimizer": OPTIMIZERS["momentum"]},
+            {"optimizer": OPTIMIZERS["decay"]},
+            {"w_max": 0.4},
+            {"clip_norm": 0.1, "w_max": 0.4},
+        ],
+        ids=str,
+    )
+    def test_whatever_makes_the_step(self, options, update_every):
+        trainer, model = adaptive(2, update_every=update_every, feedback_decay=0.02, lr=1e-3, **options)
+        x, y, mask = data(2)
+        trainer.train_sequence(x, y, mask=mask)
+        model.train_sequence(x, y, mask=mask)
+        assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+        assert_close(trainer.B, B_of(model), TOLERANCE, "B")
 
     def test_takes_the_steps_of_the_readouts(self):
         trainer, _ = adaptive(1, update_every=1)
