@@ -65,15 +65,22 @@ def eprop_options():
             "tau_out": st.sampled_from([None, None, 0.0, 12.0]),
             "readout_gain": st.sampled_from(["unit", "leak"]),
             "loss": st.sampled_from(["mse", "cross_entropy"]),
-            "feedback": st.sampled_from(["symmetric", "random"]),
+            "feedback": st.sampled_from(["symmetric", "random", "adaptive"]),
             "readout_bias": st.booleans(),
             "c_reg": st.sampled_from([0.0, 0.0, 1.0]),
+            "c_reg_side": st.sampled_from(["both", "above", "below"]),
             "f_target": st.sampled_from([10.0, 40.0]),
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
             "delay": st.sampled_from([1, 1, 2, 5]),
+            "feedback_decay": st.sampled_from([0.0, 0.0, 1e-3, 0.1]),
         }
-    )
+    ).map(of_adaptive_feedback)
+
+
+def of_adaptive_feedback(options):
+    """Nothing else decays."""
+    return options if options["feedback"] == "adaptive" else {**options, "feedback_decay": 0.0}
 
 
 @dataclass

@@ -19,7 +19,7 @@ OPTIONS = {
     "input_gain": ["unit", "leak"],
     "readout_gain": ["unit", "leak"],
     "reset_mechanism": ["subtract", "zero"],
-    "feedback": ["symmetric", "random"],
+    "feedback": ["symmetric", "random", "adaptive"],
 }
 EVERY_OPTION = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
 

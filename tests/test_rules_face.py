@@ -68,6 +68,8 @@ KEYWORD_ONLY = {
         "delay": 1,
         "clip_norm": None,
         "w_max": None,
+        "feedback_decay": 0.0,
+        "c_reg_side": "both",
     },
     eprop.OnlineLIFLayer: {
         **NEURON,
@@ -94,7 +96,7 @@ KEYWORD_ONLY = {
     },
 }
 CALLS = {
-    "step": ["x", "target=None", "*weight=1.0"],
+    "step": ["x", "target=None", "*learning_signal=None", "*weight=1.0"],
     "train_sequence": [
         "inputs",
         "targets",

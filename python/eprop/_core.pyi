@@ -65,6 +65,8 @@ class _Recurrent(_Layer, _Learning, Protocol):
     horizon: int | str
     recurrent_gain: float
     delay: int
+    feedback_decay: float
+    c_reg_side: str
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -93,6 +95,7 @@ class _Trainer(_Base):
         self,
         x: NDArray[Any] | _Step | list[_Step],
         target: NDArray[Any] | None,
+        learning_signal: NDArray[Any] | None,
         weight: NDArray[Any] | None,
     ) -> dict[str, Any]: ...
     def train_sequence(
@@ -163,6 +166,10 @@ class EpropTrainer(_Trainer):
     def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
+    @property
+    def psi(self) -> NDArray[Any]: ...
+    @property
+    def L(self) -> NDArray[Any]: ...
     @property
     def z_bar(self) -> NDArray[Any]: ...
     @property

@@ -54,7 +54,8 @@ class EpropTrainer(SequenceTrainer):
     loss : str
         ``"mse"``, or ``"cross_entropy"`` (targets are rows that sum to 1).
     feedback : str
-        ``"symmetric"`` or ``"random"``.
+        ``"symmetric"``: B is the transpose of `W_out`. ``"random"``: drawn and fixed. ``"adaptive"``: drawn, and from
+        then on it takes the steps that `W_out` takes.
     readout_bias : bool
     c_reg, f_target, tau_reg : float
         Firing-rate regularisation: its weight, the target firing rate in Hz, the time constant of the streaming estimate.
@@ -97,6 +98,11 @@ class EpropTrainer(SequenceTrainer):
     w_max : float, optional
         Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it or `clip_norm`,
         weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+    feedback_decay : float
+        With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
+        alike. An update of a fixed `W_out` (a rate of 0) does not.
+    c_reg_side : str
+        Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
 
     Raises
     ------
@@ -159,6 +165,8 @@ for any other build a new trainer: EpropTrainer(...)
     delay: int = 1
     clip_norm: float | None = None
     w_max: float | None = None
+    feedback_decay: float = 0.0
+    c_reg_side: str = "both"
 
     def __post_init__(self) -> None:
         self._start(_core.EpropTrainer)
@@ -339,7 +347,10 @@ for any other build a new trainer: EpropTrainer(...)
 
     @property
     def B(self) -> Array:
-        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric."""
+        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric.
+
+        Assigned, they stay apart from `W_out` by what they are then.
+        """
         return self._core.B  # type: ignore[no-any-return]
 
     @B.setter
@@ -360,6 +371,24 @@ for any other build a new trainer: EpropTrainer(...)
         (array([1.], dtype=float32), array([1.], dtype=float32))
         """
         return self._core.a  # type: ignore[no-any-return]
+
+    @property
+    def psi(self) -> Array:
+        """Surrogate derivatives of the last step (N,); (B, N) of a batch."""
+        return self._core.psi  # type: ignore[no-any-return]
+
+    @property
+    def L(self) -> Array:
+        """The learning signal of the last step (N,), 0 of a step without learning; (B, N) of a batch.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> _ = trainer.step([1, 0], learning_signal=[0.5, 0.0, -0.5])
+        >>> trainer.L
+        array([ 0.5,  0. , -0.5], dtype=float32)
+        """
+        return self._core.L  # type: ignore[no-any-return]
 
     @property
     def z_bar(self) -> Array:

@@ -47,9 +47,11 @@ OPTIONS = [
     Option("input_gain", ALL, one_of("unit", "leak")),
     Option("readout_gain", (EPROP,), one_of("unit", "leak")),
     Option("loss", TRAINERS, one_of("mse", "cross_entropy")),
-    Option("feedback", (EPROP,), one_of("symmetric", "random")),
+    Option("feedback", (EPROP,), one_of("symmetric", "random", "adaptive")),
     Option("readout_bias", (EPROP,), one_of(False, True)),
+    Option("feedback_decay", (EPROP,), one_of(0.0, 1e-3, 0.1)),
     Option("c_reg", (EPROP,), one_of(0.0, 0.0, 0.1)),
+    Option("c_reg_side", (EPROP,), one_of("both", "above", "below")),
     Option("f_target", (EPROP,), between(1.0, 50.0)),
     Option("tau_reg", (EPROP,), one_of(50.0, 500.0)),
     Option("update_every", TRAINERS, one_of(1, 1, 2, 3, 7, 8, 20, 1000, "sequence", "sequence")),
@@ -98,6 +100,8 @@ class Recipe(NamedTuple):
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):
             options.pop("horizon", None)
+        if options.get("feedback") != "adaptive":
+            options.pop("feedback_decay", None)
         return cls(kind, sizes, options)
 
     def build(self) -> Any:

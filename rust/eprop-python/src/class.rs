@@ -90,15 +90,16 @@ macro_rules! trainer_class {
                 at_width!(&self.0, cell => cell.run(py, |trainer| trainer.n_updates()))
             }
 
-            #[pyo3(signature = (x, target, weight))]
+            #[pyo3(signature = (x, target, learning_signal, weight))]
             fn step<'py>(
                 &self,
                 py: Python<'py>,
                 x: &Bound<'py, PyAny>,
                 target: Option<&Bound<'py, PyAny>>,
+                learning_signal: Option<&Bound<'py, PyAny>>,
                 weight: Option<&Bound<'py, PyAny>>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target, weight))
+                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target, learning_signal, weight))
             }
 
             #[pyo3(signature = (inputs, targets, mask, weights, lengths, reset, return_outputs, n_threads))]

@@ -74,6 +74,8 @@ struct Recurrent {
     horizon: Every,
     recurrent_gain: f64,
     delay: u64,
+    feedback_decay: f64,
+    c_reg_side: String,
 }
 
 /// A number of steps, or a word.
@@ -204,6 +206,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         c_reg: recurrent.c_reg,
         f_target: recurrent.f_target,
         tau_reg: recurrent.tau_reg,
+        feedback_decay: recurrent.feedback_decay,
+        c_reg_side: choice("c_reg_side", &recurrent.c_reg_side)?,
         update_every,
         seed: layer.seed,
         beta: layer.beta,

@@ -226,6 +226,7 @@ proptest! {
             let until = t.min(from + every);
             let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
             let mut after = before.clone();
+            let b_before = singles[0].b_feedback();
             for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
                 let options = TrainOptions { mask: stream.mask, weights: None, reset: false };
                 let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
@@ -244,6 +245,10 @@ proptest! {
                 single.set_w_in(after.0.view()).unwrap();
                 single.set_w_rec(after.1.view()).unwrap();
                 single.set_w_out(after.2.view()).unwrap();
+                if config.feedback == Feedback::Adaptive {
+                    let b = &b_before + &(&after.2 - &before.2).reversed_axes();
+                    single.set_b_feedback(b.view()).unwrap();
+                }
                 if config.readout_bias {
                     single.set_b(after.3.view()).unwrap();
                 }

@@ -2,8 +2,8 @@
 //! middle of a block.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
+    ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
@@ -155,6 +155,11 @@ fn any_config() -> impl Strategy<Value = Config> {
                     (true, true) => 1e-5,
                     (true, false) => 1.0,
                 },
+                c_reg_side: RegularisedSide::ALL[seed as usize % 3],
+                feedback_decay: match feedback {
+                    Feedback::Adaptive => [0.0, 1e-3][seed as usize % 2],
+                    _ => 0.0,
+                },
                 seed,
                 // Every other network adapts.
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
@@ -229,7 +234,14 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
                 let taught = !masked || noise.uniform() < 0.5;
                 let weight = if masked { y[0].abs() } else { 1.0 };
                 let target = taught.then_some(y);
-                let step = trainer.step(x, Lesson { target, weight }).unwrap();
+                let own = Array1::from_shape_fn(N, |j| y[0] * (j % 3) as f64);
+                let signal = (analog && y[0] > 0.0).then_some(own.view());
+                let lesson = Lesson {
+                    target,
+                    weight,
+                    signal,
+                };
+                let step = trainer.step(x, lesson).unwrap();
                 seen.push(step.output.to_owned());
                 seen.push(step.spikes.to_owned());
             }

@@ -625,7 +625,11 @@ impl<N: Network> Trainer<N> {
     fn check_step(&self, x: Input<'_, N::F>, lesson: Lesson<'_, N::F>) -> Result<(), Error> {
         let first = self.streams.first();
         x.check(first.n_inputs())?;
-        lesson.check(first.n_outputs(), first.loss())
+        if lesson.signal.is_some() && self.config.looks_back() {
+            let expected = "none with a horizon: credit that flows back begins at the errors";
+            return Err(Error::value("learning_signal", expected, "one"));
+        }
+        lesson.check(first.n_outputs(), first.spikes().len(), first.loss())
     }
 
     /// Whether there are so many streams.

@@ -92,6 +92,11 @@ impl<F: Float> Layer<F> {
         );
     }
 
+    /// Learns from `L` of the step that has just been learned, of synapses that read `B err` alone.
+    pub(crate) fn learn_from(&mut self, l: &[F]) {
+        self.synapses.learn_from(l);
+    }
+
     /// Moves the eligibility on without learning.
     pub(crate) fn move_on(&mut self) {
         self.synapses

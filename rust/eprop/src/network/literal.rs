@@ -212,7 +212,7 @@ impl Literal {
         }
         let b = match config.feedback {
             Feedback::Symmetric => &weights.w_out,
-            Feedback::Random => &weights.feedback,
+            Feedback::Random | Feedback::Adaptive => &weights.feedback,
         };
         let m = 1.0 - self.decay(config.tau_reg);
         let f_target = config.f_target * config.dt / 1000.0;

@@ -168,7 +168,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let learning = lesson.target().is_some() || self.layer.is_regularised();
+        let teaches = lesson.target().is_some() || self.layer.is_regularised();
+        let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
             Some(rule) => learning && !rule.stands_still(group),
             None => learning,
@@ -177,7 +178,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             inputs: learns(group::IN),
             neurons: learns(group::REC),
         };
-        let of_readouts = learns(group::OUT);
+        let of_readouts = teaches && learns(group::OUT);
         self.layer.forward(x, of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
@@ -186,7 +187,8 @@ impl<F: Float> Wiring for Recurrent<F> {
             Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
             _ => 0.0,
         };
-        let (err, b, l) = self.head.signal(self.layer.reads_signal);
+        let reads_signal = self.layer.reads_signal;
+        let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
         let eta = at_once.map(|rule| {
             rule.step(1.0, |to| {
                 let of_synapses = self.layer.squared_length_of_step(l);
@@ -207,6 +209,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             neurons: eta(group::REC),
         });
         self.layer.learn(err, b, l, of_synapses);
+        if lesson.signal.is_some() && !reads_signal {
+            self.layer.learn_from(l);
+        }
         self.head.learn(eta.as_ref().map(|eta| eta(group::OUT)));
         if eta.is_none() {
             self.since.step(loss);
@@ -218,6 +223,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.forward(x, Kinds::same(false));
         self.head.readout.step(self.layer.neuron.fired(), false);
         self.layer.move_on();
+        self.head.move_on();
     }
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
@@ -350,6 +356,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn gather_heads(streams: &mut [Self]) {
+        streams.iter_mut().for_each(|stream| stream.head.keep_l());
         if let Some((first, rest)) = streams.split_first_mut() {
             let of_rest = rest.iter_mut().map(|stream| &mut stream.head);
             first.head.take_in(of_rest);
@@ -361,7 +368,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
-        self.head.readout.update(steps.of(group::OUT));
+        self.head.update(steps.of(group::OUT));
     }
 
     fn updated(&mut self) {
@@ -396,6 +403,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn flush(&mut self) {
         self.layer.synapses.flush();
+        self.head.keep_l();
     }
 
     fn rehold(&mut self) {
@@ -485,7 +493,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         let b: Vec<F> = gradients.b.to_vec();
         let of_readouts = steps.of(group::OUT);
         let w_out = |j, k| gradients.w_out[(k, j)];
-        self.head.readout.take(of_readouts, w_out, &b, pace)
+        self.head.take(of_readouts, w_out, &b, pace)
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -531,7 +539,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn reset(&mut self) {
         self.layer.reset();
-        self.head.readout.reset();
+        self.head.reset();
         self.since = Since::default();
     }
 }
@@ -573,6 +581,9 @@ impl Settings for Config {
     }
     fn w_max(&self) -> Option<f64> {
         self.w_max
+    }
+    fn looks_back(&self) -> bool {
+        self.horizon.is_beyond_a_step()
     }
 }
 

@@ -90,7 +90,7 @@ impl<F: Float> Stack<F> {
     }
 
     /// The last layer's signal is in place; it goes down, layer by layer, before any of them learns.
-    fn learn_downwards(&mut self, loss: f64, at_once: Option<&mut Optimizer>) {
+    fn learn_downwards(&mut self, loss: Option<f64>, at_once: Option<&mut Optimizer>) {
         for l in (0..self.stages.len()).rev() {
             let (below, here) = self.stages.split_at_mut(l);
             match below.last_mut() {
@@ -106,9 +106,9 @@ impl<F: Float> Stack<F> {
             let pairs = to.iter_mut().zip(&*stages);
             pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
             Measure {
-                loss,
+                loss: loss.unwrap_or(0.0),
                 steps: 1.0,
-                has_target: true,
+                has_target: loss.is_some(),
             }
         });
         self.decay(optimizer);
@@ -231,24 +231,27 @@ impl<F: Float> Wiring for Stack<F> {
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
         let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
-        let learns = lesson.target().is_some() || decays;
-        self.forward(x, learns && !stands_still);
+        let learning = lesson.target().is_some() || lesson.signal.is_some();
+        self.forward(x, (learning || decays) && !stands_still);
         let top = self.stages.len() - 1;
         let Stage { neuron, signal, .. } = &mut self.stages[top];
         let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
-        match (loss, at_once) {
-            (Some(loss), Some(rule)) => {
+        if let Some(own) = lesson.signal {
+            signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
+        }
+        match (learning, at_once) {
+            (true, Some(rule)) => {
                 self.learn_downwards(loss, Some(&mut *rule));
                 rule.updated();
             }
-            (Some(loss), None) => self.learn_downwards(loss, None),
+            (true, None) => self.learn_downwards(loss, None),
             // Without a target err is 0, and so is every signal below it.
-            (None, Some(rule)) => {
+            (false, Some(rule)) => {
                 rule.step(1.0, |_| Measure::of_nothing());
                 self.decay(rule);
                 rule.updated();
             }
-            (None, None) => {}
+            (false, None) => {}
         }
         if !is_at_once {
             self.since.step(loss);

@@ -54,6 +54,11 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn clip_norm(&self) -> Option<f64>;
     #[doc(hidden)]
     fn w_max(&self) -> Option<f64>;
+    /// Whether credit flows back through recurrent spikes.
+    #[doc(hidden)]
+    fn looks_back(&self) -> bool {
+        false
+    }
     /// `dt` over the time that a readout and a membrane take to answer.
     #[doc(hidden)]
     fn answer(&self) -> f64;

@@ -340,6 +340,14 @@ impl<F: Float> Lazy<F> {
         self.finite &= all_finite(&self.w.rows);
     }
 
+    /// Multiplies the weights, as they read.
+    pub(crate) fn multiply(&mut self, factor: F) {
+        scale_row(factor, &mut self.w.rows);
+        if self.at_once {
+            scale_row(factor, &mut self.v);
+        }
+    }
+
     /// Takes a step with a gradient from elsewhere: `g_of(source, target)`. What waits goes on waiting.
     pub(crate) fn take(
         &mut self,
@@ -432,6 +440,28 @@ impl<F: Float> Lazy<F> {
             see(at, row);
             Ok(())
         })
+    }
+
+    /// Shows every weight, without memory of its own: `see(source, target, weight)`.
+    pub(crate) fn each(&self, mut see: impl FnMut(usize, usize, F)) {
+        let Shape {
+            sources,
+            source_stride,
+            targets,
+            target_stride,
+            layout,
+        } = self.shape;
+        let p = self.scale.of::<F>();
+        for source in 0..sources {
+            for target in 0..targets {
+                let at = place(layout, (source_stride, target_stride), source, target);
+                let in_factors = match self.at_once {
+                    true => self.f[source] * self.v[target],
+                    false => F::ZERO,
+                };
+                see(source, target, p * (self.w.rows[at] - in_factors));
+            }
+        }
     }
 
     /// As [`read`](Self::read), until `see` is an error.

@@ -56,6 +56,16 @@ impl<F: Float> Step<F> {
         }
     }
 
+    /// Whether the learning rate is 0.
+    pub(crate) fn stands_still(self) -> bool {
+        match self {
+            Self::Descend { eta } => eta == F::ZERO,
+            Self::Shrink(step) => step.eta == F::ZERO,
+            Self::Momentum(step) => step.eta == F::ZERO,
+            Self::Adam(step) => step.eta == F::ZERO,
+        }
+    }
+
     /// Takes the step for some weights with their gradients and moments; a step that keeps none gets none.
     fn take(self, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         match self {

@@ -7,6 +7,7 @@ use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
 use super::per_neuron::{PerNeuron, own};
+use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
 use crate::{Error, Float};
 
@@ -185,6 +186,10 @@ pub struct Config {
     pub clip_norm: Option<f64>,
     /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
     pub w_max: Option<f64>,
+    /// With adaptive feedback, what part of `W_out` and `B` an update takes away: it multiplies both with 1 minus this.
+    pub feedback_decay: f64,
+    /// Whose firing rates the regularisation corrects.
+    pub c_reg_side: RegularisedSide,
 }
 
 impl Default for Config {
@@ -223,6 +228,8 @@ impl Default for Config {
             delay: 1,
             clip_norm: None,
             w_max: None,
+            feedback_decay: 0.0,
+            c_reg_side: RegularisedSide::Both,
         }
     }
 }
@@ -268,7 +275,19 @@ impl Config {
         self.horizon.validate(self)?;
         non_negative("recurrent_gain", self.recurrent_gain)?;
         valid_delay(self.delay)?;
-        valid_bounds(self.clip_norm, self.w_max)
+        valid_bounds(self.clip_norm, self.w_max)?;
+        self.validate_feedback()
+    }
+
+    fn validate_feedback(&self) -> Result<(), Error> {
+        let decay = self.feedback_decay;
+        let expected = match self.feedback {
+            Feedback::Adaptive if (0.0..=1.0).contains(&decay) => return Ok(()),
+            Feedback::Adaptive => "a number of 0 to 1",
+            _ if decay == 0.0 => return Ok(()),
+            _ => "0 without feedback = \"adaptive\"",
+        };
+        Err(Error::value("feedback_decay", expected, decay))
     }
 
     /// Whether an update is a multiple of its gradient and of the weights, and nothing else.

@@ -91,6 +91,7 @@ impl<F: Float> Held<F> {
 /// The block form filters errors in time before they meet `B`, and does without `L`.
 #[derive(Clone, Copy)]
 pub(crate) struct Signal<'a, F> {
+    /// Empty where `L` is the user's own.
     pub(crate) err: &'a [F],
     pub(crate) b: Backward<'a, F>,
     /// `L`, padded; empty where the synapses do not read it.

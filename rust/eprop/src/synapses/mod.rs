@@ -389,6 +389,15 @@ macro_rules! at_work {
     };
 }
 
+impl<F: Float> Form<F> {
+    /// Learns from `L` of the step that has just been learned, in a form that does not read it of its `Signal`.
+    pub(crate) fn learn_from(&mut self, l: &[F]) {
+        if let Self::Block(block) = self {
+            block.learn_from(l);
+        }
+    }
+}
+
 impl<F: Float> Synapses<F> for Form<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
         at_work!(self, form => form.drive(sources, learning, current));

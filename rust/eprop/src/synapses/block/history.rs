@@ -278,8 +278,7 @@ impl<F: Float> History<F> {
         self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs].fill(F::ZERO);
         self.learned[u] = F::ZERO;
         if let Some(signal) = signal {
-            self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs]
-                .copy_from_slice(signal.err);
+            self.err[u * self.sizes.n_outputs..][..signal.err.len()].copy_from_slice(signal.err);
             self.learned[u] = F::ONE;
         }
         if self.sizes.regularised {

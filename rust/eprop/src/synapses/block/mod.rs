@@ -212,6 +212,13 @@ impl<F: Float> Block<F> {
         (self.worked, self.traced) = (0, 0);
     }
 
+    /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
+    pub(super) fn learn_from(&mut self, l: &[F]) {
+        self.end_block();
+        kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending);
+        self.w.waits = true;
+    }
+
     /// The gradient of the history joins what earlier blocks left.
     fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut scratch = core::mem::take(&mut self.scratch);
