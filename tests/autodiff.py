@@ -104,6 +104,7 @@ def eprop_gradients(
     f_target=10.0,
     tau_reg=500.0,
     regulariser="stream",
+    delay=1,
     **neuron,
 ):
     """Gradient of the sum of the loss and of the regulariser, and the sum of the loss.
@@ -128,12 +129,14 @@ def eprop_gradients(
         v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
         a = np.zeros(n)
         f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
+        under_way = [np.zeros(n)] * delay
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
-            z_source = stop(z) if detach_recurrence else z
+            z_source = stop(under_way[0]) if detach_recurrence else under_way[0]
             drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
             v = cell.integrate(v, z, cell.zeta * drive)
             a = cell.adapt(a, z)
             z = cell.fire(v, a)
+            under_way = [*under_way[1:], z]
             z_read = z if B is None else stop(z)
             y = kappa * y + zeta_o * (np.dot(W_out, z_read) + b)
             if B is not None:
@@ -206,12 +209,13 @@ def horizon_gradients(
     c_reg=0.0,
     f_target=10.0,
     tau_reg=500.0,
+    delay=1,
     **neuron,
 ):
     """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
 
-    At a block's start v and the filter of B are linear in W, with the z_bar and e_bar of e-prop; the spikes that enter it
-    are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
+    At a block's start v, a and the filter of B are linear in W, with the z_bar, eps_a and e_bar of e-prop; the spikes that
+    enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
     one of streams.
     """
     kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
@@ -225,22 +229,28 @@ def horizon_gradients(
     kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
 
     def forward(W, state, first, last):
-        """The loss of some steps, and the state after them: v, z, y, y_B, f, the gate, and the traces of e-prop."""
+        """The loss of some steps, and the state after them: v, a, z, y, y_B, f, the gate, and e-prop's traces."""
         cell = Neuron(n, dt=dt, **neuron)
-        v, z, y, y_B, f, silence, z_bar, e_bar = state
+        v, a, under_way, y, y_B, f, silence, z_bar, eps_a, e_bar = state
         cell.silence, total = silence, 0.0
         linear = W * off_diagonal
         v = v + np.dot(linear, z_bar) - numpy.dot(stop(linear), z_bar)
+        of_eps_a = np.sum(linear * eps_a, axis=1)
+        of_eps_a = of_eps_a - stop(of_eps_a)
         of_e = np.sum(linear * e_bar, axis=1)
         y_B = y_B + np.dot(B.T, of_e - stop(of_e))
-        z = stop(z)
+        under_way = [stop(z) for z in under_way]
         for t in range(first, last):
-            s = np.concatenate([inputs[t], recurrent_gain * z + (1.0 - recurrent_gain) * stop(z)])
+            z, arrived = under_way[-1], under_way[0]
+            arrived = recurrent_gain * arrived + (1.0 - recurrent_gain) * stop(arrived)
+            s = np.concatenate([inputs[t], arrived])
             # The value of a spike is what W is multiplied with, whatever the gain of its derivative.
             v = cell.integrate(v, z, cell.zeta * np.dot(linear, s))
-            u = stop(v) - cell.threshold
+            a, of_eps_a = cell.adapt(a, z) + of_eps_a, 0.0
+            u = stop(v) - cell.threshold - cell.beta * stop(a)
             psi = numpy.where(cell.silence + 1 >= cell.n_ref, cell.pseudo_derivative(u), 0.0)
-            z = cell.fire(v)
+            z = cell.fire(v, a)
+            under_way = [*under_way[1:], z]
             y = kappa * y + zeta_o * (numpy.dot(W_out, stop(z)) + b)
             y_B = kappa_e * y_B + zeta_e * np.dot(B.T, z)
             if mask[t]:
@@ -250,19 +260,25 @@ def horizon_gradients(
             total = total + 0.5 * c_reg * np.sum((f_next - rate) ** 2)
             f = stop(f_next)
             z_bar = cell.alpha * z_bar + cell.zeta * stop(s)
-            e_bar = kappa_e * e_bar + zeta_e * psi[:, None] * z_bar[None, :] * off_diagonal
-        return total, (stop(v), stop(z), y, stop(y_B), f, cell.silence, z_bar, e_bar)
+            of_threshold = numpy.broadcast_to(cell.beta, n)[:, None] * eps_a
+            e = psi[:, None] * (z_bar[None, :] - of_threshold) * off_diagonal
+            eps_a = numpy.broadcast_to(cell.rho, n)[:, None] * eps_a + e
+            e_bar = kappa_e * e_bar + zeta_e * e
+        under_way = [stop(z) for z in under_way]
+        return total, (stop(v), stop(a), under_way, y, stop(y_B), f, cell.silence, z_bar, eps_a, e_bar)
 
     W = numpy.concatenate([W_in, W_rec], axis=1)
     readout = numpy.zeros(len(W_out))
     state = (
         numpy.zeros(n),
         numpy.zeros(n),
+        [numpy.zeros(n)] * delay,
         readout,
         readout,
         numpy.full(n, rate),
         numpy.full(n, 10**9),
         numpy.zeros(W.shape[1]),
+        numpy.zeros(W.shape),
         numpy.zeros(W.shape),
     )
     g, first = numpy.zeros_like(W), 0

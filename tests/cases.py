@@ -68,18 +68,26 @@ def eprop_options():
             "tau_out": st.sampled_from([None, None, 0.0, 12.0]),
             "readout_gain": st.sampled_from(["unit", "leak"]),
             "loss": st.sampled_from(["mse", "cross_entropy"]),
-            "feedback": st.sampled_from(["symmetric", "random"]),
+            "feedback": st.sampled_from(["symmetric", "random", "adaptive"]),
             "readout_bias": st.booleans(),
             "c_reg": st.sampled_from([0.0, 0.0, 1.0]),
+            "c_reg_side": st.sampled_from(["both", "above", "below"]),
             "f_target": st.sampled_from([10.0, 40.0]),
             "tau_reg": st.sampled_from([50.0, 500.0]),
             "update_every": update_every(),
+            "delay": st.sampled_from([1, 1, 2, 5]),
+            "feedback_decay": st.sampled_from([0.0, 0.0, 1e-3, 0.1]),
             # Times `lr`.
             "lr_in": st.sampled_from([None, None, None, 0.0, 2.0]),
             "lr_rec": st.sampled_from([None, None, None, 0.0, 2.0]),
             "lr_out": st.sampled_from([None, None, None, 0.0, 2.0]),
         }
-    )
+    ).map(of_adaptive_feedback)
+
+
+def of_adaptive_feedback(options):
+    """Nothing else decays."""
+    return options if options["feedback"] == "adaptive" else {**options, "feedback_decay": 0.0}
 
 
 @dataclass
@@ -101,14 +109,16 @@ class Case:
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
         self.mask = self.rng.random(2 * self.T) < (0.7 if self.masked else 2.0)
         self.options["lr"] = self._learning_rate()
+        if self.options.get(
+            "w_max"
+        ):  # in standard deviations of the weights: a bound that leaves networks lively
+            self.options["w_max"] *= self.scale(sum(self.sizes[:2]), self.P_INPUT)
         for rate in RATES:
             if self.options.get(rate) is not None:
                 self.options[rate] *= self.options["lr"]
 
     def _learning_rate(self):
-        if isinstance(
-            self.options.get("optimizer"), dict
-        ):  # every weight moves by about lr, whatever its gradient
+        if self._is_adam():  # every weight moves by about lr, whatever its gradient
             return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
         if self.options.get("optimizer") == "auto":  # has no unit
             return 0.01
@@ -117,6 +127,10 @@ class Case:
         if self.options.get("reduction") == "mean":
             steps = 1
         return 0.3 / (steps * self._gradient_scale())
+
+    def _is_adam(self):
+        optimizer = self.options.get("optimizer")
+        return isinstance(optimizer, dict) or (isinstance(optimizer, tuple) and optimizer[0] == "AdamW")
 
     def trainer_options(self, dtype):
         """As the package takes them."""
@@ -206,7 +220,7 @@ class BatchCase(Case):
         )
         self.targets = np.stack([target_rows(rng, rows, self.sizes[-1], kind) for _ in range(B)])
         self.mask = rng.random((B, rows)) < (0.7 if self.masked else 2.0)
-        if self.options["reduction"] == "sum" and self.options["optimizer"] == "sgd":
+        if self.options["reduction"] == "sum" and not self._is_adam():
             self.options["lr"] /= B
 
     def lengths(self, n_streams, longest):
@@ -274,8 +288,22 @@ def learning_options():
             "eps": st.sampled_from([1e-2, 1e-3]),
         }
     )
+    decays = {"weight_decay": st.sampled_from([0.0, 0.1])}
+    sgd = st.fixed_dictionaries(decays)
+    momentum = st.fixed_dictionaries({"mu": st.sampled_from([0.9, 0.5, 0.0]), **decays})
+    adamw = st.builds(lambda constants, decay: {**constants, **decay}, adam, sgd)
+    others = (
+        st.tuples(st.just("SGD"), sgd)
+        | st.tuples(st.just("Momentum"), momentum)
+        | st.tuples(st.just("AdamW"), adamw)
+    )
     return st.fixed_dictionaries(
-        {"optimizer": st.sampled_from(["sgd", "auto"]) | adam, "reduction": st.sampled_from(["sum", "mean"])}
+        {
+            "optimizer": st.sampled_from(["sgd", "auto"]) | adam | others,
+            "reduction": st.sampled_from(["sum", "mean"]),
+            "clip_norm": st.sampled_from([None, None, 0.5]),
+            "w_max": st.sampled_from([None, None, 2.0]),
+        }
     )
 
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-TRAINER_STATE = ("W_in", "W_rec", "W_out", "b", "B", "v", "a", "spikes", "output", "z_bar", "e_bar")
+TRAINER_STATE = (
+    "W_in",
+    "W_rec",
+    "W_out",
+    "b",
+    "B",
+    "v",
+    "a",
+    "spikes",
+    "output",
+    "z_bar",
+    "e_bar",
+    "psi",
+    "L",
+)
 LAYER_STATE = ("W", "v", "spikes", "psi", "z_bar")
 NEURON_OPTIONS = (
     "tau_mem",

@@ -123,9 +123,9 @@ class Schedule:
     """`update_every`, the optimizer, the sequence calls and the mean loss, for every model.
 
     The host has `streams`: itself, or those of a batch. A stream has `reset_state()`, `_forward(x)` -> output,
-    `_learn(target, weight)` -> loss or None, and by the names of its `parameters`, since the last update: `_pending()`, its
-    gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which parameters go together;
-    `answer` and `slowest` are those of an `Update`.
+    `_learn(target, weight, signal)` -> loss or None, and by the names of its `parameters`, since the last update:
+    `_pending()`, its gradient, and `_pending_of_loss()`, the same without the regulariser. `groups` says which
+    parameters go together; `answer` and `slowest` are those of an `Update`.
     """
 
     update_every: int | str
@@ -159,17 +159,19 @@ class Schedule:
             stream.reset_state()
             stream.drop_pending()
 
-    def tick(self, xs, targets, weights=None):
+    def tick(self, xs, targets, weights=None, signals=None):
         """One step of the first streams, those whose x is not None; `count` counts it once."""
         results = []
         weights = [1.0] * len(xs) if weights is None else weights
-        for stream, x, target, weight in zip(self.streams, xs, targets, weights, strict=False):
+        signals = [None] * len(xs) if signals is None else signals
+        steps = zip(self.streams, xs, targets, weights, signals, strict=False)
+        for stream, x, target, weight, signal in steps:
             if x is None:
                 results.append((None, None))
                 continue
             target = taught(target, weight, stream.n_outputs)
             output = stream._forward(np.asarray(x, dtype=float))
-            loss = stream._learn(target, weight)
+            loss = stream._learn(target, weight, signal)
             stream.steps += 1
             stream.n_targets += target is not None
             stream.E += 0.0 if loss is None else loss
@@ -218,6 +220,8 @@ class Schedule:
         W = self.optimizer.step(update)
         for stream in self.streams:
             stream.parameters = W if self.w_max is None else within(W, self.w_max)
+            if update.lr.get("out") != 0:
+                stream.decay_feedback()
 
     def apply_gradients(self, gradients):
         """One step of the optimizer; what is pending, the traces and the count stay as they are.
@@ -276,6 +280,7 @@ class Schedule:
             for t in range(lengths[b]):
                 outputs[b, t] = stream._forward(np.asarray(x[t], dtype=float))
                 spikes[b, t] = stream.spikes
+                stream.L = np.zeros(len(stream.spikes))
         return outputs, spikes
 
     def gradients(self, inputs, targets, *, mask=None, lengths=None, weights=None):
@@ -300,8 +305,11 @@ class Schedule:
 class Stream(Schedule):
     """A model of one stream: its own only one."""
 
-    def step(self, x, target=None, *, weight=1.0):
-        ((output, loss),) = self.tick([x], [target], [weight])
+    def decay_feedback(self):
+        pass
+
+    def step(self, x, target=None, *, learning_signal=None, weight=1.0):
+        ((output, loss),) = self.tick([x], [target], [weight], [learning_signal])
         result = {"spikes": self.spikes, "output": output}
         return result if loss is None else {**result, "loss": loss}
 
@@ -371,9 +379,9 @@ class ReferenceBatch(Schedule):
     def parameters(self):
         return self._streams[0].parameters
 
-    def step(self, x, target=None, *, weight=1.0):
+    def step(self, x, target=None, *, learning_signal=None, weight=1.0):
         weights = np.broadcast_to(weight, len(x))
-        results = self.tick(x, [None] * len(x) if target is None else target, weights)
+        results = self.tick(x, [None] * len(x) if target is None else target, weights, learning_signal)
         step = {"spikes": np.array([stream.spikes for stream in self._streams])}
         step["output"] = np.array([output for output, _ in results])
         losses = [loss for _, loss in results if loss is not None]
@@ -398,10 +406,12 @@ class ReferenceEprop(Stream):
         readout_gain="unit",
         loss="mse",
         feedback="symmetric",
+        feedback_decay=0.0,
         readout_bias=False,
         c_reg=0.0,
         f_target=10.0,
         tau_reg=500.0,
+        c_reg_side="both",
         update_every=1,
         optimizer="sgd",
         reduction="sum",
@@ -410,6 +420,7 @@ class ReferenceEprop(Stream):
         lr_in=None,
         lr_rec=None,
         lr_out=None,
+        delay=1,
         **neuron,
     ):
         rates = {"in": lr_in, "rec": lr_rec, "out": lr_out}
@@ -418,9 +429,11 @@ class ReferenceEprop(Stream):
         )
         self.n, self.n_inputs = W_in.shape
         self.n_outputs = len(W_out)
+        self.delay = delay
         self.W = np.concatenate([W_in, W_rec], axis=1).astype(float)
         self.W_out = np.array(W_out, dtype=float)
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
+        self.adaptive, self.keep = feedback == "adaptive", 1.0 - feedback_decay
         self.B_random = None if feedback == "symmetric" else np.array(B, dtype=float)
         self.neuron = Lif(self.n, dt=dt, **neuron)
         self.cells = [self.neuron]
@@ -432,12 +445,14 @@ class ReferenceEprop(Stream):
             gain(readout_gain, dt, tau_trace),
         )
         self.loss, self.readout_bias = loss, readout_bias
+        self.side = c_reg_side
         self.c_reg, self.f_target, self.m = c_reg, f_target * dt / 1000.0, -np.expm1(-dt / tau_reg)
         self.of_sequence = update_every == "sequence"  # the mode of the regulariser
         self.reset()
 
     def reset_state(self):
         self.neuron.reset()
+        self.under_way = [np.zeros(self.n)] * self.delay  # the oldest spikes first
         self.y = np.zeros(self.n_outputs)
         self.z_bar = np.zeros(self.W.shape[1])
         self.e = np.zeros_like(self.W)
@@ -446,6 +461,7 @@ class ReferenceEprop(Stream):
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
         self.most_err = self.most_F_z = 0.0
+        self.L = np.zeros(self.n)
 
     def drop_pending(self):
         self.g_W, self.g_out = np.zeros_like(self.W), np.zeros_like(self.W_out)
@@ -464,7 +480,13 @@ class ReferenceEprop(Stream):
     @parameters.setter
     def parameters(self, new):
         self.W = np.concatenate([new["W_in"], new["W_rec"]], axis=1)
+        if self.adaptive:
+            self.B_random = self.B_random + (new["W_out"] - self.W_out).T
         self.W_out, self.b = new["W_out"], new["b"]
+
+    def decay_feedback(self):
+        if self.adaptive:
+            self.W_out, self.B_random = self.keep * self.W_out, self.keep * self.B_random
 
     def _by_name(self, W, W_out, b):
         return {"W_in": W[:, : self.n_inputs], "W_rec": W[:, self.n_inputs :], "W_out": W_out, "b": b}
@@ -477,11 +499,16 @@ class ReferenceEprop(Stream):
     def spikes(self):
         return self.neuron.z.copy()
 
+    def _sources(self, x):
+        """The inputs of this step, and the spikes that arrive in it."""
+        return np.concatenate([x, self.under_way[0]])
+
     def _forward(self, x):
         """Lines 1 to 5 and the traces of lines 8 and 10, which move whether or not anyone learns."""
         neuron = self.neuron
-        s = np.concatenate([x, neuron.z])
+        s = self._sources(x)
         neuron.step(neuron.zeta * (self.W @ s))
+        self.under_way = [*self.under_way[1:], neuron.z.copy()]
         self.y = self.kappa * self.y + self.zeta_o * (self.W_out @ neuron.z + self.b)
         self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
         of_threshold = neuron.beta[:, None] * self.eps_a
@@ -493,13 +520,13 @@ class ReferenceEprop(Stream):
         self.F_1 = self.kappa * self.F_1 + 1.0
         return self.y.copy()
 
-    def _learn(self, target, weight):
+    def _learn(self, target, weight, signal):
         """Add this step to the pending gradient."""
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
             err, loss = error_and_loss(self.loss, self.y, target, weight)
         self.most_err = max(self.most_err, np.abs(err).max())
-        L = self.B @ err
+        L = self.L = self.B @ err if signal is None else np.asarray(signal, dtype=float)
         self.g_W += L[:, None] * self.e_bar
         self.g_W_loss += L[:, None] * self.e_bar
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
@@ -513,15 +540,20 @@ class ReferenceEprop(Stream):
         self.sum_e, self.sum_z = self.sum_e + self.e, self.sum_z + z
         if not self.of_sequence:
             self.f = self.f + (z - self.f) * self.m
-            r = self.c_reg * (self.f - self.f_target) * self.m
+            r = self.c_reg * self._off_target(self.f) * self.m
             self.g_W += r[:, None] * self.e
 
     def _pending(self):
         g_W = self.g_W
         if self.of_sequence and self.steps > 0:
             f = self.sum_z / self.steps
-            g_W = g_W + (self.c_reg * (f - self.f_target) / self.steps)[:, None] * self.sum_e
+            g_W = g_W + (self.c_reg * self._off_target(f) / self.steps)[:, None] * self.sum_e
         return self._by_name(g_W, self.g_out, self.g_b)
+
+    def _off_target(self, f):
+        off = f - self.f_target
+        wanted = {"both": off != 0, "above": off > 0, "below": off < 0}
+        return np.where(wanted[self.side], off, 0.0)
 
     def _pending_of_loss(self):
         return self._by_name(self.g_W_loss, self.g_out, self.g_b)
@@ -632,10 +664,14 @@ class ReferenceStack(Stream):
             s = layer.step(s)
         return s
 
-    def _learn(self, target, weight):
-        if target is None:
+    def _learn(self, target, weight, own_signal):
+        if target is None and own_signal is None:
             return None
-        signal, loss = error_and_loss(self.loss, self.spikes, target, weight)
+        signal, loss = np.zeros(self.n_outputs), None
+        if target is not None:
+            signal, loss = error_and_loss(self.loss, self.spikes, target, weight)
+        if own_signal is not None:
+            signal = np.asarray(own_signal, dtype=float)
         for g, layer in zip(reversed(self.g), reversed(self.layers), strict=True):
             g += layer.gradient(signal)
             signal = layer.propagate(signal)

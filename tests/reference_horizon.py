@@ -2,7 +2,7 @@
 
 A block is a run of learning steps. It ends at every multiple of `horizon` steps since `reset()`, where weights change,
 and where a step does not learn. At its end the scan of docs/method.md, "Credit through recurrent spikes", goes from its last
-step to its first. What a block starts with, z_bar and e_bar, is e-prop's own, of `ReferenceEprop`.
+step to its first. What a block starts with, z_bar, e_bar and eps_a, is e-prop's own, of `ReferenceEprop`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class ReferenceHorizon(ReferenceEprop):
         if self.since_reset % self.horizon == 0 or not self.learned:
             self._end_block()
         if not self.block:
-            self.z_bar_0, self.e_bar_0 = self.z_bar.copy(), self.e_bar.copy()
-        self.s = np.concatenate([x, self.neuron.z])
+            self.z_bar_0, self.e_bar_0, self.eps_a_0 = self.z_bar.copy(), self.e_bar.copy(), self.eps_a.copy()
+        self.s = self._sources(x)
         self.learned = False
         self.since_reset += 1
         return super()._forward(x)
 
-    def _learn(self, target):
+    def _learn(self, target, weight):
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
-            err, loss = error_and_loss(self.loss, self.y, target)
+            err, loss = error_and_loss(self.loss, self.y, target, weight)
         self.most_err = max(self.most_err, np.abs(err).max())
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
         if self.readout_bias:
@@ -67,15 +67,20 @@ class ReferenceHorizon(ReferenceEprop):
         if not self.block:
             return 0.0
         W_rec, alpha, zeta = self.W[:, self.n_inputs :], self.neuron.alpha, self.neuron.zeta
+        beta, rho, m = self.neuron.beta, self.neuron.rho, np.zeros(self.n)
         G, R, q = np.zeros_like(self.W), np.zeros(self.n_outputs), np.zeros(self.n)
+        later = [np.zeros(self.n)] * self.delay  # q of the steps after, the furthest first
         for u in reversed(range(len(self.block))):
             s, psi, err, r = self.block[u]
             R = err + self.kappa_e * R
-            g = self.zeta_e * (self.B @ R) + self.gamma * zeta * (W_rec.T @ q)
+            g = self.zeta_e * (self.B @ R) + m + self.gamma * zeta * (W_rec.T @ later[0])
             if with_regulariser:
                 g = g + r
             q = psi * g + alpha * q
+            m = rho * m - beta * psi * g
+            later = [*later[1:], q]
             G += zeta * np.outer(q, s)
+        G += m[:, None] * self.eps_a_0
         G += np.outer(alpha * q, self.z_bar_0) + (self.kappa_e * (self.B @ R))[:, None] * self.e_bar_0
         return without_self(G, self.n_inputs)
 

@@ -24,7 +24,18 @@ LENGTHS = np.array([60, 17, 43, 1, 59])
 # An Adam whose eps is so large that rounding errors stay rounding errors: with the default, an entry of the gradient
 # that is 0 but for its last bits takes a step that is all noise.
 SMOOTH_ADAM = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-2}
-OPTIMIZERS = {"plain": "plain", "sgd": "sgd", "auto": "auto", "adam": SMOOTH_ADAM}
+OPTIMIZERS = {
+    "plain": "plain",
+    "sgd": "sgd",
+    "auto": "auto",
+    "decay": ("SGD", {"weight_decay": 0.5}),
+    "momentum": ("Momentum", {"mu": 0.8, "weight_decay": 0.1}),
+    "adam": SMOOTH_ADAM,
+    "adamw": ("AdamW", {**SMOOTH_ADAM, "weight_decay": 0.1}),
+}
+LIMITED = ("sgd", "auto", OPTIMIZERS["decay"], OPTIMIZERS["momentum"])
+# Their weights move without a gradient.
+DECAYING = (OPTIMIZERS["decay"], OPTIMIZERS["momentum"], OPTIMIZERS["adamw"])
 # At these the weights of a sequence move by percents. What Adam moves does not depend on the scale of the gradient.
 SGD_RATES = {
     "eprop": {"sum": 2e-4, "mean": 2e-3},
@@ -37,15 +48,21 @@ AUTO_RATE = 0.2
 
 
 def face_optimizer(optimizer):
-    """A name, plain descent, or the constants of an Adam, as the package takes it."""
+    """A name, plain descent, the constants of an Adam, or a class with its constants, as the package takes it."""
     if optimizer == "plain":
         return eprop.optim.SGD(limit=False)
+    if isinstance(optimizer, tuple):
+        kind, constants = optimizer
+        return getattr(eprop.optim, kind)(**constants)
     return eprop.optim.Adam(**optimizer) if isinstance(optimizer, dict) else optimizer
 
 
 def reference_optimizer(optimizer):
     if optimizer == "plain":
         return reference.Sgd(limit=False)
+    if isinstance(optimizer, tuple):
+        kind, constants = optimizer
+        return reference.OPTIMIZERS[getattr(eprop.optim, kind).name](**constants)
     return reference.Adam(**optimizer) if isinstance(optimizer, dict) else optimizer
 
 
@@ -98,14 +115,14 @@ def build_reference(kind, batch_size=B, *, optimizer="sgd", reduction="sum", **o
 def learning_rate(kind, optimizer, reduction):
     if optimizer == "plain":
         return {"lr": SGD_RATES[kind][reduction]}
-    if isinstance(optimizer, str):
-        return {"lr": {"sgd": LIMITED_RATE, "auto": AUTO_RATE}.get(optimizer, ADAM_RATE)}
-    return {"lr": ADAM_RATE}
+    if optimizer == "auto":
+        return {"lr": AUTO_RATE}
+    return {"lr": LIMITED_RATE if optimizer in LIMITED else ADAM_RATE}
 
 
 def without_regulariser(kind, optimizer):
-    """Of a gradient from elsewhere all of the length counts, the regulariser's part too."""
-    return {"c_reg": 0.0} if kind == "eprop" and optimizer in ("sgd", "auto") else {}
+    """Of a gradient from elsewhere the limit counts all of the length, the regulariser's part too."""
+    return {"c_reg": 0.0} if kind == "eprop" and optimizer in LIMITED else {}
 
 
 def data(n_streams=B, n_steps=T, *, seed=11):

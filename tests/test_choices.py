@@ -18,7 +18,7 @@ import eprop
 from eprop.optim import Optimizer, as_optimizer
 
 OPTIMIZERS = sorted(Optimizer.__subclasses__(), key=lambda kind: kind.name)
-FIELDS = ["surrogate", "loss", "feedback", "reset_mechanism", "input_gain", "readout_gain"]
+FIELDS = ["surrogate", "loss", "feedback", "c_reg_side", "reset_mechanism", "input_gain", "readout_gain"]
 
 
 def choices(field: str) -> list[str]:

@@ -269,7 +269,8 @@ def test_configuration_equality_repr_fields_and_hash():
         "n_inputs", "n_neurons", "n_outputs", "tau_mem", "tau_trace", "threshold", "lr", "dt", "tau_out", "reset_mechanism",
         "n_ref", "surrogate", "surrogate_height", "surrogate_width", "input_gain", "readout_gain", "loss", "feedback",
         "readout_bias", "c_reg", "f_target", "tau_reg", "update_every", "dtype", "seed", "batch_size",
-        "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "lr_in", "lr_rec", "lr_out",
+        "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "delay", "clip_norm", "w_max",
+        "feedback_decay", "c_reg_side", "lr_in", "lr_rec", "lr_out",
     ]  # fmt: skip
     assert eval(repr(model), {"EpropTrainer": EpropTrainer}) == model
     for unhashable in (model, stack(), layer()):
@@ -328,6 +329,10 @@ def test_bias_and_feedback_as_the_small_print_says():
     assert np.array_equal(model.B, model.W_out.T)
     free = trainer(readout_bias=True, feedback="random")
     free.b, free.B = np.arange(3.0), np.ones((N, N_OUTPUTS))
+    adaptive = trainer(feedback="adaptive")
+    adaptive.B = np.ones((N, N_OUTPUTS))
+    adaptive.W_out = 5 * np.ones((N_OUTPUTS, N))
+    assert (adaptive.B == 1).all()
     assert free.b.tolist() == [0, 1, 2]
     assert (free.B == 1).all()
 

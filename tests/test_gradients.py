@@ -19,7 +19,7 @@ OPTIONS = {
     "input_gain": ["unit", "leak"],
     "readout_gain": ["unit", "leak"],
     "reset_mechanism": ["subtract", "zero"],
-    "feedback": ["symmetric", "random"],
+    "feedback": ["symmetric", "random", "adaptive"],
 }
 EVERY_OPTION = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
 
@@ -75,6 +75,8 @@ def test_equals_autodiff(options):
         {"n_ref": 3, "reset_mechanism": "zero"},
         {"tau_mem": 5.0, "tau_trace": 9.0, "dt": 0.5},
         {"tau_trace": 0.0},
+        {"delay": 2},
+        {"delay": 5, "n_ref": 2, "c_reg": 50.0, "tau_reg": 40.0},
         {"surrogate_height": 0.5, "surrogate_width": 0.4},
         {"tau_out": 4.0, "feedback": "random"},
         {"tau_out": 0.0, "feedback": "random", "readout_gain": "leak"},

@@ -49,6 +49,9 @@ NETWORKS = [
     {},
     {"c_reg": 0.0},
     {"feedback": "random", "tau_out": 4.0, "n_ref": 3},
+    {"delay": 3},
+    {"beta": 1.5, "tau_adaptation": 30.0},
+    {"beta": np.linspace(0.0, 1.8, 12), "tau_adaptation": 100.0, "feedback": "random", "delay": 2},
     {"reset_mechanism": "zero", "input_gain": "leak", "readout_gain": "leak", "tau_trace": 9.0},
 ]
 

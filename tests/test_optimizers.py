@@ -11,6 +11,8 @@ import pytest
 from cases import Tally, eprop_cases, learning_options, stack_cases
 from helpers import assert_close, assert_same_bits, snapshot
 from hypothesis import given, settings
+from reference import ReferenceLayer
+from reference_optimizers import NoLimit, Update
 from streams import (
     EVERY,
     KINDS,
@@ -23,9 +25,11 @@ from streams import (
     build,
     build_reference,
     data,
+    face_optimizer,
     moved,
     parameters_of,
     parameters_of_reference,
+    reference_optimizer,
     weights_of,
 )
 from test_reference import compare_eprop_state, compare_stack_state, run_case
@@ -53,7 +57,7 @@ def test_eprop_trainer_is_the_reference():
         run_case(case, *case.eprop(), compare_eprop_state, tally)
 
     check()
-    tally.check()
+    tally.check(spiking=0.7)
 
 
 def test_online_trainer_is_the_reference():
@@ -85,6 +89,34 @@ def test_a_batch_is_the_reference(kind, optimizer, reduction, update_every):
     assert model.margin > 1e-9
     assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
     moved(trainer, before)
+
+
+BOUNDS = {"clip_norm": {"clip_norm": 0.05}, "w_max": {"w_max": 0.2}, "both": {"clip_norm": 2.0, "w_max": 0.3}}
+
+
+@every_kind
+@every_optimizer
+@every_schedule
+@pytest.mark.parametrize("bounds", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("batch_size", [1, B])
+def test_bounds_are_those_of_the_reference(kind, optimizer, update_every, bounds, batch_size):
+    """Lengths without the bound, and clipped gradients with the regulariser and over all weights."""
+    options = {"optimizer": optimizer, "reduction": "mean", "update_every": update_every, **bounds}
+    trainer, model = build(kind, batch_size, **options), build_reference(kind, batch_size, **options)
+    free = build(kind, batch_size, optimizer=optimizer, reduction="mean", update_every=update_every)
+    for seed in range(2):
+        x, y, mask = data(batch_size, seed=seed)
+        outputs = trainer.train_sequence(x, y, mask=mask, return_outputs=True)[1]
+        assert_close(outputs, model.train_sequence(x, y, mask=mask)[1], TOLERANCE, "outputs")
+        for either in (trainer, model):
+            either.apply_gradients(model.gradients(x, y))
+        free.train_sequence(x, y, mask=mask)
+    assert model.margin > 1e-9
+    assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+    moved(trainer, parameters_of(free))
+    if "w_max" in bounds:
+        weights = [W for name, W in parameters_of(trainer).items() if name != "b"]
+        assert 0.5 * bounds["w_max"] < max(np.abs(W).max() for W in weights) <= bounds["w_max"]
 
 
 @every_kind
@@ -175,6 +207,38 @@ def test_float32_is_float64_rounded(kind, optimizer, reduction, update_every):
     assert narrow.W_in.dtype == np.float32 if kind == "eprop" else narrow.layers[0].W.dtype == np.float32
     assert_parameters(narrow, parameters_of(wide), 1e-4)
     assert np.mean(spikes[0] != spikes[1]) < 1e-2
+
+
+@every_optimizer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_layer_takes_every_optimizer_without_a_limit(optimizer, dtype):
+    """Each signal is an update, also two at one step; copies, pickles and `reset` keep what it remembers."""
+    rng = np.random.default_rng(2)
+    W = weights_of("stack")[0]
+    layer = eprop.OnlineLIFLayer(*W.shape[::-1], optimizer=face_optimizer(optimizer), lr=1e-2, dtype=dtype)
+    layer.W = W
+    model, rule = ReferenceLayer(W), reference_optimizer("plain" if optimizer == "sgd" else optimizer)
+    rule.limit = NoLimit()
+    for t in range(60):
+        x = (rng.random(W.shape[1]) < 0.4).astype(float)
+        assert np.array_equal(layer.step(x), model.step(x))
+        for _ in range(1 + t % 3 // 2):
+            signal = rng.normal(size=len(W))
+            g = {0: model.gradient(signal)}
+            update = Update(W={0: model.W}, g=g, lr={0: layer.lr}, groups={0: [0]}, taught=False)
+            model.W = rule.step(update)[0]
+            layer.apply_learning_signal(signal)
+        if t == 20:
+            layer.lr = 5e-3
+        if t == 30:
+            twin = pickle.loads(pickle.dumps(layer))
+            assert twin == layer and twin.state_equal(layer)
+            layer = twin
+        if t == 40:
+            layer.reset()
+            model.reset()
+        assert_close(layer.W, model.W, TOLERANCE if dtype == "float64" else 1e-5, f"W of step {t}")
+    assert np.abs(model.W - W).max() > 1e-3
 
 
 # State
@@ -270,7 +334,7 @@ def test_reset_keeps_the_moments_and_state_equal_sees_them(kind, reduction):
             either.train_sequence(x[1], y[1])
         same = all(np.array_equal(W, parameters_of(other)[key]) for key, W in parameters_of(trainer).items())
         # What descent remembers does not count where the next gradient is longer.
-        assert same is not remembers or name == "sgd"
+        assert same is not remembers or name in ("sgd", "decay")
 
 
 @every_kind
@@ -336,7 +400,9 @@ def test_lr_that_was_not_given_is_the_optimizers(kind):
     for optimizer, lr in (
         ("sgd", 0.01),
         ("auto", 0.5),
+        ("momentum", 0.01),
         ("adam", 0.001),
+        ("adamw", 0.001),
         (eprop.optim.SGD(), 0.01),
         (eprop.optim.Adam(eps=1e-3), 0.001),
     ):
@@ -358,7 +424,9 @@ def test_a_name_is_its_dataclass(kind):
     for name, optimizer in (
         ("sgd", eprop.optim.SGD()),
         ("auto", eprop.optim.Auto()),
+        ("momentum", eprop.optim.Momentum()),
         ("adam", eprop.optim.Adam()),
+        ("adamw", eprop.optim.AdamW()),
     ):
         trainers = [build(kind, optimizer=choice, lr=1e-4, update_every=3) for choice in (name, optimizer)]
         for trainer in trainers:
@@ -376,7 +444,7 @@ def test_sgd_is_what_was_there_before_it_had_a_name(kind, update_every):
     config = {
         f.name: getattr(new, f.name)
         for f in dataclasses.fields(new)
-        if f.name not in ("optimizer", "reduction")
+        if f.name not in ("optimizer", "reduction", "clip_norm", "w_max")
     }
     old = type(new)(**config)
     assign_weights(old, weights_of(kind))
@@ -385,7 +453,10 @@ def test_sgd_is_what_was_there_before_it_had_a_name(kind, update_every):
 
 def test_the_optimizers_are_frozen_dataclasses():
     adam = eprop.optim.Adam()
-    assert (adam.beta1, adam.beta2, adam.eps) == (0.9, 0.999, 1e-8)
+    assert dataclasses.astuple(adam) == (0.9, 0.999, 1e-8, 0.0)
+    assert dataclasses.astuple(eprop.optim.SGD()) == (True, 0.0)
+    assert dataclasses.astuple(eprop.optim.Momentum()) == (0.9, True, 0.0)
+    assert dataclasses.astuple(eprop.optim.AdamW()) == (0.01, 0.9, 0.999, 1e-8)
     assert adam == eprop.optim.Adam(beta1=0.9) and adam != eprop.optim.Adam(beta1=0.8)
     assert hash(adam) == hash(eprop.optim.Adam()) and adam != eprop.optim.SGD()
     assert eval(repr(adam), {"Adam": eprop.optim.Adam}) == adam == pickle.loads(pickle.dumps(adam))
@@ -422,12 +493,33 @@ def test_what_is_no_choice_is_named(kind, options, error, message):
         ("eps", 0.0, ValueError),
         ("eps", float("inf"), ValueError),
         ("eps", "small", TypeError),
+        ("mu", 1.0, ValueError),
+        ("mu", -0.1, ValueError),
+        ("weight_decay", -0.1, ValueError),
+        ("weight_decay", float("inf"), ValueError),
+        ("weight_decay", True, TypeError),
     ],
 )
 def test_constants_out_of_range_are_named(field, value, error):
     """By the optimizer or, at the latest, by the trainer that gets it."""
-    with pytest.raises(error, match=field):
-        eprop.EpropTrainer(3, 4, 2, optimizer=eprop.optim.Adam(**{field: value}))
+    for kind in (eprop.optim.SGD, eprop.optim.Momentum, eprop.optim.Adam, eprop.optim.AdamW):
+        if field in {f.name for f in dataclasses.fields(kind)}:
+            with pytest.raises(error, match=field):
+                eprop.EpropTrainer(3, 4, 2, optimizer=kind(**{field: value}))
+
+
+@every_kind
+@pytest.mark.parametrize("name", ["clip_norm", "w_max"])
+def test_bounds_are_positive_numbers(kind, name):
+    for value, error in ((0.0, ValueError), (-1.0, ValueError), (np.nan, ValueError), ("1", TypeError)):
+        with pytest.raises(error, match=f"{name}: expected"):
+            build(kind, **{name: value})
+    with pytest.raises(ValueError, match=r"w_max: expected .*float32"):
+        build(kind, w_max=1e300, dtype="float32")
+    trainer = build(kind, **{name: 2})
+    assert getattr(trainer, name) == 2.0 and trainer != build(kind)
+    with pytest.raises(AttributeError, match=name):
+        setattr(trainer, name, 1.0)
 
 
 @every_kind

@@ -119,6 +119,8 @@ def compare_eprop_state(trainer, reference):
         "output": reference.y,
         "z_bar": reference.z_bar,
         "e_bar": reference.e_bar,
+        "psi": reference.neuron.psi,
+        "L": reference.L,
     }
     for name, array in expected.items():
         assert_close(getattr(trainer, name), array, TOLERANCE, name)

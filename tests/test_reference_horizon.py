@@ -38,6 +38,10 @@ OPTIONS = [
     {"feedback": "random", "tau_out": 4.0},
     {"tau_mem": 5.0, "tau_trace": 9.0, "dt": 0.5, "surrogate": "arctan"},
     {"c_reg": 200.0, "f_target": 30.0, "tau_reg": 40.0},
+    {"beta": 1.8, "tau_adaptation": 30.0},
+    {"beta": np.linspace(0.0, 2.0, 7), "tau_adaptation": 200.0, "delay": 3, "n_ref": 2},
+    {"delay": 3},
+    {"delay": 2, "n_ref": 3, "c_reg": 200.0, "tau_reg": 40.0},
 ]
 
 

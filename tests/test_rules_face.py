@@ -65,11 +65,23 @@ KEYWORD_ONLY = {
         "tau_adaptation": 200.0,
         "horizon": 1,
         "recurrent_gain": 0.3,
+        "delay": 1,
+        "clip_norm": None,
+        "w_max": None,
+        "feedback_decay": 0.0,
+        "c_reg_side": "both",
         "lr_in": None,
         "lr_rec": None,
         "lr_out": None,
     },
-    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
+    eprop.OnlineLIFLayer: {
+        **NEURON,
+        "dtype": "float32",
+        "seed": 42,
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
+        "optimizer": "sgd",
+    },
     eprop.OnlineTrainer: {
         **NEURON,
         "dt": 1.0,
@@ -82,10 +94,12 @@ KEYWORD_ONLY = {
         "batch_size": 1,
         "beta": 0.0,
         "tau_adaptation": 200.0,
+        "clip_norm": None,
+        "w_max": None,
     },
 }
 CALLS = {
-    "step": ["x", "target=None", "*weight=1.0"],
+    "step": ["x", "target=None", "*learning_signal=None", "*weight=1.0"],
     "train_sequence": [
         "inputs",
         "targets",

@@ -35,11 +35,16 @@ class _Layer(_Neuron, Protocol):
     n_inputs: int
     n_neurons: int
 
+    @property
+    def _optimizer(self) -> tuple[str, dict[str, float]]: ...
+
 class _Learning(_Neuron, Protocol):
     loss: str
     update_every: int | str
     reduction: str
     batch_size: int
+    clip_norm: float | None
+    w_max: float | None
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]: ...
@@ -59,6 +64,9 @@ class _Recurrent(_Layer, _Learning, Protocol):
     tau_reg: float
     horizon: int | str
     recurrent_gain: float
+    delay: int
+    feedback_decay: float
+    c_reg_side: str
     lr_in: float | None
     lr_rec: float | None
     lr_out: float | None
@@ -70,8 +78,8 @@ class _Base:
     def reset(self) -> None: ...
     def set_lr(self, lr: float) -> None: ...
     def state_equal(self, other: Self) -> bool: ...
-    def to_bytes(self) -> bytes: ...
-    def restore(self, state: bytes) -> None: ...
+    def to_bytes(self) -> list[bytes]: ...
+    def restore(self, state: list[bytes]) -> None: ...
     @property
     def n_inputs(self) -> int: ...
     @property
@@ -84,10 +92,13 @@ class _Base:
 class _Trainer(_Base):
     @property
     def batch_size(self) -> int: ...
+    @property
+    def n_updates(self) -> int: ...
     def step(
         self,
         x: NDArray[Any] | _Step | list[_Step],
         target: NDArray[Any] | None,
+        learning_signal: NDArray[Any] | None,
         weight: NDArray[Any] | None,
     ) -> dict[str, Any]: ...
     def train_sequence(
@@ -161,6 +172,10 @@ class EpropTrainer(_Trainer):
     def a(self) -> NDArray[Any]: ...
     @property
     def v(self) -> NDArray[Any]: ...
+    @property
+    def psi(self) -> NDArray[Any]: ...
+    @property
+    def L(self) -> NDArray[Any]: ...
     @property
     def z_bar(self) -> NDArray[Any]: ...
     @property

@@ -33,7 +33,14 @@ class Step(_Outcome, total=False):
 class SequenceTrainer(Trainer):
     """The methods of trainers that take inputs and targets, time first."""
 
-    def step(self, x: StepInput, target: ArrayLike | None = None, *, weight: ArrayLike = 1.0) -> Step:
+    def step(
+        self,
+        x: StepInput,
+        target: ArrayLike | None = None,
+        *,
+        learning_signal: ArrayLike | None = None,
+        weight: ArrayLike = 1.0,
+    ) -> Step:
         """One step of ``dt``: forward and, if an update is due, learning.
 
         Parameters
@@ -45,6 +52,11 @@ class SequenceTrainer(Trainer):
             Without one, the step has no error; the regulariser and due updates go on. An integer is a label: the output
             that should be 1 where all others are 0, whatever the loss; -1 is no target. Of a batch (B, n_outputs), or
             labels (B,).
+        learning_signal : array_like (N,), optional
+            The learning signal L in the place of ``B err``, with a target or without one; `weight` does not scale it. The
+            readouts learn from the target alone. Without a target there is no loss to measure the gradient by: the limit
+            of ``"sgd"`` keeps what it knows. Of a stack (n_outputs,): the signal of the last layer, in the place of err.
+            Of a batch (B, N). In the block form such a step costs a pass over all synapses.
         weight : float
             What the loss of this step is multiplied with, and so its gradient: finite, at least 0. 0 is no target. Of a
             batch a number for all streams, or (B,).
@@ -81,6 +93,7 @@ class SequenceTrainer(Trainer):
         return self._core.step(  # type: ignore[no-any-return]
             as_steps(x),
             None if target is None else as_numbers("target", target),
+            None if learning_signal is None else as_numbers("learning_signal", learning_signal),
             None if type(weight) is float and weight == 1.0 else as_numbers("weight", weight),
         )
 
@@ -536,6 +549,25 @@ class SequenceTrainer(Trainer):
         >>> trainer.update()
         """
         self._core.update()
+
+    @property
+    def n_updates(self) -> int:
+        """How many updates there have been, those of `apply_gradients` included: what a schedule of `lr` follows.
+
+        With ``update_every=1`` every step of learning is one. `reset()` keeps the count, copies and pickles carry it.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> from eprop.optim import linear
+        >>> trainer, schedule = EpropTrainer(2, 3, 1), linear(0.01, n_updates=100)
+        >>> for _ in range(25):
+        ...     trainer.lr = schedule(trainer.n_updates)
+        ...     _ = trainer.step([1, 1], target=[1])
+        >>> trainer.n_updates, trainer.lr
+        (25, 0.0076)
+        """
+        return self._core.n_updates  # type: ignore[no-any-return]
 
     @property
     def output(self) -> Array:

@@ -65,6 +65,8 @@ class OnlineTrainer(SequenceTrainer):
     batch_size: int = 1
     beta: float = 0.0
     tau_adaptation: float = 200.0
+    clip_norm: float | None = None
+    w_max: float | None = None
 
     def __post_init__(self) -> None:
         self._start(_core.OnlineTrainer)

@@ -54,7 +54,8 @@ class EpropTrainer(SequenceTrainer):
     loss : str
         ``"mse"``, or ``"cross_entropy"`` (targets are rows that sum to 1).
     feedback : str
-        ``"symmetric"`` or ``"random"``.
+        ``"symmetric"``: B is the transpose of `W_out`. ``"random"``: drawn and fixed. ``"adaptive"``: drawn, and from
+        then on it takes the steps that `W_out` takes.
     readout_bias : bool
     c_reg, f_target, tau_reg : float
         Firing-rate regularisation: its weight, the target firing rate in Hz, the time constant of the streaming estimate.
@@ -70,8 +71,8 @@ class EpropTrainer(SequenceTrainer):
         than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
         over the streams that took part, one update changes the weights of all, and losses are means over all.
     optimizer : str or eprop.optim.Optimizer
-        ``"sgd"``, for which `lr` is the largest step, ``"auto"``, ``"adam"``, or a dataclass of `eprop.optim`. It decides the
-        default of `lr`: 0.01; 0.5 for auto, 0.001 for Adam.
+        ``"sgd"`` and ``"momentum"``, for which `lr` is the largest step, ``"auto"``, ``"adam"``, ``"adamw"``, or a dataclass of
+        `eprop.optim`. It decides the default of `lr`: 0.01; 0.5 for auto, 0.001 for Adam and AdamW.
     reduction : str
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
@@ -89,6 +90,19 @@ class EpropTrainer(SequenceTrainer):
     recurrent_gain : float
         How much of that credit a recurrent synapse passes on, >= 0. 1, with a horizon of the whole sequence, is
         backpropagation through time, which explodes in many networks.
+    delay : int
+        Steps that a spike takes to the other neurons, >= 1. Their own reset takes one in any case.
+    clip_norm : float, optional
+        The gradient of an update, of all weights together and with the regulariser, is scaled down to this length before
+        the optimizer gets it. None: it is taken as long as it is.
+    w_max : float, optional
+        Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it or `clip_norm`,
+        weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+    feedback_decay : float
+        With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
+        alike. An update of a fixed `W_out` (a rate of 0) does not.
+    c_reg_side : str
+        Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
     lr_in, lr_rec, lr_out : float, optional
         Learning rates of `W_in`, of `W_rec`, and of `W_out` with `b`. None: `lr`; 0: fixed, to the bit. May be assigned like `lr`.
 
@@ -151,6 +165,11 @@ assigned, for any other build a new trainer: EpropTrainer(...)
     tau_adaptation: float | Array = 200.0
     horizon: int | str = 1
     recurrent_gain: float = 0.3
+    delay: int = 1
+    clip_norm: float | None = None
+    w_max: float | None = None
+    feedback_decay: float = 0.0
+    c_reg_side: str = "both"
     lr_in: float | None = None
     lr_rec: float | None = None
     lr_out: float | None = None
@@ -336,7 +355,10 @@ assigned, for any other build a new trainer: EpropTrainer(...)
 
     @property
     def B(self) -> Array:
-        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric."""
+        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric.
+
+        Assigned, they stay apart from `W_out` by what they are then.
+        """
         return self._core.B  # type: ignore[no-any-return]
 
     @B.setter
@@ -357,6 +379,24 @@ assigned, for any other build a new trainer: EpropTrainer(...)
         (array([1.], dtype=float32), array([1.], dtype=float32))
         """
         return self._core.a  # type: ignore[no-any-return]
+
+    @property
+    def psi(self) -> Array:
+        """Surrogate derivatives of the last step (N,); (B, N) of a batch."""
+        return self._core.psi  # type: ignore[no-any-return]
+
+    @property
+    def L(self) -> Array:
+        """The learning signal of the last step (N,), 0 of a step without learning; (B, N) of a batch.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(2, 3, 1)
+        >>> _ = trainer.step([1, 0], learning_signal=[0.5, 0.0, -0.5])
+        >>> trainer.L
+        array([ 0.5,  0. , -0.5], dtype=float32)
+        """
+        return self._core.L  # type: ignore[no-any-return]
 
     @property
     def z_bar(self) -> Array:

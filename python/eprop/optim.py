@@ -17,8 +17,20 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from ._fields import checked
+from ._schedules import cosine, linear, step_decay
 
-__all__ = ["SGD", "Adam", "Auto", "Optimizer", "as_optimizer"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Auto",
+    "Momentum",
+    "Optimizer",
+    "as_optimizer",
+    "cosine",
+    "linear",
+    "step_decay",
+]
 
 
 @dataclass(frozen=True)
@@ -61,25 +73,25 @@ def as_optimizer(value: str | Optimizer) -> Optimizer:
     True
     >>> as_optimizer("rmsprop")
     Traceback (most recent call last):
-    ValueError: optimizer: expected one of "sgd", "auto", "adam", or an optimizer of eprop.optim, got 'rmsprop'
+    ValueError: optimizer: expected one of "sgd", "auto", "momentum", "adam", "adamw", or an optimizer of eprop.optim, \
+got 'rmsprop'
     """
     if isinstance(value, Optimizer):
         return value
     if not isinstance(value, str):
         kind = type(value).__name__
         raise TypeError(f"optimizer: expected a name or an optimizer of eprop.optim, got {value!r} ({kind})")
-    kinds: tuple[type[Optimizer], ...] = (SGD, Auto, Adam)
+    kinds: tuple[type[Optimizer], ...] = (SGD, Auto, Momentum, Adam, AdamW)
     for kind_of in kinds:
         if kind_of.name == value:
             return kind_of()
-    raise ValueError(
-        f'optimizer: expected one of "sgd", "auto", "adam", or an optimizer of eprop.optim, got {value!r}'
-    )
+    names = ", ".join(f'"{kind_of.name}"' for kind_of in kinds)
+    raise ValueError(f"optimizer: expected one of {names}, or an optimizer of eprop.optim, got {value!r}")
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent whose steps do not overshoot, ``W -= eta g``: the default.
+    """Stochastic gradient descent whose steps do not overshoot, ``W -= eta (g + weight_decay W)``: the default.
 
     `lr` is the largest ``eta``. The limit is a stochastic Polyak step (Loizou et al. 2021): with the length
     ``J = |g|^2 / 2E`` of a gradient of the loss ``E``, held near its recent peak ``d``, ``eta = min(lr, c / d)``; ``c``, at
@@ -89,7 +101,10 @@ class SGD(Optimizer):
     Parameters
     ----------
     limit : bool
-        False: plain descent, ``W -= lr g``, which can run away.
+        False: plain descent, ``eta = lr``, which can run away.
+    weight_decay : float
+        How much of the weights is added to their gradient, at least 0. Biases do not decay. With a decay, weights that
+        change at every step, or rest for fewer than 8, take the textbook recursion.
 
     Examples
     --------
@@ -99,6 +114,7 @@ class SGD(Optimizer):
     """
 
     limit: bool = True
+    weight_decay: float = 0.0
 
     name: ClassVar[str] = "sgd"
 
@@ -114,6 +130,11 @@ class Auto(Optimizer):
     docs/method.md, "Steps of groups", has the formulas. Lengths belong to the trainer: `reset()` keeps them, copies and
     pickles carry them. Without a target they stand still.
 
+    Parameters
+    ----------
+    weight_decay : float
+        As in `SGD`.
+
     Examples
     --------
     >>> from eprop import EpropTrainer
@@ -121,8 +142,41 @@ class Auto(Optimizer):
     0.5
     """
 
+    weight_decay: float = 0.0
+
     name: ClassVar[str] = "auto"
     default_lr: ClassVar[float] = 0.5
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """Descent along a sum of gradients that fades: ``M = mu M + g + weight_decay W``, ``W -= (1 - mu) eta M``.
+
+    ``eta`` is that of `SGD`. In the long run a gradient moves the weights as far as it does there: it takes about
+    ``1 / (1 - mu)`` updates for it. ``M``, one number per weight, belongs to the trainer: `reset()` keeps it, copies and
+    pickles carry it. Weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+
+    Parameters
+    ----------
+    mu : float
+        What an update leaves of ``M``, in [0, 1).
+    limit : bool
+        As in `SGD`; the length is that of the last gradient.
+    weight_decay : float
+        As in `SGD`.
+
+    Examples
+    --------
+    >>> from eprop import EpropTrainer
+    >>> EpropTrainer(2, 3, 1, optimizer="momentum", update_every="sequence").lr
+    0.01
+    """
+
+    mu: float = 0.9
+    limit: bool = True
+    weight_decay: float = 0.0
+
+    name: ClassVar[str] = "momentum"
 
 
 @dataclass(frozen=True)
@@ -140,16 +194,47 @@ class Adam(Optimizer):
         Decays of the moments, in [0, 1).
     eps : float
         What is added to the root of the second moment, > 0.
+    weight_decay : float
+        How much of the weights is added to their gradient first, at least 0. Biases do not decay.
 
     Examples
     --------
     >>> Adam()
-    Adam(beta1=0.9, beta2=0.999, eps=1e-08)
+    Adam(beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    weight_decay: float = 0.0
 
     name: ClassVar[str] = "adam"
+    default_lr: ClassVar[float] = 0.001
+
+
+@dataclass(frozen=True)
+class AdamW(Optimizer):
+    """Adam whose weights decay beside the step and not in the moments (Loshchilov and Hutter 2019).
+
+    The step of `Adam`, and ``W -= lr weight_decay W``. It costs what `Adam` costs.
+
+    Parameters
+    ----------
+    weight_decay : float
+        How much of the weights is taken off them, times `lr`; at least 0. Biases do not decay.
+    beta1, beta2, eps : float
+        As in `Adam`.
+
+    Examples
+    --------
+    >>> AdamW(0.1)
+    AdamW(weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-08)
+    """
+
+    weight_decay: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    name: ClassVar[str] = "adamw"
     default_lr: ClassVar[float] = 0.001

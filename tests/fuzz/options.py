@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import eprop
+from eprop.optim import SGD
 
 Rng = np.random.Generator
 EPROP, STACK, LAYER = "eprop", "stack", "layer"
@@ -46,21 +47,27 @@ OPTIONS = [
     Option("input_gain", ALL, one_of("unit", "leak")),
     Option("readout_gain", (EPROP,), one_of("unit", "leak")),
     Option("loss", TRAINERS, one_of("mse", "cross_entropy")),
-    Option("feedback", (EPROP,), one_of("symmetric", "random")),
+    Option("feedback", (EPROP,), one_of("symmetric", "random", "adaptive")),
     Option("readout_bias", (EPROP,), one_of(False, True)),
+    Option("feedback_decay", (EPROP,), one_of(0.0, 1e-3, 0.1)),
     Option("c_reg", (EPROP,), one_of(0.0, 0.0, 0.1)),
+    Option("c_reg_side", (EPROP,), one_of("both", "above", "below")),
     Option("f_target", (EPROP,), between(1.0, 50.0)),
     Option("tau_reg", (EPROP,), one_of(50.0, 500.0)),
     Option("update_every", TRAINERS, one_of(1, 1, 2, 3, 7, 8, 20, 1000, "sequence", "sequence")),
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
-    Option("optimizer", TRAINERS, one_of("sgd", "auto", "adam")),
+    # What needs the loss, a layer does not take.
+    Option("optimizer", ALL, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
     Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
     Option("horizon", (EPROP,), one_of(1, 1, 3, 30, 2000, "sequence")),
     Option("recurrent_gain", (EPROP,), one_of(0.0, 0.3, 1.0)),
+    Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
+    Option("clip_norm", TRAINERS, one_of(None, 1.0)),
+    Option("w_max", TRAINERS, one_of(None, 0.5)),
     Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
     Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
     Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
@@ -97,6 +104,8 @@ class Recipe(NamedTuple):
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):
             options.pop("horizon", None)
+        if options.get("feedback") != "adaptive":
+            options.pop("feedback_decay", None)
         return cls(kind, sizes, options)
 
     def build(self) -> Any:

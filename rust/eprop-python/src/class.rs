@@ -61,13 +61,14 @@ macro_rules! class {
                 }
             }
 
-            fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
+            fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, pyo3::types::PyBytes>>> {
                 let bytes = at_width!(&self.0, cell => cell.attempt(py, |inner| inner.try_to_bytes()))?;
                 $crate::arrays::bytes(py, &bytes)
             }
 
-            fn restore(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
-                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(state)))
+            fn restore(&self, py: Python<'_>, state: Vec<Bound<'_, pyo3::types::PyBytes>>) -> PyResult<()> {
+                let state = $crate::arrays::joined(py, &state)?;
+                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(&state)))
             }
         }
     };
@@ -84,15 +85,21 @@ macro_rules! trainer_class {
                 at_width!(&self.0, cell => cell.run(py, |trainer| trainer.batch_size()))
             }
 
-            #[pyo3(signature = (x, target, weight))]
+            #[getter]
+            fn n_updates(&self, py: Python<'_>) -> PyResult<u64> {
+                at_width!(&self.0, cell => cell.run(py, |trainer| trainer.n_updates()))
+            }
+
+            #[pyo3(signature = (x, target, learning_signal, weight))]
             fn step<'py>(
                 &self,
                 py: Python<'py>,
                 x: &Bound<'py, PyAny>,
                 target: Option<&Bound<'py, PyAny>>,
+                learning_signal: Option<&Bound<'py, PyAny>>,
                 weight: Option<&Bound<'py, PyAny>>,
             ) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
-                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target, weight))
+                at_width!(&self.0, cell => $crate::step::step(py, cell, x, target, learning_signal, weight))
             }
 
             #[pyo3(signature = (inputs, targets, mask, weights, lengths, reset, return_outputs, n_threads))]

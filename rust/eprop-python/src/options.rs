@@ -52,6 +52,8 @@ struct Learning {
     optimizer: OptimizerFields,
     reduction: String,
     batch_size: u64,
+    clip_norm: Option<f64>,
+    w_max: Option<f64>,
 }
 
 /// What the face makes of every optimizer: its name, and its constants by their names.
@@ -71,6 +73,9 @@ struct Recurrent {
     tau_reg: f64,
     horizon: Every,
     recurrent_gain: f64,
+    delay: u64,
+    feedback_decay: f64,
+    c_reg_side: String,
     lr_in: Option<f64>,
     lr_rec: Option<f64>,
     lr_out: Option<f64>,
@@ -131,23 +136,46 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
         optimizer: optimizer(&learning.optimizer)?,
         reduction: choice("reduction", &learning.reduction)?,
         batch_size: count(learning.batch_size),
+        clip_norm: learning.clip_norm,
+        w_max: learning.w_max,
     })
+}
+
+/// That of a layer, whose other fields are its neuron's.
+pub fn layer_optimizer(face: &Bound<'_, PyAny>) -> PyResult<Optimizer> {
+    optimizer(&face.getattr("_optimizer")?.extract()?)
 }
 
 fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Optimizer> {
     let constant = |field: &str, otherwise: f64| constants.get(field).copied().unwrap_or(otherwise);
+    let flag = |field: &str| constant(field, 1.0) != 0.0;
     match name.as_str() {
         "sgd" => Ok(Optimizer::Sgd {
-            limit: constant("limit", 1.0) != 0.0,
+            limit: flag("limit"),
+            weight_decay: constant("weight_decay", 0.0),
         }),
-        "auto" => Ok(Optimizer::Auto),
+        "momentum" => Ok(Optimizer::Momentum {
+            mu: constant("mu", 0.9),
+            limit: flag("limit"),
+            weight_decay: constant("weight_decay", 0.0),
+        }),
+        "auto" => Ok(Optimizer::Auto {
+            weight_decay: constant("weight_decay", 0.0),
+        }),
         "adam" => Ok(Optimizer::Adam {
+            beta1: constant("beta1", 0.9),
+            beta2: constant("beta2", 0.999),
+            eps: constant("eps", 1e-8),
+            weight_decay: constant("weight_decay", 0.0),
+        }),
+        "adamw" => Ok(Optimizer::AdamW {
+            weight_decay: constant("weight_decay", 0.01),
             beta1: constant("beta1", 0.9),
             beta2: constant("beta2", 0.999),
             eps: constant("eps", 1e-8),
         }),
         other => Err(PyValueError::new_err(format!(
-            "optimizer: expected one of \"sgd\", \"auto\", \"adam\", or an optimizer of eprop.optim, got {other:?}"
+            "optimizer: expected one of \"sgd\", \"auto\", \"momentum\", \"adam\", \"adamw\", or an optimizer of eprop.optim, got {other:?}"
         ))),
     }
 }
@@ -160,6 +188,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         optimizer,
         reduction,
         batch_size,
+        clip_norm,
+        w_max,
     } = stack(face)?;
     let recurrent: Recurrent = face.extract()?;
     Ok(Config {
@@ -182,6 +212,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         c_reg: recurrent.c_reg,
         f_target: recurrent.f_target,
         tau_reg: recurrent.tau_reg,
+        feedback_decay: recurrent.feedback_decay,
+        c_reg_side: choice("c_reg_side", &recurrent.c_reg_side)?,
         update_every,
         seed: layer.seed,
         beta: layer.beta,
@@ -197,6 +229,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         },
         horizon: horizon(recurrent.horizon)?,
         recurrent_gain: recurrent.recurrent_gain,
+        delay: count(recurrent.delay),
+        clip_norm,
+        w_max,
         lr_in: recurrent.lr_in,
         lr_rec: recurrent.lr_rec,
         lr_out: recurrent.lr_out,

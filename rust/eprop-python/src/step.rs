@@ -26,11 +26,12 @@ pub fn step<'py, N: Net>(
     cell: &Cell<Trainer<N>>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
+    signal: Option<&Bound<'py, PyAny>>,
     weight: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let turn = cell.take(py)?;
     if is_batch(x) && cell.lock().batch_size() > 1 {
-        return step_batch(py, cell, turn, x, target, weight);
+        return step_batch(py, cell, turn, x, target, signal, weight);
     }
     let mut lock = cell.lock();
     let trainer = &mut *lock;
@@ -41,12 +42,17 @@ pub fn step<'py, N: Net>(
         Some(target) => Some(vector("target", target, n_outputs, "")?),
         None => None,
     };
+    let signal = match signal {
+        Some(signal) => Some(vector("learning_signal", signal, trainer.n_spikes(), "")?),
+        None => None,
+    };
     let lesson = Lesson {
         target: target.as_ref().map(|target| target.view()),
         weight: match weight {
             Some(weight) => weights(weight, None)?[0],
             None => N::F::ONE,
         },
+        signal: signal.as_ref().map(|signal| signal.view()),
     };
     memory::ask_for_step::<N::F>(trainer.n_spikes() + trainer.n_outputs())?;
     let step = if N::synapses(trainer) <= FEW_SYNAPSES {
@@ -84,6 +90,7 @@ fn step_batch<'py, N: Net>(
     turn: Held<'_>,
     x: &Bound<'py, PyAny>,
     target: Option<&Bound<'py, PyAny>>,
+    signal: Option<&Bound<'py, PyAny>>,
     weight: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (n_inputs, n_outputs, n_spikes, most) = {
@@ -99,21 +106,15 @@ fn step_batch<'py, N: Net>(
     let targets: Vec<Option<Array1<N::F>>> = match target {
         Some(target) if label::are_labels(target, 1) => label::rows(target, rows.len(), n_outputs)?,
         Some(target) => {
-            let target = Table::new("target", target)?;
-            let expected = [rows.len(), n_outputs];
-            if target.shape() != expected {
-                return Err(error::shape(
-                    "target",
-                    &error::tuple(&expected),
-                    target.shape(),
-                ));
-            }
-            let targets: Array2<N::F> = matrix(&target, &error::tuple(&expected))?;
+            let targets: Array2<N::F> = matrix_of("target", target, rows.len(), n_outputs)?;
             let targets = targets.outer_iter().map(|target| Some(target.to_owned()));
             targets.collect()
         }
         None => vec![None; rows.len()],
     };
+    let signals = signal
+        .map(|signal| matrix_of("learning_signal", signal, rows.len(), n_spikes))
+        .transpose()?;
     let weights = match weight {
         Some(weight) => weights(weight, Some(rows.len()))?,
         None => vec![N::F::ONE; rows.len()],
@@ -124,9 +125,11 @@ fn step_batch<'py, N: Net>(
         let lessons: Vec<_> = targets
             .iter()
             .zip(&weights)
-            .map(|(target, &weight)| Lesson {
+            .enumerate()
+            .map(|(b, (target, &weight))| Lesson {
                 target: target.as_ref().map(|target| target.view()),
                 weight,
+                signal: signals.as_ref().map(|signals| signals.row(b)),
             })
             .collect();
         cell.lock().teach_batch(&x, &lessons)
@@ -184,4 +187,19 @@ fn weights<F: Real>(weight: &Bound<'_, PyAny>, n_streams: Option<usize>) -> PyRe
             )))
         }
     }
+}
+
+/// Rows of so many streams.
+fn matrix_of<F: Real>(
+    name: &'static str,
+    object: &Bound<'_, PyAny>,
+    n_streams: usize,
+    width: usize,
+) -> PyResult<Array2<F>> {
+    let table = Table::new(name, object)?;
+    let expected = error::tuple(&[n_streams, width]);
+    if table.shape() != [n_streams, width] {
+        return Err(error::shape(name, &expected, table.shape()));
+    }
+    matrix(&table, &expected)
 }

@@ -143,6 +143,16 @@ trainer_class!(
     }
 
     #[getter]
+    fn psi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.psi()))
+    }
+
+    #[getter(L)]
+    fn l<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => state(py, cell, |stream| stream.l()))
+    }
+
+    #[getter]
     fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         at_width!(&self.0, cell => state(py, cell, |stream| stream.z_bar()))
     }

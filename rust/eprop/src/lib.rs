@@ -33,7 +33,7 @@ pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{
     Config, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron, Reduction,
-    ResetMechanism, StackConfig, Surrogate, UpdateEvery,
+    RegularisedSide, ResetMechanism, StackConfig, Surrogate, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
 pub use parts::lesson::Lesson;

@@ -55,7 +55,7 @@ fn configs() -> Vec<Config> {
     ] {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
             for (c_reg, lr_in) in [(0.0, None), (0.1, None), (0.0, Some(1e-4))] {
-                configs.push(Config {
+                let config = Config {
                     beta: if c_reg == 0.0 { 0.0 } else { 0.2 },
                     update_every,
                     feedback,
@@ -64,7 +64,21 @@ fn configs() -> Vec<Config> {
                     readout_bias: true,
                     lr: 1e-5,
                     ..Config::default()
+                };
+                configs.push(Config {
+                    optimizer: Optimizer::Sgd {
+                        limit: true,
+                        weight_decay: 0.1,
+                    },
+                    ..config.clone()
                 });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
+                    clip_norm: Some(0.5),
+                    w_max: Some(1.0),
+                    ..config.clone()
+                });
+                configs.push(config);
             }
         }
     }
@@ -80,6 +94,7 @@ fn configs() -> Vec<Config> {
             configs.push(Config {
                 update_every,
                 horizon,
+                delay: 3,
                 c_reg,
                 optimizer,
                 lr: 1e-5,

@@ -11,6 +11,32 @@ const N_INPUTS: usize = 5;
 const N: usize = 12;
 const N_OUTPUTS: usize = 2;
 
+/// What an update makes of a gradient, without steps that are all rounding errors.
+fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
+    let optimizer = prop::sample::select(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::AUTO,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::Momentum {
+            mu: 0.75,
+            limit: false,
+            weight_decay: 0.1,
+        },
+        Optimizer::AdamW {
+            weight_decay: 0.1,
+            beta1: 0.75,
+            beta2: 0.875,
+            eps: 0.1,
+        },
+    ]);
+    let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
+    (optimizer, bound(0.5), bound(1.0))
+}
+
 const HORIZONS: [Horizon; 4] = [
     Horizon::Steps(1),
     Horizon::Steps(3),
@@ -44,18 +70,16 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        prop::sample::select(&[Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::Auto]),
+        any_rule(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
         prop::sample::select(&[[None; 3], [Some(1e-4), None, Some(0.0)]]),
         prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(
-            choices,
-            (n_ref, readout_bias, regularised, optimizer, seed, batch_size, rates, horizon),
-        )| {
+        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, rates, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
+            let (optimizer, clip_norm, w_max) = rule;
             Config {
                 lr: 1e-3,
                 surrogate,
@@ -69,6 +93,8 @@ fn any_config() -> impl Strategy<Value = Config> {
                 readout_bias,
                 c_reg: if regularised { 1.0 } else { 0.0 },
                 optimizer,
+                clip_norm,
+                w_max,
                 seed,
                 batch_size,
                 lr_in: rates[0],
@@ -78,6 +104,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 ..Config::default()
             }
         },
@@ -180,7 +207,7 @@ proptest! {
 
     #[test]
     fn a_batch_learns_the_sum_of_its_streams(config in any_config(), t in 2_usize..40) {
-        let config = Config { optimizer: Optimizer::PLAIN_SGD, ..config };
+        let config = Config { optimizer: Optimizer::PLAIN_SGD, clip_norm: None, w_max: None, ..config };
         let data = Data::new(config.batch_size, t, config.seed);
         let mut trainer = batch(&config);
         // The same streams one by one, with a gradient that waits and is read off an update with lr = 1.
@@ -205,6 +232,7 @@ proptest! {
             let until = t.min(from + every);
             let before = (singles[0].w_in(), singles[0].w_rec(), singles[0].w_out(), singles[0].b());
             let mut after = before.clone();
+            let b_before = singles[0].b_feedback();
             for (single, stream) in singles.iter_mut().zip(data.piece(from, until)) {
                 let options = TrainOptions { mask: stream.mask, weights: None, reset: false };
                 let one = single.train_sequence(stream.inputs, stream.targets, options).unwrap();
@@ -223,6 +251,10 @@ proptest! {
                 single.set_w_in(after.0.view()).unwrap();
                 single.set_w_rec(after.1.view()).unwrap();
                 single.set_w_out(after.2.view()).unwrap();
+                if config.feedback == Feedback::Adaptive {
+                    let b = &b_before + &(&after.2 - &before.2).reversed_axes();
+                    single.set_b_feedback(b.view()).unwrap();
+                }
                 if config.readout_bias {
                     single.set_b(after.3.view()).unwrap();
                 }

@@ -2,8 +2,8 @@
 //! middle of a block.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, ResetMechanism, Stream,
-    Surrogate, TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
+    ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
@@ -74,9 +74,42 @@ fn tau() -> impl Strategy<Value = f64> {
 
 fn usual_rate(optimizer: Optimizer) -> f64 {
     match optimizer {
-        Optimizer::Auto => 0.5,
+        Optimizer::Auto { .. } => 0.5,
         _ => 1e-5,
     }
+}
+
+/// How a gradient becomes a step, without steps that are all rounding errors; with the rate at which it learns, a length and a bound.
+fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>)> {
+    let weight_decay = 0.01;
+    let limited = prop::sample::select(vec![
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay,
+        },
+        Optimizer::Momentum {
+            mu: 0.75,
+            limit: true,
+            weight_decay,
+        },
+    ]);
+    let adam = Optimizer::AdamW {
+        weight_decay,
+        beta1: 0.75,
+        beta2: 0.875,
+        eps: 0.1,
+    };
+    let optimizer = prop_oneof![
+        // With a limit, that is the step.
+        3 => Just((Optimizer::SGD, 1.0)),
+        3 => Just((Optimizer::PLAIN_SGD, 1e-5)),
+        3 => limited.prop_map(|rule| (rule, 1.0)),
+        3 => Just((Optimizer::AUTO, 0.5)),
+        1 => Just((adam, 1e-5)),
+    ];
+    let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];
+    let all = (optimizer, bound(0.1), bound(1.0));
+    all.prop_map(|((rule, lr), clip_norm, w_max)| (rule, lr, clip_norm, w_max))
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
@@ -103,7 +136,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         0_usize..4,
         any::<bool>(),
         any::<bool>(),
-        prop::sample::select(&[Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::Auto]),
+        any_rule(),
         any::<u64>(),
         prop_oneof![Just([None; 3]), rates()],
     )
@@ -114,19 +147,18 @@ fn any_config() -> impl Strategy<Value = Config> {
                 n_ref,
                 readout_bias,
                 regularised,
-                optimizer,
+                (optimizer, lr, clip_norm, w_max),
                 seed,
                 rates,
             )| Config {
-                lr: match optimizer {
-                    // The limit is the step.
-                    Optimizer::SGD => 1.0,
-                    _ => usual_rate(optimizer),
-                },
+                delay: 1 + (seed % 8).saturating_sub(4) as usize,
+                lr,
+                optimizer,
+                clip_norm,
+                w_max,
                 lr_in: rates[0].map(|rate| rate * usual_rate(optimizer)),
                 lr_rec: rates[1].map(|rate| rate * usual_rate(optimizer)),
                 lr_out: rates[2].map(|rate| rate * usual_rate(optimizer)),
-                optimizer,
                 tau_mem,
                 tau_trace,
                 tau_out,
@@ -143,6 +175,11 @@ fn any_config() -> impl Strategy<Value = Config> {
                     (false, _) => 0.0,
                     (true, true) => 1e-5,
                     (true, false) => 1.0,
+                },
+                c_reg_side: RegularisedSide::ALL[seed as usize % 3],
+                feedback_decay: match feedback {
+                    Feedback::Adaptive => [0.0, 1e-3][seed as usize % 2],
+                    _ => 0.0,
                 },
                 seed,
                 // Every other network adapts.
@@ -220,7 +257,14 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
                 let taught = !masked || noise.uniform() < 0.5;
                 let weight = if masked { y[0].abs() } else { 1.0 };
                 let target = taught.then_some(y);
-                let step = trainer.step(x, Lesson { target, weight }).unwrap();
+                let own = Array1::from_shape_fn(N, |j| y[0] * (j % 3) as f64);
+                let signal = (analog && y[0] > 0.0).then_some(own.view());
+                let lesson = Lesson {
+                    target,
+                    weight,
+                    signal,
+                };
+                let step = trainer.step(x, lesson).unwrap();
                 seen.push(step.output.to_owned());
                 seen.push(step.spikes.to_owned());
             }

@@ -111,7 +111,8 @@ fn set(config: &mut Config, name: &str, value: &Value) {
         ("f_target", x) => config.f_target = number(x),
         ("tau_reg", x) => config.tau_reg = number(x),
         ("readout_bias", Value::Bool(bias)) => config.readout_bias = *bias,
-        ("limit", Value::Bool(limit)) => config.optimizer = Optimizer::Sgd { limit: *limit },
+        ("limit", Value::Bool(true)) => config.optimizer = Optimizer::SGD,
+        ("limit", Value::Bool(false)) => config.optimizer = Optimizer::PLAIN_SGD,
         (_, Value::String(choice)) => choose(config, name, choice),
         _ => panic!("an option that is not read here: {name} = {value}"),
     }

@@ -201,7 +201,7 @@ fn gradients_summed_over_processes_and_applied_are_one_process_with_all_streams(
     for optimizer in [
         Optimizer::PLAIN_SGD,
         Optimizer::SGD,
-        Optimizer::Auto,
+        Optimizer::AUTO,
         Optimizer::ADAM,
     ] {
         for reduction in [Reduction::Sum, Reduction::Mean] {
@@ -347,7 +347,12 @@ fn factors_are_for_optimizers_that_are_linear_in_the_gradient() {
 #[test]
 fn constants_of_adam_outside_their_domain_are_refused() {
     for (beta1, beta2, eps) in [(1.0, 0.999, 1e-8), (0.9, -0.1, 1e-8), (0.9, 0.999, 0.0)] {
-        let optimizer = Optimizer::Adam { beta1, beta2, eps };
+        let optimizer = Optimizer::Adam {
+            beta1,
+            beta2,
+            eps,
+            weight_decay: 0.0,
+        };
         let config = Config {
             optimizer,
             ..Config::default()

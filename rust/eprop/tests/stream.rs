@@ -1,14 +1,30 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, OnlineTrainer, ResetMechanism,
-    StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, OnlineTrainer, Optimizer,
+    ResetMechanism, StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
 
 const N_INPUTS: usize = 20;
 const N_OUTPUTS: usize = 2;
+
+fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
+    let optimizer = prop::sample::select(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 10.0,
+        },
+        Optimizer::MOMENTUM,
+        Optimizer::ADAM,
+        Optimizer::ADAM_W,
+    ]);
+    let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
+    (optimizer, bound(0.5), bound(1.0))
+}
 
 const HORIZONS: [Horizon; 4] = [
     Horizon::Steps(1),
@@ -46,6 +62,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any::<u64>(),
         prop::sample::select(&HORIZONS),
+        any_rule(),
         prop::sample::select(&[None, Some(0.0), Some(1e-3)]),
     )
         .prop_map(
@@ -56,9 +73,13 @@ fn any_config() -> impl Strategy<Value = Config> {
                 regularised,
                 seed,
                 horizon,
+                (optimizer, clip_norm, w_max),
                 lr_rec,
             )| Config {
                 lr: 1e-4,
+                optimizer,
+                clip_norm,
+                w_max,
                 surrogate,
                 loss,
                 feedback,
@@ -74,6 +95,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
+                delay: 1 + n_ref,
                 lr_rec,
                 ..Config::default()
             },

@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
+use crate::numbers::aligned::padded;
 use crate::numbers::interrupt::Interrupt;
 use crate::numbers::lazy::Layout;
 use crate::parts::check;
@@ -204,12 +205,13 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity; [`Error::Interrupted`], and then nothing has changed.
     pub fn set_w_in(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_in", w, self.n_neurons(), self.n_inputs())?;
-        self.streams
-            .alter(|first| first.layer.synapses.assign(0, w));
-        Ok(())
+        self.change(|this, pace| {
+            this.streams
+                .alter(|first| first.layer.synapses.assign(0, w, pace))
+        })
     }
 
     /// Assigns the recurrent weights (N, N).
@@ -218,7 +220,7 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0.
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -231,13 +233,15 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
-        if self.plan.credits() > 0 {
-            // What was learned so far is credited through the weights as they were.
-            self.streams.flush();
-        }
-        self.streams
-            .alter(|first| first.layer.synapses.assign(n_inputs, w));
-        Ok(())
+        let credits = self.plan.credits() > 0;
+        self.change(|this, pace| {
+            if credits {
+                // What was learned so far is credited through the weights as they were.
+                this.streams.flush();
+            }
+            this.streams
+                .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
+        })
     }
 
     /// Assigns the readout weights (O, N).
@@ -259,7 +263,7 @@ impl<F: Float> EpropTrainer<F> {
         self.streams.flush();
         let assign = |first: &mut Recurrent<F>| {
             let w_of = |j: usize, k: usize| w[(k, j)];
-            first.head.readout.w_out_mut().assign(w_of);
+            first.head.assign_readouts(w_of);
         };
         self.streams.alter(assign);
         Ok(())
@@ -306,14 +310,14 @@ impl<F: Float> EpropTrainer<F> {
             let got = "symmetric feedback, whose B is W_out^T";
             return Err(Error::value(
                 "B",
-                "a trainer with feedback = \"random\"",
+                "a trainer with feedback = \"random\" or \"adaptive\"",
                 got,
             ));
         }
         check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
         self.streams.flush();
         self.streams
-            .alter(|first| first.head.feedback.assign(|j, k| b[(j, k)]));
+            .alter(|first| first.head.assign_feedback(|j, k| b[(j, k)]));
         Ok(())
     }
 
@@ -357,6 +361,25 @@ impl<F: Float> EpropTrainer<F> {
     /// Readouts, a copy (O,). Example: [`v`](Self::v).
     pub fn output(&self) -> Array1<F> {
         StreamState(self.first()).output()
+    }
+
+    /// The surrogate derivatives of the last step, a copy (N,). Example: [`l`](Self::l).
+    pub fn psi(&self) -> Array1<F> {
+        StreamState(self.first()).psi()
+    }
+
+    /// The learning signal `L` of the last step, a copy (N,): what reached the synapses, 0 of a step without learning.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Lesson};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let (x, own) = (ndarray::Array1::ones(3), ndarray::Array1::from_elem(8, 0.5));
+    /// trainer.step(x.view(), Lesson { signal: Some(own.view()), ..Lesson::default() })?;
+    /// assert_eq!((trainer.psi().len(), trainer.l()), (8, own));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn l(&self) -> Array1<F> {
+        StreamState(self.first()).l()
     }
 
     /// Presynaptic traces, a copy (n_inputs + N,). Example: [`v`](Self::v).
@@ -407,6 +430,19 @@ impl<F: Float> StreamState<'_, F> {
     /// Readouts, a copy (O,). Example: [`EpropTrainer::stream`].
     pub fn output(&self) -> Array1<F> {
         to_vector(self.0.head.readout.y())
+    }
+
+    /// The surrogate derivatives of the last step, a copy (N,). Example: [`EpropTrainer::l`].
+    pub fn psi(&self) -> Array1<F> {
+        to_vector(self.0.layer.neuron.psi())
+    }
+
+    /// The learning signal of the last step, a copy (N,). Example: [`EpropTrainer::l`].
+    pub fn l(&self) -> Array1<F> {
+        let mut l = alloc::vec![F::ZERO; padded::<F>(self.0.layer.neuron.len())];
+        self.0.head.read_l(&mut l);
+        l.truncate(self.0.layer.neuron.len());
+        l.into()
     }
 
     /// Presynaptic traces, a copy (n_inputs + N,). Example: [`EpropTrainer::stream`].

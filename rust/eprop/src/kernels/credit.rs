@@ -1,5 +1,6 @@
 //! Credit through recurrent spikes (DESIGN.md, "Credit through recurrent spikes"): one step backwards for some neurons.
 
+use super::block::Adapting;
 use super::kernel;
 
 /// What a step backwards reads, of neurons that follow each other.
@@ -15,11 +16,13 @@ pub(crate) struct Backwards<'a, F> {
     pub(crate) r: &'a [F],
     /// What the recurrent spikes of this step are credited with.
     pub(crate) d: &'a [F],
+    /// Of neurons whose thresholds move.
+    pub(crate) adapting: Option<Adapting<'a, F>>,
 }
 
 kernel! {
-    /// `q = psi (c B R + r + d) + alpha q`.
-    fn step_backwards(step: Backwards<'_, F>, q: &mut [F]) {
+    /// `q = psi g + alpha q` with `g = c B R + r + d`; where thresholds move, with `g = c B R + r + d + m`, and then `m = rho m - beta psi g`.
+    fn step_backwards(step: Backwards<'_, F>, q: &mut [F], m: &mut [F]) {
         let n = q.len();
         let (psi, d) = (&step.psi[..n], &step.d[..n]);
         for j in 0..n {
@@ -29,6 +32,10 @@ kernel! {
             }
             if let Some(&r) = step.r.get(j) {
                 g += r;
+            }
+            if let Some(Adapting { beta, rho }) = step.adapting {
+                g += m[j];
+                m[j] = rho[j] * m[j] - beta[j] * (psi[j] * g);
             }
             q[j] = I::fma(psi[j], g, step.alpha * q[j]);
         }
@@ -57,7 +64,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Backwards, step_backwards, transpose};
+    use super::{Adapting, Backwards, step_backwards, transpose};
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
 
@@ -65,16 +72,24 @@ mod tests {
         fn a_step_backwards_takes_in_errors_regulariser_and_recurrent_credit<F>() {
             let mut noise = Noise(1);
             let (alpha, c) = (F::cast(0.9), F::cast(0.75));
-            let [psi, l, r, d, before] = core::array::from_fn(|_| noise.numbers::<F>(21));
-            for (l, r) in [(&l[..], &r[..]), (&l, &[]), (&[], &r), (&[], &[])] {
-                let mut q = before.clone();
-                step_backwards(Backwards { alpha, psi: &psi, c, l, r, d: &d }, &mut q);
-                let expected: Vec<F> = (0..21).map(|j| {
-                    let g = l.get(j).map_or(d[j], |&l| fma(c, l, d[j]));
-                    let g = r.get(j).map_or(g, |&r| g + r);
-                    fma(psi[j], g, alpha * before[j])
-                }).collect();
-                same_bits("q", &q, &expected);
+            let [psi, l, r, d, q_is, m_is] = core::array::from_fn(|_| noise.numbers::<F>(21));
+            let [beta, rho] = core::array::from_fn(|_| noise.numbers::<F>(21));
+            let moving = Some(Adapting { beta: &beta, rho: &rho });
+            for (l, r, adapting) in [(&l[..], &r[..], None), (&l, &[], moving), (&[], &r, moving), (&[], &[], None)] {
+                let (mut q, mut m) = (q_is.clone(), m_is.clone());
+                step_backwards(Backwards { alpha, psi: &psi, c, l, r, d: &d, adapting }, &mut q, &mut m);
+                let (mut q_expected, mut m_expected) = (q_is.clone(), m_is.clone());
+                for j in 0..21 {
+                    let mut g = l.get(j).map_or(d[j], |&l| fma(c, l, d[j]));
+                    g = r.get(j).map_or(g, |&r| g + r);
+                    if adapting.is_some() {
+                        g += m_is[j];
+                        m_expected[j] = rho[j] * m_is[j] - beta[j] * (psi[j] * g);
+                    }
+                    q_expected[j] = fma(psi[j], g, alpha * q_is[j]);
+                }
+                same_bits("q", &q, &q_expected);
+                same_bits("m", &m, &m_expected);
             }
         }
     }

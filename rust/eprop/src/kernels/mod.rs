@@ -36,7 +36,7 @@ pub(crate) use lengths::{
     squared_length,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
-pub(crate) use optimizer::{AdamStep, adam};
+pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};
 pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
     nonzeros, scale_row, send_and_shift,

@@ -2,8 +2,11 @@
 
 use alloc::vec::Vec;
 
+use ndarray::ArrayView1;
+
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
+use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
@@ -23,13 +26,16 @@ pub(crate) struct Head<F> {
     loss: Loss,
     target: Vec<F>,
     err: Vec<F>,
+    /// `L` of the last step, where `knows_l` says so.
     l: Aligned<F>,
+    knows_l: bool,
 }
 
 parts!(Head {
     Weight: [feedback],
     State: [readout],
-    Scratch: [target, err, l],
+    Mark: [err, l, knows_l],
+    Scratch: [target],
 });
 
 impl<F: Float> Head<F> {
@@ -44,11 +50,12 @@ impl<F: Float> Head<F> {
         let feedback = first.map(|first| &first.feedback);
         Ok(Self {
             readout: Readout::new(room, plan, config, first.map(|first| &first.readout))?,
-            feedback: FeedbackWeights::new(room, config.feedback, n, n_outputs, feedback)?,
+            feedback: FeedbackWeights::new(room, config, n, n_outputs, feedback)?,
             loss: config.loss,
             target: room.vec(F::ZERO, n_outputs)?,
             err: room.vec(F::ZERO, n_outputs)?,
             l: room.zeros(1, plan.stride::<F>())?,
+            knows_l: true,
         })
     }
 
@@ -63,7 +70,7 @@ impl<F: Float> Head<F> {
         self.readout
             .w_out_mut()
             .assign(|_, _| gaussian.draw(of_readout));
-        self.feedback.assign(|_, _| gaussian.draw(scale));
+        self.assign_feedback(|_, _| gaussian.draw(scale));
     }
 
     /// The errors of this step, 0 without a target, and the loss.
@@ -72,18 +79,109 @@ impl<F: Float> Head<F> {
         lesson.judge(self.loss, y, &mut self.target, &mut self.err)
     }
 
-    /// The errors of this step, `B`, and `L = B err` if it is read.
-    pub(crate) fn signal(&mut self, reads_signal: bool) -> (&[F], Backward<'_, F>, &[F]) {
+    /// What `B` takes back of this step's errors, `B`, and `L`: `B err`, if it is read, or the user's own, in the place of all errors.
+    pub(crate) fn signal(
+        &mut self,
+        own: Option<ArrayView1<'_, F>>,
+        reads_signal: bool,
+    ) -> (&[F], Backward<'_, F>, &[F]) {
         let b = self.feedback.backward(self.readout.backward());
-        if reads_signal {
-            b.signal(&self.err, &mut self.l);
+        self.knows_l = reads_signal || own.is_some();
+        match own {
+            Some(own) => {
+                let pairs = self.l.iter_mut().zip(own);
+                pairs.for_each(|(l, &own)| *l = own);
+            }
+            None if reads_signal => b.signal(&self.err, &mut self.l),
+            None => {}
         }
-        (&self.err, b, &self.l)
+        let err: &[F] = if own.is_some() { &[] } else { &self.err };
+        (err, b, &self.l)
+    }
+
+    /// Before `B` changes: `L` of the last step, where no form of the synapses has asked for it.
+    pub(crate) fn keep_l(&mut self) {
+        if !self.knows_l {
+            let b = self.feedback.backward(self.readout.backward());
+            b.signal(&self.err, &mut self.l);
+            self.knows_l = true;
+        }
+    }
+
+    /// `L` of the last step, 0 of one without learning.
+    pub(crate) fn read_l(&self, to: &mut [F]) {
+        match self.knows_l {
+            true => to.copy_from_slice(&self.l),
+            false => self.backward().signal(&self.err, to),
+        }
+    }
+
+    /// After a step that does not learn.
+    pub(crate) fn move_on(&mut self) {
+        self.err.fill(F::ZERO);
+        self.l.fill(F::ZERO);
+        self.knows_l = true;
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.readout.reset();
+        self.move_on();
     }
 
     /// The readouts learn from the errors of this step.
     pub(crate) fn learn(&mut self, at_once: Option<F>) {
         self.readout.learn(&self.err, at_once);
+        if at_once.is_some_and(|eta| eta != F::ZERO) {
+            self.updated();
+        }
+    }
+
+    /// Applies the pending gradient of the readouts.
+    pub(crate) fn update(&mut self, step: Step<F>) {
+        self.keep_l();
+        self.readout.update(step);
+        if !step.stands_still() {
+            self.updated();
+        }
+    }
+
+    /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
+    pub(crate) fn take(
+        &mut self,
+        step: Step<F>,
+        w_out: impl Fn(usize, usize) -> F,
+        b: &[F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.readout.take(step, w_out, b, pace)?;
+        if !step.stands_still() {
+            self.updated();
+        }
+        Ok(())
+    }
+
+    /// `W_out` has taken its step.
+    fn updated(&mut self) {
+        if !self.feedback.is_adaptive() {
+            return;
+        }
+        let keep = self.feedback.keep();
+        if keep != F::ONE {
+            self.readout.w_out_mut().multiply(keep);
+        }
+        self.feedback.follow(self.readout.w_out());
+    }
+
+    /// Replaces the weights of the readouts, and no others: `w_of(neuron, output)`.
+    pub(crate) fn assign_readouts(&mut self, w_of: impl FnMut(usize, usize) -> F) {
+        self.readout.w_out_mut().assign(w_of);
+        self.feedback.part_from(self.readout.w_out());
+    }
+
+    /// Replaces the feedback's own weights: `b_of(neuron, output)`, called by neuron and then by output.
+    pub(crate) fn assign_feedback(&mut self, b_of: impl FnMut(usize, usize) -> F) {
+        self.feedback.assign(b_of);
+        self.feedback.part_from(self.readout.w_out());
     }
 
     pub(crate) fn backward(&self) -> Backward<'_, F> {
@@ -183,12 +281,12 @@ mod tests {
             head.readout.step(&[1], true);
             let target = array![F::cast(0.25), F::cast(0.5)];
             let loss = head.judge(Lesson::of(target.view())).unwrap();
-            let (err, _, l) = head.signal(true);
+            let (err, _, l) = head.signal(None, true);
             near("err", err, &[-0.5, 1.0]);
             near("L", &l[..N], &core::array::from_fn::<_, N, _>(|j| -0.5 * w_out(j, 0) + w_out(j, 1)));
             assert_eq!(loss, 0.5 * (0.25 + 1.0));
             assert_eq!(head.judge(Lesson::default()), None);
-            let (err, _, l) = head.signal(true);
+            let (err, _, l) = head.signal(None, true);
             near("err", err, &[0.0; 2]);
             near("L", &l[..N], &[0.0; N]);
         }
@@ -201,7 +299,7 @@ mod tests {
             let target = array![F::ONE, F::ZERO];
             let loss = head.judge(Lesson::of(target.view())).unwrap();
             near("loss", &[F::cast(loss)], &[core::f64::consts::LN_2]);
-            near("err", head.signal(false).0, &[-0.5, 0.5]);
+            near("err", head.signal(None, false).0, &[-0.5, 0.5]);
         }
     }
 
@@ -233,7 +331,7 @@ mod tests {
             for _ in 0..2 {
                 head.readout.step(&[1], true);
                 head.err.copy_from_slice(&[F::ONE, F::cast(-1.0)]);
-                let (_, _, l) = head.signal(true);
+                let (_, _, l) = head.signal(None, true);
                 near("L", &l[..N], &[-10.0; N]);
                 head.learn(Some(F::cast(0.25)));
             }

@@ -7,6 +7,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
 use crate::options::plan::Plan;
+use crate::parts::delay::Delay;
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
 use crate::parts::regulariser::Regulariser;
@@ -23,13 +24,15 @@ pub(crate) struct Layer<F> {
     current: Aligned<F>,
     pub(crate) synapses: Form<F>,
     pub(crate) neuron: Neuron<F>,
+    /// Spikes under way to the other neurons.
+    delay: Delay<F>,
     regulariser: Regulariser<F>,
     /// Whether the synapses read `L`.
     pub(crate) reads_signal: bool,
 }
 
 parts!(Layer {
-    State: [synapses, neuron, regulariser],
+    State: [synapses, neuron, delay, regulariser],
     Scratch: [sources, current],
 });
 
@@ -47,6 +50,7 @@ impl<F: Float> Layer<F> {
             current: room.zeros(1, plan.stride::<F>())?,
             synapses: Form::new(room, plan, config, shared.as_ref())?,
             neuron: Neuron::new(room, plan.sizes.n, &config.layer())?,
+            delay: Delay::new(room, plan.sizes.n, config.delay)?,
             regulariser: Regulariser::new(room, plan, config)?,
             reads_signal: plan.reads_signal(),
         })
@@ -54,7 +58,7 @@ impl<F: Float> Layer<F> {
 
     /// Lines 1 to 4 of docs/method.md: who fires.
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: Kinds<bool>) {
-        self.sources.take(x, self.neuron.fired());
+        self.sources.take(x, self.delay.pass(&self.neuron));
         self.synapses
             .drive(&self.sources.get(), learning, &mut self.current);
         self.neuron.step(&self.current);
@@ -88,6 +92,11 @@ impl<F: Float> Layer<F> {
         );
     }
 
+    /// Learns from `L` of the step that has just been learned, of synapses that read `B err` alone.
+    pub(crate) fn learn_from(&mut self, l: &[F]) {
+        self.synapses.learn_from(l);
+    }
+
     /// Moves the eligibility on without learning.
     pub(crate) fn move_on(&mut self) {
         self.synapses
@@ -101,10 +110,30 @@ impl<F: Float> Layer<F> {
         }
     }
 
+    /// Before an update, or before its gradient is measured: works the gradient off, unless it is stopped.
+    pub(crate) fn settle(
+        &mut self,
+        is_measured: bool,
+        steps: u64,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        // An update that nobody measures takes the sequence's regulariser with the loss in one sum.
+        if is_measured || self.regulariser.coefficients(steps).is_none() {
+            self.synapses.settle(pace)?;
+        }
+        Ok(())
+    }
+
     /// Applies the gradient of the last `steps` steps.
     pub(crate) fn update(&mut self, n_steps: u64, steps: Kinds<Step<F>>) {
         let r = self.regulariser.coefficients(n_steps);
         self.synapses.update(r, steps);
+    }
+
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
+    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+        self.synapses
+            .whole_length(self.regulariser.coefficients(steps))
     }
 
     /// Adds the gradient of the last `steps` steps to a sum over streams.
@@ -132,6 +161,7 @@ impl<F: Float> Layer<F> {
     pub(crate) fn reset(&mut self) {
         self.synapses.reset();
         self.neuron.reset();
+        self.delay.reset();
         self.regulariser.reset();
     }
 }
@@ -152,7 +182,7 @@ mod tests {
     use crate::parts::input::Input;
     use crate::parts::signal::Lies;
     use crate::synapses::{Synapses, What};
-    use crate::testing::{aligned, in_both, made, near};
+    use crate::testing::{aligned, in_both, made, near, unasked};
 
     const FORMS: [Engine; 3] = [Engine::Textbook, Engine::Factored, Engine::Block];
 
@@ -182,11 +212,16 @@ mod tests {
         let mut layer = made(|room| Layer::new(room, &plan, config, None));
         layer
             .synapses
-            .assign(0, array![[F::cast(1.5)], [F::ZERO]].view());
-        layer.synapses.assign(
-            1,
-            array![[F::ZERO, F::ZERO], [F::cast(2.0), F::ZERO]].view(),
-        );
+            .assign(0, array![[F::cast(1.5)], [F::ZERO]].view(), &mut unasked())
+            .unwrap();
+        layer
+            .synapses
+            .assign(
+                1,
+                array![[F::ZERO, F::ZERO], [F::cast(2.0), F::ZERO]].view(),
+                &mut unasked(),
+            )
+            .unwrap();
         layer
     }
 
@@ -308,7 +343,7 @@ mod tests {
                 layer.forward(x.row(0).into(), Kinds::same(true));
                 layer.look_ahead(x.view().into(), 1);
                 // What is worked out ahead is sent, whatever comes.
-                layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view());
+                layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view(), &mut unasked()).unwrap();
                 layer.forward(x.row(1).into(), Kinds::same(true));
                 assert_eq!(layer.neuron.v()[0] == F::ZERO, is_ahead);
             }

@@ -212,7 +212,7 @@ impl Literal {
         }
         let b = match config.feedback {
             Feedback::Symmetric => &weights.w_out,
-            Feedback::Random => &weights.feedback,
+            Feedback::Random | Feedback::Adaptive => &weights.feedback,
         };
         let m = 1.0 - self.decay(config.tau_reg);
         let f_target = config.f_target * config.dt / 1000.0;
@@ -331,8 +331,10 @@ pub(super) fn network(plan: &Plan, config: &Config) -> Recurrent<f64> {
 
 pub(super) fn draw(network: &mut Recurrent<f64>, config: &Config) {
     network.draw(config, &mut unasked()).unwrap();
-    let louder = network.input_weights(0).unwrap() * 0.5;
-    network.assign_inputs(0, louder.view());
+    let louder = network.input_weights(0, &mut unasked()).unwrap() * 0.5;
+    network
+        .assign_inputs(0, louder.view(), &mut unasked())
+        .unwrap();
     network.head.readout.set_b([0.25, -0.125].into_iter());
 }
 

@@ -23,6 +23,7 @@ use crate::options::config::decay;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
+use crate::parts::delay::Delay;
 use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
@@ -57,6 +58,7 @@ pub struct Recurrent<F> {
 #[derive(Debug)]
 pub struct Present<F> {
     neuron: Neuron<F>,
+    delay: Delay<F>,
     sources: SourceList<F>,
     synapses: synapses::Present<F>,
     w_out: Aligned<F>,
@@ -167,7 +169,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let learning = lesson.target().is_some() || self.layer.is_regularised();
+        let teaches = lesson.target().is_some() || self.layer.is_regularised();
+        let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
             Some(rule) => learning && !rule.stands_still(group),
             None => learning,
@@ -176,7 +179,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             inputs: learns(group::IN),
             neurons: learns(group::REC),
         };
-        let of_readouts = learns(group::OUT);
+        let of_readouts = teaches && learns(group::OUT);
         self.layer.forward(x, of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
@@ -185,7 +188,8 @@ impl<F: Float> Wiring for Recurrent<F> {
             Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
             _ => 0.0,
         };
-        let (err, b, l) = self.head.signal(self.layer.reads_signal);
+        let reads_signal = self.layer.reads_signal;
+        let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
         let eta = at_once.map(|rule| {
             rule.step(1.0, |to| {
                 let of_synapses = self.layer.squared_length_of_step(l);
@@ -198,6 +202,7 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
+            rule.updated();
             |group| F::cast(rule.eta(group))
         });
         let of_synapses = eta.as_ref().map(|eta| Kinds {
@@ -205,6 +210,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             neurons: eta(group::REC),
         });
         self.layer.learn(err, b, l, of_synapses);
+        if lesson.signal.is_some() && !reads_signal {
+            self.layer.learn_from(l);
+        }
         self.head.learn(eta.as_ref().map(|eta| eta(group::OUT)));
         if eta.is_none() {
             self.since.step(loss);
@@ -216,15 +224,17 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.forward(x, Kinds::same(false));
         self.head.readout.step(self.layer.neuron.fired(), false);
         self.layer.move_on();
+        self.head.move_on();
     }
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        let (neuron, sources, current, drive, y) = Room::build(
+        let (neuron, delay, sources, current, drive, y) = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok((
                     Neuron::new(room, n, &config.layer())?,
+                    Delay::new(room, n, config.delay)?,
                     SourceList::new(room, self.n_inputs, n)?,
                     room.zeros(1, padded::<F>(n))?,
                     room.zeros(1, short_row(n_outputs))?,
@@ -234,6 +244,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         )?;
         Ok(Present {
             neuron,
+            delay,
             sources,
             synapses: self.layer.synapses.present()?,
             w_out: self.head.readout.present()?,
@@ -245,9 +256,12 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
         let Present {
-            neuron, sources, ..
+            neuron,
+            delay,
+            sources,
+            ..
         } = present;
-        sources.take(x, neuron.fired());
+        sources.take(x, delay.pass(neuron));
         let (scratch, current) = (&mut present.synapses, &mut present.current);
         self.layer.synapses.send(&sources.get(), scratch, current);
         neuron.step(current);
@@ -286,10 +300,24 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.since
     }
 
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.ready(pace)
+    }
+
+    fn settle(&mut self, is_measured: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(is_measured, self.since.steps, pace)
+    }
+
     fn squared_lengths(&mut self, to: &mut [f64]) {
         let of_synapses = self.layer.synapses.length();
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
+        self.head_squared_length(to);
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        to[group::REC] = 0.0;
+        to[group::IN] = self.layer.whole_length(self.since.steps);
         self.head_squared_length(to);
     }
 
@@ -329,6 +357,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn gather_heads(streams: &mut [Self]) {
+        streams.iter_mut().for_each(|stream| stream.head.keep_l());
         if let Some((first, rest)) = streams.split_first_mut() {
             let of_rest = rest.iter_mut().map(|stream| &mut stream.head);
             first.head.take_in(of_rest);
@@ -340,7 +369,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
-        self.head.readout.update(steps.of(group::OUT));
+        self.head.update(steps.of(group::OUT));
     }
 
     fn updated(&mut self) {
@@ -375,6 +404,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn flush(&mut self) {
         self.layer.synapses.flush();
+        self.head.keep_l();
     }
 
     fn rehold(&mut self) {
@@ -450,16 +480,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
 
-    fn take(&mut self, gradients: &Gradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &Gradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
         let synapses = &mut self.layer.synapses;
-        synapses.take(0, gradients.w_in.view(), of_synapses.inputs)?;
+        synapses.take(0, gradients.w_in.view(), of_synapses.inputs, pace)?;
         let w_rec = gradients.w_rec.view();
-        synapses.take(self.n_inputs, w_rec, of_synapses.neurons)?;
+        synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
         let b: Vec<F> = gradients.b.to_vec();
         let of_readouts = steps.of(group::OUT);
         let w_out = |j, k| gradients.w_out[(k, j)];
-        self.head.readout.take(of_readouts, w_out, &b)
+        self.head.take(of_readouts, w_out, &b, pace)
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -467,20 +502,25 @@ impl<F: Float> Wiring for Recurrent<F> {
         (at == 0).then(|| (neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, _: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         self.layer
             .synapses
             .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
-                Ok(())
+                pace.pass(row.len())
             })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, _: usize, w: ArrayView2<'_, F>) {
-        self.layer.synapses.assign(0, w);
+    fn assign_inputs(
+        &mut self,
+        _: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.layer.synapses.assign(0, w, pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> f64 {
@@ -500,7 +540,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn reset(&mut self) {
         self.layer.reset();
-        self.head.readout.reset();
+        self.head.reset();
         self.since = Since::default();
     }
 }
@@ -540,6 +580,15 @@ impl Settings for Config {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
+    }
+    fn looks_back(&self) -> bool {
+        self.horizon.is_beyond_a_step()
     }
 }
 

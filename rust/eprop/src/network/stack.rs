@@ -91,7 +91,7 @@ impl<F: Float> Stack<F> {
     }
 
     /// The last layer's signal is in place; it goes down, layer by layer, before any of them learns.
-    fn learn_downwards(&mut self, loss: f64, at_once: Option<&mut Optimizer>) {
+    fn learn_downwards(&mut self, loss: Option<f64>, at_once: Option<&mut Optimizer>) {
         for l in (0..self.stages.len()).rev() {
             let (below, here) = self.stages.split_at_mut(l);
             match below.last_mut() {
@@ -100,20 +100,30 @@ impl<F: Float> Stack<F> {
             }
         }
         let stages = &mut self.stages;
-        let eta = at_once.map(|optimizer| {
-            optimizer.step(1.0, |to| {
-                let pairs = to.iter_mut().zip(&*stages);
-                pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
-                Measure {
-                    loss,
-                    steps: 1.0,
-                    has_target: true,
-                }
-            });
-            |group| F::cast(optimizer.eta(group))
+        let Some(optimizer) = at_once else {
+            return stages.iter_mut().for_each(|stage| stage.learn(None));
+        };
+        optimizer.step(1.0, |to| {
+            let pairs = to.iter_mut().zip(&*stages);
+            pairs.for_each(|(to, stage)| *to = stage.squared_length_of_step());
+            Measure {
+                loss: loss.unwrap_or(0.0),
+                steps: 1.0,
+                has_target: loss.is_some(),
+            }
         });
-        for (l, stage) in stages.iter_mut().enumerate() {
-            stage.learn(eta.as_ref().map(|eta| eta(l)));
+        self.decay(optimizer);
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            stage.learn(Some(F::cast(optimizer.eta(l))));
+        }
+    }
+
+    /// What the update under way leaves of the weights.
+    fn decay(&mut self, optimizer: &Optimizer) {
+        if optimizer.decays() {
+            for (l, stage) in self.stages.iter_mut().enumerate() {
+                stage.synapses.w.decay(optimizer.keep(l));
+            }
         }
     }
 
@@ -141,7 +151,7 @@ impl<F: Float> Wiring for Stack<F> {
     ) -> Result<Self, Error> {
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let first = first.map(|first| &first.stages);
         let mut stages = room.list(plan.sizes.len() - 1)?;
@@ -221,13 +231,28 @@ impl<F: Float> Wiring for Stack<F> {
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
         let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
-        self.forward(x, lesson.target().is_some() && !stands_still);
+        let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
+        let learning = lesson.target().is_some() || lesson.signal.is_some();
+        self.forward(x, (learning || decays) && !stands_still);
         let top = self.stages.len() - 1;
         let Stage { neuron, signal, .. } = &mut self.stages[top];
         let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
-        // Without a target err is 0, and so is every signal below it.
-        if let Some(loss) = loss {
-            self.learn_downwards(loss, at_once);
+        if let Some(own) = lesson.signal {
+            signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
+        }
+        match (learning, at_once) {
+            (true, Some(rule)) => {
+                self.learn_downwards(loss, Some(&mut *rule));
+                rule.updated();
+            }
+            (true, None) => self.learn_downwards(loss, None),
+            // Without a target err is 0, and so is every signal below it.
+            (false, Some(rule)) => {
+                rule.step(1.0, |_| Measure::of_nothing());
+                self.decay(rule);
+                rule.updated();
+            }
+            (false, None) => {}
         }
         if !is_at_once {
             self.since.step(loss);
@@ -293,6 +318,10 @@ impl<F: Float> Wiring for Stack<F> {
     fn squared_lengths(&mut self, to: &mut [f64]) {
         let pairs = to.iter_mut().zip(&mut self.stages);
         pairs.for_each(|(to, stage)| *to = stage.synapses.w.squared_length());
+    }
+
+    fn whole_length(&mut self, to: &mut [f64]) {
+        self.squared_lengths(to);
     }
 
     fn update(&mut self, steps: Steps<'_>) {
@@ -385,11 +414,16 @@ impl<F: Float> Wiring for Stack<F> {
         Ok(())
     }
 
-    fn take(&mut self, gradients: &StackGradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &StackGradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let pairs = self.stages.iter_mut().zip(&gradients.w);
         pairs.enumerate().try_for_each(|(l, (stage, g))| {
             let w = &mut stage.synapses.w;
-            w.take(steps.of(l), |i, k| g[(k, i)])
+            w.take(steps.of(l), |i, k| g[(k, i)], pace)
         })
     }
 
@@ -398,21 +432,25 @@ impl<F: Float> Wiring for Stack<F> {
         Some((neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, at: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let (p, n) = self.widths().nth(at).unwrap_or_default();
         let mut w = memory::matrix("W", n, p)?;
-        self.stages[at].synapses.w.read(|source, row| {
+        self.stages[at].synapses.w.read_until(|source, row| {
             let column = w.column_mut(source).into_iter();
             column.zip(row).for_each(|(to, &w)| *to = w);
+            pace.pass(row.len())
         })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, F>) {
-        self.stages[at]
-            .synapses
-            .w
-            .assign(|source, j| w[(j, source)]);
+    fn assign_inputs(
+        &mut self,
+        at: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let rows = &mut self.stages[at].synapses.w;
+        rows.assign_until(|source, j| w[(j, source)], pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> Vec<f64> {
@@ -468,6 +506,12 @@ impl Settings for StackConfig {
     }
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn clip_norm(&self) -> Option<f64> {
+        self.clip_norm
+    }
+    fn w_max(&self) -> Option<f64> {
+        self.w_max
     }
 }
 

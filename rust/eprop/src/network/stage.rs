@@ -133,7 +133,7 @@ mod tests {
 
     const AT_ONCE: Keeps = Keeps {
         pending: false,
-        moments: false,
+        moments: 0,
     };
 
     /// Two sources, three neurons.

@@ -5,14 +5,16 @@
 //! changes only when i sends. So the sum over the steps of `delta_k` times the trace is `H_ik + f_i V_k` with `V_k = sum_u decay^u delta_k`, if an
 //! event, which adds `a = decay^-u s` to `f_i`, takes `a V_k` from `H_ik`. Where every gradient is applied with its step, `-eta H` is kept in the
 //! weights themselves: `W_ik = A_ik - f_i V_k`, V with eta in it. At the block's end `f V` is folded in, and f takes `decay^B`.
+//! Where weights decay with every step, a number p stands before all of it, `W_ik = p (A_ik - f_i V_k)`, and V has eta / p in it.
 
 use alloc::vec::Vec;
 
 use super::aligned::Aligned;
-use super::interrupt::Pace;
+use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::Room;
+use super::scale::Scale;
 use super::walk::parts;
 use crate::kernels::isa::UNIT;
 use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
@@ -53,6 +55,8 @@ pub(crate) struct Lazy<F> {
     down_block: F,
     /// `A`.
     pub(crate) w: Parameter<F>,
+    /// `p`.
+    scale: Scale,
     f: Aligned<F>,
     v: Aligned<F>,
     /// `H`, by source; empty where every gradient is applied with its step.
@@ -66,7 +70,7 @@ pub(crate) struct Lazy<F> {
 }
 
 parts!(Lazy {
-    Weight: [w],
+    Weight: [w, scale],
     State: [f, v, h],
     Counter: [steps],
     Scratch: [down, up, column],
@@ -99,6 +103,7 @@ impl<F: Float> Lazy<F> {
             up: room.vec(F::ONE, block)?,
             down_block: F::cast(libm::pow(decay, block as f64)),
             w: Parameter::new(room, rows, in_rows, first.map(|first| &first.w.rows))?,
+            scale: Scale::ONE,
             f: room.zeros(1, shape.source_stride)?,
             v: room.zeros(1, shape.target_stride)?,
             h: room.zeros(if at_once { 0 } else { shape.sources }, shape.target_stride)?,
@@ -196,12 +201,13 @@ impl<F: Float> Lazy<F> {
             layout,
             ..
         } = self.shape;
-        let limit = F::cast(LIMIT);
+        let (limit, p) = (F::cast(LIMIT), self.scale.of::<F>());
         let a: &mut [F] = &mut self.w.rows;
         let (f, v): (&mut [F], &[F]) = (&mut self.f, &self.v);
         let mut sent = F::ZERO;
         for (i, s) in sources {
             let shift = up * s;
+            let s = p * s;
             match layout {
                 Layout::BySource => {
                     sent += s * f[i];
@@ -252,9 +258,22 @@ impl<F: Float> Lazy<F> {
         }
     }
 
-    /// `decay^u` of this step, and V, to which `decay^u delta` is to be added; then [`learned`](Self::learned) must be called.
+    /// Before a step that is applied at once: all weights are multiplied with `keep`.
+    pub(crate) fn decay(&mut self, keep: f64) {
+        if let Some(p) = self.scale.decay(keep) {
+            self.scale_rows(p);
+        }
+    }
+
+    fn scale_rows(&mut self, p: f64) {
+        scale_row(F::cast(p), &mut self.w.rows);
+        scale_row(F::cast(p), &mut self.v);
+    }
+
+    /// `decay^u / p` of this step, and V, to which as much of `delta` is to be added; then [`learned`](Self::learned) must be called.
     pub(crate) fn factor(&mut self) -> (F, &mut [F]) {
-        (self.down[self.u()], &mut self.v)
+        let down = self.down[self.u()] * self.scale.inverse();
+        (down, &mut self.v)
     }
 
     /// A step's gradient is in `V`.
@@ -270,12 +289,13 @@ impl<F: Float> Lazy<F> {
             let mut dot = [F::ZERO];
             crate::kernels::dot_rows(&self.v, delta, &mut dot);
             add_row(-dot[0], &self.f, to);
+            self.scale.apply(to);
         }
     }
 
-    /// `f` and `V`, which are to be taken off the rows, where these are in factors.
-    pub(crate) fn factors(&self) -> Option<(&[F], &[F])> {
-        self.at_once.then_some((&*self.f, &*self.v))
+    /// `f`, `V` and p of `p (rows - f V)`, where the weights are in factors.
+    pub(crate) fn factors(&self) -> Option<(&[F], &[F], Scale)> {
+        self.at_once.then_some((&*self.f, &*self.v, self.scale))
     }
 
     /// The squared length of the traces: times that of `delta` it is that of a step's gradient.
@@ -320,11 +340,20 @@ impl<F: Float> Lazy<F> {
         self.finite &= all_finite(&self.w.rows);
     }
 
+    /// Multiplies the weights, as they read.
+    pub(crate) fn multiply(&mut self, factor: F) {
+        scale_row(factor, &mut self.w.rows);
+        if self.at_once {
+            scale_row(factor, &mut self.v);
+        }
+    }
+
     /// Takes a step with a gradient from elsewhere: `g_of(source, target)`. What waits goes on waiting.
     pub(crate) fn take(
         &mut self,
         step: Step<F>,
         g_of: impl Fn(usize, usize) -> F,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let Shape {
             sources,
@@ -335,6 +364,8 @@ impl<F: Float> Lazy<F> {
         } = self.shape;
         if self.at_once {
             self.fold();
+            let p = self.scale.take();
+            self.scale_rows(p);
         }
         let (rows, columns, stride) = match layout {
             Layout::BySource => (sources, targets, target_stride),
@@ -350,6 +381,7 @@ impl<F: Float> Lazy<F> {
                 };
             }
             self.w.take(step, row * stride, &g);
+            pace.pass(columns)?;
         }
         self.finite &= all_finite(&self.w.rows);
         Ok(())
@@ -410,8 +442,30 @@ impl<F: Float> Lazy<F> {
         })
     }
 
+    /// Shows every weight, without memory of its own: `see(source, target, weight)`.
+    pub(crate) fn each(&self, mut see: impl FnMut(usize, usize, F)) {
+        let Shape {
+            sources,
+            source_stride,
+            targets,
+            target_stride,
+            layout,
+        } = self.shape;
+        let p = self.scale.of::<F>();
+        for source in 0..sources {
+            for target in 0..targets {
+                let at = place(layout, (source_stride, target_stride), source, target);
+                let in_factors = match self.at_once {
+                    true => self.f[source] * self.v[target],
+                    false => F::ZERO,
+                };
+                see(source, target, p * (self.w.rows[at] - in_factors));
+            }
+        }
+    }
+
     /// As [`read`](Self::read), until `see` is an error.
-    fn read_until(
+    pub(crate) fn read_until(
         &self,
         mut see: impl FnMut(usize, &[F]) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -428,6 +482,7 @@ impl<F: Float> Lazy<F> {
                     Layout::BySource => fold(-F::ONE, &self.f[at..=at], &self.v, &mut row),
                     Layout::ByTarget => fold(-F::ONE, &self.v[at..=at], &self.f, &mut row),
                 }
+                self.scale.apply(&mut row);
             }
             see(at, &row[..len])?;
         }
@@ -443,12 +498,13 @@ impl<F: Float> Lazy<F> {
         to: &mut [F],
     ) {
         let stride = self.shape.target_stride;
+        let p = self.scale.of::<F>();
         for (i, s) in sources {
             row.copy_from_slice(&self.w.rows[i * stride..(i + 1) * stride]);
             if self.at_once {
                 fold(-F::ONE, &self.f[i..=i], &self.v, row);
             }
-            add_row(s, row, to);
+            add_row(p * s, row, to);
         }
     }
 
@@ -461,7 +517,20 @@ impl<F: Float> Lazy<F> {
     }
 
     /// Replaces all weights: `w_of(source, target)`, called by source and then by target.
-    pub(crate) fn assign(&mut self, mut w_of: impl FnMut(usize, usize) -> F) {
+    pub(crate) fn assign(&mut self, w_of: impl FnMut(usize, usize) -> F) {
+        // Nobody stops it.
+        _ = self.assign_until(w_of, &mut Interrupt::NOBODY.pace());
+    }
+
+    /// As [`assign`](Self::assign), unless it is stopped: then some are replaced.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn assign_until(
+        &mut self,
+        mut w_of: impl FnMut(usize, usize) -> F,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let Shape {
             sources,
             source_stride,
@@ -471,14 +540,17 @@ impl<F: Float> Lazy<F> {
         } = self.shape;
         if self.at_once {
             self.v.fill(F::ZERO);
+            self.scale = Scale::ONE;
         }
         let rows: &mut [F] = &mut self.w.rows;
         for i in 0..sources {
             for k in 0..targets {
                 rows[place(layout, (source_stride, target_stride), i, k)] = w_of(i, k);
             }
+            pace.pass(targets)?;
         }
         self.finite = all_finite(rows);
+        Ok(())
     }
 
     /// The traces of the sources.

@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
 pub(crate) mod room;
+pub(crate) mod scale;
 pub(crate) mod shared;
 pub(crate) mod slice;
 pub(crate) mod walk;

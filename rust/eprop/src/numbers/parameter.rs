@@ -7,7 +7,7 @@ use super::parallel;
 use super::room::Room;
 use super::shared::Shared;
 use super::walk::{Role, Walk, WalkMut, Walked, first, parts};
-use crate::kernels::{self, AdamStep, adam};
+use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
 use crate::{Error, Float};
 
 /// Numbers to a piece of a matrix, of which each thread updates one at a time: 16 or 32 KiB, so that the sum stays in the first cache.
@@ -18,17 +18,51 @@ pub(crate) const PIECE: usize = 4096;
 pub enum Step<F> {
     /// `W -= eta g`.
     Descend { eta: F },
+    /// The same, and weights that decay, or have a bound.
+    Shrink(ShrinkStep<F>),
+    /// A sum of gradients that fades.
+    Momentum(MomentumStep<F>),
     /// Two moments per weight.
     Adam(AdamStep<F>),
 }
 
 impl<F: Float> Step<F> {
-    /// The factor on the gradient, of a step that is linear in it.
+    /// The factor on the gradient, of a step that is a multiple of it.
     #[inline]
     pub(crate) fn linear(self) -> Option<F> {
         match self {
             Self::Descend { eta } => Some(eta),
-            Self::Adam(_) => None,
+            Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+        }
+    }
+
+    /// The same of biases, which neither decay nor have a bound.
+    pub(crate) fn of_biases(self) -> Self {
+        let (none, bound) = (F::ZERO, F::cast(f64::INFINITY));
+        match self {
+            Self::Descend { .. } => self,
+            Self::Shrink(ShrinkStep { eta, .. }) => Self::Descend { eta },
+            Self::Momentum(step) => Self::Momentum(MomentumStep {
+                decay: none,
+                bound,
+                ..step
+            }),
+            Self::Adam(step) => Self::Adam(AdamStep {
+                decay: none,
+                shrink: none,
+                bound,
+                ..step
+            }),
+        }
+    }
+
+    /// Whether the learning rate is 0.
+    pub(crate) fn stands_still(self) -> bool {
+        match self {
+            Self::Descend { eta } => eta == F::ZERO,
+            Self::Shrink(step) => step.eta == F::ZERO,
+            Self::Momentum(step) => step.eta == F::ZERO,
+            Self::Adam(step) => step.eta == F::ZERO,
         }
     }
 
@@ -36,7 +70,9 @@ impl<F: Float> Step<F> {
     fn take(self, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         match self {
             Self::Descend { eta } => w.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g),
-            Self::Adam(step) => adam(step, g, w, m, v),
+            Self::Shrink(step) => kernels::shrink(step, g, w),
+            Self::Momentum(step) => kernels::momentum(step, g, w, m),
+            Self::Adam(step) => kernels::adam(step, g, w, m, v),
         }
     }
 }
@@ -136,9 +172,9 @@ impl<F: Float> Split<F> {
     /// Takes the steps of the weights from number `at` on, as [`Step::take`]; without a gradient there are none.
     fn take(self, at: usize, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         let cut = self.cut.saturating_sub(at).min(g.len());
-        let of_moments = cut.min(m.len());
+        let (of_m, of_v) = (cut.min(m.len()), cut.min(v.len()));
         let (w, (g, g_from)) = (w.split_at_mut(cut), g.split_at(cut));
-        let (m, v) = (m.split_at_mut(of_moments), v.split_at_mut(of_moments));
+        let (m, v) = (m.split_at_mut(of_m), v.split_at_mut(of_v));
         self.before.take(w.0, g, m.0, v.0);
         self.from.take(w.1, g_from, m.1, v.1);
     }
@@ -149,8 +185,8 @@ impl<F: Float> Split<F> {
 pub(crate) struct Keeps {
     /// A gradient that waits.
     pub(crate) pending: bool,
-    /// Two moments per weight.
-    pub(crate) moments: bool,
+    /// Numbers of the optimizer per weight: none, one or two.
+    pub(crate) moments: usize,
 }
 
 /// Rows that several streams may read, and one changes.
@@ -185,12 +221,12 @@ impl<F: Float> Parameter<F> {
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
         let mut where_needed = |needed: bool| room.zeros(if needed { rows } else { 0 }, width);
-        let moments = keeps.moments && first.is_none();
+        let keeps_moment = |number: usize| number <= keeps.moments && first.is_none();
         Ok(Self {
             pending: where_needed(keeps.pending)?,
             waits: false,
-            m: where_needed(moments)?,
-            v: where_needed(moments)?,
+            m: where_needed(keeps_moment(1))?,
+            v: where_needed(keeps_moment(2))?,
             rows: match first {
                 Some(first) => first.share(),
                 None => room.shared(rows, width)?,
@@ -222,12 +258,12 @@ impl<F: Float> Parameter<F> {
     /// Takes a step for the weights `from..from + g.len()`.
     pub(crate) fn take(&mut self, step: Step<F>, from: usize, g: &[F]) {
         let part = from..from + g.len();
-        let moments = if self.m.is_empty() {
-            0..0
-        } else {
-            part.clone()
+        let of = |moment: &Aligned<F>| match moment.is_empty() {
+            true => 0..0,
+            false => part.clone(),
         };
-        let (m, v) = (&mut self.m[moments.clone()], &mut self.v[moments]);
+        let (of_m, of_v) = (of(&self.m), of(&self.v));
+        let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
         step.take(&mut self.rows[part], g, m, v);
     }
 
@@ -273,13 +309,13 @@ mod tests {
 
     use super::{Keeps, PIECE, Parameter, Step};
     use crate::Float;
-    use crate::kernels::AdamStep;
+    use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
     use crate::numbers::walk;
     use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits};
 
     const BOTH: Keeps = Keeps {
         pending: true,
-        moments: true,
+        moments: 2,
     };
 
     fn parameter<F: Float>(rows: usize, width: usize, keeps: Keeps) -> Parameter<F> {
@@ -335,13 +371,16 @@ mod tests {
             gain2: F::cast(1.0 - BETA2),
             eps: F::cast(EPS),
             eta: F::cast(LR * unbias),
+            decay: F::ZERO,
+            shrink: F::ZERO,
             scale: F::cast(scale),
+            bound: F::cast(f64::INFINITY),
         })
     }
 
     in_both! {
         fn an_update_descends_and_the_gradient_starts_again<F>() {
-            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: 0 });
             let (before, g) = (doubles(&w.rows), Noise(2).numbers::<F>(32));
             w.pending.copy_from_slice(&g);
             w.waits = true;
@@ -365,6 +404,48 @@ mod tests {
                 w.update(adam(t, 2.0));
                 literal.step(&doubles(&g));
                 near("w", &w.rows, &literal.w);
+            }
+        }
+    }
+
+    in_both! {
+        fn weights_that_decay_descend_within_their_bound_and_biases_only_descend<F>() {
+            let keeps = Keeps { pending: true, moments: 0 };
+            let (mut w, mut b) = (parameter::<F>(2, 16, keeps), parameter::<F>(2, 16, keeps));
+            let step = Step::Shrink(ShrinkStep { eta: F::cast(0.25), shrink: F::cast(0.125), bound: F::cast(0.5) });
+            let (before, g) = (doubles(&w.rows), Noise(2).numbers::<F>(32));
+            w.take(step, 0, &g);
+            b.take(step.of_biases(), 0, &g);
+            let pairs = || before.iter().zip(doubles(&g));
+            near("w", &w.rows, &pairs().map(|(w, g)| (w - 0.25 * g - 0.125 * w).clamp(-0.5, 0.5)).collect::<Vec<_>>());
+            near("b", &b.rows, &pairs().map(|(w, g)| w - 0.25 * g).collect::<Vec<_>>());
+            assert!(step.linear().is_none() && step.of_biases().linear().is_some());
+        }
+    }
+
+    in_both! {
+        fn momentum_keeps_one_number_per_weight<F>() {
+            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: 1 });
+            assert!(w.m.len() == 32 && w.v.is_empty());
+            let step = Step::Momentum(MomentumStep {
+                mu: F::cast(0.75),
+                eta: F::cast(0.25),
+                decay: F::cast(0.125),
+                scale: F::cast(2.0),
+                bound: F::cast(0.75),
+            });
+            let (mut expected, mut m) = (doubles(&w.rows), [0.0; 32]);
+            let mut noise = Noise(3);
+            for _ in 0..5 {
+                let g = noise.numbers::<F>(32);
+                w.pending.copy_from_slice(&g);
+                w.waits = true;
+                w.update(step);
+                for (j, g) in doubles(&g).into_iter().enumerate() {
+                    m[j] = 0.75 * m[j] + 2.0 * g + 0.125 * expected[j];
+                    expected[j] = (expected[j] - 0.25 * m[j]).clamp(-0.75, 0.75);
+                }
+                near("w", &w.rows, &expected);
             }
         }
     }
@@ -412,7 +493,7 @@ mod tests {
         fn a_weight_that_becomes_infinite_in_any_piece_is_told<F>() {
             let mut noise = Noise(6);
             for at in [0, PIECE - 1, PIECE, PIECE + 15] {
-                let mut w = parameter::<F>(PIECE / 16 + 1, 16, Keeps { pending: false, moments: false });
+                let mut w = parameter::<F>(PIECE / 16 + 1, 16, Keeps { pending: false, moments: 0 });
                 let mut g = noise.numbers::<F>(PIECE + 16);
                 g[at] = F::cast(f64::INFINITY);
                 assert!(!w.descend(Step::Descend { eta: F::ONE }, &[&aligned(&g)], 1));
@@ -432,13 +513,13 @@ mod tests {
 
     in_both! {
         fn a_gradient_that_waits_is_saved_and_none_is_not<F>() {
-            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: 0 });
             let of_none = walk::save(&w).unwrap();
             w.pending[3] = F::ONE;
             w.waits = true;
             let of_one = walk::save(&w).unwrap();
             assert_eq!(of_one.len() - of_none.len(), 32 * size_of::<F>());
-            let mut twin = parameter::<F>(2, 16, Keeps { pending: true, moments: false });
+            let mut twin = parameter::<F>(2, 16, Keeps { pending: true, moments: 0 });
             walk::load(&mut twin, &of_one).unwrap();
             assert!(twin.waits && walk::same(&w, &twin));
             w.drop_gradient();

@@ -55,7 +55,9 @@ mod tests {
     use core::str::FromStr;
 
     use crate::Error;
-    use crate::options::{Engine, Feedback, Gain, Loss, Reduction, ResetMechanism, Surrogate};
+    use crate::options::{
+        Engine, Feedback, Gain, Loss, Reduction, RegularisedSide, ResetMechanism, Surrogate,
+    };
 
     choice! {
         pub enum Fruit as "fruit" {
@@ -104,7 +106,16 @@ mod tests {
         ];
         names_are_choices(Surrogate::ALL, Surrogate::as_str, &surrogates);
         names_are_choices(Loss::ALL, Loss::as_str, &["mse", "cross_entropy"]);
-        names_are_choices(Feedback::ALL, Feedback::as_str, &["symmetric", "random"]);
+        names_are_choices(
+            Feedback::ALL,
+            Feedback::as_str,
+            &["symmetric", "random", "adaptive"],
+        );
+        names_are_choices(
+            RegularisedSide::ALL,
+            RegularisedSide::as_str,
+            &["both", "above", "below"],
+        );
         names_are_choices(Gain::ALL, Gain::as_str, &["unit", "leak"]);
         names_are_choices(
             ResetMechanism::ALL,

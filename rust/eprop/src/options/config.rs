@@ -7,6 +7,7 @@ use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
 use super::per_neuron::{PerNeuron, own};
+use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
 use crate::{Error, Float};
 
@@ -179,6 +180,16 @@ pub struct Config {
     pub horizon: Horizon,
     /// How much of that credit each recurrent synapse passes on; 1 = backpropagation through time, where the horizon is the whole sequence.
     pub recurrent_gain: f64,
+    /// Steps that a spike takes to the other neurons of the layer.
+    pub delay: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
+    /// With adaptive feedback, what part of `W_out` and `B` an update takes away: it multiplies both with 1 minus this.
+    pub feedback_decay: f64,
+    /// Whose firing rates the regularisation corrects.
+    pub c_reg_side: RegularisedSide,
     /// Learning rate of `W_in`; `None` = `lr`. At 0 these weights are fixed.
     pub lr_in: Option<f64>,
     /// Learning rate of `W_rec`; `None` = `lr`.
@@ -220,6 +231,11 @@ impl Default for Config {
             each: PerNeuron::default(),
             horizon: Horizon::Steps(1),
             recurrent_gain: 0.3,
+            delay: 1,
+            clip_norm: None,
+            w_max: None,
+            feedback_decay: 0.0,
+            c_reg_side: RegularisedSide::Both,
             lr_in: None,
             lr_rec: None,
             lr_out: None,
@@ -281,12 +297,31 @@ impl Config {
         self.optimizer.validate()?;
         self.horizon.validate(self)?;
         non_negative("recurrent_gain", self.recurrent_gain)?;
+        valid_delay(self.delay)?;
+        valid_bounds(self.clip_norm, self.w_max)?;
+        self.validate_feedback()?;
         for (name, lr) in self.rates_of_groups() {
             let lr = lr.unwrap_or(0.0);
             non_negative(name, lr)?;
             self.optimizer.accepts(name, lr)?;
         }
         self.optimizer.accepts("lr", self.lr)
+    }
+
+    fn validate_feedback(&self) -> Result<(), Error> {
+        let decay = self.feedback_decay;
+        let expected = match self.feedback {
+            Feedback::Adaptive if (0.0..=1.0).contains(&decay) => return Ok(()),
+            Feedback::Adaptive => "a number of 0 to 1",
+            _ if decay == 0.0 => return Ok(()),
+            _ => "0 without feedback = \"adaptive\"",
+        };
+        Err(Error::value("feedback_decay", expected, decay))
+    }
+
+    /// Whether an update is a multiple of its gradient and of the weights, and nothing else.
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -384,6 +419,10 @@ pub struct StackConfig {
     pub reduction: Reduction,
     /// Streams that a call may train side by side, at most.
     pub batch_size: usize,
+    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
+    pub clip_norm: Option<f64>,
+    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
+    pub w_max: Option<f64>,
 }
 
 impl Default for StackConfig {
@@ -395,6 +434,8 @@ impl Default for StackConfig {
             optimizer: Optimizer::SGD,
             reduction: Reduction::Sum,
             batch_size: 1,
+            clip_norm: None,
+            w_max: None,
         }
     }
 }
@@ -404,9 +445,15 @@ impl StackConfig {
         self.layer.validate()?;
         self.layer.each.absent()?;
         self.optimizer.validate()?;
+        valid_bounds(self.clip_norm, self.w_max)?;
         self.optimizer.accepts("lr", self.layer.lr)?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
+    }
+
+    /// As [`Config::steps_are_linear`].
+    pub(crate) fn steps_are_linear(&self) -> bool {
+        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -415,6 +462,8 @@ impl Config {
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
         self.layer().fits::<F>()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         within::<F>("c_reg", self.c_reg)?;
         within::<F>("f_target", self.f_target)?;
         within::<F>("recurrent_gain", self.recurrent_gain)?;
@@ -493,6 +542,10 @@ impl LayerConfig {
     fn weights_fit<F: Float>(&self) -> Result<(), Error> {
         // No number drawn is ten standard deviations out.
         let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
+        if self.membrane_factors().0 == 0.0 {
+            let expected = "a time step that tau_mem can be told from: with less, exp(-dt / tau_mem) is 1, and all initial weights are 0";
+            return Err(Error::number("dt", expected, self.dt));
+        }
         if fits(self.membrane_unit()) {
             return Ok(());
         }
@@ -562,8 +615,35 @@ impl StackConfig {
     /// As [`Config::validate_for`].
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
+        self.optimizer.fits::<F>()?;
+        bound_fits::<F>(self.w_max)?;
         self.layer.fits::<F>()
     }
+}
+
+fn valid_delay(delay: usize) -> Result<(), Error> {
+    match delay {
+        0 => Err(Error::value("delay", "a number of steps >= 1", 0)),
+        _ => Ok(()),
+    }
+}
+
+fn valid_bounds(clip_norm: Option<f64>, w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(longest) = clip_norm {
+        positive("clip_norm", longest)?;
+    }
+    if let Some(bound) = w_max {
+        positive("w_max", bound)?;
+    }
+    Ok(())
+}
+
+fn bound_fits<F: Float>(w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(bound) = w_max {
+        within::<F>("w_max", bound)?;
+        above_zero::<F>("w_max", bound)?;
+    }
+    Ok(())
 }
 
 fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
@@ -615,7 +695,9 @@ mod tests {
 
     #[test]
     fn every_setting_has_its_domain_and_is_named_by_its_error() {
-        let positive: [(&str, Set); 6] = [
+        let positive: [(&str, Set); 8] = [
+            ("clip_norm", |config, x| config.clip_norm = Some(x)),
+            ("w_max", |config, x| config.w_max = Some(x)),
             ("tau_mem", |config, x| config.tau_mem = x),
             ("threshold", |config, x| config.threshold = x),
             ("dt", |config, x| config.dt = x),
@@ -680,6 +762,14 @@ mod tests {
         );
         assert!(
             Config {
+                delay: 0,
+                ..Config::default()
+            }
+            .validate()
+            .is_err()
+        );
+        assert!(
+            Config {
                 batch_size: 0,
                 ..Config::default()
             }
@@ -713,6 +803,7 @@ mod tests {
             beta1: 1.0,
             beta2: 0.5,
             eps: 1.0,
+            weight_decay: 0.0,
         };
         assert!(
             Config {
@@ -734,7 +825,9 @@ mod tests {
 
     #[test]
     fn what_one_number_type_cannot_hold_is_refused_in_that_type_alone() {
-        let cases: [(&str, Set, f64); 10] = [
+        let cases: [(&str, Set, f64); 12] = [
+            ("w_max", |config, x| config.w_max = Some(x), 1e39),
+            ("w_max", |config, x| config.w_max = Some(x), 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e-50),
             ("threshold", |config, x| config.threshold = x, 1e39),
             ("lr", |config, x| config.lr = x, 1e39),

@@ -14,5 +14,7 @@ choice! {
         Symmetric = "symmetric",
         /// Fixed, drawn from N(0, 1/N): feedback alignment, approximate.
         Random = "random",
+        /// Drawn from N(0, 1/N), and takes the steps that `W_out^T` takes: with `feedback_decay` the two grow alike.
+        Adaptive = "adaptive",
     }
 }

@@ -9,6 +9,7 @@ mod loss;
 mod optimizer;
 mod per_neuron;
 pub(crate) mod plan;
+mod side;
 mod surrogate;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
@@ -17,4 +18,5 @@ pub use horizon::Horizon;
 pub use loss::Loss;
 pub use optimizer::{Optimizer, Reduction};
 pub use per_neuron::PerNeuron;
+pub use side::RegularisedSide;
 pub use surrogate::Surrogate;

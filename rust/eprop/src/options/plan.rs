@@ -77,6 +77,8 @@ pub struct Plan {
     pub(crate) horizon: Horizon,
     /// Steps that must fit into a history together, wherever one of them begins: those of a horizon, as far as weights rest for so long.
     pub(crate) whole: usize,
+    /// Steps that a spike takes to the other neurons.
+    pub(crate) delay: usize,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
 }
@@ -91,14 +93,14 @@ impl Plan {
         let limited = config.optimizer.is_limited();
         // Only the factors of a step know its length before it is taken.
         let knows_its_step = match form {
-            Engine::Textbook => !limited,
+            Engine::Textbook => !limited && !config.optimizer.decays(),
             Engine::Factored => true,
             Engine::Block => false,
         };
         let at_once = config.update_every == UpdateEvery::Steps(1)
             && knows_its_step
             && config.batch_size == 1
-            && config.optimizer.is_linear();
+            && config.steps_are_linear();
         let plan = Self {
             sizes,
             form,
@@ -111,6 +113,7 @@ impl Plan {
             apart: limited && regularised && !at_once,
             horizon: config.horizon,
             whole: 1,
+            delay: config.delay,
             grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
@@ -234,7 +237,7 @@ impl StackPlan {
             sizes: sizes.to_vec(),
             at_once: config.update_every == UpdateEvery::Steps(1)
                 && config.batch_size == 1
-                && config.optimizer.is_linear(),
+                && config.steps_are_linear(),
         }
     }
 
@@ -301,6 +304,12 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
+    if config.optimizer.decays() {
+        return refused("block or textbook where weights decay");
+    }
+    if !config.steps_are_linear() {
+        return refused("block or textbook with clip_norm or w_max");
+    }
     if measures_apart(config) {
         return refused(
             "block or textbook where weights rest, steps are limited and firing rates are regularised",
@@ -316,7 +325,10 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
-    config.batch_size == 1 && config.optimizer.is_linear() && !measures_apart(config)
+    config.batch_size == 1
+        && config.steps_are_linear()
+        && !config.optimizer.decays()
+        && !measures_apart(config)
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.

@@ -1,48 +1,66 @@
 //! The feedback: how the readout's errors reach the neurons, `L = B err`.
 
 use super::signal::{Backward, Lies};
+use crate::kernels::scale_row;
 use crate::numbers::aligned::padded;
+use crate::numbers::lazy::Lazy;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::parts;
-use crate::options::Feedback;
+use crate::options::{Config, Feedback};
 use crate::{Error, Float};
 
 /// The feedback's own weights, a padded row of N per output; empty where `B` is `W_out^T`.
+///
+/// Adaptive weights take the steps of `W_out^T`, whatever the optimizer made of a gradient. So what lies between the two changes by decay alone:
+/// `B = W_out^T + apart`, and `apart` is multiplied with `keep` at each update.
 #[derive(Debug)]
 pub(crate) struct FeedbackWeights<F> {
     kind: Feedback,
     n: usize,
+    keep: F,
     b: Shared<F>,
+    apart: Shared<F>,
 }
 
-parts!(FeedbackWeights { Weight: [b] });
+parts!(FeedbackWeights { Weight: [b, apart] });
 
 impl<F: Float> FeedbackWeights<F> {
     /// Zeros, or those of the stream `first`.
     pub(crate) fn new(
         room: &mut Room,
-        kind: Feedback,
+        config: &Config,
         n: usize,
         n_outputs: usize,
         first: Option<&Self>,
     ) -> Result<Self, Error> {
-        let rows = match kind {
-            Feedback::Symmetric => 0,
-            Feedback::Random => n_outputs,
+        let kind = config.feedback;
+        let (rows, rows_apart) = match kind {
+            Feedback::Symmetric => (0, 0),
+            Feedback::Random => (n_outputs, 0),
+            Feedback::Adaptive => (n_outputs, n_outputs),
         };
-        let b = match first {
-            Some(first) => first.b.share(),
-            None => room.shared(rows, padded::<F>(n))?,
+        let (b, apart) = match first {
+            Some(first) => (first.b.share(), first.apart.share()),
+            None => (
+                room.shared(rows, padded::<F>(n))?,
+                room.shared(rows_apart, padded::<F>(n))?,
+            ),
         };
-        Ok(Self { kind, n, b })
+        Ok(Self {
+            kind,
+            n,
+            keep: F::cast(1.0 - config.feedback_decay),
+            b,
+            apart,
+        })
     }
 
     /// The way back of the errors, given that through `W_out`.
     pub(crate) fn backward<'a>(&'a self, w_out: Backward<'a, F>) -> Backward<'a, F> {
         match self.kind {
             Feedback::Symmetric => w_out,
-            Feedback::Random => Backward {
+            Feedback::Random | Feedback::Adaptive => Backward {
                 rows: &self.b,
                 lies: Lies::ByOutput,
                 factors: None,
@@ -54,8 +72,40 @@ impl<F: Float> FeedbackWeights<F> {
     pub(crate) fn has_own(&self) -> bool {
         match self.kind {
             Feedback::Symmetric => false,
-            Feedback::Random => true,
+            Feedback::Random | Feedback::Adaptive => true,
         }
+    }
+
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.kind == Feedback::Adaptive
+    }
+
+    /// What `W_out` is multiplied with after its step.
+    pub(crate) fn keep(&self) -> F {
+        self.keep
+    }
+
+    /// After an update of `W_out`, decay included: the same step.
+    pub(crate) fn follow(&mut self, w_out: &Lazy<F>) {
+        if !self.is_adaptive() {
+            return;
+        }
+        if self.keep != F::ONE {
+            scale_row(self.keep, &mut self.apart);
+        }
+        let (stride, apart): (_, &[F]) = (padded::<F>(self.n), &self.apart);
+        let b: &mut [F] = &mut self.b;
+        w_out.each(|j, k, w| b[k * stride + j] = w + apart[k * stride + j]);
+    }
+
+    /// After `B` or `W_out` was assigned: they go on from what they are.
+    pub(crate) fn part_from(&mut self, w_out: &Lazy<F>) {
+        if !self.is_adaptive() {
+            return;
+        }
+        let (stride, b): (_, &[F]) = (padded::<F>(self.n), &self.b);
+        let apart: &mut [F] = &mut self.apart;
+        w_out.each(|j, k, w| apart[k * stride + j] = b[k * stride + j] - w);
     }
 
     /// Its own weights, a row of N per output.
@@ -80,11 +130,13 @@ impl<F: Float> FeedbackWeights<F> {
     /// Its weights are those of another stream.
     pub(crate) fn share_weights(&mut self, other: &Self) {
         self.b = other.b.share();
+        self.apart = other.apart.share();
     }
 
     /// Gives its weights up, so that another stream may change them.
     pub(crate) fn release(&mut self) {
         self.b = Shared::default();
+        self.apart = Shared::default();
     }
 }
 
@@ -96,15 +148,22 @@ mod tests {
     use crate::Float;
     use crate::numbers::aligned::padded;
     use crate::numbers::shared::Shared;
-    use crate::options::Feedback;
+    use crate::options::{Config, Feedback};
     use crate::parts::signal::{Backward, Lies};
     use crate::testing::{aligned, in_both, made, near};
 
     const N: usize = 5;
     const OUTPUTS: usize = 2;
 
+    fn config(feedback: Feedback) -> Config {
+        Config {
+            feedback,
+            ..Config::default()
+        }
+    }
+
     fn feedback<F: Float>(kind: Feedback) -> FeedbackWeights<F> {
-        let mut feedback = made(|room| FeedbackWeights::new(room, kind, N, OUTPUTS, None));
+        let mut feedback = made(|room| FeedbackWeights::new(room, &config(kind), N, OUTPUTS, None));
         feedback.assign(|j, k| F::cast((10 * j + k) as f64));
         feedback
     }
@@ -159,7 +218,7 @@ mod tests {
     in_both! {
         fn streams_read_the_weights_of_the_first_until_they_let_them_go<F>() {
             let mut first = feedback::<F>(Feedback::Random);
-            let mut other = made(|room| FeedbackWeights::new(room, Feedback::Random, N, OUTPUTS, Some(&first)));
+            let mut other = made(|room| FeedbackWeights::new(room, &config(Feedback::Random), N, OUTPUTS, Some(&first)));
             assert_eq!(other.b.as_ptr(), first.b.as_ptr());
             let place = first.b.as_ptr();
             other.release();

@@ -24,6 +24,9 @@ pub struct Lesson<'a, F> {
     pub target: Option<ArrayView1<'a, F>>,
     /// What the loss of this step, and so its gradient, is multiplied with: finite, at least 0. 0 is no target.
     pub weight: F,
+    /// (N,), of a stack (n_outputs,): the learning signal `L` in the place of what the errors make of it, also where there is no target. The weight
+    /// does not scale it. Readouts learn from the target alone.
+    pub signal: Option<ArrayView1<'a, F>>,
 }
 
 impl<F: Float> Default for Lesson<'_, F> {
@@ -31,6 +34,7 @@ impl<F: Float> Default for Lesson<'_, F> {
         Self {
             target: None,
             weight: F::ONE,
+            signal: None,
         }
     }
 }
@@ -80,7 +84,15 @@ impl<'a, F: Float> Lesson<'a, F> {
         self.target().map_or(0.0, of)
     }
 
-    pub(crate) fn check(&self, n_outputs: usize, loss: Loss) -> Result<(), Error> {
+    pub(crate) fn check(
+        &self,
+        n_outputs: usize,
+        n_signals: usize,
+        loss: Loss,
+    ) -> Result<(), Error> {
+        if let Some(signal) = self.signal {
+            check::vector("learning_signal", signal, n_signals)?;
+        }
         check::weight("weight", self.weight)?;
         match self.target() {
             Some(target) => {
@@ -124,7 +136,7 @@ mod tests {
             weight: 0.0,
             ..Lesson::of(nan.view())
         };
-        lesson.check(2, Loss::Mse).unwrap();
+        lesson.check(2, 5, Loss::Mse).unwrap();
         let mut err = [1.0; 2];
         assert_eq!(
             lesson.judge(Loss::Mse, &[1.0; 2], &mut [0.0; 2], &mut err),
@@ -137,10 +149,10 @@ mod tests {
     fn a_weight_is_finite_and_not_negative() {
         for (weight, got) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
             let lesson = Lesson {
-                target: None,
                 weight,
+                ..Lesson::default()
             };
-            let error = lesson.check(2, Loss::Mse).unwrap_err().to_string();
+            let error = lesson.check(2, 5, Loss::Mse).unwrap_err().to_string();
             assert_eq!(
                 error,
                 alloc::format!("weight: expected a finite number of at least 0, got {got}")

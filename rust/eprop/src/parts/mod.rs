@@ -1,6 +1,7 @@
 //! The parts of a network, one idea to a file.
 
 pub(crate) mod check;
+pub(crate) mod delay;
 pub(crate) mod feedback;
 pub(crate) mod init;
 pub(crate) mod input;

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::Error;
 use crate::Float;
-use crate::kernels::AdamStep;
+use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
 use crate::numbers::memory::vec_for;
 use crate::numbers::parameter::Step;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -28,6 +28,9 @@ pub struct Optimizer {
     rounding: f64,
     /// Of an update of one step: what it leaves of a peak, and its [`Times::share`].
     of_one_step: (f64, f64),
+    clip_norm: Option<f64>,
+    /// Infinite without a bound.
+    w_max: f64,
     /// Updates so far: `t` of Adam.
     updates: u64,
     /// `d` of the limit.
@@ -49,7 +52,7 @@ struct Group {
 }
 
 /// How fast a network answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// `dt / (tau_out + tau_mem)`: how much of the answer to a change of weights a step sees.
     pub(crate) answer: f64,
@@ -85,6 +88,15 @@ pub struct Measure {
 impl Measure {
     fn has_length(&self) -> bool {
         self.has_target && self.loss > 0.0
+    }
+
+    /// Of a step without a target.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            loss: 0.0,
+            steps: 1.0,
+            has_target: false,
+        }
     }
 }
 
@@ -122,11 +134,22 @@ impl Optimizer {
             times,
             rounding: (16.0 * epsilon) * (16.0 * epsilon),
             of_one_step: (0.0, 0.0),
+            clip_norm: None,
+            w_max: f64::INFINITY,
             updates: 0,
             peak: 0.0,
         };
         this.of_one_step = (this.left_after(1.0), times.share(1.0));
         Ok(this)
+    }
+
+    /// With a largest length of a gradient, and a largest weight.
+    pub(crate) fn bounded(self, clip_norm: Option<f64>, w_max: Option<f64>) -> Self {
+        Self {
+            clip_norm,
+            w_max: w_max.unwrap_or(f64::INFINITY),
+            ..self
+        }
     }
 
     /// With one rate for more groups than any test has.
@@ -165,6 +188,16 @@ impl Optimizer {
         self.rule.is_limited()
     }
 
+    /// Whether a step takes a multiple of the weights off them, too.
+    pub(crate) fn decays(&self) -> bool {
+        self.rule.decays()
+    }
+
+    /// What the update under way leaves of the weights of a group, where its step is a multiple of gradient and weights.
+    pub(crate) fn keep(&self, group: usize) -> f64 {
+        1.0 - self.eta(group) * self.rule.weight_decay()
+    }
+
     /// The learning rate of a group in the update under way.
     pub(crate) fn eta(&self, group: usize) -> f64 {
         self.groups[group].eta
@@ -178,7 +211,7 @@ impl Optimizer {
         measure: impl FnOnce(&mut [f64]) -> Measure,
     ) -> Steps<'_> {
         match self.rule {
-            Rule::Auto => self.measure_groups(scale, measure),
+            Rule::Auto { .. } => self.measure_groups(scale, measure),
             rule => {
                 let longest = match rule.is_limited() {
                     true => self.longest_step(scale, measure),
@@ -258,8 +291,38 @@ impl Optimizer {
 
     fn left_after(&self, steps: f64) -> f64 {
         match self.rule {
-            Rule::Auto => libm::pow(LEFT_OF_GROUP, steps),
+            Rule::Auto { .. } => libm::pow(LEFT_OF_GROUP, steps),
             _ => libm::pow(LEFT_PER_STEP, steps).max(LEAST_LEFT),
+        }
+    }
+
+    /// The steps of the update that has begun, with a gradient that is scaled down to the largest length that it may have. `whole` writes down squared lengths
+    /// whose sum is that of the gradient with the regulariser.
+    pub(crate) fn clipped(&mut self, scale: f64, whole: impl FnOnce(&mut [f64])) -> Steps<'_> {
+        let mut scale = scale;
+        if let Some(longest) = self.clip_norm {
+            whole(&mut self.squared_lengths);
+            let length = scale * libm::sqrt(self.squared_lengths.iter().sum());
+            if length > longest {
+                scale *= longest / length;
+            }
+        }
+        Steps {
+            optimizer: self,
+            scale,
+        }
+    }
+
+    /// How many updates there have been.
+    pub(crate) fn n_updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// What the step depends on of the number of updates, two optimizers differ in; other rules only tell it.
+    fn of_updates(&self) -> Role {
+        match self.rule {
+            Rule::Adam { .. } | Rule::AdamW { .. } => Role::Counter,
+            Rule::Sgd { .. } | Rule::Auto { .. } | Rule::Momentum { .. } => Role::Note,
         }
     }
 
@@ -291,35 +354,76 @@ impl Steps<'_> {
     pub(crate) fn of<F: Float>(self, group: usize) -> Step<F> {
         let Self { optimizer, scale } = self;
         let eta = optimizer.eta(group);
+        let bound = F::cast(optimizer.w_max);
         match optimizer.rule {
-            Rule::Sgd { .. } | Rule::Auto => Step::Descend {
-                eta: F::cast(eta * scale),
-            },
-            Rule::Adam { beta1, beta2, eps } => {
-                let t = optimizer.updates.saturating_add(1) as f64;
-                let unbias = libm::sqrt(1.0 - libm::pow(beta2, t)) / (1.0 - libm::pow(beta1, t));
-                Step::Adam(AdamStep {
-                    beta1: F::cast(beta1),
-                    gain1: F::cast(1.0 - beta1),
-                    beta2: F::cast(beta2),
-                    gain2: F::cast(1.0 - beta2),
-                    eps: F::cast(eps),
-                    eta: F::cast(eta * unbias),
-                    scale: F::cast(scale),
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay }
+                if weight_decay == 0.0 && bound == F::cast(f64::INFINITY) =>
+            {
+                Step::Descend {
+                    eta: F::cast(eta * scale),
+                }
+            }
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay } => {
+                Step::Shrink(ShrinkStep {
+                    eta: F::cast(eta * scale),
+                    shrink: F::cast(eta * weight_decay),
+                    bound,
                 })
             }
+            Rule::Momentum {
+                mu, weight_decay, ..
+            } => Step::Momentum(MomentumStep {
+                mu: F::cast(mu),
+                eta: F::cast((1.0 - mu) * eta),
+                decay: F::cast(weight_decay),
+                scale: F::cast(scale),
+                bound,
+            }),
+            Rule::Adam {
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+            } => Step::Adam(AdamStep {
+                decay: F::cast(weight_decay),
+                ..self.adam(eta, (beta1, beta2, eps))
+            }),
+            Rule::AdamW {
+                weight_decay,
+                beta1,
+                beta2,
+                eps,
+            } => Step::Adam(AdamStep {
+                shrink: F::cast(eta * weight_decay),
+                ..self.adam(eta, (beta1, beta2, eps))
+            }),
+        }
+    }
+
+    /// Without a decay of weights.
+    fn adam<F: Float>(self, eta: f64, (beta1, beta2, eps): (f64, f64, f64)) -> AdamStep<F> {
+        let t = self.optimizer.updates.saturating_add(1) as f64;
+        let unbias = libm::sqrt(1.0 - libm::pow(beta2, t)) / (1.0 - libm::pow(beta1, t));
+        AdamStep {
+            beta1: F::cast(beta1),
+            gain1: F::cast(1.0 - beta1),
+            beta2: F::cast(beta2),
+            gain2: F::cast(1.0 - beta2),
+            eps: F::cast(eps),
+            eta: F::cast(eta * unbias),
+            decay: F::ZERO,
+            shrink: F::ZERO,
+            scale: F::cast(self.scale),
+            bound: F::cast(self.optimizer.w_max),
         }
     }
 }
 
 impl Walked for Optimizer {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
-        // Where a rule does not count, nothing depends on how many steps were taken at once.
-        if !self.rule.is_linear() {
-            self.updates.walk("updates", Role::Counter, to);
-        }
+        self.updates.walk("updates", self.of_updates(), to);
         match self.rule {
-            Rule::Auto => {
+            Rule::Auto { .. } => {
                 for group in &self.groups {
                     group.peak.walk("peak", Role::Mark, to);
                     group.unrisen.walk("unrisen", Role::Mark, to);
@@ -330,11 +434,10 @@ impl Walked for Optimizer {
         }
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
-        if !self.rule.is_linear() {
-            self.updates.walk_mut("updates", Role::Counter, to)?;
-        }
+        let role = self.of_updates();
+        self.updates.walk_mut("updates", role, to)?;
         match self.rule {
-            Rule::Auto => {
+            Rule::Auto { .. } => {
                 for group in &mut self.groups {
                     group.peak.walk_mut("peak", Role::Mark, to)?;
                     group.unrisen.walk_mut("unrisen", Role::Mark, to)?;
@@ -358,6 +461,7 @@ mod tests {
         beta1: 0.75,
         beta2: 0.9375,
         eps: 0.125,
+        weight_decay: 0.0,
     };
 
     in_both! {
@@ -467,7 +571,7 @@ mod tests {
 
     #[test]
     fn auto_takes_a_step_per_group_from_its_own_length_held_at_its_peak() {
-        let mut optimizer = of(Rule::Auto, &[0.5, 0.25, 2.0]);
+        let mut optimizer = of(Rule::AUTO, &[0.5, 0.25, 2.0]);
         let of = |steps| measure(0.0, 2.0, steps).1;
         let risen = |steps: f64| (1.0 - libm::pow(SLOWEST, steps)).powi(2);
         // Lengths 1, 2 and 4; shares 1/4, 1/4 and 1/2.
@@ -502,7 +606,7 @@ mod tests {
     #[test]
     fn auto_moves_no_group_that_has_never_had_a_gradient_but_of_rounding_errors() {
         for nothing in [0.0, 1e-34] {
-            let mut optimizer = of(Rule::Auto, &[0.5; 3]);
+            let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
             let etas = auto(
                 &mut optimizer,
                 [nothing, 4.0, 4.0],
@@ -515,7 +619,7 @@ mod tests {
     #[test]
     fn layers_below_the_last_share_half_of_a_step_of_auto() {
         for (n, share) in [(1, 0.0), (2, 0.5), (4, 0.5 / 3.0)] {
-            let optimizer = of(Rule::Auto, &[0.5; 4][..n]);
+            let optimizer = of(Rule::AUTO, &[0.5; 4][..n]);
             let (last, below) = optimizer.groups.split_last().unwrap();
             assert!(last.share == 0.5 && below.iter().all(|group| group.share == share));
         }
@@ -523,9 +627,9 @@ mod tests {
 
     #[test]
     fn auto_saves_the_lengths_of_groups_and_refuses_what_is_none() {
-        let mut optimizer = of(Rule::Auto, &[0.5; 3]);
+        let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
         auto(&mut optimizer, [4.0, 8.0, 16.0], measure(0.0, 2.0, 1.0).1);
-        let mut twin = of(Rule::Auto, &[0.5; 3]);
+        let mut twin = of(Rule::AUTO, &[0.5; 3]);
         walk::load(&mut twin, &walk::save(&optimizer).unwrap()).unwrap();
         let next = measure(0.0, 2.0, 2.0).1;
         let [one, other] = [&mut optimizer, &mut twin].map(|of| auto(of, [1.0; 3], next));
@@ -610,23 +714,63 @@ mod tests {
         }
     }
 
+    in_both! {
+        fn every_rule_makes_its_own_step_of_rate_scale_and_bound<F>() {
+            let step = |rule| {
+                let mut optimizer = of(rule, &[0.25, 0.5]).bounded(None, Some(2.0));
+                optimizer.step(3.0, |_| unreachable!()).of::<F>(1)
+            };
+            let Step::Shrink(sgd) = step(Rule::PLAIN_SGD) else { panic!("a bound is more than a multiple") };
+            near("sgd", &[sgd.eta, sgd.shrink, sgd.bound], &[1.5, 0.0, 2.0]);
+            let Step::Shrink(sgd) = step(Rule::Sgd { limit: false, weight_decay: 0.125 }) else { panic!("weights decay") };
+            near("sgd", &[sgd.eta, sgd.shrink, sgd.bound], &[1.5, 0.0625, 2.0]);
+            let rule = Rule::Momentum { mu: 0.75, limit: false, weight_decay: 0.125 };
+            let Step::Momentum(step_of_it) = step(rule) else { panic!("not a step of momentum") };
+            let got = [step_of_it.mu, step_of_it.eta, step_of_it.decay, step_of_it.scale, step_of_it.bound];
+            near("momentum", &got, &[0.75, 0.125, 0.125, 3.0, 2.0]);
+            let constants = |weight_decay| Rule::Adam { beta1: 0.75, beta2: 0.9375, eps: 0.125, weight_decay };
+            let Step::Adam(adam) = step(constants(0.125)) else { panic!("not a step of Adam") };
+            near("adam", &[adam.decay, adam.shrink, adam.bound], &[0.125, 0.0, 2.0]);
+            let Step::Adam(adam) = step(Rule::AdamW { weight_decay: 0.125, beta1: 0.75, beta2: 0.9375, eps: 0.125 }) else {
+                panic!("not a step of Adam")
+            };
+            near("adamw", &[adam.decay, adam.shrink, adam.bound], &[0.0, 0.0625, 2.0]);
+        }
+    }
+
     #[test]
-    fn only_a_rule_that_counts_saves_its_count() {
+    fn a_gradient_is_scaled_down_to_its_largest_length_after_the_limit_has_seen_it() {
+        let mut optimizer = limited(0.5).bounded(Some(2.0), None);
+        let mut eta = |squared_length: f64| {
+            optimizer.step(0.5, |to| {
+                to[0] = 40.0;
+                measure(0.0, 2.0, 1.0).1
+            });
+            let steps = optimizer.clipped(0.5, |to| to[0] = squared_length);
+            steps.of::<f64>(0).linear().unwrap() / (c(1.0) / 5.0)
+        };
+        assert!((eta(16.0) - 0.5).abs() < 1e-15, "as long as it may be");
+        assert!((eta(64.0) - 0.25).abs() < 1e-15, "half of what it is");
+        assert_eq!(eta(f64::INFINITY), 0.0);
+        // What is not finite is not hidden.
+        assert!((eta(f64::NAN) - 0.5).abs() < 1e-15);
+        let mut free = limited(0.5);
+        free.clipped(0.5, |_| unreachable!());
+    }
+
+    #[test]
+    fn updates_are_counted_and_only_rules_that_depend_on_them_differ_by_them() {
         let updated = |rule, updates| {
             let mut optimizer = of(rule, &[0.5]);
             (0..updates).for_each(|_| optimizer.updated());
             optimizer
         };
-        assert!(walk::save(&updated(Rule::PLAIN_SGD, 3)).unwrap().is_empty());
-        walk::load(&mut updated(Rule::PLAIN_SGD, 1), &[]).unwrap();
-        let saved = walk::save(&updated(ADAM, 3)).unwrap();
-        let mut other = updated(ADAM, 0);
-        walk::load(&mut other, &saved).unwrap();
-        assert_eq!(other.updates, 3);
-        assert!(!walk::same(&updated(ADAM, 3), &updated(ADAM, 4)));
-        assert!(walk::same(
-            &updated(Rule::PLAIN_SGD, 3),
-            &updated(Rule::PLAIN_SGD, 4)
-        ));
+        for rule in [Rule::PLAIN_SGD, ADAM] {
+            let mut other = updated(rule, 0);
+            walk::load(&mut other, &walk::save(&updated(rule, 3)).unwrap()).unwrap();
+            assert_eq!(other.n_updates(), 3);
+            let same = walk::same(&updated(rule, 3), &updated(rule, 4));
+            assert_eq!(same, rule == Rule::PLAIN_SGD);
+        }
     }
 }

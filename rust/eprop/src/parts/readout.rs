@@ -60,7 +60,7 @@ impl<F: Float> Readout<F> {
         };
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let of_bias = Keeps {
             pending: true,
@@ -189,7 +189,7 @@ impl<F: Float> Readout<F> {
         if !self.at_once {
             self.w_out.update(step);
             if self.has_bias {
-                self.b.update(step);
+                self.b.update(step.of_biases());
                 self.finite &= all_finite(&self.b.rows);
             }
         }
@@ -201,10 +201,11 @@ impl<F: Float> Readout<F> {
         step: Step<F>,
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.w_out.take(step, w_out)?;
+        self.w_out.take(step, w_out, pace)?;
         if self.has_bias {
-            self.b.take(step, 0, b);
+            self.b.take(step.of_biases(), 0, b);
             self.finite &= all_finite(&self.b.rows);
         }
         Ok(())

@@ -3,9 +3,9 @@
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
-use crate::options::Config;
 use crate::options::config::leak;
 use crate::options::plan::Plan;
+use crate::options::{Config, RegularisedSide};
 use crate::{Error, Float};
 
 /// The two modes of docs/method.md: at the update, from the mean firing rate of a sequence; or at every step, from a running estimate.
@@ -20,6 +20,7 @@ enum Mode {
 #[derive(Debug)]
 pub(crate) struct Regulariser<F> {
     mode: Mode,
+    side: RegularisedSide,
     c_reg: F,
     f_target: F,
     m: F,
@@ -47,6 +48,7 @@ impl<F: Float> Regulariser<F> {
         };
         let mut this = Self {
             mode,
+            side: config.c_reg_side,
             c_reg: F::cast(config.c_reg),
             f_target: F::cast(config.f_target * config.dt / 1000.0),
             m: F::cast(leak(config.dt, config.tau_reg)),
@@ -72,7 +74,7 @@ impl<F: Float> Regulariser<F> {
             Mode::Stream => {
                 for ((f, r), &z) in self.f.iter_mut().zip(self.r.iter_mut()).zip(z) {
                     *f += (z - *f) * self.m;
-                    *r = self.c_reg * (*f - self.f_target) * self.m;
+                    *r = self.c_reg * off_target(self.side, *f - self.f_target) * self.m;
                 }
                 Some(&self.r)
             }
@@ -86,7 +88,7 @@ impl<F: Float> Regulariser<F> {
         }
         let steps = F::cast(steps as f64);
         for (r, &count) in self.r.iter_mut().zip(self.f.iter()) {
-            *r = self.c_reg * (count / steps - self.f_target) / steps;
+            *r = self.c_reg * off_target(self.side, count / steps - self.f_target) / steps;
         }
         Some(&self.r)
     }
@@ -105,6 +107,16 @@ impl<F: Float> Regulariser<F> {
             F::ZERO
         };
         self.f.fill(start);
+    }
+}
+
+/// What is to be corrected of a rate that is so far above the target, or below it.
+fn off_target<F: Float>(side: RegularisedSide, above: F) -> F {
+    match side {
+        RegularisedSide::Both => above,
+        RegularisedSide::Above if above > F::ZERO => above,
+        RegularisedSide::Below if above < F::ZERO => above,
+        RegularisedSide::Above | RegularisedSide::Below => F::ZERO,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Float;
 use crate::kernels::{add_row, mix_rows};
+use crate::numbers::scale::Scale;
 use crate::numbers::shared::Shared;
 
 /// `B` as it lies in memory.
@@ -18,8 +19,8 @@ pub(crate) enum Lies {
 pub(crate) struct Backward<'a, F> {
     pub(crate) rows: &'a Shared<F>,
     pub(crate) lies: Lies,
-    /// Where the weights are in factors, what to take off: `B_jk = rows_kj - f_j V_k`.
-    pub(crate) factors: Option<(&'a [F], &'a [F])>,
+    /// Where the weights are in factors, these: `B_jk = p (rows_kj - f_j V_k)`.
+    pub(crate) factors: Option<(&'a [F], &'a [F], Scale)>,
 }
 
 /// `B` of weights that rest, held as long as somebody needs it as it was.
@@ -35,9 +36,10 @@ impl<F: Float> Backward<'_, F> {
         match self.lies {
             Lies::ByOutput => {
                 mix_rows(self.rows, err, l);
-                if let Some((f, v)) = self.factors {
+                if let Some((f, v, scale)) = self.factors {
                     let dot: F = v.iter().zip(err).map(|(&v, &err)| v * err).sum();
                     add_row(-dot, f, l);
+                    scale.apply(l);
                 }
             }
             Lies::ByNeuron(width) => {
@@ -89,6 +91,7 @@ impl<F: Float> Held<F> {
 /// The block form filters errors in time before they meet `B`, and does without `L`.
 #[derive(Clone, Copy)]
 pub(crate) struct Signal<'a, F> {
+    /// Empty where `L` is the user's own.
     pub(crate) err: &'a [F],
     pub(crate) b: Backward<'a, F>,
     /// `L`, padded; empty where the synapses do not read it.
@@ -102,7 +105,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Backward, Lies};
+    use super::{Backward, Lies, Scale};
     use crate::Float;
     use crate::numbers::shared::Shared;
     use crate::testing::{Noise, aligned, doubles, in_both, near, same_bits};
@@ -151,13 +154,17 @@ mod tests {
             let mut noise = Noise(1);
             let (f, v) = (noise.numbers::<F>(N), noise.numbers::<F>(OUTPUTS));
             let err = [0.5, -1.0, 2.0];
-            let expected: [f64; N] = core::array::from_fn(|j| {
-                (0..OUTPUTS).map(|k| (b(j, k) - f[j].to_f64() * v[k].to_f64()) * err[k]).sum()
-            });
-            let mut l = [F::ONE; N];
-            let backward = Backward { rows: &rows(Lies::ByOutput), lies: Lies::ByOutput, factors: Some((&f, &v)) };
-            backward.signal(&err.map(F::cast), &mut l);
-            near("L", &l, &expected);
+            let mut decayed = Scale::ONE;
+            decayed.decay(0.75);
+            for (scale, p) in [(Scale::ONE, 1.0), (decayed, 0.75)] {
+                let expected: [f64; N] = core::array::from_fn(|j| {
+                    (0..OUTPUTS).map(|k| p * (b(j, k) - f[j].to_f64() * v[k].to_f64()) * err[k]).sum()
+                });
+                let mut l = [F::ONE; N];
+                let backward = Backward { rows: &rows(Lies::ByOutput), lies: Lies::ByOutput, factors: Some((&f, &v, scale)) };
+                backward.signal(&err.map(F::cast), &mut l);
+                near("L", &l, &expected);
+            }
         }
     }
 

@@ -77,6 +77,7 @@ impl<'a, F: Float> Stream<'a, F> {
         Lesson {
             target: taught.then(|| self.targets.index_axis_move(Axis(0), t)),
             weight: self.weights.map_or(F::ONE, |weights| weights[t]),
+            ..Lesson::default()
         }
     }
 

@@ -102,7 +102,7 @@ mod tests {
     fn feed_forward<F: Float>(config: &LayerConfig, pending: bool) -> FeedForward<F> {
         let keeps = Keeps {
             pending,
-            moments: false,
+            moments: 0,
         };
         let mut synapses = made(|room| FeedForward::new(room, (P, N), config, keeps, None));
         let mut noise = Noise(1);
@@ -184,7 +184,7 @@ mod tests {
         fn another_stream_reads_weights_that_are_in_no_factors<F>() {
             let config = LayerConfig::default();
             let first = feed_forward::<F>(&config, true);
-            let keeps = Keeps { pending: true, moments: false };
+            let keeps = Keeps { pending: true, moments: 0 };
             let other = made(|room| FeedForward::new(room, (P, N), &config, keeps, Some(&first)));
             same_bits("W", &weights(&other), &weights(&first));
         }

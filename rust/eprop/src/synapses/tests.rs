@@ -382,7 +382,7 @@ fn a_million_steps_in_float32_stay_near_the_textbook_in_float64() {
 #[test]
 fn a_million_steps_of_auto_in_float32_stay_near_the_textbook_in_float64() {
     let config = Config {
-        optimizer: Optimizer::Auto,
+        optimizer: Optimizer::AUTO,
         lr: 3.0,
         ..config(20.0, 20.0)
     };

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -69,7 +70,7 @@ impl<F: Float> Textbook<F> {
         let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
         let keeps = Keeps {
             pending: !plan.at_once,
-            moments: !config.optimizer.is_linear(),
+            moments: config.optimizer.n_moments(),
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         let adapting = usize::from(adaptation.is_some());
@@ -248,6 +249,11 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.w.drop_gradient();
     }
 
+    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
+        self.complete(r);
+        kernels::squared_length(&self.w.pending)
+    }
+
     fn take_back(&mut self, sum: &mut Aligned<F>) {
         if !self.apart {
             return self.w.take_back(sum);
@@ -279,8 +285,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         drive_rows(&self.w.rows, sources, None, current);
     }
 
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
-        assign_rows(&mut self.w.rows, self.stride, first_source, w);
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        assign_rows(&mut self.w.rows, self.stride, first_source, w, pace)
     }
 
     fn take(
@@ -288,8 +299,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        take_rows(&mut self.w, self.stride, first_source, g, step)
+        take_rows(&mut self.w, self.stride, first_source, g, step, pace)
     }
 
     fn first_rows(&mut self) -> &mut [F] {

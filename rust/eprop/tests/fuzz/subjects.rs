@@ -53,6 +53,21 @@ fn update_every(chance: &mut Chance) -> UpdateEvery {
     }
 }
 
+fn optimizer(chance: &mut Chance) -> Optimizer {
+    chance.of(&[
+        Optimizer::SGD,
+        Optimizer::PLAIN_SGD,
+        Optimizer::Sgd {
+            limit: true,
+            weight_decay: 0.1,
+        },
+        Optimizer::AUTO,
+        Optimizer::MOMENTUM,
+        Optimizer::ADAM,
+        Optimizer::ADAM_W,
+    ])
+}
+
 fn config(chance: &mut Chance) -> Config {
     let layer = layer_config(chance);
     let config = Config {
@@ -77,14 +92,12 @@ fn config(chance: &mut Chance) -> Config {
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
         engine: chance.of(&[None, None, Some(Engine::Textbook)]),
-        optimizer: chance.of(&[
-            Optimizer::SGD,
-            Optimizer::PLAIN_SGD,
-            Optimizer::ADAM,
-            Optimizer::Auto,
-        ]),
+        optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
+        delay: chance.of(&[1, 1, 4]),
+        clip_norm: chance.of(&[None, None, Some(0.5)]),
+        w_max: chance.of(&[None, None, Some(1.0)]),
         lr_in: chance.of(&[None, None, Some(0.0)]),
         lr_rec: chance.of(&[None, None, Some(1e-3)]),
         lr_out: chance.of(&[None, None, Some(0.0)]),
@@ -210,7 +223,10 @@ macro_rules! call_of_sequences {
         let y = targets(n_steps, n_outputs, loss, chance);
         let mask = Array1::from_shape_simple_fn(about(n_steps, chance), || chance.once_in(2));
         let mask = chance.once_in(2).then_some(mask.view());
-        let weights = y.column(0).to_owned();
+        // There may be no targets to take them from.
+        let weights: Array1<_> = (y.rows().into_iter())
+            .map(|row| row.first().map_or(F::cast(1.0), |&y| y))
+            .collect();
         let weights = Some(weights.view());
         let reset = chance.once_in(3);
         match chance.below(16) {
@@ -323,14 +339,11 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             layer: layer_config(chance),
             loss: chance.of(Loss::ALL),
             update_every: update_every(chance),
-            optimizer: chance.of(&[
-                Optimizer::SGD,
-                Optimizer::PLAIN_SGD,
-                Optimizer::ADAM,
-                Optimizer::Auto,
-            ]),
+            optimizer: optimizer(chance),
             reduction: chance.of(Reduction::ALL),
             batch_size: 1,
+            clip_norm: chance.of(&[None, None, Some(0.5)]),
+            w_max: chance.of(&[None, None, Some(1.0)]),
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }

@@ -22,11 +22,11 @@ const ETA: f64 = 0.0625;
 const LAYOUTS: [Layout; 2] = [Layout::BySource, Layout::ByTarget];
 const PENDING: Keeps = Keeps {
     pending: true,
-    moments: false,
+    moments: 0,
 };
 const AT_ONCE: Keeps = Keeps {
     pending: false,
-    moments: false,
+    moments: 0,
 };
 
 fn silent<F: Float>(layout: Layout, keeps: Keeps) -> Lazy<F> {
@@ -167,6 +167,43 @@ in_both! {
 }
 
 in_both! {
+    fn weights_that_decay_at_every_step_are_descent_with_a_decay_in_both_layouts<F>() {
+        for layout in LAYOUTS {
+            // So little that it gathers, half of the weights at once, and more than all of them.
+            for keep in [0.99, 0.5, 0.0, -0.25] {
+                let mut lazy = lazy::<F>(layout, AT_ONCE);
+                let (mut literal, mut noise) = (Literal::new(&lazy), Noise(12));
+                for t in 1..5 * BLOCK + 2 {
+                    let moment = Moment::new(&mut noise);
+                    let learning = t % 5 != 0;
+                    let before = weights(&lazy);
+                    near("sent", &forward(&mut lazy, &moment, learning), &literal.forward(&moment));
+                    if !learning {
+                        same_bits("W", &weights(&lazy), &before);
+                        continue;
+                    }
+                    lazy.decay(keep);
+                    learn(&mut lazy, &moment, ETA);
+                    literal.w.iter_mut().for_each(|w| *w *= keep);
+                    literal.learn(&moment);
+                    literal.descend();
+                    near("W", &weights(&lazy), &literal.w);
+                    assert!(lazy.finite());
+                    if t == 8 {
+                        let mut twin = silent::<F>(layout, AT_ONCE);
+                        walk::load(&mut twin, &walk::save(&lazy).unwrap()).unwrap();
+                        same_bits("W", &weights(&twin), &weights(&lazy));
+                        lazy.take(Step::Descend { eta: F::cast(0.5) }, |_, _| F::ONE, &mut unasked()).unwrap();
+                        literal.w.iter_mut().for_each(|w| *w -= 0.5);
+                        near("W", &weights(&lazy), &literal.w);
+                    }
+                }
+            }
+        }
+    }
+}
+
+in_both! {
     fn a_gradient_that_waits_is_the_sum_over_steps_in_both_layouts<F>() {
         for layout in LAYOUTS {
             let mut lazy = lazy::<F>(layout, PENDING);
@@ -253,7 +290,7 @@ in_both! {
                         literal.descend();
                     }
                     if t == BLOCK + 1 {
-                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k))).unwrap();
+                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k)), &mut unasked()).unwrap();
                         for (at, w) in literal.w.iter_mut().enumerate() {
                             *w -= ETA * g(at / TARGETS, at % TARGETS);
                         }
@@ -445,7 +482,7 @@ fn moments_of_adam_lie_with_their_weights_in_both_layouts() {
     use crate::options::Optimizer as Rule;
     use crate::parts::optimizer::Optimizer;
     let keeps = Keeps {
-        moments: true,
+        moments: 2,
         ..PENDING
     };
     let [mut one, mut other] = LAYOUTS.map(|layout| lazy::<f64>(layout, keeps));

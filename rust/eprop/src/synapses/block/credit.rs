@@ -95,9 +95,11 @@ pub(super) struct Lanes<F> {
     w: Aligned<F>,
     /// `B`, a row per output.
     b: Aligned<F>,
-    /// A row per lane: `q` of the step after, and what it credits this one's spikes with.
+    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with.
     q: Aligned<F>,
     d: Aligned<F>,
+    /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
+    m: Aligned<F>,
     /// `R` per lane.
     r: Vec<F>,
     /// `B R` of one lane.
@@ -105,7 +107,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [w, b, q, d, r, l]
+    Scratch: [w, b, q, d, m, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -117,12 +119,18 @@ impl<F: Float> Lanes<F> {
         Ok(Self {
             w: room.zeros(one * sizes.n, sizes.stride)?,
             b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
-            q: room.zeros(lanes, sizes.stride)?,
+            q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
+            m: room.zeros(lanes, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
     }
+}
+
+/// Rows of `q` per lane. What is further away than a run is long, it never credits.
+fn slots(sizes: &Sizes) -> usize {
+    sizes.delay.min(sizes.steps).max(1)
 }
 
 /// One scan: steps of one stream that credit each other, for one part of its gradient.
@@ -281,26 +289,35 @@ impl<F: Float> Block<F> {
     }
 }
 
-/// `g^u = zeta_e B R^u + r^u + d^u`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+1}`, each lane from its last step to its first.
+/// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
 fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffers: &mut Lanes<F>) {
     lanes.sort_unstable_by_key(|lane| Reverse(lane.len()));
     let Some(longest) = lanes.first() else { return };
     let first = &streams[longest.stream];
     let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
-    buffers.q[..lanes.len() * stride].fill(F::ZERO);
+    let slots = slots(&sizes);
+    buffers.q[..slots * LANES * stride].fill(F::ZERO);
+    buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
         let d = &mut buffers.d[..active * stride];
         d.fill(F::ZERO);
-        if k > 0 {
-            kernels::multiply_add(&buffers.q, (stride, 1), n, &buffers.w, d, stride);
+        let (now, before) = (k % slots, (k + slots - 1) % slots);
+        let slot = |at: usize| at * LANES * stride..at * LANES * stride + active * stride;
+        if k >= sizes.delay {
+            // Of the step at which these spikes arrive.
+            kernels::multiply_add(&buffers.q[slot(now)], (stride, 1), n, &buffers.w, d, stride);
         }
+        buffers.q.copy_within(slot(before), slot(now).start);
         for (m, lane) in lanes[..active].iter().enumerate() {
             let u = lane.until - 1 - k;
             let Block {
-                history, credit, ..
+                history,
+                credit,
+                adaptation,
+                ..
             } = &mut *streams[lane.stream];
             let d = &buffers.d[m * stride..][..stride];
             credit.keep(lane.part, history.sizes, u, d);
@@ -315,7 +332,8 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
                 }
                 kernels::mix_rows(&buffers.b, r, &mut buffers.l);
             }
-            let q = &mut buffers.q[m * stride..][..stride];
+            let q = &mut buffers.q[slot(now)][m * stride..][..stride];
+            let of_threshold = &mut buffers.m[m * stride..][..stride];
             for (column, width) in tiles::<F>(stride) {
                 let row = u * width..(u + 1) * width;
                 let psi = history.psi(column, width);
@@ -332,8 +350,9 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
                     },
                     r: r.map_or(&[], |r| &r[row]),
                     d: &d[of_tile.clone()],
+                    adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
                 };
-                kernels::step_backwards(step, &mut q[of_tile]);
+                kernels::step_backwards(step, &mut q[of_tile.clone()], &mut of_threshold[of_tile]);
             }
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Sizes {
     pub(crate) credits: usize,
     /// Whether a history grows with the steps that there are.
     pub(crate) grows: bool,
+    /// Steps that a spike takes to the other neurons.
+    pub(crate) delay: usize,
 }
 
 impl Sizes {
@@ -47,6 +49,7 @@ impl Sizes {
             whole: plan.whole,
             credits: plan.credits(),
             grows: plan.grows(),
+            delay: plan.delay,
         }
     }
 
@@ -275,8 +278,7 @@ impl<F: Float> History<F> {
         self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs].fill(F::ZERO);
         self.learned[u] = F::ZERO;
         if let Some(signal) = signal {
-            self.err[u * self.sizes.n_outputs..][..self.sizes.n_outputs]
-                .copy_from_slice(signal.err);
+            self.err[u * self.sizes.n_outputs..][..signal.err.len()].copy_from_slice(signal.err);
             self.learned[u] = F::ONE;
         }
         if self.sizes.regularised {
@@ -459,6 +461,7 @@ mod tests {
         whole: 1,
         credits: 0,
         grows: false,
+        delay: 1,
     };
 
     /// One step: what arrives, and everything of it that a history keeps.

@@ -184,7 +184,10 @@ in_both! {
                 gain2: F::cast(1.0 - beta2),
                 eps: F::cast(eps),
                 eta: F::cast(eta),
+                decay: F::ZERO,
+                shrink: F::ZERO,
                 scale: F::ONE,
+                bound: F::cast(f64::INFINITY),
             };
             let n = twin.first_rows().len();
             let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
