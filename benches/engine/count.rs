@@ -11,9 +11,10 @@ const STEPS: usize = 200;
 /// steps alone: `count.sh` takes the difference.
 pub fn run(what: &str, repeats: usize) {
     let work = Work::new(256, 256, STEPS, 0.02, 20.0);
-    let (what, optimizer) = match what.strip_suffix("_limited") {
-        Some(what) => (what, Optimizer::SGD),
-        None => (what, Optimizer::PLAIN_SGD),
+    let (what, optimizer) = match what.split_once('_') {
+        Some((what, "limited")) => (what, Optimizer::SGD),
+        Some((what, "auto")) => (what, Optimizer::AUTO),
+        _ => (what, Optimizer::PLAIN_SGD),
     };
     let update_every = if what == "every" {
         UpdateEvery::Steps(1)

@@ -354,14 +354,18 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
     seen
 }
 
-/// The weights whose rate is 0.
+/// The weights whose rate is 0, where no bound moves them.
 fn fixed(trainer: &EpropTrainer<f64>) -> Vec<Array2<f64>> {
     let Config {
         lr_in,
         lr_rec,
         lr_out,
+        w_max,
         ..
     } = *trainer.config();
+    if w_max.is_some() {
+        return vec![];
+    }
     let groups = [
         (lr_in, trainer.w_in()),
         (lr_rec, trainer.w_rec()),
