@@ -209,9 +209,15 @@ def test_float32_is_float64_rounded(kind, optimizer, reduction, update_every):
     assert np.mean(spikes[0] != spikes[1]) < 1e-2
 
 
-@every_optimizer
+def test_a_layer_takes_no_optimizer_that_needs_the_loss():
+    for optimizer in ("auto", eprop.optim.Auto()):
+        with pytest.raises(ValueError, match=r"optimizer: expected .*loss.*, got auto"):
+            eprop.OnlineLIFLayer(3, 2, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("optimizer", [rule for name, rule in OPTIMIZERS.items() if name != "auto"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_layer_takes_every_optimizer_without_a_limit(optimizer, dtype):
+def test_a_layer_takes_every_other_optimizer_without_a_limit(optimizer, dtype):
     """Each signal is an update, also two at one step; copies, pickles and `reset` keep what it remembers."""
     rng = np.random.default_rng(2)
     W = weights_of("stack")[0]
