@@ -341,6 +341,12 @@ def test_a_ragged_mask_is_no_array_of_bool(data):
         make().train_sequence(x, y, mask=[[True] * T, [True]])
 
 
+def test_lists_of_different_lengths_are_answered_with_the_way_out(data):
+    _, y, _ = data
+    with pytest.raises(TypeError, match=r"inputs: .*list of parts of different lengths; pad them .*lengths="):
+        make().train_sequence([[[0.0] * 4], [[0.0] * 4] * 2], y)
+
+
 def test_a_flaw_is_found_in_its_stream(data):
     x, y, _ = data
     x = x.copy()
@@ -408,6 +414,23 @@ def test_there_are_no_more_threads_than_streams_or_than_were_asked_for():
     largest = 37  # of 38, without the caller
     assert run.stdout.split("]")[0] == str(list(range(38))).rstrip("]")
     assert run.stdout.split("]")[1].split() == [str(largest)] * 3
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux")
+def test_updates_and_gradients_have_no_more_threads_than_streams():
+    code = (
+        "import os, numpy as np, eprop\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "t = eprop.EpropTrainer(100, 600, 1, batch_size=3, update_every='sequence')\n"
+        "x, y = np.ones((3, 20, 100), np.float32), np.zeros((3, 20, 1))\n"
+        "t.train_sequence(x, y, n_threads=30)\n"
+        "t.gradients(x, y, n_threads=30)\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) == 2  # the caller is one of three
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

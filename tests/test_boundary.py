@@ -291,8 +291,8 @@ def test_a_pickle_of_another_schema_says_what_to_do(make):
     with pytest.raises(ValueError, match=both):
         trainer.__setstate__(state | {"eprop": "9.1"})
     later = trainer.__getstate__()
-    later = later | {"eprop": "9.1", "fields": later["fields"] | {"horizon": 3}}
-    with pytest.raises(ValueError, match=f"got horizon, too, {both}"):
+    later = later | {"eprop": "9.1", "fields": later["fields"] | {"of_later": 3}}
+    with pytest.raises(ValueError, match=f"got of_later, too, {both}"):
         object.__new__(type(trainer)).__setstate__(later)
 
 
@@ -303,6 +303,16 @@ def test_a_pickle_without_a_key_is_an_error_that_names_it(make, key):
     del state[key]
     with pytest.raises(ValueError, match=f"pickle: expected the keys .* got a state without {key}$"):
         object.__new__(type(trainer)).__setstate__(state)
+
+
+def test_a_large_state_is_pickled_in_pieces_between_which_python_runs():
+    trainer = EpropTrainer(20, 2100, 2)
+    pieces = trainer.__getstate__()["engine"]
+    assert len(pieces) > 1 and all(len(piece.data) <= 2**24 for piece in pieces)
+    assert pickle.loads(pickle.dumps(trainer)).state_equal(trainer)
+    twin, whole = object.__new__(EpropTrainer), b"".join(piece.data for piece in pieces)
+    twin.__setstate__(trainer.__getstate__() | {"engine": whole})
+    assert twin.state_equal(trainer)
 
 
 def test_damaged_engine_bytes_are_refused(make):

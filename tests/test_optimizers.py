@@ -11,6 +11,8 @@ import pytest
 from cases import Tally, eprop_cases, learning_options, stack_cases
 from helpers import assert_close, assert_same_bits, snapshot
 from hypothesis import given, settings
+from reference import ReferenceLayer
+from reference_optimizers import NoLimit, Update
 from streams import (
     EVERY,
     KINDS,
@@ -23,9 +25,11 @@ from streams import (
     build,
     build_reference,
     data,
+    face_optimizer,
     moved,
     parameters_of,
     parameters_of_reference,
+    reference_optimizer,
     weights_of,
 )
 from test_reference import compare_eprop_state, compare_stack_state, run_case
@@ -203,6 +207,38 @@ def test_float32_is_float64_rounded(kind, optimizer, reduction, update_every):
     assert narrow.W_in.dtype == np.float32 if kind == "eprop" else narrow.layers[0].W.dtype == np.float32
     assert_parameters(narrow, parameters_of(wide), 1e-4)
     assert np.mean(spikes[0] != spikes[1]) < 1e-2
+
+
+@every_optimizer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_layer_takes_every_optimizer_without_a_limit(optimizer, dtype):
+    """Each signal is an update, also two at one step; copies, pickles and `reset` keep what it remembers."""
+    rng = np.random.default_rng(2)
+    W = weights_of("stack")[0]
+    layer = eprop.OnlineLIFLayer(*W.shape[::-1], optimizer=face_optimizer(optimizer), lr=1e-2, dtype=dtype)
+    layer.W = W
+    model, rule = ReferenceLayer(W), reference_optimizer("plain" if optimizer == "sgd" else optimizer)
+    rule.limit = NoLimit()
+    for t in range(60):
+        x = (rng.random(W.shape[1]) < 0.4).astype(float)
+        assert np.array_equal(layer.step(x), model.step(x))
+        for _ in range(1 + t % 3 // 2):
+            signal = rng.normal(size=len(W))
+            g = {0: model.gradient(signal)}
+            update = Update(W={0: model.W}, g=g, lr={0: layer.lr}, groups={0: [0]}, taught=False)
+            model.W = rule.step(update)[0]
+            layer.apply_learning_signal(signal)
+        if t == 20:
+            layer.lr = 5e-3
+        if t == 30:
+            twin = pickle.loads(pickle.dumps(layer))
+            assert twin == layer and twin.state_equal(layer)
+            layer = twin
+        if t == 40:
+            layer.reset()
+            model.reset()
+        assert_close(layer.W, model.W, TOLERANCE if dtype == "float64" else 1e-5, f"W of step {t}")
+    assert np.abs(model.W - W).max() > 1e-3
 
 
 # State

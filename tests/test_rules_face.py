@@ -71,7 +71,14 @@ KEYWORD_ONLY = {
         "feedback_decay": 0.0,
         "c_reg_side": "both",
     },
-    eprop.OnlineLIFLayer: {**NEURON, "dtype": "float32", "seed": 42, "beta": 0.0, "tau_adaptation": 200.0},
+    eprop.OnlineLIFLayer: {
+        **NEURON,
+        "dtype": "float32",
+        "seed": 42,
+        "beta": 0.0,
+        "tau_adaptation": 200.0,
+        "optimizer": "sgd",
+    },
     eprop.OnlineTrainer: {
         **NEURON,
         "dt": 1.0,

@@ -128,6 +128,11 @@ def _read(argument: str, value: Any, expected: str) -> Array:
         raise MemoryError(f"{argument}: {error}") from error
     except Exception as error:  # ragged lists, or whatever the conversion of a foreign object raises
         kind = type(value).__name__
+        if isinstance(value, (list, tuple)) and "inhomogeneous" in str(error):
+            raise TypeError(
+                f"{argument}: expected {expected}, got a {kind} of parts of different lengths; pad them to one length, "
+                "and say with lengths= how long each sequence of a batch is"
+            ) from error
         raise TypeError(f"{argument}: expected {expected}, got a {kind} that is none: {error}") from error
     if array.ndim > 1:  # of a vector NumPy itself makes NaN of what is masked
         _refuse_masked(argument, value)

@@ -22,6 +22,18 @@ __all__ = ["Trainer"]
 _SCHEMA = 2
 
 
+class _Piece:
+    """Some bytes of a large state: pickle asks each for what it is made of, and Ctrl-C comes through then."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __reduce__(self) -> tuple[type[_Piece], tuple[bytes]]:
+        return _Piece, (self.data,)
+
+
 class Trainer:
     """Base of the three dataclasses; their fields configure the compiled core `_core`, which holds weights and state."""
 
@@ -150,11 +162,12 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        pieces = self._core.to_bytes()
         return {
             "schema": _SCHEMA,
             "eprop": _core.__version__,
             "fields": {field.name: getattr(self, field.name) for field in fields},
-            "engine": self._core.to_bytes(),
+            "engine": pieces[0] if len(pieces) == 1 else [_Piece(piece) for piece in pieces],
             "warned": self._core.warned,
         }
 
@@ -180,5 +193,6 @@ class Trainer:
             # Whoever built the trainer has been told.
             warnings.simplefilter("ignore", AdaptationWarning)
             type(self).__init__(self, **state["fields"])
-        self._core.restore(state["engine"])
+        engine = state["engine"]
+        self._core.restore([piece.data for piece in engine] if isinstance(engine, list) else [engine])
         self._core.warned = state["warned"]

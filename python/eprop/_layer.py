@@ -12,6 +12,7 @@ from ._arrays import as_numbers
 from ._base import Trainer
 from ._events import StepInput, as_step
 from ._fields import LEARNING_RATE, LearningRate
+from .optim import Optimizer
 
 __all__ = ["OnlineLIFLayer"]
 
@@ -24,6 +25,13 @@ class OnlineLIFLayer(Trainer):
     """A layer of leaky integrate-and-fire neurons, trained online by a signal that the caller computes.
 
     Online training through time: Xiao et al. 2022. The fields are those of `EpropTrainer`; times in ms.
+
+    Parameters
+    ----------
+    optimizer : str or eprop.optim.Optimizer
+        What the gradient of a signal becomes. A layer is not told its loss, so nothing limits its steps: with ``"sgd"``
+        each is `lr` times the gradient, as with ``SGD(limit=False)``. Momentum, Adam and AdamW cost a pass over all
+        weights with each signal.
 
     Raises
     ------
@@ -55,6 +63,8 @@ class OnlineLIFLayer(Trainer):
     beta: float | Array = 0.0
     tau_adaptation: float | Array = 200.0
 
+    optimizer: str | Optimizer = "sgd"
+
     def __post_init__(self) -> None:
         self._start(_core.OnlineLIFLayer)
 
@@ -85,6 +95,8 @@ class OnlineLIFLayer(Trainer):
 
     def apply_learning_signal(self, signal: ArrayLike) -> None:
         """``W -= lr (psi signal) z_bar^T``, at once, on the psi and z_bar of the last step; each call again.
+
+        Or what `optimizer` makes of that gradient.
 
         Parameters
         ----------

@@ -58,7 +58,7 @@ OPTIONS = [
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
-    Option("optimizer", TRAINERS, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
+    Option("optimizer", ALL, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
     Option("tau_adaptation", ALL, one_of(5.0, 200.0)),

@@ -1,5 +1,7 @@
 //! Between NumPy's arrays and the crate's: in as a copy, out as a read-only array.
 
+use std::borrow::Cow;
+
 use numpy::ndarray::{Array, Array1, Array2, ArrayView1, ArrayView2, Dimension};
 use numpy::{PyArray, PyArrayMethods, ToPyArray};
 use pyo3::exceptions::PyRuntimeError;
@@ -122,13 +124,32 @@ pub fn assign_vector<T: Send, F: Real>(
 /// Bytes copied from one look for signals to the next.
 const PIECE: usize = 1 << 24;
 
-/// Bytes of Python's, or MemoryError; what a signal handler raises.
-pub fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    PyBytes::new_with(py, bytes.len(), |to| {
-        for (to, bytes) in to.chunks_mut(PIECE).zip(bytes.chunks(PIECE)) {
-            to.copy_from_slice(bytes);
+/// Bytes of Python's in pieces, at least one; MemoryError, or what a signal handler raises.
+pub fn bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let pieces = bytes.chunks(PIECE).chain(bytes.is_empty().then_some(bytes));
+    pieces
+        .map(|piece| {
             py.check_signals()?;
-        }
-        Ok(())
-    })
+            PyBytes::new_with(py, piece.len(), |to| {
+                to.copy_from_slice(piece);
+                Ok(())
+            })
+        })
+        .collect()
+}
+
+/// The bytes of such pieces; MemoryError, or what a signal handler raises.
+pub fn joined<'b>(py: Python<'_>, pieces: &'b [Bound<'_, PyBytes>]) -> PyResult<Cow<'b, [u8]>> {
+    if let [all] = pieces {
+        return Ok(Cow::Borrowed(all.as_bytes()));
+    }
+    let len = pieces.iter().map(|piece| piece.as_bytes().len()).sum();
+    let mut all = Vec::new();
+    all.try_reserve_exact(len)
+        .map_err(|_| error::no_memory("the saved state", &[len]))?;
+    for piece in pieces {
+        py.check_signals()?;
+        all.extend_from_slice(piece.as_bytes());
+    }
+    Ok(Cow::Owned(all))
 }

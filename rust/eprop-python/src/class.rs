@@ -61,13 +61,14 @@ macro_rules! class {
                 }
             }
 
-            fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
+            fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, pyo3::types::PyBytes>>> {
                 let bytes = at_width!(&self.0, cell => cell.attempt(py, |inner| inner.try_to_bytes()))?;
                 $crate::arrays::bytes(py, &bytes)
             }
 
-            fn restore(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
-                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(state)))
+            fn restore(&self, py: Python<'_>, state: Vec<Bound<'_, pyo3::types::PyBytes>>) -> PyResult<()> {
+                let state = $crate::arrays::joined(py, &state)?;
+                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(&state)))
             }
         }
     };

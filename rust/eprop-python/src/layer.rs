@@ -18,12 +18,13 @@ class!(
     fn new(py: Python<'_>, face: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (i, n) = (options::size(face, "n_inputs")?, options::size(face, "n_neurons")?);
         let config = options::layer(face)?;
+        let optimizer = options::layer_optimizer(face)?;
         let wide = options::is_wide(face)?;
         Wide::build(
             py,
             wide,
-            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), &interrupt()),
-            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), &interrupt()),
+            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), optimizer, &interrupt()),
+            || eprop::OnlineLifLayer::new_until(i, n, config.clone(), optimizer, &interrupt()),
         )
         .map(Self)
     }

@@ -138,6 +138,11 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
     })
 }
 
+/// That of a layer, whose other fields are its neuron's.
+pub fn layer_optimizer(face: &Bound<'_, PyAny>) -> PyResult<Optimizer> {
+    optimizer(&face.getattr("_optimizer")?.extract()?)
+}
+
 fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Optimizer> {
     let constant = |field: &str, otherwise: f64| constants.get(field).copied().unwrap_or(otherwise);
     let flag = |field: &str| constant(field, 1.0) != 0.0;

@@ -65,6 +65,9 @@ pub struct Table<'py> {
     stream: Option<usize>,
 }
 
+/// Numbers of a matrix that are copied from one look for signals to the next.
+const PIECE: usize = 1 << 22;
+
 impl<'py> Table<'py> {
     pub fn new(name: impl Into<Name>, object: &Bound<'py, PyAny>) -> PyResult<Self> {
         let name = name.into();
@@ -128,16 +131,21 @@ impl<'py> Table<'py> {
         }
     }
 
-    /// All of it, row after row.
+    /// All of it, row after row; what a signal handler raises.
     pub fn whole<F: Real>(&self) -> PyResult<Vec<F>> {
-        let rows = 0..self.shape().first().copied().unwrap_or(1);
+        let n_rows = self.shape().first().copied().unwrap_or(1);
         let len: usize = self.shape().iter().product();
         let mut numbers = Vec::new();
         numbers
             .try_reserve_exact(len)
             .map_err(|_| error::no_memory(self.name, self.shape()))?;
-        let part = self.read(rows, dtype::<F>)?;
-        part.lend()?.numbers().reals(&mut numbers);
+        let some = (PIECE / self.width().max(1)).max(1);
+        for from in (0..n_rows).step_by(some) {
+            let part = self.read(from..n_rows.min(from + some), dtype::<F>)?;
+            part.lend()?.numbers().reals(&mut numbers);
+            drop(part);
+            self.array.py().check_signals()?;
+        }
         if numbers.len() == len {
             return Ok(numbers);
         }

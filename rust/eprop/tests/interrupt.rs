@@ -18,9 +18,14 @@ const STEPS: usize = 4;
 
 /// Stops at the question number `at`, counted from 1, of one in every pass over the synapses; and how many have been asked.
 fn stop_at(at: usize) -> (Interrupt, Arc<AtomicUsize>) {
+    stop_at_of(at, SYNAPSES)
+}
+
+/// The same of one in `numbers`.
+fn stop_at_of(at: usize, numbers: usize) -> (Interrupt, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let interrupt = Interrupt::every(SYNAPSES, move || {
+    let interrupt = Interrupt::every(numbers, move || {
         count.fetch_add(1, Ordering::Relaxed) + 1 == at
     });
     (interrupt, asked)
@@ -98,6 +103,14 @@ fn spans(config: &Config) -> Vec<(usize, usize)> {
     }
 }
 
+/// How often it is asked, of a batch, while the gradient of an update is measured: for the weights from inputs, and for those from neurons.
+fn questions_of_update(config: &Config, until: usize) -> usize {
+    match config.update_every {
+        UpdateEvery::Steps(n) if until % n == 0 && config.optimizer != Optimizer::ADAM => 2,
+        _ => 0,
+    }
+}
+
 /// Trains the streams up to `from`, the first `done` of them up to `until`, and goes on after the next update.
 fn as_if_others_were_shorter(
     trainer: &mut EpropTrainer<f32>,
@@ -123,7 +136,9 @@ fn a_batch_that_is_stopped_has_taken_whole_steps_and_lost_no_gradient() {
         for config in configs(n_streams) {
             let stops = spans(&config).into_iter().flat_map(|(from, until)| {
                 let groups = (group..=n_streams).step_by(group);
-                groups.map(move |done| (from, until, done))
+                let before_update = vec![n_streams; questions_of_update(&config, until)];
+                let done = groups.chain(before_update);
+                done.map(move |done| (from, until, done))
             });
             for (at, stop) in stops.enumerate() {
                 let what = format!("{config:?}, stopped after {stop:?}");
@@ -195,7 +210,8 @@ fn a_batch_is_stopped_only_where_its_steps_are_those_of_the_longest_stream() {
         Err(Error::Interrupted)
     );
     stopped.set_interrupt(Interrupt::default());
-    // Up to the update that was due after three steps.
+    // Up to the update that was due after three steps, which waits.
+    stopped.update().unwrap();
     let mut tally = whole.tally();
     streams[7] = of_first(&data, 0..3, 8).remove(7);
     whole.train_piece(&streams, None, &mut tally).unwrap();
@@ -265,6 +281,130 @@ fn a_stream_alone_stops_between_two_steps() {
             .predict_sequence(x.slice(s![..8, ..]), false)
             .unwrap();
         assert!(predicting.state_equal(&predicted));
+    }
+}
+
+/// Wherever it is stopped, also in the middle of a block that is worked off: what is left of that is done later, with the same bits.
+#[test]
+fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
+    let data = data(1, STEPS);
+    let block = |n, optimizer, c_reg| Config {
+        engine: Some(Engine::Block),
+        update_every: UpdateEvery::Steps(n),
+        optimizer,
+        c_reg,
+        ..Config::default()
+    };
+    let sequence = Config {
+        update_every: UpdateEvery::Sequence,
+        c_reg: 0.1,
+        ..Config::default()
+    };
+    for config in [
+        block(2, Optimizer::SGD, 0.0),
+        block(2, Optimizer::SGD, 0.1),
+        block(3, Optimizer::PLAIN_SGD, 0.0),
+        block(2, Optimizer::ADAM, 0.1),
+        sequence,
+    ] {
+        let all = of_first(&data, 0..STEPS, 1);
+        let train = |trainer: &mut EpropTrainer<f32>| {
+            let mut tally = trainer.tally();
+            trainer.train_last_piece(&all, None, &mut tally)
+        };
+        // After some steps, so that there is an earlier block.
+        let mut start = trainer(config.clone());
+        train(&mut start).unwrap();
+        let (never, asked) = stop_at_of(usize::MAX, SYNAPSES / 8);
+        let mut whole = start.clone();
+        whole.set_interrupt(never);
+        train(&mut whole).unwrap();
+        let asked = asked.load(Ordering::Relaxed);
+        // More often than between two steps.
+        assert!(asked > STEPS + 2, "{config:?} asks {asked} times");
+        for at in 1..=asked {
+            let mut stopped = start.clone();
+            stopped.set_interrupt(stop_at_of(at, SYNAPSES / 8).0);
+            assert_eq!(train(&mut stopped), Err(Error::Interrupted));
+            stopped.set_interrupt(Interrupt::default());
+            let saved = stopped.to_bytes();
+            let mut loaded = start.clone();
+            loaded.restore(&saved).unwrap();
+            let e_bar = stopped.e_bar();
+            let mut is_some = false;
+            for steps in 0..=STEPS {
+                let mut whole = start.clone();
+                let mut tally = whole.tally();
+                let some = of_first(&data, 0..steps, 1);
+                whole.train_piece(&some, None, &mut tally).unwrap();
+                let same_traces = whole.e_bar() == e_bar;
+                whole.update().unwrap();
+                let mut stopped = stopped.clone();
+                stopped.update().unwrap();
+                if !(same_traces && stopped.state_equal(&whole)) {
+                    continue;
+                }
+                is_some = true;
+                let mut loaded = loaded.clone();
+                loaded.update().unwrap();
+                for trainer in [&mut stopped, &mut whole, &mut loaded] {
+                    train(trainer).unwrap();
+                }
+                assert!(stopped.state_equal(&whole) && loaded.state_equal(&whole));
+            }
+            assert!(is_some, "{config:?} at {at} of {asked}");
+            // Without the update, too, nothing is lost.
+            train(&mut stopped).unwrap();
+            train(&mut loaded).unwrap();
+            assert!(stopped.state_equal(&loaded), "{config:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_assigned_or_stepped_change_whole_or_not_at_all() {
+    let n = 150;
+    for update_every in [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(2),
+        UpdateEvery::Sequence,
+    ] {
+        let config = Config {
+            update_every,
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config).unwrap();
+        let data = data(1, 3);
+        let streams = of_first(&data, 0..3, 1);
+        trainer.train_batch(&streams, false).unwrap();
+        let gradients = trainer.gradients_batch(&streams).unwrap();
+        let (w_in, w_rec) = (trainer.w_in() * 0.5, trainer.w_rec() * 0.5);
+        let x = Array2::from_elem((20, N_INPUTS), 1.0);
+        type Call<'c> = &'c dyn Fn(&mut EpropTrainer<f32>) -> Result<(), Error>;
+        let calls: [(&str, Call<'_>); 4] = [
+            ("W_in", &|t| t.set_w_in(w_in.view())),
+            ("W_rec", &|t| t.set_w_rec(w_rec.view())),
+            ("apply_gradients", &|t| t.apply_gradients(&gradients)),
+            ("calibrate", &|t| t.calibrate(x.view(), 100.0).map(drop)),
+        ];
+        for (what, call) in calls {
+            let (never, asked) = stop_at(usize::MAX);
+            let mut whole = trainer.clone();
+            whole.set_interrupt(never);
+            call(&mut whole).unwrap();
+            let asked = asked.load(Ordering::Relaxed);
+            assert!(asked > 8, "{what} asks {asked} times");
+            for at in [1, 2, asked / 2, asked - 1, asked] {
+                let mut stopped = trainer.clone();
+                stopped.set_interrupt(stop_at(at).0);
+                assert_eq!(call(&mut stopped), Err(Error::Interrupted), "{what}");
+                stopped.set_interrupt(Interrupt::default());
+                assert!(stopped.state_equal(&trainer), "{what} at {at} of {asked}");
+                // Whether somebody could have stopped it or not.
+                call(&mut stopped).unwrap();
+                assert!(stopped.state_equal(&whole), "{what} at {at} of {asked}");
+            }
+        }
     }
 }
 

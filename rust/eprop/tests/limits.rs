@@ -191,6 +191,20 @@ fn settings_whose_initial_weights_are_not_finite_are_named() {
     refused(short, "dt: expected");
 }
 
+#[test]
+fn a_time_step_whose_initial_weights_are_0_is_named() {
+    for dt in [5e-324, 1e-17] {
+        let config = Config {
+            dt,
+            ..Config::default()
+        };
+        let error = EpropTrainer::<f64>::new(2, 3, 1, config).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("dt: expected"), "{message}");
+        assert!(message.contains("all initial weights are 0"), "{message}");
+    }
+}
+
 /// A stream with few targets, and one whose learning rate is 0: weights are read again and again, and stay what they are.
 #[test]
 fn where_nothing_is_learned_no_weight_moves_by_a_bit() {

@@ -205,12 +205,13 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity; [`Error::Interrupted`], and then nothing has changed.
     pub fn set_w_in(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_in", w, self.n_neurons(), self.n_inputs())?;
-        self.streams
-            .alter(|first| first.layer.synapses.assign(0, w));
-        Ok(())
+        self.change(|this, pace| {
+            this.streams
+                .alter(|first| first.layer.synapses.assign(0, w, pace))
+        })
     }
 
     /// Assigns the recurrent weights (N, N).
@@ -219,7 +220,7 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0.
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -232,13 +233,15 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
-        if self.plan.credits() > 0 {
-            // What was learned so far is credited through the weights as they were.
-            self.streams.flush();
-        }
-        self.streams
-            .alter(|first| first.layer.synapses.assign(n_inputs, w));
-        Ok(())
+        let credits = self.plan.credits() > 0;
+        self.change(|this, pace| {
+            if credits {
+                // What was learned so far is credited through the weights as they were.
+                this.streams.flush();
+            }
+            this.streams
+                .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
+        })
     }
 
     /// Assigns the readout weights (O, N).

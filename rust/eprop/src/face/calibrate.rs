@@ -21,7 +21,7 @@ impl<N: Network> Trainer<N> {
     /// (T, n_inputs) from a silent start; a stack layer by layer. Comes within 10 %. State stays as it is.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`]; [`Error::Uncalibrated`] names the nearest rate reached. Then nothing has changed.
+    /// [`Error::Shape`], [`Error::Value`]; [`Error::Uncalibrated`] names the nearest rate reached; [`Error::Interrupted`]. Then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -74,27 +74,32 @@ impl<N: Network> Trainer<N> {
         positive("rate", rate)?;
         let (dt, _) = self.streams.first().times();
         let mut twin = self.twin(1)?;
+        let interrupt = self.streams.interrupt().clone();
+        let pace = &mut interrupt.pace();
         let twin = twin.streams.first_mut();
         for at in 0..N::sums(&self.plan).len() {
             if let Some(parameter) = twin.parameter(at) {
-                parameter.rows.own()?;
+                parameter.rows.own(pace)?;
             }
         }
         let mut factors = Vec::new();
         while twin.group(factors.len()).is_some() {
             let at = factors.len();
-            let w = self.streams.first().input_weights(at)?;
+            let w = self.streams.first().input_weights(at, pace)?;
             let mut scaled = memory::matrix("the scaled weights", w.nrows(), w.ncols())?;
             let mut scale = |factor: f64, twin: &mut N| {
-                scaled.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
-                twin.assign_inputs(at, scaled.view());
+                for (mut to, w) in scaled.outer_iter_mut().zip(w.outer_iter()) {
+                    to.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
+                    pace.pass(w.len())?;
+                }
+                twin.assign_inputs(at, scaled.view(), pace)
             };
             let found = search(rate, |factor| {
-                scale(factor, twin);
-                measure(twin, at, inputs, dt, keep_going)
+                scale(factor, twin)?;
+                Ok(measure(twin, at, inputs, dt, keep_going))
             })?;
             let Some(factor) = found else { return Ok(None) };
-            scale(factor, twin);
+            scale(factor, twin)?;
             if !scaled.iter().all(|w| w.is_finite()) {
                 let expected =
                     format!("input weights that stay finite when they are scaled by {factor:e}");
@@ -102,11 +107,12 @@ impl<N: Network> Trainer<N> {
             }
             factors.push((factor, scaled));
         }
-        self.streams.alter(|first| {
-            for (at, (_, w)) in factors.iter().enumerate() {
-                first.assign_inputs(at, w.view());
-            }
-        });
+        self.change(|this, pace| {
+            this.streams.alter(|first| {
+                let mut all = factors.iter().enumerate();
+                all.try_for_each(|(at, (_, w))| first.assign_inputs(at, w.view(), pace))
+            })
+        })?;
         let factors = factors.into_iter().map(|(factor, _)| factor).collect();
         Ok(Some(N::factor(factors)))
     }
@@ -138,7 +144,13 @@ fn measure<N: Wiring>(
 }
 
 /// Finds a factor at which `measure` (factor to Hz) comes near `rate`; `None` as soon as `measure` gives up.
-fn search(rate: f64, mut measure: impl FnMut(f64) -> Option<f64>) -> Result<Option<f64>, Error> {
+///
+/// # Errors
+/// Those of `measure`; [`Error::Uncalibrated`].
+fn search(
+    rate: f64,
+    mut measure: impl FnMut(f64) -> Result<Option<f64>, Error>,
+) -> Result<Option<f64>, Error> {
     let mut best = (1.0, f64::NAN);
     let mut note = |factor: f64, measured: f64| {
         if best.1.is_nan() || (measured - rate).abs() < (best.1 - rate).abs() {
@@ -147,7 +159,7 @@ fn search(rate: f64, mut measure: impl FnMut(f64) -> Option<f64>) -> Result<Opti
         (best.1 - rate).abs() <= GOOD_ENOUGH * rate
     };
 
-    let Some(start) = measure(1.0) else {
+    let Some(start) = measure(1.0)? else {
         return Ok(None);
     };
     let mut done = note(1.0, start);
@@ -159,7 +171,7 @@ fn search(rate: f64, mut measure: impl FnMut(f64) -> Option<f64>) -> Result<Opti
         }
         near = far;
         far = if rising { far * 2.0 } else { far / 2.0 };
-        let Some(measured) = measure(far) else {
+        let Some(measured) = measure(far)? else {
             return Ok(None);
         };
         done = note(far, measured);
@@ -172,7 +184,7 @@ fn search(rate: f64, mut measure: impl FnMut(f64) -> Option<f64>) -> Result<Opti
             break;
         }
         let middle = libm::sqrt(near * far);
-        let Some(measured) = measure(middle) else {
+        let Some(measured) = measure(middle)? else {
             return Ok(None);
         };
         done = note(middle, measured);
@@ -202,7 +214,7 @@ mod tests {
     #[test]
     fn finds_the_factor_of_a_rising_rate_from_both_sides() {
         for scale in [0.01, 1.0, 300.0] {
-            let factor = search(20.0, |factor| Some(scale * factor))
+            let factor = search(20.0, |factor| Ok(Some(scale * factor)))
                 .unwrap()
                 .unwrap();
             assert!((scale * factor - 20.0).abs() < 0.3, "{scale} {factor}");
@@ -211,7 +223,7 @@ mod tests {
 
     #[test]
     fn names_the_nearest_rate_of_a_network_that_cannot_reach_the_asked_one() {
-        let error = search(20.0, |_| Some(7.0)).unwrap_err();
+        let error = search(20.0, |_| Ok(Some(7.0))).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -222,6 +234,6 @@ mod tests {
 
     #[test]
     fn stops_when_it_is_told_to() {
-        assert_eq!(search(20.0, |_| None).unwrap(), None);
+        assert_eq!(search(20.0, |_| Ok(None)).unwrap(), None);
     }
 }

@@ -126,7 +126,7 @@ impl<N: Network> Trainer<N> {
     /// it, the regulariser's part included.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a self-connection, and then nothing has changed;
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a self-connection, [`Error::Interrupted`], and then nothing has changed;
     /// [`Error::NonFiniteWeights`] after the step.
     ///
     /// ```
@@ -149,20 +149,24 @@ impl<N: Network> Trainer<N> {
             n_streams,
         } = gradients.sum();
         let scale = self.scale(n_targets);
-        // What was learned so far goes through `B` as it was.
-        self.streams.flush();
-        self.optimizer.step(scale, |to| {
-            gradients.squared_lengths(to);
-            Measure {
-                loss,
-                steps: n_targets as f64 / n_streams.max(1) as f64,
-                has_target: n_targets > 0,
-            }
-        });
-        let whole = |to: &mut [f64]| gradients.squared_lengths(to);
-        let steps = self.optimizer.clipped(scale, whole);
-        self.streams.alter(|first| first.take(gradients, steps))?;
-        self.optimizer.updated();
+        self.change(|this, pace| {
+            // What was learned so far goes through `B` as it was.
+            this.streams.flush();
+            this.optimizer.step(scale, |to| {
+                gradients.squared_lengths(to);
+                Measure {
+                    loss,
+                    steps: n_targets as f64 / n_streams.max(1) as f64,
+                    has_target: n_targets > 0,
+                }
+            });
+            let whole = |to: &mut [f64]| gradients.squared_lengths(to);
+            let steps = this.optimizer.clipped(scale, whole);
+            this.streams
+                .alter(|first| first.take(gradients, steps, pace))?;
+            this.optimizer.updated();
+            Ok(())
+        })?;
         self.check_weights()
     }
 }

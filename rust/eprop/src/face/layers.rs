@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use super::copies::{collected, or_panic, to_vector};
 use crate::network::stage::Stage;
 use crate::network::wiring::Wiring;
+use crate::numbers::interrupt::Interrupt;
 use crate::parts::check;
 use crate::{Error, Float, OnlineTrainer};
 
@@ -74,7 +75,11 @@ impl<F: Float> OnlineTrainer<F> {
     /// ```
     pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
         self.stage(l)?;
-        Some(or_panic(self.streams.first().input_weights(l)))
+        Some(or_panic(
+            self.streams
+                .first()
+                .input_weights(l, &mut Interrupt::NOBODY.pace()),
+        ))
     }
 
     /// Assigns the weights of layer `l`. Example: [`layer_w`](Self::layer_w).
@@ -92,8 +97,7 @@ impl<F: Float> OnlineTrainer<F> {
         }
         let (p, n) = (self.plan.sizes[l], self.plan.sizes[l + 1]);
         check::matrix(format!("layers[{l}].W"), w, n, p)?;
-        self.streams.alter(|first| first.assign_inputs(l, w));
-        Ok(())
+        self.change(|this, pace| this.streams.alter(|first| first.assign_inputs(l, w, pace)))
     }
 
     /// Membranes of layer `l`, a copy. Example: [`layer_w`](Self::layer_w).

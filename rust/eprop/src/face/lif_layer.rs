@@ -12,11 +12,12 @@ use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{self, parts};
-use crate::options::LayerConfig;
 use crate::options::domain::{non_negative, valid_size, within};
+use crate::options::{LayerConfig, Optimizer as Rule};
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
+use crate::parts::optimizer::{Measure, Optimizer};
 use crate::{Error, Float};
 
 /// One layer of spiking neurons that learns at once from any signal `dE/dz` it is given.
@@ -37,9 +38,13 @@ pub struct OnlineLifLayer<F> {
     config: LayerConfig,
     n_inputs: usize,
     stage: Stage<F>,
+    rule: Rule,
+    optimizer: Optimizer,
 }
 
-parts!(OnlineLifLayer { State: [stage] });
+parts!(OnlineLifLayer {
+    State: [stage, optimizer]
+});
 
 impl<F: Float> OnlineLifLayer<F> {
     /// A silent layer with initial weights from the seed. Example: [`OnlineLifLayer`].
@@ -47,10 +52,35 @@ impl<F: Float> OnlineLifLayer<F> {
     /// # Errors
     /// [`Error::Value`] for a size or a setting outside its domain, [`Error::TooLarge`] for sizes that cannot be allocated.
     pub fn new(n_inputs: usize, n_neurons: usize, config: LayerConfig) -> Result<Self, Error> {
-        Self::new_until(n_inputs, n_neurons, config, &Interrupt::NOBODY)
+        Self::with_optimizer(n_inputs, n_neurons, config, Rule::PLAIN_SGD)
     }
 
-    /// As [`new`](Self::new), unless it is stopped. Nothing else of a layer asks.
+    /// As [`new`](Self::new), with a rule of its own: what it makes of the gradient of each signal. A layer is not told its loss, so no rule limits its steps: it
+    /// is as if `limit` were false. With a rule that keeps something for each weight, a signal costs a pass over all weights.
+    ///
+    /// ```
+    /// use eprop::{LayerConfig, OnlineLifLayer, Optimizer};
+    /// use ndarray::array;
+    /// let config = LayerConfig { lr: 0.001, ..LayerConfig::default() };
+    /// let mut layer = OnlineLifLayer::<f32>::with_optimizer(3, 2, config, Optimizer::ADAM)?;
+    /// layer.step(array![1.0, 0.0, 1.0].view())?;
+    /// layer.apply_learning_signal(array![0.5, -0.5].view())?;
+    /// assert_eq!(layer.optimizer(), Optimizer::ADAM);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_optimizer(
+        n_inputs: usize,
+        n_neurons: usize,
+        config: LayerConfig,
+        optimizer: Rule,
+    ) -> Result<Self, Error> {
+        Self::new_until(n_inputs, n_neurons, config, optimizer, &Interrupt::NOBODY)
+    }
+
+    /// As [`with_optimizer`](Self::with_optimizer), unless it is stopped. Nothing else of a layer asks.
     ///
     /// # Errors
     /// As [`new`](Self::new); [`Error::Interrupted`].
@@ -58,25 +88,28 @@ impl<F: Float> OnlineLifLayer<F> {
         n_inputs: usize,
         n_neurons: usize,
         config: LayerConfig,
+        optimizer: Rule,
         interrupt: &Interrupt,
     ) -> Result<Self, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         config.validate_for::<F>()?;
+        optimizer.validate()?;
+        optimizer.fits::<F>()?;
         config.each.fit(n_neurons)?;
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
-        let mut this = Self::silent(n_inputs, n_neurons, config)?;
+        let mut this = Self::silent(n_inputs, n_neurons, config, optimizer)?;
         let mut gaussian = Gaussian::new(this.config.seed);
         this.stage
             .draw(&mut gaussian, &this.config, &mut interrupt.pace())?;
         Ok(this)
     }
 
-    fn silent(n_inputs: usize, n: usize, config: LayerConfig) -> Result<Self, Error> {
+    fn silent(n_inputs: usize, n: usize, config: LayerConfig, rule: Rule) -> Result<Self, Error> {
         let keeps = Keeps {
-            pending: false,
-            moments: 0,
+            pending: !rule.is_linear(),
+            moments: rule.n_moments(),
         };
         let named = || format!("n_inputs = {n_inputs}, n_neurons = {n}");
         check::addressable(&[n_inputs, n], named)?;
@@ -86,8 +119,15 @@ impl<F: Float> OnlineLifLayer<F> {
         Ok(Self {
             n_inputs,
             stage,
+            optimizer: Optimizer::new(rule.without_limit(), core::iter::once(config.lr), 0.0)?,
+            rule,
             config,
         })
+    }
+
+    fn silent_twin(&self) -> Result<Self, Error> {
+        let (n, config) = (self.n_neurons(), self.config.clone());
+        Self::silent(self.n_inputs, n, config, self.rule)
     }
 
     /// One step with `x` (n_inputs,); its spikes (n_neurons,). Allocates nothing. Example: [`OnlineLifLayer`].
@@ -101,14 +141,23 @@ impl<F: Float> OnlineLifLayer<F> {
         Ok(self.stage.neuron.z().into())
     }
 
-    /// `W -= lr (psi signal) z_bar^T`, at once, with `signal = dE/dz` (n_neurons,) of the last step. Example: [`OnlineLifLayer`].
+    /// `W -= lr (psi signal) z_bar^T`, or what the optimizer makes of this gradient, at once, with `signal = dE/dz` (n_neurons,) of the last step. Example:
+    /// [`OnlineLifLayer`].
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the update.
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
         self.stage.take_delta();
-        self.stage.learn(Some(F::cast(self.config.lr)));
+        let step = self.optimizer.step(1.0, |_| Measure::of_nothing()).of(0);
+        if self.rule.is_linear() {
+            self.stage.synapses.w.decay(self.optimizer.keep(0));
+            self.stage.learn(Some(F::cast(self.config.lr)));
+        } else {
+            self.stage.learn(None);
+            self.stage.synapses.w.update(step);
+        }
+        self.optimizer.updated();
         if self.stage.synapses.w.finite() {
             return Ok(());
         }
@@ -179,7 +228,13 @@ impl<F: Float> OnlineLifLayer<F> {
         non_negative("lr", lr)?;
         within::<F>("lr", lr)?;
         self.config.lr = lr;
+        self.optimizer.set_lr(0, lr);
         Ok(())
+    }
+
+    /// What a gradient becomes. Example: [`with_optimizer`](Self::with_optimizer).
+    pub fn optimizer(&self) -> Rule {
+        self.rule
     }
 
     /// Number of inputs. Example: [`config`](Self::config).
@@ -283,7 +338,7 @@ impl<F: Float> OnlineLifLayer<F> {
 
     /// Bytes of everything the layer has allocated. Example: [`memory_per_step`](Self::memory_per_step).
     pub fn memory_bytes(&self) -> usize {
-        walk::bytes(self)
+        walk::bytes(self) + self.optimizer.heap()
     }
 
     /// Whether weights and state are equal, number by number. Example: [`memory_per_step`](Self::memory_per_step).
@@ -312,7 +367,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn try_clone(&self) -> Result<Self, Error> {
-        let mut twin = Self::silent(self.n_inputs, self.n_neurons(), self.config.clone())?;
+        let mut twin = self.silent_twin()?;
         walk::copy(self, &mut twin)?;
         Ok(twin)
     }
@@ -345,7 +400,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// # Errors
     /// [`Error::State`], [`Error::TooLarge`], and then nothing has changed.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut twin = Self::silent(self.n_inputs, self.n_neurons(), self.config.clone())?;
+        let mut twin = self.silent_twin()?;
         walk::load(&mut twin, bytes)?;
         *self = twin;
         Ok(())

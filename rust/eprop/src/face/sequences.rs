@@ -473,7 +473,7 @@ impl<N: Network> Trainer<N> {
             };
             self.schedule.steps(progress.steps);
             if due && progress.whole {
-                self.apply_pending();
+                self.apply_pending()?;
             }
             progress.unless_stopped()?;
             from = until;

@@ -9,10 +9,10 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use crate::network::recurrent::Recurrent;
 use crate::network::schedule::Schedule;
 use crate::network::stack::Stack;
-use crate::network::streams::Streams;
+use crate::network::streams::{Streams, synapses};
 use crate::network::watch::{Verdict, Watch};
 use crate::network::wiring::{Network, Settings, Wiring};
-use crate::numbers::interrupt::Interrupt;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
 use crate::options::domain::{non_negative, valid_size, within};
@@ -319,8 +319,8 @@ impl<N: Network> Trainer<N> {
         Ok(())
     }
 
-    /// Whom long calls ask from now on whether to stop. One that is stopped is an [`Error::Interrupted`]: reading, copying, `evaluate`, `calibrate` and
-    /// gradients leave everything as it was, an update that has begun is made, and steps are whole. Of a batch the first streams may have taken steps that
+    /// Whom long calls ask from now on whether to stop. One that is stopped is an [`Error::Interrupted`]: reading, copying, `evaluate`, `calibrate`,
+    /// gradients and assigned weights leave everything as it was, an update is made or not, and steps are whole. Of a batch the first streams may have taken steps that
     /// the others have not, as if these had been shorter; an update that was due then has not been made, and its gradient waits.
     ///
     /// ```
@@ -389,7 +389,7 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn update(&mut self) -> Result<(), Error> {
         self.collect()?;
-        self.apply_pending();
+        self.apply_pending()?;
         self.check_weights()
     }
 
@@ -420,10 +420,13 @@ impl<N: Network> Trainer<N> {
     }
 
     /// One update from what is pending; of several streams, it has been collected.
-    pub(crate) fn apply_pending(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] before it: then all of it waits.
+    pub(crate) fn apply_pending(&mut self) -> Result<(), Error> {
         let (since, n_streams) = self.streams.since();
         if since.steps == 0 {
-            return;
+            return Ok(());
         }
         let has_target = since.targets > 0;
         let steps = if has_target {
@@ -433,17 +436,49 @@ impl<N: Network> Trainer<N> {
         };
         let scale = self.scale(steps);
         let streams = &mut self.streams;
+        if !self.optimizer.is_limited() {
+            streams.settle()?;
+        }
+        let mut measured = Ok(());
         self.optimizer.step(scale, |to| {
-            streams.squared_lengths(to);
+            measured = streams.squared_lengths(to);
             Measure {
                 loss: since.loss,
                 steps: steps as f64 / n_streams as f64,
-                has_target,
+                // What was not measured to its end teaches the optimizer nothing.
+                has_target: has_target && measured.is_ok(),
             }
         });
+        measured?;
         let steps = self.optimizer.clipped(scale, |to| streams.whole_length(to));
         streams.update(steps);
         self.optimizer.updated();
+        Ok(())
+    }
+
+    /// Changes weights at once: where that takes long, on a copy, which takes this trainer's place when all is done. Without memory for a copy nobody is asked
+    /// whether to stop.
+    ///
+    /// # Errors
+    /// Those of `change`; [`Error::Interrupted`], and then nothing has changed.
+    pub(crate) fn change(
+        &mut self,
+        change: impl Fn(&mut Self, &mut Pace<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let interrupt = self.streams.interrupt().clone();
+        // Streams share their weights: to change these is little beside what the streams do.
+        if self.streams.len() == 1 && interrupt.comes_in(synapses::<N>(&self.plan)) {
+            match self.try_clone() {
+                Ok(mut copy) => {
+                    change(&mut copy, &mut interrupt.pace())?;
+                    *self = copy;
+                    return Ok(());
+                }
+                Err(Error::TooLarge { .. }) => {}
+                Err(stopped) => return Err(stopped),
+            }
+        }
+        change(self, &mut Interrupt::NOBODY.pace())
     }
 
     /// What a gradient over so many steps is multiplied with.
@@ -458,7 +493,7 @@ impl<N: Network> Trainer<N> {
     /// regulariser and due updates go on. Allocates nothing, but in a batch.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`]; [`Error::NonFiniteWeights`] after the step.
+    /// [`Error::Shape`], [`Error::Value`]; [`Error::NonFiniteWeights`] after the step; [`Error::Interrupted`] before it, or before the update after it.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -476,6 +511,7 @@ impl<N: Network> Trainer<N> {
     ) -> Result<StepOutput<'_, N::F>, Error> {
         let (x, lesson) = (x.into(), lesson.into());
         self.check_step(x, lesson)?;
+        self.streams.ready()?;
         self.reserve(1, 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
@@ -485,7 +521,7 @@ impl<N: Network> Trainer<N> {
         let verdict = self.watch.step_done();
         if self.schedule.steps(1) {
             self.collect()?;
-            self.apply_pending();
+            self.apply_pending()?;
         }
         self.check_weights()?;
         let first = self.streams.first();
@@ -558,7 +594,7 @@ impl<N: Network> Trainer<N> {
         };
         let (losses, progress) = self.streams.step(x.len(), due, at_once, learn);
         if due && progress.whole {
-            self.apply_pending();
+            self.apply_pending()?;
         }
         progress.unless_stopped()?;
         self.check_weights()?;

@@ -151,8 +151,9 @@ impl<F: Float> Head<F> {
         step: Step<F>,
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.readout.take(step, w_out, b)?;
+        self.readout.take(step, w_out, b, pace)?;
         if !step.stands_still() {
             self.updated();
         }

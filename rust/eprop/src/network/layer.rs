@@ -110,6 +110,20 @@ impl<F: Float> Layer<F> {
         }
     }
 
+    /// Before an update, or before its gradient is measured: works the gradient off, unless it is stopped.
+    pub(crate) fn settle(
+        &mut self,
+        is_measured: bool,
+        steps: u64,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        // An update that nobody measures takes the sequence's regulariser with the loss in one sum.
+        if is_measured || self.regulariser.coefficients(steps).is_none() {
+            self.synapses.settle(pace)?;
+        }
+        Ok(())
+    }
+
     /// Applies the gradient of the last `steps` steps.
     pub(crate) fn update(&mut self, n_steps: u64, steps: Kinds<Step<F>>) {
         let r = self.regulariser.coefficients(n_steps);
@@ -168,7 +182,7 @@ mod tests {
     use crate::parts::input::Input;
     use crate::parts::signal::Lies;
     use crate::synapses::{Synapses, What};
-    use crate::testing::{aligned, in_both, made, near};
+    use crate::testing::{aligned, in_both, made, near, unasked};
 
     const FORMS: [Engine; 3] = [Engine::Textbook, Engine::Factored, Engine::Block];
 
@@ -198,11 +212,16 @@ mod tests {
         let mut layer = made(|room| Layer::new(room, &plan, config, None));
         layer
             .synapses
-            .assign(0, array![[F::cast(1.5)], [F::ZERO]].view());
-        layer.synapses.assign(
-            1,
-            array![[F::ZERO, F::ZERO], [F::cast(2.0), F::ZERO]].view(),
-        );
+            .assign(0, array![[F::cast(1.5)], [F::ZERO]].view(), &mut unasked())
+            .unwrap();
+        layer
+            .synapses
+            .assign(
+                1,
+                array![[F::ZERO, F::ZERO], [F::cast(2.0), F::ZERO]].view(),
+                &mut unasked(),
+            )
+            .unwrap();
         layer
     }
 
@@ -324,7 +343,7 @@ mod tests {
                 layer.forward(x.row(0).into(), Kinds::same(true));
                 layer.look_ahead(x.view().into(), 1);
                 // What is worked out ahead is sent, whatever comes.
-                layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view());
+                layer.synapses.assign(0, ndarray::Array2::from_elem((2, 20), F::ONE).view(), &mut unasked()).unwrap();
                 layer.forward(x.row(1).into(), Kinds::same(true));
                 assert_eq!(layer.neuron.v()[0] == F::ZERO, is_ahead);
             }

@@ -331,8 +331,10 @@ pub(super) fn network(plan: &Plan, config: &Config) -> Recurrent<f64> {
 
 pub(super) fn draw(network: &mut Recurrent<f64>, config: &Config) {
     network.draw(config, &mut unasked()).unwrap();
-    let louder = network.input_weights(0).unwrap() * 0.5;
-    network.assign_inputs(0, louder.view());
+    let louder = network.input_weights(0, &mut unasked()).unwrap() * 0.5;
+    network
+        .assign_inputs(0, louder.view(), &mut unasked())
+        .unwrap();
     network.head.readout.set_b([0.25, -0.125].into_iter());
 }
 

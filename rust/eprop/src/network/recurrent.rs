@@ -299,6 +299,14 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.since
     }
 
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.ready(pace)
+    }
+
+    fn settle(&mut self, is_measured: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(is_measured, self.since.steps, pace)
+    }
+
     fn squared_lengths(&mut self, to: &mut [f64]) {
         let of_synapses = self.layer.synapses.length();
         to[group::IN] = of_synapses.inputs;
@@ -471,16 +479,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
 
-    fn take(&mut self, gradients: &Gradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &Gradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
         let synapses = &mut self.layer.synapses;
-        synapses.take(0, gradients.w_in.view(), of_synapses.inputs)?;
+        synapses.take(0, gradients.w_in.view(), of_synapses.inputs, pace)?;
         let w_rec = gradients.w_rec.view();
-        synapses.take(self.n_inputs, w_rec, of_synapses.neurons)?;
+        synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
         let b: Vec<F> = gradients.b.to_vec();
         let of_readouts = steps.of(group::OUT);
         let w_out = |j, k| gradients.w_out[(k, j)];
-        self.head.take(of_readouts, w_out, &b)
+        self.head.take(of_readouts, w_out, &b, pace)
     }
 
     fn group(&self, at: usize) -> Option<(usize, usize)> {
@@ -488,20 +501,25 @@ impl<F: Float> Wiring for Recurrent<F> {
         (at == 0).then(|| (neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, _: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         self.layer
             .synapses
             .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
-                Ok(())
+                pace.pass(row.len())
             })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, _: usize, w: ArrayView2<'_, F>) {
-        self.layer.synapses.assign(0, w);
+    fn assign_inputs(
+        &mut self,
+        _: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.layer.synapses.assign(0, w, pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> f64 {

@@ -9,19 +9,19 @@ use crate::parts::input::Inputs;
 use crate::parts::optimizer::Optimizer;
 use crate::parts::stream::Stream;
 
-/// Learns from a stream, whose shapes and values are checked. `at_once`: the rule of a gradient that is applied with its step. Asks `go_on` between
-/// two steps; returns how many were taken.
+/// Learns from a stream, whose shapes and values are checked. `at_once`: the rule of a gradient that is applied with its step. Asks `go_on` before
+/// each step; returns how many were taken.
 pub(crate) fn learn<N: Wiring>(
     network: &mut N,
     stream: &Stream<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     tally: &mut StreamTally,
     mut at_once: Option<&mut Optimizer>,
-    mut go_on: impl FnMut() -> bool,
+    mut go_on: impl FnMut(usize, &mut N) -> bool,
 ) -> usize {
     let inputs = stream.inputs;
     for t in 0..inputs.n_steps() {
-        if t > 0 && !go_on() {
+        if !go_on(t, network) {
             return t;
         }
         let lesson = stream.lesson(t);
@@ -42,10 +42,10 @@ pub(crate) fn predict<N: Wiring>(
     inputs: Inputs<'_, N::F>,
     mut outputs: Option<ArrayViewMut2<'_, N::F>>,
     mut spikes: Option<ArrayViewMut2<'_, N::F>>,
-    mut go_on: impl FnMut() -> bool,
+    mut go_on: impl FnMut(usize, &mut N) -> bool,
 ) -> usize {
     for t in 0..inputs.n_steps() {
-        if t > 0 && !go_on() {
+        if !go_on(t, network) {
             return t;
         }
         network.look_ahead(inputs, t);
@@ -92,7 +92,7 @@ mod tests {
             Some(outputs.view_mut()),
             &mut tally.streams[0],
             None,
-            || true,
+            |_, _| true,
         );
         let (mut loss, mut n_targets) = (0.0, 0);
         for t in 0..30 {
@@ -126,7 +126,7 @@ mod tests {
             None,
             &mut tally.streams[0],
             None,
-            || true,
+            |_, _| true,
         );
         assert_eq!(network.since().targets, n_targets + 30);
     }
@@ -144,7 +144,7 @@ mod tests {
             x.into(),
             Some(outputs.view_mut()),
             Some(spikes.view_mut()),
-            || true,
+            |_, _| true,
         );
         for t in 0..30 {
             literal.predict(x.row(t).as_slice().unwrap(), &weights);

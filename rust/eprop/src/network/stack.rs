@@ -247,11 +247,7 @@ impl<F: Float> Wiring for Stack<F> {
             (true, None) => self.learn_downwards(loss, None),
             // Without a target err is 0, and so is every signal below it.
             (false, Some(rule)) => {
-                rule.step(1.0, |_| Measure {
-                    loss: 0.0,
-                    steps: 1.0,
-                    has_target: false,
-                });
+                rule.step(1.0, |_| Measure::of_nothing());
                 self.decay(rule);
                 rule.updated();
             }
@@ -417,11 +413,16 @@ impl<F: Float> Wiring for Stack<F> {
         Ok(())
     }
 
-    fn take(&mut self, gradients: &StackGradients<F>, steps: Steps<'_>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        gradients: &StackGradients<F>,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let pairs = self.stages.iter_mut().zip(&gradients.w);
         pairs.enumerate().try_for_each(|(l, (stage, g))| {
             let w = &mut stage.synapses.w;
-            w.take(steps.of(l), |i, k| g[(k, i)])
+            w.take(steps.of(l), |i, k| g[(k, i)], pace)
         })
     }
 
@@ -430,21 +431,25 @@ impl<F: Float> Wiring for Stack<F> {
         Some((neuron.len(), neuron.fired().len()))
     }
 
-    fn input_weights(&self, at: usize) -> Result<Array2<F>, Error> {
+    fn input_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let (p, n) = self.widths().nth(at).unwrap_or_default();
         let mut w = memory::matrix("W", n, p)?;
-        self.stages[at].synapses.w.read(|source, row| {
+        self.stages[at].synapses.w.read_until(|source, row| {
             let column = w.column_mut(source).into_iter();
             column.zip(row).for_each(|(to, &w)| *to = w);
+            pace.pass(row.len())
         })?;
         Ok(w)
     }
 
-    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, F>) {
-        self.stages[at]
-            .synapses
-            .w
-            .assign(|source, j| w[(j, source)]);
+    fn assign_inputs(
+        &mut self,
+        at: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let rows = &mut self.stages[at].synapses.w;
+        rows.assign_until(|source, j| w[(j, source)], pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> Vec<f64> {

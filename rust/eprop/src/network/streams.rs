@@ -17,7 +17,7 @@ use super::tally::StreamTally;
 use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Interrupt;
-use crate::numbers::parallel::{self, Done, Until};
+use crate::numbers::parallel::{self, Until};
 use crate::numbers::parameter::{PIECE, Split};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
@@ -253,13 +253,13 @@ impl<N: Wiring> Streams<N> {
         of_stream.saturating_mul(self.group)
     }
 
-    /// How many threads so many steps of so many streams are worth.
+    /// How many threads so many steps of so many streams are worth: no more than there are streams.
     fn threads_for(&self, n_steps: usize, n_streams: usize) -> usize {
         let work = n_steps.saturating_mul(self.work).saturating_mul(n_streams);
         if n_streams == 1 || work < WORTH_A_THREAD {
             1
         } else {
-            self.threads()
+            self.threads().min(n_streams)
         }
     }
 
@@ -277,8 +277,7 @@ impl<N: Wiring> Streams<N> {
     ) -> Progress {
         if let ([state], [stream]) = (&mut self.states[..], streams) {
             let outputs = outputs.first_mut().and_then(Option::take);
-            let mut pace = self.interrupt.pace();
-            let go_on = || pace.pass(self.synapses).is_ok();
+            let go_on = go_on(&self.interrupt, self.synapses);
             let n_steps = stream.inputs.n_steps();
             let steps = run::learn(state, stream, outputs, &mut tallies[0], at_once, go_on);
             return Progress {
@@ -325,7 +324,7 @@ impl<N: Wiring> Streams<N> {
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
                         let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
-                        run::learn(state, stream, rows, tally, None, || true);
+                        run::learn(state, stream, rows, tally, None, |_, _| true);
                     }
                     if due {
                         collect(state, sums);
@@ -333,9 +332,10 @@ impl<N: Wiring> Streams<N> {
                 });
             },
         );
-        let whole = done.pieces == n_groups;
+        // Where an update is due, it is given up, too.
+        let whole = done.pieces == n_groups && !(due && done.stopped);
         if due && !whole {
-            self.take_back(done);
+            self.take_back(done.pieces);
         }
         Progress {
             steps,
@@ -344,11 +344,11 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
-    /// What some groups have collected waits in their first streams, for another update: this one does not come.
-    fn take_back(&mut self, done: Done) {
+    /// What the first `pieces` groups have collected waits in their first streams, for another update: this one does not come.
+    fn take_back(&mut self, pieces: usize) {
         let group = self.group;
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
-        for (states, sums) in groups.take(done.pieces) {
+        for (states, sums) in groups.take(pieces) {
             if states.iter().any(|state| state.since().steps > 0) {
                 states[0].take_back(sums);
             }
@@ -401,10 +401,10 @@ impl<N: Wiring> Streams<N> {
                 }
             },
         );
-        progress.whole = done.pieces == self.sums.len();
+        progress.whole = done.pieces == self.sums.len() && !(due && done.stopped);
         progress.stopped = done.stopped;
         if due && !progress.whole {
-            self.take_back(done);
+            self.take_back(done.pieces);
         }
         (losses, progress)
     }
@@ -424,8 +424,7 @@ impl<N: Wiring> Streams<N> {
         let group = self.group;
         let (mut outputs, mut spikes) = (outputs, spikes);
         if let ([state], [inputs]) = (&mut self.states[..], inputs) {
-            let mut pace = self.interrupt.pace();
-            let go_on = || pace.pass(self.synapses).is_ok();
+            let go_on = go_on(&self.interrupt, self.synapses);
             let (outputs, spikes) = (outputs[0].take(), spikes[0].take());
             let steps = run::predict(state, *inputs, outputs, spikes, go_on);
             return unless(steps < inputs.n_steps());
@@ -444,7 +443,7 @@ impl<N: Wiring> Streams<N> {
                 in_turn(states, |b, state| {
                     if let Some(&inputs) = inputs.get(b) {
                         let (outputs, spikes) = (outputs[b].take(), spikes[b].take());
-                        run::predict(state, inputs, outputs, spikes, || true);
+                        run::predict(state, inputs, outputs, spikes, |_, _| true);
                     }
                 });
             },
@@ -472,16 +471,21 @@ impl<N: Wiring> Streams<N> {
             },
         );
         if done.stopped {
-            self.take_back(done);
+            self.take_back(done.pieces);
         }
         unless(done.stopped)
     }
 
     /// The squared length of the gradient of the loss that waits for an update, of each group of weights. Of several streams, the gradients must have
     /// been collected.
-    pub(crate) fn squared_lengths(&mut self, to: &mut [f64]) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then all gradients wait.
+    pub(crate) fn squared_lengths(&mut self, to: &mut [f64]) -> Result<(), Error> {
         if let [state] = &mut self.states[..] {
-            return state.squared_lengths(to);
+            state.settle(true, &mut self.interrupt.pace())?;
+            state.squared_lengths(to);
+            return Ok(());
         }
         to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
@@ -495,9 +499,39 @@ impl<N: Wiring> Streams<N> {
                 let cut = groups.cut.min(len);
                 for (group, part) in [(groups.before, 0..cut), (groups.from, cut..len)] {
                     let of_loss = self.sums.iter().map(|sums| &sums[at][part.clone()]);
-                    to[group] += parallel_squares(&of_loss.collect::<Vec<_>>(), threads);
+                    let of_loss: Vec<_> = of_loss.collect();
+                    match parallel_squares(&of_loss, threads, &self.interrupt) {
+                        Ok(squared_length) => to[group] += squared_length,
+                        Err(stopped) => {
+                            self.take_back(self.sums.len());
+                            return Err(stopped);
+                        }
+                    }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Before a step of the first stream: what it would have to do first.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: what is left of it is done later.
+    pub(crate) fn ready(&mut self) -> Result<(), Error> {
+        let (first, _) = split_first(&mut self.states);
+        first.ready(&mut self.interrupt.pace())
+    }
+
+    /// Before an update that measures nothing, of a stream alone: works its gradient off where that takes long enough to be stopped.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: all of the gradient waits.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        match &mut self.states[..] {
+            [state] if self.interrupt.comes_in(self.synapses) => {
+                state.settle(false, &mut self.interrupt.pace())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -517,7 +551,9 @@ impl<N: Wiring> Streams<N> {
                 let len = parameter.rows.len();
                 let sums = self.sums.iter().map(|sums| &sums[at]);
                 let parts: Vec<_> = sums.flat_map(|sum| sum.chunks_exact(len)).collect();
-                to[0] += parallel_squares(&parts, threads);
+                // Nobody stops it: the limit has been measured already, and must not be measured twice.
+                let length = parallel_squares(&parts, threads, &Interrupt::NOBODY);
+                to[0] += length.unwrap_or(f64::INFINITY);
             }
         }
     }
@@ -618,6 +654,12 @@ pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
     numbers.fold(0, usize::saturating_add)
 }
 
+/// Asks before each step of a stream alone but the first, and does what the step would have to do first.
+fn go_on<N: Wiring>(interrupt: &Interrupt, synapses: usize) -> impl FnMut(usize, &mut N) -> bool {
+    let mut pace = interrupt.pace();
+    move |t, state| (t == 0 || pace.pass(synapses).is_ok()) && state.ready(&mut pace).is_ok()
+}
+
 fn unless(stopped: bool) -> Result<(), Error> {
     match stopped {
         true => Err(Error::Interrupted),
@@ -640,20 +682,34 @@ fn new_sums<N: Wiring>(room: &mut Room, plan: &N::Plan) -> Result<Vec<Aligned<N:
 }
 
 /// The squared length of a sum of gradients of one length: of pieces, which threads take, added in their order.
-fn parallel_squares<F: Float>(gradients: &[&[F]], threads: usize) -> f64 {
+///
+/// # Errors
+/// [`Error::Interrupted`].
+fn parallel_squares<F: Float>(
+    gradients: &[&[F]],
+    threads: usize,
+    interrupt: &Interrupt,
+) -> Result<f64, Error> {
     let len = gradients.first().map_or(0, |g| g.len());
     let mut squares = alloc::vec![0.0; len.div_ceil(PIECE)];
     let pieces = squares.iter_mut().enumerate().collect();
-    parallel::run(threads, pieces, |(at, squares): (usize, &mut f64)| {
-        let piece = at * PIECE..len.min((at + 1) * PIECE);
-        let mut sum = [F::ZERO; PIECE];
-        let sum = &mut sum[..piece.len()];
-        for g in gradients {
-            kernels::add_row(F::ONE, &g[piece.clone()], sum);
-        }
-        *squares = kernels::squared_length(sum);
-    });
-    squares.iter().sum()
+    let until = Until::asked(interrupt, 0, PIECE * gradients.len());
+    let done = parallel::run_until(
+        threads,
+        pieces,
+        until,
+        |(at, squares): (usize, &mut f64)| {
+            let piece = at * PIECE..len.min((at + 1) * PIECE);
+            let mut sum = [F::ZERO; PIECE];
+            let sum = &mut sum[..piece.len()];
+            for g in gradients {
+                kernels::add_row(F::ONE, &g[piece.clone()], sum);
+            }
+            *squares = kernels::squared_length(sum);
+        },
+    );
+    unless(done.stopped)?;
+    Ok(squares.iter().sum())
 }
 
 fn clear<F: Float>(sums: &mut [Aligned<F>]) {
@@ -700,7 +756,7 @@ fn learn_side_by_side<N: Wiring>(
             }
             let rows = outputs[b].as_mut();
             let rows = rows.map(|rows| rows.slice_mut(s![steps, ..]));
-            run::learn(state, &piece, rows, &mut tallies[b], None, || true);
+            run::learn(state, &piece, rows, &mut tallies[b], None, |_, _| true);
         });
         from = until;
         if from < n_steps {

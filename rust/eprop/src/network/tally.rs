@@ -239,7 +239,7 @@ mod tests {
     use crate::options::plan::{Plan, Sizes, StackPlan};
     use crate::options::{Config, StackConfig};
     use crate::parts::input::Input;
-    use crate::testing::made;
+    use crate::testing::{made, unasked};
 
     /// With thresholds that any input crosses, or none does.
     fn stack(threshold: f64) -> Stack<f64> {
@@ -247,8 +247,20 @@ mod tests {
         config.layer.threshold = threshold;
         let plan = StackPlan::of(&[1, 3, 2], &config);
         let mut stack = made(|room| Stack::new(room, &plan, &config, None));
-        stack.assign_inputs(0, ndarray::array![[9.0], [0.0], [9.0]].view());
-        stack.assign_inputs(1, ndarray::array![[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]].view());
+        stack
+            .assign_inputs(
+                0,
+                ndarray::array![[9.0], [0.0], [9.0]].view(),
+                &mut unasked(),
+            )
+            .unwrap();
+        stack
+            .assign_inputs(
+                1,
+                ndarray::array![[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]].view(),
+                &mut unasked(),
+            )
+            .unwrap();
         stack
     }
 

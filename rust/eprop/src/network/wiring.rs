@@ -178,6 +178,21 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
 
     fn since(&self) -> Since;
+    /// Before a step: does what it would have to do first, unless it is stopped; what is left is done later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn ready(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Before the update of the only stream, or before its gradient is measured: works off as much as can be without other bits, unless it is stopped; what is
+    /// left is done later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn settle(&mut self, _is_measured: bool, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
     /// The squared length of the pending gradient of the only stream, without the regulariser's part, of each group of weights.
     fn squared_lengths(&mut self, to: &mut [f64]);
     /// The squared length of all of the pending gradient of the only stream, the regulariser's part included, as the sum of these numbers: an update has
@@ -256,13 +271,29 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// Whether a gradient fits this network.
     fn check_gradients(&self, gradients: &Self::Gradients) -> Result<(), Error>;
     /// Takes a step with a gradient from elsewhere; what waits goes on waiting.
-    fn take(&mut self, gradients: &Self::Gradients, steps: Steps<'_>) -> Result<(), Error>;
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]; [`Error::Interrupted`]: then some weights have taken it.
+    fn take(
+        &mut self,
+        gradients: &Self::Gradients,
+        steps: Steps<'_>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error>;
     /// Neurons of the group number `at` that `calibrate` brings to a rate one after the other, and what they have fired at this step.
     fn group(&self, at: usize) -> Option<(usize, usize)>;
     /// The weights from outside to group `at`, (its neurons, sources).
-    fn input_weights(&self, at: usize) -> Result<Array2<Self::F>, Error>;
+    fn input_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<Self::F>, Error>;
     /// Replaces them.
-    fn assign_inputs(&mut self, at: usize, w: ArrayView2<'_, Self::F>);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some are replaced.
+    fn assign_inputs(
+        &mut self,
+        at: usize,
+        w: ArrayView2<'_, Self::F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error>;
     /// The factors of all groups, as `calibrate` returns them.
     fn factor(of_groups: Vec<f64>) -> Self::Factor;
 

@@ -9,6 +9,9 @@ use crate::Error;
 /// Numbers passed from one question to the next: a few milliseconds of work.
 const PIECE: usize = 1 << 20;
 
+/// So many pieces are done without a question, where it would cost a copy to ask: some 50 ms of work.
+const LONG: usize = 8;
+
 /// Whom long work asks whether to stop; nobody by default.
 ///
 /// The thread that called the trainer asks, once in a million synapses passed or drawn or copied. Work that is stopped is an [`Error::Interrupted`].
@@ -61,6 +64,11 @@ impl Interrupt {
             Some(stop) if stop() => Err(Error::Interrupted),
             _ => Ok(()),
         }
+    }
+
+    /// Whether work over so many numbers takes so long that it has to ask.
+    pub(crate) fn comes_in(&self, numbers: usize) -> bool {
+        self.stop.is_some() && numbers >= self.piece.saturating_mul(LONG)
     }
 
     pub(crate) fn pace(&self) -> Pace<'_> {

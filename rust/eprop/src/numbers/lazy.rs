@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 
 use super::aligned::Aligned;
-use super::interrupt::Pace;
+use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
 use super::parameter::{Keeps, Parameter, Step};
 use super::room::Room;
@@ -353,6 +353,7 @@ impl<F: Float> Lazy<F> {
         &mut self,
         step: Step<F>,
         g_of: impl Fn(usize, usize) -> F,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let Shape {
             sources,
@@ -380,6 +381,7 @@ impl<F: Float> Lazy<F> {
                 };
             }
             self.w.take(step, row * stride, &g);
+            pace.pass(columns)?;
         }
         self.finite &= all_finite(&self.w.rows);
         Ok(())
@@ -463,7 +465,7 @@ impl<F: Float> Lazy<F> {
     }
 
     /// As [`read`](Self::read), until `see` is an error.
-    fn read_until(
+    pub(crate) fn read_until(
         &self,
         mut see: impl FnMut(usize, &[F]) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -515,7 +517,20 @@ impl<F: Float> Lazy<F> {
     }
 
     /// Replaces all weights: `w_of(source, target)`, called by source and then by target.
-    pub(crate) fn assign(&mut self, mut w_of: impl FnMut(usize, usize) -> F) {
+    pub(crate) fn assign(&mut self, w_of: impl FnMut(usize, usize) -> F) {
+        // Nobody stops it.
+        _ = self.assign_until(w_of, &mut Interrupt::NOBODY.pace());
+    }
+
+    /// As [`assign`](Self::assign), unless it is stopped: then some are replaced.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn assign_until(
+        &mut self,
+        mut w_of: impl FnMut(usize, usize) -> F,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let Shape {
             sources,
             source_stride,
@@ -532,8 +547,10 @@ impl<F: Float> Lazy<F> {
             for k in 0..targets {
                 rows[place(layout, (source_stride, target_stride), i, k)] = w_of(i, k);
             }
+            pace.pass(targets)?;
         }
         self.finite = all_finite(rows);
+        Ok(())
     }
 
     /// The traces of the sources.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array2, Array3};
 
+use crate::kernels::zeroed::zeroed;
 use crate::{Error, Float};
 
 /// An empty list with room for `len` items, for something that is not part of a network.
@@ -33,8 +34,8 @@ pub(crate) fn matrix<F: Float>(
         bytes,
     };
     let len = rows.checked_mul(columns).ok_or_else(|| failed(None))?;
-    let mut numbers = vec_for(what, len)?;
-    numbers.resize(len, F::ZERO);
+    // A large one takes no room, and no time, before it is written to.
+    let numbers = zeroed(len).ok_or_else(|| failed(len.checked_mul(size_of::<F>())))?;
     Array2::from_shape_vec((rows, columns), numbers).map_err(|_| failed(None))
 }
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::ops::{Deref, DerefMut};
 
 use super::aligned::Aligned;
+use super::interrupt::Pace;
 use super::walk::{Buffer, Leaf, Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};
 
@@ -26,14 +27,18 @@ impl<F: Float> Shared<F> {
     ///
     /// # Errors
     /// [`Error::TooLarge`] where there is none for a copy.
-    pub(crate) fn own(&mut self) -> Result<(), Error> {
+    /// [`Error::Interrupted`].
+    pub(crate) fn own(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         if Arc::get_mut(&mut self.0).is_none() {
             let failed = || Error::TooLarge {
                 sizes: "a copy of the weights".into(),
                 bytes: self.len().checked_mul(size_of::<F>()),
             };
             let mut copy = Aligned::zeros(self.len()).ok_or_else(failed)?;
-            copy.copy_from_slice(self);
+            for piece in pace.pieces(self.len()) {
+                pace.pass(piece.len())?;
+                copy[piece.clone()].copy_from_slice(&self[piece]);
+            }
             *self = copy.into();
         }
         Ok(())
@@ -94,7 +99,7 @@ pub(crate) const AROUND: usize = size_of::<Aligned<f64>>() + 2 * size_of::<usize
 mod tests {
     use super::Shared;
     use crate::numbers::walk::{self, Role, WithoutWeights};
-    use crate::testing::{Noise, aligned, in_both};
+    use crate::testing::{Noise, aligned, in_both, unasked};
 
     fn shared<F: crate::Float>() -> Shared<F> {
         aligned(&Noise(5).numbers::<F>(21)).into()
@@ -111,12 +116,12 @@ mod tests {
         fn whoever_owns_the_numbers_writes_where_they_lie<F>() {
             let one = shared::<F>();
             let mut other = one.share();
-            other.own().unwrap();
+            other.own(&mut unasked()).unwrap();
             let place = other.as_ptr();
             assert_ne!(place, one.as_ptr());
             assert_eq!(other[..], one[..]);
             other[3] = F::cast(9.0);
-            other.own().unwrap();
+            other.own(&mut unasked()).unwrap();
             assert_eq!(other.as_ptr(), place);
         }
     }

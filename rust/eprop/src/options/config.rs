@@ -508,6 +508,10 @@ impl LayerConfig {
     fn weights_fit<F: Float>(&self) -> Result<(), Error> {
         // No number drawn is ten standard deviations out.
         let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
+        if self.membrane_factors().0 == 0.0 {
+            let expected = "a time step that tau_mem can be told from: with less, exp(-dt / tau_mem) is 1, and all initial weights are 0";
+            return Err(Error::number("dt", expected, self.dt));
+        }
         if fits(self.membrane_unit()) {
             return Ok(());
         }

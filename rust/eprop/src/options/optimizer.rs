@@ -161,6 +161,24 @@ impl Optimizer {
         }
     }
 
+    /// The same where nobody knows the loss: nothing limits its steps.
+    pub(crate) fn without_limit(self) -> Self {
+        match self {
+            Self::Sgd { weight_decay, .. } => Self::Sgd {
+                limit: false,
+                weight_decay,
+            },
+            Self::Momentum {
+                mu, weight_decay, ..
+            } => Self::Momentum {
+                mu,
+                limit: false,
+                weight_decay,
+            },
+            Self::Adam { .. } | Self::AdamW { .. } => self,
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match *self {
             Self::Sgd { .. } => {}
@@ -252,6 +270,9 @@ mod tests {
         };
         assert!(decays.is_linear() && decays.is_limited() && decays.decays());
         assert!(!Optimizer::SGD.decays());
+        let free = ALL.map(|rule| rule.without_limit());
+        assert!(free.iter().all(|rule| !rule.is_limited()));
+        assert!(decays.without_limit().decays());
     }
 
     /// Whether each value is refused under this name.

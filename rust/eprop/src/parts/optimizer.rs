@@ -57,6 +57,17 @@ pub struct Measure {
     pub(crate) has_target: bool,
 }
 
+impl Measure {
+    /// Of a step without a target.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            loss: 0.0,
+            steps: 1.0,
+            has_target: false,
+        }
+    }
+}
+
 impl Optimizer {
     /// `rates`: the learning rate of each group; `answer`: `dt` over the time that a readout and a membrane take to answer.
     ///

@@ -201,8 +201,9 @@ impl<F: Float> Readout<F> {
         step: Step<F>,
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.w_out.take(step, w_out)?;
+        self.w_out.take(step, w_out, pace)?;
         if self.has_bias {
             self.b.take(step.of_biases(), 0, b);
             self.finite &= all_finite(&self.b.rows);

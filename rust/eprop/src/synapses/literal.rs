@@ -16,7 +16,7 @@ use crate::options::{Config, Gain, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
-use crate::testing::{Noise, aligned, made, near, same_bits};
+use crate::testing::{Noise, aligned, made, near, same_bits, unasked};
 use crate::{Error, Float};
 
 const N_INPUTS: usize = 20;
@@ -456,7 +456,7 @@ pub(super) fn takes_from_elsewhere<F: Float, S: Synapses<F>>(config: &Config, ma
         );
         if first == 0 {
             // What waits has been learned with other weights, but its traces do not know of them.
-            both.form.assign(first, w.view());
+            both.form.assign(first, w.view(), &mut unasked()).unwrap();
             both.literal.w[..N_INPUTS]
                 .iter_mut()
                 .enumerate()
@@ -464,7 +464,12 @@ pub(super) fn takes_from_elsewhere<F: Float, S: Synapses<F>>(config: &Config, ma
         }
         both.compare();
         both.form
-            .take(first, g.view(), Step::Descend { eta: F::cast(ETA) })
+            .take(
+                first,
+                g.view(),
+                Step::Descend { eta: F::cast(ETA) },
+                &mut unasked(),
+            )
             .unwrap();
         for i in 0..n_sources {
             (0..N).for_each(|j| both.literal.w[first + i][j] -= ETA * g[(j, i)].to_f64());
@@ -553,10 +558,15 @@ pub(super) fn tells_what_is_not_finite<F: Float, S: Synapses<F>>(config: &Config
     let mut g = Array2::from_elem((N, N_INPUTS), F::ZERO);
     g[(3, 7)] = F::cast(f64::NEG_INFINITY);
     both.form
-        .take(0, g.view(), Step::Descend { eta: F::ONE })
+        .take(0, g.view(), Step::Descend { eta: F::ONE }, &mut unasked())
         .unwrap();
     assert!(!both.form.finite());
     both.form
-        .assign(0, Array2::from_elem((N, N_INPUTS), F::ONE).view());
+        .assign(
+            0,
+            Array2::from_elem((N, N_INPUTS), F::ONE).view(),
+            &mut unasked(),
+        )
+        .unwrap();
     assert!(both.form.finite());
 }

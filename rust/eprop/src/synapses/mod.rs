@@ -70,6 +70,23 @@ pub(crate) trait Synapses<F: Float>: Walked {
         Kinds::same(0.0)
     }
 
+    /// Before a step: does what a step would have to do first, of a block that is complete, unless it is stopped; what is left is done later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn ready(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Before an update without `r sum_t e`, or before its gradient is measured: as much of it as can be done, unless it is stopped; what is left is done
+    /// later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn settle(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The squared length of the pending gradient of the loss, without the regulariser's part, where the plan keeps that apart.
     fn length(&mut self) -> Kinds<f64>;
 
@@ -122,14 +139,26 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]);
 
     /// Replaces the weights (N, sources) of some sources, from the first on.
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some are replaced.
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error>;
 
     /// Takes a step with a gradient (N, sources) from elsewhere; what waits goes on waiting.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]; [`Error::Interrupted`]: then some have taken it.
     fn take(
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error>;
 
     /// All padded rows, before anything has been learned.
@@ -191,6 +220,10 @@ impl<F: Float> Filters<F> {
 
 /// The form that is at work.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one of them per stream, beside its matrices"
+)]
 pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
     Factored(Factored<F>),
@@ -277,16 +310,26 @@ fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, 
 }
 
 /// The matrix (N, sources) into padded rows of N.
-fn assign_rows<F: Float>(rows: &mut [F], stride: usize, first_source: usize, w: ArrayView2<'_, F>) {
+fn assign_rows<F: Float>(
+    rows: &mut [F],
+    stride: usize,
+    first_source: usize,
+    w: ArrayView2<'_, F>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
     let rows = &mut rows[first_source * stride..];
-    by_columns(w, |source, j, w| rows[source * stride + j] = w);
+    by_columns(w, pace, |source, j, w| rows[source * stride + j] = w)
 }
 
 /// So many columns at a time: of a matrix in rows, a line of the cache that was read is used whole.
 const COLUMNS: usize = 16;
 
 /// Shows every number of a matrix (N, sources): its source, its neuron, and itself.
-fn by_columns<F: Float>(matrix: ArrayView2<'_, F>, mut see: impl FnMut(usize, usize, F)) {
+fn by_columns<F: Float>(
+    matrix: ArrayView2<'_, F>,
+    pace: &mut Pace<'_>,
+    mut see: impl FnMut(usize, usize, F),
+) -> Result<(), Error> {
     for (block, columns) in matrix.axis_chunks_iter(Axis(1), COLUMNS).enumerate() {
         for (j, row) in columns.rows().into_iter().enumerate() {
             let sources = block * COLUMNS..;
@@ -294,7 +337,9 @@ fn by_columns<F: Float>(matrix: ArrayView2<'_, F>, mut see: impl FnMut(usize, us
                 .zip(sources)
                 .for_each(|(&x, source)| see(source, j, x));
         }
+        pace.pass(columns.len())?;
     }
+    Ok(())
 }
 
 /// Takes the steps of a gradient (N, sources) for the padded rows of a parameter.
@@ -304,11 +349,12 @@ fn take_rows<F: Float>(
     first_source: usize,
     g: ArrayView2<'_, F>,
     step: Step<F>,
+    pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     let mut rows = vec_for("some rows of the gradient", COLUMNS * stride)?;
     rows.resize(COLUMNS * stride, F::ZERO);
     for (block, columns) in g.axis_chunks_iter(Axis(1), COLUMNS).enumerate() {
-        by_columns(columns, |source, j, g| rows[source * stride + j] = g);
+        by_columns(columns, pace, |source, j, g| rows[source * stride + j] = g)?;
         let first = first_source + block * COLUMNS;
         let rows = &rows[..columns.ncols() * stride];
         parameter.take(step, first * stride, rows);
@@ -368,6 +414,12 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        at_work!(self, form => form.ready(pace))
+    }
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        at_work!(self, form => form.settle(pace))
+    }
     fn length(&mut self) -> Kinds<f64> {
         at_work!(self, form => form.length())
     }
@@ -409,16 +461,22 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         at_work!(self, form => form.send(sources, present, current));
     }
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
-        at_work!(self, form => form.assign(first_source, w));
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.assign(first_source, w, pace))
     }
     fn take(
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        at_work!(self, form => form.take(first_source, g, step))
+        at_work!(self, form => form.take(first_source, g, step, pace))
     }
     fn first_rows(&mut self) -> &mut [F] {
         at_work!(self, form => form.first_rows())

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -284,8 +285,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         drive_rows(&self.w.rows, sources, None, current);
     }
 
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
-        assign_rows(&mut self.w.rows, self.stride, first_source, w);
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        assign_rows(&mut self.w.rows, self.stride, first_source, w, pace)
     }
 
     fn take(
@@ -293,8 +299,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        take_rows(&mut self.w, self.stride, first_source, g, step)
+        take_rows(&mut self.w, self.stride, first_source, g, step, pace)
     }
 
     fn first_rows(&mut self) -> &mut [F] {

@@ -219,7 +219,10 @@ macro_rules! call_of_sequences {
         let y = targets(n_steps, n_outputs, loss, chance);
         let mask = Array1::from_shape_simple_fn(about(n_steps, chance), || chance.once_in(2));
         let mask = chance.once_in(2).then_some(mask.view());
-        let weights = y.column(0).to_owned();
+        // There may be no targets to take them from.
+        let weights: Array1<_> = (y.rows().into_iter())
+            .map(|row| row.first().map_or(F::cast(1.0), |&y| y))
+            .collect();
         let weights = Some(weights.view());
         let reset = chance.once_in(3);
         match chance.below(16) {

@@ -131,7 +131,9 @@ fn a_gradient_is_collected_and_handed_out_by_every_parameter() {
         for config in configs() {
             let mut other = self::network(&self::plan(&config), &config);
             let mut weights = Weights::of(&other);
-            other.take(&g, Optimizer::plain(0.25).steps()).unwrap();
+            other
+                .take(&g, Optimizer::plain(0.25).steps(), &mut unasked())
+                .unwrap();
             weights.descend(&expected, 0.25);
             weights.compare(&other);
         }
@@ -326,7 +328,7 @@ fn a_matrix_that_is_not_finite_is_named() {
         assert_eq!(of(|_| ()), None);
         let nan = |network: &mut Recurrent<f64>| {
             let w = ndarray::Array2::from_elem((7, 4), f64::NAN);
-            network.assign_inputs(0, w.view());
+            network.assign_inputs(0, w.view(), &mut unasked()).unwrap();
         };
         // Whoever assigns has looked; a network looks where it has learned.
         if config.engine != Some(Engine::Factored) {

@@ -60,7 +60,7 @@ impl Literal {
     fn new(config: &StackConfig, stack: &Stack<f64>) -> Self {
         let layer = |(l, pair): (usize, &[usize])| {
             let (p, n) = (pair[0], pair[1]);
-            let w = stack.input_weights(l).unwrap();
+            let w = stack.input_weights(l, &mut unasked()).unwrap();
             Layer {
                 w: w.rows().into_iter().map(|row| row.to_vec()).collect(),
                 g: vec![vec![0.0; p]; n],
@@ -174,7 +174,7 @@ impl Literal {
 
     fn compare(&self, stack: &Stack<f64>) {
         for (l, layer) in self.layers.iter().enumerate() {
-            let w = stack.input_weights(l).unwrap();
+            let w = stack.input_weights(l, &mut unasked()).unwrap();
             near("W", w.as_slice().unwrap(), &layer.w.concat());
             near("psi", stack.stages[l].neuron.psi(), &layer.psi);
         }
@@ -290,12 +290,18 @@ fn a_gradient_is_handed_out_layer_by_layer_and_taken_in_anywhere() {
     }
     stack.check_gradients(&g).unwrap();
     let mut other = self::stack(&config(UpdateEvery::Steps(1)));
-    other.take(&g, Optimizer::plain(ETA).steps()).unwrap();
+    other
+        .take(&g, Optimizer::plain(ETA).steps(), &mut unasked())
+        .unwrap();
     literal.update();
     for (l, layer) in literal.layers.iter().enumerate() {
         near(
             "W",
-            other.input_weights(l).unwrap().as_slice().unwrap(),
+            other
+                .input_weights(l, &mut unasked())
+                .unwrap()
+                .as_slice()
+                .unwrap(),
             &layer.w.concat(),
         );
     }
@@ -349,12 +355,18 @@ fn layers_are_drawn_one_after_the_other_and_a_flaw_is_named_by_its_layer() {
             &mut unasked(),
         )
         .unwrap();
-        let w = stack.input_weights(l).unwrap();
+        let w = stack.input_weights(l, &mut unasked()).unwrap();
         for (column, row) in w.columns().into_iter().zip(rows.chunks_exact(16)) {
             same_bits("W", &column.to_vec(), &row[..pair[1]]);
         }
     }
-    stack.assign_inputs(1, ndarray::Array2::from_elem((5, 6), f64::INFINITY).view());
+    stack
+        .assign_inputs(
+            1,
+            ndarray::Array2::from_elem((5, 6), f64::INFINITY).view(),
+            &mut unasked(),
+        )
+        .unwrap();
     assert_eq!(stack.flaw().as_deref(), Some("layers[1].W"));
 }
 
@@ -404,7 +416,7 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
         assert!(walk::same(&stack, &twin));
         let weights = |stack: &Stack<f64>| {
             (0..3)
-                .map(|l| stack.input_weights(l).unwrap())
+                .map(|l| stack.input_weights(l, &mut unasked()).unwrap())
                 .collect::<Vec<_>>()
         };
         assert_eq!(weights(&stack), weights(&twin));

@@ -193,7 +193,7 @@ in_both! {
                         let mut twin = silent::<F>(layout, AT_ONCE);
                         walk::load(&mut twin, &walk::save(&lazy).unwrap()).unwrap();
                         same_bits("W", &weights(&twin), &weights(&lazy));
-                        lazy.take(Step::Descend { eta: F::cast(0.5) }, |_, _| F::ONE).unwrap();
+                        lazy.take(Step::Descend { eta: F::cast(0.5) }, |_, _| F::ONE, &mut unasked()).unwrap();
                         literal.w.iter_mut().for_each(|w| *w -= 0.5);
                         near("W", &weights(&lazy), &literal.w);
                     }
@@ -290,7 +290,7 @@ in_both! {
                         literal.descend();
                     }
                     if t == BLOCK + 1 {
-                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k))).unwrap();
+                        lazy.take(Step::Descend { eta: F::cast(ETA) }, |i, k| F::cast(g(i, k)), &mut unasked()).unwrap();
                         for (at, w) in literal.w.iter_mut().enumerate() {
                             *w -= ETA * g(at / TARGETS, at % TARGETS);
                         }

@@ -11,7 +11,7 @@ use crate::numbers::parameter::Step;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Gain, UpdateEvery};
-use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
+use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
 
 const N: usize = 6;
 const OUTPUTS: usize = 3;
@@ -248,7 +248,7 @@ in_both! {
                 let mut literal = Literal::new(&config, &readout);
                 let g = |j: usize, k: usize| 0.5 * j as f64 - k as f64;
                 let of_b = [F::ONE; OUTPUTS];
-                readout.take(Step::Descend { eta: F::cast(ETA) }, |j, k| F::cast(g(j, k)), &of_b).unwrap();
+                readout.take(Step::Descend { eta: F::cast(ETA) }, |j, k| F::cast(g(j, k)), &of_b, &mut unasked()).unwrap();
                 for (at, w) in literal.w.iter_mut().enumerate() {
                     *w -= ETA * g(at / OUTPUTS, at % OUTPUTS);
                 }

@@ -47,6 +47,10 @@ pub(crate) struct Block<F> {
     used: bool,
     /// `B` at the steps of learning in the history whose gradient has not been used.
     b: Option<Held<F>>,
+    /// The columns of the history whose gradient has joined what earlier blocks left, and those whose `e_bar` is that of its end: whoever was stopped in between
+    /// goes on there, before another step joins the history.
+    worked: usize,
+    traced: usize,
     /// Steps since `reset`.
     steps: u64,
     /// Steps through which credit flows back through recurrent spikes, and that credit.
@@ -75,13 +79,13 @@ pub(crate) struct Block<F> {
 // A gradient and traces that are 0 are not looked at, so not saved.
 parts!(Block {
     Counter: [steps],
-    Mark: [used, carried],
+    Mark: [used, carried, worked, traced],
     Weight: [w],
     State: [
         history,
         z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
-        e_bar(|this: &Self| first(if this.carried { this.e_bar.len() } else { 0 })),
-        eps_a(|this: &Self| first(if this.carried { this.eps_a.len() } else { 0 })),
+        e_bar(|this: &Self| first(if this.carried || this.traced > 0 { this.e_bar.len() } else { 0 })),
+        eps_a(|this: &Self| first(if this.carried || this.traced > 0 { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
     Scratch: [credit, scratch, ahead, adaptation],
@@ -127,6 +131,8 @@ impl<F: Float> Block<F> {
             history: History::new(room, sizes)?,
             used: false,
             b: None,
+            worked: 0,
+            traced: 0,
             steps: 0,
             horizon: plan.horizon.steps() as u64,
             aligned_to: plan.block.max(1) as u64,
@@ -144,6 +150,12 @@ impl<F: Float> Block<F> {
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
+        let furthest = self.worked.max(self.traced);
+        if furthest > self.sizes().stride || furthest > 0 && self.history.len == 0 {
+            return Err(Error::State {
+                reason: "a block that was worked off further than it goes".into(),
+            });
+        }
         self.credit.forget();
         self.credit.fit(&self.history.sizes)?;
         self.finite = kernels::all_finite(&self.w.rows);
@@ -168,34 +180,36 @@ impl<F: Float> Block<F> {
         self.sizes().n_inputs * self.sizes().stride
     }
 
+    /// Whether the next step starts a block.
+    fn is_complete(&self) -> bool {
+        self.used || self.worked > 0 || self.is_full()
+    }
+
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
     fn end_block(&mut self) {
+        // Nobody stops it.
+        _ = self.end_block_until(&mut Interrupt::NOBODY.pace());
+    }
+
+    /// As [`end_block`](Self::end_block), unless it is stopped between two tiles: whoever works it off later goes on there, with the same bits.
+    fn end_block_until(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         if self.history.len == 0 {
-            return;
+            return Ok(());
         }
-        let mut scratch = core::mem::take(&mut self.scratch);
-        self.history.sort(&mut scratch.sorted);
-        self.work_off(&mut scratch);
-        let mut e_bar = core::mem::take(&mut self.e_bar);
-        self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
-        self.e_bar = e_bar;
-        if self.adaptation.is_some() {
-            // After e_bar, which is made of the old one.
-            let mut eps_a = core::mem::take(&mut self.eps_a);
-            self.sum(Sum::Adaptation, Finish::Replace, &mut scratch, &mut eps_a);
-            self.eps_a = eps_a;
-        }
+        self.work_off(pace)?;
+        self.trace(pace)?;
         self.carried = true;
         let Filters { alpha, zeta, .. } = self.filters;
         self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
-        self.scratch = scratch;
         self.clear_history();
+        Ok(())
     }
 
     fn clear_history(&mut self) {
         self.history.clear();
         self.credit.forget();
         self.used = false;
+        (self.worked, self.traced) = (0, 0);
     }
 
     /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
@@ -205,26 +219,85 @@ impl<F: Float> Block<F> {
         self.w.waits = true;
     }
 
-    /// The gradient of the history joins what earlier blocks left. The events are sorted already.
-    fn work_off(&mut self, scratch: &mut Scratch<F>) {
+    /// The gradient of the history joins what earlier blocks left.
+    fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
         self.credit_alone(&mut scratch.lanes);
         let Some(b) = self.b.take() else {
-            return;
+            self.scratch = scratch;
+            return Ok(());
         };
         let mut g = core::mem::take(&mut self.w.pending);
+        let mut sum_e = core::mem::take(&mut self.sum_e);
         let of_loss = Sum::Gradient { b: &b, r: None };
-        self.sum(of_loss, Finish::Add, scratch, &mut g);
+        let of_raw = match self.history.has_r() {
+            true => Sum::Regulariser { r: None },
+            false => Sum::RawTraces,
+        };
+        self.history.sort(&mut scratch.sorted);
+        self.begin(of_loss, &mut scratch);
+        self.begin(of_raw, &mut scratch);
+        let mut going_on = Ok(());
+        for tile in self.tiles_from(self.worked) {
+            self.tile_of(tile, of_loss, Finish::Add, &mut scratch, &mut g);
+            if !sum_e.is_empty() {
+                self.tile_of(tile, of_raw, Finish::Add, &mut scratch, &mut sum_e);
+            }
+            self.worked = tile.0 + tile.1;
+            going_on = self.pass(tile, pace);
+            if going_on.is_err() {
+                break;
+            }
+        }
         self.w.pending = g;
         self.w.waits = true;
-        if !self.sum_e.is_empty() {
-            let of_raw = match self.history.has_r() {
-                true => Sum::Regulariser { r: None },
-                false => Sum::RawTraces,
-            };
-            let mut sum_e = core::mem::take(&mut self.sum_e);
-            self.sum(of_raw, Finish::Add, scratch, &mut sum_e);
-            self.sum_e = sum_e;
+        self.sum_e = sum_e;
+        self.scratch = scratch;
+        if self.worked < self.sizes().stride {
+            self.b = Some(b);
         }
+        going_on
+    }
+
+    /// `e_bar`, and `eps_a`, become those of the history's end.
+    fn trace(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let mut e_bar = core::mem::take(&mut self.e_bar);
+        self.history.sort(&mut scratch.sorted);
+        self.begin(Sum::Traces, &mut scratch);
+        let mut going_on = Ok(());
+        for tile in self.tiles_from(self.traced) {
+            self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+            if self.adaptation.is_some() {
+                // After e_bar, which is made of the old one.
+                let mut eps_a = core::mem::take(&mut self.eps_a);
+                self.tile_of(
+                    tile,
+                    Sum::Adaptation,
+                    Finish::Replace,
+                    &mut scratch,
+                    &mut eps_a,
+                );
+                self.eps_a = eps_a;
+            }
+            self.traced = tile.0 + tile.1;
+            going_on = self.pass(tile, pace);
+            if going_on.is_err() {
+                break;
+            }
+        }
+        self.e_bar = e_bar;
+        self.scratch = scratch;
+        going_on
+    }
+
+    /// Tiles from a column on.
+    fn tiles_from(&self, from: usize) -> impl Iterator<Item = (usize, usize)> + use<F> {
+        tiles::<F>(self.sizes().stride).filter(move |&(column, _)| column >= from)
+    }
+
+    fn pass(&self, (_, width): (usize, usize), pace: &mut Pace<'_>) -> Result<(), Error> {
+        pace.pass(width.saturating_mul(self.sizes().sources()))
     }
 
     /// One sum over the block for all synapses, tile by tile. The events are sorted already. Returns whether it is finite.
@@ -249,6 +322,17 @@ impl<F: Float> Block<F> {
         to: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
+        self.begin(what, scratch);
+        let mut finite = true;
+        for tile in self.tiles_from(0) {
+            finite &= self.tile_of(tile, what, finish, scratch, to);
+            self.pass(tile, pace)?;
+        }
+        Ok(finite)
+    }
+
+    /// What all tiles of a sum need.
+    fn begin(&self, what: Sum<'_, F>, scratch: &mut Scratch<F>) {
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
@@ -267,17 +351,22 @@ impl<F: Float> Block<F> {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
         }
-        let mut finite = true;
-        for (column, width) in tiles::<F>(self.sizes().stride) {
-            // Written out, since a width has to be known when the kernel is compiled.
-            finite &= match width {
-                8 => self.tile::<8>(column, what, finish, scratch, to),
-                16 => self.tile::<16>(column, what, finish, scratch, to),
-                _ => self.tile::<32>(column, what, finish, scratch, to),
-            };
-            pace.pass(width.saturating_mul(self.sizes().sources()))?;
+    }
+
+    fn tile_of(
+        &self,
+        (column, width): (usize, usize),
+        what: Sum<'_, F>,
+        finish: Finish<'_, F>,
+        scratch: &mut Scratch<F>,
+        to: &mut [F],
+    ) -> bool {
+        // Written out, since a width has to be known when the kernel is compiled.
+        match width {
+            8 => self.tile::<8>(column, what, finish, scratch, to),
+            16 => self.tile::<16>(column, what, finish, scratch, to),
+            _ => self.tile::<32>(column, what, finish, scratch, to),
         }
-        Ok(finite)
     }
 
     fn tile<const W: usize>(
@@ -438,6 +527,7 @@ impl<F: Float> Block<F> {
             self.sum_e.fill(F::ZERO);
         }
         self.b = None;
+        self.worked = 0;
         self.used = self.history.len > 0;
     }
 
@@ -449,6 +539,14 @@ impl<F: Float> Block<F> {
     /// Buffers of which nothing outlives a call: streams that take turns need them once.
     pub(super) fn scratch(&mut self) -> &mut Scratch<F> {
         &mut self.scratch
+    }
+
+    /// The rest of what somebody stopped in the middle, or all of it.
+    fn finish_what_began(&mut self, all: bool) {
+        if all || self.worked > 0 {
+            // Nobody stops it.
+            _ = self.work_off(&mut Interrupt::NOBODY.pace());
+        }
     }
 
     /// Adds the regulariser's part of earlier blocks to a gradient.
@@ -509,9 +607,8 @@ impl<F: Float> Block<F> {
 
 impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
-        if self.used || self.is_full() {
-            self.end_block();
-        }
+        // Nobody stops it here, within a step.
+        _ = self.ready(&mut Interrupt::NOBODY.pace());
         let known = self.ahead_next < self.ahead_end;
         let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
         drive_rows(&self.w.rows, sources, ahead, current);
@@ -532,13 +629,19 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.steps += 1;
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        if self.b.is_some() {
-            let mut scratch = core::mem::take(&mut self.scratch);
-            self.history.sort(&mut scratch.sorted);
-            self.work_off(&mut scratch);
-            self.scratch = scratch;
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if self.is_complete() {
+            self.end_block_until(pace)?;
         }
+        Ok(())
+    }
+
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.work_off(pace)
+    }
+
+    fn length(&mut self) -> Kinds<f64> {
+        self.finish_what_began(true);
         match self.w.waits {
             true => squared_lengths(&self.w.pending, self.cut()),
             false => Kinds::same(0.0),
@@ -546,6 +649,7 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
+        self.finish_what_began(false);
         self.take_in_earlier(r);
         // While the weights are in their place.
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -592,6 +696,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
+        self.finish_what_began(false);
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_earlier(r, of_regulariser);
@@ -652,11 +757,14 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn flush(&mut self) {
-        self.end_block();
+        // Nothing else of a block goes through `B`.
+        if self.b.is_some() {
+            self.end_block();
+        }
     }
 
     fn hold(&mut self, b: Backward<'_, F>) {
-        if !self.used && self.history.taught() {
+        if !self.used && self.worked < self.sizes().stride && self.history.taught() {
             self.b = Some(b.hold());
         }
     }
@@ -680,7 +788,10 @@ impl<F: Float> Synapses<F> for Block<F> {
             )?;
             e_bar.copy_from_slice(&self.e_bar);
             self.history.sort(&mut scratch.sorted);
-            self.sum(Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+            self.begin(Sum::Traces, &mut scratch);
+            for tile in self.tiles_from(self.traced) {
+                self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+            }
             show_rows(&e_bar, shape, sources, see)
         }
     }
@@ -693,10 +804,16 @@ impl<F: Float> Synapses<F> for Block<F> {
         drive_rows(&self.w.rows, sources, None, current);
     }
 
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let stride = self.sizes().stride;
-        assign_rows(&mut self.w.rows, stride, first_source, w);
+        let assigned = assign_rows(&mut self.w.rows, stride, first_source, w, pace);
         self.finite = kernels::all_finite(&self.w.rows);
+        assigned
     }
 
     fn take(
@@ -704,9 +821,10 @@ impl<F: Float> Synapses<F> for Block<F> {
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let stride = self.sizes().stride;
-        take_rows(&mut self.w, stride, first_source, g, step)?;
+        take_rows(&mut self.w, stride, first_source, g, step, pace)?;
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -727,10 +845,11 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn reset(&mut self) {
+        let traces = self.traced > 0;
         self.clear_history();
         self.b = None;
         self.steps = 0;
-        if self.carried {
+        if self.carried || traces {
             self.z_bar.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
             self.eps_a.fill(F::ZERO);
@@ -752,6 +871,13 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     fn changed(&mut self, finite: bool) {
         self.finite = finite;
+    }
+
+    /// A block that is complete, of which more or less may have been worked off.
+    fn catch_up(&mut self) {
+        if self.is_complete() {
+            self.end_block();
+        }
     }
 }
 

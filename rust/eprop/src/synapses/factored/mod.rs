@@ -23,6 +23,7 @@ use pending::Pending;
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
@@ -338,12 +339,14 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    /// All rows as they are now, factors 0: with the bits that reading shows.
-    fn fold(&mut self) {
+    /// All rows as they are now, factors 0: with the bits that reading shows. Where it is stopped, some rows wait on.
+    fn fold(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         self.end_block(F::ONE, F::ONE);
-        for source in 0..self.seen.len() {
+        let stride = self.stride();
+        (0..self.seen.len()).try_for_each(|source| {
             self.catch_up_source(source);
-        }
+            pace.pass(stride)
+        })
     }
 
     /// `Y` of the weights' factors, made by a step in which nothing happens.
@@ -600,10 +603,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
     }
 
-    fn assign(&mut self, first_source: usize, w: ArrayView2<'_, F>) {
-        self.fold();
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.fold(pace)?;
         let stride = self.stride();
-        assign_rows(&mut self.a, stride, first_source, w);
+        assign_rows(&mut self.a, stride, first_source, w, pace)
     }
 
     fn take(
@@ -611,14 +619,14 @@ impl<F: Float> Synapses<F> for Factored<F> {
         first_source: usize,
         g: ArrayView2<'_, F>,
         step: Step<F>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.fold();
+        self.fold(pace)?;
         let eta = step.linear().unwrap_or(F::ZERO);
         let stride = self.x1.len();
         let rows = &mut self.a[first_source * stride..];
-        by_columns(g, |source, j, g| rows[source * stride + j] -= eta * g);
         self.within = false;
-        Ok(())
+        by_columns(g, pace, |source, j, g| rows[source * stride + j] -= eta * g)
     }
 
     fn first_rows(&mut self) -> &mut [F] {
