@@ -11,7 +11,7 @@ use std::process::Command;
 use super::{Form, Synapses, What};
 use crate::Float;
 use crate::numbers::aligned::{Aligned, padded};
-use crate::numbers::parameter::{Kinds, Step};
+use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
