@@ -29,6 +29,9 @@ from streams import face_optimizer, reference_optimizer
 
 import eprop
 
+# Of the groups of weights.
+RATES = ("lr_in", "lr_rec", "lr_out")
+
 
 def neuron_options():
     return st.fixed_dictionaries(
@@ -74,6 +77,10 @@ def eprop_options():
             "update_every": update_every(),
             "delay": st.sampled_from([1, 1, 2, 5]),
             "feedback_decay": st.sampled_from([0.0, 0.0, 1e-3, 0.1]),
+            # Times `lr`.
+            "lr_in": st.sampled_from([None, None, None, 0.0, 2.0]),
+            "lr_rec": st.sampled_from([None, None, None, 0.0, 2.0]),
+            "lr_out": st.sampled_from([None, None, None, 0.0, 2.0]),
         }
     ).map(of_adaptive_feedback)
 
@@ -106,10 +113,15 @@ class Case:
             "w_max"
         ):  # in standard deviations of the weights: a bound that leaves networks lively
             self.options["w_max"] *= self.scale(sum(self.sizes[:2]), self.P_INPUT)
+        for rate in RATES:
+            if self.options.get(rate) is not None:
+                self.options[rate] *= self.options["lr"]
 
     def _learning_rate(self):
         if self._is_adam():  # every weight moves by about lr, whatever its gradient
             return 1e-3 * min(self.scale(sum(self.sizes[:2]), self.P_INPUT), 1.0)
+        if self.options.get("optimizer") == "auto":  # has no unit
+            return 0.01
         every = self.options["update_every"]
         steps = self.T if every == "sequence" else min(every, self.T)
         if self.options.get("reduction") == "mean":
@@ -287,7 +299,7 @@ def learning_options():
     )
     return st.fixed_dictionaries(
         {
-            "optimizer": st.just("sgd") | adam | others,
+            "optimizer": st.sampled_from(["sgd", "auto"]) | adam | others,
             "reduction": st.sampled_from(["sum", "mean"]),
             "clip_norm": st.sampled_from([None, None, 0.5]),
             "w_max": st.sampled_from([None, None, 2.0]),

@@ -295,7 +295,7 @@ class Schedule:
         )
         for mine, its in zip(self.neurons, twin.neurons, strict=True):
             mine.margin = min(mine.margin, its.margin)
-        self.products = twin.streams[0]._products()
+        self.products = largest_of([stream._products() for stream in twin.streams])
         g = twin.streams[0]._to_dict(total(stream._pending() for stream in twin.streams))
         n_targets = sum(stream.n_targets for stream in twin.streams)
         n_streams = sum(stream.steps > 0 for stream in twin.streams)
@@ -344,6 +344,11 @@ def total(gradients):
     for g in others:
         first = {name: first[name] + g[name] for name in first}
     return first
+
+
+def largest_of(products):
+    """Name by name, and layer by layer."""
+    return {name: np.max([of_stream[name] for of_stream in products], axis=0) for name in products[0]}
 
 
 class ReferenceBatch(Schedule):

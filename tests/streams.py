@@ -27,12 +27,13 @@ SMOOTH_ADAM = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-2}
 OPTIMIZERS = {
     "plain": "plain",
     "sgd": "sgd",
+    "auto": "auto",
     "decay": ("SGD", {"weight_decay": 0.5}),
     "momentum": ("Momentum", {"mu": 0.8, "weight_decay": 0.1}),
     "adam": SMOOTH_ADAM,
     "adamw": ("AdamW", {**SMOOTH_ADAM, "weight_decay": 0.1}),
 }
-LIMITED = ("sgd", OPTIMIZERS["decay"], OPTIMIZERS["momentum"])
+LIMITED = ("sgd", "auto", OPTIMIZERS["decay"], OPTIMIZERS["momentum"])
 # Their weights move without a gradient.
 DECAYING = (OPTIMIZERS["decay"], OPTIMIZERS["momentum"], OPTIMIZERS["adamw"])
 # At these the weights of a sequence move by percents. What Adam moves does not depend on the scale of the gradient.
@@ -43,6 +44,7 @@ SGD_RATES = {
 ADAM_RATE = 1e-3
 # At most times the limit is the step.
 LIMITED_RATE = 0.01
+AUTO_RATE = 0.2
 
 
 def face_optimizer(optimizer):
@@ -113,6 +115,8 @@ def build_reference(kind, batch_size=B, *, optimizer="sgd", reduction="sum", **o
 def learning_rate(kind, optimizer, reduction):
     if optimizer == "plain":
         return {"lr": SGD_RATES[kind][reduction]}
+    if optimizer == "auto":
+        return {"lr": AUTO_RATE}
     return {"lr": LIMITED_RATE if optimizer in LIMITED else ADAM_RATE}
 
 

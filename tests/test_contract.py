@@ -270,7 +270,7 @@ def test_configuration_equality_repr_fields_and_hash():
         "n_ref", "surrogate", "surrogate_height", "surrogate_width", "input_gain", "readout_gain", "loss", "feedback",
         "readout_bias", "c_reg", "f_target", "tau_reg", "update_every", "dtype", "seed", "batch_size",
         "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "delay", "clip_norm", "w_max",
-        "feedback_decay", "c_reg_side",
+        "feedback_decay", "c_reg_side", "lr_in", "lr_rec", "lr_out",
     ]  # fmt: skip
     assert eval(repr(model), {"EpropTrainer": EpropTrainer}) == model
     for unhashable in (model, stack(), layer()):
@@ -298,6 +298,8 @@ def test_lr_may_be_assigned_between_steps():
     assert np.array_equal(model.W_in, before)
     model.lr = 1e-3
     assert model.lr == 1e-3
+    model.lr_in, model.lr_rec = np.float32(0.5), None
+    assert (model.lr_in, model.lr_rec, type(model.lr_in)) == (0.5, None, float)
     model.train_sequence(X, Y)
     assert not np.array_equal(model.W_in, before)
 

@@ -380,7 +380,7 @@ def test_no_learning_rate_no_learning(kind, optimizer, update_every):
     before = parameters_of(trainer)
     trainer.train_sequence(x, y)
     assert_parameters(trainer, before, 1e-13)
-    trainer.lr = 1e-3
+    trainer.lr = 0.1 if optimizer == "auto" else 1e-3
     trainer.train_sequence(x, y)
     moved(trainer, before)
 
@@ -399,6 +399,7 @@ def test_lr_that_was_not_given_is_the_optimizers(kind):
 
     for optimizer, lr in (
         ("sgd", 0.01),
+        ("auto", 0.5),
         ("momentum", 0.01),
         ("adam", 0.001),
         ("adamw", 0.001),
@@ -422,6 +423,7 @@ def test_a_name_is_its_dataclass(kind):
     x, y, _ = data()
     for name, optimizer in (
         ("sgd", eprop.optim.SGD()),
+        ("auto", eprop.optim.Auto()),
         ("momentum", eprop.optim.Momentum()),
         ("adam", eprop.optim.Adam()),
         ("adamw", eprop.optim.AdamW()),

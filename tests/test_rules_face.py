@@ -70,6 +70,9 @@ KEYWORD_ONLY = {
         "w_max": None,
         "feedback_decay": 0.0,
         "c_reg_side": "both",
+        "lr_in": None,
+        "lr_rec": None,
+        "lr_out": None,
     },
     eprop.OnlineLIFLayer: {
         **NEURON,

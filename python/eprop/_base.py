@@ -41,6 +41,8 @@ class Trainer:
     _n_inputs: int
     dtype: str
     lr: LearningRate
+    # The fields that may be assigned.
+    _rates: tuple[str, ...] = ("lr",)
 
     def _start(self, core: Any) -> None:
         """Checks the types of all fields, and builds the core, which checks their values."""
@@ -65,10 +67,10 @@ class Trainer:
     def __setattr__(self, name: str, value: Any) -> None:
         if "_core" not in self.__dict__:  # the dataclass's own __init__
             self.__dict__[name] = value
-        elif name == "lr":
-            lr = number("lr", value)
-            self._core.set_lr(lr)
-            self.__dict__["lr"] = lr
+        elif name in self._rates:
+            rate = None if value is None and name != "lr" else number(name, value)
+            getattr(self._core, f"set_{name}")(rate)
+            self.__dict__[name] = rate
         elif name in {field.name for field in dataclasses.fields(self)}:  # type: ignore[arg-type]
             self._refuse(name, "fixed once the trainer is built")
         elif isinstance(attribute := getattr(type(self), name, None), property):
@@ -82,9 +84,9 @@ class Trainer:
         self._refuse(name, "not to be deleted")
 
     def _refuse(self, name: str, why: str) -> NoReturn:
-        cls = type(self).__name__
+        cls, rates = type(self).__name__, ", ".join(self._rates)
         raise AttributeError(
-            f"{name}: {why}; of {cls}'s fields only lr can be assigned, for any other build a new trainer: {cls}(...)"
+            f"{name}: {why}; of {cls}'s fields only {rates} can be assigned, for any other build a new trainer: {cls}(...)"
         )
 
     def reset(self) -> None:

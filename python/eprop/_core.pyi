@@ -67,6 +67,9 @@ class _Recurrent(_Layer, _Learning, Protocol):
     delay: int
     feedback_decay: float
     c_reg_side: str
+    lr_in: float | None
+    lr_rec: float | None
+    lr_out: float | None
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -143,6 +146,9 @@ class _Trainer(_Base):
 @final
 class EpropTrainer(_Trainer):
     def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
+    def set_lr_in(self, lr: float | None) -> None: ...
+    def set_lr_rec(self, lr: float | None) -> None: ...
+    def set_lr_out(self, lr: float | None) -> None: ...
     def calibrate(self, inputs: _Sequences, rate: float) -> float: ...
     def gradients_with(
         self,

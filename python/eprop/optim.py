@@ -23,6 +23,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Auto",
     "Momentum",
     "Optimizer",
     "as_optimizer",
@@ -72,7 +73,7 @@ def as_optimizer(value: str | Optimizer) -> Optimizer:
     True
     >>> as_optimizer("rmsprop")
     Traceback (most recent call last):
-    ValueError: optimizer: expected one of "sgd", "momentum", "adam", "adamw", or an optimizer of eprop.optim, \
+    ValueError: optimizer: expected one of "sgd", "auto", "momentum", "adam", "adamw", or an optimizer of eprop.optim, \
 got 'rmsprop'
     """
     if isinstance(value, Optimizer):
@@ -80,7 +81,7 @@ got 'rmsprop'
     if not isinstance(value, str):
         kind = type(value).__name__
         raise TypeError(f"optimizer: expected a name or an optimizer of eprop.optim, got {value!r} ({kind})")
-    kinds: tuple[type[Optimizer], ...] = (SGD, Momentum, Adam, AdamW)
+    kinds: tuple[type[Optimizer], ...] = (SGD, Auto, Momentum, Adam, AdamW)
     for kind_of in kinds:
         if kind_of.name == value:
             return kind_of()
@@ -116,6 +117,35 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
 
     name: ClassVar[str] = "sgd"
+
+
+@dataclass(frozen=True)
+class Auto(Optimizer):
+    """Descent without a rate to choose: each group of weights takes a step from its own length.
+
+    Groups are ``W_in``, ``W_rec``, and ``W_out`` with ``b``; of `OnlineTrainer`, the layers. With the length
+    ``J_G = |g_G|^2 / 2E`` of a group's gradient of the loss ``E``, held near its peak ``d_G``, a group descends by
+    ``eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G``: the output has half of the step, what lies below it shares
+    the other half, and the first steps, when traces are short, are small. `lr` has no unit, and is at most 3.
+    docs/method.md, "Steps of groups", has the formulas. Lengths belong to the trainer: `reset()` keeps them, copies and
+    pickles carry them. Without a target they stand still.
+
+    Parameters
+    ----------
+    weight_decay : float
+        As in `SGD`.
+
+    Examples
+    --------
+    >>> from eprop import EpropTrainer
+    >>> EpropTrainer(2, 3, 1, optimizer="auto").lr
+    0.5
+    """
+
+    weight_decay: float = 0.0
+
+    name: ClassVar[str] = "auto"
+    default_lr: ClassVar[float] = 0.5
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ OPTIONS = [
     Option("dtype", ALL, one_of("float32", "float64")),
     Option("seed", ALL, lambda rng: int(rng.integers(2**63))),
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
+    # What needs the loss, a layer does not take.
     Option("optimizer", ALL, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
@@ -67,6 +68,9 @@ OPTIONS = [
     Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
     Option("clip_norm", TRAINERS, one_of(None, 1.0)),
     Option("w_max", TRAINERS, one_of(None, 0.5)),
+    Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
+    Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
+    Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
 ]
 
 

@@ -76,6 +76,9 @@ struct Recurrent {
     delay: u64,
     feedback_decay: f64,
     c_reg_side: String,
+    lr_in: Option<f64>,
+    lr_rec: Option<f64>,
+    lr_out: Option<f64>,
 }
 
 /// A number of steps, or a word.
@@ -156,6 +159,9 @@ fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Opt
             limit: flag("limit"),
             weight_decay: constant("weight_decay", 0.0),
         }),
+        "auto" => Ok(Optimizer::Auto {
+            weight_decay: constant("weight_decay", 0.0),
+        }),
         "adam" => Ok(Optimizer::Adam {
             beta1: constant("beta1", 0.9),
             beta2: constant("beta2", 0.999),
@@ -169,7 +175,7 @@ fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Opt
             eps: constant("eps", 1e-8),
         }),
         other => Err(PyValueError::new_err(format!(
-            "optimizer: expected one of \"sgd\", \"momentum\", \"adam\", \"adamw\", or an optimizer of eprop.optim, got {other:?}"
+            "optimizer: expected one of \"sgd\", \"auto\", \"momentum\", \"adam\", \"adamw\", or an optimizer of eprop.optim, got {other:?}"
         ))),
     }
 }
@@ -226,6 +232,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         delay: count(recurrent.delay),
         clip_norm,
         w_max,
+        lr_in: recurrent.lr_in,
+        lr_rec: recurrent.lr_rec,
+        lr_out: recurrent.lr_out,
     })
 }
 

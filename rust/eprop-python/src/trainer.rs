@@ -67,6 +67,18 @@ trainer_class!(
         at_width!(&self.0, cell => assign(py, cell, "W_out", value, |t| t.dim(Matrix::WOut), |t, w| t.set_w_out(w)))
     }
 
+    fn set_lr_in(&self, py: Python<'_>, lr: Option<f64>) -> PyResult<()> {
+        at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr_in(lr)))
+    }
+
+    fn set_lr_rec(&self, py: Python<'_>, lr: Option<f64>) -> PyResult<()> {
+        at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr_rec(lr)))
+    }
+
+    fn set_lr_out(&self, py: Python<'_>, lr: Option<f64>) -> PyResult<()> {
+        at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr_out(lr)))
+    }
+
     #[getter(B)]
     fn b_feedback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         at_width!(&self.0, cell => matrix(py, cell, "B", Matrix::B))

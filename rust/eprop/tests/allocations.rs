@@ -54,12 +54,13 @@ fn configs() -> Vec<Config> {
         UpdateEvery::Sequence,
     ] {
         for feedback in [Feedback::Symmetric, Feedback::Random] {
-            for c_reg in [0.0, 0.1] {
+            for (c_reg, lr_in) in [(0.0, None), (0.1, None), (0.0, Some(1e-4))] {
                 let config = Config {
                     beta: if c_reg == 0.0 { 0.0 } else { 0.2 },
                     update_every,
                     feedback,
                     c_reg,
+                    lr_in,
                     readout_bias: true,
                     lr: 1e-5,
                     ..Config::default()

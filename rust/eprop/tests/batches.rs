@@ -16,6 +16,7 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     let optimizer = prop::sample::select(&[
         Optimizer::SGD,
         Optimizer::PLAIN_SGD,
+        Optimizer::AUTO,
         Optimizer::Sgd {
             limit: true,
             weight_decay: 0.1,
@@ -72,10 +73,11 @@ fn any_config() -> impl Strategy<Value = Config> {
         any_rule(),
         any::<u64>(),
         prop::sample::select(&[1_usize, 2, 3, 5, 17]),
+        prop::sample::select(&[[None; 3], [Some(1e-4), None, Some(0.0)]]),
         prop::sample::select(&HORIZONS),
     );
     (choices, rest).prop_map(
-        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, horizon))| {
+        |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, rates, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             let (optimizer, clip_norm, w_max) = rule;
             Config {
@@ -95,6 +97,9 @@ fn any_config() -> impl Strategy<Value = Config> {
                 w_max,
                 seed,
                 batch_size,
+                lr_in: rates[0],
+                lr_rec: rates[1],
+                lr_out: rates[2],
                 // Every other network adapts.
                 beta: [0.0, 0.0, 0.4, 1.2][seed as usize % 4],
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
@@ -214,7 +219,8 @@ proptest! {
             UpdateEvery::Steps(_) => UpdateEvery::Steps(1 << 40),
             UpdateEvery::Sequence => UpdateEvery::Sequence,
         };
-        let alone = Config { update_every, lr: 1.0, batch_size: 1, ..config.clone() };
+        let alone = Config { update_every, lr: 1.0, lr_in: None, lr_rec: None, lr_out: None, batch_size: 1, ..config.clone() };
+        let [of_in, of_rec, of_out] = [config.lr_in, config.lr_rec, config.lr_out].map(|lr| lr.unwrap_or(config.lr));
         let mut single = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, alone).unwrap();
         single.set_w_in(trainer.w_in().view()).unwrap();
         single.set_w_rec(trainer.w_rec().view()).unwrap();
@@ -236,10 +242,10 @@ proptest! {
                     n_targets += taught;
                 }
                 single.update().unwrap();
-                after.0 = &after.0 - (&before.0 - &single.w_in()) * config.lr;
-                after.1 = &after.1 - (&before.1 - &single.w_rec()) * config.lr;
-                after.2 = &after.2 - (&before.2 - &single.w_out()) * config.lr;
-                after.3 = &after.3 - (&before.3 - &single.b()) * config.lr;
+                after.0 = &after.0 - (&before.0 - &single.w_in()) * of_in;
+                after.1 = &after.1 - (&before.1 - &single.w_rec()) * of_rec;
+                after.2 = &after.2 - (&before.2 - &single.w_out()) * of_out;
+                after.3 = &after.3 - (&before.3 - &single.b()) * of_out;
             }
             for single in &mut singles {
                 single.set_w_in(after.0.view()).unwrap();

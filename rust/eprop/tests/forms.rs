@@ -41,6 +41,8 @@ enum Event {
     AssignInputs,
     AssignReadouts,
     Rate(f64),
+    /// Of inputs, neurons, readouts, times the usual one; 0: fixed.
+    Rates([Option<f64>; 3]),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -56,12 +58,25 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::AssignInputs),
         1 => Just(Event::AssignReadouts),
         1 => (0.1..2.0).prop_map(Event::Rate),
+        1 => rates().prop_map(Event::Rates),
     ];
     prop::collection::vec(event, 1..8)
 }
 
+fn rates() -> impl Strategy<Value = [Option<f64>; 3]> {
+    let rate = prop_oneof![2 => Just(None), 1 => Just(Some(0.0)), 2 => (0.1..2.0).prop_map(Some)];
+    prop::array::uniform3(rate)
+}
+
 fn tau() -> impl Strategy<Value = f64> {
     prop_oneof![1.0..6.0, 6.0..60.0, 60.0..1000.0]
+}
+
+fn usual_rate(optimizer: Optimizer) -> f64 {
+    match optimizer {
+        Optimizer::Auto { .. } => 0.5,
+        _ => 1e-5,
+    }
 }
 
 /// How a gradient becomes a step, without steps that are all rounding errors; with the rate at which it learns, a length and a bound.
@@ -89,6 +104,7 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
         3 => Just((Optimizer::SGD, 1.0)),
         3 => Just((Optimizer::PLAIN_SGD, 1e-5)),
         3 => limited.prop_map(|rule| (rule, 1.0)),
+        3 => Just((Optimizer::AUTO, 0.5)),
         1 => Just((adam, 1e-5)),
     ];
     let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];
@@ -122,6 +138,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<bool>(),
         any_rule(),
         any::<u64>(),
+        prop_oneof![Just([None; 3]), rates()],
     )
         .prop_map(
             |(
@@ -132,12 +149,16 @@ fn any_config() -> impl Strategy<Value = Config> {
                 regularised,
                 (optimizer, lr, clip_norm, w_max),
                 seed,
+                rates,
             )| Config {
                 delay: 1 + (seed % 8).saturating_sub(4) as usize,
                 lr,
                 optimizer,
                 clip_norm,
                 w_max,
+                lr_in: rates[0].map(|rate| rate * usual_rate(optimizer)),
+                lr_rec: rates[1].map(|rate| rate * usual_rate(optimizer)),
+                lr_out: rates[2].map(|rate| rate * usual_rate(optimizer)),
                 tau_mem,
                 tau_trace,
                 tau_out,
@@ -222,6 +243,7 @@ fn same(fast: &EpropTrainer<f64>, slow: &EpropTrainer<f64>) {
 
 fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> Vec<Array1<f64>> {
     let mut seen = Vec::new();
+    let usual = usual_rate(trainer.config().optimizer);
     match *event {
         Event::Learn {
             steps,
@@ -230,6 +252,7 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             analog,
         } => {
             let (x, y) = (noise.inputs(steps, rate, analog), noise.targets(steps));
+            let before = fixed(trainer);
             for (x, y) in x.outer_iter().zip(y.outer_iter()) {
                 let taught = !masked || noise.uniform() < 0.5;
                 let weight = if masked { y[0].abs() } else { 1.0 };
@@ -245,6 +268,7 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
                 seen.push(step.output.to_owned());
                 seen.push(step.spikes.to_owned());
             }
+            assert_eq!(before, fixed(trainer), "what is fixed stays, to the bit");
         }
         Event::Predict { steps, rate } => {
             let x = noise.inputs(steps, rate, false);
@@ -319,9 +343,32 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             let w = Array2::from_shape_simple_fn((N_OUTPUTS, N), || noise.uniform() - 0.5);
             trainer.set_w_out(w.view()).unwrap();
         }
-        Event::Rate(factor) => trainer.set_lr(1e-5 * factor).unwrap(),
+        Event::Rate(factor) => trainer.set_lr(factor * usual).unwrap(),
+        Event::Rates(rates) => {
+            let [of_in, of_rec, of_out] = rates.map(|rate| rate.map(|rate| rate * usual));
+            trainer.set_lr_in(of_in).unwrap();
+            trainer.set_lr_rec(of_rec).unwrap();
+            trainer.set_lr_out(of_out).unwrap();
+        }
     }
     seen
+}
+
+/// The weights whose rate is 0.
+fn fixed(trainer: &EpropTrainer<f64>) -> Vec<Array2<f64>> {
+    let Config {
+        lr_in,
+        lr_rec,
+        lr_out,
+        ..
+    } = *trainer.config();
+    let groups = [
+        (lr_in, trainer.w_in()),
+        (lr_rec, trainer.w_rec()),
+        (lr_out, trainer.w_out()),
+    ];
+    let fixed = groups.into_iter().filter(|(lr, _)| *lr == Some(0.0));
+    fixed.map(|(_, w)| w).collect()
 }
 
 fn ran_away(trainer: &EpropTrainer<f64>) -> bool {

@@ -198,7 +198,12 @@ fn a_stack_takes_adam_too() {
 /// What R processes with B streams each would do: gradients summed, then applied in each.
 #[test]
 fn gradients_summed_over_processes_and_applied_are_one_process_with_all_streams() {
-    for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::ADAM] {
+    for optimizer in [
+        Optimizer::PLAIN_SGD,
+        Optimizer::SGD,
+        Optimizer::AUTO,
+        Optimizer::ADAM,
+    ] {
         for reduction in [Reduction::Sum, Reduction::Mean] {
             let of = |batch_size| Config {
                 reduction,

@@ -63,6 +63,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         any::<u64>(),
         prop::sample::select(&HORIZONS),
         any_rule(),
+        prop::sample::select(&[None, Some(0.0), Some(1e-3)]),
     )
         .prop_map(
             |(
@@ -73,6 +74,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 seed,
                 horizon,
                 (optimizer, clip_norm, w_max),
+                lr_rec,
             )| Config {
                 lr: 1e-4,
                 optimizer,
@@ -94,6 +96,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 tau_adaptation: [20.0, 200.0][seed as usize / 4 % 2],
                 horizon: possible(horizon, update_every),
                 delay: 1 + n_ref,
+                lr_rec,
                 ..Config::default()
             },
         )

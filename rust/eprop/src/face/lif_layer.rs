@@ -17,7 +17,7 @@ use crate::options::{LayerConfig, Optimizer as Rule};
 use crate::parts::check;
 use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
-use crate::parts::optimizer::{Measure, Optimizer};
+use crate::parts::optimizer::{Measure, Optimizer, Times};
 use crate::{Error, Float};
 
 /// One layer of spiking neurons that learns at once from any signal `dE/dz` it is given.
@@ -96,6 +96,10 @@ impl<F: Float> OnlineLifLayer<F> {
         config.validate_for::<F>()?;
         optimizer.validate()?;
         optimizer.fits::<F>()?;
+        if optimizer.is_grouped() {
+            let expected = "a rule that does not ask for the loss, which a layer is not told";
+            return Err(Error::value("optimizer", expected, optimizer.name()));
+        }
         config.each.fit(n_neurons)?;
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
@@ -119,7 +123,12 @@ impl<F: Float> OnlineLifLayer<F> {
         Ok(Self {
             n_inputs,
             stage,
-            optimizer: Optimizer::new(rule.without_limit(), core::iter::once(config.lr), 0.0)?,
+            optimizer: Optimizer::new(
+                rule.without_limit(),
+                core::iter::once(config.lr),
+                Times::default(),
+                F::EPSILON,
+            )?,
             rule,
             config,
         })

@@ -156,6 +156,56 @@ impl<F: Float> EpropTrainer<F> {
     }
 }
 
+impl<F: Float> EpropTrainer<F> {
+    /// Changes the learning rate of `W_in` from the next update on; `None`: that of all. At 0 these weights are fixed.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a negative or non-finite one; [`Error::TooLarge`] where a rate of its own takes memory that is not there;
+    /// [`Error::Interrupted`]. Then it is what it was.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// trainer.set_lr_in(Some(0.0))?;
+    /// assert_eq!((trainer.config().lr_in, trainer.config().lr_rec), (Some(0.0), None));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_lr_in(&mut self, lr: Option<f64>) -> Result<(), Error> {
+        self.set_rates(|config| config.lr_in = lr)
+    }
+
+    /// As [`set_lr_in`](Self::set_lr_in), of `W_rec`.
+    ///
+    /// # Errors
+    /// As [`set_lr_in`](Self::set_lr_in).
+    pub fn set_lr_rec(&mut self, lr: Option<f64>) -> Result<(), Error> {
+        self.set_rates(|config| config.lr_rec = lr)
+    }
+
+    /// As [`set_lr_in`](Self::set_lr_in), of `W_out` and `b`.
+    ///
+    /// # Errors
+    /// As [`set_lr_in`](Self::set_lr_in).
+    pub fn set_lr_out(&mut self, lr: Option<f64>) -> Result<(), Error> {
+        self.set_rates(|config| config.lr_out = lr)
+    }
+
+    fn set_rates(&mut self, change: impl FnOnce(&mut Config)) -> Result<(), Error> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        config.validate_for::<F>()?;
+        let grouped = config.is_grouped();
+        // Several streams are never in factors.
+        let interrupt = self.streams.interrupt().clone();
+        let synapses = &mut self.streams.first_mut().layer.synapses;
+        synapses.regroup(grouped, &mut interrupt.pace())?;
+        self.plan.grouped = grouped;
+        self.config = config;
+        self.take_rates();
+        Ok(())
+    }
+}
+
 impl<F: Float> OnlineTrainer<F> {
     /// A silent stack with initial weights from the seed; `layer_sizes` from the inputs to the outputs. Example: [`OnlineTrainer`].
     ///
@@ -225,7 +275,7 @@ impl<N: Network> Trainer<N> {
             schedule: Schedule::new(config.update_every()),
             optimizer: {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
-                Optimizer::new(config.optimizer(), rates, config.answer())?
+                Optimizer::new(config.optimizer(), rates, config.times(), N::F::EPSILON)?
                     .bounded(config.clip_norm(), config.w_max())
             },
             watch: Watch::new(streams.first())?,
@@ -261,11 +311,16 @@ impl<N: Network> Trainer<N> {
     pub fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         non_negative("lr", lr)?;
         within::<N::F>("lr", lr)?;
+        self.config.optimizer().accepts("lr", lr)?;
         self.config.set_lr(lr);
+        self.take_rates();
+        Ok(())
+    }
+
+    fn take_rates(&mut self) {
         for group in 0..N::n_groups(&self.plan) {
             self.optimizer.set_lr(group, self.config.lr_of(group));
         }
-        Ok(())
     }
 
     /// How many updates there have been, those of [`apply_gradients`](Self::apply_gradients) included: what a schedule of the learning rate follows. `reset`

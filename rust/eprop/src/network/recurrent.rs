@@ -19,6 +19,7 @@ use crate::numbers::memory;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
+use crate::options::config::decay;
 use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
@@ -27,12 +28,12 @@ use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
-use crate::parts::optimizer::{Measure, Optimizer, Steps};
+use crate::parts::optimizer::{Measure, Optimizer, Steps, Times};
 use crate::parts::sources::SourceList;
 use crate::synapses::{self, Form, Synapses, What};
 use crate::{Error, Float};
 
-/// The groups of weights that take steps of their own.
+/// The groups of weights that take steps of their own, in the order of [`Config::rates_of_groups`].
 pub(crate) mod group {
     /// `W_in`.
     pub(crate) const IN: usize = 0;
@@ -558,8 +559,8 @@ impl Settings for Config {
     fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
     }
-    fn lr_of(&self, _: usize) -> f64 {
-        self.lr
+    fn lr_of(&self, group: usize) -> f64 {
+        self.rates_of_groups()[group].1.unwrap_or(self.lr)
     }
     fn batch_size(&self) -> usize {
         self.batch_size
@@ -570,8 +571,12 @@ impl Settings for Config {
     fn optimizer(&self) -> Rule {
         self.optimizer
     }
-    fn answer(&self) -> f64 {
-        self.dt / (self.tau_out() + self.tau_mem)
+    fn times(&self) -> Times {
+        let (alpha, kappa) = (decay(self.dt, self.tau_mem), decay(self.dt, self.tau_out()));
+        Times {
+            answer: self.dt / (self.tau_out() + self.tau_mem),
+            slowest: alpha.max(kappa),
+        }
     }
     fn reduction(&self) -> Reduction {
         self.reduction

@@ -17,6 +17,7 @@ use crate::numbers::memory::{self, vec_for};
 use crate::numbers::parameter::{Keeps, Parameter};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
+use crate::options::config::decay;
 use crate::options::plan::StackPlan;
 use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEvery};
 use crate::parts::check;
@@ -24,7 +25,7 @@ use crate::parts::init::Gaussian;
 use crate::parts::input::Input;
 use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
-use crate::parts::optimizer::{Measure, Optimizer, Steps};
+use crate::parts::optimizer::{Measure, Optimizer, Steps, Times};
 use crate::parts::sources::SourceList;
 use crate::{Error, Float};
 
@@ -497,8 +498,11 @@ impl Settings for StackConfig {
     fn optimizer(&self) -> Rule {
         self.optimizer
     }
-    fn answer(&self) -> f64 {
-        self.layer.dt / self.layer.tau_mem
+    fn times(&self) -> Times {
+        Times {
+            answer: self.layer.dt / self.layer.tau_mem,
+            slowest: decay(self.layer.dt, self.layer.tau_mem),
+        }
     }
     fn reduction(&self) -> Reduction {
         self.reduction

@@ -15,7 +15,7 @@ use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
-use crate::parts::optimizer::{Optimizer, Steps};
+use crate::parts::optimizer::{Optimizer, Steps, Times};
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -59,9 +59,8 @@ pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
     fn looks_back(&self) -> bool {
         false
     }
-    /// `dt` over the time that a readout and a membrane take to answer.
     #[doc(hidden)]
-    fn answer(&self) -> f64;
+    fn times(&self) -> Times;
 }
 
 /// The groups of weights of a parameter: of its first `cut` weights, and of those from there on.

@@ -53,6 +53,8 @@ pub trait Float:
     /// The largest magnitude of an input. Traces grow with inputs, and forms in factors multiply the two: beyond this their products might
     /// leave the finite range.
     const LARGEST_INPUT: Self;
+    /// The distance from 1 to the next number.
+    const EPSILON: f64;
     /// The name NumPy gives the type.
     const NAME: &'static str;
     /// Nearest value to a double.
@@ -90,6 +92,7 @@ macro_rules! float {
             const SILENCE: Self = $silence;
             const LARGEST: Self = <$type>::MAX;
             const LARGEST_INPUT: Self = $largest;
+            const EPSILON: f64 = <$type>::EPSILON as f64;
             const NAME: &'static str = $name;
             #[inline]
             fn cast(x: f64) -> Self {

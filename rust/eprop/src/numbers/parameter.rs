@@ -6,7 +6,7 @@ use super::aligned::Aligned;
 use super::parallel;
 use super::room::Room;
 use super::shared::Shared;
-use super::walk::{first, parts};
+use super::walk::{Role, Walk, WalkMut, Walked, first, parts};
 use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
 use crate::{Error, Float};
 
@@ -109,6 +109,22 @@ impl<T: Copy> Kinds<T> {
         } else {
             self.neurons
         }
+    }
+}
+
+impl Walked for Kinds<bool> {
+    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        self.inputs.walk(name, role, to);
+        self.neurons.walk("of_neurons", role, to);
+    }
+    fn walk_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        self.inputs.walk_mut(name, role, to)?;
+        self.neurons.walk_mut("of_neurons", role, to)
     }
 }
 

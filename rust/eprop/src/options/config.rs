@@ -190,6 +190,12 @@ pub struct Config {
     pub feedback_decay: f64,
     /// Whose firing rates the regularisation corrects.
     pub c_reg_side: RegularisedSide,
+    /// Learning rate of `W_in`; `None` = `lr`. At 0 these weights are fixed.
+    pub lr_in: Option<f64>,
+    /// Learning rate of `W_rec`; `None` = `lr`.
+    pub lr_rec: Option<f64>,
+    /// Learning rate of `W_out` and `b`; `None` = `lr`.
+    pub lr_out: Option<f64>,
 }
 
 impl Default for Config {
@@ -230,11 +236,28 @@ impl Default for Config {
             w_max: None,
             feedback_decay: 0.0,
             c_reg_side: RegularisedSide::Both,
+            lr_in: None,
+            lr_rec: None,
+            lr_out: None,
         }
     }
 }
 
 impl Config {
+    /// The learning rates of groups, by their names.
+    pub(crate) fn rates_of_groups(&self) -> [(&'static str, Option<f64>); 3] {
+        [
+            ("lr_in", self.lr_in),
+            ("lr_rec", self.lr_rec),
+            ("lr_out", self.lr_out),
+        ]
+    }
+
+    /// Whether weights from inputs and those from neurons take steps of their own.
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.optimizer.is_grouped() || self.lr_in.is_some() || self.lr_rec.is_some()
+    }
+
     /// The readout's time constant, with its default resolved.
     pub(crate) fn tau_out(&self) -> f64 {
         self.tau_out.unwrap_or(self.tau_trace)
@@ -276,7 +299,13 @@ impl Config {
         non_negative("recurrent_gain", self.recurrent_gain)?;
         valid_delay(self.delay)?;
         valid_bounds(self.clip_norm, self.w_max)?;
-        self.validate_feedback()
+        self.validate_feedback()?;
+        for (name, lr) in self.rates_of_groups() {
+            let lr = lr.unwrap_or(0.0);
+            non_negative(name, lr)?;
+            self.optimizer.accepts(name, lr)?;
+        }
+        self.optimizer.accepts("lr", self.lr)
     }
 
     fn validate_feedback(&self) -> Result<(), Error> {
@@ -417,6 +446,7 @@ impl StackConfig {
         self.layer.each.absent()?;
         self.optimizer.validate()?;
         valid_bounds(self.clip_norm, self.w_max)?;
+        self.optimizer.accepts("lr", self.layer.lr)?;
         valid_size("batch_size", self.batch_size)?;
         valid_update_every(self.update_every)
     }
@@ -436,7 +466,11 @@ impl Config {
         bound_fits::<F>(self.w_max)?;
         within::<F>("c_reg", self.c_reg)?;
         within::<F>("f_target", self.f_target)?;
-        within::<F>("recurrent_gain", self.recurrent_gain)
+        within::<F>("recurrent_gain", self.recurrent_gain)?;
+        for (name, lr) in self.rates_of_groups() {
+            within::<F>(name, lr.unwrap_or(0.0))?;
+        }
+        Ok(())
     }
 }
 

@@ -35,6 +35,13 @@ pub enum Optimizer {
         /// As of [`Sgd`](Self::Sgd).
         weight_decay: f64,
     },
+    /// Descent whose steps need no rate to be chosen: each group of weights (`W_in`; `W_rec`; `W_out` with `b`; the layers of a stack) takes a step from its
+    /// own length, `eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G` (docs/method.md, "Steps of groups"). `lr` has no unit; at most 3. The lengths
+    /// belong to the optimizer: `reset` keeps them.
+    Auto {
+        /// As of [`Sgd`](Self::Sgd).
+        weight_decay: f64,
+    },
     /// Adam (Kingma and Ba 2015), with two moments per weight: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
     /// `W -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt v + eps)`, t the number of updates. The moments belong to the optimizer:
     /// `reset` keeps them.
@@ -73,6 +80,8 @@ impl Optimizer {
         limit: false,
         weight_decay: 0.0,
     };
+    /// A step for each group of weights. Example: [`Optimizer`].
+    pub const AUTO: Self = Self::Auto { weight_decay: 0.0 };
     /// Momentum of 0.9, with the limit. Example: [`Optimizer`].
     pub const MOMENTUM: Self = Self::Momentum {
         mu: 0.9,
@@ -98,6 +107,7 @@ impl Optimizer {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sgd { .. } => "sgd",
+            Self::Auto { .. } => "auto",
             Self::Momentum { .. } => "momentum",
             Self::Adam { .. } => "adam",
             Self::AdamW { .. } => "adamw",
@@ -113,6 +123,7 @@ impl Optimizer {
     pub fn default_lr(&self) -> f64 {
         match self {
             Self::Sgd { .. } | Self::Momentum { .. } => 0.01,
+            Self::Auto { .. } => 0.5,
             Self::Adam { .. } | Self::AdamW { .. } => 0.001,
         }
     }
@@ -120,7 +131,7 @@ impl Optimizer {
     /// Whether a step takes a multiple of the gradient, and of the weights, off them, and nothing else, so that it may be taken in factors.
     pub(crate) fn is_linear(&self) -> bool {
         match self {
-            Self::Sgd { .. } => true,
+            Self::Sgd { .. } | Self::Auto { .. } => true,
             Self::Momentum { .. } | Self::Adam { .. } | Self::AdamW { .. } => false,
         }
     }
@@ -133,10 +144,15 @@ impl Optimizer {
     /// How many numbers it keeps for each weight.
     pub(crate) fn n_moments(&self) -> usize {
         match self {
-            Self::Sgd { .. } => 0,
+            Self::Sgd { .. } | Self::Auto { .. } => 0,
             Self::Momentum { .. } => 1,
             Self::Adam { .. } | Self::AdamW { .. } => 2,
         }
+    }
+
+    /// Whether each group of weights takes steps from its own length.
+    pub(crate) fn is_grouped(&self) -> bool {
+        matches!(self, Self::Auto { .. })
     }
 
     /// Whether a step needs to know how long the gradient is, and of what loss.
@@ -148,6 +164,7 @@ impl Optimizer {
     pub fn is_limited(&self) -> bool {
         match *self {
             Self::Sgd { limit, .. } | Self::Momentum { limit, .. } => limit,
+            Self::Auto { .. } => true,
             Self::Adam { .. } | Self::AdamW { .. } => false,
         }
     }
@@ -155,6 +172,7 @@ impl Optimizer {
     pub(crate) fn weight_decay(&self) -> f64 {
         match *self {
             Self::Sgd { weight_decay, .. }
+            | Self::Auto { weight_decay }
             | Self::Momentum { weight_decay, .. }
             | Self::Adam { weight_decay, .. }
             | Self::AdamW { weight_decay, .. } => weight_decay,
@@ -175,13 +193,13 @@ impl Optimizer {
                 limit: false,
                 weight_decay,
             },
-            Self::Adam { .. } | Self::AdamW { .. } => self,
+            Self::Auto { .. } | Self::Adam { .. } | Self::AdamW { .. } => self,
         }
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match *self {
-            Self::Sgd { .. } => {}
+            Self::Sgd { .. } | Self::Auto { .. } => {}
             Self::Momentum { mu, .. } => decay("optimizer.mu", mu)?,
             Self::Adam {
                 beta1, beta2, eps, ..
@@ -200,6 +218,20 @@ impl Optimizer {
     /// Whether its constants are within the range of the trainer's numbers.
     pub(crate) fn fits<F: Float>(&self) -> Result<(), Error> {
         within::<F>("optimizer.weight_decay", self.weight_decay())
+    }
+}
+
+/// The largest learning rate of [`Optimizer::Auto`]: beyond it steps overshoot.
+const MOST_OF_AUTO: f64 = 3.0;
+
+impl Optimizer {
+    /// Whether it can work with a learning rate, which is at least 0.
+    pub(crate) fn accepts(&self, argument: &'static str, lr: f64) -> Result<(), Error> {
+        if matches!(self, Self::Auto { .. }) && lr > MOST_OF_AUTO {
+            let expected = "at most 3 with the optimizer auto, whose lr has no unit";
+            return Err(Error::number(argument, expected, lr));
+        }
+        Ok(())
     }
 }
 
@@ -270,9 +302,26 @@ mod tests {
         };
         assert!(decays.is_linear() && decays.is_limited() && decays.decays());
         assert!(!Optimizer::SGD.decays());
+        let auto = Optimizer::AUTO;
+        assert!(auto.is_linear() && auto.is_limited() && auto.is_grouped());
         let free = ALL.map(|rule| rule.without_limit());
         assert!(free.iter().all(|rule| !rule.is_limited()));
         assert!(decays.without_limit().decays());
+    }
+
+    #[test]
+    fn a_rate_without_a_unit_has_an_end() {
+        assert_eq!(
+            (Optimizer::AUTO.name(), Optimizer::AUTO.default_lr()),
+            ("auto", 0.5)
+        );
+        Optimizer::AUTO.accepts("lr", 3.0).unwrap();
+        Optimizer::SGD.accepts("lr", 4.0).unwrap();
+        let error = Optimizer::AUTO
+            .accepts("lr_in", 3.5)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("lr_in: expected at most 3"), "{error}");
     }
 
     /// Whether each value is refused under this name.

@@ -79,6 +79,8 @@ pub struct Plan {
     pub(crate) whole: usize,
     /// Steps that a spike takes to the other neurons.
     pub(crate) delay: usize,
+    /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
+    pub(crate) grouped: bool,
 }
 
 impl Plan {
@@ -112,6 +114,7 @@ impl Plan {
             horizon: config.horizon,
             whole: 1,
             delay: config.delay,
+            grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
     }

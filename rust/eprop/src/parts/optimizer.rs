@@ -13,6 +13,8 @@ use crate::options::Optimizer as Rule;
 /// Of the peak of a gradient's length, what a step with a target leaves; of many steps, at least [`LEAST_LEFT`].
 const LEFT_PER_STEP: f64 = 0.99;
 const LEAST_LEFT: f64 = 0.9;
+/// The same of a group's own, however many steps.
+const LEFT_OF_GROUP: f64 = 0.999;
 
 /// Turns gradients into steps. What it keeps for each weight lies with the weights.
 #[derive(Clone, Debug)]
@@ -21,8 +23,11 @@ pub struct Optimizer {
     groups: Vec<Group>,
     /// `|g|^2` of each group, of the update that is measured.
     squared_lengths: Vec<f64>,
-    /// `dt / (tau_out + tau_mem)`: how much of the answer to a change of weights a step sees.
-    answer: f64,
+    times: Times,
+    /// The squared length of a gradient that is all rounding, where that of another group is 1.
+    rounding: f64,
+    /// Of an update of one step: what it leaves of a peak, and its [`Times::share`].
+    of_one_step: (f64, f64),
     clip_norm: Option<f64>,
     /// Infinite without a bound.
     w_max: f64,
@@ -36,8 +41,31 @@ pub struct Optimizer {
 #[derive(Clone, Debug)]
 struct Group {
     lr: f64,
+    /// Its part of a step of `auto`.
+    share: f64,
+    /// `d` of the group.
+    peak: f64,
+    /// `max(alpha, kappa)^n`: how much is left of the time before its first gradient.
+    unrisen: f64,
     /// The learning rate of the update under way.
     eta: f64,
+}
+
+/// How fast a network answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// `dt / (tau_out + tau_mem)`: how much of the answer to a change of weights a step sees.
+    pub(crate) answer: f64,
+    /// `max(alpha, kappa)`
+    pub(crate) slowest: f64,
+}
+
+impl Times {
+    /// `c`. Readout and membrane answer a change of weights late: the shorter the time that a gradient has seen of it, the shorter the step.
+    fn share(self, steps: f64) -> f64 {
+        let x = -libm::expm1(-steps * self.answer);
+        x / (1.0 + 3.0 * x)
+    }
 }
 
 /// The steps of one update.
@@ -58,6 +86,10 @@ pub struct Measure {
 }
 
 impl Measure {
+    fn has_length(&self) -> bool {
+        self.has_target && self.loss > 0.0
+    }
+
     /// Of a step without a target.
     pub(crate) fn of_nothing() -> Self {
         Self {
@@ -69,31 +101,46 @@ impl Measure {
 }
 
 impl Optimizer {
-    /// `rates`: the learning rate of each group; `answer`: `dt` over the time that a readout and a membrane take to answer.
+    /// `rates`: the learning rate of each group, the last of which is the output; `epsilon`: that of the numbers of the gradients.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
     pub(crate) fn new(
         rule: Rule,
         rates: impl ExactSizeIterator<Item = f64>,
-        answer: f64,
+        times: Times,
+        epsilon: f64,
     ) -> Result<Self, Error> {
+        let below = rates.len().saturating_sub(1);
         let mut groups = vec_for("an optimizer", rates.len())?;
         let mut squared_lengths = vec_for("an optimizer", rates.len())?;
-        for lr in rates {
-            groups.push(Group { lr, eta: lr });
+        for (at, lr) in rates.enumerate() {
+            groups.push(Group {
+                lr,
+                share: match at < below {
+                    true => 0.5 / below as f64,
+                    false => 0.5,
+                },
+                peak: 0.0,
+                unrisen: 1.0,
+                eta: lr,
+            });
             squared_lengths.push(0.0);
         }
-        Ok(Self {
+        let mut this = Self {
             rule,
             groups,
             squared_lengths,
-            answer,
+            times,
+            rounding: (16.0 * epsilon) * (16.0 * epsilon),
+            of_one_step: (0.0, 0.0),
             clip_norm: None,
             w_max: f64::INFINITY,
             updates: 0,
             peak: 0.0,
-        })
+        };
+        this.of_one_step = (this.left_after(1.0), times.share(1.0));
+        Ok(this)
     }
 
     /// With a largest length of a gradient, and a largest weight.
@@ -108,7 +155,11 @@ impl Optimizer {
     /// With one rate for more groups than any test has.
     #[cfg(test)]
     pub(crate) fn with(rule: Rule, lr: f64) -> Self {
-        Self::new(rule, [lr; 8].into_iter(), 1.0).unwrap()
+        let times = Times {
+            answer: 1.0,
+            slowest: 0.5,
+        };
+        Self::new(rule, [lr; 8].into_iter(), times, f64::EPSILON).unwrap()
     }
 
     /// Descent by as much.
@@ -159,12 +210,17 @@ impl Optimizer {
         scale: f64,
         measure: impl FnOnce(&mut [f64]) -> Measure,
     ) -> Steps<'_> {
-        let longest = match self.is_limited() {
-            true => self.longest_step(scale, measure),
-            false => f64::INFINITY,
-        };
-        for group in &mut self.groups {
-            group.eta = group.lr.min(longest);
+        match self.rule {
+            Rule::Auto { .. } => self.measure_groups(scale, measure),
+            rule => {
+                let longest = match rule.is_limited() {
+                    true => self.longest_step(scale, measure),
+                    false => f64::INFINITY,
+                };
+                for group in &mut self.groups {
+                    group.eta = group.lr.min(longest);
+                }
+            }
         }
         Steps {
             optimizer: self,
@@ -175,26 +231,69 @@ impl Optimizer {
     /// What the limit allows.
     fn longest_step(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) -> f64 {
         let measure = measure(&mut self.squared_lengths);
-        if measure.has_target && measure.loss > 0.0 {
+        let (left, share) = self.of_steps(measure.steps);
+        if measure.has_length() {
             let squared_length: f64 = self.squared_lengths.iter().sum();
             let length = scale * squared_length / (2.0 * measure.loss);
             if length == f64::INFINITY {
                 return 0.0;
             }
-            let left = libm::pow(LEFT_PER_STEP, measure.steps).max(LEAST_LEFT);
             self.peak = length.max(left * self.peak);
         }
         if self.peak > 0.0 {
-            self.share(measure.steps) / self.peak
+            share / self.peak
         } else {
             f64::INFINITY
         }
     }
 
-    /// `c`. Readout and membrane answer a change of weights late: the shorter the time that a gradient has seen of it, the shorter the step.
-    fn share(&self, steps: f64) -> f64 {
-        let x = -libm::expm1(-steps * self.answer);
-        x / (1.0 + 3.0 * x)
+    /// `auto`: each group has a length of its own, and rises slowly at first, when traces are short.
+    fn measure_groups(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) {
+        let measure = measure(&mut self.squared_lengths);
+        let (left, share) = self.of_steps(measure.steps);
+        let finite = self.squared_lengths.iter().filter(|of| of.is_finite());
+        let longest = finite.copied().fold(0.0, f64::max);
+        for (group, &squared_length) in self.groups.iter_mut().zip(&self.squared_lengths) {
+            if measure.has_length() {
+                // What should be 0 may be the last bits of a difference, and divided by itself it would be a step of any length.
+                let length = match squared_length > self.rounding * longest {
+                    true => scale * squared_length / (2.0 * measure.loss),
+                    false => 0.0,
+                };
+                if length == f64::INFINITY {
+                    group.eta = 0.0;
+                    continue;
+                }
+                group.peak = length.max(left * group.peak);
+                if length > 0.0 {
+                    group.unrisen *= match measure.steps == 1.0 {
+                        true => self.times.slowest,
+                        false => libm::pow(self.times.slowest, measure.steps),
+                    };
+                }
+            }
+            let risen = 1.0 - group.unrisen;
+            group.eta = if group.peak > 0.0 {
+                group.lr * share * group.share * (risen * risen) / group.peak
+            } else {
+                0.0
+            };
+        }
+    }
+
+    /// What so many steps leave of a peak, and their [`Times::share`].
+    fn of_steps(&self, steps: f64) -> (f64, f64) {
+        if steps == 1.0 {
+            return self.of_one_step;
+        }
+        (self.left_after(steps), self.times.share(steps))
+    }
+
+    fn left_after(&self, steps: f64) -> f64 {
+        match self.rule {
+            Rule::Auto { .. } => libm::pow(LEFT_OF_GROUP, steps),
+            _ => libm::pow(LEFT_PER_STEP, steps).max(LEAST_LEFT),
+        }
     }
 
     /// The steps of the update that has begun, with a gradient that is scaled down to the largest length that it may have. `whole` writes down squared lengths
@@ -223,7 +322,7 @@ impl Optimizer {
     fn of_updates(&self) -> Role {
         match self.rule {
             Rule::Adam { .. } | Rule::AdamW { .. } => Role::Counter,
-            Rule::Sgd { .. } | Rule::Momentum { .. } => Role::Note,
+            Rule::Sgd { .. } | Rule::Auto { .. } | Rule::Momentum { .. } => Role::Note,
         }
     }
 
@@ -239,7 +338,9 @@ impl Optimizer {
     }
 
     fn loaded(&self) -> Result<(), Error> {
-        if self.peak >= 0.0 && self.peak.is_finite() {
+        let is_length = |length: f64| length >= 0.0 && length.is_finite();
+        let is_good = |group: &Group| is_length(group.peak) && (0.0..=1.0).contains(&group.unrisen);
+        if is_length(self.peak) && self.groups.iter().all(is_good) {
             return Ok(());
         }
         Err(Error::State {
@@ -255,18 +356,20 @@ impl Steps<'_> {
         let eta = optimizer.eta(group);
         let bound = F::cast(optimizer.w_max);
         match optimizer.rule {
-            Rule::Sgd { weight_decay, .. }
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay }
                 if weight_decay == 0.0 && bound == F::cast(f64::INFINITY) =>
             {
                 Step::Descend {
                     eta: F::cast(eta * scale),
                 }
             }
-            Rule::Sgd { weight_decay, .. } => Step::Shrink(ShrinkStep {
-                eta: F::cast(eta * scale),
-                shrink: F::cast(eta * weight_decay),
-                bound,
-            }),
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay } => {
+                Step::Shrink(ShrinkStep {
+                    eta: F::cast(eta * scale),
+                    shrink: F::cast(eta * weight_decay),
+                    bound,
+                })
+            }
             Rule::Momentum {
                 mu, weight_decay, ..
             } => Step::Momentum(MomentumStep {
@@ -319,15 +422,29 @@ impl Steps<'_> {
 impl Walked for Optimizer {
     fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
         self.updates.walk("updates", self.of_updates(), to);
-        if self.is_limited() {
-            self.peak.walk("peak", Role::Mark, to);
+        match self.rule {
+            Rule::Auto { .. } => {
+                for group in &self.groups {
+                    group.peak.walk("peak", Role::Mark, to);
+                    group.unrisen.walk("unrisen", Role::Mark, to);
+                }
+            }
+            rule if rule.is_limited() => self.peak.walk("peak", Role::Mark, to),
+            _ => {}
         }
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         let role = self.of_updates();
         self.updates.walk_mut("updates", role, to)?;
-        if self.is_limited() {
-            self.peak.walk_mut("peak", Role::Mark, to)?;
+        match self.rule {
+            Rule::Auto { .. } => {
+                for group in &mut self.groups {
+                    group.peak.walk_mut("peak", Role::Mark, to)?;
+                    group.unrisen.walk_mut("unrisen", Role::Mark, to)?;
+                }
+            }
+            rule if rule.is_limited() => self.peak.walk_mut("peak", Role::Mark, to)?,
+            _ => {}
         }
         self.loaded()
     }
@@ -335,7 +452,7 @@ impl Walked for Optimizer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Measure, Optimizer, Rule, Steps};
+    use super::{Measure, Optimizer, Rule, Steps, Times};
     use crate::numbers::parameter::Step;
     use crate::numbers::walk;
     use crate::testing::{in_both, near};
@@ -364,10 +481,15 @@ mod tests {
     }
 
     fn of(rule: Rule, rates: &[f64]) -> Optimizer {
-        Optimizer::new(rule, rates.iter().copied(), ANSWER).unwrap()
+        let times = Times {
+            answer: ANSWER,
+            slowest: SLOWEST,
+        };
+        Optimizer::new(rule, rates.iter().copied(), times, f64::EPSILON).unwrap()
     }
 
     const ANSWER: f64 = 0.025;
+    const SLOWEST: f64 = 0.9375;
 
     fn limited(lr: f64) -> Optimizer {
         of(Rule::SGD, &[lr])
@@ -426,6 +548,97 @@ mod tests {
         let etas = [0, 1, 2].map(|group| optimizer.eta(group));
         assert!((etas[0] - c(1.0) / 10.0).abs() < 1e-15);
         assert_eq!(etas[1..], [1e-9, 0.0]);
+    }
+
+    /// The etas of an update of `auto` with these squared lengths.
+    fn auto(optimizer: &mut Optimizer, lengths: [f64; 3], measure: Measure) -> [f64; 3] {
+        optimizer.step(1.0, |to| {
+            to.copy_from_slice(&lengths);
+            measure
+        });
+        [0, 1, 2].map(|group| optimizer.eta(group))
+    }
+
+    #[track_caller]
+    fn close(got: [f64; 3], expected: [f64; 3]) {
+        for (got, expected) in got.into_iter().zip(expected) {
+            assert!(
+                (got - expected).abs() <= 1e-14 * expected,
+                "{got}, {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn auto_takes_a_step_per_group_from_its_own_length_held_at_its_peak() {
+        let mut optimizer = of(Rule::AUTO, &[0.5, 0.25, 2.0]);
+        let of = |steps| measure(0.0, 2.0, steps).1;
+        let risen = |steps: f64| (1.0 - libm::pow(SLOWEST, steps)).powi(2);
+        // Lengths 1, 2 and 4; shares 1/4, 1/4 and 1/2.
+        let etas = auto(&mut optimizer, [4.0, 8.0, 16.0], of(1.0));
+        close(
+            etas,
+            [0.125, 0.03125, 0.25].map(|eta| eta * c(1.0) * risen(1.0)),
+        );
+        // A group whose gradient is 0 does not rise, and its length fades.
+        let etas = auto(&mut optimizer, [4.0, 0.0, 16.0], of(3.0));
+        let left = libm::pow(0.999, 3.0);
+        let expected = [
+            0.125 * risen(4.0),
+            0.03125 / left * risen(1.0),
+            0.25 * risen(4.0),
+        ];
+        close(etas, expected.map(|eta| eta * c(3.0)));
+        // Without a target or a loss all stand still.
+        let nothing = Measure {
+            has_target: false,
+            ..of(1.0)
+        };
+        for measure in [nothing, measure(0.0, 0.0, 1.0).1] {
+            let etas = auto(&mut optimizer, [1e9; 3], measure);
+            close(etas, expected.map(|eta| eta * c(1.0)));
+        }
+        // A length that no number holds moves nothing of its group.
+        let etas = auto(&mut optimizer, [f64::INFINITY, 4.0, 4.0], of(1.0));
+        assert!(etas[0] == 0.0 && etas[1] > 0.0);
+    }
+
+    #[test]
+    fn auto_moves_no_group_that_has_never_had_a_gradient_but_of_rounding_errors() {
+        for nothing in [0.0, 1e-34] {
+            let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
+            let etas = auto(
+                &mut optimizer,
+                [nothing, 4.0, 4.0],
+                measure(0.0, 2.0, 1.0).1,
+            );
+            assert!(etas[0] == 0.0 && etas[1] > 0.0);
+        }
+    }
+
+    #[test]
+    fn layers_below_the_last_share_half_of_a_step_of_auto() {
+        for (n, share) in [(1, 0.0), (2, 0.5), (4, 0.5 / 3.0)] {
+            let optimizer = of(Rule::AUTO, &[0.5; 4][..n]);
+            let (last, below) = optimizer.groups.split_last().unwrap();
+            assert!(last.share == 0.5 && below.iter().all(|group| group.share == share));
+        }
+    }
+
+    #[test]
+    fn auto_saves_the_lengths_of_groups_and_refuses_what_is_none() {
+        let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
+        auto(&mut optimizer, [4.0, 8.0, 16.0], measure(0.0, 2.0, 1.0).1);
+        let mut twin = of(Rule::AUTO, &[0.5; 3]);
+        walk::load(&mut twin, &walk::save(&optimizer).unwrap()).unwrap();
+        let next = measure(0.0, 2.0, 2.0).1;
+        let [one, other] = [&mut optimizer, &mut twin].map(|of| auto(of, [1.0; 3], next));
+        assert_eq!(one, other);
+        for (peak, unrisen) in [(-1.0, 0.5), (f64::NAN, 0.5), (1.0, 1.5), (1.0, f64::NAN)] {
+            let mut wrong = optimizer.clone();
+            (wrong.groups[1].peak, wrong.groups[1].unrisen) = (peak, unrisen);
+            assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array1, Array2};
 
+use super::factored::Factored;
 use super::{Synapses, What};
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Kinds, Step};
@@ -24,7 +25,9 @@ const N_INPUTS: usize = 20;
 const N: usize = 19;
 const P: usize = N_INPUTS + N;
 const OUTPUTS: usize = 2;
+/// Of inputs, and of neurons where these have a step of their own.
 const ETA: f64 = 0.015625;
+const ETA_OF_NEURONS: f64 = 0.046875;
 
 /// Every number of every synapse: `[i][j]`, from source i to neuron j.
 struct Literal {
@@ -104,8 +107,10 @@ impl Literal {
         }
     }
 
-    fn squared_length(&self) -> f64 {
-        self.g.as_flattened().iter().map(|g| g * g).sum()
+    fn squared_length(&self) -> Kinds<f64> {
+        let (inputs, neurons) = self.g.split_at(N_INPUTS);
+        let of = |rows: &[[f64; N]]| rows.as_flattened().iter().map(|g| g * g).sum();
+        Kinds { inputs, neurons }.map(of)
     }
 
     /// The gradient of the loss, and that of the regulariser with `r sum_t e`; both have been used then.
@@ -127,9 +132,9 @@ impl Literal {
         g
     }
 
-    fn descend(&mut self, g: &[[f64; N]]) {
-        for (w, g) in self.w.iter_mut().zip(g) {
-            (0..N).for_each(|j| w[j] -= ETA * g[j]);
+    fn descend(&mut self, eta: Kinds<f64>, g: &[[f64; N]]) {
+        for (i, (w, g)) in self.w.iter_mut().zip(g).enumerate() {
+            (0..N).for_each(|j| w[j] -= eta.of(i, N_INPUTS) * g[j]);
         }
     }
 }
@@ -138,6 +143,8 @@ impl Literal {
 pub(super) struct Beside<F: Float, S> {
     pub(super) form: S,
     at_once: bool,
+    eta: Kinds<f64>,
+    grouped: bool,
     sources: SourceList<F>,
     literal: Literal,
     b: Shared<F>,
@@ -184,6 +191,11 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         Self {
             form,
             at_once: plan.at_once,
+            eta: Kinds {
+                inputs: ETA,
+                neurons: if plan.grouped { ETA_OF_NEURONS } else { ETA },
+            },
+            grouped: plan.grouped,
             sources: made(|room| SourceList::new(room, N_INPUTS, N)),
             literal: Literal::new(config, w),
             b: aligned(&b).into(),
@@ -251,7 +263,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             l: &l,
             r,
         });
-        let at_once = (self.at_once && learning).then_some(Kinds::same(F::cast(ETA)));
+        let at_once = (self.at_once && learning).then_some(self.eta.map(F::cast));
         let mut current = vec![F::ONE; padded::<F>(N)];
         self.form
             .drive(&sources, Kinds::same(learning), &mut current);
@@ -262,10 +274,10 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             .learn(&psi_is, learning.then_some((&l_is, &r_is)));
         if self.at_once {
             if self.limited.0 && learning {
-                near_length::<F>(squared_length, self.literal.squared_length());
+                near_length::<F>(self.grouped, squared_length, self.literal.squared_length());
             }
             let g = self.literal.take_gradient(&[0.0; N]);
-            self.literal.descend(&g);
+            self.literal.descend(self.eta, &g);
         }
         let mut currents = vec![current];
         for other in others {
@@ -289,14 +301,15 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
 
     pub(super) fn update_with(&mut self, others: &mut [&mut S]) {
         let (r, r_is) = self.coefficients();
-        let step = Kinds::same(Step::Descend { eta: F::cast(ETA) });
+        let step = self.eta.map(|eta| Step::Descend { eta: F::cast(eta) });
         if self.limited.0 && !self.at_once {
-            near_length::<F>(self.form.length(), self.literal.squared_length());
+            let length = self.form.length();
+            near_length::<F>(self.grouped, length, self.literal.squared_length());
             others.iter_mut().for_each(|other| _ = other.length());
         }
         self.form.update(r.as_deref(), step);
         let g = self.literal.take_gradient(&r_is);
-        self.literal.descend(&g);
+        self.literal.descend(self.eta, &g);
         for other in others {
             other.update(r.as_deref(), step);
         }
@@ -342,13 +355,13 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     }
 }
 
-fn near_length<F: Float>(squared: Kinds<f64>, expected: f64) {
-    let squared = squared.inputs + squared.neurons;
-    near(
-        "length",
-        &[F::cast(libm::sqrt(squared))],
-        &[libm::sqrt(expected)],
-    );
+/// Where nobody asks for the lengths of kinds, that of all may be told as one.
+fn near_length<F: Float>(apart: bool, squared: Kinds<f64>, expected: Kinds<f64>) {
+    let all = |length: Kinds<f64>| [length.inputs + length.neurons, 0.0];
+    let each = |length: Kinds<f64>| [length.inputs, length.neurons];
+    let [squared, expected] = [squared, expected].map(if apart { each } else { all });
+    let squared = squared.map(|squared| F::cast(libm::sqrt(squared)));
+    near("length", &squared, &expected.map(libm::sqrt));
 }
 
 /// Learns, with an update after every `n` steps, if any, and predictions in between.
@@ -547,6 +560,25 @@ pub(super) fn predicts<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
     both.compare();
     both.step(true);
     both.compare();
+}
+
+/// Kinds of sources take steps of their own for a while.
+pub(super) fn regroups<F: Float>(config: &Config, make: Make<Factored<F>>) {
+    let mut both = Beside::<F, _>::new(config, make);
+    let of_neurons = [ETA, ETA_OF_NEURONS, ETA, ETA_OF_NEURONS];
+    for (steps, neurons) in [7, 19, 41, 5].into_iter().zip(of_neurons) {
+        both.grouped = neurons != ETA;
+        both.eta.neurons = neurons;
+        both.form.regroup(both.grouped, &mut unasked()).unwrap();
+        both.compare();
+        for t in 1..=steps {
+            both.step(t % 5 != 3);
+            if t % 6 == 0 {
+                both.update();
+            }
+        }
+        both.compare();
+    }
 }
 
 /// A weight that a gradient drives out of the finite range is told.

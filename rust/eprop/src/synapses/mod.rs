@@ -254,6 +254,17 @@ impl<F: Float> Form<F> {
         }
     }
 
+    /// From now on inputs and neurons take steps of their own, or the same.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn regroup(&mut self, grouped: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        match self {
+            Self::Factored(form) => form.regroup(grouped, pace),
+            Self::Textbook(_) | Self::Block(_) => Ok(()),
+        }
+    }
+
     /// Makes the recurrent credit of streams of the same form side by side, with the buffers of the first. `ending`: no step more belongs to what they have kept.
     pub(crate) fn credit<'a>(streams: impl Iterator<Item = &'a mut Self>, ending: bool)
     where

@@ -373,6 +373,8 @@ mod tests {
                     for (c_reg, optimizer) in [(0.0, Optimizer::PLAIN_SGD), (1.0, Optimizer::PLAIN_SGD), (0.0, Optimizer::SGD), (1.0, Optimizer::SGD)] {
                         let config = Config { input_gain: gain, readout_gain: gain, c_reg, optimizer, ..config(update_every) };
                         literal::follows::<F, _>(&config, make::<F>(), 60);
+                        let grouped = Config { lr_in: Some(0.5), ..config };
+                        literal::follows::<F, _>(&grouped, make::<F>(), 60);
                     }
                 }
             }

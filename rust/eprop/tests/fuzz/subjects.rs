@@ -61,6 +61,7 @@ fn optimizer(chance: &mut Chance) -> Optimizer {
             limit: true,
             weight_decay: 0.1,
         },
+        Optimizer::AUTO,
         Optimizer::MOMENTUM,
         Optimizer::ADAM,
         Optimizer::ADAM_W,
@@ -97,6 +98,9 @@ fn config(chance: &mut Chance) -> Config {
         delay: chance.of(&[1, 1, 4]),
         clip_norm: chance.of(&[None, None, Some(0.5)]),
         w_max: chance.of(&[None, None, Some(1.0)]),
+        lr_in: chance.of(&[None, None, Some(0.0)]),
+        lr_rec: chance.of(&[None, None, Some(1e-3)]),
+        lr_out: chance.of(&[None, None, Some(0.0)]),
         ..Config::default()
     };
     with_horizon(config, chance)
@@ -262,7 +266,11 @@ macro_rules! call_of_sequences {
 
 fn assign<F: Float>(trainer: &mut EpropTrainer<F>, chance: &mut Chance) -> Result<(), Error> {
     let (i, n, o) = (trainer.n_inputs(), trainer.n_neurons(), trainer.n_outputs());
-    match chance.below(6) {
+    let lr = chance.of(&[None, Some(0.0), Some(1e-3), Some(-1.0), Some(1e300)]);
+    match chance.below(9) {
+        6 => trainer.set_lr_in(lr),
+        7 => trainer.set_lr_rec(lr),
+        8 => trainer.set_lr_out(lr),
         0 => trainer.set_w_in(matrix(n, i, chance).view()),
         1 => trainer.set_w_out(matrix(o, n, chance).view()),
         2 => trainer.set_b(vector(o, chance).view()),

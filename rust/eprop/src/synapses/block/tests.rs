@@ -84,6 +84,9 @@ in_both! {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, optimizer, ..config(update_every) };
                     literal::follows::<F, _>(&config, make::<F>(), 60);
                     literal::follows::<F, _>(&config, make_short::<F>(), 60);
+                    let grouped = Config { lr_in: Some(0.5), ..config };
+                    literal::follows::<F, _>(&grouped, make::<F>(), 60);
+                    literal::follows::<F, _>(&grouped, make_short::<F>(), 60);
                 }
             }
         }

@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
-use crate::kernels::{self, Silence, SilenceMut};
+use crate::kernels::{self, Silence, SilenceMut, Silences};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
+use core::ops::Range;
 
 /// So many blocks a source may wait; then it is made to catch up.
 pub(super) const PATIENCE: usize = 16;
@@ -61,6 +62,8 @@ impl<F: Float> Powers<F> {
 #[derive(Debug)]
 pub(super) struct Ended<F> {
     stride: usize,
+    /// How many sets of factors there are: `S` and `T` have the entries of one set after those of another, the rest is the same for all.
+    sets: usize,
     pub(super) len: usize,
     pub(super) s: Aligned<F>,
     pub(super) t: Aligned<F>,
@@ -73,8 +76,8 @@ pub(super) struct Ended<F> {
 parts!(Ended {
     Mark: [len],
     State: [
-        s(|this: &Self| first(this.n_entries() * this.stride)),
-        t(|this: &Self| first(this.n_entries() * this.stride)),
+        s(Self::entries_of_sets),
+        t(Self::entries_of_sets),
         x(|this: &Self| first(this.n_entries() * this.stride)),
         k(|this: &Self| first(this.n_entries())),
         a(|this: &Self| first(this.n_entries())),
@@ -82,12 +85,13 @@ parts!(Ended {
 } then Self::loaded);
 
 impl<F: Float> Ended<F> {
-    pub(super) fn new(room: &mut Room, stride: usize) -> Result<Self, Error> {
+    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
         Ok(Self {
             stride,
+            sets,
             len: 0,
-            s: room.zeros(PATIENCE, stride)?,
-            t: room.zeros(PATIENCE, stride)?,
+            s: room.zeros(sets * PATIENCE, stride)?,
+            t: room.zeros(sets * PATIENCE, stride)?,
             x: room.zeros(PATIENCE, stride)?,
             k: room.vec(F::ONE, PATIENCE)?,
             a: room.vec(F::ONE, PATIENCE)?,
@@ -99,6 +103,12 @@ impl<F: Float> Ended<F> {
         self.len.min(self.k.len())
     }
 
+    fn entries_of_sets(&self) -> Vec<Range<usize>> {
+        let used = self.n_entries() * self.stride;
+        let starts = (0..self.sets).map(|set| set * PATIENCE * self.stride);
+        starts.map(|start| start..start + used).collect()
+    }
+
     fn loaded(&mut self) -> Result<(), Error> {
         if self.len <= PATIENCE {
             return Ok(());
@@ -108,50 +118,72 @@ impl<F: Float> Ended<F> {
         })
     }
 
-    /// Composes every entry with one more block, and begins an entry with it.
-    pub(super) fn push(&mut self, block: Silence<'_, F>, block_a: F) {
+    /// Composes every entry with one more block, and begins an entry with it. `s` and `t` are rows of each set, one after the other.
+    pub(super) fn push(&mut self, s: &[F], t: &[F], x: &[F], k: F, block_a: F) {
         let stride = self.stride;
         self.len = PATIENCE.min(self.len + 1);
         for m in (1..self.len).rev() {
-            let cut = m * stride;
-            let (s1, s) = self.s.split_at_mut(cut);
-            let (t1, t) = self.t.split_at_mut(cut);
-            let (x1, x) = self.x.split_at_mut(cut);
-            let from = cut - stride;
-            let first = Silence {
-                s: &s1[from..],
-                t: &t1[from..],
-                x: &x1[from..],
-                k: self.k[m - 1],
-            };
-            let to = SilenceMut {
-                s: &mut s[..stride],
-                t: &mut t[..stride],
-                x: &mut x[..stride],
-            };
-            kernels::compose(first, self.a[m - 1], block, to);
-            self.k[m] = self.k[m - 1] * block.k;
+            let (x1, x2) = self.x.split_at_mut(m * stride);
+            let x1 = &x1[(m - 1) * stride..];
+            for set in 0..self.sets {
+                let cut = (set * PATIENCE + m) * stride;
+                let (s1, s2) = self.s.split_at_mut(cut);
+                let (t1, t2) = self.t.split_at_mut(cut);
+                let first = Silence {
+                    s: &s1[cut - stride..],
+                    t: &t1[cut - stride..],
+                    x: x1,
+                    k: self.k[m - 1],
+                };
+                let row = set * stride..(set + 1) * stride;
+                let last = Silence {
+                    s: &s[row.clone()],
+                    t: &t[row],
+                    x,
+                    k,
+                };
+                // Each set makes the same of `x`.
+                let to = SilenceMut {
+                    s: &mut s2[..stride],
+                    t: &mut t2[..stride],
+                    x: &mut x2[..stride],
+                };
+                kernels::compose(first, self.a[m - 1], last, to);
+            }
+            self.k[m] = self.k[m - 1] * k;
             self.a[m] = self.a[m - 1] * block_a;
         }
-        self.s[..stride].copy_from_slice(block.s);
-        self.t[..stride].copy_from_slice(block.t);
-        self.x[..stride].copy_from_slice(block.x);
-        self.k[0] = block.k;
+        for set in 0..self.sets {
+            let (from, to) = (set * stride, set * PATIENCE * stride);
+            self.s[to..to + stride].copy_from_slice(&s[from..from + stride]);
+            self.t[to..to + stride].copy_from_slice(&t[from..from + stride]);
+        }
+        self.x[..stride].copy_from_slice(x);
+        self.k[0] = k;
         self.a[0] = block_a;
     }
 
-    /// The last `age` blocks as one, and what they leave of `zt`.
-    pub(super) fn last(&self, age: usize) -> (Silence<'_, F>, F) {
-        (self.silence(age - 1), self.a[age - 1])
+    /// The last `age` blocks as one, to the sources of a set, and what they leave of `zt`.
+    pub(super) fn last(&self, set: usize, age: usize) -> (Silence<'_, F>, F) {
+        let Silences { s, t, x, k } = self.of_set(set);
+        let row = (age - 1) * self.stride..age * self.stride;
+        let silence = Silence {
+            s: &s[row.clone()],
+            t: &t[row.clone()],
+            x: &x[row],
+            k: k[age - 1],
+        };
+        (silence, self.a[age - 1])
     }
 
-    fn silence(&self, m: usize) -> Silence<'_, F> {
-        let row = m * self.stride..(m + 1) * self.stride;
-        Silence {
-            s: &self.s[row.clone()],
-            t: &self.t[row.clone()],
-            x: &self.x[row],
-            k: self.k[m],
+    /// All entries of a set.
+    pub(super) fn of_set(&self, set: usize) -> Silences<'_, F> {
+        let rows = set * PATIENCE * self.stride..(set + 1) * PATIENCE * self.stride;
+        Silences {
+            s: &self.s[rows.clone()],
+            t: &self.t[rows],
+            x: &self.x,
+            k: &self.k,
         }
     }
 }
@@ -161,7 +193,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Ended, PATIENCE, Powers, Silence};
+    use super::{Ended, PATIENCE, Powers};
     use crate::kernels;
     use crate::numbers::walk;
     use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
@@ -201,7 +233,8 @@ mod tests {
 
     impl<F: crate::Float> One<F> {
         fn new(noise: &mut Noise) -> Self {
-            let [s, t, x] = [0; 3].map(|_| noise.numbers(STRIDE));
+            let [s, t] = [0; 2].map(|_| noise.numbers(2 * STRIDE));
+            let x = noise.numbers(STRIDE);
             Self {
                 s,
                 t,
@@ -211,13 +244,8 @@ mod tests {
             }
         }
 
-        fn silence(&self) -> Silence<'_, F> {
-            Silence {
-                s: &self.s,
-                t: &self.t,
-                x: &self.x,
-                k: self.k,
-            }
+        fn end(&self, ended: &mut Ended<F>) {
+            ended.push(&self.s, &self.t, &self.x, self.k, self.a);
         }
     }
 
@@ -225,21 +253,22 @@ mod tests {
         fn the_last_blocks_composed_do_what_they_do_one_by_one<F>() {
             let mut noise = Noise(1);
             let blocks: Vec<_> = (0..2 * PATIENCE).map(|_| One::<F>::new(&mut noise)).collect();
-            let mut ended = made(|room| Ended::<F>::new(room, STRIDE));
+            let mut ended = made(|room| Ended::<F>::new(room, 2, STRIDE));
             for n in 1..=blocks.len() {
                 let last = &blocks[n - 1];
-                ended.push(last.silence(), last.a);
+                last.end(&mut ended);
                 assert_eq!(ended.len, n.min(PATIENCE));
-                for age in 1..=ended.len {
+                for (set, age) in (1..=ended.len).flat_map(|age| [(0, age), (1, age)]) {
                     let (before_a, before_c) = (noise.numbers::<F>(STRIDE), noise.numbers::<F>(STRIDE));
                     let zt = F::cast(noise.signed());
-                    let (composed, left_of_zt) = ended.last(age);
+                    let (composed, left_of_zt) = ended.last(set, age);
                     let (mut a, mut c) = (before_a.clone(), before_c.clone());
                     kernels::catch_up(composed, zt, &mut a, &mut c);
                     let (mut a_is, mut c_is, mut zt_is) = (doubles(&before_a), doubles(&before_c), zt.to_f64());
                     for block in &blocks[n - age..n] {
                         for j in 0..STRIDE {
-                            a_is[j] -= block.s[j].to_f64() * c_is[j] + block.t[j].to_f64() * zt_is;
+                            let at = set * STRIDE + j;
+                            a_is[j] -= block.s[at].to_f64() * c_is[j] + block.t[at].to_f64() * zt_is;
                             c_is[j] = block.k.to_f64() * c_is[j] + block.x[j].to_f64() * zt_is;
                         }
                         zt_is *= block.a.to_f64();
@@ -262,14 +291,14 @@ mod tests {
             k: 0.25,
             a: 0.25,
         };
-        let mut ended = made(|room| Ended::new(room, STRIDE));
+        let mut ended = made(|room| Ended::new(room, 1, STRIDE));
         for block in [
             block(3. / 8., 1. / 8., 1. / 4.),
             block(-1. / 8., -1. / 8., 1. / 2.),
         ] {
-            ended.push(block.silence(), block.a);
+            block.end(&mut ended);
         }
-        let (both, a) = ended.last(2);
+        let (both, a) = ended.last(0, 2);
         let got = [both.s[0], both.t[0], both.x[0], both.k, a];
         assert_eq!(got, [11. / 32., 1. / 16., 3. / 16., 1. / 16., 1. / 16.]);
     }
@@ -277,15 +306,15 @@ mod tests {
     in_both! {
         fn only_entries_in_use_are_saved_and_more_than_there_are_is_refused<F>() {
             let mut noise = Noise(2);
-            let new = || made(|room| Ended::<F>::new(room, STRIDE));
+            let new = || made(|room| Ended::<F>::new(room, 2, STRIDE));
             let mut ended = new();
             let of_none = walk::save(&ended).unwrap().len();
             for _ in 0..3 {
                 let block = One::<F>::new(&mut noise);
-                ended.push(block.silence(), block.a);
+                block.end(&mut ended);
             }
             let saved = walk::save(&ended).unwrap();
-            assert_eq!(saved.len() - of_none, 3 * (3 * STRIDE + 2) * size_of::<F>());
+            assert_eq!(saved.len() - of_none, 3 * (5 * STRIDE + 2) * size_of::<F>());
             let mut twin = new();
             walk::load(&mut twin, &saved).unwrap();
             same_bits("S", &twin.s, &ended.s);

@@ -5,40 +5,57 @@
 //! sums follow from `sum_i s_i C_i`, which the current needs anyway; and a block's end does the same to every row. A source that waits has its
 //! share in the sums all the same.
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use super::Visit;
 use crate::kernels::{self, Squares};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};
 
-/// Sums over the sources of every neuron, in float64 whatever the rows are.
+/// Sums over the sources of every neuron, in float64 whatever the rows are: of all sources, or of inputs and of neurons, one set after the other.
 #[derive(Debug)]
 pub(super) struct Lengths {
+    stride: usize,
     /// `sum_i C^2`
     cc: Aligned<f64>,
     /// `sum_i C zt`
     cz: Aligned<f64>,
-    /// `zt` of the source that a neuron is itself.
+    /// `zt` of the source that a neuron is itself, which is in the last set.
     own: Aligned<f64>,
-    /// `sum_i zt^2` over all sources.
-    zz: f64,
+    none: Aligned<f64>,
+    /// `sum_i zt^2` over all sources of each set.
+    zz: Vec<f64>,
 }
 
 impl Lengths {
-    pub(super) fn new(room: &mut Room, stride: usize) -> Result<Self, Error> {
+    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
         Ok(Self {
-            cc: room.zeros(1, stride)?,
-            cz: room.zeros(1, stride)?,
+            stride,
+            cc: room.zeros(sets, stride)?,
+            cz: room.zeros(sets, stride)?,
             own: room.zeros(1, stride)?,
-            zz: 0.0,
+            none: room.zeros(sets - 1, stride)?,
+            zz: room.vec(0.0, sets)?,
         })
     }
 
-    /// A step's spikes, which have `grown` by as much, given what they summed up of `C` before its rows changed, and `X1`. `left`: what a source that
-    /// waited for so many blocks has left of its `zt`.
+    fn sets(&self) -> usize {
+        self.cc.len() / self.stride
+    }
+
+    fn row(&self, set: usize) -> Range<usize> {
+        set * self.stride..(set + 1) * self.stride
+    }
+
+    /// A step's spikes of the sources of a set, which have `grown` by as much, given what they summed up of `C` before its rows changed, and `X1`.
+    /// `left`: what a source that waited for so many blocks has left of its `zt`.
     pub(super) fn follow<F: Float>(
         &mut self,
+        set: usize,
         visits: &[Visit<F>],
         left: &[F],
         grown: F,
@@ -48,6 +65,8 @@ impl Lengths {
         if visits.is_empty() {
             return;
         }
+        let row = self.row(set);
+        let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row]);
         let (mut aa, mut az) = (0.0, 0.0);
         for visit in visits {
             let waited = (visit.age as usize).checked_sub(1);
@@ -58,22 +77,31 @@ impl Lengths {
             if visit.own < x1.len() {
                 // What the sums over all sources are about to do for a neuron's own is undone: there is no synapse.
                 let f = x1[visit.own].to_f64();
-                self.cc[visit.own] -= f * f * a * a;
-                self.cz[visit.own] += f * a * (zt + a);
+                cc[visit.own] -= f * f * a * a;
+                cz[visit.own] += f * a * (zt + a);
                 self.own[visit.own] += a;
             }
         }
-        let grown = grown.to_f64();
-        kernels::follow_lengths(grown, (aa, az), sum_c, x1, &mut self.cc, &mut self.cz);
-        self.zz += 2.0 * az + aa;
+        kernels::follow_lengths(grown.to_f64(), (aa, az), sum_c, x1, cc, cz);
+        self.zz[set] += 2.0 * az + aa;
     }
 
     /// A block's end, at which `k` is left of `C` and `a` of `zt`; `x = k X1`.
     pub(super) fn end_block<F: Float>(&mut self, k: F, a: F, x: &[F]) {
         let (k, a) = (k.to_f64(), a.to_f64());
-        let Self { cc, cz, own, zz } = self;
-        kernels::end_lengths((k, a, *zz), x, cc, cz, own);
-        *zz *= a * a;
+        for set in 0..self.sets() {
+            let row = self.row(set);
+            let is_last = set + 1 == self.sets();
+            let Self { cc, cz, zz, .. } = self;
+            // What decays there is 0.
+            let own = match is_last {
+                true => &mut self.own,
+                false => &mut self.none,
+            };
+            let (cc, cz) = (&mut cc[row.clone()], &mut cz[row]);
+            kernels::end_lengths((k, a, zz[set]), x, cc, cz, own);
+            zz[set] *= a * a;
+        }
     }
 
     /// No traces at all. What has overflowed would stay where it is multiplied with 0.
@@ -81,26 +109,55 @@ impl Lengths {
         for sums in [&mut self.cc, &mut self.cz, &mut self.own] {
             sums.fill(0.0);
         }
-        self.zz = 0.0;
+        self.zz.fill(0.0);
     }
 
-    fn squares(&self) -> Squares<'_> {
+    /// A source of a set, to sums that it is not in yet: its row of `C`, its `zt`, and the neuron that it is.
+    pub(super) fn add<F: Float>(&mut self, set: usize, c: &[F], zt: F, own: Option<usize>) {
+        let (zt, row) = (zt.to_f64(), self.row(set));
+        let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row]);
+        for ((cc, cz), c) in cc.iter_mut().zip(cz).zip(c) {
+            let c = c.to_f64();
+            *cc += c * c;
+            *cz += c * zt;
+        }
+        if let Some(own) = own {
+            self.own[own] = zt;
+        }
+        self.zz[set] += zt * zt;
+    }
+
+    fn squares(&self, set: usize) -> Squares<'_> {
+        let row = self.row(set);
         Squares {
-            cc: &self.cc,
-            cz: &self.cz,
-            own: &self.own,
-            zz: self.zz,
+            cc: &self.cc[row.clone()],
+            cz: &self.cz[row],
+            own: match set + 1 == self.sets() {
+                true => &self.own,
+                false => &self.none,
+            },
+            zz: self.zz[set],
         }
     }
 
+    /// Of each set; a single one is that of inputs.
+    fn of_sets(&self, of: impl Fn(Squares<'_>) -> f64) -> Kinds<f64> {
+        let inputs = of(self.squares(0));
+        let neurons = match self.sets() {
+            1 => 0.0,
+            _ => of(self.squares(1)),
+        };
+        Kinds { inputs, neurons }
+    }
+
     /// `sum_j (S_j^2 CC + 2 S_j T_j CZ + T_j^2 ZZ)`: the squared length of `S C + T zt`.
-    pub(super) fn of<F: Float>(&self, s: &[F], t: &[F]) -> f64 {
-        kernels::length_of_factors(s, t, self.squares())
+    pub(super) fn of<F: Float>(&self, s: &[F], t: &[F]) -> Kinds<f64> {
+        self.of_sets(|squares| kernels::length_of_factors(s, t, squares))
     }
 
     /// `sum_j L_j^2 Q_j / kappa_e^2u`, after the step that adds `grow psi` to `X1`.
-    pub(super) fn of_step<F: Float>(&self, grow: F, psi: &[F], l: &[F], x1: &[F]) -> f64 {
-        kernels::length_of_step(grow, psi, l, x1, self.squares())
+    pub(super) fn of_step<F: Float>(&self, grow: F, psi: &[F], l: &[F], x1: &[F]) -> Kinds<f64> {
+        self.of_sets(|squares| kernels::length_of_step(grow, psi, l, x1, squares))
     }
 }
 
@@ -109,6 +166,7 @@ impl Walked for Lengths {
         self.cc.walk("cc", Role::State, to);
         self.cz.walk("cz", Role::State, to);
         self.own.walk("own", Role::State, to);
+        self.none.walk("none", Role::Scratch, to);
         self.zz.walk("zz", Role::State, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
@@ -121,18 +179,18 @@ impl Walked for Lengths {
 
 #[cfg(test)]
 mod tests {
-    use super::Lengths;
+    use super::{Kinds, Lengths};
     use crate::numbers::walk;
     use crate::testing::made;
 
     #[test]
     fn what_has_overflowed_is_gone_after_a_reset() {
-        let new = || made(|room| Lengths::new(room, 16));
+        let new = || made(|room| Lengths::new(room, 2, 16));
         let mut lengths = new();
         lengths.cc[3] = f64::INFINITY;
-        lengths.zz = f64::NAN;
+        lengths.zz[1] = f64::NAN;
         lengths.clear();
         assert!(walk::same(&lengths, &new()));
-        assert_eq!(lengths.of(&[1.0_f32; 16], &[1.0; 16]), 0.0);
+        assert_eq!(lengths.of(&[1.0_f32; 16], &[1.0; 16]), Kinds::same(0.0));
     }
 }

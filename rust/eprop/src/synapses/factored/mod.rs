@@ -21,7 +21,7 @@ use lengths::Lengths;
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit};
+use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
@@ -44,6 +44,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Factored<F> {
     n: usize,
     n_inputs: usize,
+    /// Sets of the factors `S`, `T` and `Y`, a row of each: one for all sources, or one for inputs and one for neurons, where these take steps of their own.
+    sets: usize,
     filters: Filters<F>,
     powers: Powers<F>,
     a: Aligned<F>,
@@ -62,8 +64,8 @@ pub(crate) struct Factored<F> {
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
-    /// Whether the last step left factors of learning.
-    learned: bool,
+    /// Whether the last step left factors of learning, to the weights from inputs and to those from neurons.
+    learned: Kinds<bool>,
     /// `S X1 - T`.
     y: Aligned<F>,
     /// A row of zeros.
@@ -114,9 +116,11 @@ impl<F: Float> Factored<F> {
         let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
         let alpha = decay(config.dt, config.tau_mem);
         let kappa_e = decay(config.dt, config.tau_trace);
+        let sets = 1 + usize::from(plan.grouped);
         Ok(Self {
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
+            sets,
             filters: Filters::of(config),
             powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
             a: room.zeros(p, stride)?,
@@ -124,25 +128,25 @@ impl<F: Float> Factored<F> {
             zt: room.vec(F::ZERO, p)?,
             seen: room.vec(NEVER, p)?,
             x1: room.zeros(1, stride)?,
-            s: room.zeros(1, stride)?,
-            t: room.zeros(1, stride)?,
-            ended: Ended::new(room, stride)?,
+            s: room.zeros(sets, stride)?,
+            t: room.zeros(sets, stride)?,
+            ended: Ended::new(room, sets, stride)?,
             pending: match plan.at_once {
                 true => None,
                 false => Some(Pending::new(room, p, stride)?),
             },
             lengths: match plan.limited {
-                true => Some(Lengths::new(room, stride)?),
+                true => Some(Lengths::new(room, sets, stride)?),
                 false => None,
             },
             steps: 0,
             block: 0,
-            learned: false,
-            y: room.zeros(1, stride)?,
+            learned: Kinds::same(false),
+            y: room.zeros(sets, stride)?,
             none: room.zeros(1, stride)?,
             within: true,
-            sum_a: room.zeros(1, stride)?,
-            sum_c: room.zeros(1, stride)?,
+            sum_a: room.zeros(sets, stride)?,
+            sum_c: room.zeros(sets, stride)?,
             visits: room.list(p)?,
         })
     }
@@ -178,6 +182,20 @@ impl<F: Float> Factored<F> {
         source.checked_sub(self.n_inputs)
     }
 
+    /// The set of factors of a source's row.
+    fn set_of(&self, source: usize) -> usize {
+        if source < self.n_inputs {
+            0
+        } else {
+            self.sets - 1
+        }
+    }
+
+    /// The row of a set.
+    fn row(&self, set: usize) -> Range<usize> {
+        set * self.stride()..(set + 1) * self.stride()
+    }
+
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
         [&self.x1, &self.s, &self.t]
@@ -195,15 +213,7 @@ impl<F: Float> Factored<F> {
         if let Some(lengths) = &mut self.lengths {
             lengths.end_block(kappa_e, alpha, &self.x1);
         }
-        self.ended.push(
-            Silence {
-                s: &self.s,
-                t: &self.t,
-                x: &self.x1,
-                k: kappa_e,
-            },
-            alpha,
-        );
+        self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha);
         self.block += 1;
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
             row.fill(F::ZERO);
@@ -222,6 +232,7 @@ impl<F: Float> Factored<F> {
             return;
         }
         // Copies catch up: a row itself does so once, or its weights would be rounded twice.
+        let stride = self.stride();
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         for source in 0..self.seen.len() {
@@ -229,9 +240,9 @@ impl<F: Float> Factored<F> {
                 continue;
             }
             let own = self.own(source);
-            let zt = self.traces_of(source, &mut w, &mut c);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
             if let Some(pending) = &mut self.pending {
-                pending.fold(source, &c, zt, own);
+                pending.fold(source, &c[..stride], zt, own);
             }
         }
         (self.sum_a, self.sum_c) = (w, c);
@@ -248,7 +259,7 @@ impl<F: Float> Factored<F> {
         if age == 0 {
             return zt;
         }
-        let (silence, alpha) = self.ended.last(age);
+        let (silence, alpha) = self.ended.last(self.set_of(source), age);
         kernels::catch_up(silence, zt, w, c);
         alpha * zt
     }
@@ -266,7 +277,7 @@ impl<F: Float> Factored<F> {
         if age == 0 {
             return;
         }
-        let (silence, alpha) = self.ended.last(age);
+        let (silence, alpha) = self.ended.last(self.set_of(source), age);
         let row = source * self.stride()..(source + 1) * self.stride();
         let zt = self.zt[source];
         let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
@@ -295,12 +306,13 @@ impl<F: Float> Factored<F> {
         w.copy_from_slice(&self.a[row.clone()]);
         e_bar.copy_from_slice(&self.c[row]);
         // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
-        let (now, zt) = (self.now(), self.zt[source]);
+        let set = self.set_of(source);
+        let (now, zt) = (self.now(set), self.zt[source]);
         match self.age(source) {
             _ if self.seen[source] == NEVER => {}
             0 => _ = kernels::catch_up(now, zt, w, e_bar),
             age => {
-                let (waited, alpha) = self.ended.last(age);
+                let (waited, alpha) = self.ended.last(set, age);
                 let k = waited.k * now.k;
                 kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
                 kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
@@ -329,11 +341,11 @@ impl<F: Float> Factored<F> {
         )
     }
 
-    /// The block so far: folded into the rows it leaves the factors 0.
-    fn now(&self) -> Silence<'_, F> {
+    /// The block so far, to the rows of a set: folded into them it leaves the factors 0.
+    fn now(&self, set: usize) -> Silence<'_, F> {
         Silence {
-            s: &self.s,
-            t: &self.t,
+            s: &self.s[self.row(set)],
+            t: &self.t[self.row(set)],
             x: &self.x1,
             k: F::ONE,
         }
@@ -349,24 +361,76 @@ impl<F: Float> Factored<F> {
         })
     }
 
-    /// `Y` of the weights' factors, made by a step in which nothing happens.
-    fn respond(&mut self) {
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s,
-            t: &mut self.t,
-            y: &mut self.y,
-        };
-        kernels::step_factors(StepScales::nothing(), &self.none, &[], &[], factors);
+    /// Gives inputs and neurons factors of their own, or all sources the same.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`], and then no weight has changed but by rounding.
+    pub(super) fn regroup(&mut self, grouped: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let sets = 1 + usize::from(grouped);
+        if sets == self.sets {
+            return Ok(());
+        }
+        let stride = self.stride();
+        let [s, t, y, sum_a, sum_c] = Room::build(
+            || "factors of their own".into(),
+            |room| {
+                let mut rows = || room.zeros(sets, stride);
+                Ok([rows()?, rows()?, rows()?, rows()?, rows()?])
+            },
+        )?;
+        let (ended, lengths) = Room::build(
+            || "factors of their own".into(),
+            |room| {
+                let lengths = match self.lengths {
+                    Some(_) => Some(Lengths::new(room, sets, stride)?),
+                    None => None,
+                };
+                Ok((Ended::new(room, sets, stride)?, lengths))
+            },
+        )?;
+        self.fold(pace)?;
+        (self.s, self.t, self.y, self.sum_a, self.sum_c) = (s, t, y, sum_a, sum_c);
+        (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
+        if let Some(lengths) = &mut self.lengths {
+            for source in 0..self.seen.len() {
+                let set = if source < self.n_inputs { 0 } else { sets - 1 };
+                let c = &self.c[source * stride..(source + 1) * stride];
+                let own = source.checked_sub(self.n_inputs);
+                lengths.add(set, c, self.zt[source], own);
+            }
+        }
+        Ok(())
     }
 
-    /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i`.
-    fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> F {
+    /// `Y` of the weights' factors, made by a step in which nothing happens.
+    fn respond(&mut self) {
+        let none = core::mem::take(&mut self.none);
+        let nothing = StepScales::nothing();
+        (0..self.sets).for_each(|set| self.step_set(set, nothing, &none, &[], &[]));
+        self.none = none;
+    }
+
+    /// A step of the factors of a set, and of `X1` if the scales say so.
+    fn step_set(&mut self, set: usize, scales: StepScales<F>, psi: &[F], l: &[F], r: &[F]) {
+        let row = self.row(set);
+        let factors = FactorsMut {
+            x1: &mut self.x1,
+            s: &mut self.s[row.clone()],
+            t: &mut self.t[row.clone()],
+            y: &mut self.y[row],
+        };
+        kernels::step_factors(scales, psi, l, r, factors);
+    }
+
+    /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
+    fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
+        let last = self.sets - 1;
+        let t = &self.t[self.row(last)];
         let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
         let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
-        let (zt, seen, t) = (&mut self.zt[..], &mut self.seen[..], &self.t[..]);
+        let (zt, seen) = (&mut self.zt[..], &mut self.seen[..]);
         let (visits, left, within) = (&mut self.visits, &self.ended.a[..], &mut self.within);
-        let mut sum_zt = F::ZERO;
+        let (mut sum_zt, mut of_first) = ([F::ZERO; 2], 0);
         visits.clear();
         sources.all().for_each(|(source, value)| {
             let at = source as usize;
@@ -380,8 +444,10 @@ impl<F: Float> Factored<F> {
                 None => before,
                 Some(waited) => left[waited as usize] * before,
             };
-            sum_zt += value * caught_up;
             let own = at.checked_sub(n_inputs);
+            let set = if own.is_some() { last } else { 0 };
+            sum_zt[set] += value * caught_up;
+            of_first += usize::from(set == 0);
             if let Some(j) = own {
                 // The sum over all sources holds a neuron's own, which does not reach it.
                 current[j] += t[j] * (value * caught_up);
@@ -399,7 +465,7 @@ impl<F: Float> Factored<F> {
             *within &= zt[at].abs() <= limit;
             seen[at] = block;
         });
-        sum_zt
+        (sum_zt, of_first)
     }
 }
 
@@ -407,51 +473,49 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
     /// that does not learn: to a row that is a block in which nothing decays.
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
-        let learning = learning.inputs;
-        if !learning && self.learned {
+        let stops = |learned: bool, learning: bool| learned && !learning;
+        if stops(self.learned.inputs, learning.inputs)
+            || stops(self.learned.neurons, learning.neurons)
+        {
             self.end_block(F::ONE, F::ONE);
         }
-        self.learned = learning && self.pending.is_none();
+        self.learned = learning.map(|learning| learning && self.pending.is_none());
         if self.steps > 0 && self.steps % self.powers.len() as u64 == 0 {
             self.end_block(self.powers.alpha_block, self.powers.kappa_block);
         }
         self.steps += 1;
         current.fill(F::ZERO);
-        let sum_zt = self.list(sources, current);
-        self.sum_a.fill(F::ZERO);
-        self.sum_c.fill(F::ZERO);
-        let ended = Silences {
-            s: &self.ended.s,
-            t: &self.ended.t,
-            x: &self.ended.x,
-            k: &self.ended.k,
-        };
-        let factors = Factors {
-            y: &self.y,
-            x1: &self.x1,
-            none: &self.none,
-        };
-        kernels::follow_spikes(
-            &mut self.a,
-            &mut self.c,
-            &self.visits,
-            ended,
-            factors,
-            &mut self.sum_a,
-            &mut self.sum_c,
-        );
+        let (sum_zt, of_first) = self.list(sources, current);
+        let u = self.u();
+        let grown = self.powers.alpha_up[u] * self.filters.zeta;
+        let (first, rest) = self.visits.split_at(of_first);
+        for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
+            if visits.is_empty() {
+                continue;
+            }
+            let row = self.row(set);
+            let (sum_a, sum_c) = (&mut self.sum_a[row.clone()], &mut self.sum_c[row.clone()]);
+            sum_a.fill(F::ZERO);
+            sum_c.fill(F::ZERO);
+            let factors = Factors {
+                y: &self.y[row.clone()],
+                x1: &self.x1,
+                none: &self.none,
+            };
+            let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
+            kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
+            if let Some(lengths) = &mut self.lengths {
+                lengths.follow(set, visits, &self.ended.a, grown, sum_c, &self.x1);
+            }
+            let (s, t) = (&self.s[row.clone()], &self.t[row]);
+            kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt[set], current);
+        }
         if let Some(pending) = &mut self.pending {
             for visit in &self.visits {
                 let source = visit.source as usize;
                 pending.follow(source, visit.shift, source.checked_sub(self.n_inputs));
             }
         }
-        let u = self.u();
-        if let Some(lengths) = &mut self.lengths {
-            let grown = self.powers.alpha_up[u] * self.filters.zeta;
-            lengths.follow(&self.visits, &self.ended.a, grown, &self.sum_c, &self.x1);
-        }
-        kernels::current_of_factors(&self.sum_a, &self.sum_c, &self.s, &self.t, sum_zt, current);
     }
 
     fn learn(
@@ -462,16 +526,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
         at_once: Option<Kinds<F>>,
     ) {
         let u = self.u();
-        // A gradient that waits has no learning rate yet.
-        let eta = match &self.pending {
-            Some(_) => F::ONE,
-            None => at_once.map_or(F::ZERO, |eta| eta.inputs),
-        };
         let scales = StepScales {
             alpha: self.powers.alpha_down[u],
             grow: self.filters.zeta_e * self.powers.kappa_up[u],
-            learn: eta * self.powers.kappa_down[u],
-            eta,
+            learn: self.powers.kappa_down[u],
+            // A gradient that waits has no learning rate yet.
+            eta: F::ONE,
         };
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
@@ -479,13 +539,17 @@ impl<F: Float> Synapses<F> for Factored<F> {
             // The factors of the weights are 0 between updates, and so is what a spike takes from them.
             return pending.learn(scales, &mut self.x1, psi, l, r);
         }
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s,
-            t: &mut self.t,
-            y: &mut self.y,
-        };
-        kernels::step_factors(scales, psi, l, r, factors);
+        let Kinds { inputs, neurons } = at_once.unwrap_or(Kinds::same(F::ZERO));
+        for (set, eta) in [inputs, neurons][..self.sets].iter().copied().enumerate() {
+            let of_set = StepScales {
+                learn: eta * scales.learn,
+                eta,
+                // `X1` grows once.
+                grow: if set == 0 { scales.grow } else { F::ZERO },
+                ..scales
+            };
+            self.step_set(set, of_set, psi, l, r);
+        }
     }
 
     fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
@@ -495,10 +559,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let u = self.u();
         let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
         let kappa = self.powers.kappa_down[u].to_f64();
-        Kinds {
-            inputs: kappa * kappa * lengths.of_step(grow, psi, l, &self.x1),
-            neurons: 0.0,
-        }
+        let of_sets = lengths.of_step(grow, psi, l, &self.x1);
+        of_sets.map(|squared| kappa * kappa * squared)
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
@@ -506,18 +568,19 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
             return Kinds::same(0.0);
         };
-        let mut squared = lengths.of(&pending.s, &pending.t);
+        let (mut squared, stride) = (lengths.of(&pending.s, &pending.t), self.stride());
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         for source in pending.sources() {
-            let zt = self.traces_of(source, &mut w, &mut c);
-            squared += pending.beyond_factors(source, &c, zt);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
+            let more = pending.beyond_factors(source, &c[..stride], zt);
+            match self.set_of(source) {
+                0 => squared.inputs += more,
+                _ => squared.neurons += more,
+            }
         }
         (self.sum_a, self.sum_c) = (w, c);
-        Kinds {
-            inputs: squared.max(0.0),
-            neurons: 0.0,
-        }
+        squared.map(|squared| squared.max(0.0))
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
@@ -527,13 +590,17 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let (Some(pending), Some(eta)) = (&mut self.pending, steps.linear()) else {
             return;
         };
-        let eta = eta.inputs;
         let limit = F::cast(LIMIT);
-        self.within &= eta <= limit && pending.within(limit);
-        kernels::add_row(eta, &pending.s, &mut self.s);
-        kernels::add_row(eta, &pending.t, &mut self.t);
+        let stride = pending.s.len();
+        self.within &= pending.within(limit);
+        for (set, eta) in [eta.inputs, eta.neurons][..self.sets].iter().enumerate() {
+            self.within &= *eta <= limit;
+            let row = set * stride..(set + 1) * stride;
+            kernels::add_row(*eta, &pending.s, &mut self.s[row.clone()]);
+            kernels::add_row(*eta, &pending.t, &mut self.t[row]);
+        }
         pending.clear_factors();
-        pending.descend(eta, &mut self.a);
+        pending.descend(|source| eta.of(source, self.n_inputs), &mut self.a);
         self.end_block(F::ONE, F::ONE);
     }
 
@@ -563,20 +630,23 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 Ok(Present {
                     w: room.zeros(1, stride)?,
                     c: room.zeros(1, stride)?,
-                    s: room.zeros(PATIENCE + 1, stride)?,
-                    t: room.zeros(PATIENCE + 1, stride)?,
+                    s: room.zeros(self.sets * (PATIENCE + 1), stride)?,
+                    t: room.zeros(self.sets * (PATIENCE + 1), stride)?,
                     x: room.zeros(1, stride)?,
                 })
             },
         )?;
         let Present { s, t, x, .. } = &mut present;
-        s[..stride].copy_from_slice(&self.s);
-        t[..stride].copy_from_slice(&self.t);
-        for age in 1..=self.ended.len {
-            let (waited, alpha) = self.ended.last(age);
-            let row = age * stride..(age + 1) * stride;
-            let (s, t) = (&mut s[row.clone()], &mut t[row]);
-            kernels::compose(waited, alpha, self.now(), SilenceMut { s, t, x });
+        for set in 0..self.sets {
+            let now = self.now(set);
+            let of_age = |age| present_row(set, age, stride);
+            s[of_age(0)].copy_from_slice(now.s);
+            t[of_age(0)].copy_from_slice(now.t);
+            for age in 1..=self.ended.len {
+                let (waited, alpha) = self.ended.last(set, age);
+                let (s, t) = (&mut s[of_age(age)], &mut t[of_age(age)]);
+                kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
+            }
         }
         Ok(present)
     }
@@ -591,8 +661,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
             w.copy_from_slice(&self.a[row.clone()]);
             if self.seen[source] != NEVER {
                 c.copy_from_slice(&self.c[row]);
-                let age = self.age(source) * stride..(self.age(source) + 1) * stride;
-                let (s, t, x) = (&s[age.clone()], &t[age], &self.none);
+                let of_age = present_row(self.set_of(source), self.age(source), stride);
+                let (s, t, x) = (&s[of_age.clone()], &t[of_age], &self.none);
                 let silence = Silence { s, t, x, k: F::ONE };
                 kernels::catch_up(silence, self.zt[source], w, c);
             }
@@ -638,7 +708,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         for (source, &zt) in self.zt.iter().enumerate() {
             let waited = match self.age(source) {
                 0 => F::ONE,
-                age => self.ended.last(age).1,
+                age => self.ended.last(self.set_of(source), age).1,
             };
             see((down * (waited * zt)).or_silence());
         }
@@ -673,7 +743,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             lengths.clear();
         }
         self.steps = 0;
-        self.learned = false;
+        self.learned = Kinds::same(false);
     }
 
     fn parameter(&mut self) -> Option<&mut Parameter<F>> {
@@ -695,6 +765,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.ended.len = 0;
         self.block = 0;
     }
+}
+
+/// Of a set, the row of what blocks do to sources that have waited for so many.
+fn present_row(set: usize, age: usize, stride: usize) -> Range<usize> {
+    let at = set * (PATIENCE + 1) + age;
+    at * stride..(at + 1) * stride
 }
 
 #[cfg(test)]

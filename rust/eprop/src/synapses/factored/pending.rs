@@ -159,13 +159,13 @@ impl<F: Float> Pending<F> {
     }
 
     /// Takes a step down every row that is not 0, and leaves nothing.
-    pub(super) fn descend(&mut self, lr: F, a: &mut [F]) {
+    pub(super) fn descend(&mut self, lr: impl Fn(usize) -> F, a: &mut [F]) {
         let stride = self.s.len();
         for &source in &self.touched[..self.n_touched] {
             self.is_touched[source as usize] = false;
             let row = source as usize * stride..(source as usize + 1) * stride;
             let g = &mut self.g[row.clone()];
-            kernels::add_row(-lr, g, &mut a[row]);
+            kernels::add_row(-lr(source as usize), g, &mut a[row]);
             g.fill(F::ZERO);
         }
         self.n_touched = 0;
@@ -292,7 +292,7 @@ mod tests {
             assert!(g[2 * STRIDE + 7] == 0.0 && g[2 * STRIDE + 6] != 0.0);
             let mut a = vec![F::ONE; SOURCES * STRIDE];
             pending.clear_factors();
-            pending.descend(F::cast(0.25), &mut a);
+            pending.descend(|_| F::cast(0.25), &mut a);
             near("A", &a, &g.iter().map(|g| 1.0 - 0.25 * g).collect::<Vec<_>>());
             assert!(pending.is_empty() && pending.g.iter().all(|&g| g == F::ZERO));
             // Rows are listed anew.

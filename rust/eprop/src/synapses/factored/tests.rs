@@ -47,8 +47,18 @@ fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
             c_reg: 1.0,
             ..config(tau, n)
         };
-        check(&regularised, make::<F>());
-        check(&limited(&regularised), make::<F>());
+        for config in [regularised.clone(), limited(&regularised)] {
+            check(&config, make::<F>());
+            check(&grouped(&config), make::<F>());
+        }
+    }
+}
+
+/// With steps of their own for inputs and for neurons.
+fn grouped(config: &Config) -> Config {
+    Config {
+        lr_rec: Some(0.5),
+        ..config.clone()
     }
 }
 
@@ -68,8 +78,10 @@ in_both! {
             for gain in [Gain::Unit, Gain::Leak] {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
-                    literal::follows::<F, _>(&config, make::<F>(), 80);
-                    literal::follows::<F, _>(&limited(&config), make::<F>(), 80);
+                    for config in [limited(&config), config] {
+                        literal::follows::<F, _>(&config, make::<F>(), 80);
+                        literal::follows::<F, _>(&grouped(&config), make::<F>(), 80);
+                    }
                 }
             }
         }
@@ -272,5 +284,15 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
         close("X1", form.x1[0], factors[0]);
         close("S", form.s[0], factors[1]);
         close("T", form.t[0], factors[2]);
+    }
+}
+
+in_both! {
+    fn inputs_and_neurons_get_factors_of_their_own_and_share_them_again_in_the_middle_of_things<F>() {
+        for (tau, n) in CASES {
+            for config in [config(tau, n), limited(&config(tau, n))] {
+                literal::regroups::<F>(&config, make::<F>());
+            }
+        }
     }
 }
