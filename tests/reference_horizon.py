@@ -37,10 +37,12 @@ class ReferenceHorizon(ReferenceEprop):
         self.since_reset += 1
         return super()._forward(x)
 
-    def _learn(self, target, weight):
+    def _learn(self, target, weight, signal):
+        assert signal is None, "no learning signal with a horizon"
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
             err, loss = error_and_loss(self.loss, self.y, target, weight)
+        self.L = self.B @ err
         self.most_err = max(self.most_err, np.abs(err).max())
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
         if self.readout_bias:
@@ -56,7 +58,7 @@ class ReferenceHorizon(ReferenceEprop):
         if self.of_sequence:
             return np.zeros(self.n)
         self.f = self.f + (z - self.f) * self.m
-        return self.c_reg * (self.f - self.f_target) * self.m
+        return self.c_reg * self._off_target(self.f) * self.m
 
     def _end_block(self):
         self.g_W += self._scan(with_regulariser=True)

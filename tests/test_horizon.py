@@ -30,7 +30,7 @@ def reference(batch_size=1, *, optimizer="sgd", reduction="sum", **options):
     options = {**OPTIONS["eprop"], **learning_rate("eprop", optimizer, reduction), **options}
     options |= {"optimizer": reference_optimizer(optimizer), "reduction": reduction}
     weights = weights_of("eprop")
-    if options.get("feedback") != "random":
+    if options.get("feedback", "symmetric") == "symmetric":
         weights = weights[:4]
     return ReferenceBatch(ReferenceHorizon(*weights, **options), batch_size)
 
@@ -50,6 +50,7 @@ NETWORKS = [
     {"c_reg": 0.0},
     {"feedback": "random", "tau_out": 4.0, "n_ref": 3},
     {"delay": 3},
+    {"feedback": "adaptive", "feedback_decay": 0.1, "c_reg_side": "above"},
     {"beta": 1.5, "tau_adaptation": 30.0},
     {"beta": np.linspace(0.0, 1.8, 12), "tau_adaptation": 100.0, "feedback": "random", "delay": 2},
     {"reset_mechanism": "zero", "input_gain": "leak", "readout_gain": "leak", "tau_trace": 9.0},

@@ -580,3 +580,17 @@ def test_lengths_are_of_one_call(kind):
     one.train_sequence(x, y, reset=False)
     other.train_sequence(x, y, reset=False)
     assert one.state_equal(other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calibrate_takes_sequences_of_unequal_lengths(kind):
+    """The rate is the mean over all their steps, each sequence from a silent start."""
+    x, _, _ = data()
+    parts = [rows[:length] for rows, length in zip(x, LENGTHS, strict=True)]
+    trainer, twin = build(kind, 1), build(kind, 1)
+    events = [(*np.nonzero(rows), len(rows)) for rows in parts]
+    assert trainer.calibrate(parts, rate=50.0) == twin.calibrate(events, rate=50.0)
+    if kind == "eprop":
+        spikes = [trainer.predict_sequence(rows, return_spikes=True)[1] for rows in parts]
+        assert 45 <= 1000 * np.concatenate(spikes).mean() <= 55
+    assert build(kind, 1).calibrate(x, rate=50.0) == build(kind, 1).calibrate(list(x), rate=50.0)

@@ -42,7 +42,11 @@ def test_steps_multiply_the_rate():
     assert [schedule(k) for k in (0, 4, 5, 9, 10)] == [0.8, 0.8, 0.2, 0.2, 0.05]
 
 
-@pytest.mark.parametrize("schedule", [cosine(0.5, 30, 3), linear(0.5, 30), step_decay(0.5, 3)], ids=str)
+@pytest.mark.parametrize(
+    "schedule",
+    [cosine(0.5, 30, 3), linear(0.5, 30), step_decay(0.5, 3)],
+    ids=["cosine", "linear", "step_decay"],
+)
 def test_a_schedule_is_pickled(schedule):
     twin = pickle.loads(pickle.dumps(schedule))
     assert [twin(k) for k in range(40)] == [schedule(k) for k in range(40)]

@@ -71,8 +71,8 @@ class EpropTrainer(SequenceTrainer):
         than 1, state has a leading axis too: `v` (batch_size, N). Each stream has a state of its own, gradients are summed
         over the streams that took part, one update changes the weights of all, and losses are means over all.
     optimizer : str or eprop.optim.Optimizer
-        ``"sgd"`` and ``"momentum"``, for which `lr` is the largest step, ``"auto"``, ``"adam"``, ``"adamw"``, or a dataclass of
-        `eprop.optim`. It decides the default of `lr`: 0.01; 0.5 for auto, 0.001 for Adam and AdamW.
+        ``"sgd"`` and ``"momentum"``, for which `lr` is the largest step, ``"auto"``, ``"adam"``, ``"adamw"``, or a dataclass
+        of `eprop.optim`. It decides the default of `lr`: 0.01; 0.5 for auto, 0.001 for Adam and AdamW.
     reduction : str
         ``"sum"``: an update takes the sum of the gradients of its steps and streams. ``"mean"``: that sum, the regulariser's
         part included, over the number of steps with a target of all streams, or over that of all steps where none had one;
@@ -104,7 +104,8 @@ class EpropTrainer(SequenceTrainer):
     c_reg_side : str
         Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
     lr_in, lr_rec, lr_out : float, optional
-        Learning rates of `W_in`, of `W_rec`, and of `W_out` with `b`. None: `lr`; 0: fixed, to the bit. May be assigned like `lr`.
+        Learning rates of `W_in`, of `W_rec`, and of `W_out` with `b`. None: `lr`; 0: fixed, to the bit. May be assigned
+        like `lr`.
 
     Raises
     ------
@@ -122,8 +123,8 @@ class EpropTrainer(SequenceTrainer):
     >>> trainer.lr_in = 0
     >>> trainer.tau_mem = 30
     Traceback (most recent call last):
-    AttributeError: tau_mem: fixed once the trainer is built; of EpropTrainer's fields only lr, lr_in, lr_rec, lr_out can be \
-assigned, for any other build a new trainer: EpropTrainer(...)
+    AttributeError: tau_mem: fixed once the trainer is built; of EpropTrainer's fields only lr, lr_in, lr_rec, lr_out can \
+be assigned, for any other build a new trainer: EpropTrainer(...)
 
     >>> import numpy as np
     >>> trainer = EpropTrainer(2, 3, 1, update_every="sequence", batch_size=4)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Interrupt, Matrix, OnlineTrainer, Optimizer, StackConfig,
-    Stream, UpdateEvery,
+    Config, Engine, EpropTrainer, Error, Horizon, Interrupt, Matrix, OnlineTrainer, Optimizer,
+    StackConfig, Stream, UpdateEvery,
 };
 use ndarray::{Array2, Array3, s};
 
@@ -305,6 +305,14 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
         block(2, Optimizer::SGD, 0.1),
         block(3, Optimizer::PLAIN_SGD, 0.0),
         block(2, Optimizer::ADAM, 0.1),
+        Config {
+            horizon: Horizon::Sequence,
+            ..sequence.clone()
+        },
+        Config {
+            horizon: Horizon::Steps(2),
+            ..block(4, Optimizer::SGD, 0.1)
+        },
         sequence,
     ] {
         let all = of_first(&data, 0..STEPS, 1);

@@ -10,6 +10,7 @@ use super::history::{Sizes, tile_width, tiles};
 use super::{Block, Scratch};
 use crate::kernels::{self, Backwards};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::{Error, Float};
@@ -171,10 +172,22 @@ impl<F: Float> Block<F> {
             .map(|until| from..until)
     }
 
-    /// The credit of the history, with the buffers of this stream. `b` is there.
-    pub(super) fn credit_alone(&mut self, lanes: &mut Lanes<F>) {
+    /// The credit of the history, with the buffers of this stream, unless it is stopped: then none is made.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn credit_alone(
+        &mut self,
+        lanes: &mut Lanes<F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let mut this = self;
-        credit(core::slice::from_mut(&mut this), true, lanes);
+        credit(core::slice::from_mut(&mut this), true, lanes, pace)
+    }
+
+    /// As [`credit_alone`](Self::credit_alone), where nobody stops it.
+    pub(super) fn credit_unasked(&mut self, lanes: &mut Lanes<F>) {
+        _ = self.credit_alone(lanes, &mut Interrupt::NOBODY.pace());
     }
 
     /// The credit of streams of the same weights, with the buffers of the first. `ending`: no step more belongs to what they have in their histories.
@@ -189,7 +202,9 @@ impl<F: Float> Block<F> {
             _ => false,
         };
         for streams in streams.chunk_by_mut(same) {
-            credit(streams, ending, &mut scratch.lanes);
+            // Nobody stops it.
+            let nobody = &mut Interrupt::NOBODY.pace();
+            _ = credit(streams, ending, &mut scratch.lanes, nobody);
         }
         *streams[0].scratch() = scratch;
     }
@@ -228,12 +243,27 @@ impl<F: Float> Block<F> {
     }
 }
 
-/// Makes the rows of streams of the same weights, side by side. `ending`: no step more belongs to what they have in their histories.
+/// Makes the rows of streams of the same weights, side by side. `ending`: no step more belongs to what they have in their histories. Where it is stopped,
+/// none of them counts as made.
 pub(super) fn credit<F: Float>(
     streams: &mut [&mut Block<F>],
     ending: bool,
     buffers: &mut Lanes<F>,
-) {
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    let made = credit_until(streams, ending, buffers, pace);
+    if made.is_err() {
+        (streams.iter_mut()).for_each(|stream| stream.credit.forget());
+    }
+    made
+}
+
+fn credit_until<F: Float>(
+    streams: &mut [&mut Block<F>],
+    ending: bool,
+    buffers: &mut Lanes<F>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
     let mut lanes = [Lane::default(); LANES];
     let mut n = 0;
     let mut ready = false;
@@ -253,7 +283,7 @@ pub(super) fn credit<F: Float>(
             credit.done = run.end;
             for part in 0..sizes.credits {
                 if n == LANES {
-                    backwards(streams, &mut lanes, buffers);
+                    backwards(streams, &mut lanes, buffers, pace)?;
                     n = 0;
                 }
                 lanes[n] = Lane {
@@ -273,7 +303,7 @@ pub(super) fn credit<F: Float>(
             credit.done = history.len;
         }
     }
-    backwards(streams, &mut lanes[..n], buffers);
+    backwards(streams, &mut lanes[..n], buffers, pace)
 }
 
 impl<F: Float> Block<F> {
@@ -290,9 +320,16 @@ impl<F: Float> Block<F> {
 }
 
 /// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
-fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffers: &mut Lanes<F>) {
+fn backwards<F: Float>(
+    streams: &mut [&mut Block<F>],
+    lanes: &mut [Lane],
+    buffers: &mut Lanes<F>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
     lanes.sort_unstable_by_key(|lane| Reverse(lane.len()));
-    let Some(longest) = lanes.first() else { return };
+    let Some(longest) = lanes.first() else {
+        return Ok(());
+    };
     let first = &streams[longest.stream];
     let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
@@ -308,6 +345,7 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
         let slot = |at: usize| at * LANES * stride..at * LANES * stride + active * stride;
         if k >= sizes.delay {
             // Of the step at which these spikes arrive.
+            pace.pass(active.saturating_mul(n * stride))?;
             kernels::multiply_add(&buffers.q[slot(now)], (stride, 1), n, &buffers.w, d, stride);
         }
         buffers.q.copy_within(slot(before), slot(now).start);
@@ -356,4 +394,5 @@ fn backwards<F: Float>(streams: &mut [&mut Block<F>], lanes: &mut [Lane], buffer
             }
         }
     }
+    Ok(())
 }

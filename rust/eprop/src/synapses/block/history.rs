@@ -138,7 +138,7 @@ impl<F: Float> History<F> {
             r: room.zeros(if regularised { steps } else { 0 }, stride)?,
             err: room.vec(F::ZERO, steps.saturating_mul(n_outputs))?,
             learned: room.vec(F::ZERO, steps)?,
-            start: room.vec(0, steps + 1)?,
+            start: room.vec(0, steps.saturating_add(1))?,
             index: room.vec(0, events)?,
             value: room.vec(F::ZERO, events)?,
             unit: true,

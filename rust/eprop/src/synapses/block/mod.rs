@@ -222,10 +222,14 @@ impl<F: Float> Block<F> {
     /// The gradient of the history joins what earlier blocks left.
     fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut scratch = core::mem::take(&mut self.scratch);
-        self.credit_alone(&mut scratch.lanes);
-        let Some(b) = self.b.take() else {
+        let credited = self.credit_alone(&mut scratch.lanes, pace);
+        let b = match credited {
+            Ok(()) => self.b.take(),
+            Err(_) => None,
+        };
+        let Some(b) = b else {
             self.scratch = scratch;
-            return Ok(());
+            return credited;
         };
         let mut g = core::mem::take(&mut self.w.pending);
         let mut sum_e = core::mem::take(&mut self.sum_e);
@@ -580,10 +584,11 @@ impl<F: Float> Block<F> {
         pace: &mut Pace<'_>,
     ) -> Result<bool, Error> {
         let mut scratch = core::mem::take(&mut self.scratch);
-        self.credit_alone(&mut scratch.lanes);
-        let Some(b) = self.b.take() else {
+        let credited = self.credit_alone(&mut scratch.lanes, pace);
+        let b = self.b.take().filter(|_| credited.is_ok());
+        let Some(b) = b else {
             self.scratch = scratch;
-            return Ok(true);
+            return credited.map(|()| true);
         };
         self.history.sort(&mut scratch.sorted);
         let of_loss = Sum::Gradient { b: &b, r };
@@ -598,7 +603,7 @@ impl<F: Float> Block<F> {
             return;
         }
         let mut scratch = core::mem::take(&mut self.scratch);
-        self.credit_alone(&mut scratch.lanes);
+        self.credit_unasked(&mut scratch.lanes);
         self.history.sort(&mut scratch.sorted);
         self.sum(Sum::Regulariser { r }, Finish::Add, &mut scratch, to);
         self.scratch = scratch;
@@ -653,7 +658,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.take_in_earlier(r);
         // While the weights are in their place.
         let mut scratch = core::mem::take(&mut self.scratch);
-        self.credit_alone(&mut scratch.lanes);
+        self.credit_unasked(&mut scratch.lanes);
         self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
