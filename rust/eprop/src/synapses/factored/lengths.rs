@@ -157,7 +157,16 @@ impl Lengths {
 
     /// `sum_j L_j^2 Q_j / kappa_e^2u`, after the step that adds `grow psi` to `X1`.
     pub(super) fn of_step<F: Float>(&self, grow: F, psi: &[F], l: &[F], x1: &[F]) -> Kinds<f64> {
-        self.of_sets(|squares| kernels::length_of_step(grow, psi, l, x1, squares))
+        if self.sets() == 1 {
+            let inputs = kernels::length_of_step(grow, psi, l, x1, self.squares(0));
+            return Kinds {
+                inputs,
+                neurons: 0.0,
+            };
+        }
+        let sets = [self.squares(0), self.squares(1)];
+        let [inputs, neurons] = kernels::lengths_of_step(grow, psi, l, x1, sets);
+        Kinds { inputs, neurons }
     }
 }
 
