@@ -3,6 +3,20 @@
 use super::isa::UNIT;
 use super::{cut, kernel};
 
+/// Their sum, pair by pair: each addition of one after the other would wait for the one before.
+#[inline(always)]
+fn total(lanes: [f64; UNIT]) -> f64 {
+    let mut lanes = lanes;
+    let mut half = UNIT / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 kernel! {
     /// `sum_j x_j^2`, in an order that depends on the length alone.
     fn squared_length(numbers: &[F]) -> f64 {
@@ -18,7 +32,7 @@ kernel! {
         for (lane, x) in rest.iter().enumerate() {
             lanes[lane] += x.to_f64() * x.to_f64();
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -30,8 +44,8 @@ kernel! {
         let (sum_c, cc, cz) = (&sum_c[..n], &mut cc[..n], &mut cz[..n]);
         for j in 0..n {
             let (f, sc) = (x1[j].to_f64(), grown * sum_c[j].to_f64());
-            cc[j] += f * (f * aa - 2.0 * sc);
-            cz[j] += sc - f * (az + aa);
+            cc[j] = I::fma(f, I::fma(f, aa, -2.0 * sc), cc[j]);
+            cz[j] = I::fma(-f, az + aa, cz[j] + sc);
         }
     }
 }
@@ -106,7 +120,7 @@ kernel! {
                 lanes[lane] += at_least_zero(s * s * cc[lane] + t * (2.0 * s * cz[lane] + t * zz));
             }
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -125,12 +139,12 @@ kernel! {
             for lane in 0..UNIT {
                 let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
                 let l = l[lane].to_f64();
-                let zz = zz - own[lane] * own[lane];
-                let q = cc[lane] + x * (x * zz + 2.0 * cz[lane]);
-                lanes[lane] += l * l * at_least_zero(q);
+                let zz = I::fma(-own[lane], own[lane], zz);
+                let q = I::fma(x, I::fma(x, zz, 2.0 * cz[lane]), cc[lane]);
+                lanes[lane] = I::fma(l * l, at_least_zero(q), lanes[lane]);
             }
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -150,12 +164,14 @@ kernel! {
             for lane in 0..UNIT {
                 let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
                 let l = l[lane].to_f64();
-                let zz2 = second.zz - own[lane] * own[lane];
-                of_first[lane] += l * l * at_least_zero(cc1[lane] + x * (x * first.zz + 2.0 * cz1[lane]));
-                of_second[lane] += l * l * at_least_zero(cc2[lane] + x * (x * zz2 + 2.0 * cz2[lane]));
+                let zz2 = I::fma(-own[lane], own[lane], second.zz);
+                let q1 = I::fma(x, I::fma(x, first.zz, 2.0 * cz1[lane]), cc1[lane]);
+                let q2 = I::fma(x, I::fma(x, zz2, 2.0 * cz2[lane]), cc2[lane]);
+                of_first[lane] = I::fma(l * l, at_least_zero(q1), of_first[lane]);
+                of_second[lane] = I::fma(l * l, at_least_zero(q2), of_second[lane]);
             }
         }
-        [of_first.iter().sum(), of_second.iter().sum()]
+        [total(of_first), total(of_second)]
     }
 }
 
@@ -176,7 +192,7 @@ kernel! {
                 lanes[lane] += g * (g + 2.0 * of_factors);
             }
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
