@@ -155,9 +155,9 @@ def print_times(rows: list[Line]) -> None:
 
 def print_ratios(rows: list[Line]) -> None:
     print(
-        "ratios, in brackets what is asked for, ! where it is missed; limited: the default, steps that do not overshoot; auto: steps of groups;"
+        "ratios, in brackets what is asked for, ! where it is missed; limited: the default, steps that do not overshoot;"
     )
-    print("MB: all that the trainer keeps")
+    print("auto: a step for each group of weights; MB: all that the trainer keeps")
     header = [
         "n_inputs",
         "N",
