@@ -136,7 +136,8 @@ def test_is_the_reference(kind, examples):
         compare(case, kind, tally)
 
     check()
-    tally.check(spiking=0.8 if kind == "eprop" else 0.6)
+    # Thresholds that move and bounded weights silence the last layer of some stacks.
+    tally.check(spiking=0.8 if kind == "eprop" else 0.55)
 
 
 @every_kind
