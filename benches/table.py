@@ -157,7 +157,7 @@ def print_ratios(rows: list[Line]) -> None:
     print(
         "ratios, in brackets what is asked for, ! where it is missed; limited: the default, steps that do not overshoot;"
     )
-    print("MB: all that the trainer keeps")
+    print("auto: a step for each group of weights; MB: all that the trainer keeps")
     header = [
         "n_inputs",
         "N",
@@ -166,6 +166,7 @@ def print_ratios(rows: list[Line]) -> None:
         "every/inf.",
         "limited/sequence",
         "limited/every",
+        "auto/every",
         "textbook/every",
         "sc-neurocore/every",
     ]
@@ -179,6 +180,7 @@ def print_ratios(rows: list[Line]) -> None:
             beside(row["every"] / row["infer"], bars.every_to_infer(n)),
             beside(row["sequence_limited"] / row["sequence"]),
             beside(row["every_limited"] / row["every"], bars.limited_to_every(n)),
+            beside(row["every_auto"] / row["every"], bars.limited_to_every(n)),
             beside(row["textbook"] / row["every"]),
             beside(peer, bars.neurocore_to_every(n)),
             f"{row['sequence_mb']:.1f}",

@@ -40,7 +40,7 @@ fn constant_weights(work: &Work, seconds: f64, line: &mut Line) {
         .number("sequence", sequence)
         .number(
             "sequence_limited",
-            limited(work, UpdateEvery::Sequence, seconds),
+            under(Optimizer::SGD, work, UpdateEvery::Sequence, seconds),
         )
         .number("sequence_mb", trainer.memory_bytes() as f64 / 1e6);
 }
@@ -58,7 +58,11 @@ fn updates_every_step(work: &Work, seconds: f64, line: &mut Line) {
     line.number("every", every)
         .number(
             "every_limited",
-            limited(work, UpdateEvery::Steps(1), seconds),
+            under(Optimizer::SGD, work, UpdateEvery::Steps(1), seconds),
+        )
+        .number(
+            "every_auto",
+            under(Optimizer::AUTO, work, UpdateEvery::Steps(1), seconds),
         )
         .number("every_infer", infer)
         .number("step", step)
@@ -66,9 +70,9 @@ fn updates_every_step(work: &Work, seconds: f64, line: &mut Line) {
         .number("share_after", share(&work.spikes(&mut trainer)));
 }
 
-/// The default, whose steps are limited.
-fn limited(work: &Work, update_every: UpdateEvery, seconds: f64) -> f64 {
-    let mut trainer = work.trainer_with(Optimizer::SGD, update_every, None);
+/// Under a rule that asks how long each gradient is.
+fn under(rule: Optimizer, work: &Work, update_every: UpdateEvery, seconds: f64) -> f64 {
+    let mut trainer = work.trainer_with(rule, update_every, None);
     least(RUNS, seconds, work.steps(), || work.train(&mut trainer))
 }
 

@@ -1,7 +1,21 @@
 //! Sums of squares, in float64: how long gradients are (docs/method.md, "Steps that do not overshoot").
 
 use super::isa::UNIT;
-use super::kernel;
+use super::{cut, kernel};
+
+/// Their sum, pair by pair: each addition of one after the other would wait for the one before.
+#[inline(always)]
+fn total(lanes: [f64; UNIT]) -> f64 {
+    let mut lanes = lanes;
+    let mut half = UNIT / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
 
 kernel! {
     /// `sum_j x_j^2`, in an order that depends on the length alone.
@@ -18,7 +32,7 @@ kernel! {
         for (lane, x) in rest.iter().enumerate() {
             lanes[lane] += x.to_f64() * x.to_f64();
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -30,8 +44,8 @@ kernel! {
         let (sum_c, cc, cz) = (&sum_c[..n], &mut cc[..n], &mut cz[..n]);
         for j in 0..n {
             let (f, sc) = (x1[j].to_f64(), grown * sum_c[j].to_f64());
-            cc[j] += f * (f * aa - 2.0 * sc);
-            cz[j] += sc - f * (az + aa);
+            cc[j] = I::fma(f, I::fma(f, aa, -2.0 * sc), cc[j]);
+            cz[j] = I::fma(-f, az + aa, cz[j] + sc);
         }
     }
 }
@@ -68,21 +82,45 @@ fn at_least_zero(x: f64) -> f64 {
     if x > 0.0 { x } else { 0.0 }
 }
 
+impl<'a> Squares<'a> {
+    /// A unit of each.
+    ///
+    /// # Safety
+    /// `at + UNIT` is at most the length of each.
+    #[inline(always)]
+    unsafe fn unit(&self, at: usize) -> [&'a [f64; UNIT]; 3] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            [
+                cut::<f64, UNIT>(self.cc, at),
+                cut::<f64, UNIT>(self.cz, at),
+                cut::<f64, UNIT>(self.own, at),
+            ]
+        }
+    }
+
+    fn assert_len(&self, n: usize) {
+        assert!(self.cc.len() == n && self.cz.len() == n && self.own.len() == n);
+    }
+}
+
 kernel! {
     /// `sum_j (S_j^2 CC + 2 S_j T_j CZ + T_j^2 ZZ)`.
     fn length_of_factors(s: &[F], t: &[F], squares: Squares<'_>) -> f64 {
         let (n, zz) = (s.len(), squares.zz);
-        let (t, cc, cz, own) = (&t[..n], &squares.cc[..n], &squares.cz[..n], &squares.own[..n]);
+        assert!(t.len() == n && n % UNIT == 0);
+        squares.assert_len(n);
         let mut lanes = [0.0; UNIT];
         for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT.
+            let (s, t, [cc, cz, own]) = unsafe { (cut::<F, UNIT>(s, from), cut::<F, UNIT>(t, from), squares.unit(from)) };
             for lane in 0..UNIT {
-                let j = from + lane;
-                let (s, t) = (s[j].to_f64(), t[j].to_f64());
-                let zz = zz - own[j] * own[j];
-                lanes[lane] += at_least_zero(s * s * cc[j] + t * (2.0 * s * cz[j] + t * zz));
+                let (s, t) = (s[lane].to_f64(), t[lane].to_f64());
+                let zz = zz - own[lane] * own[lane];
+                lanes[lane] += at_least_zero(s * s * cc[lane] + t * (2.0 * s * cz[lane] + t * zz));
             }
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -90,38 +128,71 @@ kernel! {
     /// `sum_j L_j^2 (CC + x^2 ZZ + 2 x CZ)`, with `x = X1 + grow psi` as [`step_factors`](super::step_factors) rounds it.
     fn length_of_step(grow: F, psi: &[F], l: &[F], x1: &[F], squares: Squares<'_>) -> f64 {
         let (n, zz) = (x1.len(), squares.zz);
-        let (psi, l) = (&psi[..n], &l[..n]);
-        let (cc, cz, own) = (&squares.cc[..n], &squares.cz[..n], &squares.own[..n]);
+        assert!(psi.len() == n && l.len() == n && n % UNIT == 0);
+        squares.assert_len(n);
         let mut lanes = [0.0; UNIT];
         for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT.
+            let (psi, l, x1) = unsafe { (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from)) };
+            // SAFETY: as above.
+            let [cc, cz, own] = unsafe { squares.unit(from) };
             for lane in 0..UNIT {
-                let j = from + lane;
-                let x = I::fma(grow, psi[j], x1[j]).to_f64();
-                let l = l[j].to_f64();
-                let zz = zz - own[j] * own[j];
-                let q = cc[j] + x * (x * zz + 2.0 * cz[j]);
-                lanes[lane] += l * l * at_least_zero(q);
+                let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
+                let l = l[lane].to_f64();
+                let zz = I::fma(-own[lane], own[lane], zz);
+                let q = I::fma(x, I::fma(x, zz, 2.0 * cz[lane]), cc[lane]);
+                lanes[lane] = I::fma(l * l, at_least_zero(q), lanes[lane]);
             }
         }
-        lanes.iter().sum()
+        total(lanes)
+    }
+}
+
+kernel! {
+    /// [`length_of_step`] of two sets at once; the first has no neuron's own source.
+    fn lengths_of_step(grow: F, psi: &[F], l: &[F], x1: &[F], sets: [Squares<'_>; 2]) -> [f64; 2] {
+        let n = x1.len();
+        assert!(psi.len() == n && l.len() == n && n % UNIT == 0);
+        sets.iter().for_each(|squares| squares.assert_len(n));
+        let [first, second] = sets;
+        let (mut of_first, mut of_second) = ([0.0; UNIT], [0.0; UNIT]);
+        for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT.
+            let (psi, l, x1) = unsafe { (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from)) };
+            // SAFETY: as above.
+            let ([cc1, cz1, _], [cc2, cz2, own]) = unsafe { (first.unit(from), second.unit(from)) };
+            for lane in 0..UNIT {
+                let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
+                let l = l[lane].to_f64();
+                let zz2 = I::fma(-own[lane], own[lane], second.zz);
+                let q1 = I::fma(x, I::fma(x, first.zz, 2.0 * cz1[lane]), cc1[lane]);
+                let q2 = I::fma(x, I::fma(x, zz2, 2.0 * cz2[lane]), cc2[lane]);
+                of_first[lane] = I::fma(l * l, at_least_zero(q1), of_first[lane]);
+                of_second[lane] = I::fma(l * l, at_least_zero(q2), of_second[lane]);
+            }
+        }
+        [total(of_first), total(of_second)]
     }
 }
 
 kernel! {
     /// `sum_j G_j (G_j + 2 (S_j C_j + T_j zt))`.
     fn length_beyond(g: &[F], c: &[F], zt: F, s: &[F], t: &[F]) -> f64 {
-        let n = g.len();
-        let (c, s, t) = (&c[..n], &s[..n], &t[..n]);
+        let (n, zt) = (g.len(), zt.to_f64());
+        assert!(c.len() == n && s.len() == n && t.len() == n && n % UNIT == 0);
         let mut lanes = [0.0; UNIT];
         for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT.
+            let (g, c, s, t) = unsafe {
+                (cut::<F, UNIT>(g, from), cut::<F, UNIT>(c, from), cut::<F, UNIT>(s, from), cut::<F, UNIT>(t, from))
+            };
             for lane in 0..UNIT {
-                let j = from + lane;
-                let of_factors = s[j].to_f64() * c[j].to_f64() + t[j].to_f64() * zt.to_f64();
-                let g = g[j].to_f64();
+                let of_factors = s[lane].to_f64() * c[lane].to_f64() + t[lane].to_f64() * zt;
+                let g = g[lane].to_f64();
                 lanes[lane] += g * (g + 2.0 * of_factors);
             }
         }
-        lanes.iter().sum()
+        total(lanes)
     }
 }
 
@@ -132,7 +203,7 @@ mod tests {
 
     use super::{
         Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-        squared_length,
+        lengths_of_step, squared_length,
     };
     use crate::testing::{Noise, in_both};
 
@@ -208,6 +279,11 @@ mod tests {
             let expected: f64 = (0..STRIDE).map(of_step).sum();
             let got = length_of_step(grow, &psi, &l, &x1, squares);
             assert!((got - expected).abs() < 1e-6 * expected, "{got}, {expected}");
+            // Of two sets, of which the first has no neuron's own.
+            let none = [0.0; STRIDE];
+            let first = Squares { own: &none, zz: 0.5, ..squares };
+            let both = lengths_of_step(grow, &psi, &l, &x1, [first, squares]);
+            assert_eq!(both, [length_of_step(grow, &psi, &l, &x1, first), got]);
         }
     }
 

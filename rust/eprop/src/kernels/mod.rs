@@ -33,7 +33,7 @@ pub(crate) use factored::{
 };
 pub(crate) use lengths::{
     Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-    squared_length,
+    lengths_of_step, squared_length,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};

@@ -251,13 +251,14 @@ impl Optimizer {
     fn measure_groups(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) {
         let measure = measure(&mut self.squared_lengths);
         let (left, share) = self.of_steps(measure.steps);
+        let per_loss = scale / (2.0 * measure.loss);
         let finite = self.squared_lengths.iter().filter(|of| of.is_finite());
         let longest = finite.copied().fold(0.0, f64::max);
         for (group, &squared_length) in self.groups.iter_mut().zip(&self.squared_lengths) {
             if measure.has_length() {
                 // What should be 0 may be the last bits of a difference, and divided by itself it would be a step of any length.
                 let length = match squared_length > self.rounding * longest {
-                    true => scale * squared_length / (2.0 * measure.loss),
+                    true => squared_length * per_loss,
                     false => 0.0,
                 };
                 if length == f64::INFINITY {

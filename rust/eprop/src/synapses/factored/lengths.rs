@@ -68,21 +68,26 @@ impl Lengths {
         let row = self.row(set);
         let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row]);
         let (mut aa, mut az) = (0.0, 0.0);
-        for visit in visits {
+        let moved = |visit: &Visit<F>| {
             let waited = (visit.age as usize).checked_sub(1);
             let left = waited.map_or(1.0, |age| left[age].to_f64());
-            let (a, zt) = (visit.shift.to_f64(), left * visit.zt.to_f64());
+            (visit.shift.to_f64(), left * visit.zt.to_f64())
+        };
+        for visit in visits {
+            let (a, zt) = moved(visit);
             aa += a * a;
             az += a * zt;
-            if visit.own < x1.len() {
-                // What the sums over all sources are about to do for a neuron's own is undone: there is no synapse.
-                let f = x1[visit.own].to_f64();
-                cc[visit.own] -= f * f * a * a;
-                cz[visit.own] += f * a * (zt + a);
-                self.own[visit.own] += a;
-            }
         }
         kernels::follow_lengths(grown.to_f64(), (aa, az), sum_c, x1, cc, cz);
+        for visit in visits.iter().filter(|visit| visit.own < x1.len()) {
+            // What the sums over all sources did for a neuron's own is undone: there is no synapse. Afterwards, since a vector is read slowly
+            // where one of its numbers has just been written.
+            let (a, zt) = moved(visit);
+            let f = x1[visit.own].to_f64();
+            cc[visit.own] -= f * f * a * a;
+            cz[visit.own] += f * a * (zt + a);
+            self.own[visit.own] += a;
+        }
         self.zz[set] += 2.0 * az + aa;
     }
 
@@ -157,7 +162,16 @@ impl Lengths {
 
     /// `sum_j L_j^2 Q_j / kappa_e^2u`, after the step that adds `grow psi` to `X1`.
     pub(super) fn of_step<F: Float>(&self, grow: F, psi: &[F], l: &[F], x1: &[F]) -> Kinds<f64> {
-        self.of_sets(|squares| kernels::length_of_step(grow, psi, l, x1, squares))
+        if self.sets() == 1 {
+            let inputs = kernels::length_of_step(grow, psi, l, x1, self.squares(0));
+            return Kinds {
+                inputs,
+                neurons: 0.0,
+            };
+        }
+        let sets = [self.squares(0), self.squares(1)];
+        let [inputs, neurons] = kernels::lengths_of_step(grow, psi, l, x1, sets);
+        Kinds { inputs, neurons }
     }
 }
 
