@@ -46,6 +46,10 @@ pub trait WalkMut {
     fn writes(&self, role: Role) -> bool {
         role != Role::Scratch
     }
+    /// How many bytes there are for what is still to be written: no buffer that is as long as they say is longer.
+    fn bytes_left(&self) -> usize {
+        usize::MAX
+    }
     fn change(
         &mut self,
         name: &'static str,
@@ -218,7 +222,7 @@ macro_rules! parts {
                 _: $crate::numbers::walk::Role,
                 to: &mut dyn $crate::numbers::walk::WalkMut,
             ) -> Result<(), $crate::Error> {
-                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)* $($made(self)?;)?)*
+                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)* $($made(self, to.bytes_left())?;)?)*
                 let _ = &to;
                 $($loaded(self)?;)?
                 Ok(())
@@ -261,6 +265,9 @@ impl<'a, W: Walk<'a> + ?Sized> Walk<'a> for WithoutWeights<'_, W> {
 impl<W: WalkMut + ?Sized> WalkMut for WithoutWeights<'_, W> {
     fn writes(&self, role: Role) -> bool {
         role != Role::Weight && self.0.writes(role)
+    }
+    fn bytes_left(&self) -> usize {
+        self.0.bytes_left()
     }
     fn change(
         &mut self,
@@ -368,6 +375,9 @@ impl Load<'_, '_> {
 }
 
 impl WalkMut for Load<'_, '_> {
+    fn bytes_left(&self) -> usize {
+        self.bytes.len()
+    }
     fn change(
         &mut self,
         name: &'static str,

@@ -54,6 +54,8 @@ fn saved_and_restored<S: Subject>(mut subject: S, chance: &mut Chance, counts: &
     for _ in 0..3 {
         call(&mut twin, chance, counts);
     }
+    let rates = twin.take_rates(&subject);
+    assert!(rates.is_ok());
     twin.restore(&saved).expect("bytes of the same trainer");
     counts.restored += 1;
     assert!(twin.state_equal(&subject));

@@ -18,6 +18,8 @@ pub trait Subject: Clone {
     /// Whether no number has run away.
     fn is_finite(&self) -> bool;
     fn set_lr(&mut self, lr: f64) -> Result<(), Error>;
+    /// The learning rates of another: they are settings, and no part of what is saved.
+    fn take_rates(&mut self, other: &Self) -> Result<(), Error>;
     fn to_bytes(&self) -> Vec<u8>;
     fn restore(&mut self, bytes: &[u8]) -> Result<(), Error>;
     fn state_equal(&self, other: &Self) -> bool;
@@ -308,6 +310,13 @@ impl<F: Float> Subject for EpropTrainer<F> {
     fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         self.set_lr(lr)
     }
+    fn take_rates(&mut self, other: &Self) -> Result<(), Error> {
+        let config = other.config();
+        self.set_lr_in(config.lr_in)?;
+        self.set_lr_rec(config.lr_rec)?;
+        self.set_lr_out(config.lr_out)?;
+        self.set_lr(config.lr)
+    }
     fn to_bytes(&self) -> Vec<u8> {
         self.to_bytes()
     }
@@ -370,6 +379,9 @@ impl<F: Float> Subject for OnlineTrainer<F> {
     fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         self.set_lr(lr)
     }
+    fn take_rates(&mut self, other: &Self) -> Result<(), Error> {
+        self.set_lr(other.config().layer.lr)
+    }
     fn to_bytes(&self) -> Vec<u8> {
         self.to_bytes()
     }
@@ -413,6 +425,9 @@ impl<F: Float> Subject for OnlineLifLayer<F> {
     }
     fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
         self.set_lr(lr)
+    }
+    fn take_rates(&mut self, other: &Self) -> Result<(), Error> {
+        self.set_lr(other.config().lr)
     }
     fn to_bytes(&self) -> Vec<u8> {
         self.to_bytes()

@@ -183,9 +183,15 @@ impl<F: Float> History<F> {
         Room::build(what, |room| Self::new(room, sizes.grown_to(steps)))
     }
 
-    /// Before steps are read whose number is known: a history that grows has room for them.
-    fn fit(&mut self) -> Result<(), Error> {
+    /// Before steps are read whose number is known: a history that grows has room for them, if the bytes that are left can hold them.
+    fn fit(&mut self, bytes_left: usize) -> Result<(), Error> {
         if self.sizes.grows && self.len > self.sizes.steps {
+            let psi = self.sizes.stride * size_of::<F>();
+            if self.len > bytes_left / psi {
+                let reason =
+                    alloc::format!("a history of {} steps in {bytes_left} bytes", self.len);
+                return Err(Error::State { reason });
+            }
             let counts = (self.len, self.n_dense);
             *self = Self::of_steps(&self.sizes, self.len)?;
             (self.len, self.n_dense) = counts;
