@@ -544,3 +544,23 @@ fn one_sequence_in_a_batch_is_its_first_stream() {
     assert_eq!(one.loss, whole.loss);
     assert!(by_stream.state_equal(&by_sequence));
 }
+
+#[test]
+fn streams_of_a_group_catch_up_with_the_buffers_of_its_first() {
+    // Of so many streams two share their buffers, and with a horizon more.
+    for horizon in [Horizon::Steps(1), Horizon::Sequence] {
+        let config = Config {
+            update_every: UpdateEvery::Sequence,
+            batch_size: 17,
+            horizon,
+            ..Config::default()
+        };
+        let mut batch = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config.clone()).unwrap();
+        let fresh = EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config).unwrap();
+        let x = Array3::ones((17, 9, N_INPUTS));
+        let y = Array3::ones((17, 9, N_OUTPUTS));
+        let streams = Stream::of(x.view(), y.view(), None);
+        batch.train_batch(&streams, true).unwrap();
+        assert!(!batch.state_equal(&fresh) && batch.state_equal(&batch.clone()));
+    }
+}

@@ -162,7 +162,10 @@ impl<N: Wiring> Streams<N> {
 
     /// Works off what may wait, so that equal states have equal buffers.
     pub(crate) fn catch_up(&mut self) {
-        self.states.iter_mut().for_each(N::catch_up);
+        let group = self.group;
+        for states in self.states.chunks_mut(group) {
+            in_turn(states, |_, state| state.catch_up());
+        }
     }
 
     /// All streams read the weights of the first.
