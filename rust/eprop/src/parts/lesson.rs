@@ -107,6 +107,7 @@ impl<'a, F: Float> Lesson<'a, F> {
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+    use alloc::vec;
 
     use ndarray::array;
 
