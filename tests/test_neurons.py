@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import TRAINER_STATE, assert_close
 from reference import ReferenceEprop
+from reference_optimizers import Sgd
 
 import eprop
 from eprop.optim import SGD
@@ -33,7 +34,7 @@ def trainer(**options):
 def test_mixed_populations_are_the_reference(update_every, c_reg, limit):
     model = trainer(update_every=update_every, c_reg=c_reg, optimizer=SGD(limit=limit), lr=1e-3, **EACH)
     W = (model.W_in, model.W_rec, model.W_out)
-    optimizer = "sgd" if limit else plain()
+    optimizer = Sgd(limit=limit)
     reference = ReferenceEprop(
         *W, update_every=update_every, c_reg=c_reg, optimizer=optimizer, lr=1e-3, **EACH
     )
@@ -49,12 +50,6 @@ def test_mixed_populations_are_the_reference(update_every, c_reg, limit):
     for name, value in reference.parameters.items():
         if name != "b":
             assert_close(getattr(model, name), value, 1e-10, name)
-
-
-def plain():
-    from reference_optimizers import Sgd
-
-    return Sgd(limit=False)
 
 
 def test_engines_of_neurons_that_adapt():

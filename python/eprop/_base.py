@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trainer"]
 
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 class _Piece:

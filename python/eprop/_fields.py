@@ -105,7 +105,7 @@ def same(one: Any, other: Any) -> bool:
 
 def _number_or_each(name: str, value: Any) -> Any:
     """A number, or an array that nobody changes any more."""
-    if isinstance(value, numbers.Real) or np.ndim(value) == 0:
+    if isinstance(value, numbers.Real):
         return number(name, value)
     array = np.array(as_numbers(name, value), dtype=np.float64)
     if array.ndim != 1:

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 @final
-@dataclass
+@dataclass(eq=False)
 class OnlineTrainer(SequenceTrainer):
     """A stack of feed-forward layers, trained online; the output is the spikes of the last one.
 

@@ -183,15 +183,14 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
 
     def _check_adaptation(self) -> None:
         """Of the neuron whose adaptation is the least stable."""
-        threshold, beta = np.broadcast_arrays(self.threshold, self.beta)
+        every = np.broadcast_arrays(self.threshold, self.beta, self.tau_adaptation)
+        threshold, beta, tau_adaptation = (np.ravel(field) for field in every)
         given = self.surrogate_height
-        height = 0.3 / threshold if given is None else np.full(threshold.shape, given)
-        excess = np.ravel(beta * height - 1.0 - np.exp(-self.dt / np.asarray(self.tau_adaptation)))
+        height = 0.3 / threshold if given is None else np.full(len(threshold), given)
+        excess = beta * height - 1.0 - np.exp(-self.dt / tau_adaptation)
         worst = int(excess.argmax())
         if excess[worst] > 0.0:
-            warn_of_adaptation(
-                float(np.ravel(beta)[worst % beta.size]), float(np.ravel(height)[worst % beta.size])
-            )
+            warn_of_adaptation(float(beta[worst]), float(height[worst]))
 
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.

@@ -1,11 +1,15 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
+mod horizons;
+
 use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
     Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
+
+use horizons::{HORIZONS, possible};
 
 const N_INPUTS: usize = 5;
 const N: usize = 12;
@@ -35,23 +39,6 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     ]);
     let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
     (optimizer, bound(0.5), bound(1.0))
-}
-
-const HORIZONS: [Horizon; 4] = [
-    Horizon::Steps(1),
-    Horizon::Steps(3),
-    Horizon::Steps(20),
-    Horizon::Sequence,
-];
-
-/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
-fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
-    match (horizon, update_every) {
-        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
-            Horizon::Steps(1)
-        }
-        _ => horizon,
-    }
 }
 
 fn any_config() -> impl Strategy<Value = Config> {

@@ -1,11 +1,15 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
+mod horizons;
+
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, OnlineTrainer, Optimizer,
-    ResetMechanism, StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, Optimizer, ResetMechanism,
+    StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
+
+use horizons::{HORIZONS, possible};
 
 const N_INPUTS: usize = 20;
 const N_OUTPUTS: usize = 2;
@@ -14,6 +18,7 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     let optimizer = prop::sample::select(&[
         Optimizer::SGD,
         Optimizer::PLAIN_SGD,
+        Optimizer::AUTO,
         Optimizer::Sgd {
             limit: true,
             weight_decay: 10.0,
@@ -24,23 +29,6 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
     ]);
     let bound = |value| prop_oneof![3 => Just(None), 1 => Just(Some(value))];
     (optimizer, bound(0.5), bound(1.0))
-}
-
-const HORIZONS: [Horizon; 4] = [
-    Horizon::Steps(1),
-    Horizon::Steps(3),
-    Horizon::Steps(20),
-    Horizon::Sequence,
-];
-
-/// A step has no future to look at, and a horizon of a sequence wants whole sequences.
-fn possible(horizon: Horizon, update_every: UpdateEvery) -> Horizon {
-    match (horizon, update_every) {
-        (_, UpdateEvery::Steps(1)) | (Horizon::Sequence, UpdateEvery::Steps(_)) => {
-            Horizon::Steps(1)
-        }
-        _ => horizon,
-    }
 }
 
 fn any_config() -> impl Strategy<Value = Config> {

@@ -500,10 +500,7 @@ impl LayerConfig {
 
     /// A neuron's threshold in units of the common one.
     pub(crate) fn relative_threshold(&self, j: usize) -> f64 {
-        match &self.each.threshold {
-            Some(_) => self.of(j).threshold / self.threshold,
-            None => 1.0,
-        }
+        own(&self.each.threshold, j, self.threshold) / self.threshold
     }
 
     /// Whether any neuron's threshold moves.

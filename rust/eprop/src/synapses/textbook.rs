@@ -150,6 +150,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         let (n, first_recurrent) = (self.stride, self.first_recurrent());
         let mut r = signal.and_then(|signal| signal.r);
         let of_stream = r.take_if(|_| self.of_stream);
+        if let (Some(r), None) = (of_stream, &self.adaptation) {
+            multiply(r, psi, &mut self.of_raw);
+        }
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
@@ -198,8 +201,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 let of_raw = match of_stream {
                     None => psi,
                     Some(r) => {
-                        let products = self.of_raw.iter_mut().zip(r).zip(psi);
-                        products.for_each(|((to, &r), &psi)| *to = r * psi);
+                        if self.adaptation.is_some() {
+                            multiply(r, psi, &mut self.of_raw);
+                        }
                         &self.of_raw
                     }
                 };
@@ -334,6 +338,11 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn changed(&mut self, _: bool) {}
+}
+
+fn multiply<F: Float>(a: &[F], b: &[F], to: &mut [F]) {
+    let pairs = to.iter_mut().zip(a).zip(b);
+    pairs.for_each(|((to, &a), &b)| *to = a * b);
 }
 
 #[cfg(test)]
