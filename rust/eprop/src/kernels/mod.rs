@@ -29,7 +29,7 @@ pub(crate) use block::{
 pub(crate) use credit::{Backwards, step_backwards, transpose};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
-    current_of_factors, follow_spikes, step_factors,
+    current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
 };
 pub(crate) use lengths::{
     Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,

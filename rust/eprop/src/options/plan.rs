@@ -304,9 +304,6 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
-    if config.optimizer.decays() {
-        return refused("block or textbook where weights decay");
-    }
     if !config.steps_are_linear() {
         return refused("block or textbook with clip_norm or w_max");
     }
@@ -325,10 +322,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
-    config.batch_size == 1
-        && config.steps_are_linear()
-        && !config.optimizer.decays()
-        && !measures_apart(config)
+    config.batch_size == 1 && config.steps_are_linear() && !measures_apart(config)
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.

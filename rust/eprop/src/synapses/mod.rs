@@ -55,13 +55,13 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
-    /// `at_once`: the learning rates of a gradient that is applied with its step, where the plan says so.
+    /// `at_once`: the steps that a gradient which is applied with its step makes the weights take, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
@@ -189,6 +189,8 @@ pub(crate) trait Synapses<F: Float>: Walked {
 /// Rows of scratch memory, and what folds the factors of the moment into a row; empty where weights are in no factors.
 #[derive(Debug, Default)]
 pub struct Present<F> {
+    /// What sources of one kind send.
+    sum: Aligned<F>,
     /// A row of weights and one of traces.
     w: Aligned<F>,
     c: Aligned<F>,
@@ -418,7 +420,7 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
