@@ -74,6 +74,10 @@ fn configs() -> Vec<Config> {
                 });
                 configs.push(Config {
                     optimizer: Optimizer::MOMENTUM,
+                    ..config.clone()
+                });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
                     clip_norm: Some(0.5),
                     w_max: Some(1.0),
                     ..config.clone()

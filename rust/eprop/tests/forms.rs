@@ -92,6 +92,18 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
             limit: true,
             weight_decay,
         },
+        Optimizer::MOMENTUM,
+    ]);
+    let rolling = |mu, weight_decay| Optimizer::Momentum {
+        mu,
+        limit: false,
+        weight_decay,
+    };
+    let rolling = prop::sample::select(vec![
+        rolling(0.0, 0.0),
+        rolling(0.5, 100.0),
+        rolling(0.9, 0.0),
+        rolling(0.99, 1000.0),
     ]);
     let adam = Optimizer::AdamW {
         weight_decay,
@@ -110,6 +122,7 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
         2 => prop::sample::select(vec![1.0, 100.0, 1000.0]).prop_map(|weight_decay| {
             (Optimizer::Sgd { limit: false, weight_decay }, 1e-5)
         }),
+        2 => rolling.prop_map(|rule| (rule, 1e-5)),
         1 => Just((adam, 1e-5)),
     ];
     let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];

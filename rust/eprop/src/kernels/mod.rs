@@ -13,6 +13,7 @@ mod adaptive;
 mod block;
 mod credit;
 mod factored;
+mod factored_momentum;
 pub(crate) mod isa;
 mod lengths;
 mod neuron;
@@ -30,6 +31,10 @@ pub(crate) use credit::{Backwards, step_backwards, transpose};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
+};
+pub(crate) use factored_momentum::{
+    Blend, Drift, DriftMut, Drifts, MomentumMut, MomentumScales, RowsMut, SumsMut, catch_up_drift,
+    compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
 };
 pub(crate) use lengths::{
     Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,

@@ -49,6 +49,15 @@ impl<F: Float> Step<F> {
         }
     }
 
+    /// That of momentum without a bound.
+    #[inline]
+    pub(crate) fn momentum(self) -> Option<MomentumStep<F>> {
+        match self {
+            Self::Momentum(step) if !step.bound.is_finite() => Some(step),
+            _ => None,
+        }
+    }
+
     /// The same of biases, which neither decay nor have a bound.
     pub(crate) fn of_biases(self) -> Self {
         let (none, bound) = (F::ZERO, F::cast(f64::INFINITY));

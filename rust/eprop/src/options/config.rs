@@ -321,7 +321,12 @@ impl Config {
 
     /// Whether an update is a multiple of its gradient and of the weights, and nothing else.
     pub(crate) fn steps_are_linear(&self) -> bool {
-        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
+        self.optimizer.is_linear() && self.is_unbounded()
+    }
+
+    /// Whether gradients and weights may be of any length.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 

@@ -136,6 +136,16 @@ impl Optimizer {
         }
     }
 
+    /// Whether steps follow a sum of gradients that fades.
+    pub(crate) fn has_momentum(&self) -> bool {
+        matches!(self, Self::Momentum { .. })
+    }
+
+    /// Whether what a step takes off the weights is linear in them and in the gradients so far, the same for every synapse, so that it may be taken in factors.
+    pub(crate) fn fits_factors(&self) -> bool {
+        self.is_linear() || self.has_momentum()
+    }
+
     /// Whether a step takes a multiple of the weights off them.
     pub(crate) fn decays(&self) -> bool {
         self.weight_decay() != 0.0

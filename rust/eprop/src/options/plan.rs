@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::config::{Config, Engine, StackConfig, UpdateEvery};
 use super::horizon::Horizon;
+use super::optimizer::Optimizer;
 use crate::numbers::aligned::padded;
 use crate::{Error, Float};
 
@@ -92,15 +93,18 @@ impl Plan {
         let of_sequences = config.update_every == UpdateEvery::Sequence;
         let limited = config.optimizer.is_limited();
         // Only the factors of a step know its length before it is taken.
-        let knows_its_step = match form {
-            Engine::Textbook => !limited && !config.optimizer.decays(),
+        let takes_it_at_once = match form {
+            Engine::Textbook => {
+                !limited
+                    && !config.optimizer.decays()
+                    && config.steps_are_linear()
+                    && config.batch_size == 1
+            }
+            // It takes no step that it cannot take at once.
             Engine::Factored => true,
             Engine::Block => false,
         };
-        let at_once = config.update_every == UpdateEvery::Steps(1)
-            && knows_its_step
-            && config.batch_size == 1
-            && config.steps_are_linear();
+        let at_once = config.update_every == UpdateEvery::Steps(1) && takes_it_at_once;
         let plan = Self {
             sizes,
             form,
@@ -301,10 +305,10 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
-    if !config.optimizer.is_linear() {
+    if !config.optimizer.fits_factors() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
-    if !config.steps_are_linear() {
+    if !config.is_unbounded() {
         return refused("block or textbook with clip_norm or w_max");
     }
     if measures_apart(config) {
@@ -322,7 +326,10 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
-    config.batch_size == 1 && config.steps_are_linear() && !measures_apart(config)
+    config.batch_size == 1
+        && config.optimizer.fits_factors()
+        && config.is_unbounded()
+        && !measures_apart(config)
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
@@ -342,7 +349,12 @@ fn factored_block(config: &Config) -> Option<usize> {
     } else {
         config.tau_trace
     };
-    let block = base_block(tau / config.dt);
+    let mut tau_in_steps = tau / config.dt;
+    if let (1, Optimizer::Momentum { mu, .. }) = (rest, config.optimizer) {
+        // Powers of mu stand in front of the rows K, and are divided by.
+        tau_in_steps = tau_in_steps.min(-1.0 / libm::log(mu));
+    }
+    let block = base_block(tau_in_steps);
     (rest <= block).then(|| block / rest * rest)
 }
 
@@ -469,6 +481,56 @@ mod tests {
             assert_eq!(of(tau, Steps(1_000)), Block);
             assert_eq!(of(tau, Sequence), Block);
         }
+    }
+
+    #[test]
+    fn decay_and_momentum_are_in_factors_and_powers_of_momentum_bound_a_base_block() {
+        let with = |optimizer, update_every| Config {
+            optimizer,
+            ..config(20.0, update_every)
+        };
+        let momentum = |mu, weight_decay| Optimizer::Momentum {
+            mu,
+            limit: true,
+            weight_decay,
+        };
+        let decays = |limit| Optimizer::Sgd {
+            limit,
+            weight_decay: 0.1,
+        };
+        for (optimizer, base_block) in [
+            (decays(true), 30),
+            (decays(false), 30),
+            (Optimizer::Auto { weight_decay: 0.1 }, 30),
+            (momentum(0.99, 0.0), 30),
+            (momentum(0.9, 0.1), 14),
+            (momentum(0.5, 0.0), 2),
+            // Nothing is left of any step.
+            (momentum(0.0, 0.0), 1),
+        ] {
+            let every_step = plan(LARGER, &with(optimizer, Steps(1)));
+            let of = (every_step.form, every_step.at_once, every_step.base_block);
+            assert_eq!(of, (Factored, true, base_block), "{optimizer:?}");
+            // Where weights rest, there is one power to a base block.
+            let at_rest = plan(LARGER, &with(optimizer, Steps(10)));
+            let of = (at_rest.form, at_rest.at_once, at_rest.base_block);
+            assert_eq!(of, (Factored, false, 30), "{optimizer:?}");
+            let bounded = Config {
+                w_max: Some(1.0),
+                ..with(optimizer, Steps(1))
+            };
+            let bounded = plan(LARGER, &bounded);
+            assert_eq!((bounded.form, bounded.at_once), (Textbook, false));
+            let adapting = Config {
+                beta: 0.1,
+                ..with(optimizer, Steps(1))
+            };
+            assert_eq!(plan(LARGER, &adapting).form, Textbook);
+        }
+        assert_eq!(
+            plan(SMALL, &with(momentum(0.4, 0.0), Steps(1))).form,
+            Textbook
+        );
     }
 
     #[test]

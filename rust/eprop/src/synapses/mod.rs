@@ -198,6 +198,10 @@ pub struct Present<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// A row of `K` and the factors of `M`, where steps have momentum.
+    k: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.

@@ -402,6 +402,40 @@ fn a_million_steps_of_auto_in_float32_stay_near_the_textbook_in_float64() {
 }
 
 #[test]
+fn a_million_steps_in_which_weights_decay_or_have_momentum_stay_near_the_textbook_in_float64() {
+    let momentum = |mu, weight_decay| Optimizer::Momentum {
+        mu,
+        limit: false,
+        weight_decay,
+    };
+    // Weights lose half of themselves in some 7,000 steps.
+    let weight_decay = 0.1;
+    let decays = Optimizer::Sgd {
+        limit: false,
+        weight_decay,
+    };
+    let third = Script {
+        steps: LONG / 3,
+        ..SPARSE
+    };
+    for optimizer in [decays, momentum(0.9, 0.0), momentum(0.9, weight_decay)] {
+        let config = Config {
+            optimizer,
+            ..config(20.0, 20.0)
+        };
+        for every in [1, 10] {
+            let drift = |engine| {
+                let drift = drive::<f32>(engine, &config, third, every, 0);
+                hold_drift(&drift);
+                drift.weights
+            };
+            let textbook = drift(Engine::Textbook);
+            assert!(drift(Engine::Factored) < 2.0 * textbook);
+        }
+    }
+}
+
+#[test]
 fn float32_at_other_times_and_rates() {
     for (tau_mem, tau_trace) in [(1.0, 20.0), (20.0, 0.0), (5.0, 50.0), (300.0, 200.0)] {
         for (rate, analog) in [(0.03, false), (0.5, true)] {
@@ -446,6 +480,29 @@ fn base_blocks_of_any_length_are_the_textbook() {
         hold_exact(Engine::Factored, &config(20.0, tau), script, 1);
     }
     hold_exact(Engine::Factored, &config(20.0, 0.0), script, 1);
+}
+
+#[test]
+fn base_blocks_of_any_momentum_are_the_textbook() {
+    let script = Script {
+        steps: SHORT / 10,
+        ..SPARSE
+    };
+    for mu in [0.0, 1e-6, 0.2, 0.5, 0.9, 0.999] {
+        for weight_decay in [0.0, 1.0, 100.0] {
+            let optimizer = Optimizer::Momentum {
+                mu,
+                limit: false,
+                weight_decay,
+            };
+            let config = Config {
+                optimizer,
+                ..config(20.0, 30.0)
+            };
+            hold_exact(Engine::Factored, &config, script, 1);
+            hold_exact(Engine::Factored, &config, script, 7);
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod ended;
 mod lengths;
+mod momentum;
 mod pending;
 
 use alloc::vec::Vec;
@@ -18,10 +19,14 @@ use ndarray::ArrayView2;
 
 use ended::{Ended, PATIENCE, Powers};
 use lengths::Lengths;
+use momentum::Momentum;
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
+use crate::kernels::{
+    self, Drift, DriftMut, Factors, FactorsMut, MomentumStep, Silence, SilenceMut, StepScales,
+    Visit,
+};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
@@ -59,6 +64,8 @@ pub(crate) struct Factored<F> {
     t: Aligned<F>,
     /// Where weights decay, `p` of `W = p (A - S C - T zt)`, of each set; the factors have `1 / p` in them.
     scales: Option<Kinds<Scale>>,
+    /// Where steps have momentum; then that knows what decay leaves of weights, too.
+    momentum: Option<Momentum<F>>,
     ended: Ended<F>,
     /// Where weights rest for a while.
     pending: Option<Pending<F>>,
@@ -82,7 +89,7 @@ pub(crate) struct Factored<F> {
 
 parts!(Factored {
     Weight: [a, scales],
-    State: [c, x1, s, t, zt, ended, pending, lengths],
+    State: [c, x1, s, t, zt, ended, pending, lengths, momentum],
     Mark: [seen],
     Counter: [steps, block],
     Mark: [learned],
@@ -112,6 +119,10 @@ struct Reading<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// Of momentum: a row of `K`, and the factors `U` and `V`; empty without.
+    k: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
 }
 
 impl<F: Float> Factored<F> {
@@ -120,6 +131,10 @@ impl<F: Float> Factored<F> {
         let alpha = decay(config.dt, config.tau_mem);
         let kappa_e = decay(config.dt, config.tau_trace);
         let sets = 1 + usize::from(plan.grouped);
+        let decays = config.optimizer.decays();
+        let has_momentum = config.optimizer.has_momentum();
+        // Where `M` has weights in it, no row waits for nothing.
+        let seen = if has_momentum && decays { 0 } else { NEVER };
         Ok(Self {
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
@@ -129,11 +144,15 @@ impl<F: Float> Factored<F> {
             a: room.zeros(p, stride)?,
             c: room.zeros(p, stride)?,
             zt: room.vec(F::ZERO, p)?,
-            seen: room.vec(NEVER, p)?,
+            seen: room.vec(seen, p)?,
             x1: room.zeros(1, stride)?,
             s: room.zeros(sets, stride)?,
             t: room.zeros(sets, stride)?,
-            scales: config.optimizer.decays().then_some(Kinds::same(Scale::ONE)),
+            scales: (decays && !has_momentum).then_some(Kinds::same(Scale::ONE)),
+            momentum: match has_momentum {
+                true => Some(Momentum::new(room, sets, (p, stride), decays)?),
+                false => None,
+            },
             ended: Ended::new(room, sets, stride)?,
             pending: match plan.at_once {
                 true => None,
@@ -249,9 +268,11 @@ impl<F: Float> Factored<F> {
 
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
+        let of_momentum = |momentum: &Momentum<F>| momentum.within(limit);
         [&self.x1, &self.s, &self.t]
             .into_iter()
             .all(|row| kernels::all_within(limit, row))
+            && self.momentum.as_ref().is_none_or(of_momentum)
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -264,7 +285,13 @@ impl<F: Float> Factored<F> {
         if let Some(lengths) = &mut self.lengths {
             lengths.end_block(kappa_e, alpha, &self.x1);
         }
-        self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha);
+        match &mut self.momentum {
+            None => self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha),
+            Some(momentum) => {
+                let factors = (&self.s[..], &self.t[..], &self.x1[..]);
+                momentum.push(&mut self.ended, factors, kappa_e, alpha);
+            }
+        }
         self.block += 1;
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
             row.fill(F::ZERO);
@@ -328,10 +355,15 @@ impl<F: Float> Factored<F> {
         if age == 0 {
             return;
         }
-        let (silence, alpha) = self.ended.last(self.set_of(source), age);
+        let set = self.set_of(source);
+        let (silence, alpha) = self.ended.last(set, age);
         let row = source * self.stride()..(source + 1) * self.stride();
         let zt = self.zt[source];
-        let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
+        let (a, c) = (&mut self.a[row.clone()], &mut self.c[row.clone()]);
+        let left = match &mut self.momentum {
+            None => kernels::catch_up(silence, zt, a, c),
+            Some(momentum) => momentum.catch_up(set, (age, silence), zt, (a, c), row),
+        };
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
             self.block
@@ -347,22 +379,57 @@ impl<F: Float> Factored<F> {
             let at = source * self.stride() + j;
             self.a[at] = F::ZERO;
             self.c[at] = F::ZERO;
+            if let Some(momentum) = &mut self.momentum {
+                momentum.k[at] = F::ZERO;
+            }
         }
     }
 
     /// `W` and `e_bar` of a source, into the rows of a reading.
     fn read_source(&self, source: usize, to: &mut Reading<F>) {
         let row = source * self.stride()..(source + 1) * self.stride();
-        let Reading { w, e_bar, s, t, x } = to;
+        let Reading {
+            w,
+            e_bar,
+            s,
+            t,
+            x,
+            k,
+            u,
+            v,
+        } = to;
+        if let Some(momentum) = &self.momentum {
+            k.copy_from_slice(&momentum.k[row.clone()]);
+        }
         w.copy_from_slice(&self.a[row.clone()]);
         e_bar.copy_from_slice(&self.c[row]);
         // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
         let set = self.set_of(source);
         let (now, zt) = (self.now(set), self.zt[source]);
-        match self.age(source) {
+        match (self.age(source), &self.momentum) {
             _ if self.seen[source] == NEVER => {}
-            0 => _ = kernels::catch_up(now, zt, w, e_bar),
-            age => {
+            (0, None) => _ = kernels::catch_up(now, zt, w, e_bar),
+            (0, Some(momentum)) => {
+                _ = kernels::catch_up_drift(momentum.now(set, now), zt, w, k, e_bar);
+            }
+            (age, Some(momentum)) => {
+                let (waited, alpha) = self.ended.last(set, age);
+                let left = waited.k * now.k;
+                let waited = momentum.last(set, age, waited);
+                let silence = SilenceMut { s, t, x };
+                let to = DriftMut { silence, u, v };
+                kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
+                let silence = Silence { s, t, x, k: left };
+                let blend = momentum.blend_until_now(set, age);
+                let drift = Drift {
+                    silence,
+                    u,
+                    v,
+                    blend,
+                };
+                kernels::catch_up_drift(drift, zt, w, k, e_bar);
+            }
+            (age, None) => {
                 let (waited, alpha) = self.ended.last(set, age);
                 let k = waited.k * now.k;
                 kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
@@ -379,6 +446,7 @@ impl<F: Float> Factored<F> {
 
     fn reading(&self) -> Result<Reading<F>, Error> {
         let stride = self.stride();
+        let of_momentum = usize::from(self.momentum.is_some());
         Room::build(
             || "reading the synapses".into(),
             |room| {
@@ -388,6 +456,9 @@ impl<F: Float> Factored<F> {
                     s: room.zeros(1, stride)?,
                     t: room.zeros(1, stride)?,
                     x: room.zeros(1, stride)?,
+                    k: room.zeros(of_momentum, stride)?,
+                    u: room.zeros(of_momentum, stride)?,
+                    v: room.zeros(of_momentum, stride)?,
                 })
             },
         )
@@ -436,19 +507,30 @@ impl<F: Float> Factored<F> {
                 Ok([rows()?, rows()?, rows()?, rows()?, rows()?])
             },
         )?;
-        let (ended, lengths) = Room::build(
+        let (ended, lengths, momentum) = Room::build(
             || "factors of their own".into(),
             |room| {
+                // Rows K stay where they are.
+                let momentum = match &self.momentum {
+                    Some(momentum) => {
+                        Some(Momentum::new(room, sets, (0, stride), momentum.decays)?)
+                    }
+                    None => None,
+                };
                 let lengths = match self.lengths {
                     Some(_) => Some(Lengths::new(room, sets, stride)?),
                     None => None,
                 };
-                Ok((Ended::new(room, sets, stride)?, lengths))
+                Ok((Ended::new(room, sets, stride)?, lengths, momentum))
             },
         )?;
         self.fold(pace)?;
         (self.s, self.t, self.y, self.sum_a, self.sum_c) = (s, t, y, sum_a, sum_c);
         (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
+        if let (Some(momentum), Some(mut fresh)) = (&mut self.momentum, momentum) {
+            fresh.k = core::mem::take(&mut momentum.k);
+            *momentum = fresh;
+        }
         if let Some(lengths) = &mut self.lengths {
             for source in 0..self.seen.len() {
                 let set = if source < self.n_inputs { 0 } else { sets - 1 };
@@ -460,16 +542,59 @@ impl<F: Float> Factored<F> {
         Ok(())
     }
 
+    /// As [`update`](Synapses::update), with momentum.
+    fn update_with_momentum(&mut self, steps: [Step<F>; 2]) {
+        let (Some(momentum), Some(pending)) = (&mut self.momentum, &mut self.pending) else {
+            return;
+        };
+        let limit = F::cast(LIMIT);
+        let stride = pending.s.len();
+        self.within &= pending.within(limit);
+        for (set, step) in steps[..self.sets].iter().enumerate() {
+            let Some(step) = step.momentum() else {
+                return;
+            };
+            self.within &= step.scale <= limit && step.eta <= limit;
+            let row = set * stride..(set + 1) * stride;
+            let of_w = (&mut self.s[row.clone()], &mut self.t[row]);
+            momentum.take(set, step, (&pending.s, &pending.t), of_w);
+        }
+        pending.clear_factors();
+        self.end_block(F::ONE, F::ONE);
+        // Rows of the gradient come last: what they add to `M` is not to fade with this update.
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        pending.hand_over(|source, g| {
+            self.catch_up_source(source);
+            let row = source * stride..(source + 1) * stride;
+            let step = steps[self.set_of(source)].momentum();
+            if let (Some(step), Some(momentum)) = (step, &mut self.momentum) {
+                kernels::add_row(step.scale, g, &mut momentum.k[row.clone()]);
+                kernels::add_row(-(step.eta * step.scale), g, &mut self.a[row]);
+                self.seen[source] = self.block;
+            }
+        });
+        self.pending = Some(pending);
+    }
+
     /// `Y` of the weights' factors, made by a step in which nothing happens.
     fn respond(&mut self) {
         let none = core::mem::take(&mut self.none);
         let nothing = StepScales::nothing();
-        (0..self.sets).for_each(|set| self.step_set(set, nothing, &none, &[], &[]));
+        (0..self.sets).for_each(|set| self.step_set(set, None, nothing, &none, (&[], &[])));
         self.none = none;
     }
 
-    /// A step of the factors of a set, and of `X1` if the scales say so.
-    fn step_set(&mut self, set: usize, scales: StepScales<F>, psi: &[F], l: &[F], r: &[F]) {
+    /// A step of the factors of a set, and of `X1` if the scales say so; with momentum also of the weights, if there is one.
+    fn step_set(
+        &mut self,
+        set: usize,
+        step: Option<MomentumStep<F>>,
+        scales: StepScales<F>,
+        psi: &[F],
+        (l, r): (&[F], &[F]),
+    ) {
         let row = self.row(set);
         let factors = FactorsMut {
             x1: &mut self.x1,
@@ -477,7 +602,10 @@ impl<F: Float> Factored<F> {
             t: &mut self.t[row.clone()],
             y: &mut self.y[row],
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        match &mut self.momentum {
+            None => kernels::step_factors(scales, psi, l, r, factors),
+            Some(momentum) => momentum.step(set, step, scales, psi, (l, r), factors),
+        }
     }
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
@@ -561,12 +689,25 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 x1: &self.x1,
                 none: &self.none,
             };
-            let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
-            kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
+            let (a, c) = (&mut self.a, &mut self.c);
+            match &mut self.momentum {
+                None => {
+                    let ended = self.ended.of_set(set);
+                    kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
+                }
+                Some(momentum) => {
+                    let sums = (&mut *sum_a, &mut *sum_c);
+                    momentum.follow(set, (a, c), visits, &self.ended, factors, sums);
+                }
+            }
             if let Some(lengths) = &mut self.lengths {
                 lengths.follow(set, visits, &self.ended.a, grown, sum_c, &self.x1);
             }
             let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row], sum_zt[set]);
+            if let Some(momentum) = &self.momentum {
+                momentum.add_current(set, (sum_a, sum_c), (s, t), sum_zt, current);
+                continue;
+            }
             match scales.map(|scales| [scales.inputs, scales.neurons][set]) {
                 None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
                 Some(p) => {
@@ -605,6 +746,23 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         let at_once = at_once.map(|steps| [steps.inputs, steps.neurons]);
         for set in 0..self.sets {
+            if self.momentum.is_some() {
+                let step = at_once.and_then(|steps| steps[set].momentum());
+                let scale = step.map_or(F::ZERO, |step| step.scale);
+                let of_set = StepScales {
+                    learn: scale * scales.learn,
+                    eta: scale,
+                    grow: if set == 0 { scales.grow } else { F::ZERO },
+                    ..scales
+                };
+                let signal = if step.is_some() {
+                    (l, r)
+                } else {
+                    (&[][..], &[][..])
+                };
+                self.step_set(set, step, of_set, psi, signal);
+                continue;
+            }
             let step = at_once.and_then(|steps| steps[set].multiples());
             let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
             if self.scales.is_some() {
@@ -618,7 +776,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 grow: if set == 0 { scales.grow } else { F::ZERO },
                 ..scales
             };
-            self.step_set(set, of_set, psi, l, r);
+            self.step_set(set, None, of_set, psi, (l, r));
         }
     }
 
@@ -659,6 +817,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         // The plan gives other optimizers other forms.
         if self.pending.is_none() {
             return;
+        }
+        if self.momentum.is_some() {
+            return self.update_with_momentum([steps.inputs, steps.neurons]);
         }
         let mut eta = [F::ZERO; 2];
         for (set, step) in [steps.inputs, steps.neurons][..self.sets]
@@ -711,6 +872,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn present(&self) -> Result<Present<F>, Error> {
         let stride = self.stride();
+        let of_momentum = usize::from(self.momentum.is_some());
         let mut present = Room::build(
             || "an evaluation".into(),
             |room| {
@@ -721,10 +883,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
                     s: room.zeros(self.sets * (PATIENCE + 1), stride)?,
                     t: room.zeros(self.sets * (PATIENCE + 1), stride)?,
                     x: room.zeros(1, stride)?,
+                    k: room.zeros(of_momentum, stride)?,
+                    u: room.zeros(of_momentum, stride)?,
+                    v: room.zeros(of_momentum, stride)?,
                 })
             },
         )?;
-        let Present { s, t, x, .. } = &mut present;
+        let Present { s, t, x, u, v, .. } = &mut present;
         for set in 0..self.sets {
             let now = self.now(set);
             let of_age = |age| present_row(set, age, stride);
@@ -733,7 +898,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
             for age in 1..=self.ended.len {
                 let (waited, alpha) = self.ended.last(set, age);
                 let (s, t) = (&mut s[of_age(age)], &mut t[of_age(age)]);
-                kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
+                let silence = SilenceMut { s, t, x };
+                match &self.momentum {
+                    None => kernels::compose(waited, alpha, now, silence),
+                    Some(momentum) => {
+                        let waited = momentum.last(set, age, waited);
+                        let to = DriftMut { silence, u, v };
+                        kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
+                    }
+                }
             }
         }
         Ok(present)
@@ -742,7 +915,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         let stride = self.stride();
         let Present {
-            sum, w, c, s, t, ..
+            sum, w, c, s, t, k, ..
         } = present;
         current.fill(F::ZERO);
         sum.fill(F::ZERO);
@@ -758,11 +931,26 @@ impl<F: Float> Synapses<F> for Factored<F> {
             let row = source * stride..(source + 1) * stride;
             w.copy_from_slice(&self.a[row.clone()]);
             if self.seen[source] != NEVER {
-                c.copy_from_slice(&self.c[row]);
-                let of_age = present_row(set, self.age(source), stride);
+                c.copy_from_slice(&self.c[row.clone()]);
+                let (age, zt) = (self.age(source), self.zt[source]);
+                let of_age = present_row(set, age, stride);
                 let (s, t, x) = (&s[of_age.clone()], &t[of_age], &self.none);
                 let silence = Silence { s, t, x, k: F::ONE };
-                kernels::catch_up(silence, self.zt[source], w, c);
+                match &self.momentum {
+                    None => _ = kernels::catch_up(silence, zt, w, c),
+                    Some(momentum) => {
+                        k.copy_from_slice(&momentum.k[row]);
+                        let (u, v) = (&self.none, &self.none);
+                        let blend = momentum.blend_until_now(set, age);
+                        let drift = Drift {
+                            silence,
+                            u,
+                            v,
+                            blend,
+                        };
+                        kernels::catch_up_drift(drift, zt, w, k, c);
+                    }
+                }
             }
             if let Some(own) = self.own(source) {
                 w[own] = F::ZERO;
@@ -780,6 +968,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     ) -> Result<(), Error> {
         self.fold(pace)?;
         let stride = self.stride();
+        if let Some(momentum) = &mut self.momentum {
+            momentum.heal(first_source..first_source + w.ncols());
+        }
         assign_rows(&mut self.a, stride, first_source, w, pace)
     }
 
@@ -791,6 +982,20 @@ impl<F: Float> Synapses<F> for Factored<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.fold(pace)?;
+        if let (Some(step), Some(momentum)) = (step.momentum(), &mut self.momentum) {
+            let stride = self.x1.len();
+            for source in first_source..first_source + g.ncols() {
+                // Something is left of its K from now on.
+                if self.seen[source] == NEVER {
+                    self.seen[source] = self.block;
+                }
+            }
+            self.within = false;
+            return by_columns(g, pace, |source, j, g| {
+                let at = (first_source + source) * stride + j;
+                Momentum::take_one(step, g, &mut self.a[at], &mut momentum.k[at]);
+            });
+        }
         let (eta, keep) = step.multiples().unwrap_or((F::ZERO, 1.0));
         let shrink = F::cast(1.0 - keep);
         let stride = self.x1.len();
@@ -829,7 +1034,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
             finite &= kernels::all_finite(w);
             Ok(())
         });
-        self.within = looked.is_ok() && finite && kernels::all_within(F::cast(LIMIT), &self.zt);
+        let limit = F::cast(LIMIT);
+        let of_momentum = |momentum: &Momentum<F>| kernels::all_within(limit, &momentum.k);
+        self.within = looked.is_ok()
+            && finite
+            && kernels::all_within(limit, &self.zt)
+            && self.momentum.as_ref().is_none_or(of_momentum);
         finite
     }
 
@@ -866,6 +1076,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
             self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
         }
         self.ended.len = 0;
+        if let Some(momentum) = &mut self.momentum {
+            momentum.forget();
+        }
         self.block = 0;
     }
 }

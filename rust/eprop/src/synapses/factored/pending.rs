@@ -171,6 +171,18 @@ impl<F: Float> Pending<F> {
         self.n_touched = 0;
     }
 
+    /// Hands over every row that is not 0, each with its source, and leaves nothing.
+    pub(super) fn hand_over(&mut self, mut to: impl FnMut(usize, &[F])) {
+        let stride = self.s.len();
+        for &source in &self.touched[..self.n_touched] {
+            self.is_touched[source as usize] = false;
+            let g = &mut self.g[source as usize * stride..(source as usize + 1) * stride];
+            to(source as usize, g);
+            g.fill(F::ZERO);
+        }
+        self.n_touched = 0;
+    }
+
     /// Drops everything.
     pub(super) fn clear(&mut self) {
         let stride = self.s.len();

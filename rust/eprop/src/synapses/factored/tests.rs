@@ -71,7 +71,19 @@ fn rules(config: &Config) -> Vec<Config> {
         optimizer,
         ..config.clone()
     };
-    vec![config.clone(), with(decays)]
+    let momentum = |mu, weight_decay| {
+        with(Optimizer::Momentum {
+            mu,
+            limit,
+            weight_decay,
+        })
+    };
+    vec![
+        config.clone(),
+        with(decays),
+        momentum(0.9, 0.0),
+        momentum(0.75, WEIGHT_DECAY),
+    ]
 }
 
 /// With steps of their own for inputs and for neurons.
