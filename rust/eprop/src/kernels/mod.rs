@@ -23,8 +23,8 @@ pub(crate) mod zeroed;
 
 pub(crate) use adaptive::{OwnMut, step_adaptive};
 pub(crate) use block::{
-    Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather, scan,
-    scan_adaptation, scan_adaptive,
+    Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather,
+    scan, scan_adaptation, scan_adaptive,
 };
 pub(crate) use credit::{Backwards, flow_back, step_backwards, transpose};
 pub(crate) use factored::{

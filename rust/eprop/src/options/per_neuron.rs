@@ -53,7 +53,8 @@ impl PerNeuron {
 
     /// The longest membrane time constant, where `common` is the number that the array stands for.
     pub(crate) fn longest_tau_mem(&self, common: f64) -> f64 {
-        let longest = |taus: &Vec<f64>| taus.iter().fold(0.0, |longest: f64, &tau| longest.max(tau));
+        let longest =
+            |taus: &Vec<f64>| taus.iter().fold(0.0, |longest: f64, &tau| longest.max(tau));
         self.tau_mem.as_ref().map_or(common, longest)
     }
 

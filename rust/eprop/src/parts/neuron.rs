@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::kernels::{
-    Membrane, NeuronsMut, OwnMut, flow, nonzeros, step_adaptive, step_neurons,
-};
+use crate::kernels::{Membrane, NeuronsMut, OwnMut, flow, nonzeros, step_adaptive, step_neurons};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;

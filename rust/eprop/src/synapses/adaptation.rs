@@ -41,13 +41,7 @@ impl<F: Float> Adaptation<F> {
     }
 
     /// `e = psi (z_bar - beta eps_a)` of one source, and `eps_a = rho eps_a + e`.
-    pub(crate) fn step(
-        &self,
-        psi: &[F],
-        z_bar: impl Fn(usize) -> F,
-        eps_a: &mut [F],
-        e: &mut [F],
-    ) {
+    pub(crate) fn step(&self, psi: &[F], z_bar: impl Fn(usize) -> F, eps_a: &mut [F], e: &mut [F]) {
         let n = e.len();
         let (psi, beta, rho) = (&psi[..n], &self.beta[..n], &self.rho[..n]);
         let eps_a = &mut eps_a[..n];

@@ -5,10 +5,10 @@
 mod adaptation;
 mod block;
 mod factored;
-mod membranes;
 pub(crate) mod feedforward;
 #[cfg(test)]
 mod literal;
+mod membranes;
 #[cfg(test)]
 mod tests;
 mod textbook;

@@ -319,7 +319,11 @@ impl<F: Float> Block<F> {
         let of_neurons = &self.w.rows[sizes.n_inputs * stride..];
         kernels::transpose(self.credit.gain, of_neurons, n, stride, &mut buffers.w);
         if let Some(membranes) = &self.membranes {
-            for (row, &zeta) in buffers.w.chunks_exact_mut(stride).zip(membranes.zeta.iter()) {
+            for (row, &zeta) in buffers
+                .w
+                .chunks_exact_mut(stride)
+                .zip(membranes.zeta.iter())
+            {
                 kernels::scale_row(zeta, row);
             }
         }

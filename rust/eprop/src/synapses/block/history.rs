@@ -359,7 +359,12 @@ impl<F: Float> History<F> {
     }
 
     /// Moves the traces of sources from the block's start to its end: `z_bar`, and with a current, where `x_bar` is not empty, what flows to it.
-    pub(crate) fn advance(&self, (alpha, zeta, sigma): (F, F, F), x_bar: &mut [F], z_bar: &mut [F]) {
+    pub(crate) fn advance(
+        &self,
+        (alpha, zeta, sigma): (F, F, F),
+        x_bar: &mut [F],
+        z_bar: &mut [F],
+    ) {
         if x_bar.is_empty() {
             if !z_bar.is_empty() {
                 self.filter(alpha, zeta, z_bar, |_| ());
