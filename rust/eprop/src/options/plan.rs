@@ -79,6 +79,8 @@ pub struct Plan {
     pub(crate) whole: usize,
     /// Steps that a spike takes to the other neurons.
     pub(crate) delay: usize,
+    /// Whether there is more between a source and a membrane than one filter that all neurons share.
+    pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
 }
@@ -114,6 +116,7 @@ impl Plan {
             horizon: config.horizon,
             whole: 1,
             delay: config.delay,
+            membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
@@ -268,7 +271,7 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    if config.layer().is_adaptive() {
+    if config.layer().is_adaptive() || config.has_own_membranes() {
         return Ok(match config.update_every {
             UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
             UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
@@ -297,6 +300,12 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.layer().is_adaptive() {
         return refused("block or textbook where neurons adapt");
+    }
+    if config.each.tau_mem.is_some() {
+        return refused("block or textbook where each neuron has its own tau_mem");
+    }
+    if config.tau_syn != 0.0 {
+        return refused("block or textbook with tau_syn");
     }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
