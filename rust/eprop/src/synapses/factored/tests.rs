@@ -7,7 +7,7 @@ use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
+use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -40,7 +40,22 @@ const CASES: [(f64, usize); 7] = [
     (20.0, 1),
 ];
 
-/// Every case, with the regulariser, and with lengths.
+/// Some neurons adapt, each in its own way: base blocks of up to 18 steps.
+fn adaptive(config: &Config) -> Config {
+    let beta = (0..19).map(|j| [0.0, 0.2, 0.4][j % 3]).collect();
+    let tau_adaptation = (0..19).map(|j| [9.0, 20.0, 200.0][j / 3 % 3]).collect();
+    let each = PerNeuron {
+        beta: Some(beta),
+        tau_adaptation: Some(tau_adaptation),
+        ..PerNeuron::default()
+    };
+    Config {
+        each,
+        ..config.clone()
+    }
+}
+
+/// Every case, with the regulariser, and with lengths; of neurons that adapt and of others.
 fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
     for (tau, n) in CASES {
         let regularised = Config {
@@ -48,8 +63,10 @@ fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
             ..config(tau, n)
         };
         for config in [regularised.clone(), limited(&regularised)] {
-            check(&config, make::<F>());
-            check(&grouped(&config), make::<F>());
+            for config in [adaptive(&config), config] {
+                check(&config, make::<F>());
+                check(&grouped(&config), make::<F>());
+            }
         }
     }
 }
@@ -78,7 +95,8 @@ in_both! {
             for gain in [Gain::Unit, Gain::Leak] {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
-                    for config in [limited(&config), config] {
+                    let both = [limited(&config), config];
+                    for config in both.iter().map(adaptive).chain(both.clone()) {
                         literal::follows::<F, _>(&config, make::<F>(), 80);
                         literal::follows::<F, _>(&grouped(&config), make::<F>(), 80);
                     }
@@ -91,8 +109,20 @@ in_both! {
 in_both! {
     fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
         let config = Config { tau_trace: 0.0, ..config(6.0, 1) };
-        literal::follows::<F, _>(&config, make::<F>(), 60);
-        literal::follows::<F, _>(&limited(&config), make::<F>(), 60);
+        for config in [adaptive(&config), config] {
+            literal::follows::<F, _>(&config, make::<F>(), 60);
+            literal::follows::<F, _>(&limited(&config), make::<F>(), 60);
+        }
+    }
+}
+
+in_both! {
+    fn thresholds_that_move_much_have_base_blocks_of_few_steps<F>() {
+        for beta in [1.0, 2.0, 3.0] {
+            let config = Config { beta, c_reg: 1.0, ..config(20.0, 1) };
+            literal::follows::<F, _>(&config, make::<F>(), 80);
+            literal::follows::<F, _>(&grouped(&limited(&config)), make::<F>(), 80);
+        }
     }
 }
 
@@ -153,13 +183,15 @@ in_both! {
 in_both! {
     fn to_catch_up_changes_nothing_but_when_it_is_worked_off<F>() {
         for (tau, n) in CASES {
-            let mut both = Beside::<F, _>::new(&config(tau, n), make::<F>());
-            for _ in 0..4 {
-                (0..11).for_each(|_| both.step(true));
-                both.form.catch_up();
-                assert_eq!((both.form.block, both.form.ended.len), (0, 0));
-                both.compare();
-                both.update();
+            for config in [config(tau, n), adaptive(&config(tau, n))] {
+                let mut both = Beside::<F, _>::new(&config, make::<F>());
+                for _ in 0..4 {
+                    (0..11).for_each(|_| both.step(true));
+                    both.form.catch_up();
+                    assert_eq!((both.form.block, both.form.ended.len), (0, 0));
+                    both.compare();
+                    both.update();
+                }
             }
         }
     }
@@ -291,6 +323,7 @@ in_both! {
     fn inputs_and_neurons_get_factors_of_their_own_and_share_them_again_in_the_middle_of_things<F>() {
         for (tau, n) in CASES {
             for config in [config(tau, n), limited(&config(tau, n))] {
+                literal::regroups::<F>(&adaptive(&config), make::<F>());
                 literal::regroups::<F>(&config, make::<F>());
             }
         }
