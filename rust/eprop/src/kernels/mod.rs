@@ -13,8 +13,10 @@ mod adaptive;
 mod block;
 mod credit;
 mod factored;
+mod factored_adaptive;
 pub(crate) mod isa;
 mod lengths;
+mod lengths_adaptive;
 mod neuron;
 mod optimizer;
 mod rows;
@@ -31,9 +33,18 @@ pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
 };
+pub(crate) use factored_adaptive::{
+    AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Responses,
+    ResponsesMut, RowsMut, SumsMut, catch_up_adaptive, compose_adaptive, current_of_adaptation,
+    follow_spikes_adaptive, step_adaptive_factors, step_responses,
+};
 pub(crate) use lengths::{
     Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
     lengths_of_step, squared_length,
+};
+pub(crate) use lengths_adaptive::{
+    AdaptiveSquares, AdaptiveSquaresMut, StepOf, dot_products, end_adaptive_lengths,
+    follow_adaptive_lengths, length_of_adaptive_factors, length_of_adaptive_step,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};

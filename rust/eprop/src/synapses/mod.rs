@@ -19,7 +19,7 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
-use factored::Factored;
+use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 
 use crate::kernels;
@@ -204,6 +204,8 @@ pub struct Present<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// The same of what there is where thresholds move.
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
