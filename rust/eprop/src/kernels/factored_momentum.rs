@@ -130,14 +130,14 @@ kernel! {
 }
 
 /// The rows of all sources.
-pub(crate) struct RowsMut<'a, F> {
+pub(crate) struct DriftRowsMut<'a, F> {
     pub(crate) a: &'a mut [F],
     pub(crate) k: &'a mut [F],
     pub(crate) c: &'a mut [F],
 }
 
 /// What the sources of a step sum up of their rows.
-pub(crate) struct SumsMut<'a, F> {
+pub(crate) struct DriftSumsMut<'a, F> {
     pub(crate) a: &'a mut [F],
     pub(crate) k: &'a mut [F],
     pub(crate) c: &'a mut [F],
@@ -146,20 +146,20 @@ pub(crate) struct SumsMut<'a, F> {
 kernel! {
     /// As [`follow_spikes`](super::follow_spikes), with `sum_k += s K; K += a Y'`, of which `y_k` is `Y'`.
     fn follow_spikes_drift(
-        rows: RowsMut<'_, F>,
+        rows: DriftRowsMut<'_, F>,
         visits: &[Visit<F>],
         ended: Drifts<'_, F>,
         factors: Factors<'_, F>,
         y_k: &[F],
-        sums: SumsMut<'_, F>,
+        sums: DriftSumsMut<'_, F>,
     ) {
         let stride = y_k.len();
-        let RowsMut { a, k, c } = rows;
+        let DriftRowsMut { a, k, c } = rows;
         assert!(stride % UNIT == 0 && a.len() == c.len() && a.len() == k.len());
         assert!(sums.a.len() == stride && sums.k.len() == stride && sums.c.len() == stride);
         assert!(factors.y.len() == stride && factors.x1.len() == stride && factors.none.len() == stride);
         let len = a.len();
-        let (mut rows, mut sums) = (RowsMut { a, k, c }, sums);
+        let (mut rows, mut sums) = (DriftRowsMut { a, k, c }, sums);
         let whole = visits.chunks_exact(GROUP);
         let rest = whole.remainder();
         for group in whole {
@@ -250,11 +250,11 @@ impl<'a, F: Float> SourceRows<'a, F> {
 /// The rows lie within those of all sources, and no two are the same; every other slice is as long as a row.
 #[inline(always)]
 unsafe fn follow<I: Isa, F: Float, const G: usize>(
-    rows: &mut RowsMut<'_, F>,
+    rows: &mut DriftRowsMut<'_, F>,
     sources: &[SourceRows<'_, F>; G],
     factors: Factors<'_, F>,
     y_k: &[F],
-    sums: &mut SumsMut<'_, F>,
+    sums: &mut DriftSumsMut<'_, F>,
 ) {
     for j in (0..y_k.len()).step_by(UNIT) {
         // SAFETY: j + UNIT <= the length of a row, which the caller promises of every slice; places are copied before they are written.
@@ -455,7 +455,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        Blend, Drift, DriftMut, Drifts, MomentumMut, MomentumScales, RowsMut, SumsMut,
+        Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, MomentumMut, MomentumScales,
         catch_up_drift, compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
     };
     use crate::Float;
@@ -660,8 +660,8 @@ mod tests {
             let drifts = Drifts { silences, u: u1, v: v1, blends: &blends };
             let none = vec![F::ZERO; STRIDE];
             let [mut sum_a, mut sum_k, mut sum_c] = [0; 3].map(|_| vec![F::ZERO; STRIDE]);
-            let rows = RowsMut { a: &mut a, k: &mut k, c: &mut c };
-            let sums = SumsMut { a: &mut sum_a, k: &mut sum_k, c: &mut sum_c };
+            let rows = DriftRowsMut { a: &mut a, k: &mut k, c: &mut c };
+            let sums = DriftSumsMut { a: &mut sum_a, k: &mut sum_k, c: &mut sum_c };
             let factors = Factors { y: &y_a, x1: &x1, none: &none };
             follow_spikes_drift(rows, &visits, drifts, factors, &y_k, sums);
             for (sum, sum_is) in [&sum_a, &sum_k, &sum_c].into_iter().zip(&sums_is) {

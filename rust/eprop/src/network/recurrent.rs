@@ -92,7 +92,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             since: Since::default(),
             n_inputs: plan.sizes.n_inputs,
             loss: config.loss,
-            times: (config.dt, config.tau_mem),
+            times: (config.dt, config.longest_tau_mem()),
         })
     }
 
@@ -570,10 +570,12 @@ impl Settings for Config {
         self.optimizer
     }
     fn times(&self) -> Times {
-        let (alpha, kappa) = (decay(self.dt, self.tau_mem), decay(self.dt, self.tau_out()));
+        // The longest is that of the slowest answer.
+        let (tau_mem, tau_syn) = (self.longest_tau_mem(), self.tau_syn);
+        let filters = [tau_mem, tau_syn, self.tau_out()].map(|tau| decay(self.dt, tau));
         Times {
-            answer: self.dt / (self.tau_out() + self.tau_mem),
-            slowest: alpha.max(kappa),
+            answer: self.dt / (self.tau_out() + tau_mem + tau_syn),
+            slowest: filters.into_iter().fold(0.0, f64::max),
         }
     }
     fn reduction(&self) -> Reduction {

@@ -42,8 +42,8 @@ struct Literal {
     momentum: Vec<[f64; N]>,
     z_bar: Vec<f64>,
     e_bar: Vec<[f64; N]>,
-    beta: f64,
-    rho: f64,
+    beta: [f64; N],
+    rho: [f64; N],
     eps_a: Vec<[f64; N]>,
     /// Of the loss alone, and of the stream's regulariser.
     g: Vec<[f64; N]>,
@@ -126,8 +126,8 @@ impl Literal {
             momentum: vec![[0.0; N]; P],
             z_bar: vec![0.0; P],
             e_bar: vec![[0.0; N]; P],
-            beta: config.beta,
-            rho: decay(config.tau_adaptation),
+            beta: core::array::from_fn(|j| config.layer().of(j).beta),
+            rho: core::array::from_fn(|j| decay(config.layer().of(j).tau_adaptation)),
             eps_a: vec![[0.0; N]; P],
             g: vec![[0.0; N]; P],
             g_reg: vec![[0.0; N]; P],
@@ -147,8 +147,8 @@ impl Literal {
     fn learn(&mut self, psi: &[f64; N], signal: Option<(&[f64; N], &[f64; N])>) {
         for i in 0..P {
             for j in (0..N).filter(|&j| connects(i, j)) {
-                let e = psi[j] * (self.z_bar[i] - self.beta * self.eps_a[i][j]);
-                self.eps_a[i][j] = self.rho * self.eps_a[i][j] + e;
+                let e = psi[j] * (self.z_bar[i] - self.beta[j] * self.eps_a[i][j]);
+                self.eps_a[i][j] = self.rho[j] * self.eps_a[i][j] + e;
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
                 if let Some((l, r)) = signal {
                     self.g[i][j] += l[j] * self.e_bar[i][j];

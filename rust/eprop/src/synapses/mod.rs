@@ -8,6 +8,7 @@ mod factored;
 pub(crate) mod feedforward;
 #[cfg(test)]
 mod literal;
+mod membranes;
 #[cfg(test)]
 mod tests;
 mod textbook;
@@ -18,7 +19,7 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
-use factored::Factored;
+use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 
 use crate::kernels;
@@ -164,8 +165,13 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// All padded rows, before anything has been learned.
     fn first_rows(&mut self) -> &mut [F];
 
-    /// `z_bar` of every source.
+    /// `z_bar` of every source, where all neurons have the same.
     fn z_bar(&self, see: &mut dyn FnMut(F));
+
+    /// Shows the rows of `z_bar`, one of each source, where neurons differ in it; a neuron's own place is 0.
+    fn z_bar_rows(&self, _: See<'_, F>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Whether no weight is NaN or infinite, given that none was before the last call. A look at them is taken only where that is not certain.
     fn finite(&mut self) -> bool;
@@ -202,6 +208,8 @@ pub struct Present<F> {
     k: Aligned<F>,
     u: Aligned<F>,
     v: Aligned<F>,
+    /// The same of what there is where thresholds move.
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -500,6 +508,9 @@ impl<F: Float> Synapses<F> for Form<F> {
     }
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
         at_work!(self, form => form.z_bar(see));
+    }
+    fn z_bar_rows(&self, see: See<'_, F>) -> Result<(), Error> {
+        at_work!(self, form => form.z_bar_rows(see))
     }
     fn finite(&mut self) -> bool {
         at_work!(self, form => form.finite())

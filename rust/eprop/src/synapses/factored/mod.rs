@@ -7,6 +7,7 @@
 //! touches. A source that is silent waits at the end of a block, and catches up with all blocks it missed, composed into one.
 //! DESIGN.md derives it.
 
+mod adaptive;
 mod ended;
 mod lengths;
 mod momentum;
@@ -17,6 +18,8 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use adaptive::Adaptive;
+pub(super) use adaptive::AdaptiveReading;
 use ended::{Ended, PATIENCE, Powers};
 use lengths::Lengths;
 use momentum::Momentum;
@@ -24,8 +27,8 @@ use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{
-    self, Drift, DriftMut, Factors, FactorsMut, MomentumStep, Silence, SilenceMut, StepScales,
-    Visit,
+    self, Drift, DriftMut, Factors, FactorsMut, MomentumStep, Silence, SilenceMut, StepOf,
+    StepScales, Visit,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
@@ -71,6 +74,8 @@ pub(crate) struct Factored<F> {
     pending: Option<Pending<F>>,
     /// Where steps are limited.
     lengths: Option<Lengths>,
+    /// Where thresholds move.
+    adaptive: Option<Adaptive<F>>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
@@ -89,7 +94,7 @@ pub(crate) struct Factored<F> {
 
 parts!(Factored {
     Weight: [a, scales],
-    State: [c, x1, s, t, zt, ended, pending, lengths, momentum],
+    State: [c, x1, s, t, zt, ended, pending, lengths, adaptive, momentum],
     Mark: [seen],
     Counter: [steps, block],
     Mark: [learned],
@@ -123,6 +128,7 @@ struct Reading<F> {
     k: Aligned<F>,
     u: Aligned<F>,
     v: Aligned<F>,
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 impl<F: Float> Factored<F> {
@@ -135,7 +141,10 @@ impl<F: Float> Factored<F> {
         let has_momentum = config.optimizer.has_momentum();
         // Where `M` has weights in it, no row waits for nothing.
         let seen = if has_momentum && decays { 0 } else { NEVER };
+        let adaptive = Adaptive::of(room, (p, plan.sizes.n), (sets, stride), config)?;
+        let adapts = adaptive.is_some();
         Ok(Self {
+            adaptive,
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
             sets,
@@ -153,13 +162,13 @@ impl<F: Float> Factored<F> {
                 true => Some(Momentum::new(room, sets, (p, stride), decays)?),
                 false => None,
             },
-            ended: Ended::new(room, sets, stride)?,
+            ended: Ended::new(room, sets, stride, adapts)?,
             pending: match plan.at_once {
                 true => None,
-                false => Some(Pending::new(room, p, stride)?),
+                false => Some(Pending::new(room, p, stride, adapts)?),
             },
             lengths: match plan.limited {
-                true => Some(Lengths::new(room, sets, stride)?),
+                true => Some(Lengths::new(room, sets, stride, adapts)?),
                 false => None,
             },
             steps: 0,
@@ -187,7 +196,7 @@ impl<F: Float> Factored<F> {
         }
         self.respond();
         if let Some(pending) = &mut self.pending {
-            pending.respond(&mut self.x1, &self.none);
+            pending.respond(&mut self.x1, &self.none, self.adaptive.as_mut());
         }
         Ok(())
     }
@@ -273,6 +282,10 @@ impl<F: Float> Factored<F> {
             .into_iter()
             .all(|row| kernels::all_within(limit, row))
             && self.momentum.as_ref().is_none_or(of_momentum)
+            && self
+                .adaptive
+                .as_ref()
+                .is_none_or(|adaptive| adaptive.within(limit))
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -281,16 +294,25 @@ impl<F: Float> Factored<F> {
         self.fold_pending();
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.scale(kappa_e);
+            }
         }
+        let adaptive = self.adaptive.as_ref();
         if let Some(lengths) = &mut self.lengths {
-            lengths.end_block(kappa_e, alpha, &self.x1);
+            lengths.end_block(kappa_e, alpha, &self.x1, adaptive);
         }
         match &mut self.momentum {
-            None => self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha),
+            None => self
+                .ended
+                .push(&self.s, &self.t, &self.x1, kappa_e, alpha, adaptive),
             Some(momentum) => {
                 let factors = (&self.s[..], &self.t[..], &self.x1[..]);
                 momentum.push(&mut self.ended, factors, kappa_e, alpha);
             }
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.begin_block();
         }
         self.block += 1;
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
@@ -313,31 +335,53 @@ impl<F: Float> Factored<F> {
         let stride = self.stride();
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
+        let mut d = self.take_scratch();
         for source in 0..self.seen.len() {
             if self.seen[source] == NEVER {
                 continue;
             }
             let own = self.own(source);
-            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
             if let Some(pending) = &mut self.pending {
-                pending.fold(source, &c[..stride], zt, own);
+                pending.fold(source, &c[..stride], zt, own, &d);
             }
         }
         (self.sum_a, self.sum_c) = (w, c);
+        self.give_scratch(d);
         if let Some(pending) = &mut self.pending {
             pending.clear_factors();
         }
     }
 
-    /// `C` of a source as it would be if it caught up, and its `zt`; `w`: scratch memory.
-    fn traces_of(&self, source: usize, w: &mut [F], c: &mut [F]) -> F {
+    /// A row for `D`, which takes no memory where thresholds do not move.
+    fn take_scratch(&mut self) -> Aligned<F> {
+        let adaptive = self.adaptive.as_mut();
+        adaptive.map_or_else(Aligned::default, Adaptive::take_scratch)
+    }
+
+    fn give_scratch(&mut self, d: Aligned<F>) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.give_scratch(d);
+        }
+    }
+
+    /// `C` and `D` of a source as they would be if it caught up, and its `zt`; `w`: scratch memory.
+    fn traces_of(&self, source: usize, w: &mut [F], c: &mut [F], d: &mut [F]) -> F {
         let row = source * self.stride()..(source + 1) * self.stride();
         let (age, zt) = (self.age(source), self.zt[source]);
-        c.copy_from_slice(&self.c[row]);
+        c.copy_from_slice(&self.c[row.clone()]);
+        if let Some(adaptive) = &self.adaptive {
+            d.copy_from_slice(&adaptive.d[row]);
+        }
         if age == 0 {
             return zt;
         }
-        let (silence, alpha) = self.ended.last(self.set_of(source), age);
+        let set = self.set_of(source);
+        if let Some((silence, alpha)) = self.ended.last_adaptive(set, age) {
+            kernels::catch_up_adaptive(silence, zt, w, c, d);
+            return alpha * zt;
+        }
+        let (silence, alpha) = self.ended.last(set, age);
         kernels::catch_up(silence, zt, w, c);
         alpha * zt
     }
@@ -355,14 +399,21 @@ impl<F: Float> Factored<F> {
         if age == 0 {
             return;
         }
-        let set = self.set_of(source);
+        let (set, row) = (
+            self.set_of(source),
+            source * self.stride()..(source + 1) * self.stride(),
+        );
         let (silence, alpha) = self.ended.last(set, age);
-        let row = source * self.stride()..(source + 1) * self.stride();
         let zt = self.zt[source];
         let (a, c) = (&mut self.a[row.clone()], &mut self.c[row.clone()]);
-        let left = match &mut self.momentum {
-            None => kernels::catch_up(silence, zt, a, c),
-            Some(momentum) => momentum.catch_up(set, (age, silence), zt, (a, c), row),
+        let left = match (&mut self.adaptive, self.ended.last_adaptive(set, age)) {
+            (Some(adaptive), Some((silence, _))) => {
+                kernels::catch_up_adaptive(silence, zt, a, c, &mut adaptive.d[row])
+            }
+            _ => match &mut self.momentum {
+                None => kernels::catch_up(silence, zt, a, c),
+                Some(momentum) => momentum.catch_up(set, (age, silence), zt, (a, c), row),
+            },
         };
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
@@ -382,6 +433,9 @@ impl<F: Float> Factored<F> {
             if let Some(momentum) = &mut self.momentum {
                 momentum.k[at] = F::ZERO;
             }
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.d[at] = F::ZERO;
+            }
         }
     }
 
@@ -397,38 +451,57 @@ impl<F: Float> Factored<F> {
             k,
             u,
             v,
+            adaptive,
         } = to;
         if let Some(momentum) = &self.momentum {
             k.copy_from_slice(&momentum.k[row.clone()]);
         }
         w.copy_from_slice(&self.a[row.clone()]);
-        e_bar.copy_from_slice(&self.c[row]);
+        e_bar.copy_from_slice(&self.c[row.clone()]);
         // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
         let set = self.set_of(source);
         let (now, zt) = (self.now(set), self.zt[source]);
-        match (self.age(source), &self.momentum) {
+        let of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
+        match (self.age(source), of_adaptive) {
             _ if self.seen[source] == NEVER => {}
-            (0, None) => _ = kernels::catch_up(now, zt, w, e_bar),
-            (0, Some(momentum)) => {
-                _ = kernels::catch_up_drift(momentum.now(set, now), zt, w, k, e_bar);
+            (age, Some((reading, adaptive))) => {
+                reading.d.copy_from_slice(&adaptive.d[row]);
+                let now = adaptive.now(now, self.row(set));
+                let rows = [&mut w[..], &mut e_bar[..]];
+                match self.ended.last_adaptive(set, age) {
+                    None => reading.catch_up_with(now, zt, rows),
+                    Some(waited) => {
+                        let k = waited.0.plain.k * now.plain.k;
+                        reading.compose(waited, now, SilenceMut { s, t, x }, 0);
+                        reading.catch_up(Silence { s, t, x, k }, 0, zt, rows);
+                    }
+                }
             }
-            (age, Some(momentum)) => {
-                let (waited, alpha) = self.ended.last(set, age);
-                let left = waited.k * now.k;
-                let waited = momentum.last(set, age, waited);
-                let silence = SilenceMut { s, t, x };
-                let to = DriftMut { silence, u, v };
-                kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
-                let silence = Silence { s, t, x, k: left };
-                let blend = momentum.blend_until_now(set, age);
-                let drift = Drift {
-                    silence,
-                    u,
-                    v,
-                    blend,
+            (age, None) if self.momentum.is_some() => {
+                let Some(momentum) = &self.momentum else {
+                    return;
+                };
+                let of_now = momentum.now(set, now);
+                let drift = match age.checked_sub(1) {
+                    None => of_now,
+                    Some(_) => {
+                        let (waited, alpha) = self.ended.last(set, age);
+                        let left = waited.k * now.k;
+                        let waited = momentum.last(set, age, waited);
+                        let silence = SilenceMut { s, t, x };
+                        let to = DriftMut { silence, u, v };
+                        kernels::compose_drifts(waited, alpha, of_now, to);
+                        Drift {
+                            silence: Silence { s, t, x, k: left },
+                            u,
+                            v,
+                            blend: momentum.blend_until_now(set, age),
+                        }
+                    }
                 };
                 kernels::catch_up_drift(drift, zt, w, k, e_bar);
             }
+            (0, None) => _ = kernels::catch_up(now, zt, w, e_bar),
             (age, None) => {
                 let (waited, alpha) = self.ended.last(set, age);
                 let k = waited.k * now.k;
@@ -459,6 +532,10 @@ impl<F: Float> Factored<F> {
                     k: room.zeros(of_momentum, stride)?,
                     u: room.zeros(of_momentum, stride)?,
                     v: room.zeros(of_momentum, stride)?,
+                    adaptive: match self.adaptive {
+                        Some(_) => Some(AdaptiveReading::new(room, 1, stride)?),
+                        None => None,
+                    },
                 })
             },
         )
@@ -507,7 +584,8 @@ impl<F: Float> Factored<F> {
                 Ok([rows()?, rows()?, rows()?, rows()?, rows()?])
             },
         )?;
-        let (ended, lengths, momentum) = Room::build(
+        let adapts = self.adaptive.is_some();
+        let (ended, lengths, of_adaptive, momentum) = Room::build(
             || "factors of their own".into(),
             |room| {
                 // Rows K stay where they are.
@@ -518,13 +596,25 @@ impl<F: Float> Factored<F> {
                     None => None,
                 };
                 let lengths = match self.lengths {
-                    Some(_) => Some(Lengths::new(room, sets, stride)?),
+                    Some(_) => Some(Lengths::new(room, sets, stride, adapts)?),
                     None => None,
                 };
-                Ok((Ended::new(room, sets, stride)?, lengths, momentum))
+                let of_adaptive = match adapts {
+                    true => Some([room.zeros(sets, stride)?, room.zeros(sets, stride)?]),
+                    false => None,
+                };
+                Ok((
+                    Ended::new(room, sets, stride, adapts)?,
+                    lengths,
+                    of_adaptive,
+                    momentum,
+                ))
             },
         )?;
         self.fold(pace)?;
+        if let Some((adaptive, rows)) = self.adaptive.as_mut().zip(of_adaptive) {
+            adaptive.regroup(rows);
+        }
         (self.s, self.t, self.y, self.sum_a, self.sum_c) = (s, t, y, sum_a, sum_c);
         (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
         if let (Some(momentum), Some(mut fresh)) = (&mut self.momentum, momentum) {
@@ -534,9 +624,13 @@ impl<F: Float> Factored<F> {
         if let Some(lengths) = &mut self.lengths {
             for source in 0..self.seen.len() {
                 let set = if source < self.n_inputs { 0 } else { sets - 1 };
-                let c = &self.c[source * stride..(source + 1) * stride];
+                let row = source * stride..(source + 1) * stride;
                 let own = source.checked_sub(self.n_inputs);
-                lengths.add(set, c, self.zt[source], own);
+                let d = match &self.adaptive {
+                    Some(adaptive) => &adaptive.d[row.clone()],
+                    None => &[],
+                };
+                lengths.add(set, &self.c[row], self.zt[source], own, d);
             }
         }
         Ok(())
@@ -586,7 +680,8 @@ impl<F: Float> Factored<F> {
         self.none = none;
     }
 
-    /// A step of the factors of a set, and of `X1` if the scales say so; with momentum also of the weights, if there is one.
+    /// A step of the factors of a set, and of `X1` if the scales say so; where thresholds move, it has taken its step. With momentum also of the weights, if
+    /// there is one.
     fn step_set(
         &mut self,
         set: usize,
@@ -596,6 +691,11 @@ impl<F: Float> Factored<F> {
         (l, r): (&[F], &[F]),
     ) {
         let row = self.row(set);
+        if let Some(adaptive) = &mut self.adaptive {
+            let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
+            let weights = [s, t, &mut self.y[row.clone()]];
+            return adaptive.step_set(scales, [l, r], &self.x1, row, weights);
+        }
         let factors = FactorsMut {
             x1: &mut self.x1,
             s: &mut self.s[row.clone()],
@@ -689,21 +789,28 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 x1: &self.x1,
                 none: &self.none,
             };
-            let (a, c) = (&mut self.a, &mut self.c);
-            match &mut self.momentum {
-                None => {
-                    let ended = self.ended.of_set(set);
-                    kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
+            let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
+            match (&mut self.adaptive, &self.ended.adaptive) {
+                (Some(adaptive), Some(of_adaptive)) => {
+                    let (ended, sums) =
+                        (of_adaptive.of_set(ended, set), [&mut *sum_a, &mut *sum_c]);
+                    adaptive.follow(visits, ended, [a, c], factors, row.clone(), sums);
                 }
-                Some(momentum) => {
-                    let sums = (&mut *sum_a, &mut *sum_c);
-                    momentum.follow(set, (a, c), visits, &self.ended, factors, sums);
-                }
+                _ => match &mut self.momentum {
+                    None => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
+                    Some(momentum) => {
+                        let sums = (&mut *sum_a, &mut *sum_c);
+                        momentum.follow(set, (a, c), visits, ended, factors, sums);
+                    }
+                },
             }
             if let Some(lengths) = &mut self.lengths {
-                lengths.follow(set, visits, &self.ended.a, grown, sum_c, &self.x1);
+                let adaptive = self.adaptive.as_ref();
+                let taken = adaptive.map_or(&self.x1, |adaptive| &adaptive.f);
+                let of_d = adaptive.map(|adaptive| adaptive.of_spikes(row.clone()));
+                lengths.follow(set, visits, &self.ended.a, grown, sum_c, taken, of_d);
             }
-            let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row], sum_zt[set]);
+            let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
             if let Some(momentum) = &self.momentum {
                 momentum.add_current(set, (sum_a, sum_c), (s, t), sum_zt, current);
                 continue;
@@ -713,6 +820,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 Some(p) => {
                     kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
                 }
+            }
+            if let Some(adaptive) = &self.adaptive {
+                adaptive.current(row, current);
             }
         }
         if let Some(pending) = &mut self.pending {
@@ -740,6 +850,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
         };
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.step_responses(scales, psi, &mut self.x1);
+            if let Some(pending) = &mut self.pending {
+                return pending.learn_adaptive(scales, &self.x1, l, r, adaptive);
+            }
+        }
         if let Some(pending) = &mut self.pending {
             // The factors of the weights are 0 between updates, and so is what a spike takes from them.
             return pending.learn(scales, &mut self.x1, psi, l, r);
@@ -785,9 +901,27 @@ impl<F: Float> Synapses<F> for Factored<F> {
             return Kinds::same(0.0);
         };
         let u = self.u();
-        let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
         let kappa = self.powers.kappa_down[u].to_f64();
-        let of_sets = lengths.of_step(grow, psi, l, &self.x1);
+        let (grow, alpha) = (
+            self.filters.zeta_e * self.powers.kappa_up[u],
+            self.powers.alpha_down[u],
+        );
+        let of_sets = match &self.adaptive {
+            None => lengths.of_step(grow * alpha, psi, l, &self.x1),
+            Some(adaptive) => {
+                let [q, w, p] = adaptive.responses();
+                lengths.of_adaptive_step(StepOf {
+                    grow,
+                    alpha,
+                    psi,
+                    l,
+                    x1: &self.x1,
+                    q,
+                    w,
+                    p,
+                })
+            }
+        };
         of_sets.map(|squared| kappa * kappa * squared)
     }
 
@@ -796,18 +930,27 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
             return Kinds::same(0.0);
         };
-        let (mut squared, stride) = (lengths.of(&pending.s, &pending.t), self.stride());
+        let (s, t, stride) = (&pending.s, &pending.t, self.stride());
+        let mut squared = match &pending.r {
+            None => lengths.of(s, t),
+            Some(r) => lengths.of_adaptive(s, t, r),
+        };
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
+        let mut d = self.take_scratch();
+        let Some(pending) = &self.pending else {
+            return squared;
+        };
         for source in pending.sources() {
-            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
-            let more = pending.beyond_factors(source, &c[..stride], zt);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
+            let more = pending.beyond_factors(source, &c[..stride], zt, &d);
             match self.set_of(source) {
                 0 => squared.inputs += more,
                 _ => squared.neurons += more,
             }
         }
         (self.sum_a, self.sum_c) = (w, c);
+        self.give_scratch(d);
         squared.map(|squared| squared.max(0.0))
     }
 
@@ -843,7 +986,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
             self.within &= eta <= limit;
             let row = set * stride..(set + 1) * stride;
             kernels::add_row(eta, &pending.s, &mut self.s[row.clone()]);
-            kernels::add_row(eta, &pending.t, &mut self.t[row]);
+            kernels::add_row(eta, &pending.t, &mut self.t[row.clone()]);
+            if let (Some(adaptive), Some(r)) = (&mut self.adaptive, &pending.r) {
+                kernels::add_row(eta, r, adaptive.r_mut(row));
+            }
         }
         pending.clear_factors();
         let n_inputs = self.n_inputs;
@@ -886,26 +1032,55 @@ impl<F: Float> Synapses<F> for Factored<F> {
                     k: room.zeros(of_momentum, stride)?,
                     u: room.zeros(of_momentum, stride)?,
                     v: room.zeros(of_momentum, stride)?,
+                    adaptive: match self.adaptive {
+                        Some(_) => {
+                            let n_r = self.sets * (PATIENCE + 1);
+                            Some(AdaptiveReading::new(room, n_r, stride)?)
+                        }
+                        None => None,
+                    },
                 })
             },
         )?;
-        let Present { s, t, x, u, v, .. } = &mut present;
+        let Present {
+            s,
+            t,
+            x,
+            u,
+            v,
+            adaptive,
+            ..
+        } = &mut present;
         for set in 0..self.sets {
             let now = self.now(set);
             let of_age = |age| present_row(set, age, stride);
             s[of_age(0)].copy_from_slice(now.s);
             t[of_age(0)].copy_from_slice(now.t);
+            let mut of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
+            if let Some((reading, adaptive)) = &mut of_adaptive {
+                let r = adaptive.now(now, self.row(set)).r;
+                reading.r[of_age(0)].copy_from_slice(r);
+            }
             for age in 1..=self.ended.len {
                 let (waited, alpha) = self.ended.last(set, age);
-                let (s, t) = (&mut s[of_age(age)], &mut t[of_age(age)]);
-                let silence = SilenceMut { s, t, x };
-                match &self.momentum {
-                    None => kernels::compose(waited, alpha, now, silence),
-                    Some(momentum) => {
-                        let waited = momentum.last(set, age, waited);
-                        let to = DriftMut { silence, u, v };
-                        kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
+                let to = SilenceMut {
+                    s: &mut s[of_age(age)],
+                    t: &mut t[of_age(age)],
+                    x,
+                };
+                match (&mut of_adaptive, self.ended.last_adaptive(set, age)) {
+                    (Some((reading, adaptive)), Some(waited)) => {
+                        let now = adaptive.now(now, self.row(set));
+                        reading.compose(waited, now, to, set * (PATIENCE + 1) + age);
                     }
+                    _ => match &self.momentum {
+                        None => kernels::compose(waited, alpha, now, to),
+                        Some(momentum) => {
+                            let waited = momentum.last(set, age, waited);
+                            let to = DriftMut { silence: to, u, v };
+                            kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
+                        }
+                    },
                 }
             }
         }
@@ -915,7 +1090,14 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         let stride = self.stride();
         let Present {
-            sum, w, c, s, t, k, ..
+            sum,
+            w,
+            c,
+            s,
+            t,
+            k,
+            adaptive,
+            ..
         } = present;
         current.fill(F::ZERO);
         sum.fill(F::ZERO);
@@ -932,24 +1114,26 @@ impl<F: Float> Synapses<F> for Factored<F> {
             w.copy_from_slice(&self.a[row.clone()]);
             if self.seen[source] != NEVER {
                 c.copy_from_slice(&self.c[row.clone()]);
-                let (age, zt) = (self.age(source), self.zt[source]);
+                let age = self.age(source);
                 let of_age = present_row(set, age, stride);
                 let (s, t, x) = (&s[of_age.clone()], &t[of_age], &self.none);
-                let silence = Silence { s, t, x, k: F::ONE };
-                match &self.momentum {
-                    None => _ = kernels::catch_up(silence, zt, w, c),
-                    Some(momentum) => {
+                let (silence, zt) = (Silence { s, t, x, k: F::ONE }, self.zt[source]);
+                match (&mut *adaptive, &self.adaptive, &self.momentum) {
+                    (Some(reading), Some(adaptive), _) => {
+                        reading.d.copy_from_slice(&adaptive.d[row]);
+                        reading.catch_up(silence, set * (PATIENCE + 1) + age, zt, [w, c]);
+                    }
+                    (_, _, Some(momentum)) => {
                         k.copy_from_slice(&momentum.k[row]);
-                        let (u, v) = (&self.none, &self.none);
-                        let blend = momentum.blend_until_now(set, age);
                         let drift = Drift {
                             silence,
-                            u,
-                            v,
-                            blend,
+                            u: &self.none,
+                            v: &self.none,
+                            blend: momentum.blend_until_now(set, age),
                         };
                         kernels::catch_up_drift(drift, zt, w, k, c);
                     }
+                    _ => _ = kernels::catch_up(silence, zt, w, c),
                 }
             }
             if let Some(own) = self.own(source) {
@@ -1050,6 +1234,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         if self.steps > 0 {
             self.x1.fill(F::ZERO);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.forget();
+            }
             self.end_block(F::ZERO, F::ZERO);
         }
         if let Some(lengths) = &mut self.lengths {
@@ -1075,7 +1262,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             self.catch_up_source(source);
             self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
         }
-        self.ended.len = 0;
+        self.ended.clear();
         if let Some(momentum) = &mut self.momentum {
             momentum.forget();
         }

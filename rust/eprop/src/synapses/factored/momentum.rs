@@ -10,8 +10,8 @@ use core::ops::Range;
 
 use super::ended::{Ended, PATIENCE};
 use crate::kernels::{
-    self, Blend, Drift, DriftMut, Drifts, Factors, FactorsMut, MomentumMut, MomentumScales,
-    MomentumStep, RowsMut, Silence, SilenceMut, StepScales, SumsMut, Visit,
+    self, Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, Factors, FactorsMut,
+    MomentumMut, MomentumScales, MomentumStep, Silence, SilenceMut, Silences, StepScales, Visit,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::Kinds;
@@ -243,25 +243,25 @@ impl<F: Float> Momentum<F> {
         set: usize,
         (a, c): (&mut [F], &mut [F]),
         visits: &[Visit<F>],
-        ended: &Ended<F>,
+        ended: Silences<'_, F>,
         factors: Factors<'_, F>,
         (sum_a, sum_c): (&mut [F], &mut [F]),
     ) {
         let rows = set * PATIENCE * self.stride..(set + 1) * PATIENCE * self.stride;
         let drifts = Drifts {
-            silences: ended.of_set(set),
+            silences: ended,
             u: &self.ended_u[rows.clone()],
             v: &self.ended_v[rows],
             blends: &self.blends[set * PATIENCE * 4..(set + 1) * PATIENCE * 4],
         };
         let row = self.row(set);
         self.sum_k.fill(F::ZERO);
-        let rows = RowsMut {
+        let rows = DriftRowsMut {
             a,
             k: &mut self.k,
             c,
         };
-        let sums = SumsMut {
+        let sums = DriftSumsMut {
             a: sum_a,
             k: &mut self.sum_k,
             c: sum_c,
