@@ -188,7 +188,9 @@ def test_numbers_of_sequences_and_of_steps() -> None:
 
 def test_a_constant_target_is_answered() -> None:
     X = np.random.default_rng(0).normal(size=(10, 3))
-    np.testing.assert_allclose(EpropRegressor(**SMALL).fit(X, np.full(10, 7.0)).predict(X), 7.0)
+    model = EpropRegressor(**SMALL).fit(X, np.full(10, 7.0))
+    np.testing.assert_allclose(model.predict(X), 7.0)
+    assert model.score(X, np.arange(10.0)) < 0.0
 
 
 # Scales

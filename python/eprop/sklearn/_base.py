@@ -35,8 +35,8 @@ __all__ = ["EpropEstimator"]
 Array = NDArray[Any]
 
 _ADAM_LR = 0.005
-_SPIKES, _FASTEST = 3.0, 200.0
-"""How often a neuron should spike in a sequence, and at how many Hz at most."""
+_SPIKES, _SLOWEST, _FASTEST = 3.0, 20.0, 200.0
+"""How often a neuron should spike in a sequence, and at how many Hz at least and at most."""
 _SAMPLE = 64
 """Sequences on which firing rates are calibrated."""
 _BATCH = 32
@@ -198,7 +198,8 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
         inputs, lengths = sequences.take(rows).scaled(self.scaler_, self.dtype)
         rate: Any = self.firing_rate
         if rate == "auto":
-            rate = min(_FASTEST, 1000.0 * _SPIKES / (float(np.median(lengths)) * self.trainer_.dt))
+            duration = float(np.median(lengths)) * self.trainer_.dt
+            rate = min(_FASTEST, max(_SLOWEST, 1000.0 * _SPIKES / duration))
         sample = [
             item if issparse(item) else item[:length] for item, length in zip(inputs, lengths, strict=True)
         ]

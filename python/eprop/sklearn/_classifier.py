@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from ..optim import Optimizer
 from ._base import EpropEstimator
@@ -26,7 +26,93 @@ Array = NDArray[Any]
 
 
 class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
-    """A classifier of sequences: one layer of recurrent spiking neurons, trained online by e-prop."""
+    """A classifier of sequences: one layer of recurrent spiking neurons, trained online by e-prop.
+
+    Parameters
+    ----------
+    n_neurons : int
+    n_steps : int
+        Steps of the network that a row of (n, features) is shown. Sequences that are shorter are slowed down to as many.
+    noise : float
+        Standard deviation of normal noise, in training, on inputs that are not 0, in units of their own standard
+        deviation. Events get none.
+    firing_rate : float or str
+        Of the neurons before training, in Hz. ``"auto"``: three spikes in the median sequence, from 20 to 200 Hz.
+    tau_mem : float
+        Membrane time constant, in ms; a step is 1 ms.
+    tau_out : float or str
+        Time constant of the readouts, in ms. ``"auto"``: the length of the median sequence; of labels of steps `tau_mem`.
+    beta, tau_adaptation : float
+        Adaptive thresholds, as of `EpropTrainer`.
+    horizon : int or str
+        Steps through which credit flows back through recurrent spikes, as of `EpropTrainer`.
+    optimizer : str or eprop.optim.Optimizer
+    lr : float, optional
+        The largest rate. None: 0.005 of Adam and AdamW, and the optimizer's own default of others.
+    schedule : str or callable
+        ``"cosine"``: the rate falls to 0 along half a cosine over all passes. ``"constant"``. Or the rate as a function of
+        the number of updates in this fit. `partial_fit` is constant.
+    batch_size : int or str
+        ``"auto"``: 32, and fewer where an epoch would have fewer than 10 updates.
+    max_iter : int
+        Passes over the data.
+    early_stopping : bool
+        Hold a part of the data out, and stop when the score on it no longer rises; the best weights are kept.
+    validation_fraction : float
+        The share that is held out.
+    n_iter_no_change : int
+        After so many passes without a better score training stops.
+    tol : float
+        By how much a score must be better.
+    warm_start : bool
+        `fit` goes on with the network that there is.
+    class_weight : dict or str, optional
+        From labels to weights; ``"balanced"``: the rarer a class the heavier.
+    callbacks : list, optional
+        Functions of the estimator and of a dict with ``epoch``, ``loss``, ``lr`` and ``validation_score``, or objects with
+        such a method `on_epoch_end`. Called after each pass; True stops the training.
+    random_state : int, numpy.random.RandomState or None
+        Of the weights, the order of batches, the noise and the part that is held out.
+    verbose : bool
+        A bar if tqdm is installed, else a line for each pass.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    n_threads : int, optional
+        As in `EpropTrainer.train_sequence`.
+    n_features : int, optional
+        How many inputs events have. None: one more than the largest unit in `fit`.
+    trainer_options : dict, optional
+        Other fields of `EpropTrainer`.
+
+    Attributes
+    ----------
+    trainer_ : EpropTrainer
+        The network.
+    classes_ : numpy.ndarray (n_classes,)
+    n_features_in_ : int
+    n_repeats_ : int
+        Steps of the network that each step of a sequence lasts.
+    scaler_ : Scaler
+        Mean and variance of the inputs.
+    n_iter_ : int
+        Passes so far.
+    loss_, loss_curve_, best_loss_ : float, list of float, float
+        The mean loss of the last pass, of each, and the least.
+    validation_scores_, best_validation_score_ : list of float, float
+        Of early stopping, otherwise None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eprop.sklearn import EpropClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> lengths = rng.integers(5, 12, size=60)
+    >>> y = np.where(rng.random(60) < 0.5, "rises", "falls")
+    >>> X = [np.linspace(-1, 1, n)[:, None] * (1 if label == "rises" else -1) for n, label in zip(lengths, y)]
+    >>> model = EpropClassifier(n_neurons=30, max_iter=20, random_state=0).fit(X[:40], y[:40])
+    >>> model.score(X[40:], y[40:])
+    1.0
+    """
 
     _loss = "cross_entropy"
 
@@ -193,6 +279,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         X, y, sample_weight
             As of `fit`.
         """
+        check_is_fitted(self, "trainer_")
         sequences, targets = self._read(X, y, sample_weight, first=False, learn=False, strangers=True)
         return self._score_of(sequences.repeated(self.n_repeats_), targets)
 

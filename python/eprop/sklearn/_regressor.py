@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
 from ._base import EpropEstimator
@@ -24,7 +25,29 @@ Array = NDArray[Any]
 
 
 class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
-    """A regression on sequences: one layer of recurrent spiking neurons, trained online by e-prop."""
+    """A regression on sequences: one layer of recurrent spiking neurons, trained online by e-prop.
+
+    Parameters
+    ----------
+    n_neurons, n_steps, ..., trainer_options
+        Those of `EpropClassifier`, but for `class_weight`.
+
+    Attributes
+    ----------
+    trainer_, scaler_, n_repeats_, n_features_in_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, \
+best_validation_score_
+        Those of `EpropClassifier`. The loss is that of targets in units of their standard deviation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eprop.sklearn import EpropRegressor
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> y = 50 + 10 * X[:, 0] - 5 * X[:, 1]
+    >>> model = EpropRegressor(n_neurons=50, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    """
 
     _loss = "mse"
 
@@ -91,6 +114,7 @@ class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
         X, y, sample_weight
             As of `fit`.
         """
+        check_is_fitted(self, "trainer_")
         sequences, targets = self._read(X, y, sample_weight, first=False, learn=False)
         return self._score_of(sequences.repeated(self.n_repeats_), targets)
 
@@ -99,6 +123,7 @@ class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
         if self._per_step:
             answers, values = np.concatenate(list(answers)), np.concatenate(values)
             weights = np.repeat(weights, sequences.lengths)
+        answers = answers * (self._target_scaler.width > 0.0)  # as `unscale` has it
         known = np.isfinite(values).all(axis=1)
         return float(r2_score(values[known], answers[known], sample_weight=weights[known]))
 
@@ -123,7 +148,7 @@ class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
         self._note_outputs(rows[0], per_step, first)
         rows = [row.reshape(len(row), -1) for row in rows]
         if first:
-            self._target_scaler = Scaler(keep_zeros=False)
+            self._target_scaler = Scaler(of_targets=True)
         if learn:
             self._learn_spread(np.concatenate(rows))
         scaled = [self._target_scaler.scale(row) for row in rows]
@@ -168,14 +193,14 @@ def _lengths_of(y: Any) -> list[int] | None:
 
 
 def _are_per_step(y: Any, sequences: Sequences) -> bool:
-    """An array (n, n_outputs) has one axis of time less, unless there are as many steps."""
+    """Whether there is a target for each step; (n, n_outputs) has one row for each sequence."""
     if not are_of_steps(y):
         return False
-    return np.ndim(y) != 2 or bool((sequences.lengths == np.shape(y)[1]).all()) if _is_even(y) else True
-
-
-def _is_even(y: Any) -> bool:
-    return isinstance(y, np.ndarray) or len({np.shape(row) for row in y}) == 1
+    shapes = {*map(np.shape, np.asarray(y) if hasattr(y, "to_numpy") else y)}
+    if len(shapes) > 1:
+        return True
+    (shape,) = shapes
+    return len(shape) > 1 or bool((sequences.lengths == shape[0]).all())
 
 
 def _of_sequences(y: Any, n: int) -> Array:

@@ -28,8 +28,8 @@ class Scaler:
 
     Parameters
     ----------
-    keep_zeros : bool
-        False: no column counts as sparse.
+    of_targets : bool
+        No column counts as sparse, and constant ones are only centred.
 
     Examples
     --------
@@ -40,8 +40,8 @@ class Scaler:
            [0., 0.]])
     """
 
-    def __init__(self, *, keep_zeros: bool = True) -> None:
-        self.keep_zeros = keep_zeros
+    def __init__(self, *, of_targets: bool = False) -> None:
+        self.of_targets = of_targets
         self.n = 0
         self.mean: Any = 0.0
         self.squares: Any = 0.0  # of the distances from the mean, summed up
@@ -77,7 +77,7 @@ class Scaler:
     @property
     def is_sparse(self) -> Array:
         """Which columns keep their zeros (columns,)."""
-        return self.keep_zeros & (self.n_active < (1.0 - _SPARSE) * self.n)  # type: ignore[no-any-return]
+        return (not self.of_targets) & (self.n_active < (1.0 - _SPARSE) * self.n)  # type: ignore[no-any-return]
 
     @property
     def centre(self) -> Array:
@@ -98,9 +98,10 @@ class Scaler:
 
     @property
     def gain(self) -> Array:
-        """1 / `width`, and 0 of a constant column (columns,)."""
+        """1 / `width` (columns,); of a constant column 0, and of a constant target 1."""
         width = self.width
-        return np.divide(1.0, width, out=np.zeros_like(width), where=width > 0.0)
+        constant = np.full_like(width, 1.0 if self.of_targets else 0.0)
+        return np.divide(1.0, width, out=constant, where=width > 0.0)
 
     def unscale(self, values: Array) -> Array:
         """What `scale` has made `values` of; the constant itself, of a constant column."""
