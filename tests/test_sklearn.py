@@ -67,6 +67,15 @@ def test_a_list_is_the_array_of_its_items() -> None:
     np.testing.assert_array_equal(EpropClassifier(**SMALL).fit(as_objects, y).decision_function(X), as_array)
 
 
+def test_sequences_may_be_lists_of_lists() -> None:
+    X, y = rising_or_falling(20)
+    arrays = EpropClassifier(**SMALL).fit(X, y).decision_function(X)
+    lists = [x.tolist() for x in X]
+    np.testing.assert_array_equal(
+        EpropClassifier(**SMALL).fit(lists, y.tolist()).decision_function(lists), arrays
+    )
+
+
 def spikes(n: int = 24) -> tuple[Any, Any]:
     """Boolean sequences (n, 30, 6): those of class 1 spike in the first three inputs, the others in the last."""
     rng = np.random.default_rng(1)
@@ -421,6 +430,22 @@ def test_parameters_are_named(parameters: dict[str, Any], error: type[Exception]
 def test_sequences_are_checked(X: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EpropClassifier(**SMALL).fit(X, [0, 1] * (len(X) // 2))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y"),
+    [({}, ["up"] * 9), ({"trainer_options": {"delay": 0}}, ["up"] * 10)],
+    ids=["y", "trainer"],
+)
+def test_a_refused_fit_changes_nothing(parameters: dict[str, Any], y: list[str]) -> None:
+    X, labels = rising_or_falling()
+    model = EpropClassifier(**SMALL).fit(X, labels)
+    before = model.decision_function(X)
+    wider = [np.hstack([x, x]) for x in X[:10]]
+    with pytest.raises(ValueError, match=r"delay|samples"):
+        model.set_params(**parameters).fit(wider, y)
+    assert model.n_features_in_ == 2 and model.classes_.tolist() == ["down", "up"]
+    np.testing.assert_array_equal(model.decision_function(X), before)
 
 
 def test_what_was_fitted_is_asked_for() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -116,22 +116,35 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
     def _more_than_one_pass(self, X: Any, y: Any, sample_weight: Any) -> Self:
         check_parameters(self)
         goes_on = self.warm_start and hasattr(self, "trainer_")
-        sequences, targets = self._read(X, y, sample_weight, first=not goes_on, learn=not goes_on)
-        if not goes_on:
-            self._build(sequences, _small_batch(len(sequences)))
+        with self._as_it_was_if_refused():
+            sequences, targets = self._read(X, y, sample_weight, first=not goes_on, learn=not goes_on)
+            if not goes_on:
+                self._build(sequences, _small_batch(len(sequences)))
         learn_for_epochs(self, sequences.repeated(self.n_repeats_), targets)
         return self
 
     def _one_pass(self, X: Any, y: Any, sample_weight: Any, *, learn: bool) -> Self:
         check_parameters(self)
         first = not hasattr(self, "trainer_")
-        sequences, targets = self._read(X, y, sample_weight, first=first, learn=learn)
-        if first:
-            self._build(sequences, _BATCH)
-        else:
-            self._learn_scale(sequences)
+        with self._as_it_was_if_refused():
+            sequences, targets = self._read(X, y, sample_weight, first=first, learn=learn)
+            if first:
+                self._build(sequences, _BATCH)
+            else:
+                self._learn_scale(sequences)
         self._record(pass_over(self, sequences.repeated(self.n_repeats_), targets, lambda _: self._lr))
         return self
+
+    @contextmanager
+    def _as_it_was_if_refused(self) -> Iterator[None]:
+        """What is raised in here leaves no attribute of the refused data behind."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _record(self, loss: float) -> None:
         self.n_iter_ += 1

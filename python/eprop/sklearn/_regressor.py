@@ -147,12 +147,12 @@ best_validation_score_
         rows = [np.asarray(as_numbers("y", row), np.float64) for row in rows]
         self._note_outputs(rows[0], per_step, first)
         rows = [row.reshape(len(row), -1) for row in rows]
+        weights = self._read_weights(sample_weight, len(sequences))
         if first:
             self._target_scaler = Scaler(of_targets=True)
         if learn:
             self._learn_spread(np.concatenate(rows))
         scaled = [self._target_scaler.scale(row) for row in rows]
-        weights = self._read_weights(sample_weight, len(sequences))
         return sequences, Targets(scaled if per_step else scaled[0], weights)
 
     def _note_outputs(self, rows: Array, per_step: bool, first: bool) -> None:

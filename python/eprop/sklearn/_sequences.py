@@ -98,6 +98,8 @@ def are_sequences(X: Any) -> bool:
     --------
     >>> are_sequences(np.zeros((5, 7, 2))), are_sequences([np.zeros((7, 2)), np.zeros((3, 2))])
     (True, True)
+    >>> are_sequences([[[0.0, 1.0], [1.0, 0.0]], [[2.0, 1.0]]])
+    True
     >>> are_sequences(np.zeros((5, 2))), are_sequences([[1.0, 2.0], [3.0, 4.0]])
     (False, False)
     """
@@ -112,7 +114,14 @@ def _as_list(X: Any) -> list[Any] | None:
         X = list(X)
     if not isinstance(X, (list, tuple)) or are_events(X) or len(X) == 0:
         return None
-    return list(X) if all(are_events(item) or getattr(item, "ndim", 0) == 2 for item in X) else None
+    items = [np.asarray(item) if _is_list_of_rows(item) else item for item in X]
+    return items if all(are_events(item) or getattr(item, "ndim", 0) == 2 for item in items) else None
+
+
+def _is_list_of_rows(item: Any) -> bool:
+    if not isinstance(item, (list, tuple)) or are_events(item):
+        return False
+    return len(item) > 0 and isinstance(item[0], (list, tuple, np.ndarray)) and np.ndim(item[0]) == 1
 
 
 def read_sequences(X: Any, n_features: int | None, lengths: list[int] | None = None) -> Sequences:
