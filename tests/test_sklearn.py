@@ -99,6 +99,24 @@ def test_events_are_the_spikes_of_an_array() -> None:
     assert [len(labels) for labels in of_steps.predict(events)] == [30] * len(X)
 
 
+def test_events_of_unequal_lengths_are_their_arrays() -> None:
+    X, _ = spikes()
+    X = [x[: 20 + row % 7] for row, x in enumerate(X)]
+    labels = [np.where(np.arange(len(x)) % 3 == 0, -1, x[:, 0].astype(int)) for x in X]
+    events = [(*np.nonzero(x), len(x)) for x in X]
+    options = {**SMALL, "noise": 0.0, "n_steps": 60, "dtype": "float64"}  # each step is repeated
+    dense = EpropClassifier(**options).fit([x.astype(float) for x in X], labels)
+    model = EpropClassifier(**options).fit(events, labels)
+    assert model.n_repeats_ == 3
+    for one, other in zip(model.decision_function(events), dense.decision_function(X), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+    numbers = [np.stack([row, -row], axis=1).astype(float) for row in labels]
+    of_events = EpropRegressor(**options).fit(events, numbers).predict(events)
+    of_arrays = EpropRegressor(**options).fit(X, numbers).predict(X)
+    for one, other in zip(of_events, of_arrays, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
 def test_units_beyond_those_of_fit_are_named() -> None:
     events = [(np.array([0, 1]), np.array([0, unit]), 20) for unit in (1, 2)]
     model = EpropClassifier(**SMALL).fit(events, [0, 1])
@@ -248,6 +266,17 @@ def test_neurons_fire_at_the_rate_that_is_asked_for() -> None:
     model.trainer_.reset()
     rates = [model.trainer_.predict_sequence(x, return_spikes=True)[1].mean() for x in inputs]
     assert 40.0 < 1000.0 * np.mean(rates) < 60.0
+
+
+def test_neurons_that_cannot_fire_as_fast_fire_slower() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    refractory = {"trainer_options": {"n_ref": 9}, "lr": 0.0, "noise": 0.0}  # at most 100 Hz
+    model = EpropClassifier(**SMALL, **refractory).fit(X, np.arange(60) % 2)  # 150 Hz would be right
+    inputs = np.repeat(model.scaler_.scale(X)[:, None], 20, axis=1)
+    rates = [model.trainer_.predict_sequence(x, return_spikes=True)[1].mean() for x in inputs]
+    assert 60.0 < 1000.0 * np.mean(rates) < 90.0
+    with pytest.raises(ValueError, match="150"):
+        EpropClassifier(**SMALL, **refractory, firing_rate=150.0).fit(X, np.arange(60) % 2)
 
 
 def test_inputs_of_zeros_leave_the_biases() -> None:

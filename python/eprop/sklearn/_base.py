@@ -209,16 +209,19 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
     def _calibrate(self, sequences: Sequences) -> None:
         rows = self._random_state.permutation(len(sequences))[:_SAMPLE]
         inputs, lengths = sequences.take(rows).scaled(self.scaler_, self.dtype)
-        rate: Any = self.firing_rate
-        if rate == "auto":
-            duration = float(np.median(lengths)) * self.trainer_.dt
-            rate = min(_FASTEST, max(_SLOWEST, 1000.0 * _SPIKES / duration))
         sample = [
             item if issparse(item) else item[:length] for item, length in zip(inputs, lengths, strict=True)
         ]
-        # Of inputs that are all 0, say, no weights make the neurons fire; the biases of the readouts still learn.
-        with suppress(ValueError):
-            self.trainer_.calibrate(sample, rate=rate)
+        if not isinstance(self.firing_rate, str):
+            self.trainer_.calibrate(sample, rate=self.firing_rate)
+            return
+        rate = 1000.0 * _SPIKES / (float(np.median(lengths)) * self.trainer_.dt)
+        rate = min(_FASTEST, max(_SLOWEST, rate))
+        # Refractory neurons, say, allow lower rates only. Inputs that are all 0 allow none; then biases still learn.
+        for near in (rate, rate / 2.0, rate / 4.0):
+            with suppress(ValueError):
+                self.trainer_.calibrate(sample, rate=near)
+                return
 
     # X
 
@@ -230,6 +233,9 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
             read = validate_data(self, X, y, reset=first, accept_sparse="csr", dtype="numeric", **checks)
             X, y = read if isinstance(read, tuple) else (read, y)
             self._note_kind(of_steps=False, first=first)
+            if issparse(X) and not X.has_canonical_format:
+                X = X.copy()
+                X.sum_duplicates()
             return Sequences(X if issparse(X) else X[:, None]), y
         self._note_kind(of_steps=True, first=first)
         n_features = self.n_features if first else self.n_features_in_

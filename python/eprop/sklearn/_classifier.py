@@ -37,7 +37,8 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         Standard deviation of normal noise, in training, on inputs that are not 0, in units of their own standard
         deviation. Events get none.
     firing_rate : float or str
-        Of the neurons before training, in Hz. ``"auto"``: three spikes in the median sequence, from 20 to 200 Hz.
+        Of the neurons before training, in Hz. ``"auto"``: three spikes in the median sequence, from 20 to 200 Hz, and less
+        where neurons cannot fire as fast.
     tau_mem : float
         Membrane time constant, in ms; a step is 1 ms.
     tau_out : float or str

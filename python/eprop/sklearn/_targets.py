@@ -43,7 +43,7 @@ class Targets:
         """`targets` and `weights` (B, T) of a trainer, for sequences of these lengths, repeats included."""
         if self.per_step:
             return self._of_steps(lengths, n_repeats)
-        weights = last_steps(lengths, n_repeats) * (self.weights * self._class_weights(self.values))[:, None]
+        weights = last_steps(lengths, n_repeats) * (self.weights * self._counts(self.values))[:, None]
         if self.values.ndim == 1:
             return self.values, weights
         n, n_outputs = self.values.shape
@@ -55,14 +55,16 @@ class Targets:
         targets = np.full(shape, NO_LABEL) if codes else np.zeros((*shape, self.values[0].shape[1]))
         weights = np.zeros(shape)
         for row, (values, length) in enumerate(zip(self.values, lengths, strict=True)):
-            known = values != NO_LABEL if codes else np.isfinite(values).all(axis=1)
-            each = known * self.weights[row] * self._class_weights(values)
-            weights[row, :length] = np.repeat(each, n_repeats)
+            weights[row, :length] = np.repeat(self.weights[row] * self._counts(values), n_repeats)
             targets[row, :length] = np.repeat(values if codes else np.nan_to_num(values), n_repeats, axis=0)
         return targets, weights
 
-    def _class_weights(self, values: Array) -> Any:
-        return 1.0 if self.of_code is None else self.of_code[values] * (values != NO_LABEL)
+    def _counts(self, values: Array) -> Array:
+        """How much each target counts by what it is; 0 if there is none."""
+        if values.ndim == 2:
+            return np.asarray(np.isfinite(values).all(axis=1), np.float64)
+        of_code: Any = 1.0 if self.of_code is None else self.of_code[values]
+        return np.asarray(of_code * (values != NO_LABEL))
 
 
 def last_steps(lengths: Array, n_repeats: int) -> Array:
