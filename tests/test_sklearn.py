@@ -477,6 +477,12 @@ def test_a_refused_fit_changes_nothing(parameters: dict[str, Any], y: list[str])
     np.testing.assert_array_equal(model.decision_function(X), before)
 
 
+def test_negative_weights_are_refused() -> None:
+    X, y = rising_or_falling(4)
+    with pytest.raises(ValueError, match=r"sample_weight: expected numbers >= 0, got -2.0"):
+        EpropClassifier(**SMALL).fit(X, y, sample_weight=[1.0, -2.0, 1.0, 1.0])
+
+
 def test_what_was_fitted_is_asked_for() -> None:
     X, y = rising_or_falling()
     model = EpropClassifier(**SMALL).fit(X, y)

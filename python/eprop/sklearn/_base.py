@@ -259,9 +259,9 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
         """(n,), such that those that count are 1 on average."""
         if sample_weight is None:
             return np.ones(n)
-        weights: Array = _check_sample_weight(
-            sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True
-        )
+        weights: Array = _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float64)
+        if weights.min(initial=0.0) < 0.0:
+            raise ValueError(f"sample_weight: expected numbers >= 0, got {weights.min()}")
         counting = weights > 0.0
         return weights / weights[counting].mean() if counting.any() else weights
 
