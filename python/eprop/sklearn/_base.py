@@ -162,9 +162,8 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
         self.scaler_ = Scaler()
         self._learn_scale(sequences)
         n_network_steps = float(np.median(sequences.lengths)) * self.n_repeats_
-        tau_out = (
-            self.tau_mem if self._per_step else n_network_steps * (self.trainer_options or {}).get("dt", 1.0)
-        )
+        dt = (self.trainer_options or {}).get("dt", 1.0)
+        tau_out = float(np.mean(self.tau_mem)) if self._per_step else n_network_steps * dt
         options: dict[str, Any] = {"tau_trace": tau_out, "batch_size": batch_size} | self._options()
         self.trainer_ = EpropTrainer(self.n_features_in_, self.n_neurons, self._n_readouts, **options)
         self._calibrate(sequences.repeated(self.n_repeats_))
