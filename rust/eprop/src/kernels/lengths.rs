@@ -5,7 +5,7 @@ use super::{cut, kernel};
 
 /// Their sum, pair by pair: each addition of one after the other would wait for the one before.
 #[inline(always)]
-fn total(lanes: [f64; UNIT]) -> f64 {
+pub(super) fn total(lanes: [f64; UNIT]) -> f64 {
     let mut lanes = lanes;
     let mut half = UNIT / 2;
     while half > 0 {
@@ -78,7 +78,7 @@ pub(crate) struct Squares<'a> {
 
 /// What is a sum of squares is at least 0, however it is rounded.
 #[inline(always)]
-fn at_least_zero(x: f64) -> f64 {
+pub(super) fn at_least_zero(x: f64) -> f64 {
     if x > 0.0 { x } else { 0.0 }
 }
 
@@ -88,7 +88,7 @@ impl<'a> Squares<'a> {
     /// # Safety
     /// `at + UNIT` is at most the length of each.
     #[inline(always)]
-    unsafe fn unit(&self, at: usize) -> [&'a [f64; UNIT]; 3] {
+    pub(super) unsafe fn unit(&self, at: usize) -> [&'a [f64; UNIT]; 3] {
         // SAFETY: the caller's promise.
         unsafe {
             [
@@ -99,7 +99,7 @@ impl<'a> Squares<'a> {
         }
     }
 
-    fn assert_len(&self, n: usize) {
+    pub(super) fn assert_len(&self, n: usize) {
         assert!(self.cc.len() == n && self.cz.len() == n && self.own.len() == n);
     }
 }

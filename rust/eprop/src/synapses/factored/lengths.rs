@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::Visit;
-use crate::kernels::{self, Squares};
+use super::adaptive::{Adaptive, AdaptiveLengths};
+use crate::kernels::{self, AdaptiveSquares, Squares, StepOf};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
@@ -29,11 +30,23 @@ pub(super) struct Lengths {
     none: Aligned<f64>,
     /// `sum_i zt^2` over all sources of each set.
     zz: Vec<f64>,
+    /// Where thresholds move.
+    adaptive: Option<AdaptiveLengths>,
 }
 
 impl Lengths {
-    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+    /// `adapts`: whether thresholds move.
+    pub(super) fn new(
+        room: &mut Room,
+        sets: usize,
+        stride: usize,
+        adapts: bool,
+    ) -> Result<Self, Error> {
         Ok(Self {
+            adaptive: match adapts {
+                true => Some(AdaptiveLengths::new(room, sets, stride)?),
+                false => None,
+            },
             stride,
             cc: room.zeros(sets, stride)?,
             cz: room.zeros(sets, stride)?,
@@ -52,7 +65,8 @@ impl Lengths {
     }
 
     /// A step's spikes of the sources of a set, which have `grown` by as much, given what they summed up of `C` before its rows changed, and `X1`.
-    /// `left`: what a source that waited for so many blocks has left of its `zt`.
+    /// `left`: what a source that waited for so many blocks has left of its `zt`. Where thresholds move, `f` is in the place of `X1`, and `adaptive`
+    /// has the sum of `D`, and `X2`.
     pub(super) fn follow<F: Float>(
         &mut self,
         set: usize,
@@ -61,12 +75,13 @@ impl Lengths {
         grown: F,
         sum_c: &[F],
         x1: &[F],
+        adaptive: Option<[&[F]; 2]>,
     ) {
         if visits.is_empty() {
             return;
         }
         let row = self.row(set);
-        let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row]);
+        let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row.clone()]);
         let (mut aa, mut az) = (0.0, 0.0);
         let moved = |visit: &Visit<F>| {
             let waited = (visit.age as usize).checked_sub(1);
@@ -79,6 +94,11 @@ impl Lengths {
             az += a * zt;
         }
         kernels::follow_lengths(grown.to_f64(), (aa, az), sum_c, x1, cc, cz);
+        let mut of_d = self.adaptive.as_mut().zip(adaptive);
+        if let Some((lengths, [sum_d, x2])) = &mut of_d {
+            let (sums, taken) = ([sum_c, *sum_d], [x1, *x2]);
+            lengths.follow(row.clone(), grown.to_f64(), (aa, az), sums, taken);
+        }
         for visit in visits.iter().filter(|visit| visit.own < x1.len()) {
             // What the sums over all sources did for a neuron's own is undone: there is no synapse. Afterwards, since a vector is read slowly
             // where one of its numbers has just been written.
@@ -86,13 +106,23 @@ impl Lengths {
             let f = x1[visit.own].to_f64();
             cc[visit.own] -= f * f * a * a;
             cz[visit.own] += f * a * (zt + a);
+            if let Some((lengths, [_, x2])) = &mut of_d {
+                let g = x2[visit.own].to_f64();
+                lengths.undo(row.start + visit.own, (a, zt), (f, g));
+            }
             self.own[visit.own] += a;
         }
         self.zz[set] += 2.0 * az + aa;
     }
 
     /// A block's end, at which `k` is left of `C` and `a` of `zt`; `x = k X1`.
-    pub(super) fn end_block<F: Float>(&mut self, k: F, a: F, x: &[F]) {
+    pub(super) fn end_block<F: Float>(
+        &mut self,
+        k: F,
+        a: F,
+        x: &[F],
+        adaptive: Option<&Adaptive<F>>,
+    ) {
         let (k, a) = (k.to_f64(), a.to_f64());
         for set in 0..self.sets() {
             let row = self.row(set);
@@ -103,8 +133,13 @@ impl Lengths {
                 true => &mut self.own,
                 false => &mut self.none,
             };
-            let (cc, cz) = (&mut cc[row.clone()], &mut cz[row]);
-            kernels::end_lengths((k, a, zz[set]), x, cc, cz, own);
+            let (cc, cz) = (&mut cc[row.clone()], &mut cz[row.clone()]);
+            match (&mut self.adaptive, adaptive) {
+                (Some(lengths), Some(adaptive)) => {
+                    lengths.end_block(row, (k, a, zz[set]), x, adaptive, [cc, cz, own]);
+                }
+                _ => kernels::end_lengths((k, a, zz[set]), x, cc, cz, own),
+            }
             zz[set] *= a * a;
         }
     }
@@ -115,11 +150,24 @@ impl Lengths {
             sums.fill(0.0);
         }
         self.zz.fill(0.0);
+        if let Some(lengths) = &mut self.adaptive {
+            lengths.clear();
+        }
     }
 
-    /// A source of a set, to sums that it is not in yet: its row of `C`, its `zt`, and the neuron that it is.
-    pub(super) fn add<F: Float>(&mut self, set: usize, c: &[F], zt: F, own: Option<usize>) {
+    /// A source of a set, to sums that it is not in yet: its row of `C`, its `zt`, and the neuron that it is; and its row of `D`, if it has one.
+    pub(super) fn add<F: Float>(
+        &mut self,
+        set: usize,
+        c: &[F],
+        zt: F,
+        own: Option<usize>,
+        d: &[F],
+    ) {
         let (zt, row) = (zt.to_f64(), self.row(set));
+        if let Some(lengths) = &mut self.adaptive {
+            lengths.add(row.clone(), c, d, zt);
+        }
         let (cc, cz) = (&mut self.cc[row.clone()], &mut self.cz[row]);
         for ((cc, cz), c) in cc.iter_mut().zip(cz).zip(c) {
             let c = c.to_f64();
@@ -145,19 +193,47 @@ impl Lengths {
         }
     }
 
+    fn adaptive_squares<'a>(
+        &'a self,
+        lengths: &'a AdaptiveLengths,
+        set: usize,
+    ) -> AdaptiveSquares<'a> {
+        lengths.squares(self.row(set), self.squares(set))
+    }
+
     /// Of each set; a single one is that of inputs.
-    fn of_sets(&self, of: impl Fn(Squares<'_>) -> f64) -> Kinds<f64> {
-        let inputs = of(self.squares(0));
+    fn of_sets(&self, of: impl Fn(usize) -> f64) -> Kinds<f64> {
+        let inputs = of(0);
         let neurons = match self.sets() {
             1 => 0.0,
-            _ => of(self.squares(1)),
+            _ => of(1),
         };
         Kinds { inputs, neurons }
     }
 
     /// `sum_j (S_j^2 CC + 2 S_j T_j CZ + T_j^2 ZZ)`: the squared length of `S C + T zt`.
     pub(super) fn of<F: Float>(&self, s: &[F], t: &[F]) -> Kinds<f64> {
-        self.of_sets(|squares| kernels::length_of_factors(s, t, squares))
+        self.of_sets(|set| kernels::length_of_factors(s, t, self.squares(set)))
+    }
+
+    /// The squared length of `S C + T zt + R D`.
+    pub(super) fn of_adaptive<F: Float>(&self, s: &[F], t: &[F], r: &[F]) -> Kinds<f64> {
+        let Some(lengths) = &self.adaptive else {
+            return self.of(s, t);
+        };
+        self.of_sets(|set| {
+            kernels::length_of_adaptive_factors(s, t, r, self.adaptive_squares(lengths, set))
+        })
+    }
+
+    /// As [`of_step`](Self::of_step), where thresholds move.
+    pub(super) fn of_adaptive_step<F: Float>(&self, step: StepOf<'_, F>) -> Kinds<f64> {
+        let Some(lengths) = &self.adaptive else {
+            return Kinds::same(0.0);
+        };
+        self.of_sets(|set| {
+            kernels::length_of_adaptive_step(step, self.adaptive_squares(lengths, set))
+        })
     }
 
     /// `sum_j L_j^2 Q_j / kappa_e^2u`, after the step that adds `grow psi` to `X1`.
@@ -182,12 +258,14 @@ impl Walked for Lengths {
         self.own.walk("own", Role::State, to);
         self.none.walk("none", Role::Scratch, to);
         self.zz.walk("zz", Role::State, to);
+        self.adaptive.walk("adaptive", Role::State, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         self.cc.walk_mut("cc", Role::State, to)?;
         self.cz.walk_mut("cz", Role::State, to)?;
         self.own.walk_mut("own", Role::State, to)?;
-        self.zz.walk_mut("zz", Role::State, to)
+        self.zz.walk_mut("zz", Role::State, to)?;
+        self.adaptive.walk_mut("adaptive", Role::State, to)
     }
 }
 
@@ -199,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_has_overflowed_is_gone_after_a_reset() {
-        let new = || made(|room| Lengths::new(room, 2, 16));
+        let new = || made(|room| Lengths::new(room, 2, 16, false));
         let mut lengths = new();
         lengths.cc[3] = f64::INFINITY;
         lengths.zz[1] = f64::NAN;
