@@ -32,8 +32,7 @@ pub(crate) use factored::{
     current_of_factors, follow_spikes, step_factors,
 };
 pub(crate) use lengths::{
-    Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-    lengths_of_step, squared_length,
+    Squares, SquaresMut, length_beyond, length_of_factors, squared_length, step_lengths,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};

@@ -17,7 +17,7 @@ use core::ops::Range;
 use ndarray::ArrayView2;
 
 use ended::{Ended, PATIENCE, Powers};
-use lengths::Lengths;
+use lengths::{Growth, Lengths};
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
@@ -211,7 +211,7 @@ impl<F: Float> Factored<F> {
             kernels::scale_row(kappa_e, &mut self.x1);
         }
         if let Some(lengths) = &mut self.lengths {
-            lengths.end_block(kappa_e, alpha, &self.x1);
+            lengths.end_block(kappa_e, alpha);
         }
         self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha);
         self.block += 1;
@@ -422,6 +422,23 @@ impl<F: Float> Factored<F> {
         kernels::step_factors(scales, psi, l, r, factors);
     }
 
+    /// The sums of squares after the step under way, whose psi this is, and `sum_j L_j^2 Q_j / kappa_e^2u` of each set.
+    fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let u = self.u();
+        let last = self.row(self.sets - 1);
+        let Some(lengths) = &mut self.lengths else {
+            return Kinds::same(0.0);
+        };
+        let growth = Growth {
+            grow: self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u],
+            grown: self.powers.alpha_up[u] * self.filters.zeta,
+            psi,
+            x1: &self.x1,
+        };
+        let stride = self.x1.len();
+        lengths.step(growth, l, [&self.sum_c[..stride], &self.sum_c[last]])
+    }
+
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
     fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
         let last = self.sets - 1;
@@ -473,6 +490,12 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
     /// that does not learn: to a row that is a block in which nothing decays.
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
+        if self.lengths.as_ref().is_some_and(Lengths::is_due) {
+            // Of a step in which neurons fired and nothing else happened.
+            let none = core::mem::take(&mut self.none);
+            self.step_lengths(&none, &none);
+            self.none = none;
+        }
         let stops = |learned: bool, learning: bool| learned && !learning;
         if stops(self.learned.inputs, learning.inputs)
             || stops(self.learned.neurons, learning.neurons)
@@ -486,17 +509,18 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.steps += 1;
         current.fill(F::ZERO);
         let (sum_zt, of_first) = self.list(sources, current);
-        let u = self.u();
-        let grown = self.powers.alpha_up[u] * self.filters.zeta;
         let (first, rest) = self.visits.split_at(of_first);
         for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
-            if visits.is_empty() {
-                continue;
+            if let Some(lengths) = &mut self.lengths {
+                lengths.follow(set, visits, &self.ended.a, &self.x1);
             }
             let row = self.row(set);
             let (sum_a, sum_c) = (&mut self.sum_a[row.clone()], &mut self.sum_c[row.clone()]);
-            sum_a.fill(F::ZERO);
             sum_c.fill(F::ZERO);
+            if visits.is_empty() {
+                continue;
+            }
+            sum_a.fill(F::ZERO);
             let factors = Factors {
                 y: &self.y[row.clone()],
                 x1: &self.x1,
@@ -504,9 +528,6 @@ impl<F: Float> Synapses<F> for Factored<F> {
             };
             let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
             kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
-            if let Some(lengths) = &mut self.lengths {
-                lengths.follow(set, visits, &self.ended.a, grown, sum_c, &self.x1);
-            }
             let (s, t) = (&self.s[row.clone()], &self.t[row]);
             kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt[set], current);
         }
@@ -533,6 +554,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
             // A gradient that waits has no learning rate yet.
             eta: F::ONE,
         };
+        if self.lengths.as_ref().is_some_and(Lengths::is_due) {
+            // Nobody asks how long it is.
+            self.step_lengths(psi, psi);
+        }
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
         if let Some(pending) = &mut self.pending {
@@ -552,15 +577,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
     }
 
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
-        let Some(lengths) = &self.lengths else {
-            return Kinds::same(0.0);
-        };
-        let u = self.u();
-        let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
-        let kappa = self.powers.kappa_down[u].to_f64();
-        let of_sets = lengths.of_step(grow, psi, l, &self.x1);
-        of_sets.map(|squared| kappa * kappa * squared)
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let kappa = self.powers.kappa_down[self.u()].to_f64();
+        let squared = self.step_lengths(psi, l);
+        squared.map(|squared| kappa * kappa * squared)
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
@@ -568,7 +588,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
             return Kinds::same(0.0);
         };
-        let (mut squared, stride) = (lengths.of(&pending.s, &pending.t), self.stride());
+        let (mut squared, stride) = (lengths.of(&pending.s, &pending.t, &self.x1), self.stride());
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         for source in pending.sources() {
