@@ -5,7 +5,7 @@ use super::{cut, cut_mut, kernel};
 
 /// Their sum, pair by pair: each addition of one after the other would wait for the one before.
 #[inline(always)]
-fn total<const N: usize>(lanes: [f64; N]) -> f64 {
+pub(super) fn total<const N: usize>(lanes: [f64; N]) -> f64 {
     let mut lanes = lanes;
     let mut half = N / 2;
     while half > 0 {
