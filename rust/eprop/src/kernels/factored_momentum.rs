@@ -9,10 +9,10 @@ use crate::Float;
 /// Rows of one pass.
 const GROUP: usize = 4;
 
-/// What stands in front of the rows: `W = p A - r K - ...`, `M = h A + m K + ...`.
+/// What stands in front of the rows: `W = p A - r K - ...`, `M = h A + m K + ...`. What is kept is `1 - p`, which may be less than a float32 shows beside 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Blend<T> {
-    pub(crate) p: T,
+    pub(crate) lost: T,
     pub(crate) r: T,
     pub(crate) h: T,
     pub(crate) m: T,
@@ -21,7 +21,7 @@ pub(crate) struct Blend<T> {
 impl Blend<f64> {
     /// `W = A`, `M = K`.
     pub(crate) const NONE: Self = Self {
-        p: 1.0,
+        lost: 0.0,
         r: 0.0,
         h: 0.0,
         m: 1.0,
@@ -29,10 +29,11 @@ impl Blend<f64> {
 
     /// A step of the weights: `M = mu M + weight_decay W`, then `W -= eta M`.
     pub(crate) fn step(self, mu: f64, weight_decay: f64, eta: f64) -> Self {
-        let Self { p, r, h, m } = self;
-        let (h, m) = (mu * h + weight_decay * p, mu * m - weight_decay * r);
+        let Self { lost, r, h, m } = self;
+        let h = mu * h + weight_decay * self.p();
+        let m = mu * m - weight_decay * r;
         Self {
-            p: p - eta * h,
+            lost: lost + eta * h,
             r: r + eta * m,
             h,
             m,
@@ -42,9 +43,9 @@ impl Blend<f64> {
     /// This, then `last`, as one.
     pub(crate) fn then(self, last: Self) -> Self {
         Self {
-            p: last.p * self.p - last.r * self.h,
-            r: last.p * self.r + last.r * self.m,
-            h: last.h * self.p + last.m * self.h,
+            lost: self.lost + last.lost * self.p() + last.r * self.h,
+            r: last.p() * self.r + last.r * self.m,
+            h: last.h * self.p() + last.m * self.h,
             m: last.m * self.m - last.h * self.r,
         }
     }
@@ -52,19 +53,23 @@ impl Blend<f64> {
     /// Number `at` of a list of blends, four numbers each.
     #[inline]
     pub(crate) fn of(list: &[f64], at: usize) -> Self {
-        let [p, r, h, m] = core::array::from_fn(|number| list[4 * at + number]);
-        Self { p, r, h, m }
+        let [lost, r, h, m] = core::array::from_fn(|number| list[4 * at + number]);
+        Self { lost, r, h, m }
     }
 
     /// The same, to be kept in a list.
     pub(crate) fn keep(self, list: &mut [f64], at: usize) {
-        let Self { p, r, h, m } = self;
-        list[4 * at..4 * at + 4].copy_from_slice(&[p, r, h, m]);
+        let Self { lost, r, h, m } = self;
+        list[4 * at..4 * at + 4].copy_from_slice(&[lost, r, h, m]);
+    }
+
+    pub(crate) fn p(self) -> f64 {
+        1.0 - self.lost
     }
 
     pub(crate) fn cast<F: Float>(self) -> Blend<F> {
         Blend {
-            p: F::cast(self.p),
+            lost: F::cast(self.lost),
             r: F::cast(self.r),
             h: F::cast(self.h),
             m: F::cast(self.m),
@@ -100,9 +105,9 @@ fn drifted<I: Isa, F: Float>(
     (a, k, c): (F, F, F),
     zt: F,
 ) -> (F, F) {
-    let Blend { p, r, h, m } = blend;
+    let Blend { lost, r, h, m } = blend;
     (
-        I::fma(p, a, -I::fma(r, k, I::fma(s, c, t * zt))),
+        a - I::fma(lost, a, I::fma(r, k, I::fma(s, c, t * zt))),
         I::fma(h, a, I::fma(m, k, I::fma(u, c, v * zt))),
     )
 }
@@ -320,6 +325,28 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
     }
 }
 
+/// What undoes the change of a row: `m / d` and `r / d`, `p / d` and `h / d`, with `d = p m + r h`.
+#[derive(Clone, Copy)]
+pub(crate) struct Undo<F> {
+    pub(crate) p: F,
+    pub(crate) r: F,
+    pub(crate) h: F,
+    pub(crate) m: F,
+}
+
+impl<F: Float> Undo<F> {
+    pub(crate) fn of(blend: Blend<f64>, det: f64) -> Self {
+        // Without any momentum at all the block ends before a spike asks for it.
+        let scale = if det > 0.0 { 1.0 / det } else { 0.0 };
+        Self {
+            p: F::cast(scale * blend.p()),
+            r: F::cast(scale * blend.r),
+            h: F::cast(scale * blend.h),
+            m: F::cast(scale * blend.m),
+        }
+    }
+}
+
 /// What a step does to the factors, beside [`StepScales`], whose `learn` and `eta` are of `M` and have no learning rate.
 #[derive(Clone, Copy)]
 pub(crate) struct MomentumScales<F> {
@@ -327,8 +354,8 @@ pub(crate) struct MomentumScales<F> {
     pub(crate) weight_decay: F,
     /// What of `M` is taken off `W`.
     pub(crate) eta: F,
-    /// `m / d` and `r / d`, `p / d` and `h / d`, of the blend after the step, with `d = p m + r h`.
-    pub(crate) undo: Blend<F>,
+    /// Of the blend after the step.
+    pub(crate) undo: Undo<F>,
 }
 
 /// The factors of the neurons, to be moved on.
@@ -416,7 +443,7 @@ kernel! {
         let (sum_a, sum_k, sum_c, s, t) = (&sum_a[..n], &sum_k[..n], &sum_c[..n], &s[..n], &t[..n]);
         for j in 0..n {
             let of_factors = I::fma(blend.r, sum_k[j], I::fma(s[j], sum_c[j], t[j] * sum_zt));
-            current[j] += I::fma(blend.p, sum_a[j], -of_factors);
+            current[j] += sum_a[j] - I::fma(blend.lost, sum_a[j], of_factors);
         }
     }
 }
@@ -438,7 +465,8 @@ kernel! {
         let (s2, t2, x2) = (&last.silence.s[..n], &last.silence.t[..n], &last.silence.x[..n]);
         let (u1, v1, u2, v2) = (&first.u[..n], &first.v[..n], &last.u[..n], &last.v[..n]);
         let (t, x, u, v) = (&mut t[..n], &mut x[..n], &mut u[..n], &mut v[..n]);
-        let (Blend { p, r, h, m }, k1, k2) = (last.blend, first.silence.k, last.silence.k);
+        let (Blend { lost, r, h, m }, k1, k2) = (last.blend, first.silence.k, last.silence.k);
+        let p = F::ONE - lost;
         for j in 0..n {
             s[j] = I::fma(p, s1[j], I::fma(r, u1[j], k1 * s2[j]));
             t[j] = I::fma(p, t1[j], I::fma(r, v1[j], I::fma(x1[j], s2[j], first_a * t2[j])));
@@ -456,7 +484,7 @@ mod tests {
 
     use super::{
         Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, MomentumMut, MomentumScales,
-        catch_up_drift, compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
+        Undo, catch_up_drift, compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
     };
     use crate::Float;
     use crate::kernels::{Factors, Silence, SilenceMut, Silences, StepScales, Visit};
@@ -474,10 +502,10 @@ mod tests {
 
     impl<F: Float> Block<F> {
         fn new(noise: &mut Noise) -> Self {
-            let [p, r, h, m] = [0; 4].map(|_| noise.signed());
+            let [lost, r, h, m] = [0; 4].map(|_| noise.signed());
             Self {
                 rows: [0; 5].map(|_| noise.numbers(STRIDE)),
-                blend: Blend { p, r, h, m },
+                blend: Blend { lost, r, h, m },
                 k: F::cast(noise.signed()),
                 a: F::cast(noise.signed()),
             }
@@ -497,7 +525,7 @@ mod tests {
 
         /// What it makes of the rows A, K and C of a source, and of its `zt`.
         fn literal(&self, (a, k, c): (&mut [f64], &mut [f64], &mut [f64]), zt: f64) -> f64 {
-            let Blend { p, r, h, m } = self.blend;
+            let (Blend { r, h, m, .. }, p) = (self.blend, self.blend.p());
             let [s, t, u, v, x] = [0, 1, 2, 3, 4].map(|row| doubles(&self.rows[row]));
             for j in 0..STRIDE {
                 let (a_is, k_is, c_is) = (a[j], k[j], c[j]);
@@ -518,15 +546,15 @@ mod tests {
             m = mu * m + weight_decay * w;
             w -= eta * m;
             blend = blend.step(mu, weight_decay, eta);
-            assert!((blend.p * a - blend.r * k - w).abs() < 1e-15);
+            assert!((blend.p() * a - blend.r * k - w).abs() < 1e-15);
             assert!((blend.h * a + blend.m * k - m).abs() < 1e-15);
         }
-        let det = blend.p * blend.m + blend.r * blend.h;
+        let det = blend.p() * blend.m + blend.r * blend.h;
         assert!((det - mu * mu * mu).abs() < 1e-15);
         let twice = (0..3).fold(blend, |blend, _| blend.step(mu, weight_decay, eta));
         let both = blend.then(blend);
         for (one, other) in [
-            (twice.p, both.p),
+            (twice.lost, both.lost),
             (twice.r, both.r),
             (twice.h, both.h),
             (twice.m, both.m),
@@ -591,10 +619,9 @@ mod tests {
             let (mut y_a, mut y_k) = (vec![F::ZERO; STRIDE], vec![F::ZERO; STRIDE]);
             let [psi, l, r] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
             let before = [&x1, &s, &t, &u, &v].map(|row| doubles(row));
-            let blend = Blend { p: 0.75, r: 0.25, h: 0.5, m: 0.625 }.step(mu, weight_decay, eta);
-            let det = blend.p * blend.m + blend.r * blend.h;
-            let undo = Blend { p: blend.p / det, r: blend.r / det, h: blend.h / det, m: blend.m / det };
-            let momentum = MomentumScales { mu: F::cast(mu), weight_decay: F::cast(weight_decay), eta: F::cast(eta), undo: undo.cast() };
+            let blend = Blend { lost: 0.25, r: 0.25, h: 0.5, m: 0.625 }.step(mu, weight_decay, eta);
+            let det = blend.p() * blend.m + blend.r * blend.h;
+            let momentum = MomentumScales { mu: F::cast(mu), weight_decay: F::cast(weight_decay), eta: F::cast(eta), undo: Undo::of(blend, det) };
             let to = MomentumMut { x1: &mut x1, s: &mut s, t: &mut t, u: &mut u, v: &mut v, y_a: &mut y_a, y_k: &mut y_k };
             step_momentum(scales, momentum, &psi, &l, &r, to);
 
@@ -629,7 +656,7 @@ mod tests {
             let weight = |at: usize, zt: f64, a: &[f64], k: &[f64], c: &[f64]| {
                 let j = at % STRIDE;
                 let [_, s, t, u, v] = [0, 1, 2, 3, 4].map(|row| is[row][j]);
-                let w = blend.p * a[at] - blend.r * k[at] - s * c[at] - t * zt;
+                let w = blend.p() * a[at] - blend.r * k[at] - s * c[at] - t * zt;
                 (w, blend.h * a[at] + blend.m * k[at] + u * c[at] + v * zt)
             };
             for visit in &visits {

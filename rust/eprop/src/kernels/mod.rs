@@ -40,7 +40,7 @@ pub(crate) use factored_adaptive::{
     follow_spikes_adaptive, step_adaptive_factors, step_responses,
 };
 pub(crate) use factored_momentum::{
-    Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, MomentumMut, MomentumScales,
+    Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, MomentumMut, MomentumScales, Undo,
     catch_up_drift, compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
 };
 pub(crate) use lengths::{

@@ -11,7 +11,8 @@ use core::ops::Range;
 use super::ended::{Ended, PATIENCE};
 use crate::kernels::{
     self, Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, Factors, FactorsMut,
-    MomentumMut, MomentumScales, MomentumStep, Silence, SilenceMut, Silences, StepScales, Visit,
+    MomentumMut, MomentumScales, MomentumStep, Silence, SilenceMut, Silences, StepScales, Undo,
+    Visit,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::parameter::Kinds;
@@ -77,25 +78,12 @@ impl Since {
         self.blend = self.blend.step(mu, step.decay.to_f64(), step.eta.to_f64());
         self.det *= mu;
     }
-
-    /// What undoes the change of a row, see [`MomentumScales::undo`]. Without any momentum at all the block ends before a spike asks for it.
-    fn undo<F: Float>(&self) -> Blend<F> {
-        let scale = if self.det > 0.0 { 1.0 / self.det } else { 0.0 };
-        let Blend { p, r, h, m } = self.blend;
-        let undo = Blend {
-            p: scale * p,
-            r: scale * r,
-            h: scale * h,
-            m: scale * m,
-        };
-        undo.cast()
-    }
 }
 
 impl Walked for Kinds<Since> {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
         for Since { blend, det } in [&self.inputs, &self.neurons] {
-            for number in [&blend.p, &blend.r, &blend.h, &blend.m, det] {
+            for number in [&blend.lost, &blend.r, &blend.h, &blend.m, det] {
                 number.walk(name, role, to);
             }
         }
@@ -107,7 +95,13 @@ impl Walked for Kinds<Since> {
         to: &mut dyn WalkMut,
     ) -> Result<(), Error> {
         for Since { blend, det } in [&mut self.inputs, &mut self.neurons] {
-            for number in [&mut blend.p, &mut blend.r, &mut blend.h, &mut blend.m, det] {
+            for number in [
+                &mut blend.lost,
+                &mut blend.r,
+                &mut blend.h,
+                &mut blend.m,
+                det,
+            ] {
                 number.walk_mut(name, role, to)?;
             }
         }
@@ -181,7 +175,7 @@ impl<F: Float> Momentum<F> {
     pub(super) fn within(&self, limit: F) -> bool {
         let rows = [&self.u, &self.v];
         let blends = [self.since.inputs.blend, self.since.neurons.blend];
-        let tame = |blend: Blend<f64>| blend.r.abs() <= LARGEST_R && blend.p.abs() <= 2.0;
+        let tame = |blend: Blend<f64>| blend.r.abs() <= LARGEST_R && blend.p().abs() <= 2.0;
         rows.into_iter().all(|row| kernels::all_within(limit, row)) && blends.into_iter().all(tame)
     }
 
@@ -204,7 +198,7 @@ impl<F: Float> Momentum<F> {
             mu,
             weight_decay,
             eta,
-            undo: self.since(set).undo(),
+            undo: Undo::of(self.since(set).blend, self.since(set).det),
         };
         let row = self.row(set);
         let FactorsMut { x1, s, t, y } = factors;
