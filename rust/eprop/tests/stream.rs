@@ -24,7 +24,6 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
             limit: true,
             weight_decay: 10.0,
         },
-        Optimizer::Auto { weight_decay: 0.5 },
         Optimizer::MOMENTUM,
         Optimizer::Momentum {
             mu: 0.75,
