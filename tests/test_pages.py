@@ -15,6 +15,7 @@ PAGES = [
     "docs/README.md",
     "docs/estimators.md",
     "docs/method.md",
+    "docs/neurons.md",
     "docs/streams.md",
     "examples/README.md",
     "rust/eprop/README.md",
