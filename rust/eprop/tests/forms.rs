@@ -106,7 +106,12 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
         3 => Just((Optimizer::SGD, 1.0)),
         3 => Just((Optimizer::PLAIN_SGD, 1e-5)),
         3 => limited.prop_map(|rule| (rule, 1.0)),
-        3 => Just((Optimizer::AUTO, 0.5)),
+        2 => Just((Optimizer::AUTO, 0.5)),
+        // Weights that lose half of themselves in some hundred or thousand steps.
+        1 => Just((Optimizer::Auto { weight_decay: 0.01 }, 0.5)),
+        2 => prop::sample::select(vec![1.0, 100.0, 1000.0]).prop_map(|weight_decay| {
+            (Optimizer::Sgd { limit: false, weight_decay }, 1e-5)
+        }),
         1 => Just((adam, 1e-5)),
     ];
     let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use super::config::{Config, Engine, StackConfig, UpdateEvery};
+use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
+use super::optimizer::Optimizer;
 use crate::numbers::aligned::padded;
 use crate::{Error, Float};
 
@@ -271,7 +272,7 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    if config.layer().is_adaptive() || config.has_own_membranes() {
+    if config.has_own_membranes() {
         return Ok(match config.update_every {
             UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
             UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
@@ -298,9 +299,6 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if form != Engine::Factored {
         return Ok(());
     }
-    if config.layer().is_adaptive() {
-        return refused("block or textbook where neurons adapt");
-    }
     if config.each.tau_mem.is_some() {
         return refused("block or textbook where each neuron has its own tau_mem");
     }
@@ -313,15 +311,20 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
-    if config.optimizer.decays() {
-        return refused("block or textbook where weights decay");
-    }
     if !config.steps_are_linear() {
         return refused("block or textbook with clip_norm or w_max");
     }
     if measures_apart(config) {
         return refused(
             "block or textbook where weights rest, steps are limited and firing rates are regularised",
+        );
+    }
+    if !adaptation_fits_factors(config) {
+        return refused("block or textbook where neurons adapt and weights decay or have momentum");
+    }
+    if adaptive_block(&config.layer()) == 0 {
+        return refused(
+            "block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
         );
     }
     if factored_block(config).is_none() {
@@ -336,8 +339,17 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 fn fits_factors(config: &Config) -> bool {
     config.batch_size == 1
         && config.steps_are_linear()
-        && !config.optimizer.decays()
         && !measures_apart(config)
+        && adaptation_fits_factors(config)
+}
+
+/// Where thresholds move, the factors are those of plain descent.
+fn adaptation_fits_factors(config: &Config) -> bool {
+    let is_plain = matches!(
+        config.optimizer,
+        Optimizer::Sgd { .. } | Optimizer::Auto { .. }
+    );
+    !config.layer().is_adaptive() || is_plain && !config.optimizer.decays()
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
@@ -357,8 +369,26 @@ fn factored_block(config: &Config) -> Option<usize> {
     } else {
         config.tau_trace
     };
-    let block = base_block(tau / config.dt);
+    let block = base_block(tau / config.dt).min(adaptive_block(&config.layer()));
     (rest <= block).then(|| block / rest * rest)
+}
+
+/// To how many steps neurons that adapt bound a base block: p, of which a step leaves `rho - beta psi` at least `rho - beta h` times, is divided by, and
+/// must not come near 0. 0 where it may be there after a single step.
+fn adaptive_block(layer: &LayerConfig) -> usize {
+    /// What of p is left at the end, at least.
+    const LEFT: f64 = 1e-2;
+    let neurons = (0..layer.each.len().max(1)).map(|j| layer.of(j));
+    let steps = neurons.filter(|one| one.beta != 0.0).map(|one| {
+        let delta = decay(one.dt, one.tau_adaptation) - one.beta * one.height();
+        match delta {
+            LEFT.. if delta < 1.0 => (libm::log(LEFT) / libm::log(delta)) as usize,
+            // A threshold that hardly moves and does not come back.
+            1.0.. => usize::MAX,
+            _ => 0,
+        }
+    });
+    steps.min().unwrap_or(usize::MAX)
 }
 
 /// For how many steps weights rest, at most.

@@ -19,7 +19,7 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
-use factored::Factored;
+use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 
 use crate::kernels;
@@ -56,18 +56,18 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
-    /// `at_once`: the learning rates of a gradient that is applied with its step, where the plan says so.
+    /// `at_once`: the steps that a gradient which is applied with its step makes the weights take, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
     /// a form that applies none, 0.
-    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
         Kinds::same(0.0)
     }
 
@@ -195,6 +195,8 @@ pub(crate) trait Synapses<F: Float>: Walked {
 /// Rows of scratch memory, and what folds the factors of the moment into a row; empty where weights are in no factors.
 #[derive(Debug, Default)]
 pub struct Present<F> {
+    /// What sources of one kind send.
+    sum: Aligned<F>,
     /// A row of weights and one of traces.
     w: Aligned<F>,
     c: Aligned<F>,
@@ -202,6 +204,8 @@ pub struct Present<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// The same of what there is where thresholds move.
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -424,11 +428,11 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
     fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {

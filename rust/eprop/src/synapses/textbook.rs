@@ -141,8 +141,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
+        // The plan lets every other step wait.
+        let at_once = at_once.and_then(Kinds::linear);
         let l = signal.map_or(&[][..], |signal| signal.l);
         let (n, first_recurrent) = (self.stride, self.first_recurrent);
         let n_sources = first_recurrent + self.n;

@@ -733,7 +733,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<Kinds<F>>,
+        _: Option<Kinds<Step<F>>>,
     ) {
         if let (Some(signal), None) = (&signal, &self.b) {
             self.b = Some(signal.b.hold());
