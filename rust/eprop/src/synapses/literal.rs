@@ -149,8 +149,8 @@ impl Literal {
 
     /// What the sources send, before its gain.
     fn drive(&mut self, s: &[f64; P]) -> [f64; N] {
-        for i in 0..P {
-            self.x_bar[i] = self.sigma * self.x_bar[i] + s[i];
+        for (i, s) in s.iter().enumerate() {
+            self.x_bar[i] = self.sigma * self.x_bar[i] + s;
             for j in 0..N {
                 self.z_bar[i][j] = self.alpha[j] * self.z_bar[i][j] + self.zeta[j] * self.x_bar[i];
             }

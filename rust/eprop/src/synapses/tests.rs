@@ -15,7 +15,7 @@ use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Optimizer, UpdateEvery};
+use crate::options::{Config, Engine, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::optimizer::{Measure, Optimizer as AtWork};
 use crate::parts::signal::{Backward, Lies, Signal};
@@ -415,6 +415,57 @@ fn float32_at_other_times_and_rates() {
             for (engine, every) in [(Engine::Factored, 1), (Engine::Block, 250)] {
                 hold_drift(&drive::<f32>(engine, &config, script, every, 30));
             }
+        }
+    }
+}
+
+/// With a membrane for each neuron, with a current, and with both; the rate is one at which weights move as much.
+fn membranes() -> [Config; 3] {
+    let taus: Vec<f64> = (0..N).map(|j| 5.0 + (j % 4) as f64 * 10.0).collect();
+    let differing = Some(taus);
+    [
+        (differing.clone(), 0.0, 1.0),
+        (None, 8.0, 5.0),
+        (differing, 8.0, 5.0),
+    ]
+    .map(|(tau_mem, tau_syn, longer)| {
+        let usual = config(20.0, 20.0);
+        Config {
+            each: PerNeuron {
+                tau_mem,
+                ..PerNeuron::default()
+            },
+            tau_syn,
+            lr: usual.lr / longer,
+            ..usual
+        }
+    })
+}
+
+#[test]
+fn float32_of_membranes_that_differ_and_of_currents() {
+    let script = Script {
+        steps: SHORT,
+        ..SPARSE
+    };
+    for config in membranes() {
+        for (engine, every) in [
+            (Engine::Textbook, 1),
+            (Engine::Block, 16),
+            (Engine::Block, 250),
+        ] {
+            hold_drift(&drive::<f32>(engine, &config, script, every, 30));
+        }
+    }
+}
+
+#[test]
+fn blocks_of_membranes_that_differ_and_of_currents_are_the_textbook() {
+    for config in membranes() {
+        for every in [2, 9, 64, 1_500] {
+            let steps = (2 * every + 50).max(SHORT / 10);
+            let script = Script { steps, ..SPARSE };
+            hold_exact(Engine::Block, &config, script, every);
         }
     }
 }
