@@ -25,7 +25,7 @@ instructions() {  # WHAT REPEATS
 
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
-for what in infer sequence every sequence_limited every_limited sequence_auto every_auto; do
+for what in infer sequence every sequence_limited every_limited sequence_auto every_auto every_adaptive every_limited_adaptive every_auto_adaptive; do
     more=$(instructions "$what" "$many")
     less=$(instructions "$what" "$few")
     echo "$what $(((more - less) / ((many - few) * steps_each)))" >>"$counts"

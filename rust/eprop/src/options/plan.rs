@@ -12,6 +12,9 @@ use crate::{Error, Float};
 /// what the end of a block does to all neurons then costs more than a pass over all synapses.
 const FEW_SYNAPSES: usize = 4096;
 
+/// The same where neurons adapt, whose ends of blocks do more: fewer synapses than these, times the steps from one end of a block to the next.
+const FEW_ADAPTIVE: usize = 16_384;
+
 /// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
 const WORTH_A_BLOCK: usize = 8;
 
@@ -269,18 +272,27 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    let form = match (config.update_every, factored_block(config)) {
-        (_, Some(1)) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
-        (_, Some(_)) => Engine::Factored,
-        (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
+    let of_steps = match config.update_every {
+        UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
     };
-    if form == Engine::Factored && !fits_factors(config) {
-        return Ok(match config.update_every {
-            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-        });
-    }
+    let form = match factored_block(config) {
+        _ if !fits_factors(config) => of_steps,
+        Some(block) if config.layer().is_adaptive() => {
+            let between_ends = match rest(config.update_every) {
+                1 => block,
+                rest => rest,
+            };
+            let synapses = sizes.sources().saturating_mul(sizes.n);
+            match synapses.saturating_mul(between_ends) < FEW_ADAPTIVE {
+                true => of_steps,
+                false => Engine::Factored,
+            }
+        }
+        Some(1) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
+        Some(_) => Engine::Factored,
+        None => of_steps,
+    };
     Ok(form)
 }
 
