@@ -57,8 +57,7 @@ impl Work {
             beta,
             ..Config::default()
         };
-        let mut trainer =
-            EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, config).expect("fits");
+        let mut trainer = EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, config).expect("fits");
         // A few hundred steps tell the rate; the whole sequence of the largest network would take minutes.
         let few = steps.min((1 << 30) / (n * n)).max(100).min(steps);
         trainer

@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use eprop::{
     Config, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
-    StackConfig, TrainOptions, UpdateEvery,
+    PerNeuron, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -99,6 +99,25 @@ fn configs() -> Vec<Config> {
                 optimizer,
                 lr: 1e-5,
                 ..Config::default()
+            });
+        }
+    }
+    let plain = configs.iter().take(3).chain(configs.iter().rev().take(2));
+    let plain: Vec<Config> = plain.cloned().collect();
+    for config in plain {
+        for (tau_mem, tau_syn) in [
+            (Some(vec![9.0; 20]), 0.0),
+            (None, 5.0),
+            (Some(vec![9.0; 20]), 5.0),
+        ] {
+            let each = PerNeuron {
+                tau_mem,
+                ..PerNeuron::default()
+            };
+            configs.push(Config {
+                each,
+                tau_syn,
+                ..config.clone()
             });
         }
     }
@@ -201,4 +220,31 @@ fn memory_per_step_counts_what_is_kept() {
         with(UpdateEvery::Sequence).memory_per_step(),
         common + block
     );
+    // A current is a number of each neuron and one of each source; z_bar of neurons that differ is a matrix, and they adapt by 0.
+    let with = |update_every, tau_syn, tau_mem: Option<Vec<f64>>| {
+        let each = PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        };
+        let config = Config {
+            update_every,
+            tau_syn,
+            each,
+            ..Config::default()
+        };
+        let trainer = EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap();
+        trainer.memory_per_step()
+    };
+    for (update_every, of_form) in [
+        // z_bar, e_bar, G; the readouts' H.
+        (UpdateEvery::Steps(1), common + p + 2 * p * row + n * 16),
+        (UpdateEvery::Sequence, common + block),
+    ] {
+        let (current, differing) = (row + p, row + (p * row - p));
+        let taus = || Some(vec![9.0; n]);
+        assert_eq!(with(update_every, 5.0, None), of_form + current);
+        assert_eq!(with(update_every, 0.0, taus()), of_form + differing);
+        let both = of_form + current + differing;
+        assert_eq!(with(update_every, 5.0, taus()), both);
+    }
 }

@@ -1,6 +1,7 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
 mod horizons;
+mod membranes;
 
 use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, Optimizer, ResetMechanism,
@@ -88,6 +89,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 ..Config::default()
             },
         )
+        .prop_map(|config| membranes::drawn(config, 12))
 }
 
 fn data(t: usize, seed: u64) -> (Array2<f32>, Array2<f32>) {

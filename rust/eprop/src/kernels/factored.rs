@@ -318,6 +318,18 @@ kernel! {
     }
 }
 
+kernel! {
+    /// `I += p (sum_a - S sum_c - T sum_zt)`, of weights that decay.
+    fn scaled_current_of_factors(p: F, sum_a: &[F], sum_c: &[F], s: &[F], t: &[F], sum_zt: F, current: &mut [F]) {
+        let n = current.len();
+        let (sum_a, sum_c, s, t) = (&sum_a[..n], &sum_c[..n], &s[..n], &t[..n]);
+        for j in 0..n {
+            let sum = sum_a[j] - I::fma(s[j], sum_c[j], t[j] * sum_zt);
+            current[j] = I::fma(p, sum, current[j]);
+        }
+    }
+}
+
 /// What one block does to the rows of a source that is silent in it, or several composed.
 pub(crate) struct SilenceMut<'a, F> {
     pub(crate) s: &'a mut [F],
@@ -347,7 +359,7 @@ mod tests {
 
     use super::{
         Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
-        current_of_factors, follow_spikes, step_factors,
+        current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
     };
     use crate::testing::{Noise, doubles, in_both, near, same_bits};
 
@@ -514,11 +526,15 @@ mod tests {
             let [sum_a, sum_c, s, t, before] = [0; 5].map(|_| noise.numbers::<F>(n));
             let mut current = before.clone();
             current_of_factors(&sum_a, &sum_c, &s, &t, F::cast(0.5), &mut current);
+            let mut scaled = before.clone();
+            scaled_current_of_factors(F::cast(0.75), &sum_a, &sum_c, &s, &t, F::cast(0.5), &mut scaled);
             let of = |at: usize, row: &[F]| row[at].to_f64();
             let expected: Vec<_> = (0..n)
                 .map(|j| of(j, &before) + of(j, &sum_a) - of(j, &s) * of(j, &sum_c) - 0.5 * of(j, &t))
                 .collect();
             near("I", &current, &expected);
+            let scaled_is: Vec<_> = (0..n).map(|j| of(j, &before) + 0.75 * (expected[j] - of(j, &before))).collect();
+            near("scaled I", &scaled, &scaled_is);
         }
     }
 

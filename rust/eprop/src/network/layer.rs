@@ -80,7 +80,7 @@ impl<F: Float> Layer<F> {
         err: &[F],
         b: Backward<'_, F>,
         l: &[F],
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         let r = self.regulariser.step(self.neuron.padded_z());
         let signal = Signal { err, b, l, r };
@@ -242,7 +242,7 @@ mod tests {
             &[F::cast(err)],
             backward,
             &l,
-            at_once.map(F::cast).map(Kinds::same),
+            at_once.map(|eta| Kinds::same(Step::Descend { eta: F::cast(eta) })),
         );
     }
 

@@ -65,7 +65,7 @@ pub(crate) struct Lazy<F> {
     steps: u64,
     /// Whether the weights are certain to be finite.
     finite: bool,
-    /// The gradient of one target, where rows lie by target.
+    /// The gradient of one target, where rows lie by target and gradients wait or steps keep moments.
     column: Aligned<F>,
 }
 
@@ -95,7 +95,10 @@ impl<F: Float> Lazy<F> {
             pending: false,
             ..keeps
         };
-        let gathers = !at_once && shape.layout == Layout::ByTarget;
+        let gathers = match shape.layout {
+            Layout::ByTarget => !at_once || keeps.moments > 0,
+            Layout::BySource => false,
+        };
         let mut this = Self {
             shape,
             at_once,
@@ -260,6 +263,8 @@ impl<F: Float> Lazy<F> {
 
     /// Before a step that is applied at once: all weights are multiplied with `keep`.
     pub(crate) fn decay(&mut self, keep: f64) {
+        // Weights may grow under what should take a part of them.
+        self.finite &= keep.abs() <= 1.0;
         if let Some(p) = self.scale.decay(keep) {
             self.scale_rows(p);
         }
@@ -280,6 +285,21 @@ impl<F: Float> Lazy<F> {
     pub(crate) fn learned(&mut self) {
         let limit = F::cast(LIMIT);
         self.finite &= !self.at_once || self.v.iter().all(|v| v.abs() <= limit);
+    }
+
+    /// Takes a step that is more than a multiple of its gradient, of weights by target whose gradients are applied at once: with `f V`, which is 0 then. Each
+    /// target's weights are passed, as they are for `B err`.
+    pub(crate) fn take_factors(&mut self, step: Step<F>) {
+        let stride = self.shape.source_stride;
+        for k in 0..self.shape.targets {
+            let v = core::mem::replace(&mut self.v[k], F::ZERO);
+            self.column
+                .iter_mut()
+                .zip(&*self.f)
+                .for_each(|(g, &f)| *g = f * v);
+            self.w.take(step, k * stride, &self.column);
+        }
+        self.finite &= all_finite(&self.w.rows);
     }
 
     /// `to_i = sum_k W_ik delta_k` over the targets, padded, of a matrix by source; by the weights as they are now.

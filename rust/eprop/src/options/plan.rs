@@ -83,6 +83,8 @@ pub struct Plan {
     pub(crate) whole: usize,
     /// Steps that a spike takes to the other neurons.
     pub(crate) delay: usize,
+    /// Whether there is more between a source and a membrane than one filter that all neurons share.
+    pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
 }
@@ -118,6 +120,7 @@ impl Plan {
             horizon: config.horizon,
             whole: 1,
             delay: config.delay,
+            membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
@@ -277,7 +280,7 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
     };
     let form = match factored_block(config) {
-        _ if !fits_factors(config) => of_steps,
+        _ if config.has_own_membranes() || !fits_factors(config) => of_steps,
         Some(block) if config.layer().is_adaptive() => {
             let between_ends = match rest(config.update_every) {
                 1 => block,
@@ -302,14 +305,17 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if form != Engine::Factored {
         return Ok(());
     }
+    if config.each.tau_mem.is_some() {
+        return refused("block or textbook where each neuron has its own tau_mem");
+    }
+    if config.tau_syn != 0.0 {
+        return refused("block or textbook with tau_syn");
+    }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
     if !config.optimizer.is_linear() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
-    }
-    if config.optimizer.decays() {
-        return refused("block or textbook where weights decay");
     }
     if !config.steps_are_linear() {
         return refused("block or textbook with clip_norm or w_max");
@@ -323,7 +329,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         return refused("block or textbook where neurons adapt and weights decay or have momentum");
     }
     if adaptive_block(&config.layer()) == 0 {
-        return refused("block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)");
+        return refused(
+            "block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
+        );
     }
     if factored_block(config).is_none() {
         return refused(
@@ -337,14 +345,16 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 fn fits_factors(config: &Config) -> bool {
     config.batch_size == 1
         && config.steps_are_linear()
-        && !config.optimizer.decays()
         && !measures_apart(config)
         && adaptation_fits_factors(config)
 }
 
 /// Where thresholds move, the factors are those of plain descent.
 fn adaptation_fits_factors(config: &Config) -> bool {
-    let is_plain = matches!(config.optimizer, Optimizer::Sgd { .. } | Optimizer::Auto { .. });
+    let is_plain = matches!(
+        config.optimizer,
+        Optimizer::Sgd { .. } | Optimizer::Auto { .. }
+    );
     !config.layer().is_adaptive() || is_plain && !config.optimizer.decays()
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn layer_weights<F: Float>(
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
         let scale = if i < n_inputs { of_input } else { of_neuron };
         for (j, w) in row[..n].iter_mut().enumerate() {
-            *w = gaussian.draw(scale * config.relative_threshold(j));
+            *w = gaussian.draw(scale * config.relative_unit(j));
         }
         if let Some(own) = i.checked_sub(n_inputs) {
             row[own] = F::ZERO;

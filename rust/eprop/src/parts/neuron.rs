@@ -1,8 +1,8 @@
-//! The neuron: membrane, threshold, surrogate derivative, spike (lines 2 to 4 of docs/method.md).
+//! The neuron: synaptic current, membrane, threshold, surrogate derivative, spike (lines 1 to 4 of docs/method.md).
 
 use alloc::vec::Vec;
 
-use crate::kernels::{Membrane, NeuronsMut, ThresholdsMut, nonzeros, step_adaptive, step_neurons};
+use crate::kernels::{Membrane, NeuronsMut, OwnMut, flow, nonzeros, step_adaptive, step_neurons};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -25,13 +25,18 @@ pub(crate) struct Neuron<F> {
     /// Who fired, ascending; the first `n_fired` of them.
     fired: Vec<u32>,
     n_fired: usize,
-    /// Without one, all have the same threshold, which stands still.
-    own: Option<Thresholds<F>>,
+    /// Without it, all have the same constants, and their threshold stands still.
+    own: Option<Own<F>>,
+    /// Without it, what the sources send reaches the membrane at once.
+    synaptic: Option<Synaptic<F>>,
 }
 
-/// The thresholds of neurons of which some adapt, or each has its own.
+/// The constants of neurons of which some adapt, or each has its own.
 #[derive(Debug)]
-struct Thresholds<F> {
+struct Own<F> {
+    /// Empty where all have the same.
+    alpha: Aligned<F>,
+    zeta: Aligned<F>,
     v_th: Aligned<F>,
     beta: Aligned<F>,
     rho: Aligned<F>,
@@ -41,13 +46,28 @@ struct Thresholds<F> {
     a: Aligned<F>,
 }
 
-parts!(Thresholds {
+parts!(Own {
     State: [a],
-    Scratch: [v_th, beta, rho, height, per_width],
+    Scratch: [alpha, zeta, v_th, beta, rho, height, per_width],
+});
+
+/// The current between the sources and the membranes.
+#[derive(Debug)]
+struct Synaptic<F> {
+    sigma: F,
+    /// Gains of what arrives.
+    zeta: Aligned<F>,
+    /// `I`.
+    current: Aligned<F>,
+}
+
+parts!(Synaptic {
+    State: [current],
+    Scratch: [zeta],
 });
 
 parts!(Neuron {
-    State: [v, z, psi, refractory, own],
+    State: [v, z, psi, refractory, own, synaptic],
     Scratch: [fired],
 } then Self::loaded);
 
@@ -59,7 +79,7 @@ impl<F: Float> Neuron<F> {
         Ok(Self {
             n,
             membrane: Membrane {
-                alpha: F::cast(decay(config.dt, config.tau_mem)),
+                alpha: F::cast(config.alpha()),
                 v_th: F::cast(config.threshold),
                 reset_mechanism: config.reset_mechanism,
                 surrogate: config.surrogate,
@@ -67,7 +87,10 @@ impl<F: Float> Neuron<F> {
                 per_width: F::cast(1.0 / config.width()),
                 refractory,
             },
-            zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
+            zeta: match config.tau_syn == 0.0 {
+                true => F::cast(config.zeta()),
+                false => F::ONE,
+            },
             v: room.zeros(1, stride)?,
             z: room.zeros(1, stride)?,
             psi: room.zeros(1, stride)?,
@@ -76,7 +99,11 @@ impl<F: Float> Neuron<F> {
             n_fired: 0,
             own: match config.is_plain() {
                 true => None,
-                false => Some(Thresholds::new(room, n, config)?),
+                false => Some(Own::new(room, n, config)?),
+            },
+            synaptic: match config.tau_syn == 0.0 {
+                true => None,
+                false => Some(Synaptic::new(room, n, config)?),
             },
         })
     }
@@ -94,6 +121,10 @@ impl<F: Float> Neuron<F> {
             psi: &mut self.psi,
             refractory: &mut self.refractory,
         };
+        let current = match &mut self.synaptic {
+            None => current,
+            Some(synaptic) => synaptic.step(current),
+        };
         match &mut self.own {
             None => step_neurons(self.membrane, self.zeta, current, neurons),
             Some(own) => step_adaptive(self.membrane, self.zeta, current, neurons, own.lend()),
@@ -108,6 +139,9 @@ impl<F: Float> Neuron<F> {
         }
         if let Some(own) = &mut self.own {
             own.a[self.n..].fill(F::ZERO);
+        }
+        if let Some(synaptic) = &mut self.synaptic {
+            synaptic.current[self.n..].fill(F::ZERO);
         }
         self.n_fired = nonzeros(&self.z[..self.n], &mut self.fired);
     }
@@ -158,30 +192,58 @@ impl<F: Float> Neuron<F> {
         if let Some(own) = &mut self.own {
             own.a.fill(F::ZERO);
         }
+        if let Some(synaptic) = &mut self.synaptic {
+            synaptic.current.fill(F::ZERO);
+        }
     }
 }
 
-impl<F: Float> Thresholds<F> {
+impl<F: Float> Synaptic<F> {
     fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
-        let stride = padded::<F>(n);
-        let mut row = |of: &dyn Fn(LayerConfig) -> f64| -> Result<Aligned<F>, Error> {
-            let mut row = room.zeros(1, stride)?;
-            let all = row.iter_mut().take(n).enumerate();
-            all.for_each(|(j, to)| *to = F::cast(of(config.of(j))));
-            Ok(row)
-        };
         Ok(Self {
-            v_th: row(&|one| one.threshold)?,
-            beta: row(&|one| one.beta)?,
-            rho: row(&|one| decay(one.dt, one.tau_adaptation))?,
-            height: row(&|one| one.height())?,
-            per_width: row(&|one| 1.0 / one.width())?,
-            a: row(&|_| 0.0)?,
+            sigma: F::cast(decay(config.dt, config.tau_syn)),
+            zeta: config.row(room, n, |one| one.zeta())?,
+            current: room.zeros(1, padded::<F>(n))?,
         })
     }
 
-    fn lend(&mut self) -> ThresholdsMut<'_, F> {
-        ThresholdsMut {
+    /// `I`, with what arrives in this step.
+    fn step(&mut self, current: &[F]) -> &[F] {
+        flow(self.sigma, &self.zeta, current, &mut self.current);
+        &self.current
+    }
+}
+
+impl<F: Float> Own<F> {
+    fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
+        let (alpha, zeta) = match config.each.tau_mem {
+            None => (Aligned::default(), Aligned::default()),
+            // A current has its gain already.
+            Some(_) if config.tau_syn != 0.0 => (
+                config.row(room, n, |one| one.alpha())?,
+                config.row(room, n, |_| 1.0)?,
+            ),
+            Some(_) => (
+                config.row(room, n, |one| one.alpha())?,
+                config.row(room, n, |one| one.zeta())?,
+            ),
+        };
+        Ok(Self {
+            alpha,
+            zeta,
+            v_th: config.row(room, n, |one| one.threshold)?,
+            beta: config.row(room, n, |one| one.beta)?,
+            rho: config.row(room, n, |one| decay(one.dt, one.tau_adaptation))?,
+            height: config.row(room, n, |one| one.height())?,
+            per_width: config.row(room, n, |one| 1.0 / one.width())?,
+            a: room.zeros(1, padded::<F>(n))?,
+        })
+    }
+
+    fn lend(&mut self) -> OwnMut<'_, F> {
+        OwnMut {
+            alpha: &self.alpha,
+            zeta: &self.zeta,
             v_th: &self.v_th,
             beta: &self.beta,
             rho: &self.rho,

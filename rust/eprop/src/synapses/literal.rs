@@ -7,13 +7,14 @@ use ndarray::{Array1, Array2};
 
 use super::factored::Factored;
 use super::{Synapses, What};
+use crate::kernels::{MomentumStep, ShrinkStep};
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Gain, UpdateEvery};
+use crate::options::{Config, Gain, Optimizer, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -36,6 +37,9 @@ struct Literal {
     kappa_e: f64,
     zeta_e: f64,
     w: Vec<[f64; N]>,
+    rule: Rule,
+    /// `M` of momentum.
+    momentum: Vec<[f64; N]>,
     z_bar: Vec<f64>,
     e_bar: Vec<[f64; N]>,
     beta: [f64; N],
@@ -45,6 +49,52 @@ struct Literal {
     g: Vec<[f64; N]>,
     g_reg: Vec<[f64; N]>,
     sum_e: Vec<[f64; N]>,
+}
+
+/// What an update does beside `W -= eta g`.
+#[derive(Clone, Copy)]
+struct Rule {
+    mu: f64,
+    weight_decay: f64,
+}
+
+impl Rule {
+    fn of(optimizer: Optimizer) -> Self {
+        let mu = match optimizer {
+            Optimizer::Momentum { mu, .. } => mu,
+            _ => 0.0,
+        };
+        Self {
+            mu,
+            weight_decay: optimizer.weight_decay(),
+        }
+    }
+
+    fn moves_on(self) -> bool {
+        self.mu != 0.0 || self.weight_decay != 0.0
+    }
+
+    fn step<F: Float>(self, eta: f64) -> Step<F> {
+        let Self { mu, weight_decay } = self;
+        let bound = F::cast(f64::INFINITY);
+        if mu != 0.0 {
+            return Step::Momentum(MomentumStep {
+                mu: F::cast(mu),
+                eta: F::cast((1.0 - mu) * eta),
+                decay: F::cast(weight_decay),
+                scale: F::ONE,
+                bound,
+            });
+        }
+        if weight_decay != 0.0 {
+            return Step::Shrink(ShrinkStep {
+                eta: F::cast(eta),
+                shrink: F::cast(eta * weight_decay),
+                bound,
+            });
+        }
+        Step::Descend { eta: F::cast(eta) }
+    }
 }
 
 /// Whether there is a synapse.
@@ -72,6 +122,8 @@ impl Literal {
             kappa_e,
             zeta_e: gain(config.readout_gain, kappa_e),
             w,
+            rule: Rule::of(config.optimizer),
+            momentum: vec![[0.0; N]; P],
             z_bar: vec![0.0; P],
             e_bar: vec![[0.0; N]; P],
             beta: core::array::from_fn(|j| config.layer().of(j).beta),
@@ -132,9 +184,15 @@ impl Literal {
         g
     }
 
-    fn descend(&mut self, eta: Kinds<f64>, g: &[[f64; N]]) {
-        for (i, (w, g)) in self.w.iter_mut().zip(g).enumerate() {
-            (0..N).for_each(|j| w[j] -= eta.of(i, N_INPUTS) * g[j]);
+    /// Takes a step for the sources from `first` on, a gradient of each.
+    fn descend(&mut self, first: usize, eta: Kinds<f64>, g: &[[f64; N]]) {
+        let Rule { mu, weight_decay } = self.rule;
+        for (i, g) in (first..).zip(g) {
+            let (w, m) = (&mut self.w[i], &mut self.momentum[i]);
+            for j in 0..N {
+                m[j] = mu * m[j] + g[j] + weight_decay * w[j];
+                w[j] -= (1.0 - mu) * eta.of(i, N_INPUTS) * m[j];
+            }
         }
     }
 }
@@ -263,7 +321,8 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             l: &l,
             r,
         });
-        let at_once = (self.at_once && learning).then_some(self.eta.map(F::cast));
+        let rule = self.literal.rule;
+        let at_once = (self.at_once && learning).then_some(self.eta.map(|eta| rule.step(eta)));
         let mut current = vec![F::ONE; padded::<F>(N)];
         self.form
             .drive(&sources, Kinds::same(learning), &mut current);
@@ -277,7 +336,9 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                 near_length::<F>(self.grouped, squared_length, self.literal.squared_length());
             }
             let g = self.literal.take_gradient(&[0.0; N]);
-            self.literal.descend(self.eta, &g);
+            if learning {
+                self.literal.descend(0, self.eta, &g);
+            }
         }
         let mut currents = vec![current];
         for other in others {
@@ -301,7 +362,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
 
     pub(super) fn update_with(&mut self, others: &mut [&mut S]) {
         let (r, r_is) = self.coefficients();
-        let step = self.eta.map(|eta| Step::Descend { eta: F::cast(eta) });
+        let step = self.eta.map(|eta| self.literal.rule.step(eta));
         if self.limited.0 && !self.at_once {
             let length = self.form.length();
             near_length::<F>(self.grouped, length, self.literal.squared_length());
@@ -309,7 +370,9 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         }
         self.form.update(r.as_deref(), step);
         let g = self.literal.take_gradient(&r_is);
-        self.literal.descend(self.eta, &g);
+        if !self.at_once {
+            self.literal.descend(0, self.eta, &g);
+        }
         for other in others {
             other.update(r.as_deref(), step);
         }
@@ -403,7 +466,10 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         }
         both.compare();
         both.update();
-        same_bits("W", &both.rows(What::Weight), &w);
+        if both.at_once || !both.literal.rule.moves_on() {
+            same_bits("W", &both.rows(What::Weight), &w);
+        }
+        both.compare();
     }
 }
 
@@ -476,17 +542,13 @@ pub(super) fn takes_from_elsewhere<F: Float, S: Synapses<F>>(config: &Config, ma
                 .for_each(|(i, row)| (0..N).for_each(|j| row[j] = w[(j, i)].to_f64()));
         }
         both.compare();
+        let step = both.literal.rule.step(ETA);
         both.form
-            .take(
-                first,
-                g.view(),
-                Step::Descend { eta: F::cast(ETA) },
-                &mut unasked(),
-            )
+            .take(first, g.view(), step, &mut unasked())
             .unwrap();
-        for i in 0..n_sources {
-            (0..N).for_each(|j| both.literal.w[first + i][j] -= ETA * g[(j, i)].to_f64());
-        }
+        let of_source = |i| core::array::from_fn(|j| g[(j, i)].to_f64());
+        let g: Vec<_> = (0..n_sources).map(of_source).collect();
+        both.literal.descend(first, Kinds::same(ETA), &g);
         both.compare();
         (0..5).for_each(|_| both.step(true));
         both.update();

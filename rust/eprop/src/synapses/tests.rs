@@ -216,10 +216,10 @@ impl<F: Float> Driven<F> {
         let at_once = (self.at_once && learning).then(|| {
             let length = self.form.length_of_step(&self.psi, &self.l);
             let since = core::mem::take(&mut self.since);
-            self.optimizer.step(1.0, |to| measured(to, length, since));
+            let steps = self.optimizer.step(1.0, |to| measured(to, length, since));
             Kinds {
-                inputs: F::cast(self.optimizer.eta(0)),
-                neurons: F::cast(self.optimizer.eta(1)),
+                inputs: steps.of(0),
+                neurons: steps.of(1),
             }
         });
         self.form.learn(&sources, &self.psi, signal, at_once);

@@ -215,6 +215,14 @@ impl<F: Float> Ended<F> {
         Some((ended.of_age(age, self.stride), self.a[last]))
     }
 
+    /// Multiplies what the blocks do to the weights of a set.
+    pub(super) fn scale(&mut self, set: usize, p: F) {
+        let used = set * PATIENCE * self.stride..(set * PATIENCE + self.n_entries()) * self.stride;
+        for factors in [&mut self.s, &mut self.t] {
+            kernels::scale_row(p, &mut factors[used.clone()]);
+        }
+    }
+
     /// The last `age` blocks as one, to the sources of a set, and what they leave of `zt`.
     pub(super) fn last(&self, set: usize, age: usize) -> (Silence<'_, F>, F) {
         let Silences { s, t, x, k } = self.of_set(set);

@@ -193,7 +193,11 @@ impl Lengths {
         }
     }
 
-    fn adaptive_squares<'a>(&'a self, lengths: &'a AdaptiveLengths, set: usize) -> AdaptiveSquares<'a> {
+    fn adaptive_squares<'a>(
+        &'a self,
+        lengths: &'a AdaptiveLengths,
+        set: usize,
+    ) -> AdaptiveSquares<'a> {
         lengths.squares(self.row(set), self.squares(set))
     }
 

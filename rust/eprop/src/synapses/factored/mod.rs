@@ -17,8 +17,8 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-pub(super) use adaptive::AdaptiveReading;
 use adaptive::Adaptive;
+pub(super) use adaptive::AdaptiveReading;
 use ended::{Ended, PATIENCE, Powers};
 use lengths::Lengths;
 use pending::Pending;
@@ -30,6 +30,7 @@ use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
+use crate::numbers::scale::Scale;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, parts};
 use crate::options::Config;
@@ -59,6 +60,8 @@ pub(crate) struct Factored<F> {
     x1: Aligned<F>,
     s: Aligned<F>,
     t: Aligned<F>,
+    /// Where weights decay, `p` of `W = p (A - S C - T zt)`, of each set; the factors have `1 / p` in them.
+    scales: Option<Kinds<Scale>>,
     ended: Ended<F>,
     /// Where weights rest for a while.
     pending: Option<Pending<F>>,
@@ -83,7 +86,7 @@ pub(crate) struct Factored<F> {
 }
 
 parts!(Factored {
-    Weight: [a],
+    Weight: [a, scales],
     State: [c, x1, s, t, zt, ended, pending, lengths, adaptive],
     Mark: [seen],
     Counter: [steps, block],
@@ -139,6 +142,7 @@ impl<F: Float> Factored<F> {
             x1: room.zeros(1, stride)?,
             s: room.zeros(sets, stride)?,
             t: room.zeros(sets, stride)?,
+            scales: config.optimizer.decays().then_some(Kinds::same(Scale::ONE)),
             ended: Ended::new(room, sets, stride, adapts)?,
             pending: match plan.at_once {
                 true => None,
@@ -205,12 +209,62 @@ impl<F: Float> Factored<F> {
         set * self.stride()..(set + 1) * self.stride()
     }
 
+    /// What stands before the rows of a set.
+    fn scale(&self, set: usize) -> Scale {
+        match (self.scales, set) {
+            (None, _) => Scale::ONE,
+            (Some(scales), 0) => scales.inputs,
+            (Some(scales), _) => scales.neurons,
+        }
+    }
+
+    fn scale_mut(&mut self, set: usize) -> Option<&mut Scale> {
+        let scales = self.scales.as_mut()?;
+        Some(match set {
+            0 => &mut scales.inputs,
+            _ => &mut scales.neurons,
+        })
+    }
+
+    /// Leaves a part of the weights of a set: of their number `p`, or of all their rows, where that would be too small.
+    fn decay(&mut self, set: usize, keep: f64) {
+        // Weights may grow under what should take a part of them.
+        self.within &= keep.abs() <= 1.0;
+        if let Some(p) = self.scale_mut(set).and_then(|scale| scale.decay(keep)) {
+            self.scale_rows(set, F::cast(p));
+        }
+    }
+
+    /// Multiplies the weights of a set, and all that is on its way to them.
+    fn scale_rows(&mut self, set: usize, p: F) {
+        let row = self.row(set);
+        for factors in [&mut self.s, &mut self.t, &mut self.y] {
+            kernels::scale_row(p, &mut factors[row.clone()]);
+        }
+        self.ended.scale(set, p);
+        let rows = self.rows_of(set);
+        kernels::scale_row(p, &mut self.a[rows]);
+    }
+
+    /// The numbers of the sources of a set.
+    fn rows_of(&self, set: usize) -> Range<usize> {
+        let (cut, end) = (self.n_inputs * self.stride(), self.a.len());
+        match (self.sets, set) {
+            (1, _) => 0..end,
+            (_, 0) => 0..cut,
+            _ => cut..end,
+        }
+    }
+
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
         [&self.x1, &self.s, &self.t]
             .into_iter()
             .all(|row| kernels::all_within(limit, row))
-            && self.adaptive.as_ref().is_none_or(|adaptive| adaptive.within(limit))
+            && self
+                .adaptive
+                .as_ref()
+                .is_none_or(|adaptive| adaptive.within(limit))
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -391,6 +445,7 @@ impl<F: Float> Factored<F> {
                 kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
             }
         }
+        self.scale(set).apply(w);
         kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
         if let Some(j) = self.own(source) {
             w[j] = F::ZERO;
@@ -435,7 +490,13 @@ impl<F: Float> Factored<F> {
         (0..self.seen.len()).try_for_each(|source| {
             self.catch_up_source(source);
             pace.pass(stride)
-        })
+        })?;
+        for set in 0..self.sets {
+            if let Some(p) = self.scale_mut(set).map(Scale::take).filter(|&p| p != 1.0) {
+                self.scale_rows(set, F::cast(p));
+            }
+        }
+        Ok(())
     }
 
     /// Gives inputs and neurons factors of their own, or all sources the same.
@@ -467,7 +528,11 @@ impl<F: Float> Factored<F> {
                     true => Some([room.zeros(sets, stride)?, room.zeros(sets, stride)?]),
                     false => None,
                 };
-                Ok((Ended::new(room, sets, stride, adapts)?, lengths, of_adaptive))
+                Ok((
+                    Ended::new(room, sets, stride, adapts)?,
+                    lengths,
+                    of_adaptive,
+                ))
             },
         )?;
         self.fold(pace)?;
@@ -519,7 +584,7 @@ impl<F: Float> Factored<F> {
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
     fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
         let last = self.sets - 1;
-        let t = &self.t[self.row(last)];
+        let (t, p) = (&self.t[self.row(last)], self.scale(last).of::<F>());
         let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
         let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
         let (zt, seen) = (&mut self.zt[..], &mut self.seen[..]);
@@ -544,7 +609,7 @@ impl<F: Float> Factored<F> {
             of_first += usize::from(set == 0);
             if let Some(j) = own {
                 // The sum over all sources holds a neuron's own, which does not reach it.
-                current[j] += t[j] * (value * caught_up);
+                current[j] += p * t[j] * (value * caught_up);
             }
             let shift = up * value;
             visits.push(Visit {
@@ -580,6 +645,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.steps += 1;
         current.fill(F::ZERO);
         let (sum_zt, of_first) = self.list(sources, current);
+        let scales = self.scales;
         let u = self.u();
         let grown = self.powers.alpha_up[u] * self.filters.zeta;
         let (first, rest) = self.visits.split_at(of_first);
@@ -599,7 +665,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
             let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
             match (&mut self.adaptive, &self.ended.adaptive) {
                 (Some(adaptive), Some(of_adaptive)) => {
-                    let (ended, sums) = (of_adaptive.of_set(ended, set), [&mut *sum_a, &mut *sum_c]);
+                    let (ended, sums) =
+                        (of_adaptive.of_set(ended, set), [&mut *sum_a, &mut *sum_c]);
                     adaptive.follow(visits, ended, [a, c], factors, row.clone(), sums);
                 }
                 _ => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
@@ -610,8 +677,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 let of_d = adaptive.map(|adaptive| adaptive.of_spikes(row.clone()));
                 lengths.follow(set, visits, &self.ended.a, grown, sum_c, taken, of_d);
             }
-            let (s, t) = (&self.s[row.clone()], &self.t[row.clone()]);
-            kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt[set], current);
+            let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
+            match scales.map(|scales| [scales.inputs, scales.neurons][set]) {
+                None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
+                Some(p) => {
+                    kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
+                }
+            }
             if let Some(adaptive) = &self.adaptive {
                 adaptive.current(row, current);
             }
@@ -629,7 +701,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         let u = self.u();
         let scales = StepScales {
@@ -651,8 +723,14 @@ impl<F: Float> Synapses<F> for Factored<F> {
             // The factors of the weights are 0 between updates, and so is what a spike takes from them.
             return pending.learn(scales, &mut self.x1, psi, l, r);
         }
-        let Kinds { inputs, neurons } = at_once.unwrap_or(Kinds::same(F::ZERO));
-        for (set, eta) in [inputs, neurons][..self.sets].iter().copied().enumerate() {
+        let at_once = at_once.map(|steps| [steps.inputs, steps.neurons]);
+        for set in 0..self.sets {
+            let step = at_once.and_then(|steps| steps[set].multiples());
+            let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
+            if self.scales.is_some() {
+                self.decay(set, keep);
+                eta = eta * self.scale(set).inverse();
+            }
             let of_set = StepScales {
                 learn: eta * scales.learn,
                 eta,
@@ -726,23 +804,40 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
     fn update(&mut self, _: Option<&[F]>, steps: Kinds<Step<F>>) {
         // The plan gives other optimizers other forms.
-        let (Some(pending), Some(eta)) = (&mut self.pending, steps.linear()) else {
+        if self.pending.is_none() {
+            return;
+        }
+        let mut eta = [F::ZERO; 2];
+        for (set, step) in [steps.inputs, steps.neurons][..self.sets]
+            .iter()
+            .enumerate()
+        {
+            let Some((of_set, keep)) = step.multiples() else {
+                return;
+            };
+            self.decay(set, keep);
+            eta[set] = of_set * self.scale(set).inverse();
+        }
+        let last = self.sets - 1;
+        let Some(pending) = &mut self.pending else {
             return;
         };
         let limit = F::cast(LIMIT);
         let stride = pending.s.len();
         self.within &= pending.within(limit);
-        for (set, eta) in [eta.inputs, eta.neurons][..self.sets].iter().enumerate() {
-            self.within &= *eta <= limit;
+        for (set, &eta) in eta[..=last].iter().enumerate() {
+            self.within &= eta <= limit;
             let row = set * stride..(set + 1) * stride;
-            kernels::add_row(*eta, &pending.s, &mut self.s[row.clone()]);
-            kernels::add_row(*eta, &pending.t, &mut self.t[row.clone()]);
+            kernels::add_row(eta, &pending.s, &mut self.s[row.clone()]);
+            kernels::add_row(eta, &pending.t, &mut self.t[row.clone()]);
             if let (Some(adaptive), Some(r)) = (&mut self.adaptive, &pending.r) {
-                kernels::add_row(*eta, r, adaptive.r_mut(row));
+                kernels::add_row(eta, r, adaptive.r_mut(row));
             }
         }
         pending.clear_factors();
-        pending.descend(|source| eta.of(source, self.n_inputs), &mut self.a);
+        let n_inputs = self.n_inputs;
+        let set_of = |source| if source < n_inputs { 0 } else { last };
+        pending.descend(|source| eta[set_of(source)], &mut self.a);
         self.end_block(F::ONE, F::ONE);
     }
 
@@ -770,6 +865,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             || "an evaluation".into(),
             |room| {
                 Ok(Present {
+                    sum: room.zeros(1, stride)?,
                     w: room.zeros(1, stride)?,
                     c: room.zeros(1, stride)?,
                     s: room.zeros(self.sets * (PATIENCE + 1), stride)?,
@@ -820,6 +916,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         let stride = self.stride();
         let Present {
+            sum,
             w,
             c,
             s,
@@ -828,8 +925,16 @@ impl<F: Float> Synapses<F> for Factored<F> {
             ..
         } = present;
         current.fill(F::ZERO);
+        sum.fill(F::ZERO);
+        let mut set = 0;
         for (source, value) in sources.all() {
             let source = source as usize;
+            if self.set_of(source) != set {
+                // Each set has a sum of its own, as in a step.
+                kernels::add_row(self.scale(set).of(), sum, current);
+                sum.fill(F::ZERO);
+                set = self.set_of(source);
+            }
             let row = source * stride..(source + 1) * stride;
             w.copy_from_slice(&self.a[row.clone()]);
             if self.seen[source] != NEVER {
@@ -849,8 +954,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
             if let Some(own) = self.own(source) {
                 w[own] = F::ZERO;
             }
-            kernels::add_row(value, w, current);
+            kernels::add_row(value, w, sum);
         }
+        kernels::add_row(self.scale(set).of(), sum, current);
     }
 
     fn assign(
@@ -872,11 +978,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.fold(pace)?;
-        let eta = step.linear().unwrap_or(F::ZERO);
+        let (eta, keep) = step.multiples().unwrap_or((F::ZERO, 1.0));
+        let shrink = F::cast(1.0 - keep);
         let stride = self.x1.len();
         let rows = &mut self.a[first_source * stride..];
         self.within = false;
-        by_columns(g, pace, |source, j, g| rows[source * stride + j] -= eta * g)
+        by_columns(g, pace, |source, j, g| {
+            let w = &mut rows[source * stride + j];
+            *w -= eta * g + shrink * *w;
+        })
     }
 
     fn first_rows(&mut self) -> &mut [F] {

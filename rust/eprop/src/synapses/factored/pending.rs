@@ -86,12 +86,7 @@ impl<F: Float> Pending<F> {
     }
 
     /// `Y`, made anew from the other factors, given `X1`, by a step in which nothing happens.
-    pub(super) fn respond(
-        &mut self,
-        x1: &mut [F],
-        none: &[F],
-        adaptive: Option<&mut Adaptive<F>>,
-    ) {
+    pub(super) fn respond(&mut self, x1: &mut [F], none: &[F], adaptive: Option<&mut Adaptive<F>>) {
         let nothing = StepScales::nothing();
         match adaptive {
             None => self.learn(nothing, x1, none, &[], &[]),
@@ -190,7 +185,10 @@ impl<F: Float> Pending<F> {
     /// By how much the row of a source makes the squared length of the gradient more than that of `S C + T zt`, and `R D`.
     pub(super) fn beyond_factors(&self, source: usize, c: &[F], zt: F, d: &[F]) -> f64 {
         let g = &self.g[source * self.s.len()..][..self.s.len()];
-        let of_d = self.r.as_ref().map_or(0.0, |r| kernels::dot_products(g, r, d));
+        let of_d = self
+            .r
+            .as_ref()
+            .map_or(0.0, |r| kernels::dot_products(g, r, d));
         kernels::length_beyond(g, c, zt, &self.s, &self.t) + 2.0 * of_d
     }
 

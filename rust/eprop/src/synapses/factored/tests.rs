@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
+use crate::numbers::parameter::Step;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
@@ -55,7 +56,14 @@ fn adaptive(config: &Config) -> Config {
     }
 }
 
-/// Every case, with the regulariser, and with lengths; of neurons that adapt and of others.
+/// The rules of weights, and plain descent of neurons some of which adapt.
+fn rules_and_adaptation(config: &Config) -> Vec<Config> {
+    let mut all = rules(config).to_vec();
+    all.push(adaptive(config));
+    all
+}
+
+/// Every case, with the regulariser, and with lengths, under every rule; of neurons that adapt and of others.
 fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
     for (tau, n) in CASES {
         let regularised = Config {
@@ -63,12 +71,29 @@ fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
             ..config(tau, n)
         };
         for config in [regularised.clone(), limited(&regularised)] {
-            for config in [adaptive(&config), config] {
+            for config in rules_and_adaptation(&config) {
                 check(&config, make::<F>());
                 check(&grouped(&config), make::<F>());
             }
         }
     }
+}
+
+/// A decay by which weights lose half of themselves in some 30 steps of these tests.
+const WEIGHT_DECAY: f64 = 1.5;
+
+/// The same with every rule that fits into factors.
+fn rules(config: &Config) -> Vec<Config> {
+    let limit = config.optimizer.is_limited();
+    let decays = Optimizer::Sgd {
+        limit,
+        weight_decay: WEIGHT_DECAY,
+    };
+    let with = |optimizer| Config {
+        optimizer,
+        ..config.clone()
+    };
+    vec![config.clone(), with(decays)]
 }
 
 /// With steps of their own for inputs and for neurons.
@@ -95,8 +120,7 @@ in_both! {
             for gain in [Gain::Unit, Gain::Leak] {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
-                    let both = [limited(&config), config];
-                    for config in both.iter().map(adaptive).chain(both.clone()) {
+                    for config in [limited(&config), config].iter().flat_map(rules_and_adaptation) {
                         literal::follows::<F, _>(&config, make::<F>(), 80);
                         literal::follows::<F, _>(&grouped(&config), make::<F>(), 80);
                     }
@@ -183,7 +207,7 @@ in_both! {
 in_both! {
     fn to_catch_up_changes_nothing_but_when_it_is_worked_off<F>() {
         for (tau, n) in CASES {
-            for config in [config(tau, n), adaptive(&config(tau, n))] {
+            for config in rules_and_adaptation(&config(tau, n)) {
                 let mut both = Beside::<F, _>::new(&config, make::<F>());
                 for _ in 0..4 {
                     (0..11).for_each(|_| both.step(true));
@@ -307,7 +331,12 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
             l: &l,
             r: None,
         };
-        form.learn(&sources.get(), &row, Some(signal), Some(Kinds::same(0.25)));
+        form.learn(
+            &sources.get(),
+            &row,
+            Some(signal),
+            Some(Kinds::same(Step::Descend { eta: 0.25 })),
+        );
         for i in 0..2 {
             close("A", form.a[16 * i], a[i]);
             close("C", form.c[16 * i], c[i]);
@@ -322,8 +351,7 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
 in_both! {
     fn inputs_and_neurons_get_factors_of_their_own_and_share_them_again_in_the_middle_of_things<F>() {
         for (tau, n) in CASES {
-            for config in [config(tau, n), limited(&config(tau, n))] {
-                literal::regroups::<F>(&adaptive(&config), make::<F>());
+            for config in [config(tau, n), limited(&config(tau, n))].iter().flat_map(rules_and_adaptation) {
                 literal::regroups::<F>(&config, make::<F>());
             }
         }

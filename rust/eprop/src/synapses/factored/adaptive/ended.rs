@@ -55,7 +55,10 @@ impl<F: Float> EndedAdaptive<F> {
 
     /// Numbers of a row in use; bytes may say that there are more entries than there is room for.
     fn used(&self) -> usize {
-        self.len.min(PATIENCE).saturating_mul(self.stride).min(self.q.len())
+        self.len
+            .min(PATIENCE)
+            .saturating_mul(self.stride)
+            .min(self.q.len())
     }
 
     fn entries_of_sets(&self) -> Vec<Range<usize>> {

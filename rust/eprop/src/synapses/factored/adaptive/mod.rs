@@ -96,7 +96,11 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// The block so far, to the rows of a set.
-    pub(super) fn now<'a>(&'a self, plain: Silence<'a, F>, set: Range<usize>) -> AdaptiveSilence<'a, F> {
+    pub(super) fn now<'a>(
+        &'a self,
+        plain: Silence<'a, F>,
+        set: Range<usize>,
+    ) -> AdaptiveSilence<'a, F> {
         AdaptiveSilence {
             plain,
             r: &self.r[set],
@@ -120,7 +124,13 @@ impl<F: Float> Adaptive<F> {
 
     /// A block has ended.
     pub(super) fn begin_block(&mut self) {
-        for row in [&mut self.q, &mut self.w, &mut self.r, &mut self.x2, &mut self.f] {
+        for row in [
+            &mut self.q,
+            &mut self.w,
+            &mut self.r,
+            &mut self.x2,
+            &mut self.f,
+        ] {
             row.fill(F::ZERO);
         }
         self.p.fill(F::ONE);
@@ -200,8 +210,16 @@ impl<F: Float> Adaptive<F> {
             x1: &self.f,
             ..plain
         };
-        let rows = RowsMut { a, c, d: &mut self.d };
-        let sums = SumsMut { a: sum_a, c: sum_c, d: sum_d };
+        let rows = RowsMut {
+            a,
+            c,
+            d: &mut self.d,
+        };
+        let sums = SumsMut {
+            a: sum_a,
+            c: sum_c,
+            d: sum_d,
+        };
         kernels::follow_spikes_adaptive(rows, visits, ended, factors, &self.x2, sums);
     }
 
