@@ -183,3 +183,183 @@ kernel! {
         total(lanes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{
+        AdaptiveSquares, AdaptiveSquaresMut, StepOf, dot_products, end_adaptive_lengths,
+        follow_adaptive_lengths, length_of_adaptive_factors, length_of_adaptive_step,
+    };
+    use crate::kernels::{Squares, follow_lengths};
+    use crate::testing::{Noise, in_both, near};
+
+    /// Two units.
+    const STRIDE: usize = 32;
+    const SOURCES: usize = 5;
+
+    /// Rows `C` and `D`, and `zt`; neurons are no sources, or their own share would have to be undone.
+    struct Rows {
+        c: Vec<[f64; STRIDE]>,
+        d: Vec<[f64; STRIDE]>,
+        zt: [f64; SOURCES],
+    }
+
+    impl Rows {
+        fn new(noise: &mut Noise) -> Self {
+            let mut rows = || {
+                (0..SOURCES)
+                    .map(|_| core::array::from_fn(|_| noise.signed()))
+                    .collect()
+            };
+            let (c, d) = (rows(), rows());
+            Self {
+                c,
+                d,
+                zt: core::array::from_fn(|_| noise.signed()),
+            }
+        }
+
+        fn sum(&self, j: usize, of: impl Fn(f64, f64, f64) -> f64) -> f64 {
+            (0..SOURCES)
+                .map(|i| of(self.c[i][j], self.d[i][j], self.zt[i]))
+                .sum()
+        }
+
+        fn sums(&self) -> Sums {
+            let of = |of: fn(f64, f64, f64) -> f64| (0..STRIDE).map(|j| self.sum(j, of)).collect();
+            Sums {
+                cc: of(|c, _, _| c * c),
+                cz: of(|c, _, zt| c * zt),
+                cd: of(|c, d, _| c * d),
+                dd: of(|_, d, _| d * d),
+                dz: of(|_, d, zt| d * zt),
+                zz: self.zt.iter().map(|zt| zt * zt).sum(),
+            }
+        }
+    }
+
+    struct Sums {
+        cc: Vec<f64>,
+        cz: Vec<f64>,
+        cd: Vec<f64>,
+        dd: Vec<f64>,
+        dz: Vec<f64>,
+        zz: f64,
+    }
+
+    impl Sums {
+        fn squares(&self) -> AdaptiveSquares<'_> {
+            let plain = Squares {
+                cc: &self.cc,
+                cz: &self.cz,
+                own: &[0.0; STRIDE],
+                zz: self.zz,
+            };
+            AdaptiveSquares {
+                plain,
+                cd: &self.cd,
+                dd: &self.dd,
+                dz: &self.dz,
+            }
+        }
+
+        #[track_caller]
+        fn compare(&self, rounding: f64, rows: &Rows) {
+            let is = rows.sums();
+            let pairs = [
+                (&self.cc, &is.cc),
+                (&self.cz, &is.cz),
+                (&self.cd, &is.cd),
+                (&self.dd, &is.dd),
+                (&self.dz, &is.dz),
+            ];
+            for (got, expected) in pairs {
+                for (got, expected) in got.iter().zip(expected) {
+                    assert!((got - expected).abs() < rounding, "{got}, {expected}");
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn a_length_is_that_of_the_rows_it_stands_for<F>() {
+            let mut noise = Noise(1);
+            let rows = Rows::new(&mut noise);
+            let sums = rows.sums();
+            let [s, t, r, psi, l, x1, q, w, p] = [0; 9].map(|_| noise.numbers::<F>(STRIDE));
+            let of = |row: &[F], j: usize| row[j].to_f64();
+            let of_factors = |j: usize| rows.sum(j, |c, d, zt| (of(&s, j) * c + of(&t, j) * zt + of(&r, j) * d).powi(2));
+            let got = length_of_adaptive_factors(&s, &t, &r, sums.squares());
+            near("length", &[got], &[(0..STRIDE).map(of_factors).sum()]);
+            let step = StepOf { grow: F::cast(0.75), alpha: F::cast(0.5), psi: &psi, l: &l, x1: &x1, q: &q, w: &w, p: &p };
+            let of_step = |j: usize| {
+                let x = of(&x1, j) + 0.75 * of(&psi, j) * (0.5 - of(&w, j));
+                let y = of(&q, j) - 0.75 * of(&psi, j) * of(&p, j);
+                of(&l, j).powi(2) * rows.sum(j, |c, d, zt| (c + x * zt + y * d).powi(2))
+            };
+            let expected: f64 = (0..STRIDE).map(of_step).sum();
+            let got = length_of_adaptive_step(step, sums.squares());
+            assert!((got - expected).abs() < 1e-6 * expected, "{got}, {expected}");
+        }
+    }
+
+    in_both! {
+        fn spikes_and_the_end_of_a_block_do_to_sums_what_they_do_to_rows<F>() {
+            let mut noise = Noise(2);
+            let mut rows = Rows::new(&mut noise);
+            let mut sums = rows.sums();
+            let [f, x2, x, q, w, p] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
+            let (grown, spikes) = (1.5, [(1_usize, 1.0), (4, -0.5)]);
+            let sum_of = |rows: &[[f64; STRIDE]]| -> Vec<F> {
+                let of = |j: usize| spikes.iter().map(|&(i, s)| s * rows[i][j]).sum();
+                (0..STRIDE).map(|j| F::cast(of(j))).collect()
+            };
+            let (sum_c, sum_d) = (sum_of(&rows.c), sum_of(&rows.d));
+            let (mut aa, mut az) = (0.0, 0.0);
+            for (i, s) in spikes {
+                let a = grown * s;
+                aa += a * a;
+                az += a * rows.zt[i];
+                rows.zt[i] += a;
+                for j in 0..STRIDE {
+                    rows.c[i][j] -= a * f[j].to_f64();
+                    rows.d[i][j] -= a * x2[j].to_f64();
+                }
+            }
+            let Sums { cc, cz, cd, dd, dz, zz } = &mut sums;
+            follow_lengths(grown, (aa, az), &sum_c, &f, cc, cz);
+            follow_adaptive_lengths(grown, (aa, az), &sum_c, &sum_d, &f, &x2, cd, dd, dz);
+            *zz += 2.0 * az + aa;
+            let rounding = crate::testing::rounding::<F>();
+            sums.compare(rounding, &rows);
+
+            let (k, a) = (0.25, 0.5);
+            let mut own = vec![0.0; STRIDE];
+            let Sums { cc, cz, cd, dd, dz, zz } = &mut sums;
+            let to = AdaptiveSquaresMut { cc, cz, cd, dd, dz, own: &mut own, zz: *zz };
+            end_adaptive_lengths(k, a, &x, &q, &w, &p, to);
+            for i in 0..SOURCES {
+                let zt = rows.zt[i];
+                for j in 0..STRIDE {
+                    let (c, d) = (rows.c[i][j], rows.d[i][j]);
+                    rows.c[i][j] = k * c + x[j].to_f64() * zt + q[j].to_f64() * d;
+                    rows.d[i][j] = p[j].to_f64() * d + w[j].to_f64() * zt;
+                }
+                rows.zt[i] *= a;
+            }
+            sums.compare(rounding, &rows);
+        }
+    }
+
+    in_both! {
+        fn products_of_three_rows_are_summed_in_float64<F>() {
+            let mut noise = Noise(3);
+            let [g, r, d] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let expected: f64 = (0..STRIDE).map(|j| g[j].to_f64() * r[j].to_f64() * d[j].to_f64()).sum();
+            assert!((dot_products(&g, &r, &d) - expected).abs() < 1e-12);
+        }
+    }
+}

@@ -326,7 +326,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         );
     }
     if !adaptation_fits_factors(config) {
-        return refused("block or textbook where neurons adapt and weights decay or have momentum");
+        return refused("block or textbook where neurons adapt and steps have momentum");
     }
     if adaptive_block(&config.layer()) == 0 {
         return refused(
@@ -349,13 +349,13 @@ fn fits_factors(config: &Config) -> bool {
         && adaptation_fits_factors(config)
 }
 
-/// Where thresholds move, the factors are those of plain descent.
+/// Where thresholds move, the factors are those of descent without momentum.
 fn adaptation_fits_factors(config: &Config) -> bool {
-    let is_plain = matches!(
+    let descends = matches!(
         config.optimizer,
         Optimizer::Sgd { .. } | Optimizer::Auto { .. }
     );
-    !config.layer().is_adaptive() || is_plain && !config.optimizer.decays()
+    !config.layer().is_adaptive() || descends
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
