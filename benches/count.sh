@@ -41,7 +41,7 @@ awk '
     NR == FNR { before[$1] = $2; next }
     {
         more = 100 * ($2 / before[$1] - 1)
-        printf "%-9s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
+        printf "%-22s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
         if (more > 20) { slower = 1 }
     }
     END { exit slower }
