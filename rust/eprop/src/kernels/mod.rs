@@ -39,12 +39,11 @@ pub(crate) use factored_adaptive::{
     follow_spikes_adaptive, step_adaptive_factors, step_responses,
 };
 pub(crate) use lengths::{
-    Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-    lengths_of_step, squared_length,
+    Squares, SquaresMut, length_beyond, length_of_factors, squared_length, step_lengths,
 };
 pub(crate) use lengths_adaptive::{
-    AdaptiveSquares, AdaptiveSquaresMut, StepOf, dot_products, end_adaptive_lengths,
-    follow_adaptive_lengths, length_of_adaptive_factors, length_of_adaptive_step,
+    AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, dot_products, length_of_adaptive_factors,
+    step_adaptive_lengths,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};

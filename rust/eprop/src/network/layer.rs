@@ -70,7 +70,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// The squared length of the gradient that this step's signal makes, without the regulariser: of a gradient that is applied with its step.
-    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> Kinds<f64> {
+    pub(crate) fn squared_length_of_step(&mut self, l: &[F]) -> Kinds<f64> {
         self.synapses.length_of_step(self.neuron.padded_psi(), l)
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Lazy<F> {
     /// `p`.
     scale: Scale,
     f: Aligned<F>,
+    /// `sum_i f_i^2`, in float64 whatever the traces are: followed from event to event, made anew at a block's start.
+    squared_f: f64,
     v: Aligned<F>,
     /// `H`, by source; empty where every gradient is applied with its step.
     h: Aligned<F>,
@@ -71,7 +73,7 @@ pub(crate) struct Lazy<F> {
 
 parts!(Lazy {
     Weight: [w, scale],
-    State: [f, v, h],
+    State: [f, squared_f, v, h],
     Counter: [steps],
     Scratch: [down, up, column],
 } then Self::loaded);
@@ -108,6 +110,7 @@ impl<F: Float> Lazy<F> {
             w: Parameter::new(room, rows, in_rows, first.map(|first| &first.w.rows))?,
             scale: Scale::ONE,
             f: room.zeros(1, shape.source_stride)?,
+            squared_f: 0.0,
             v: room.zeros(1, shape.target_stride)?,
             h: room.zeros(if at_once { 0 } else { shape.sources }, shape.target_stride)?,
             steps: 0,
@@ -177,6 +180,7 @@ impl<F: Float> Lazy<F> {
             self.fold();
             scale_row(self.down_block, &mut self.f);
             self.f.iter_mut().for_each(|f| *f = f.or_silence());
+            self.squared_f = squared_length(&self.f);
         }
         self.steps += 1;
     }
@@ -225,7 +229,7 @@ impl<F: Float> Lazy<F> {
                     }
                 }
             }
-            f[i] += shift;
+            self.squared_f += raise(&mut f[i], shift);
             self.finite &= f[i].abs() <= limit;
         }
         if sent != F::ZERO {
@@ -257,7 +261,7 @@ impl<F: Float> Lazy<F> {
             if taught {
                 add_row(-shift, v, &mut h[row]);
             }
-            f[i] += shift;
+            self.squared_f += raise(&mut f[i], shift);
         }
     }
 
@@ -321,7 +325,7 @@ impl<F: Float> Lazy<F> {
     /// The squared length of the traces: times that of `delta` it is that of a step's gradient.
     pub(crate) fn squared_length_of_traces(&self) -> f64 {
         let down = self.down[self.u()].to_f64();
-        down * down * squared_length(&self.f)
+        down * down * self.squared_f.max(0.0)
     }
 
     /// The squared length of the gradient that waits.
@@ -625,9 +629,18 @@ impl<F: Float> Lazy<F> {
         // What was learned at once lives in the factors, too.
         self.fold();
         self.f.fill(F::ZERO);
+        self.squared_f = 0.0;
         self.h.fill(F::ZERO);
         self.steps = 0;
     }
+}
+
+/// Adds to a number, and returns by how much its square has grown.
+fn raise<F: Float>(f: &mut F, by: F) -> f64 {
+    let before = f.to_f64();
+    *f += by;
+    let after = f.to_f64();
+    after * after - before * before
 }
 
 /// Where a weight lies, given the lengths of rows of sources and of targets.

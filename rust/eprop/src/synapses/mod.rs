@@ -67,7 +67,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
     /// a form that applies none, 0.
-    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
         Kinds::same(0.0)
     }
 
@@ -432,7 +432,7 @@ impl<F: Float> Synapses<F> for Form<F> {
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
     fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {

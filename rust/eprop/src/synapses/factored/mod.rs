@@ -20,11 +20,11 @@ use ndarray::ArrayView2;
 use adaptive::Adaptive;
 pub(super) use adaptive::AdaptiveReading;
 use ended::{Ended, PATIENCE, Powers};
-use lengths::Lengths;
+use lengths::{Growth, Lengths};
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepOf, StepScales, Visit};
+use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
@@ -282,7 +282,7 @@ impl<F: Float> Factored<F> {
         }
         let adaptive = self.adaptive.as_ref();
         if let Some(lengths) = &mut self.lengths {
-            lengths.end_block(kappa_e, alpha, &self.x1, adaptive);
+            lengths.end_block(kappa_e, alpha);
         }
         self.ended
             .push(&self.s, &self.t, &self.x1, kappa_e, alpha, adaptive);
@@ -584,6 +584,32 @@ impl<F: Float> Factored<F> {
         kernels::step_factors(scales, psi, l, r, factors);
     }
 
+    /// The sums of squares after the step under way, whose psi this is, and `sum_j L_j^2 Q_j / kappa_e^2u` of each set.
+    fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let u = self.u();
+        let last = self.row(self.sets - 1);
+        let Some(lengths) = &mut self.lengths else {
+            return Kinds::same(0.0);
+        };
+        let (grow, alpha) = (
+            self.filters.zeta_e * self.powers.kappa_up[u],
+            self.powers.alpha_down[u],
+        );
+        let growth = Growth {
+            grow: grow * alpha,
+            grown: self.powers.alpha_up[u] * self.filters.zeta,
+            psi,
+            x1: &self.x1,
+        };
+        let first = 0..self.x1.len();
+        let sum_c = [&self.sum_c[first.clone()], &self.sum_c[last.clone()]];
+        let Some(adaptive) = &self.adaptive else {
+            return lengths.step(growth, l, sum_c);
+        };
+        let sum_d = [first, last].map(|set| adaptive.sum_of(set));
+        lengths.step_adaptive(growth, l, sum_c, sum_d, adaptive.now_of(grow, alpha))
+    }
+
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
     fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
         let last = self.sets - 1;
@@ -649,17 +675,22 @@ impl<F: Float> Synapses<F> for Factored<F> {
         current.fill(F::ZERO);
         let (sum_zt, of_first) = self.list(sources, current);
         let scales = self.scales;
-        let u = self.u();
-        let grown = self.powers.alpha_up[u] * self.filters.zeta;
         let (first, rest) = self.visits.split_at(of_first);
         for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
-            if visits.is_empty() {
-                continue;
+            if let Some(lengths) = &mut self.lengths {
+                let w = self.adaptive.as_ref().map(|adaptive| &adaptive.w[..]);
+                lengths.follow(set, visits, &self.ended.a, &self.x1, w);
             }
             let row = self.row(set);
             let (sum_a, sum_c) = (&mut self.sum_a[row.clone()], &mut self.sum_c[row.clone()]);
-            sum_a.fill(F::ZERO);
             sum_c.fill(F::ZERO);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.clear_sum(row.clone());
+            }
+            if visits.is_empty() {
+                continue;
+            }
+            sum_a.fill(F::ZERO);
             let factors = Factors {
                 y: &self.y[row.clone()],
                 x1: &self.x1,
@@ -673,12 +704,6 @@ impl<F: Float> Synapses<F> for Factored<F> {
                     adaptive.follow(visits, ended, [a, c], factors, row.clone(), sums);
                 }
                 _ => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
-            }
-            if let Some(lengths) = &mut self.lengths {
-                let adaptive = self.adaptive.as_ref();
-                let taken = adaptive.map_or(&self.x1, |adaptive| &adaptive.f);
-                let of_d = adaptive.map(|adaptive| adaptive.of_spikes(row.clone()));
-                lengths.follow(set, visits, &self.ended.a, grown, sum_c, taken, of_d);
             }
             let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
             let scale = scales.map(|scales| [scales.inputs, scales.neurons][set]);
@@ -715,6 +740,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
             // A gradient that waits has no learning rate yet.
             eta: F::ONE,
         };
+        if self.lengths.as_ref().is_some_and(Lengths::is_due) {
+            // Nobody asks how long it is.
+            self.step_lengths(psi, psi);
+        }
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
         if let Some(adaptive) = &mut self.adaptive {
@@ -746,33 +775,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
     }
 
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
-        let Some(lengths) = &self.lengths else {
-            return Kinds::same(0.0);
-        };
-        let u = self.u();
-        let kappa = self.powers.kappa_down[u].to_f64();
-        let (grow, alpha) = (
-            self.filters.zeta_e * self.powers.kappa_up[u],
-            self.powers.alpha_down[u],
-        );
-        let of_sets = match &self.adaptive {
-            None => lengths.of_step(grow * alpha, psi, l, &self.x1),
-            Some(adaptive) => {
-                let [q, w, p] = adaptive.responses();
-                lengths.of_adaptive_step(StepOf {
-                    grow,
-                    alpha,
-                    psi,
-                    l,
-                    x1: &self.x1,
-                    q,
-                    w,
-                    p,
-                })
-            }
-        };
-        of_sets.map(|squared| kappa * kappa * squared)
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let kappa = self.powers.kappa_down[self.u()].to_f64();
+        let squared = self.step_lengths(psi, l);
+        squared.map(|squared| kappa * kappa * squared)
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
@@ -781,9 +787,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
             return Kinds::same(0.0);
         };
         let (s, t, stride) = (&pending.s, &pending.t, self.stride());
-        let mut squared = match &pending.r {
-            None => lengths.of(s, t),
-            Some(r) => lengths.of_adaptive(s, t, r),
+        let mut squared = match (&pending.r, &self.adaptive) {
+            (Some(r), Some(adaptive)) => {
+                lengths.of_adaptive([s, t, r], &self.x1, adaptive.responses())
+            }
+            _ => lengths.of(s, t, &self.x1),
         };
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);

@@ -14,8 +14,8 @@ pub(super) use lengths::AdaptiveLengths;
 pub(in crate::synapses) use reading::AdaptiveReading;
 
 use crate::kernels::{
-    self, AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilences, Factors, Responses, ResponsesMut,
-    RowsMut, Silence, StepScales, SumsMut, Visit,
+    self, AdaptiveFactorsMut, AdaptiveGrowth, AdaptiveSilence, AdaptiveSilences, Factors,
+    Responses, ResponsesMut, RowsMut, Silence, StepScales, SumsMut, Visit,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
@@ -31,7 +31,7 @@ pub(super) struct Adaptive<F> {
     of_neurons: Adaptation<F>,
     pub(super) d: Aligned<F>,
     pub(super) q: Aligned<F>,
-    w: Aligned<F>,
+    pub(super) w: Aligned<F>,
     p: Aligned<F>,
     /// A row of each set.
     r: Aligned<F>,
@@ -205,7 +205,6 @@ impl<F: Float> Adaptive<F> {
         [sum_a, sum_c]: [&mut [F]; 2],
     ) {
         let sum_d = &mut self.sum_d[set];
-        sum_d.fill(F::ZERO);
         let factors = Factors {
             x1: &self.f,
             ..plain
@@ -228,9 +227,27 @@ impl<F: Float> Adaptive<F> {
         kernels::current_of_adaptation(p, &self.sum_d[set.clone()], &self.r[set], current);
     }
 
-    /// What the last step's sources of a set summed up of `D`, and `X2`.
-    pub(super) fn of_spikes(&self, set: Range<usize>) -> [&[F]; 2] {
-        [&self.sum_d[set], &self.x2]
+    /// Before a step's spikes of a set.
+    pub(super) fn clear_sum(&mut self, set: Range<usize>) {
+        self.sum_d[set].fill(F::ZERO);
+    }
+
+    /// What the last step's sources of a set summed up of `D`.
+    pub(super) fn sum_of(&self, set: Range<usize>) -> &[F] {
+        &self.sum_d[set]
+    }
+
+    /// The responses before a step in which `X1` grows by so many psi, and `alpha^u`.
+    pub(super) fn now_of(&self, grow: F, alpha: F) -> AdaptiveGrowth<'_, F> {
+        AdaptiveGrowth {
+            grow,
+            alpha,
+            q: &self.q,
+            w: &self.w,
+            p: &self.p,
+            beta: &self.of_neurons.beta,
+            rho: &self.of_neurons.rho,
+        }
     }
 
     /// `Q`, `w` and `p`.
