@@ -156,3 +156,157 @@ kernel! {
         total(lanes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{
+        AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, dot_products,
+        length_of_adaptive_factors, step_adaptive_lengths,
+    };
+    use crate::kernels::lengths::{Squares, SquaresMut};
+    use crate::testing::{Noise, in_both, near};
+
+    /// Two units.
+    const STRIDE: usize = 32;
+    const SOURCES: usize = 5;
+
+    /// Of every source `e`, `h` and `zt`; of neuron j as a source, where it is one, neither e nor h.
+    struct Rows {
+        e: [[f64; STRIDE]; SOURCES],
+        h: [[f64; STRIDE]; SOURCES],
+        zt: [f64; SOURCES],
+    }
+
+    /// Whether neurons are the first sources.
+    fn exists(own: bool, i: usize, j: usize) -> f64 {
+        if own && i == j { 0.0 } else { 1.0 }
+    }
+
+    impl Rows {
+        fn new(noise: &mut Noise, own: bool) -> Self {
+            let mut rows = || {
+                core::array::from_fn(|i| {
+                    core::array::from_fn(|j| exists(own, i, j) * noise.signed())
+                })
+            };
+            let (e, h) = (rows(), rows());
+            let zt = core::array::from_fn(|_| noise.signed());
+            Self { e, h, zt }
+        }
+
+        fn sum(&self, own: bool, j: usize, of: impl Fn(f64, f64, f64) -> f64) -> f64 {
+            (0..SOURCES)
+                .map(|i| exists(own, i, j) * of(self.e[i][j], self.h[i][j], self.zt[i]))
+                .sum()
+        }
+
+        /// `EE`, `EZ`, `EH`, `HH` and `HZ`.
+        fn sums(&self, own: bool) -> [Vec<f64>; 5] {
+            let of =
+                |of: fn(f64, f64, f64) -> f64| (0..STRIDE).map(|j| self.sum(own, j, of)).collect();
+            [
+                of(|e, _, _| e * e),
+                of(|e, _, zt| e * zt),
+                of(|e, h, _| e * h),
+                of(|_, h, _| h * h),
+                of(|_, h, zt| h * zt),
+            ]
+        }
+
+        fn zz(&self) -> f64 {
+            self.zt.iter().map(|zt| zt * zt).sum()
+        }
+
+        /// What is in `zz` of a neuron itself; nothing where no neuron is a source.
+        fn own(&self, own: bool) -> Vec<f64> {
+            let of = |j: usize| self.zt.get(j).map_or(0.0, |zt| zt * zt);
+            (0..STRIDE).filter(|_| own).map(of).collect()
+        }
+    }
+
+    in_both! {
+        fn spikes_and_a_step_do_to_sums_what_they_do_to_traces<F>() {
+            for own in [false, true] {
+                let mut noise = Noise(1);
+                let mut rows = Rows::new(&mut noise, own);
+                let [mut ee, mut ez, mut eh, mut hh, mut hz] = rows.sums(own);
+                let [psi, l, x1, q, w, beta, rho] = [0; 7].map(|_| noise.numbers::<F>(STRIDE));
+                let p: Vec<F> = (0..STRIDE).map(|_| F::cast(0.5 + noise.uniform())).collect();
+                let at = |row: &[F], j: usize| row[j].to_f64();
+                // Spikes change rows C and D and zt, and no trace; of the neuron itself the caller makes up for what the sums over all sources have of it.
+                let (grown, spikes) = (1.5, [(1_usize, 1.0), (4, -0.5)]);
+                let d = |rows: &Rows, i: usize, j: usize| (rows.h[i][j] - at(&w, j) * rows.zt[i]) / at(&p, j);
+                let sum = |of: &dyn Fn(usize, usize) -> f64| -> Vec<F> {
+                    let of = |j: usize| spikes.iter().map(|&(i, s)| s * exists(own, i, j) * of(i, j)).sum();
+                    (0..STRIDE).map(|j| F::cast(of(j))).collect()
+                };
+                let sum_d = sum(&|i, j| d(&rows, i, j));
+                let sum_c = sum(&|i, j| rows.e[i][j] - at(&x1, j) * rows.zt[i] - at(&q, j) * d(&rows, i, j));
+                let az = spikes.iter().map(|&(i, s)| grown * s * rows.zt[i]).sum();
+                for (i, s) in spikes.into_iter().filter(|&(i, _)| own && i < STRIDE) {
+                    let of_own = grown * s * rows.zt[i];
+                    ez[i] -= at(&x1, i) * of_own;
+                    hz[i] -= at(&w, i) * of_own;
+                }
+                spikes.iter().for_each(|&(i, s)| rows.zt[i] += grown * s);
+
+                let (grow, alpha) = (F::cast(0.75), F::cast(0.5));
+                let growth = AdaptiveGrowth { grow, alpha, q: &q, w: &w, p: &p, beta: &beta, rho: &rho };
+                let (own_is, zz) = (rows.own(own), rows.zz());
+                let plain = SquaresMut { ee: &mut ee, ez: &mut ez, zz, sum_c: &sum_c, az };
+                let set = AdaptiveSquaresMut { plain, eh: &mut eh, hh: &mut hh, hz: &mut hz, own: &own_is, sum_d: &sum_d };
+                let squared = step_adaptive_lengths(grown, &psi, &l, &x1, growth, set);
+                for i in 0..SOURCES {
+                    for j in 0..STRIDE {
+                        let (e, h, zt) = (rows.e[i][j], rows.h[i][j], exists(own, i, j) * rows.zt[i]);
+                        let raw = at(&psi, j) * (0.5 * zt - h);
+                        rows.e[i][j] = e + 0.75 * raw;
+                        rows.h[i][j] = at(&rho, j) * h + at(&beta, j) * raw;
+                    }
+                }
+                let expected = rows.sums(own);
+                let rounding = 30.0 * crate::testing::rounding::<F>();
+                for (name, (got, expected)) in ["EE", "EZ", "EH", "HH", "HZ"].into_iter().zip([ee, ez, eh, hh, hz].iter().zip(&expected)) {
+                    for (got, expected) in got.iter().zip(expected) {
+                        assert!((got - expected).abs() < rounding, "{name}: {got}, {expected}");
+                    }
+                }
+                let length: f64 = (0..STRIDE).map(|j| at(&l, j).powi(2) * expected[0][j]).sum();
+                assert!((squared - length).abs() < rounding * length, "{squared}, {length}");
+            }
+        }
+    }
+
+    in_both! {
+        fn a_length_is_that_of_the_rows_it_stands_for<F>() {
+            for own in [false, true] {
+                let mut noise = Noise(2);
+                let rows = Rows::new(&mut noise, own);
+                let [ee, ez, eh, hh, hz] = rows.sums(own);
+                let [s, t, r, x1, q, w] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
+                let p: Vec<F> = (0..STRIDE).map(|_| F::cast(0.5 + noise.uniform())).collect();
+                let at = |row: &[F], j: usize| row[j].to_f64();
+                let of = |j: usize| rows.sum(own, j, |e, h, zt| {
+                    let d = (h - at(&w, j) * zt) / at(&p, j);
+                    let c = e - at(&x1, j) * zt - at(&q, j) * d;
+                    (at(&s, j) * c + at(&t, j) * zt + at(&r, j) * d).powi(2)
+                });
+                let plain = Squares { ee: &ee, ez: &ez, zz: rows.zz() };
+                let squares = AdaptiveSquares { plain, eh: &eh, hh: &hh, hz: &hz, own: &rows.own(own) };
+                let got = length_of_adaptive_factors([&s, &t, &r], &x1, [&q, &w, &p], squares);
+                near("length", &[got], &[(0..STRIDE).map(of).sum()]);
+            }
+        }
+    }
+
+    in_both! {
+        fn products_of_three_rows_are_summed_in_float64<F>() {
+            let mut noise = Noise(3);
+            let [g, r, d] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let expected: f64 = (0..STRIDE).map(|j| g[j].to_f64() * r[j].to_f64() * d[j].to_f64()).sum();
+            assert!((dot_products(&g, &r, &d) - expected).abs() < 1e-12);
+        }
+    }
+}

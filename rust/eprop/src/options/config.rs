@@ -106,7 +106,8 @@ choice! {
         /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
         /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant. Where
+        /// neurons adapt, three, and weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",

@@ -241,6 +241,9 @@ impl<F: Float> Factored<F> {
         for factors in [&mut self.s, &mut self.t, &mut self.y] {
             kernels::scale_row(p, &mut factors[row.clone()]);
         }
+        if let Some(adaptive) = &mut self.adaptive {
+            kernels::scale_row(p, adaptive.r_mut(row));
+        }
         self.ended.scale(set, p);
         let rows = self.rows_of(set);
         kernels::scale_row(p, &mut self.a[rows]);
@@ -703,14 +706,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 _ => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
             }
             let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
-            match scales.map(|scales| [scales.inputs, scales.neurons][set]) {
+            let scale = scales.map(|scales| [scales.inputs, scales.neurons][set]);
+            match scale {
                 None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
                 Some(p) => {
                     kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
                 }
             }
             if let Some(adaptive) = &self.adaptive {
-                adaptive.current(row, current);
+                adaptive.current(scale.unwrap_or(Scale::ONE).of(), row, current);
             }
         }
         if let Some(pending) = &mut self.pending {
