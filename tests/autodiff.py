@@ -222,9 +222,9 @@ def horizon_gradients(
 ):
     """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
 
-    At a block's start v, the synaptic current, a and the filter of B are linear in W, with the z_bar, zeta x_bar, eps_a and
-    e_bar of e-prop; the spikes that enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
-    one of streams.
+    At a block's start v, the synaptic current, a and the filter of B are linear in W, with the z_bar, zeta x_bar, eps_a
+    and e_bar of e-prop; the spikes that enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of
+    their derivative. The regulariser is the one of streams.
     """
     kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
     rate, m = f_target * dt / 1000.0, -numpy.expm1(-dt / tau_reg)

@@ -34,8 +34,8 @@ class EpropTrainer(SequenceTrainer):
     ----------
     n_inputs, n_neurons, n_outputs : int
     tau_mem : float or array_like (N,)
-        Membrane time constant, one for all neurons or one for each. With an array each synapse has a presynaptic trace of its
-        own, and weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+        Membrane time constant, one for all neurons or one for each. With an array each synapse has a presynaptic trace of
+        its own, and weights that change at every step, or rest for fewer than 8, take the textbook recursion.
     tau_trace : float
         Time constant of the eligibility's low-pass, 0 = no filter.
     threshold : float or array_like (N,)
@@ -301,7 +301,8 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
         block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
         synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
-        In a batch every stream changes the weights of all: n below 8 is textbook, all else block.
+        In a batch every stream changes the weights of all: n below 8 is textbook, all else block. The same of neurons that
+        adapt, of an array as `tau_mem`, and with `tau_syn`.
 
         Examples
         --------

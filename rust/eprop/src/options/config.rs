@@ -734,7 +734,7 @@ fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Config, Gain, LayerConfig, StackConfig, UpdateEvery, decay, leak};
+    use super::{Config, Gain, LayerConfig, PerNeuron, StackConfig, UpdateEvery, decay, leak};
     use crate::Float;
     use crate::options::Optimizer;
 
@@ -782,7 +782,8 @@ mod tests {
                 config.surrogate_width = Some(x)
             }),
         ];
-        let or_zero: [(&str, Set); 6] = [
+        let or_zero: [(&str, Set); 7] = [
+            ("tau_syn", |config, x| config.tau_syn = x),
             ("tau_trace", |config, x| config.tau_trace = x),
             ("tau_out", |config, x| config.tau_out = Some(x)),
             ("lr", |config, x| config.lr = x),
@@ -983,6 +984,69 @@ mod tests {
             threshold: 1e-50,
             ..layer
         }));
+    }
+
+    #[test]
+    fn what_needs_a_trace_of_each_synapse_or_of_a_current_is_no_feed_forward_layers() {
+        let layer = LayerConfig::default();
+        let each = PerNeuron {
+            tau_mem: Some([20.0, 30.0].to_vec()),
+            ..PerNeuron::default()
+        };
+        let differing = LayerConfig {
+            each: each.clone(),
+            ..layer.clone()
+        };
+        let flowing = LayerConfig {
+            tau_syn: 5.0,
+            ..layer
+        };
+        for (layer, name) in [(differing, "tau_mem"), (flowing, "tau_syn")] {
+            let stack = StackConfig {
+                layer: layer.clone(),
+                ..StackConfig::default()
+            };
+            for refused in [
+                layer.validate_for::<f64>().unwrap_err(),
+                stack.validate_for::<f64>().unwrap_err(),
+            ] {
+                let message = refused.to_string();
+                assert!(
+                    message.starts_with(&alloc::format!("{name}: expected")),
+                    "{message}"
+                );
+            }
+        }
+        let config = Config {
+            each,
+            tau_syn: 5.0,
+            ..Config::default()
+        };
+        config.validate_for::<f64>().unwrap();
+        assert_eq!(config.longest_tau_mem(), 30.0);
+        assert_eq!(Config::default().longest_tau_mem(), 20.0);
+    }
+
+    #[test]
+    fn a_membrane_of_each_neuron_is_validated_and_named() {
+        for bad in BAD.into_iter().chain([0.0]) {
+            let each = PerNeuron {
+                tau_mem: Some([20.0, bad].to_vec()),
+                ..PerNeuron::default()
+            };
+            let config = Config {
+                each,
+                ..Config::default()
+            };
+            let error = config.validate_for::<f64>().unwrap_err().to_string();
+            assert!(error.starts_with("tau_mem: expected"), "{error}");
+        }
+        let config = Config {
+            tau_syn: 1e300,
+            ..Config::default()
+        };
+        let error = config.validate_for::<f64>().unwrap_err().to_string();
+        assert!(error.starts_with("tau_syn: expected"), "{error}");
     }
 
     #[test]

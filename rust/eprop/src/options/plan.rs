@@ -404,7 +404,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::{Horizon, Plan, Sizes, StackPlan, base_block};
-    use crate::options::{Config, Engine, Optimizer, StackConfig, UpdateEvery};
+    use crate::options::{Config, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 
     const SMALL: Sizes = Sizes {
         n_inputs: 20,
@@ -443,6 +443,45 @@ mod tests {
 
     use Engine::{Block, Factored, Textbook};
     use UpdateEvery::{Sequence, Steps};
+
+    #[test]
+    fn membranes_that_differ_and_currents_are_in_no_factors() {
+        let tau_mem = Some(alloc::vec![20.0; SMALL.n]);
+        let each = PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        };
+        for (tau_syn, each, named) in [
+            (0.0, each, "tau_mem"),
+            (5.0, PerNeuron::default(), "tau_syn"),
+        ] {
+            let with = |update_every| Config {
+                tau_syn,
+                each: each.clone(),
+                ..config(20.0, update_every)
+            };
+            for (every, form) in [
+                (Steps(1), Textbook),
+                (Steps(7), Textbook),
+                (Steps(8), Block),
+                (Sequence, Block),
+            ] {
+                let plan = plan(SMALL, &with(every));
+                assert_eq!((plan.form, plan.membranes), (form, true));
+            }
+            let factored = Config {
+                engine: Some(Factored),
+                ..with(Steps(1))
+            };
+            let error = Plan::of::<f32>(SMALL, &factored).unwrap_err().to_string();
+            assert!(
+                error.starts_with("engine: expected block or textbook"),
+                "{error}"
+            );
+            assert!(error.contains(named), "{error}");
+        }
+        assert!(!plan(SMALL, &config(20.0, Steps(1))).membranes);
+    }
 
     #[test]
     fn a_base_block_is_one_and_a_half_time_constants_from_1_to_1024_steps() {

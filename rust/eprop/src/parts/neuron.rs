@@ -261,7 +261,7 @@ mod tests {
     use super::Neuron;
     use crate::Float;
     use crate::numbers::walk;
-    use crate::options::{Gain, LayerConfig, ResetMechanism, Surrogate};
+    use crate::options::{Gain, LayerConfig, PerNeuron, ResetMechanism, Surrogate};
     use crate::testing::{Noise, in_both, made, near};
 
     /// More than a unit, and not a whole number of them.
@@ -270,6 +270,8 @@ mod tests {
     /// One neuron, as the method has it: no vectors, no counters, but the step of its last spike.
     struct Literal<'a> {
         config: &'a LayerConfig,
+        tau_mem: f64,
+        current: f64,
         v: f64,
         z: f64,
         psi: f64,
@@ -280,19 +282,25 @@ mod tests {
         fn step(&mut self, t: usize, current: f64) {
             let LayerConfig {
                 dt,
-                tau_mem,
                 threshold: v_th,
                 n_ref,
+                tau_syn,
                 ..
             } = *self.config;
+            let tau_mem = self.tau_mem;
             let alpha = libm::exp(-dt / tau_mem);
             let zeta = match self.config.input_gain {
                 Gain::Unit => 1.0,
                 Gain::Leak => 1.0 - alpha,
             };
+            let sigma = match tau_syn == 0.0 {
+                true => 0.0,
+                false => libm::exp(-dt / tau_syn),
+            };
+            self.current = sigma * self.current + zeta * current;
             self.v = match self.config.reset_mechanism {
-                ResetMechanism::Subtract => alpha * self.v + zeta * current - v_th * self.z,
-                ResetMechanism::Zero => alpha * self.v * (1.0 - self.z) + zeta * current,
+                ResetMechanism::Subtract => alpha * self.v + self.current - v_th * self.z,
+                ResetMechanism::Zero => alpha * self.v * (1.0 - self.z) + self.current,
             };
             let refractory = self.last_spike.is_some_and(|last| t < last + n_ref);
             let h = self.config.surrogate_height.unwrap_or(0.3 / v_th);
@@ -326,19 +334,21 @@ mod tests {
     /// Neurons and their equations under the same currents, which fire them at about every fifth step.
     fn side_by_side<F: Float>(config: &LayerConfig, steps: usize) {
         let mut neurons: Neuron<F> = made(|room| Neuron::new(room, N, config));
-        let one = || Literal {
+        let one = |j: usize| Literal {
             config,
+            tau_mem: config.of(j).tau_mem,
+            current: 0.0,
             v: 0.0,
             z: 0.0,
             psi: 0.0,
             last_spike: None,
         };
-        let mut literal: Vec<_> = (0..N).map(|_| one()).collect();
+        let mut literal: Vec<_> = (0..N).map(one).collect();
         let (mut noise, mut n_spikes) = (Noise(1), 0);
         for t in 0..steps {
             // Padding is given currents, too, which must reach nobody.
             let mut current = noise.numbers::<F>(neurons.padded_z().len());
-            let scale = F::cast(config.threshold / neurons.zeta.to_f64());
+            let scale = F::cast(config.threshold / config.zeta());
             current
                 .iter_mut()
                 .for_each(|x| *x = *x * scale + F::cast(0.25) * scale);
@@ -369,6 +379,21 @@ mod tests {
                 for &input_gain in Gain::ALL {
                     let config = LayerConfig { reset_mechanism, input_gain, threshold: 0.5, ..LayerConfig::default() };
                     side_by_side::<F>(&config, 150);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn membranes_and_currents_are_those_of_each_neuron<F>() {
+            let taus: Vec<f64> = (0..N).map(|j| 5.0 + 2.0 * j as f64).collect();
+            for (tau_mem, tau_syn) in [(Some(taus.clone()), 0.0), (None, 3.0), (Some(taus), 3.0)] {
+                for &reset_mechanism in ResetMechanism::ALL {
+                    for &input_gain in Gain::ALL {
+                        let each = PerNeuron { tau_mem: tau_mem.clone(), ..PerNeuron::default() };
+                        let config = LayerConfig { each, tau_syn, reset_mechanism, input_gain, threshold: 0.5, ..LayerConfig::default() };
+                        side_by_side::<F>(&config, 150);
+                    }
                 }
             }
         }
@@ -436,7 +461,8 @@ mod tests {
 
     in_both! {
         fn a_reset_is_silence_and_bytes_bring_back_who_fired<F>() {
-            let config = LayerConfig { n_ref: 4, ..LayerConfig::default() };
+            let each = PerNeuron { tau_mem: Some((1..=N).map(|j| j as f64).collect()), ..PerNeuron::default() };
+            let config = LayerConfig { n_ref: 4, tau_syn: 3.0, each, ..LayerConfig::default() };
             let new = || made(|room| Neuron::<F>::new(room, N, &config));
             let (mut neurons, mut noise) = (new(), Noise(3));
             let mut current = noise.numbers::<F>(neurons.padded_z().len());

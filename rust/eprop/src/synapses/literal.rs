@@ -14,7 +14,7 @@ use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Gain, Optimizer, UpdateEvery};
+use crate::options::{Config, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -32,15 +32,17 @@ const ETA_OF_NEURONS: f64 = 0.046875;
 
 /// Every number of every synapse: `[i][j]`, from source i to neuron j.
 struct Literal {
-    alpha: f64,
-    zeta: f64,
+    alpha: [f64; N],
+    zeta: [f64; N],
+    sigma: f64,
     kappa_e: f64,
     zeta_e: f64,
     w: Vec<[f64; N]>,
     rule: Rule,
     /// `M` of momentum.
     momentum: Vec<[f64; N]>,
-    z_bar: Vec<f64>,
+    x_bar: Vec<f64>,
+    z_bar: Vec<[f64; N]>,
     e_bar: Vec<[f64; N]>,
     beta: [f64; N],
     rho: [f64; N],
@@ -115,16 +117,26 @@ impl Literal {
             Gain::Unit => 1.0,
             Gain::Leak => 1.0 - decay,
         };
-        let (alpha, kappa_e) = (decay(config.tau_mem), decay(config.tau_trace));
+        let kappa_e = decay(config.tau_trace);
+        let tau_mem = |j: usize| {
+            config
+                .each
+                .tau_mem
+                .as_ref()
+                .map_or(config.tau_mem, |taus| taus[j])
+        };
+        let alpha = core::array::from_fn(|j| decay(tau_mem(j)));
         Self {
             alpha,
-            zeta: gain(config.input_gain, alpha),
+            zeta: alpha.map(|alpha| gain(config.input_gain, alpha)),
+            sigma: decay(config.tau_syn),
             kappa_e,
             zeta_e: gain(config.readout_gain, kappa_e),
             w,
             rule: Rule::of(config.optimizer),
             momentum: vec![[0.0; N]; P],
-            z_bar: vec![0.0; P],
+            x_bar: vec![0.0; P],
+            z_bar: vec![[0.0; N]; P],
             e_bar: vec![[0.0; N]; P],
             beta: core::array::from_fn(|j| config.layer().of(j).beta),
             rho: core::array::from_fn(|j| decay(config.layer().of(j).tau_adaptation)),
@@ -137,8 +149,11 @@ impl Literal {
 
     /// What the sources send, before its gain.
     fn drive(&mut self, s: &[f64; P]) -> [f64; N] {
-        for (z_bar, s) in self.z_bar.iter_mut().zip(s) {
-            *z_bar = self.alpha * *z_bar + self.zeta * s;
+        for i in 0..P {
+            self.x_bar[i] = self.sigma * self.x_bar[i] + s[i];
+            for j in 0..N {
+                self.z_bar[i][j] = self.alpha[j] * self.z_bar[i][j] + self.zeta[j] * self.x_bar[i];
+            }
         }
         core::array::from_fn(|j| (0..P).map(|i| s[i] * self.w[i][j]).sum())
     }
@@ -147,7 +162,7 @@ impl Literal {
     fn learn(&mut self, psi: &[f64; N], signal: Option<(&[f64; N], &[f64; N])>) {
         for i in 0..P {
             for j in (0..N).filter(|&j| connects(i, j)) {
-                let e = psi[j] * (self.z_bar[i] - self.beta[j] * self.eps_a[i][j]);
+                let e = psi[j] * (self.z_bar[i][j] - self.beta[j] * self.eps_a[i][j]);
                 self.eps_a[i][j] = self.rho[j] * self.eps_a[i][j] + e;
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
                 if let Some((l, r)) = signal {
@@ -403,7 +418,25 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         }
         let mut z_bar = vec![];
         self.form.z_bar(&mut |x| z_bar.push(x));
-        near("z_bar", &z_bar, &self.literal.z_bar);
+        if z_bar.is_empty() {
+            let see = &mut |i: usize, row: &[F]| {
+                let connected = |j| {
+                    if connects(i, j) {
+                        self.literal.z_bar[i][j]
+                    } else {
+                        0.0
+                    }
+                };
+                near("z_bar", row, &core::array::from_fn::<f64, N, _>(connected));
+                z_bar.push(F::ONE);
+                Ok(())
+            };
+            self.form.z_bar_rows(see).unwrap();
+            assert_eq!(z_bar.len(), P);
+        } else {
+            let of_first: Vec<f64> = self.literal.z_bar.iter().map(|row| row[0]).collect();
+            near("z_bar", &z_bar, &of_first);
+        }
     }
 
     fn rows(&self, what: What) -> Vec<F> {
@@ -425,6 +458,20 @@ fn near_length<F: Float>(apart: bool, squared: Kinds<f64>, expected: Kinds<f64>)
     let [squared, expected] = [squared, expected].map(if apart { each } else { all });
     let squared = squared.map(|squared| F::cast(libm::sqrt(squared)));
     near("length", &squared, &expected.map(libm::sqrt));
+}
+
+/// Networks with a membrane for each neuron, with a current before the membranes, and with both.
+pub(super) fn with_membranes(config: &Config) -> [Config; 3] {
+    let taus: Vec<f64> = (0..N).map(|j| 2.0 + (j % 4) as f64 * 3.0).collect();
+    let differing = Some(taus);
+    [(differing.clone(), 0.0), (None, 4.0), (differing, 4.0)].map(|(tau_mem, tau_syn)| Config {
+        each: PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        },
+        tau_syn,
+        ..config.clone()
+    })
 }
 
 /// Learns, with an update after every `n` steps, if any, and predictions in between.
@@ -454,8 +501,9 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         both.form.reset();
         same_bits("W", &both.rows(What::Weight), &w);
         let literal = &mut both.literal;
-        literal.z_bar.fill(0.0);
+        literal.x_bar.fill(0.0);
         for rows in [
+            &mut literal.z_bar,
             &mut literal.e_bar,
             &mut literal.eps_a,
             &mut literal.g,

@@ -429,6 +429,21 @@ mod tests {
     }
 
     in_both! {
+        fn membranes_that_differ_and_currents_are_the_learning_equations_and_are_saved_and_reset<F>() {
+            for update_every in EVERY {
+                for (beta, c_reg, optimizer) in [(0.0, 1.0, Optimizer::PLAIN_SGD), (0.4, 0.0, Optimizer::PLAIN_SGD), (0.4, 1.0, Optimizer::SGD)] {
+                    let config = Config { beta, c_reg, optimizer, input_gain: Gain::Leak, ..config(update_every) };
+                    for config in literal::with_membranes(&config) {
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                        literal::resets::<F, _>(&config, make::<F>());
+                        literal::is_saved::<F, _>(&config, make::<F>());
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
         fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
             literal::follows::<F, _>(&Config { tau_trace: 0.0, ..config(UpdateEvery::Steps(1)) }, make::<F>(), 30);
         }
