@@ -563,25 +563,35 @@ impl<F: Float> Factored<F> {
     fn respond(&mut self) {
         let none = core::mem::take(&mut self.none);
         let nothing = StepScales::nothing();
-        (0..self.sets).for_each(|set| self.step_set(set, nothing, &none, &[], &[]));
+        self.step_sets([nothing; 2], &none, &[], &[]);
         self.none = none;
     }
 
-    /// A step of the factors of a set, and of `X1` if the scales say so; where thresholds move, it has taken its step.
-    fn step_set(&mut self, set: usize, scales: StepScales<F>, psi: &[F], l: &[F], r: &[F]) {
-        let row = self.row(set);
+    /// A step of the factors of each set, and of `X1` if the first scales say so; where thresholds move, it has taken its step.
+    fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
+        let stride = self.stride();
         if let Some(adaptive) = &mut self.adaptive {
-            let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
-            let weights = [s, t, &mut self.y[row.clone()]];
-            return adaptive.step_set(scales, [l, r], &self.x1, row, weights);
+            for (set, scales) in scales[..self.sets].iter().enumerate() {
+                let row = set * stride..(set + 1) * stride;
+                let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
+                let weights = [s, t, &mut self.y[row.clone()]];
+                adaptive.step_set(*scales, [l, r], &self.x1, row, weights);
+            }
+            return;
         }
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s[row.clone()],
-            t: &mut self.t[row.clone()],
-            y: &mut self.y[row],
+        let (s, s_of_last) = self.s.split_at_mut(stride);
+        let (t, t_of_last) = self.t.split_at_mut(stride);
+        let (y, y_of_last) = self.y.split_at_mut(stride);
+        let (first, x1) = (FactorsMut { s, t, y }, &mut self.x1);
+        if self.sets == 1 {
+            return kernels::step_factors([scales[0]], psi, l, r, x1, [first]);
+        }
+        let last = FactorsMut {
+            s: s_of_last,
+            t: t_of_last,
+            y: y_of_last,
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        kernels::step_factors(scales, psi, l, r, x1, [first, last]);
     }
 
     /// The sums of squares after the step under way, whose psi this is, and `sum_j L_j^2 Q_j / kappa_e^2u` of each set.
@@ -757,22 +767,18 @@ impl<F: Float> Synapses<F> for Factored<F> {
             return pending.learn(scales, &mut self.x1, psi, l, r);
         }
         let at_once = at_once.map(|steps| [steps.inputs, steps.neurons]);
-        for set in 0..self.sets {
+        let mut of_sets = [scales; 2];
+        for (set, of_set) in of_sets[..self.sets].iter_mut().enumerate() {
             let step = at_once.and_then(|steps| steps[set].multiples());
             let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
             if self.scales.is_some() {
                 self.decay(set, keep);
                 eta = eta * self.scale(set).inverse();
             }
-            let of_set = StepScales {
-                learn: eta * scales.learn,
-                eta,
-                // `X1` grows once.
-                grow: if set == 0 { scales.grow } else { F::ZERO },
-                ..scales
-            };
-            self.step_set(set, of_set, psi, l, r);
+            of_set.learn = eta * scales.learn;
+            of_set.eta = eta;
         }
+        self.step_sets(of_sets, psi, l, r);
     }
 
     fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
