@@ -18,7 +18,7 @@ use super::{
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
@@ -181,8 +181,8 @@ impl<F: Float> Block<F> {
     }
 
     /// Whether the next step starts a block.
-    fn is_complete(&self) -> bool {
-        self.used || self.worked > 0 || self.is_full()
+    pub(super) fn is_complete(&self) -> bool {
+        self.history.len > 0 && (self.used || self.worked > 0 || self.is_full())
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
@@ -545,9 +545,9 @@ impl<F: Float> Block<F> {
         &mut self.scratch
     }
 
-    /// The rest of what somebody stopped in the middle, or all of it.
-    fn finish_what_began(&mut self, all: bool) {
-        if all || self.worked > 0 {
+    /// The rest of what somebody stopped in the middle.
+    fn finish_what_began(&mut self) {
+        if self.worked > 0 {
             // Nobody stops it.
             _ = self.work_off(&mut Interrupt::NOBODY.pace());
         }
@@ -556,11 +556,15 @@ impl<F: Float> Block<F> {
     /// Adds the regulariser's part of earlier blocks to a gradient.
     fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
         match r {
-            _ if !self.w.waits || self.sum_e.is_empty() => {}
+            _ if !self.has_part(r) => {}
             Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
-            None if self.history.has_r() => kernels::add_row(F::ONE, &self.sum_e, to),
-            None => {}
+            None => kernels::add_row(F::ONE, &self.sum_e, to),
         }
+    }
+
+    /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
+    fn has_part(&self, r: Option<&[F]>) -> bool {
+        self.w.waits && !self.sum_e.is_empty() && (r.is_some() || self.history.has_r())
     }
 
     fn take_in_earlier(&mut self, r: Option<&[F]>) {
@@ -645,16 +649,29 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.work_off(pace)
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        self.finish_what_began(true);
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        self.work_off(pace)?;
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut()),
-            false => Kinds::same(0.0),
+            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            false => Ok(Kinds::same(0.0)),
         }
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
-        self.finish_what_began(false);
+        self.finish_what_began();
+        if self.b.is_none() {
+            // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
+            if self.w.waits || steps.linear().is_none() {
+                let steps = steps.split(self.cut());
+                let has_part = self.has_part(r);
+                let sum = if has_part { &mut *self.sum_e } else { &mut [] };
+                self.finite &= self.w.update_with(steps, Late { sum, by: r });
+                if !has_part {
+                    self.sum_e.fill(F::ZERO);
+                }
+            }
+            return self.mark_used();
+        }
         self.take_in_earlier(r);
         // While the weights are in their place.
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -662,7 +679,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
-            Some(eta) if self.b.is_some() => {
+            Some(eta) => {
                 let mut w = core::mem::take(&mut *self.w.rows);
                 let g = core::mem::take(&mut self.w.pending);
                 let pending = self.w.waits.then_some(&*g);
@@ -676,15 +693,12 @@ impl<F: Float> Synapses<F> for Block<F> {
                 );
                 (*self.w.rows, self.w.pending) = (w, g);
             }
-            Some(_) if !self.w.waits => {}
-            _ => {
+            None => {
                 let mut g = core::mem::take(&mut self.w.pending);
-                self.w.waits |= self.b.is_some();
                 self.finish(r, Finish::Add, &mut g);
                 self.w.pending = g;
-                self.w.update(steps.split(self.cut()));
+                self.finite &= self.w.update(steps.split(self.cut()));
                 self.sum_e.fill(F::ZERO);
-                self.finite &= kernels::all_finite(&self.w.rows);
             }
         }
         self.mark_used();
@@ -701,7 +715,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.finish_what_began(false);
+        self.finish_what_began();
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_earlier(r, of_regulariser);
@@ -717,14 +731,13 @@ impl<F: Float> Synapses<F> for Block<F> {
         Ok(())
     }
 
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        self.length();
-        self.take_in_earlier(r);
-        self.sum_e.fill(F::ZERO);
-        match self.w.waits {
-            true => kernels::squared_length(&self.w.pending),
-            false => 0.0,
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        self.work_off(pace)?;
+        if !self.w.waits {
+            return Ok(0.0);
         }
+        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -761,10 +774,11 @@ impl<F: Float> Synapses<F> for Block<F> {
         (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         // Nothing else of a block goes through `B`.
-        if self.b.is_some() {
-            self.end_block();
+        match self.b.is_some() {
+            true => self.end_block_until(pace),
+            false => Ok(()),
         }
     }
 
@@ -774,13 +788,19 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
     }
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
-            show_rows(&self.w.rows, shape, sources, see)
+            show_rows(&self.w.rows, shape, sources, pace, see)
         } else if self.history.len == 0 {
-            show_rows(&self.e_bar, shape, sources, see)
+            show_rows(&self.e_bar, shape, sources, pace, see)
         } else {
             let (mut e_bar, mut scratch) = Room::build(
                 || "reading e_bar".into(),
@@ -791,13 +811,18 @@ impl<F: Float> Synapses<F> for Block<F> {
                     ))
                 },
             )?;
-            e_bar.copy_from_slice(&self.e_bar);
+            for piece in pace.pieces(e_bar.len()) {
+                let len = piece.len();
+                e_bar[piece.clone()].copy_from_slice(&self.e_bar[piece]);
+                pace.pass(len)?;
+            }
             self.history.sort(&mut scratch.sorted);
             self.begin(Sum::Traces, &mut scratch);
             for tile in self.tiles_from(self.traced) {
                 self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
+                self.pass(tile, pace)?;
             }
-            show_rows(&e_bar, shape, sources, see)
+            show_rows(&e_bar, shape, sources, pace, see)
         }
     }
 

@@ -23,7 +23,7 @@ use pending::Pending;
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::interrupt::Pace;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
@@ -564,13 +564,14 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
-    fn length(&mut self) -> Kinds<f64> {
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return Kinds::same(0.0);
+            return Ok(Kinds::same(0.0));
         };
         let (mut squared, stride) = (lengths.of(&pending.s, &pending.t), self.stride());
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
+        let mut going_on = Ok(());
         for source in pending.sources() {
             let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
             let more = pending.beyond_factors(source, &c[..stride], zt);
@@ -578,9 +579,14 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 0 => squared.inputs += more,
                 _ => squared.neurons += more,
             }
+            going_on = pace.pass(stride);
+            if going_on.is_err() {
+                break;
+            }
         }
         (self.sum_a, self.sum_c) = (w, c);
-        squared.map(|squared| squared.max(0.0))
+        going_on?;
+        Ok(squared.map(|squared| squared.max(0.0)))
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
@@ -609,7 +615,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn take_back(&mut self, _: &mut Aligned<F>) {}
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let mut reading = self.reading()?;
         for source in sources {
             self.read_source(source, &mut reading);
@@ -618,6 +630,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 What::Eligibility => &reading.e_bar,
             };
             see(source, &row[..self.n])?;
+            pace.pass(self.n)?;
         }
         Ok(())
     }
@@ -722,7 +735,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         let mut finite = true;
         let all = 0..self.seen.len();
-        let looked = self.read(What::Weight, all, &mut |_, w| {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        let looked = self.read(What::Weight, all, nobody, &mut |_, w| {
             finite &= kernels::all_finite(w);
             Ok(())
         });
