@@ -333,7 +333,7 @@ impl Config {
             _ if decay == 0.0 => return Ok(()),
             _ => "0 without feedback = \"adaptive\"",
         };
-        Err(Error::value("feedback_decay", expected, decay))
+        Err(Error::number("feedback_decay", expected, decay))
     }
 
     /// Whether an update is a multiple of its gradient and of the weights, and nothing else.

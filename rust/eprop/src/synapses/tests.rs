@@ -20,7 +20,7 @@ use crate::parts::input::Input;
 use crate::parts::optimizer::{Measure, Optimizer as AtWork};
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
-use crate::testing::Noise;
+use crate::testing::{Noise, unasked};
 
 const N_INPUTS: usize = 20;
 const N: usize = 32;
@@ -237,9 +237,9 @@ impl<F: Float> Driven<F> {
             return;
         }
         let form = &mut self.form;
-        let steps = self
-            .optimizer
-            .step(1.0, |to| measured(to, form.length(), since));
+        let steps = self.optimizer.step(1.0, |to| {
+            measured(to, form.length(&mut unasked()).unwrap(), since)
+        });
         let steps = Kinds {
             inputs: steps.of(0),
             neurons: steps.of(1),
@@ -253,7 +253,9 @@ impl<F: Float> Driven<F> {
             rows.extend_from_slice(row);
             Ok(())
         };
-        self.form.read(what, 0..N_INPUTS + N, see).unwrap();
+        self.form
+            .read(what, 0..N_INPUTS + N, &mut unasked(), see)
+            .unwrap();
         rows
     }
 }

@@ -26,7 +26,7 @@ use pending::Pending;
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::interrupt::Pace;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
@@ -788,9 +788,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
-    fn length(&mut self) -> Kinds<f64> {
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return Kinds::same(0.0);
+            return Ok(Kinds::same(0.0));
         };
         let (s, t, stride) = (&pending.s, &pending.t, self.stride());
         let mut squared = match (&pending.r, &self.adaptive) {
@@ -802,8 +802,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         let mut d = self.take_scratch();
+        let mut going_on = Ok(());
         let Some(pending) = &self.pending else {
-            return squared;
+            return Ok(squared);
         };
         for source in pending.sources() {
             let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
@@ -812,10 +813,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 0 => squared.inputs += more,
                 _ => squared.neurons += more,
             }
+            going_on = pace.pass(stride);
+            if going_on.is_err() {
+                break;
+            }
         }
         (self.sum_a, self.sum_c) = (w, c);
         self.give_scratch(d);
-        squared.map(|squared| squared.max(0.0))
+        going_on?;
+        Ok(squared.map(|squared| squared.max(0.0)))
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
@@ -864,7 +870,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn take_back(&mut self, _: &mut Aligned<F>) {}
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let mut reading = self.reading()?;
         for source in sources {
             self.read_source(source, &mut reading);
@@ -873,6 +885,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 What::Eligibility => &reading.e_bar,
             };
             see(source, &row[..self.n])?;
+            pace.pass(self.n)?;
         }
         Ok(())
     }
@@ -1030,7 +1043,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         let mut finite = true;
         let all = 0..self.seen.len();
-        let looked = self.read(What::Weight, all, &mut |_, w| {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        let looked = self.read(What::Weight, all, nobody, &mut |_, w| {
             finite &= kernels::all_finite(w);
             Ok(())
         });
