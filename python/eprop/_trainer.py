@@ -302,8 +302,9 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
         synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
         In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit
-        into factors: n below 8 is textbook then, all else block. The same of an array as `tau_mem`, with `tau_syn`, and of
-        neurons that adapt with momentum or a decay of weights.
+        into factors: n below 8 is textbook then, all else block; so are an array as `tau_mem`, `tau_syn`, and momentum of
+        neurons that adapt. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height
+        of the surrogate and rho = exp(-dt / tau_adaptation); small networks of them are textbook for n below 8, else block.
 
         Examples
         --------

@@ -187,7 +187,7 @@ impl<F: Float> Momentum<F> {
         scales: StepScales<F>,
         psi: &[F],
         signal: (&[F], &[F]),
-        factors: FactorsMut<'_, F>,
+        (x1, factors): (&mut [F], FactorsMut<'_, F>),
     ) {
         let (mut mu, mut weight_decay, mut eta) = (F::ONE, F::ZERO, F::ZERO);
         if let Some(step) = step {
@@ -201,7 +201,7 @@ impl<F: Float> Momentum<F> {
             undo: Undo::of(self.since(set).blend, self.since(set).det),
         };
         let row = self.row(set);
-        let FactorsMut { x1, s, t, y } = factors;
+        let FactorsMut { s, t, y } = factors;
         let to = MomentumMut {
             x1,
             s,
