@@ -80,7 +80,14 @@ def test_gradients_are_those_of_the_reference(options, horizon):
 
 
 @pytest.mark.parametrize(
-    "engine", [{}, {"update_every": 30}, {"update_every": "sequence"}, {"tau_trace": 0.5}]
+    "engine",
+    [
+        {},
+        {"update_every": 30},
+        {"update_every": "sequence"},
+        {"tau_trace": 0.5},
+        {"tau_mem": np.linspace(6.0, 30.0, 12), "tau_syn": 4.0},
+    ],
 )
 def test_a_horizon_of_the_sequence_without_damping_is_bptt(engine):
     """One line tells a researcher what e-prop leaves out."""

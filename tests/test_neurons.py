@@ -1,6 +1,7 @@
 """Neurons that adapt, and settings that each neuron has for itself."""
 
 import copy
+import itertools
 import pickle
 import warnings
 
@@ -29,11 +30,33 @@ def trainer(**options):
     return eprop.EpropTrainer(4, 6, 2, dtype="float64", **options)
 
 
-@pytest.mark.parametrize("update_every", [1, 5, 20, "sequence"])
-@pytest.mark.parametrize("c_reg", [0.0, 0.5])
-@pytest.mark.parametrize("limit", [False, True])
-def test_mixed_populations_are_the_reference(update_every, c_reg, limit):
+def in_form(form, model):
+    """The same trainer, new, in the form that is asked for."""
+    object.__setattr__(model, "_engine", form)
+    model.__post_init__()
+    assert model.engine == form
+    return model
+
+
+def fits(form, update_every, c_reg, limit):
+    """Whether a form can do it: factors rest for a base block at most, and keep no regulariser apart."""
+    waits = update_every != 1
+    return form != "factored" or update_every != "sequence" and not (waits and c_reg > 0 and limit)
+
+
+CASES = [
+    case
+    for case in itertools.product(
+        ["textbook", "factored", "block"], [1, 5, 20, "sequence"], [0.0, 0.5], [False, True]
+    )
+    if fits(*case)
+]
+
+
+@pytest.mark.parametrize(("form", "update_every", "c_reg", "limit"), CASES)
+def test_mixed_populations_are_the_reference(form, update_every, c_reg, limit):
     model = trainer(update_every=update_every, c_reg=c_reg, optimizer=SGD(limit=limit), lr=1e-3, **EACH)
+    model = in_form(form, model)
     W = (model.W_in, model.W_rec, model.W_out)
     optimizer = Sgd(limit=limit)
     reference = ReferenceEprop(
@@ -53,13 +76,66 @@ def test_mixed_populations_are_the_reference(update_every, c_reg, limit):
             assert_close(getattr(model, name), value, 1e-10, name)
 
 
+@pytest.mark.parametrize("optimizer", ["auto", "sgd"])
+@pytest.mark.parametrize("feedback", ["symmetric", "random", "adaptive"])
+def test_the_factored_form_is_the_textbook(optimizer, feedback):
+    options = {"optimizer": optimizer, "feedback": feedback, "delay": 2, "c_reg": 0.1, "readout_bias": True}
+    factored, textbook = (in_form(form, trainer(**options, **EACH)) for form in ("factored", "textbook"))
+    x, y = inputs()
+    signal = np.random.default_rng(2).normal(size=6)
+    for t in range(len(x)):
+        target = y[t] if t % 5 else None
+        lesson = {"learning_signal": signal} if t % 7 == 3 else {}
+        seen, expected = (model.step(x[t], target, **lesson) for model in (factored, textbook))
+        assert_close(seen["output"], expected["output"], 1e-9, "output")
+    for name in ("W_in", "W_rec", "W_out", "e_bar", "v", "a"):
+        assert_close(getattr(factored, name), getattr(textbook, name), 1e-9, name)
+    assert factored.evaluate(x, y)[0] == pytest.approx(textbook.evaluate(x, y)[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("update_every", [1, 8])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd"])
+def test_copies_of_adaptive_factors_go_on_bit_for_bit(update_every, optimizer):
+    each = {name: np.resize(array, 60) for name, array in EACH.items()}
+    model = eprop.EpropTrainer(4, 60, 2, update_every=update_every, optimizer=optimizer, **each)
+    assert model.engine == "factored"
+    x, y = inputs()
+    model.train_sequence(x[:37], y[:37], reset=False)
+    twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    before = model.W_in
+    model.train_sequence(x[37:], y[37:], reset=False)
+    assert not np.array_equal(before, model.W_in)
+    for twin in twins:
+        twin.train_sequence(x[37:], y[37:], reset=False)
+        assert twin == model
+        for name in TRAINER_STATE:
+            assert np.array_equal(getattr(twin, name), getattr(model, name)), name
+
+
 def test_engines_of_neurons_that_adapt():
-    engines = {n: trainer(update_every=n, beta=0.1).engine for n in (1, 7, 8, "sequence")}
-    assert engines == {1: "textbook", 7: "textbook", 8: "block", "sequence": "block"}
+    def engines(**options):
+        networks = {n: eprop.EpropTrainer(40, 60, 2, update_every=n, **options) for n in EVERY}
+        return {n: network.engine for n, network in networks.items()}
+
+    EVERY = (1, 7, 30, 31, "sequence")
+    factored = {1: "factored", 7: "factored", 30: "factored", 31: "block", "sequence": "block"}
+    assert engines(beta=0.1) == factored
+    # What may be left of p after a step is rho - beta h = 0.245: three steps.
+    assert engines(beta=2.5) == {**factored, 7: "textbook", 30: "block"}
+    # rho - beta h is below 0.01.
+    slow = {1: "textbook", 7: "textbook", 30: "block", 31: "block", "sequence": "block"}
+    assert engines(beta=3.3) == slow
+    assert engines(beta=0.1, optimizer="momentum") == slow
+    # A threshold that one neuron moves much bounds all.
+    assert engines(beta=np.r_[np.zeros(59), 3.3]) == slow
+    assert engines(beta=np.r_[np.zeros(59), 3.3], threshold=np.r_[np.ones(59), 20.0]) == factored
+    # Few synapses.
+    few = {n: trainer(update_every=n, beta=0.1).engine for n in (1, 7, 8)}
+    assert few == {1: "textbook", 7: "textbook", 8: "block"}
     assert trainer(beta=np.zeros(6)).engine == trainer().engine
-    forced = trainer(beta=0.1)
+    forced = trainer(beta=3.3)
     object.__setattr__(forced, "_engine", "factored")
-    with pytest.raises(ValueError, match="engine: expected block or textbook where neurons adapt"):
+    with pytest.raises(ValueError, match="engine: expected block or textbook where beta h is not below rho"):
         forced.__post_init__()
 
 

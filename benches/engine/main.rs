@@ -20,7 +20,8 @@ const USAGE: &str = "engine PART...
   rates STEPS           2 % against 0.2 % of inputs and neurons firing
   lengths T...          one long sequence of each length: time and resident set
   work N STEPS DIR      writes what the first N sizes are given to files, float32
-  count WHAT REPEATS    infer, sequence, every, or sequence or every with _limited or _auto, as often: for a tool that counts instructions";
+  count WHAT REPEATS    infer, sequence, every, or sequence or every with _limited or _auto, any with _adaptive, as often: for a tool that
+                        counts instructions";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

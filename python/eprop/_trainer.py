@@ -301,8 +301,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
         block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
         synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
-        In a batch every stream changes the weights of all: n below 8 is textbook, all else block. The same of neurons that
-        adapt, of an array as `tau_mem`, and with `tau_syn`.
+        In a batch every stream changes the weights of all: n below 8 is textbook, all else block; so are an array as
+        `tau_mem`, and `tau_syn`. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h
+        the height of the surrogate and rho = exp(-dt / tau_adaptation); small networks of them are textbook for n below 8,
+        else block.
 
         Examples
         --------

@@ -61,6 +61,7 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     # What needs the loss, a layer does not take.
     Option("optimizer", ALL, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
+    Option("optimizer", TRAINERS, one_of("auto", "auto", "sgd", SGD(limit=False))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
     Option("tau_adaptation", ALL, one_of(5.0, 200.0)),

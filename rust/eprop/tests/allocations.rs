@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
-    PerNeuron, StackConfig, TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer,
+    Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -80,6 +80,20 @@ fn configs() -> Vec<Config> {
                 });
                 configs.push(config);
             }
+        }
+    }
+    // Neurons that adapt, in factors.
+    for (update_every, lr_in) in [(1, None), (1, Some(1e-4)), (3, None)] {
+        for optimizer in [Optimizer::SGD, Optimizer::PLAIN_SGD] {
+            configs.push(Config {
+                engine: Some(Engine::Factored),
+                beta: 0.2,
+                update_every: UpdateEvery::Steps(update_every),
+                lr_in,
+                optimizer,
+                lr: 1e-5,
+                ..Config::default()
+            });
         }
     }
     for (update_every, horizon) in [
@@ -211,6 +225,23 @@ fn memory_per_step_counts_what_is_kept() {
     assert_eq!(
         with(UpdateEvery::Steps(1)).memory_per_step(),
         common + factored
+    );
+    // Neurons that adapt have a; a row D per source; Q, w, p, R; four rows more of each base block, and three more for lengths.
+    let adaptive = |every| {
+        let config = Config {
+            engine: Some(Engine::Factored),
+            beta: 0.2,
+            update_every: UpdateEvery::Steps(every),
+            ..Config::default()
+        };
+        EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap()
+    };
+    let more = row + p * row + 4 * row + 16 * 4 * row + 3 * row;
+    assert_eq!(adaptive(1).memory_per_step(), common + factored + more);
+    // A gradient that waits: G, with S, T and R; the readouts' H.
+    assert_eq!(
+        adaptive(3).memory_per_step(),
+        common + factored + more + p * row + 3 * row + n * 16
     );
     // z_bar, e_bar, G; the readouts' H; and of each of 1024 steps psi, errors, whether it was one of learning, where its events begin,
     // its inputs, whether they are a row, and room for a spike of one source in 8, with its value.

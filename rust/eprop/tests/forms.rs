@@ -196,6 +196,19 @@ fn any_config() -> impl Strategy<Value = Config> {
             },
         )
         .prop_map(|config| membranes::drawn(config, N))
+        .prop_map(adaptations)
+}
+
+/// Of every third network in which neurons adapt, each does so in its own way, and some do not.
+fn adaptations(mut config: Config) -> Config {
+    if config.beta > 0.0 && config.seed / 8 % 3 == 0 {
+        let beta = config.beta;
+        let of = |of: fn(usize) -> f64| (0..N).map(of).collect::<Vec<_>>();
+        config.each.beta = Some((0..N).map(|j| beta * (j % 4) as f64 / 3.0).collect());
+        config.each.tau_adaptation = Some(of(|j| [15.0, 150.0, 1500.0][j % 3]));
+        config.each.threshold = Some(of(|j| [1.0, 1.25][j % 2]));
+    }
+    config
 }
 
 struct Noise(u64);

@@ -93,10 +93,11 @@ impl<F: Float> EpropTrainer<F> {
         let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
         let mut of_sources = |stream: &Recurrent<F>, what, range: Range<usize>| {
             let first = range.start;
-            stream.layer.synapses.read(what, range, &mut |source, row| {
+            let synapses = &stream.layer.synapses;
+            synapses.read(what, range, &mut pace, &mut |source, row| {
                 let column = to.column_mut(source - first).into_iter();
                 column.zip(row).for_each(|(to, &x)| *to = x);
-                pace.pass(row.len())
+                Ok(())
             })
         };
         match matrix {
@@ -131,10 +132,10 @@ impl<F: Float> EpropTrainer<F> {
     ) -> Result<(), Error> {
         let synapses = &stream.layer.synapses;
         if self.config.each.tau_mem.is_some() {
-            return synapses.z_bar_rows(&mut |source, row| {
+            return synapses.z_bar_rows(pace, &mut |source, row| {
                 let column = to.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &x)| *to = x);
-                pace.pass(row.len())
+                Ok(())
             });
         }
         let mut source = 0;
@@ -267,7 +268,7 @@ impl<F: Float> EpropTrainer<F> {
         self.change(|this, pace| {
             if credits {
                 // What was learned so far is credited through the weights as they were.
-                this.streams.flush();
+                this.streams.flush(pace)?;
             }
             this.streams
                 .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
@@ -280,7 +281,7 @@ impl<F: Float> EpropTrainer<F> {
     /// if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -290,7 +291,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
-        self.streams.flush();
+        self.flush()?;
         let assign = |first: &mut Recurrent<F>| {
             let w_of = |j: usize, k: usize| w[(k, j)];
             first.head.assign_readouts(w_of);
@@ -327,7 +328,7 @@ impl<F: Float> EpropTrainer<F> {
     /// Assigns the feedback matrix `B` (N, O).
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and with symmetric feedback.
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and with symmetric feedback; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, Feedback};
@@ -345,10 +346,16 @@ impl<F: Float> EpropTrainer<F> {
             ));
         }
         check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
-        self.streams.flush();
+        self.flush()?;
         self.streams
             .alter(|first| first.head.assign_feedback(|j, k| b[(j, k)]));
         Ok(())
+    }
+
+    /// What was learned so far goes through `B` as it is.
+    fn flush(&mut self) -> Result<(), Error> {
+        let interrupt = self.streams.interrupt().clone();
+        self.streams.flush(&mut interrupt.pace())
     }
 
     /// Membranes of the first stream, a copy (N,); [`stream`](Self::stream) reads the others.

@@ -384,12 +384,12 @@ kernel! {
 }
 
 kernel! {
-    /// `I -= R sum_d`.
-    fn current_of_adaptation(sum_d: &[F], r: &[F], current: &mut [F]) {
+    /// `I -= p R sum_d`.
+    fn current_of_adaptation(p: F, sum_d: &[F], r: &[F], current: &mut [F]) {
         let n = current.len();
         let (sum_d, r) = (&sum_d[..n], &r[..n]);
         for j in 0..n {
-            current[j] = I::fma(-r[j], sum_d[j], current[j]);
+            current[j] = I::fma(-(p * r[j]), sum_d[j], current[j]);
         }
     }
 }
@@ -415,6 +415,222 @@ kernel! {
             q[j] = I::fma(p1[j], q2[j], k2 * q1[j]);
             w[j] = I::fma(first_a, w2[j], p2[j] * w1[j]);
             p[j] = p1[j] * p2[j];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{
+        AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Factors,
+        Responses, ResponsesMut, RowsMut, Silence, SilenceMut, Silences, StepScales, SumsMut,
+        Visit, catch_up_adaptive, compose_adaptive, current_of_adaptation, follow_spikes_adaptive,
+        step_adaptive_factors, step_responses,
+    };
+    use crate::Float;
+    use crate::testing::{Noise, doubles, in_both, near, same_bits};
+
+    const STRIDE: usize = 32;
+    const SOURCES: usize = 12;
+    const N_INPUTS: usize = 4;
+    const AGES: usize = 3;
+
+    /// Blocks of every age that there is.
+    struct Blocks<F> {
+        /// s, t, x, r, q, w, p.
+        rows: [Vec<F>; 7],
+        k: Vec<F>,
+    }
+
+    impl<F: Float> Blocks<F> {
+        fn new(noise: &mut Noise) -> Self {
+            Self {
+                rows: [0; 7].map(|_| noise.numbers(AGES * STRIDE)),
+                k: noise.numbers(AGES),
+            }
+        }
+
+        fn lend(&self) -> AdaptiveSilences<'_, F> {
+            let [s, t, x, r, q, w, p] = &self.rows;
+            let plain = Silences {
+                s,
+                t,
+                x,
+                k: &self.k,
+            };
+            AdaptiveSilences { plain, r, q, w, p }
+        }
+
+        /// What a block does to one number of each row.
+        fn act(&self, age: usize, j: usize, zt: f64, [a, c, d]: [f64; 3]) -> [f64; 3] {
+            let [s, t, x, r, q, w, p] =
+                [0, 1, 2, 3, 4, 5, 6].map(|row| self.rows[row][(age - 1) * STRIDE + j].to_f64());
+            let k = self.k[age - 1].to_f64();
+            [
+                a - s * c - t * zt - r * d,
+                k * c + x * zt + q * d,
+                p * d + w * zt,
+            ]
+        }
+    }
+
+    in_both! {
+        fn sources_catch_up_are_summed_and_shifted_one_after_the_other<F>() {
+            let mut noise = Noise(1);
+            let blocks = Blocks::<F>::new(&mut noise);
+            let before = [0; 3].map(|_| noise.numbers::<F>(SOURCES * STRIDE));
+            let [y, f, x2] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let none = vec![F::ZERO; STRIDE];
+            // Of none to ten visits: groups of four, and a rest.
+            for n in 0..=10 {
+                let visits: Vec<_> = (0..n).map(|at| {
+                    let source = at as u32 * 5 % SOURCES as u32;
+                    Visit {
+                        source,
+                        age: at as u32 % (AGES as u32 + 1),
+                        value: F::cast(noise.signed()),
+                        shift: F::cast(noise.signed()),
+                        zt: F::cast(noise.signed()),
+                        own: (source as usize).checked_sub(N_INPUTS).unwrap_or(usize::MAX),
+                    }
+                }).collect();
+                let [mut a, mut c, mut d] = before.clone();
+                let [mut sum_a, mut sum_c, mut sum_d] = [0; 3].map(|_| vec![F::ONE; STRIDE]);
+                let rows = RowsMut { a: &mut a, c: &mut c, d: &mut d };
+                let sums = SumsMut { a: &mut sum_a, c: &mut sum_c, d: &mut sum_d };
+                let factors = Factors { y: &y, x1: &f, none: &none };
+                follow_spikes_adaptive(rows, &visits, blocks.lend(), factors, &x2, sums);
+
+                let mut rows_are = before.each_ref().map(|row| doubles(row));
+                let mut sums_are = [0; 3].map(|_| vec![1.0; STRIDE]);
+                for visit in &visits {
+                    for j in 0..STRIDE {
+                        let at = visit.source as usize * STRIDE + j;
+                        let mut now = rows_are.each_ref().map(|row| row[at]);
+                        if visit.age > 0 {
+                            now = blocks.act(visit.age as usize, j, visit.zt.to_f64(), now);
+                        }
+                        let exists = if j == visit.own { 0.0 } else { 1.0 };
+                        let taken = [&y, &f, &x2].map(|row| visit.shift.to_f64() * row[j].to_f64());
+                        for row in 0..3 {
+                            sums_are[row][j] += visit.value.to_f64() * exists * now[row];
+                            rows_are[row][at] = exists * (now[row] - taken[row]);
+                        }
+                    }
+                }
+                for (row, (got, sum)) in [(&a, &sum_a), (&c, &sum_c), (&d, &sum_d)].into_iter().enumerate() {
+                    near("row", got, &rows_are[row]);
+                    near("sum", sum, &sums_are[row]);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn two_silences_composed_do_what_one_after_the_other_does<F>() {
+            let mut noise = Noise(2);
+            let blocks = Blocks::<F>::new(&mut noise);
+            let all = blocks.lend();
+            let [a, c, d] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let (a1, zt) = (F::cast(0.625), F::cast(1.25));
+            let (mut a_is, mut c_is, mut d_is) = (a.clone(), c.clone(), d.clone());
+            assert!(catch_up_adaptive(all.of_age(1, STRIDE), zt, &mut a_is, &mut c_is, &mut d_is));
+            let literal = |j: usize| blocks.act(1, j, 1.25, [&a, &c, &d].map(|row| row[j].to_f64()));
+            near("A", &a_is, &(0..STRIDE).map(|j| literal(j)[0]).collect::<Vec<_>>());
+            near("C", &c_is, &(0..STRIDE).map(|j| literal(j)[1]).collect::<Vec<_>>());
+            near("D", &d_is, &(0..STRIDE).map(|j| literal(j)[2]).collect::<Vec<_>>());
+            catch_up_adaptive(all.of_age(2, STRIDE), a1 * zt, &mut a_is, &mut c_is, &mut d_is);
+            let [mut s, mut t, mut x, mut r, mut q, mut w, mut p] = [0; 7].map(|_| vec![F::ZERO; STRIDE]);
+            let plain = SilenceMut { s: &mut s, t: &mut t, x: &mut x };
+            let to = AdaptiveSilenceMut { plain, r: &mut r, q: &mut q, w: &mut w, p: &mut p };
+            compose_adaptive(all.of_age(1, STRIDE), a1, all.of_age(2, STRIDE), to);
+            let plain = Silence { s: &s, t: &t, x: &x, k: blocks.k[0] * blocks.k[1] };
+            let (mut a, mut c, mut d) = (a, c, d);
+            catch_up_adaptive(AdaptiveSilence { plain, r: &r, q: &q, w: &w, p: &p }, zt, &mut a, &mut c, &mut d);
+            near("A", &a, &doubles(&a_is));
+            near("C", &c, &doubles(&c_is));
+            near("D", &d, &doubles(&d_is));
+        }
+    }
+
+    in_both! {
+        fn nothing_is_left_of_what_has_faded<F>() {
+            let none = vec![F::ZERO; STRIDE];
+            let halves = vec![F::cast(0.5); STRIDE];
+            let plain = Silence { s: &none, t: &none, x: &none, k: F::cast(0.5) };
+            let silence = AdaptiveSilence { plain, r: &none, q: &none, w: &none, p: &halves };
+            let (mut a, mut c) = (none.clone(), vec![F::SILENCE; STRIDE]);
+            let mut d = c.clone();
+            assert!(!catch_up_adaptive(silence, F::ONE, &mut a, &mut c, &mut d));
+            same_bits("C", &c, &none);
+            same_bits("D", &d, &none);
+            d[STRIDE - 1] = F::ONE;
+            assert!(catch_up_adaptive(silence, F::ONE, &mut a, &mut c, &mut d));
+        }
+    }
+
+    in_both! {
+        fn a_step_leaves_every_trace_what_the_recursion_makes_of_it<F>() {
+            let mut noise = Noise(3);
+            let [psi, c, d, l, of_raw] = [0; 5].map(|_| noise.numbers::<F>(STRIDE));
+            let [mut x1, mut q, mut w, s0, t0, r0] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
+            let beta: Vec<F> = (0..STRIDE).map(|j| F::cast(0.25 * (j % 3) as f64)).collect();
+            let rho: Vec<F> = (0..STRIDE).map(|j| F::cast(1.5 - 0.125 * (j % 2) as f64)).collect();
+            let mut p: Vec<F> = (0..STRIDE).map(|_| F::cast(0.5 + noise.uniform())).collect();
+            let [mut ez, mut ed] = [0; 2].map(|_| vec![F::ZERO; STRIDE]);
+            let zt = 1.25;
+            let of = |row: &[F], j: usize| row[j].to_f64();
+            // beta eps_a, and e_bar without its decay, of a source.
+            let eps = |w: &[F], p: &[F], j: usize| of(p, j) * of(&d, j) + of(w, j) * zt;
+            let e_bar = |x1: &[F], q: &[F], j: usize| of(&c, j) + of(x1, j) * zt + of(q, j) * of(&d, j);
+            let scales = StepScales { alpha: F::cast(0.75), grow: F::cast(1.25), learn: F::cast(0.5), eta: F::cast(0.25) };
+            let mut expected = [vec![], vec![], vec![]];
+            for j in 0..STRIDE {
+                let eps_before = eps(&w, &p, j);
+                let e = of(&psi, j) * (0.75 * zt - eps_before);
+                let after = e_bar(&x1, &q, j) + 1.25 * e;
+                let weight = of(&s0, j) * of(&c, j) + of(&t0, j) * zt + of(&r0, j) * of(&d, j);
+                expected[0].push(of(&rho, j) * eps_before + of(&beta, j) * e);
+                expected[1].push(after);
+                expected[2].push(weight + 0.5 * of(&l, j) * after + 0.25 * of(&of_raw, j) * e);
+            }
+            let to = ResponsesMut { x1: &mut x1, q: &mut q, w: &mut w, p: &mut p, ez: &mut ez, ed: &mut ed };
+            step_responses(scales, &psi, &beta, &rho, to);
+            let responses = Responses { x1: &x1, q: &q, w: &w, p: &p, ez: &ez, ed: &ed };
+            let (mut s, mut t, mut r) = (s0.clone(), t0.clone(), r0.clone());
+            let [mut y, mut x2, mut f] = [0; 3].map(|_| vec![F::ZERO; STRIDE]);
+            let to = AdaptiveFactorsMut { s: &mut s, t: &mut t, r: &mut r, y: &mut y, x2: &mut x2, f: &mut f };
+            step_adaptive_factors(scales, &l, &of_raw, responses, to);
+            let weight = |c: f64, zt: f64, d: f64, j: usize| of(&s, j) * c + of(&t, j) * zt + of(&r, j) * d;
+            let got = |of: &dyn Fn(usize) -> f64| (0..STRIDE).map(|j| F::cast(of(j))).collect::<Vec<_>>();
+            near("beta eps_a", &got(&|j| eps(&w, &p, j)), &expected[0]);
+            near("e_bar", &got(&|j| e_bar(&x1, &q, j)), &expected[1]);
+            near("W", &got(&|j| weight(of(&c, j), zt, of(&d, j), j)), &expected[2]);
+            // A spike moves zt by a: with a f and a X2 taken from C and D, and a Y from A, nothing changes.
+            let a = 0.5;
+            let (c_after, d_after) = (|j| of(&c, j) - a * of(&f, j), |j| of(&d, j) - a * of(&x2, j));
+            near("beta eps_a", &got(&|j| of(&p, j) * d_after(j) + of(&w, j) * (zt + a)), &expected[0]);
+            near("e_bar", &got(&|j| c_after(j) + of(&x1, j) * (zt + a) + of(&q, j) * d_after(j)), &expected[1]);
+            near("W", &got(&|j| weight(c_after(j), zt + a, d_after(j), j) + a * of(&y, j)), &expected[2]);
+            // Where nothing is learned, only what a spike takes is made anew.
+            let before = [s.clone(), t.clone(), r.clone(), y.clone()];
+            let to = AdaptiveFactorsMut { s: &mut s, t: &mut t, r: &mut r, y: &mut y, x2: &mut x2, f: &mut f };
+            step_adaptive_factors(StepScales::nothing(), &[], &[], responses, to);
+            [s, t, r, y].iter().zip(&before).for_each(|(row, before)| same_bits("factor", row, before));
+        }
+    }
+
+    in_both! {
+        fn a_current_loses_the_part_of_adaptation<F>() {
+            let mut noise = Noise(4);
+            let [sum_d, r, before] = [0; 3].map(|_| noise.numbers::<F>(21));
+            let mut current = before.clone();
+            current_of_adaptation(F::cast(0.75), &sum_d, &r, &mut current);
+            let expected: Vec<_> = (0..21).map(|j| before[j].to_f64() - 0.75 * r[j].to_f64() * sum_d[j].to_f64()).collect();
+            near("I", &current, &expected);
         }
     }
 }

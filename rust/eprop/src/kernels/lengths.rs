@@ -59,8 +59,8 @@ kernel! {
     /// A step of the sums of one set of sources, or of several; neurons themselves are sources of the last, and `own` is their `zt^2`, which `ZZ` is without. A spike
     /// moves `C` by `-a X1` and `zt` by `a`, so `e` stays what it was, and `EZ += sum_i a_i e_i = grown sum_c + X1 az`, where the spikes have `grown` by so
     /// much. Then `X1` grows by `x`, as [`step_factors`](super::step_factors) rounds it with this `grow`, and `e` by `x zt`: `EE += 2 x EZ + x^2 ZZ; EZ += x ZZ`.
-    /// Returns `sum_j L_j^2 EE` of each set.
-    fn step_lengths<const SETS>(scales: (F, f64), psi: &[F], l: &[F], x1: &[F], own: &[f64], sets: [SquaresMut<'_, F>; SETS]) -> [f64; SETS] {
+    /// What spikes add is rounded as the rows are, the sums in float64. Returns `sum_j L_j^2 EE` of each set.
+    fn step_lengths<const SETS>(scales: (F, F), psi: &[F], l: &[F], x1: &[F], own: &[f64], sets: [SquaresMut<'_, F>; SETS]) -> [f64; SETS] {
         let n = x1.len();
         assert!(psi.len() == n && l.len() == n && own.len() == n && n % UNIT == 0);
         assert!(sets.iter().all(|set| set.ee.len() == n && set.ez.len() == n && set.sum_c.len() == n));
@@ -71,15 +71,14 @@ kernel! {
             let (psi, l, x1, own) = unsafe {
                 (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from), cut::<f64, UNIT>(own, from))
             };
-            let (mut before, mut grows, mut squared_l) = ([0.0; UNIT], [0.0; UNIT], [0.0; UNIT]);
+            let (mut grows, mut squared_l) = ([0.0; UNIT], [0.0; UNIT]);
             for lane in 0..UNIT {
-                before[lane] = x1[lane].to_f64();
-                grows[lane] = I::fma(grow, psi[lane], x1[lane]).to_f64() - before[lane];
+                grows[lane] = (I::fma(grow, psi[lane], x1[lane]) - x1[lane]).to_f64();
                 squared_l[lane] = l[lane].to_f64() * l[lane].to_f64();
             }
             for set in 0..SETS {
                 let SquaresMut { ee, ez, zz, sum_c, az } = &mut sets[set];
-                let (zz, az) = (*zz, *az);
+                let (zz, az) = (*zz, F::cast(*az));
                 // SAFETY: as above; places are copied before they are written.
                 let (sum_c, ee, ez) = unsafe {
                     (cut::<F, UNIT>(sum_c, from), cut_mut::<f64, UNIT>(ee, from), cut_mut::<f64, UNIT>(ez, from))
@@ -87,8 +86,7 @@ kernel! {
                 let (mut ee_now, mut ez_now) = (*ee, *ez);
                 for lane in 0..UNIT {
                     let zz = if set + 1 == SETS { zz - own[lane] } else { zz };
-                    // Rounded twice: so what has been taken off for a neuron's own is gone to the bit.
-                    let spiked = I::fma(grown, sum_c[lane].to_f64(), ez_now[lane] + before[lane] * az);
+                    let spiked = ez_now[lane] + I::fma(grown, sum_c[lane], x1[lane] * az).to_f64();
                     ez_now[lane] = I::fma(grows[lane], zz, spiked);
                     ee_now[lane] = I::fma(grows[lane], spiked + ez_now[lane], ee_now[lane]);
                     lanes[set][lane] = I::fma(squared_l[lane], ee_now[lane], lanes[set][lane]);
@@ -251,7 +249,7 @@ mod tests {
             let [psi, l, mut x1] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
             let mut sets = [false, true].map(|has_own| Rows::new(&mut noise, has_own));
             let mut sums = [0, 1].map(|set| sets[set].sums(&x1));
-            let (grow, grown) = (F::cast(0.75), 1.5);
+            let (grow, grown) = (F::cast(0.75), 1.5_f64);
             let (mut sum_c, mut az) = ([vec![F::ZERO; STRIDE], vec![F::ZERO; STRIDE]], [0.0; 2]);
             let spikes = [[(1, 1.0), (4, -0.5)], [(3, 1.0), (2, 2.0)]];
             for set in 0..2 {
@@ -281,10 +279,10 @@ mod tests {
             }
             let [first, last] = &mut after;
             let both = [set(first, sums[0].zz, &sum_c[0], az[0]), set(last, sums[1].zz, &sum_c[1], az[1])];
-            let lengths = step_lengths((grow, grown), &psi, &l, &x1, &own, both);
+            let lengths = step_lengths((grow, F::cast(grown)), &psi, &l, &x1, &own, both);
             // Alone, a set is what it is beside another.
             let last = set(&mut alone, sums[1].zz, &sum_c[1], az[1]);
-            assert_eq!(step_lengths((grow, grown), &psi, &l, &x1, &own, [last]), lengths[1..]);
+            assert_eq!(step_lengths((grow, F::cast(grown)), &psi, &l, &x1, &own, [last]), lengths[1..]);
             assert_eq!(alone, after[1]);
             x1.iter_mut().zip(&psi).for_each(|(x1, &psi)| *x1 += grow * psi);
             for set in 0..2 {
@@ -306,10 +304,10 @@ mod tests {
             let (a, zt) = (noise.signed(), noise.signed());
             let (a_zt, zz) = (a * zt, zt * zt + a * (2.0 * zt + a));
             let (mut ee, mut ez, mut own) = (vec![0.0; STRIDE], vec![0.0; STRIDE], vec![0.0; STRIDE]);
-            ez[7] -= x1[7].to_f64() * a_zt;
+            ez[7] -= (x1[7] * F::cast(a_zt)).to_f64();
             own[7] = zz;
             let set = SquaresMut { ee: &mut ee, ez: &mut ez, zz, sum_c: &[F::ZERO; STRIDE], az: a_zt };
-            step_lengths((F::ONE, 1.0), &psi, &psi, &x1, &own, [set]);
+            step_lengths((F::ONE, F::ONE), &psi, &psi, &x1, &own, [set]);
             assert!((ee[7], ez[7]) == (0.0, 0.0) && ee[8] > 0.0 && ez[8] != 0.0);
         }
     }

@@ -110,15 +110,10 @@ impl<F: Float> Layer<F> {
         }
     }
 
-    /// Before an update, or before its gradient is measured: works the gradient off, unless it is stopped.
-    pub(crate) fn settle(
-        &mut self,
-        is_measured: bool,
-        steps: u64,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        // An update that nobody measures takes the sequence's regulariser with the loss in one sum.
-        if is_measured || self.regulariser.coefficients(steps).is_none() {
+    /// Before an update that measures nothing: works the gradient off, unless it is stopped.
+    pub(crate) fn settle(&mut self, steps: u64, pace: &mut Pace<'_>) -> Result<(), Error> {
+        // Such an update takes the sequence's regulariser with the loss in one sum.
+        if self.regulariser.coefficients(steps).is_none() {
             self.synapses.settle(pace)?;
         }
         Ok(())
@@ -130,10 +125,10 @@ impl<F: Float> Layer<F> {
         self.synapses.update(r, steps);
     }
 
-    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
-    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser.
+    pub(crate) fn whole_length(&mut self, steps: u64, pace: &mut Pace<'_>) -> Result<f64, Error> {
         self.synapses
-            .whole_length(self.regulariser.coefficients(steps))
+            .whole_length(self.regulariser.coefficients(steps), pace)
     }
 
     /// Adds the gradient of the last `steps` steps to a sum over streams.
@@ -250,7 +245,7 @@ mod tests {
         let mut rows = vec![];
         layer
             .synapses
-            .read(what, 0..3, &mut |_, row| {
+            .read(what, 0..3, &mut unasked(), &mut |_, row| {
                 rows.extend_from_slice(row);
                 Ok(())
             })

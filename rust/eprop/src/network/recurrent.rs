@@ -302,21 +302,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.ready(pace)
     }
 
-    fn settle(&mut self, is_measured: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer.settle(is_measured, self.since.steps, pace)
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(self.since.steps, pace)
     }
 
-    fn squared_lengths(&mut self, to: &mut [f64]) {
-        let of_synapses = self.layer.synapses.length();
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        let of_synapses = self.layer.synapses.length(pace)?;
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
         self.head_squared_length(to);
+        Ok(())
     }
 
-    fn whole_length(&mut self, to: &mut [f64]) {
-        to[group::REC] = 0.0;
-        to[group::IN] = self.layer.whole_length(self.since.steps);
-        self.head_squared_length(to);
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
+        Ok(of_synapses + self.head_whole_length())
     }
 
     /// The synapses first: their gradient goes through `B` as it was.
@@ -363,7 +363,11 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn head_squared_length(&mut self, to: &mut [f64]) {
-        to[group::OUT] = self.head.readout.squared_length();
+        to[group::OUT] = self.head_whole_length();
+    }
+
+    fn head_whole_length(&mut self) -> f64 {
+        self.head.readout.squared_length()
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
@@ -379,13 +383,17 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.reserve(steps, learning)
     }
 
-    fn until_credit(&self) -> usize {
+    fn is_ready(&self) -> bool {
+        !self.layer.synapses.is_complete()
+    }
+
+    fn until_full(&self) -> usize {
         self.layer.synapses.until_full()
     }
 
-    fn credit(streams: &mut [Self], ending: bool) {
+    fn credit(streams: &mut [Self], ending: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
         let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
-        Form::credit(forms, ending);
+        Form::credit(forms, ending, pace)
     }
 
     fn release(&mut self) {
@@ -400,9 +408,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.head.share_weights(&first.head);
     }
 
-    fn flush(&mut self) {
-        self.layer.synapses.flush();
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.flush(pace)?;
         self.head.keep_l();
+        Ok(())
     }
 
     fn rehold(&mut self) {
@@ -421,9 +430,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             let all = 0..from.n_inputs + from.layer.neuron.len();
             from.layer
                 .synapses
-                .read(What::Weight, all, &mut |source, row| {
+                .read(What::Weight, all, pace, &mut |source, row| {
                     rows[source * stride..][..row.len()].copy_from_slice(row);
-                    pace.pass(row.len())
+                    Ok(())
                 })?;
         }
         self.head.take_weights(&from.head, pace)
@@ -502,12 +511,13 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
+        let all = 0..self.n_inputs;
         self.layer
             .synapses
-            .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
+            .read(What::Weight, all, pace, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
-                pace.pass(row.len())
+                Ok(())
             })?;
         Ok(w)
     }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::aligned::Aligned;
 use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
-use super::parameter::{Keeps, Parameter, Step};
+use super::parameter::{self, Keeps, PIECE, Parameter, Step};
 use super::room::Room;
 use super::scale::Scale;
 use super::walk::parts;
@@ -330,7 +330,16 @@ impl<F: Float> Lazy<F> {
 
     /// The squared length of the gradient that waits.
     pub(crate) fn squared_length(&mut self) -> f64 {
-        squared_length(self.gradient())
+        let nobody = &mut Interrupt::NOBODY.pace();
+        self.squared_length_until(nobody).unwrap_or(f64::INFINITY)
+    }
+
+    /// The same, unless it is stopped.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn squared_length_until(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        parameter::squared_length(self.gradient(), None, pace)
     }
 
     /// Applies the gradient that waits.
@@ -347,7 +356,15 @@ impl<F: Float> Lazy<F> {
             layout,
         } = self.shape;
         match layout {
-            Layout::BySource => self.w.take(step, 0, &self.h),
+            // Nobody can stop it in the middle: all that is done to a piece is done while it is in the cache.
+            Layout::BySource => {
+                for (at, g) in self.h.chunks_mut(PIECE).enumerate() {
+                    let from = at * PIECE;
+                    self.w.take(step, from, g);
+                    g.fill(F::ZERO);
+                    self.finite &= all_finite(&self.w.rows[from..from + g.len()]);
+                }
+            }
             Layout::ByTarget => {
                 for k in 0..targets {
                     let column = self.h.chunks_exact(target_stride).map(|row| row[k]);
@@ -356,12 +373,13 @@ impl<F: Float> Lazy<F> {
                         .zip(column)
                         .for_each(|(to, g)| *to = g);
                     debug_assert!(sources <= source_stride);
-                    self.w.take(step, k * source_stride, &self.column);
+                    let row = k * source_stride..(k + 1) * source_stride;
+                    self.w.take(step, row.start, &self.column);
+                    self.finite &= all_finite(&self.w.rows[row]);
                 }
+                self.h.fill(F::ZERO);
             }
         }
-        self.h.fill(F::ZERO);
-        self.finite &= all_finite(&self.w.rows);
     }
 
     /// Multiplies the weights, as they read.

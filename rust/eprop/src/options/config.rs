@@ -106,7 +106,8 @@ choice! {
         /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
         /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant. Where
+        /// neurons adapt, three, and weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",
@@ -332,7 +333,7 @@ impl Config {
             _ if decay == 0.0 => return Ok(()),
             _ => "0 without feedback = \"adaptive\"",
         };
-        Err(Error::value("feedback_decay", expected, decay))
+        Err(Error::number("feedback_decay", expected, decay))
     }
 
     /// Whether an update is a multiple of its gradient and of the weights, and nothing else.

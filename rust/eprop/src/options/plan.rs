@@ -12,6 +12,9 @@ use crate::{Error, Float};
 /// what the end of a block does to all neurons then costs more than a pass over all synapses.
 const FEW_SYNAPSES: usize = 4096;
 
+/// The same where neurons adapt, whose ends of blocks do more: fewer synapses than these, times the steps from one end of a block to the next.
+const FEW_ADAPTIVE: usize = 16_384;
+
 /// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
 const WORTH_A_BLOCK: usize = 8;
 
@@ -272,24 +275,27 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    if config.has_own_membranes() {
-        return Ok(match config.update_every {
-            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-        });
-    }
-    let form = match (config.update_every, factored_block(config)) {
-        (_, Some(1)) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
-        (_, Some(_)) => Engine::Factored,
-        (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
+    let of_steps = match config.update_every {
+        UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
     };
-    if form == Engine::Factored && !fits_factors(config) {
-        return Ok(match config.update_every {
-            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-        });
-    }
+    let form = match factored_block(config) {
+        _ if config.has_own_membranes() || !fits_factors(config) => of_steps,
+        Some(block) if config.layer().is_adaptive() => {
+            let between_ends = match rest(config.update_every) {
+                1 => block,
+                rest => rest,
+            };
+            let synapses = sizes.sources().saturating_mul(sizes.n);
+            match synapses.saturating_mul(between_ends) < FEW_ADAPTIVE {
+                true => of_steps,
+                false => Engine::Factored,
+            }
+        }
+        Some(1) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
+        Some(_) => Engine::Factored,
+        None => of_steps,
+    };
     Ok(form)
 }
 
@@ -320,7 +326,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         );
     }
     if !adaptation_fits_factors(config) {
-        return refused("block or textbook where neurons adapt and weights decay or have momentum");
+        return refused("block or textbook where neurons adapt and steps have momentum");
     }
     if adaptive_block(&config.layer()) == 0 {
         return refused(
@@ -343,13 +349,13 @@ fn fits_factors(config: &Config) -> bool {
         && adaptation_fits_factors(config)
 }
 
-/// Where thresholds move, the factors are those of plain descent.
+/// Where thresholds move, the factors are those of descent without momentum.
 fn adaptation_fits_factors(config: &Config) -> bool {
-    let is_plain = matches!(
+    let descends = matches!(
         config.optimizer,
         Optimizer::Sgd { .. } | Optimizer::Auto { .. }
     );
-    !config.layer().is_adaptive() || is_plain && !config.optimizer.decays()
+    !config.layer().is_adaptive() || descends
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
@@ -518,6 +524,99 @@ mod tests {
         for tau in [0.5, 2.0, 20.0, 2_000.0] {
             assert_eq!(form(SMALL, tau, Sequence), Block);
         }
+    }
+
+    #[test]
+    fn neurons_that_adapt_bound_a_base_block_by_what_is_left_of_p() {
+        let of = |beta, tau_adaptation| {
+            let config = Config {
+                beta,
+                tau_adaptation,
+                ..config(20.0, Steps(1))
+            };
+            plan(LARGER, &config).base_block
+        };
+        // rho is exp(-1 / tau), h = 0.3.
+        for (beta, tau_adaptation, steps) in [
+            (0.0, 1e-3, 30),
+            (1e-6, 1e9, 30),
+            (0.1, 200.0, 30),
+            (1.0, 1e9, 12),
+            (2.0, 1e9, 5),
+            (2.9, 1e9, 2),
+            (3.2, 1e9, 1),
+            (0.1, 5.0, 19),
+        ] {
+            assert_eq!(of(beta, tau_adaptation), steps, "{beta}, {tau_adaptation}");
+        }
+        // Of each neuron by itself: much beta with a high threshold, a short time constant without beta.
+        let each = PerNeuron {
+            beta: Some(alloc::vec![0.1, 10.0, 0.0]),
+            threshold: Some(alloc::vec![1.0, 100.0, 1e-3]),
+            tau_adaptation: Some(alloc::vec![1e9, 1e9, 1e-3]),
+            ..PerNeuron::default()
+        };
+        let config = Config {
+            each,
+            engine: Some(Factored),
+            ..config(20.0, Steps(7))
+        };
+        let sizes = Sizes { n: 3, ..SMALL };
+        assert_eq!(plan(sizes, &config).base_block, 28);
+    }
+
+    #[test]
+    fn neurons_that_adapt_are_in_factors_where_ends_of_blocks_are_worth_it() {
+        let of = |sizes, beta, update_every| {
+            let config = Config {
+                beta,
+                ..config(20.0, update_every)
+            };
+            plan(sizes, &config).form
+        };
+        for n in [1, 4, 8, 30] {
+            assert_eq!(of(LARGER, 0.1, Steps(n)), Factored, "n = {n}");
+        }
+        // 4,096 synapses in blocks of 3 steps, or 1,500 in blocks of 30 and of 8.
+        assert_eq!(of(LARGER, 0.1, Steps(3)), Textbook);
+        assert_eq!(of(SMALL, 0.1, Steps(1)), Factored);
+        assert_eq!(of(SMALL, 0.1, Steps(7)), Textbook);
+        assert_eq!(of(SMALL, 0.1, Steps(8)), Block);
+        // Base blocks of 12 and of 3 steps; no block at all.
+        assert_eq!(of(LARGER, 1.0, Steps(12)), Factored);
+        assert_eq!(of(LARGER, 1.0, Steps(13)), Block);
+        assert_eq!(of(LARGER, 2.5, Steps(1)), Textbook);
+        assert_eq!(of(LARGER, 4.0, Steps(1)), Textbook);
+        assert_eq!(of(LARGER, 4.0, Steps(8)), Block);
+        assert_eq!(of(LARGER, 0.1, Sequence), Block);
+    }
+
+    #[test]
+    fn factors_of_neurons_that_adapt_too_much_or_with_momentum_are_refused() {
+        let refused = |config: Config| {
+            let config = Config {
+                engine: Some(Factored),
+                ..config
+            };
+            Plan::of::<f64>(LARGER, &config).unwrap_err().to_string()
+        };
+        let adaptive = |beta| Config {
+            beta,
+            ..config(20.0, Steps(1))
+        };
+        let error = refused(adaptive(3.3));
+        assert!(error.contains("beta h is not below rho"), "{error}");
+        let momentum = Optimizer::Momentum {
+            mu: 0.5,
+            limit: false,
+            weight_decay: 0.0,
+        };
+        let with_momentum = Config {
+            optimizer: momentum,
+            ..adaptive(0.1)
+        };
+        assert_eq!(plan(LARGER, &with_momentum).form, Textbook);
+        assert!(refused(with_momentum).starts_with("engine: "));
     }
 
     #[test]

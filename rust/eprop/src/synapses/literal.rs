@@ -149,8 +149,8 @@ impl Literal {
 
     /// What the sources send, before its gain.
     fn drive(&mut self, s: &[f64; P]) -> [f64; N] {
-        for i in 0..P {
-            self.x_bar[i] = self.sigma * self.x_bar[i] + s[i];
+        for (i, s) in s.iter().enumerate() {
+            self.x_bar[i] = self.sigma * self.x_bar[i] + s;
             for j in 0..N {
                 self.z_bar[i][j] = self.alpha[j] * self.z_bar[i][j] + self.zeta[j] * self.x_bar[i];
             }
@@ -379,9 +379,11 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         let (r, r_is) = self.coefficients();
         let step = self.eta.map(|eta| self.literal.rule.step(eta));
         if self.limited.0 && !self.at_once {
-            let length = self.form.length();
+            let length = self.form.length(&mut unasked()).unwrap();
             near_length::<F>(self.grouped, length, self.literal.squared_length());
-            others.iter_mut().for_each(|other| _ = other.length());
+            others
+                .iter_mut()
+                .for_each(|other| _ = other.length(&mut unasked()));
         }
         self.form.update(r.as_deref(), step);
         let g = self.literal.take_gradient(&r_is);
@@ -413,7 +415,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                 n_rows += 1;
                 Ok(())
             };
-            self.form.read(what, 0..P, see).unwrap();
+            self.form.read(what, 0..P, &mut unasked(), see).unwrap();
             assert_eq!(n_rows, P);
         }
         let mut z_bar = vec![];
@@ -431,7 +433,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                 z_bar.push(F::ONE);
                 Ok(())
             };
-            self.form.z_bar_rows(see).unwrap();
+            self.form.z_bar_rows(&mut unasked(), see).unwrap();
             assert_eq!(z_bar.len(), P);
         } else {
             let of_first: Vec<f64> = self.literal.z_bar.iter().map(|row| row[0]).collect();
@@ -442,7 +444,7 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
     fn rows(&self, what: What) -> Vec<F> {
         let mut rows = vec![];
         self.form
-            .read(what, 0..P, &mut |_, row| {
+            .read(what, 0..P, &mut unasked(), &mut |_, row| {
                 rows.extend_from_slice(row);
                 Ok(())
             })
@@ -554,7 +556,7 @@ pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
         }
         let w = both.rows(What::Weight);
         let mut of_twin = vec![];
-        twin.read(What::Weight, 0..P, &mut |_, row| {
+        twin.read(What::Weight, 0..P, &mut unasked(), &mut |_, row| {
             of_twin.extend_from_slice(row);
             Ok(())
         })
@@ -609,7 +611,7 @@ pub(super) fn settles<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) 
     let mut both = Beside::<F, S>::new(config, make);
     for _ in 0..3 {
         (0..9).for_each(|_| both.step(true));
-        both.form.flush();
+        both.form.flush(&mut unasked()).unwrap();
         let b = both.noise.numbers::<F>(OUTPUTS * padded::<F>(N));
         both.b = aligned(&b).into();
         (0..3).for_each(|_| both.step(true));

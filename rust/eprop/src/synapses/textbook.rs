@@ -13,7 +13,7 @@ use super::{
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::parts;
@@ -116,6 +116,11 @@ impl<F: Float> Textbook<F> {
         let mut pending = core::mem::take(&mut self.w.pending);
         self.add_regulariser(r, &mut pending);
         self.w.pending = pending;
+    }
+
+    /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
+    fn has_part(&self, r: Option<&[F]>) -> bool {
+        !self.sum_e.is_empty() && (r.is_some() || self.of_stream)
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
@@ -248,13 +253,21 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        squared_lengths(&self.w.pending, self.cut())
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        squared_lengths(&self.w.pending, self.cut(), pace)
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
-        self.complete(r);
-        self.w.update(steps.split(self.cut()));
+        if !self.w.waits && steps.linear().is_some() {
+            self.sum_e.fill(F::ZERO);
+            return;
+        }
+        let steps = steps.split(self.cut());
+        let sum = match self.has_part(r) {
+            true => &mut *self.sum_e,
+            false => &mut [],
+        };
+        self.w.update_with(steps, Late { sum, by: r });
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
@@ -268,9 +281,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.w.drop_gradient();
     }
 
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        self.complete(r);
-        kernels::squared_length(&self.w.pending)
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -288,12 +301,18 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let rows = match what {
             What::Weight => &*self.w.rows,
             What::Eligibility => &self.e_bar,
         };
-        show_rows(rows, (self.stride, self.n), sources, see)
+        show_rows(rows, (self.stride, self.n), sources, pace, see)
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
@@ -331,12 +350,12 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.traces.z_bar.iter().for_each(|&z_bar| see(z_bar));
     }
 
-    fn z_bar_rows(&self, see: See<'_, F>) -> Result<(), Error> {
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
         if self.traces.rows.is_empty() {
             return Ok(());
         }
         let all = 0..self.first_recurrent + self.n;
-        show_rows(&self.traces.rows, (self.stride, self.n), all, see)
+        show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see)
     }
 
     fn finite(&mut self) -> bool {
@@ -375,7 +394,7 @@ mod tests {
     use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
     use crate::synapses::literal::{self, Make, silent};
     use crate::synapses::{Form, Synapses, What};
-    use crate::testing::{in_both, made};
+    use crate::testing::{in_both, made, unasked};
 
     fn make<F: Float>() -> Make<Textbook<F>> {
         |room, plan, config| Textbook::new(room, plan, config, None)
@@ -511,7 +530,7 @@ mod tests {
             let plan = crate::options::plan::Plan::of::<F>(crate::options::plan::Sizes { n_inputs: 20, n: 19, n_outputs: 2 }, &config).unwrap();
             let other = made(|room| Form::new(room, &plan, &config, shared.as_ref()));
             let mut seen = F::ZERO;
-            other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
+            other.read(What::Weight, 0..1, &mut unasked(), &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
             assert_eq!(seen, F::ONE);
             assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         }

@@ -196,9 +196,16 @@ impl<F: Float> Block<F> {
     }
 
     /// The credit of streams of the same weights, with the buffers of the first. `ending`: no step more belongs to what they have in their histories.
-    pub(in crate::synapses) fn credit_together(streams: &mut [&mut Self], ending: bool) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have none.
+    pub(in crate::synapses) fn credit_together(
+        streams: &mut [&mut Self],
+        ending: bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let Some((first, _)) = streams.split_first_mut() else {
-            return;
+            return Ok(());
         };
         let mut scratch = core::mem::take(first.scratch());
         // Streams go side by side as long as they have the same B.
@@ -206,21 +213,17 @@ impl<F: Float> Block<F> {
             (Some(a), Some(b)) => a.is(b),
             _ => false,
         };
-        for streams in streams.chunk_by_mut(same) {
-            // Nobody stops it.
-            let nobody = &mut Interrupt::NOBODY.pace();
-            _ = credit(streams, ending, &mut scratch.lanes, nobody);
-        }
+        let mut alike = streams.chunk_by_mut(same);
+        let made = alike.try_for_each(|alike| credit(alike, ending, &mut scratch.lanes, pace));
         *streams[0].scratch() = scratch;
+        made
     }
 
     /// Steps until the history will be worked off, if nothing else makes it.
     pub(in crate::synapses) fn until_full(&self) -> usize {
-        let sizes = self.sizes();
-        match sizes.credits {
-            0 => usize::MAX,
-            _ if sizes.grows => usize::MAX,
-            _ => (self.aligned_to - self.steps % self.aligned_to) as usize,
+        match self.sizes().grows {
+            true => usize::MAX,
+            false => (self.aligned_to - self.steps % self.aligned_to) as usize,
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
@@ -202,8 +202,8 @@ impl<F: Float> Block<F> {
     }
 
     /// Whether the next step starts a block.
-    fn is_complete(&self) -> bool {
-        self.used || self.worked > 0 || self.is_full()
+    pub(super) fn is_complete(&self) -> bool {
+        self.history.len > 0 && (self.used || self.worked > 0 || self.is_full())
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
@@ -382,12 +382,13 @@ impl<F: Float> Block<F> {
         at_start: &Aligned<F>,
         what: Sum<'_, F>,
         sources: Range<usize>,
+        pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if self.history.len == 0 {
-            return show_rows(at_start, shape, sources, see);
+            return show_rows(at_start, shape, sources, pace, see);
         }
         let (mut traces, mut scratch) = Room::build(
             || "reading traces".into(),
@@ -398,13 +399,18 @@ impl<F: Float> Block<F> {
                 ))
             },
         )?;
-        traces.copy_from_slice(at_start);
+        for piece in pace.pieces(traces.len()) {
+            let len = piece.len();
+            traces[piece.clone()].copy_from_slice(&at_start[piece]);
+            pace.pass(len)?;
+        }
         self.history.sort(&mut scratch.sorted);
         self.begin(what, &mut scratch);
         for tile in self.tiles_from(self.traced) {
             self.tile_of(tile, what, Finish::Replace, &mut scratch, &mut traces);
+            self.pass(tile, pace)?;
         }
-        show_rows(&traces, shape, sources, see)
+        show_rows(&traces, shape, sources, pace, see)
     }
 
     /// What all tiles of a sum need.
@@ -653,9 +659,9 @@ impl<F: Float> Block<F> {
         &mut self.scratch
     }
 
-    /// The rest of what somebody stopped in the middle, or all of it.
-    fn finish_what_began(&mut self, all: bool) {
-        if all || self.worked > 0 {
+    /// The rest of what somebody stopped in the middle.
+    fn finish_what_began(&mut self) {
+        if self.worked > 0 {
             // Nobody stops it.
             _ = self.work_off(&mut Interrupt::NOBODY.pace());
         }
@@ -664,11 +670,15 @@ impl<F: Float> Block<F> {
     /// Adds the regulariser's part of earlier blocks to a gradient.
     fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
         match r {
-            _ if !self.w.waits || self.sum_e.is_empty() => {}
+            _ if !self.has_part(r) => {}
             Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
-            None if self.history.has_r() => kernels::add_row(F::ONE, &self.sum_e, to),
-            None => {}
+            None => kernels::add_row(F::ONE, &self.sum_e, to),
         }
+    }
+
+    /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
+    fn has_part(&self, r: Option<&[F]>) -> bool {
+        self.w.waits && !self.sum_e.is_empty() && (r.is_some() || self.history.has_r())
     }
 
     fn take_in_earlier(&mut self, r: Option<&[F]>) {
@@ -753,16 +763,29 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.work_off(pace)
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        self.finish_what_began(true);
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        self.work_off(pace)?;
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut()),
-            false => Kinds::same(0.0),
+            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            false => Ok(Kinds::same(0.0)),
         }
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
-        self.finish_what_began(false);
+        self.finish_what_began();
+        if self.b.is_none() {
+            // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
+            if self.w.waits || steps.linear().is_none() {
+                let steps = steps.split(self.cut());
+                let has_part = self.has_part(r);
+                let sum = if has_part { &mut *self.sum_e } else { &mut [] };
+                self.finite &= self.w.update_with(steps, Late { sum, by: r });
+                if !has_part {
+                    self.sum_e.fill(F::ZERO);
+                }
+            }
+            return self.mark_used();
+        }
         self.take_in_earlier(r);
         // While the weights are in their place.
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -770,7 +793,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
-            Some(eta) if self.b.is_some() => {
+            Some(eta) => {
                 let mut w = core::mem::take(&mut *self.w.rows);
                 let g = core::mem::take(&mut self.w.pending);
                 let pending = self.w.waits.then_some(&*g);
@@ -784,15 +807,12 @@ impl<F: Float> Synapses<F> for Block<F> {
                 );
                 (*self.w.rows, self.w.pending) = (w, g);
             }
-            Some(_) if !self.w.waits => {}
-            _ => {
+            None => {
                 let mut g = core::mem::take(&mut self.w.pending);
-                self.w.waits |= self.b.is_some();
                 self.finish(r, Finish::Add, &mut g);
                 self.w.pending = g;
-                self.w.update(steps.split(self.cut()));
+                self.finite &= self.w.update(steps.split(self.cut()));
                 self.sum_e.fill(F::ZERO);
-                self.finite &= kernels::all_finite(&self.w.rows);
             }
         }
         self.mark_used();
@@ -809,7 +829,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.finish_what_began(false);
+        self.finish_what_began();
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_earlier(r, of_regulariser);
@@ -825,14 +845,13 @@ impl<F: Float> Synapses<F> for Block<F> {
         Ok(())
     }
 
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        self.length();
-        self.take_in_earlier(r);
-        self.sum_e.fill(F::ZERO);
-        match self.w.waits {
-            true => kernels::squared_length(&self.w.pending),
-            false => 0.0,
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        self.work_off(pace)?;
+        if !self.w.waits {
+            return Ok(0.0);
         }
+        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -869,10 +888,11 @@ impl<F: Float> Synapses<F> for Block<F> {
         (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         // Nothing else of a block goes through `B`.
-        if self.b.is_some() {
-            self.end_block();
+        match self.b.is_some() {
+            true => self.end_block_until(pace),
+            false => Ok(()),
         }
     }
 
@@ -882,13 +902,19 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
     }
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
-            show_rows(&self.w.rows, shape, sources, see)
+            show_rows(&self.w.rows, shape, sources, pace, see)
         } else {
-            self.show_traces(&self.e_bar, Sum::Traces, sources, see)
+            self.show_traces(&self.e_bar, Sum::Traces, sources, pace, see)
         }
     }
 
@@ -936,13 +962,14 @@ impl<F: Float> Synapses<F> for Block<F> {
         z_bar.into_iter().for_each(see);
     }
 
-    fn z_bar_rows(&self, see: See<'_, F>) -> Result<(), Error> {
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
         match self.z_bar_rows.is_empty() {
             true => Ok(()),
             false => self.show_traces(
                 &self.z_bar_rows,
                 Sum::Membranes,
                 0..self.sizes().sources(),
+                pace,
                 see,
             ),
         }

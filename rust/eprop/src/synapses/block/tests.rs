@@ -11,7 +11,7 @@ use crate::numbers::walk;
 use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::literal::{self, Beside, Make, silent};
-use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
+use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
 
 fn make<F: Float>() -> Make<Block<F>> {
     |room, plan, config| Block::new(room, plan, config, None)
@@ -238,7 +238,7 @@ in_both! {
         assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         assert!(!other.finite());
         let mut seen = F::ZERO;
-        other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
+        other.read(What::Weight, 0..1, &mut unasked(), &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
         assert!(!seen.is_finite());
     }
 }

@@ -221,6 +221,9 @@ impl<F: Float> Ended<F> {
         for factors in [&mut self.s, &mut self.t] {
             kernels::scale_row(p, &mut factors[used.clone()]);
         }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.scale(set, p);
+        }
     }
 
     /// The last `age` blocks as one, to the sources of a set, and what they leave of `zt`.

@@ -104,10 +104,11 @@ impl Lengths {
             az += a_zt;
             zz += more;
             if let Some(x1) = x1.get(visit.own) {
-                // What the sums over all sources will do for a neuron's own is undone: there is no synapse.
-                ez[visit.own] -= x1.to_f64() * a_zt;
+                // What the sums over all sources will do for a neuron's own is undone, as it will be rounded: there is no synapse.
+                let a_zt = F::cast(a_zt);
+                ez[visit.own] -= (*x1 * a_zt).to_f64();
                 if let Some((hz, w)) = hz.as_mut().zip(w) {
-                    hz[visit.own] -= w[visit.own].to_f64() * a_zt;
+                    hz[visit.own] -= (w[visit.own] * a_zt).to_f64();
                 }
                 self.own[visit.own] += more;
             }
@@ -135,7 +136,7 @@ impl Lengths {
             psi,
             x1,
         } = growth;
-        let scales = (grow, grown.to_f64());
+        let scales = (grow, grown);
         let (ee, ee_of_last) = self.ee.split_at_mut(self.stride);
         let (ez, ez_of_last) = self.ez.split_at_mut(self.stride);
         let first = SquaresMut {
@@ -197,7 +198,7 @@ impl Lengths {
                 own: if set + 1 == sets { &self.own } else { &[] },
                 sum_d: sum_d[set],
             };
-            let (grown, x1) = (growth.grown.to_f64(), growth.x1);
+            let (grown, x1) = (growth.grown, growth.x1);
             *squared = kernels::step_adaptive_lengths(grown, growth.psi, l, x1, of_adaptive, set);
         }
         kinds(squared)

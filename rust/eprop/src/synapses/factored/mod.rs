@@ -26,7 +26,7 @@ use pending::Pending;
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
 use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::interrupt::Pace;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
@@ -240,6 +240,9 @@ impl<F: Float> Factored<F> {
         let row = self.row(set);
         for factors in [&mut self.s, &mut self.t, &mut self.y] {
             kernels::scale_row(p, &mut factors[row.clone()]);
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            kernels::scale_row(p, adaptive.r_mut(row));
         }
         self.ended.scale(set, p);
         let rows = self.rows_of(set);
@@ -560,25 +563,35 @@ impl<F: Float> Factored<F> {
     fn respond(&mut self) {
         let none = core::mem::take(&mut self.none);
         let nothing = StepScales::nothing();
-        (0..self.sets).for_each(|set| self.step_set(set, nothing, &none, &[], &[]));
+        self.step_sets([nothing; 2], &none, &[], &[]);
         self.none = none;
     }
 
-    /// A step of the factors of a set, and of `X1` if the scales say so; where thresholds move, it has taken its step.
-    fn step_set(&mut self, set: usize, scales: StepScales<F>, psi: &[F], l: &[F], r: &[F]) {
-        let row = self.row(set);
+    /// A step of the factors of each set, and of `X1` if the first scales say so; where thresholds move, it has taken its step.
+    fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
+        let stride = self.stride();
         if let Some(adaptive) = &mut self.adaptive {
-            let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
-            let weights = [s, t, &mut self.y[row.clone()]];
-            return adaptive.step_set(scales, [l, r], &self.x1, row, weights);
+            for (set, scales) in scales[..self.sets].iter().enumerate() {
+                let row = set * stride..(set + 1) * stride;
+                let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
+                let weights = [s, t, &mut self.y[row.clone()]];
+                adaptive.step_set(*scales, [l, r], &self.x1, row, weights);
+            }
+            return;
         }
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s[row.clone()],
-            t: &mut self.t[row.clone()],
-            y: &mut self.y[row],
+        let (s, s_of_last) = self.s.split_at_mut(stride);
+        let (t, t_of_last) = self.t.split_at_mut(stride);
+        let (y, y_of_last) = self.y.split_at_mut(stride);
+        let (first, x1) = (FactorsMut { s, t, y }, &mut self.x1);
+        if self.sets == 1 {
+            return kernels::step_factors([scales[0]], psi, l, r, x1, [first]);
+        }
+        let last = FactorsMut {
+            s: s_of_last,
+            t: t_of_last,
+            y: y_of_last,
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        kernels::step_factors(scales, psi, l, r, x1, [first, last]);
     }
 
     /// The sums of squares after the step under way, whose psi this is, and `sum_j L_j^2 Q_j / kappa_e^2u` of each set.
@@ -703,14 +716,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 _ => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
             }
             let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
-            match scales.map(|scales| [scales.inputs, scales.neurons][set]) {
+            let scale = scales.map(|scales| [scales.inputs, scales.neurons][set]);
+            match scale {
                 None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
                 Some(p) => {
                     kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
                 }
             }
             if let Some(adaptive) = &self.adaptive {
-                adaptive.current(row, current);
+                adaptive.current(scale.unwrap_or(Scale::ONE).of(), row, current);
             }
         }
         if let Some(pending) = &mut self.pending {
@@ -753,22 +767,18 @@ impl<F: Float> Synapses<F> for Factored<F> {
             return pending.learn(scales, &mut self.x1, psi, l, r);
         }
         let at_once = at_once.map(|steps| [steps.inputs, steps.neurons]);
-        for set in 0..self.sets {
+        let mut of_sets = [scales; 2];
+        for (set, of_set) in of_sets[..self.sets].iter_mut().enumerate() {
             let step = at_once.and_then(|steps| steps[set].multiples());
             let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
             if self.scales.is_some() {
                 self.decay(set, keep);
-                eta = eta * self.scale(set).inverse();
+                eta *= self.scale(set).inverse();
             }
-            let of_set = StepScales {
-                learn: eta * scales.learn,
-                eta,
-                // `X1` grows once.
-                grow: if set == 0 { scales.grow } else { F::ZERO },
-                ..scales
-            };
-            self.step_set(set, of_set, psi, l, r);
+            of_set.learn = eta * scales.learn;
+            of_set.eta = eta;
         }
+        self.step_sets(of_sets, psi, l, r);
     }
 
     fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
@@ -778,9 +788,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
-    fn length(&mut self) -> Kinds<f64> {
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return Kinds::same(0.0);
+            return Ok(Kinds::same(0.0));
         };
         let (s, t, stride) = (&pending.s, &pending.t, self.stride());
         let mut squared = match (&pending.r, &self.adaptive) {
@@ -792,8 +802,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         let mut d = self.take_scratch();
+        let mut going_on = Ok(());
         let Some(pending) = &self.pending else {
-            return squared;
+            return Ok(squared);
         };
         for source in pending.sources() {
             let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
@@ -802,10 +813,15 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 0 => squared.inputs += more,
                 _ => squared.neurons += more,
             }
+            going_on = pace.pass(stride);
+            if going_on.is_err() {
+                break;
+            }
         }
         (self.sum_a, self.sum_c) = (w, c);
         self.give_scratch(d);
-        squared.map(|squared| squared.max(0.0))
+        going_on?;
+        Ok(squared.map(|squared| squared.max(0.0)))
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
@@ -854,7 +870,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn take_back(&mut self, _: &mut Aligned<F>) {}
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let mut reading = self.reading()?;
         for source in sources {
             self.read_source(source, &mut reading);
@@ -863,6 +885,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 What::Eligibility => &reading.e_bar,
             };
             see(source, &row[..self.n])?;
+            pace.pass(self.n)?;
         }
         Ok(())
     }
@@ -1020,7 +1043,8 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         let mut finite = true;
         let all = 0..self.seen.len();
-        let looked = self.read(What::Weight, all, &mut |_, w| {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        let looked = self.read(What::Weight, all, nobody, &mut |_, w| {
             finite &= kernels::all_finite(w);
             Ok(())
         });

@@ -139,12 +139,11 @@ impl<F: Float> Pending<F> {
         r: &[F],
     ) {
         let factors = FactorsMut {
-            x1,
             s: &mut self.s,
             t: &mut self.t,
             y: &mut self.y,
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        kernels::step_factors([scales], psi, l, r, x1, [factors]);
     }
 
     /// As [`learn`](Self::learn), where thresholds move, given the responses as they are now.

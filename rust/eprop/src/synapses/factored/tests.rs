@@ -56,10 +56,12 @@ fn adaptive(config: &Config) -> Config {
     }
 }
 
-/// The rules of weights, and plain descent of neurons some of which adapt.
+/// The rules of weights; those without momentum also of neurons some of which adapt.
 fn rules_and_adaptation(config: &Config) -> Vec<Config> {
-    let mut all = rules(config).to_vec();
-    all.push(adaptive(config));
+    let mut all = rules(config);
+    let descends = |config: &&Config| matches!(config.optimizer, Optimizer::Sgd { .. });
+    let adapting: Vec<_> = all.iter().filter(descends).map(adaptive).collect();
+    all.extend(adapting);
     all
 }
 

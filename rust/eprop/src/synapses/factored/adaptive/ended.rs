@@ -118,6 +118,13 @@ impl<F: Float> EndedAdaptive<F> {
         self.p[..stride].copy_from_slice(&adaptive.p);
     }
 
+    /// Multiplies what is on its way to the weights of a set.
+    pub(in super::super) fn scale(&mut self, set: usize, p: F) {
+        let from = self.entry(set, 0).start;
+        let used = from..from + self.used();
+        kernels::scale_row(p, &mut self.r[used]);
+    }
+
     /// All entries of a set.
     pub(in super::super) fn of_set<'a>(
         &'a self,

@@ -222,9 +222,9 @@ impl<F: Float> Adaptive<F> {
         kernels::follow_spikes_adaptive(rows, visits, ended, factors, &self.x2, sums);
     }
 
-    /// `I -= R sum_d`.
-    pub(super) fn current(&self, set: Range<usize>, current: &mut [F]) {
-        kernels::current_of_adaptation(&self.sum_d[set.clone()], &self.r[set], current);
+    /// `I -= p R sum_d`, with what stands before the rows of the set.
+    pub(super) fn current(&self, p: F, set: Range<usize>, current: &mut [F]) {
+        kernels::current_of_adaptation(p, &self.sum_d[set.clone()], &self.r[set], current);
     }
 
     /// Before a step's spikes of a set.
