@@ -229,39 +229,69 @@ kernel! {
     /// Adds up every source's `q` and finishes the row segment `to[i stride + column..][..W]`. Returns whether the new weights of
     /// a descent are finite.
     fn gather<const W>(block: Gather<'_, F>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
-        let sources = block.start.len() - 1;
-        assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
-        assert!(block.start.is_sorted());
-        let last = block.at[..block.start[sources] as usize].iter().fold(0, |last, &u| last.max(u));
-        assert!((last as usize + 1) * W <= block.q.len());
-        let mut from = block.start[0] as usize;
-        // 0 x is 0 for a finite x and NaN for any other.
-        let mut flaw = [F::ZERO; W];
-        for i in 0..sources {
-            let until = block.start[i + 1] as usize;
-            let at = &block.at[from..until];
-            let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
-            if idle && !matches!(finish, Finish::Descend { pending: Some(_), .. }) {
-                from = until;
-                continue;
-            }
-            let scale = block.scale.get(from..until).unwrap_or(&[]);
-            // SAFETY: every entry of `at` is a step whose row is in q, which the assertion above holds.
-            let mut sum = unsafe { add_up::<I, F, W>(at, scale, block.q) };
-            from = until;
-            for sum in &mut sum {
-                *sum *= block.zeta;
-            }
-            if let Some(dense) = block.dense.get(i * W..(i + 1) * W) {
-                for l in 0..W {
-                    sum[l] += dense[l];
+        // Whoever shares one filter pays nothing for those who do not.
+        let own_membranes = block.carry.is_some_and(|carry| carry.z_bar.is_empty() || !carry.x_bar.is_empty());
+        match own_membranes {
+            false => gather_rows::<I, F, W, false>(block, finish, to),
+            true => gather_rows::<I, F, W, true>(block, finish, to),
+        }
+    }
+}
+
+#[inline(always)]
+fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
+    block: Gather<'_, F>,
+    finish: Finish<'_, F>,
+    to: &mut [F],
+) -> bool {
+    let sources = block.start.len() - 1;
+    assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
+    assert!(block.start.is_sorted());
+    let last = block.at[..block.start[sources] as usize]
+        .iter()
+        .fold(0, |last, &u| last.max(u));
+    assert!((last as usize + 1) * W <= block.q.len());
+    let mut from = block.start[0] as usize;
+    // 0 x is 0 for a finite x and NaN for any other.
+    let mut flaw = [F::ZERO; W];
+    for i in 0..sources {
+        let until = block.start[i + 1] as usize;
+        let at = &block.at[from..until];
+        let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
+        if idle
+            && !matches!(
+                finish,
+                Finish::Descend {
+                    pending: Some(_),
+                    ..
                 }
+            )
+        {
+            from = until;
+            continue;
+        }
+        let scale = block.scale.get(from..until).unwrap_or(&[]);
+        // SAFETY: every entry of `at` is a step whose row is in q, which the assertion above holds.
+        let mut sum = unsafe { add_up::<I, F, W>(at, scale, block.q) };
+        from = until;
+        for sum in &mut sum {
+            *sum *= block.zeta;
+        }
+        if let Some(dense) = block.dense.get(i * W..(i + 1) * W) {
+            for l in 0..W {
+                sum[l] += dense[l];
             }
-            let place = i * block.stride + block.column;
-            // SAFETY: the assertion above holds sources rows of stride, and column + W <= stride.
-            let to = unsafe { cut_mut::<F, W>(to, place) };
-            if let Some(carry) = block.carry {
-                let e_bar = if carry.e_bar.is_empty() { &*to } else { &carry.e_bar[place..][..W] };
+        }
+        let place = i * block.stride + block.column;
+        // SAFETY: the assertion above holds sources rows of stride, and column + W <= stride.
+        let to = unsafe { cut_mut::<F, W>(to, place) };
+        if let Some(carry) = block.carry {
+            let e_bar = if carry.e_bar.is_empty() {
+                &*to
+            } else {
+                &carry.e_bar[place..][..W]
+            };
+            if OWN_MEMBRANES {
                 if let Some(&z_bar) = carry.z_bar.get(i) {
                     for l in 0..W {
                         sum[l] = I::fma(carry.of_z[l], z_bar, sum[l]);
@@ -271,50 +301,62 @@ kernel! {
                         sum[l] = I::fma(carry.of_z[l], z_bar[l], sum[l]);
                     }
                 }
-                for l in 0..W {
-                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
-                }
                 if let Some(&x_bar) = carry.x_bar.get(i) {
                     for l in 0..W {
                         sum[l] = I::fma(carry.of_x[l], x_bar, sum[l]);
                     }
                 }
-                if let Some(eps_a) = carry.eps_a.get(place..place + W) {
-                    for l in 0..W {
-                        sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
-                    }
+                for l in 0..W {
+                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
+                }
+            } else {
+                for l in 0..W {
+                    sum[l] = I::fma(carry.of_z[l], carry.z_bar[i], sum[l]);
+                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
                 }
             }
-            if let Some(own) = i.checked_sub(block.first_recurrent + block.column).filter(|&own| own < W) {
-                sum[own] = F::ZERO;
-            }
-            match finish {
-                Finish::Add => {
-                    for l in 0..W {
-                        to[l] += sum[l];
-                    }
-                }
-                Finish::Replace => {
-                    for l in 0..W {
-                        to[l] = sum[l].or_silence();
-                    }
-                }
-                Finish::Descend { eta, pending } => {
-                    let eta = if i < block.first_recurrent { eta.0 } else { eta.1 };
-                    if let Some(pending) = pending {
-                        for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
-                            *sum += g;
-                        }
-                    }
-                    for l in 0..W {
-                        to[l] -= eta * sum[l];
-                        flaw[l] += F::ZERO * to[l];
-                    }
+            if let Some(eps_a) = carry.eps_a.get(place..place + W) {
+                for l in 0..W {
+                    sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
                 }
             }
         }
-        flaw.iter().all(|flaw| flaw.is_finite())
+        if let Some(own) = i
+            .checked_sub(block.first_recurrent + block.column)
+            .filter(|&own| own < W)
+        {
+            sum[own] = F::ZERO;
+        }
+        match finish {
+            Finish::Add => {
+                for l in 0..W {
+                    to[l] += sum[l];
+                }
+            }
+            Finish::Replace => {
+                for l in 0..W {
+                    to[l] = sum[l].or_silence();
+                }
+            }
+            Finish::Descend { eta, pending } => {
+                let eta = if i < block.first_recurrent {
+                    eta.0
+                } else {
+                    eta.1
+                };
+                if let Some(pending) = pending {
+                    for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
+                        *sum += g;
+                    }
+                }
+                for l in 0..W {
+                    to[l] -= eta * sum[l];
+                    flaw[l] += F::ZERO * to[l];
+                }
+            }
+        }
     }
+    flaw.iter().all(|flaw| flaw.is_finite())
 }
 
 /// `sum_u s^u q^u` over the steps `at`; an empty `scale` is all ones.

@@ -566,9 +566,16 @@ impl LayerConfig {
     }
 
     /// A neuron's [`membrane_unit`](Self::membrane_unit) in units of the common one.
+    #[inline]
     pub(crate) fn relative_unit(&self, j: usize) -> f64 {
-        let threshold = own(&self.each.threshold, j, self.threshold) / self.threshold;
-        match self.each.tau_mem {
+        let PerNeuron {
+            tau_mem, threshold, ..
+        } = &self.each;
+        if tau_mem.is_none() && threshold.is_none() {
+            return 1.0;
+        }
+        let threshold = own(threshold, j, self.threshold) / self.threshold;
+        match tau_mem {
             None => threshold,
             Some(_) => threshold * (self.of(j).unit_per_threshold() / self.unit_per_threshold()),
         }
