@@ -25,7 +25,7 @@ instructions() {  # WHAT REPEATS
 
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
-for what in infer sequence every sequence_limited every_limited sequence_auto every_auto; do
+for what in infer sequence every sequence_limited every_limited sequence_auto every_auto every_adaptive every_limited_adaptive every_auto_adaptive; do
     more=$(instructions "$what" "$many")
     less=$(instructions "$what" "$few")
     echo "$what $(((more - less) / ((many - few) * steps_each)))" >>"$counts"
@@ -41,7 +41,7 @@ awk '
     NR == FNR { before[$1] = $2; next }
     {
         more = 100 * ($2 / before[$1] - 1)
-        printf "%-9s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
+        printf "%-22s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
         if (more > 20) { slower = 1 }
     }
     END { exit slower }

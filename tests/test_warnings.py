@@ -137,6 +137,15 @@ def test_short_sequences_are_counted_together_and_steps_with_them(kind, update_e
     assert (category, more) == (FiringRateWarning, []) and "more than half" in message
 
 
+def test_the_longest_membrane_says_what_is_long():
+    tau_mem = np.full(N, 2.0)
+    tau_mem[3] = 20.0
+    trainer = build("eprop", tau_mem=tau_mem)
+    assert train(trainer, "eprop", 99) == []
+    trainer.reset()
+    assert categories(train(trainer, "eprop", 100)) == [FiringRateWarning]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("clone", CLONES)
 def test_a_copy_says_what_the_original_would_have_said(kind, clone):

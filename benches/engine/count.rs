@@ -10,7 +10,11 @@ const STEPS: usize = 200;
 /// Runs `repeats` sequences of 200 steps at (256, 256) and nothing else, so that two runs of different lengths differ by their
 /// steps alone: `count.sh` takes the difference.
 pub fn run(what: &str, repeats: usize) {
-    let work = Work::new(256, 256, STEPS, 0.02, 20.0);
+    let (what, beta) = match what.strip_suffix("_adaptive") {
+        Some(what) => (what, 0.2),
+        None => (what, 0.0),
+    };
+    let work = Work::of_adaptive(beta, (256, 256), STEPS, 0.02, 20.0);
     let (what, optimizer) = match what.split_once('_') {
         Some((what, "limited")) => (what, Optimizer::SGD),
         Some((what, "auto")) => (what, Optimizer::AUTO),

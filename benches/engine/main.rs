@@ -16,10 +16,12 @@ use std::path::Path;
 const USAGE: &str = "engine PART...
   limits                the machine: bandwidths, flop rate
   sizes N STEPS         the first N sizes of the table, sequences of so many steps
+  rules N_INPUTS N SEC  steps that do not overshoot beside plain descent, at that size, with updates at every step
   rates STEPS           2 % against 0.2 % of inputs and neurons firing
   lengths T...          one long sequence of each length: time and resident set
   work N STEPS DIR      writes what the first N sizes are given to files, float32
-  count WHAT REPEATS    infer, sequence, every, or sequence or every with _limited or _auto, as often: for a tool that counts instructions";
+  count WHAT REPEATS    infer, sequence, every, or sequence or every with _limited or _auto, any with _adaptive, as often: for a tool that
+                        counts instructions";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +35,7 @@ fn main() {
     match part {
         "limits" => limits::report(),
         "sizes" => sizes::report(number(0), number(1)),
+        "rules" => sizes::report_rules(number(0), number(1), number(2) as f64),
         "rates" => rates::report(number(0)),
         "lengths" => (0..rest.len()).for_each(|at| lengths::report(number(at))),
         "work" => work::write(

@@ -24,11 +24,24 @@ pub struct Work {
     pub n: usize,
     /// Input weights at which the network fires at the rate that was asked for.
     pub w_in: Array2<f32>,
+    /// By how much a spike raises its neuron's threshold.
+    pub beta: f64,
 }
 
 impl Work {
     /// Inputs that spike with this `probability`, targets of noise, weights calibrated to `rate` Hz at steps of 1 ms.
     pub fn new(n_inputs: usize, n: usize, steps: usize, probability: f32, rate: f64) -> Self {
+        Self::of_adaptive(0.0, (n_inputs, n), steps, probability, rate)
+    }
+
+    /// The same of neurons that adapt by `beta`, and that fire as often.
+    pub fn of_adaptive(
+        beta: f64,
+        (n_inputs, n): (usize, usize),
+        steps: usize,
+        probability: f32,
+        rate: f64,
+    ) -> Self {
         let mut state = 88_172_645_463_325_252_u64;
         let mut uniform = move || {
             state ^= state << 13;
@@ -40,8 +53,11 @@ impl Work {
         let inputs =
             Array2::from_shape_simple_fn(shape, || f32::from(u8::from(uniform() < probability)));
         let targets = Array2::from_shape_simple_fn((steps, N_OUTPUTS), || 2.0 * uniform() - 1.0);
-        let mut trainer =
-            EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, Config::default()).expect("fits");
+        let config = Config {
+            beta,
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, config).expect("fits");
         // A few hundred steps tell the rate; the whole sequence of the largest network would take minutes.
         let few = steps.min((1 << 30) / (n * n)).max(100).min(steps);
         trainer
@@ -52,6 +68,7 @@ impl Work {
             targets,
             n,
             w_in: trainer.w_in(),
+            beta,
         }
     }
 
@@ -79,6 +96,7 @@ impl Work {
             update_every,
             engine,
             optimizer,
+            beta: self.beta,
             lr: LR,
             ..Config::default()
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eprop::{
     Config, Engine, EpropTrainer, Error, Horizon, Interrupt, Matrix, OnlineTrainer, Optimizer,
-    StackConfig, Stream, UpdateEvery,
+    PerNeuron, StackConfig, Stream, UpdateEvery,
 };
 use ndarray::{Array2, Array3, s};
 
@@ -401,6 +401,15 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
             horizon: Horizon::Steps(2),
             ..block(4, Optimizer::SGD, 0.1)
         },
+        Config {
+            each: PerNeuron {
+                tau_mem: Some((1..=N).map(|j| j as f64).collect()),
+                ..PerNeuron::default()
+            },
+            tau_syn: 5.0,
+            beta: 0.1,
+            ..block(3, Optimizer::SGD, 0.1)
+        },
         sequence,
     ] {
         let all = of_first(&data, 0..STEPS, 1);
@@ -426,14 +435,14 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
             let saved = stopped.to_bytes();
             let mut loaded = start.clone();
             loaded.restore(&saved).unwrap();
-            let e_bar = stopped.e_bar();
+            let (e_bar, z_bars) = (stopped.e_bar(), stopped.z_bars());
             let mut is_some = false;
             for steps in 0..=STEPS {
                 let mut whole = start.clone();
                 let mut tally = whole.tally();
                 let some = of_first(&data, 0..steps, 1);
                 whole.train_piece(&some, None, &mut tally).unwrap();
-                let same_traces = whole.e_bar() == e_bar;
+                let same_traces = whole.e_bar() == e_bar && whole.z_bars() == z_bars;
                 whole.update().unwrap();
                 let mut stopped = stopped.clone();
                 stopped.update().unwrap();

@@ -1,6 +1,6 @@
 //! Credit through recurrent spikes (DESIGN.md, "Credit through recurrent spikes"): one step backwards for some neurons.
 
-use super::block::Adapting;
+use super::block::{Adapting, Flowing};
 use super::kernel;
 
 /// What a step backwards reads, of neurons that follow each other.
@@ -43,6 +43,18 @@ kernel! {
 }
 
 kernel! {
+    /// After a step whose `alpha` is 0 and whose `q` is `x`: `q = x + alpha q`, `p = q + sigma p`.
+    fn flow_back(membranes: Flowing<'_, F>, x: &[F], q: &mut [F], p: &mut [F]) {
+        let n = x.len();
+        let (alpha, q, p) = (&membranes.alpha[..n], &mut q[..n], &mut p[..n]);
+        for j in 0..n {
+            q[j] = I::fma(alpha[j], q[j], x[j]);
+            p[j] = I::fma(membranes.sigma, p[j], q[j]);
+        }
+    }
+}
+
+kernel! {
     /// Writes `to_ji = scale rows_ij`: square matrices of rows as long as `stride`, of which the first `n` numbers are turned.
     fn transpose(scale: F, rows: &[F], n: usize, stride: usize, to: &mut [F]) {
         /// Rows that are read side by side: as many numbers of a row are written at once.
@@ -64,7 +76,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Adapting, Backwards, step_backwards, transpose};
+    use super::{Adapting, Backwards, Flowing, flow_back, step_backwards, transpose};
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
 
@@ -91,6 +103,20 @@ mod tests {
                 same_bits("q", &q, &q_expected);
                 same_bits("m", &m, &m_expected);
             }
+        }
+    }
+
+    in_both! {
+        fn a_step_goes_back_through_membrane_and_current<F>() {
+            let mut noise = Noise(3);
+            let [alpha, x, q_was, p_was] = core::array::from_fn(|_| noise.numbers::<F>(21));
+            let (mut q, mut p) = (q_was.clone(), p_was.clone());
+            let sigma = F::cast(0.75);
+            flow_back(Flowing { alpha: &alpha, zeta: &[], sigma }, &x, &mut q, &mut p);
+            let q_is: Vec<F> = (0..21).map(|j| fma(alpha[j], q_was[j], x[j])).collect();
+            let p_is: Vec<F> = (0..21).map(|j| fma(sigma, p_was[j], q_is[j])).collect();
+            same_bits("q", &q, &q_is);
+            same_bits("p", &p, &p_is);
         }
     }
 

@@ -70,7 +70,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// The squared length of the gradient that this step's signal makes, without the regulariser: of a gradient that is applied with its step.
-    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> Kinds<f64> {
+    pub(crate) fn squared_length_of_step(&mut self, l: &[F]) -> Kinds<f64> {
         self.synapses.length_of_step(self.neuron.padded_psi(), l)
     }
 
@@ -80,7 +80,7 @@ impl<F: Float> Layer<F> {
         err: &[F],
         b: Backward<'_, F>,
         l: &[F],
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         let r = self.regulariser.step(self.neuron.padded_z());
         let signal = Signal { err, b, l, r };
@@ -237,7 +237,7 @@ mod tests {
             &[F::cast(err)],
             backward,
             &l,
-            at_once.map(F::cast).map(Kinds::same),
+            at_once.map(|eta| Kinds::same(Step::Descend { eta: F::cast(eta) })),
         );
     }
 

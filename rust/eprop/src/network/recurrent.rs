@@ -92,7 +92,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             since: Since::default(),
             n_inputs: plan.sizes.n_inputs,
             loss: config.loss,
-            times: (config.dt, config.tau_mem),
+            times: (config.dt, config.longest_tau_mem()),
         })
     }
 
@@ -169,18 +169,19 @@ impl<F: Float> Wiring for Recurrent<F> {
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let teaches = lesson.target().is_some() || self.layer.is_regularised();
+        let moves_on = at_once.as_ref().is_some_and(|rule| rule.moves_on());
+        let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
         let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
             Some(rule) => learning && !rule.stands_still(group),
             None => learning,
         };
-        let of_synapses = Kinds {
+        let learning_of_synapses = Kinds {
             inputs: learns(group::IN),
             neurons: learns(group::REC),
         };
         let of_readouts = teaches && learns(group::OUT);
-        self.layer.forward(x, of_synapses);
+        self.layer.forward(x, learning_of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
         let loss = self.head.judge(lesson);
@@ -190,8 +191,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         };
         let reads_signal = self.layer.reads_signal;
         let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
-        let eta = at_once.map(|rule| {
-            rule.step(1.0, |to| {
+        let steps = at_once.map(|rule| {
+            let steps = rule.step(1.0, |to| {
                 let of_synapses = self.layer.squared_length_of_step(l);
                 to[group::IN] = of_synapses.inputs;
                 to[group::REC] = of_synapses.neurons;
@@ -202,19 +203,16 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
+            let steps = (of_synapses(steps), steps.of(group::OUT));
             rule.updated();
-            |group| F::cast(rule.eta(group))
+            steps
         });
-        let of_synapses = eta.as_ref().map(|eta| Kinds {
-            inputs: eta(group::IN),
-            neurons: eta(group::REC),
-        });
-        self.layer.learn(err, b, l, of_synapses);
+        self.layer.learn(err, b, l, steps.map(|steps| steps.0));
         if lesson.signal.is_some() && !reads_signal {
             self.layer.learn_from(l);
         }
-        self.head.learn(eta.as_ref().map(|eta| eta(group::OUT)));
-        if eta.is_none() {
+        self.head.learn(steps.map(|steps| steps.1));
+        if steps.is_none() {
             self.since.step(loss);
         }
         loss
@@ -582,10 +580,12 @@ impl Settings for Config {
         self.optimizer
     }
     fn times(&self) -> Times {
-        let (alpha, kappa) = (decay(self.dt, self.tau_mem), decay(self.dt, self.tau_out()));
+        // The longest is that of the slowest answer.
+        let (tau_mem, tau_syn) = (self.longest_tau_mem(), self.tau_syn);
+        let filters = [tau_mem, tau_syn, self.tau_out()].map(|tau| decay(self.dt, tau));
         Times {
-            answer: self.dt / (self.tau_out() + self.tau_mem),
-            slowest: alpha.max(kappa),
+            answer: self.dt / (self.tau_out() + tau_mem + tau_syn),
+            slowest: filters.into_iter().fold(0.0, f64::max),
         }
     }
     fn reduction(&self) -> Reduction {

@@ -152,7 +152,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn n_inputs(&self) -> usize;
     fn n_outputs(&self) -> usize;
     fn loss(&self) -> Loss;
-    /// `dt` and `tau_mem`, in ms.
+    /// `dt` and `tau_mem`, of several the longest, in ms.
     fn times(&self) -> (f64, f64);
 
     /// One step that learns; all arguments are checked. `at_once`: the rule of a gradient that is applied with its step.

@@ -37,6 +37,19 @@ impl<F: Float> Step<F> {
         }
     }
 
+    /// The factor on the gradient, and how much of the weights is left, of a step that takes multiples of both off them and does nothing else.
+    #[inline]
+    pub(crate) fn multiples(self) -> Option<(F, f64)> {
+        match self {
+            Self::Descend { eta } => Some((eta, 1.0)),
+            // In float64, since what is left may differ from 1 by less than a float32 shows.
+            Self::Shrink(ShrinkStep { eta, shrink, bound }) if !bound.is_finite() => {
+                Some((eta, 1.0 - shrink.to_f64()))
+            }
+            Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+        }
+    }
+
     /// The same of biases, which neither decay nor have a bound.
     pub(crate) fn of_biases(self) -> Self {
         let (none, bound) = (F::ZERO, F::cast(f64::INFINITY));

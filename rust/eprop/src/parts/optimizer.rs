@@ -193,6 +193,11 @@ impl Optimizer {
         self.rule.decays()
     }
 
+    /// Whether a step moves weights whose gradient is 0, too.
+    pub(crate) fn moves_on(&self) -> bool {
+        self.rule.decays() || self.rule.n_moments() > 0
+    }
+
     /// What the update under way leaves of the weights of a group, where its step is a multiple of gradient and weights.
     pub(crate) fn keep(&self, group: usize) -> f64 {
         1.0 - self.eta(group) * self.rule.weight_decay()

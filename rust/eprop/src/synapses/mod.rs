@@ -8,6 +8,7 @@ mod factored;
 pub(crate) mod feedforward;
 #[cfg(test)]
 mod literal;
+mod membranes;
 #[cfg(test)]
 mod tests;
 mod textbook;
@@ -18,7 +19,7 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
-use factored::Factored;
+use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 
 use crate::kernels;
@@ -55,18 +56,18 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
-    /// `at_once`: the learning rates of a gradient that is applied with its step, where the plan says so.
+    /// `at_once`: the steps that a gradient which is applied with its step makes the weights take, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
     /// a form that applies none, 0.
-    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
         Kinds::same(0.0)
     }
 
@@ -183,8 +184,13 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// All padded rows, before anything has been learned.
     fn first_rows(&mut self) -> &mut [F];
 
-    /// `z_bar` of every source.
+    /// `z_bar` of every source, where all neurons have the same.
     fn z_bar(&self, see: &mut dyn FnMut(F));
+
+    /// Shows the rows of `z_bar`, one of each source, where neurons differ in it; a neuron's own place is 0.
+    fn z_bar_rows(&self, _: &mut Pace<'_>, _: See<'_, F>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Whether no weight is NaN or infinite, given that none was before the last call. A look at them is taken only where that is not certain.
     fn finite(&mut self) -> bool;
@@ -208,6 +214,8 @@ pub(crate) trait Synapses<F: Float>: Walked {
 /// Rows of scratch memory, and what folds the factors of the moment into a row; empty where weights are in no factors.
 #[derive(Debug, Default)]
 pub struct Present<F> {
+    /// What sources of one kind send.
+    sum: Aligned<F>,
     /// A row of weights and one of traces.
     w: Aligned<F>,
     c: Aligned<F>,
@@ -215,6 +223,8 @@ pub struct Present<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// The same of what there is where thresholds move.
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -463,11 +473,11 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
     fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
@@ -545,6 +555,9 @@ impl<F: Float> Synapses<F> for Form<F> {
     }
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
         at_work!(self, form => form.z_bar(see));
+    }
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        at_work!(self, form => form.z_bar_rows(pace, see))
     }
     fn finite(&mut self) -> bool {
         at_work!(self, form => form.finite())

@@ -1,11 +1,11 @@
 //! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
 
 use super::adaptation::Adaptation;
+use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -31,11 +31,13 @@ const ROWS_PER_LOOK: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct Textbook<F> {
     n: usize,
+    first_recurrent: usize,
     stride: usize,
     filters: Filters<F>,
+    membranes: Option<Membranes<F>>,
     /// Nothing waits where every step's gradient is applied at once.
     w: Parameter<F>,
-    z_bar: Vec<F>,
+    traces: Traces<F>,
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
@@ -49,15 +51,15 @@ pub(crate) struct Textbook<F> {
     adaptation: Option<Adaptation<F>>,
     /// As it enters the next step; empty where no neuron adapts.
     eps_a: Aligned<F>,
-    /// `e` of one source.
+    /// `e` of one source; empty where it is `z_bar psi`, with a number for `z_bar`.
     e: Aligned<F>,
 }
 
 parts!(Textbook {
     Weight: [w],
-    State: [z_bar, e_bar, sum_e, eps_a],
+    State: [traces, e_bar, sum_e, eps_a],
     Counter: [steps],
-    Scratch: [of_raw, adaptation, e],
+    Scratch: [of_raw, adaptation, membranes, e],
 });
 
 impl<F: Float> Textbook<F> {
@@ -74,15 +76,19 @@ impl<F: Float> Textbook<F> {
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         let adapting = usize::from(adaptation.is_some());
+        let membranes = Membranes::of(room, plan.sizes.n, config)?;
+        let differing = usize::from(membranes.as_ref().is_some_and(|one| one.differ));
         Ok(Self {
             n: plan.sizes.n,
+            first_recurrent: plan.sizes.n_inputs,
             stride,
             adaptation,
             eps_a: room.zeros(adapting * p, stride)?,
-            e: room.zeros(adapting, stride)?,
+            e: room.zeros(adapting.max(differing), stride)?,
             filters: Filters::of(config),
             w: Parameter::new(room, (p, stride), keeps, first)?,
-            z_bar: room.vec(F::ZERO, p)?,
+            traces: Traces::new(room, membranes.as_ref(), (p, stride))?,
+            membranes,
             e_bar: room.zeros(p, stride)?,
             steps: 0,
             sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
@@ -121,13 +127,9 @@ impl<F: Float> Textbook<F> {
         self.w.rows = first.w.rows.share();
     }
 
-    fn first_recurrent(&self) -> usize {
-        self.z_bar.len() - self.n
-    }
-
     /// The numbers in the rows of inputs.
     fn cut(&self) -> usize {
-        self.first_recurrent() * self.stride
+        self.first_recurrent * self.stride
     }
 }
 
@@ -135,13 +137,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         drive_rows(&self.w.rows, sources, None, current);
         let Filters { alpha, zeta, .. } = self.filters;
-        self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);
-        for (source, s) in sources.all() {
-            self.z_bar[source as usize] += zeta * s;
-        }
-        self.z_bar
-            .iter_mut()
-            .for_each(|z_bar| *z_bar = z_bar.or_silence());
+        self.traces
+            .step((alpha, zeta), self.membranes.as_ref(), sources);
     }
 
     fn learn(
@@ -149,13 +146,17 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
+        // The plan lets every other step wait.
+        let at_once = at_once.and_then(Kinds::linear);
         let l = signal.map_or(&[][..], |signal| signal.l);
-        let (n, first_recurrent) = (self.stride, self.first_recurrent());
+        let (n, first_recurrent) = (self.stride, self.first_recurrent);
+        let n_sources = first_recurrent + self.n;
         let mut r = signal.and_then(|signal| signal.r);
         let of_stream = r.take_if(|_| self.of_stream);
-        if let (Some(r), None) = (of_stream, &self.adaptation) {
+        let works_out_e = !self.e.is_empty();
+        if let (Some(r), false) = (of_stream, works_out_e) {
             multiply(r, psi, &mut self.of_raw);
         }
         let Filters {
@@ -168,14 +169,26 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             None => pending,
         };
         self.steps += 1;
-        for (i, &z_bar) in self.z_bar.iter().enumerate() {
+        for i in 0..n_sources {
             let row = i * n..(i + 1) * n;
             let e_bar = &mut self.e_bar[row.clone()];
-            // e = z_bar psi, unless thresholds move: then it is worked out, and stands in the place of psi.
-            let (z_bar, psi) = match &self.adaptation {
-                None => (z_bar, psi),
-                Some(adaptation) => {
-                    adaptation.step(psi, z_bar, &mut self.eps_a[row.clone()], &mut self.e);
+            // e = z_bar psi, unless thresholds move or neurons have a z_bar each: then it is worked out, and stands in the place of psi.
+            let of_source = self.traces.z_bar.get(i).copied();
+            let (z_bar, psi) = match (of_source, &self.adaptation) {
+                (Some(z_bar), None) => (z_bar, psi),
+                (Some(z_bar), Some(adaptation)) => {
+                    let eps_a = &mut self.eps_a[row.clone()];
+                    adaptation.step(psi, |_| z_bar, eps_a, &mut self.e);
+                    (F::ONE, &*self.e)
+                }
+                (None, None) => {
+                    multiply(psi, &self.traces.rows[row.clone()], &mut self.e);
+                    (F::ONE, &*self.e)
+                }
+                (None, Some(adaptation)) => {
+                    let z_bar = &self.traces.rows[row.clone()];
+                    let eps_a = &mut self.eps_a[row.clone()];
+                    adaptation.step(psi, |j| z_bar[j], eps_a, &mut self.e);
                     (F::ONE, &*self.e)
                 }
             };
@@ -206,7 +219,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 let of_raw = match of_stream {
                     None => psi,
                     Some(r) => {
-                        if self.adaptation.is_some() {
+                        if works_out_e {
                             multiply(r, psi, &mut self.of_raw);
                         }
                         &self.of_raw
@@ -215,13 +228,15 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
             }
             let own = i.checked_sub(first_recurrent);
-            if self.adaptation.is_some() {
-                let eps_a = &mut self.eps_a[row.clone()];
+            for traces in [&mut self.eps_a, &mut self.traces.rows] {
+                let Some(traces) = traces.get_mut(row.clone()) else {
+                    continue;
+                };
                 if faded {
-                    kernels::silence(eps_a);
+                    kernels::silence(traces);
                 }
                 if let Some(j) = own {
-                    eps_a[j] = F::ZERO;
+                    traces[j] = F::ZERO;
                 }
             }
             if let Some(j) = own {
@@ -332,7 +347,15 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
-        self.z_bar.iter().for_each(|&z_bar| see(z_bar));
+        self.traces.z_bar.iter().for_each(|&z_bar| see(z_bar));
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        if self.traces.rows.is_empty() {
+            return Ok(());
+        }
+        let all = 0..self.first_recurrent + self.n;
+        show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see)
     }
 
     fn finite(&mut self) -> bool {
@@ -340,7 +363,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn reset(&mut self) {
-        self.z_bar.fill(F::ZERO);
+        self.traces.fill_zero();
         self.e_bar.fill(F::ZERO);
         self.eps_a.fill(F::ZERO);
         self.steps = 0;
@@ -415,6 +438,21 @@ mod tests {
                 for c_reg in [0.0, 1.0] {
                     for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD] {
                         let config = Config { beta: 0.4, tau_adaptation: 9.0, c_reg, optimizer, ..config(update_every) };
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                        literal::resets::<F, _>(&config, make::<F>());
+                        literal::is_saved::<F, _>(&config, make::<F>());
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn membranes_that_differ_and_currents_are_the_learning_equations_and_are_saved_and_reset<F>() {
+            for update_every in EVERY {
+                for (beta, c_reg, optimizer) in [(0.0, 1.0, Optimizer::PLAIN_SGD), (0.4, 0.0, Optimizer::PLAIN_SGD), (0.4, 1.0, Optimizer::SGD)] {
+                    let config = Config { beta, c_reg, optimizer, input_gain: Gain::Leak, ..config(update_every) };
+                    for config in literal::with_membranes(&config) {
                         literal::follows::<F, _>(&config, make::<F>(), 60);
                         literal::resets::<F, _>(&config, make::<F>());
                         literal::is_saved::<F, _>(&config, make::<F>());

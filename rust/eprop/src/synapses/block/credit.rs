@@ -21,7 +21,7 @@ const LANES: usize = 24;
 /// What the recurrent spikes of a block are credited with.
 #[derive(Debug)]
 pub(super) struct Credit<F> {
-    /// `gamma zeta`.
+    /// `gamma zeta`; of membranes of their own, whose zeta may differ, `gamma`.
     gain: F,
     /// A row per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
     rows: Aligned<F>,
@@ -96,11 +96,14 @@ pub(super) struct Lanes<F> {
     w: Aligned<F>,
     /// `B`, a row per output.
     b: Aligned<F>,
-    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with.
+    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with. With a current it is `p`.
     q: Aligned<F>,
     d: Aligned<F>,
     /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
     m: Aligned<F>,
+    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile.
+    v: Aligned<F>,
+    x: Aligned<F>,
     /// `R` per lane.
     r: Vec<F>,
     /// `B R` of one lane.
@@ -108,7 +111,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [w, b, q, d, m, r, l]
+    Scratch: [w, b, q, d, m, v, x, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -123,6 +126,8 @@ impl<F: Float> Lanes<F> {
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
             m: room.zeros(lanes, sizes.stride)?,
+            v: room.zeros(if sizes.membranes { lanes } else { 0 }, sizes.stride)?,
+            x: room.zeros(if sizes.membranes { one } else { 0 }, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
@@ -316,6 +321,15 @@ impl<F: Float> Block<F> {
         let (n, stride) = (sizes.n, sizes.stride);
         let of_neurons = &self.w.rows[sizes.n_inputs * stride..];
         kernels::transpose(self.credit.gain, of_neurons, n, stride, &mut buffers.w);
+        if let Some(membranes) = &self.membranes {
+            for (row, &zeta) in buffers
+                .w
+                .chunks_exact_mut(stride)
+                .zip(membranes.zeta.iter())
+            {
+                kernels::scale_row(zeta, row);
+            }
+        }
         if let Some(b) = &self.b {
             b.tile(0, stride, stride, &mut buffers.b);
         }
@@ -323,6 +337,7 @@ impl<F: Float> Block<F> {
 }
 
 /// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
+/// With a current it is `p^u = q^u + sigma p^{u+1}` that goes back through `W_rec`.
 fn backwards<F: Float>(
     streams: &mut [&mut Block<F>],
     lanes: &mut [Lane],
@@ -340,6 +355,7 @@ fn backwards<F: Float>(
     buffers.q[..slots * LANES * stride].fill(F::ZERO);
     buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
+    buffers.v.fill(F::ZERO);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
         let d = &mut buffers.d[..active * stride];
@@ -358,6 +374,7 @@ fn backwards<F: Float>(
                 history,
                 credit,
                 adaptation,
+                membranes,
                 ..
             } = &mut *streams[lane.stream];
             let d = &buffers.d[m * stride..][..stride];
@@ -381,7 +398,10 @@ fn backwards<F: Float>(
                 let r = history.r(column, width).filter(|_| !(apart && of_loss));
                 let of_tile = column..column + width;
                 let step = Backwards {
-                    alpha: filters.alpha,
+                    alpha: match membranes {
+                        None => filters.alpha,
+                        Some(_) => F::ZERO,
+                    },
                     psi: &psi[row.clone()],
                     c: filters.zeta_e,
                     l: if of_loss {
@@ -393,7 +413,16 @@ fn backwards<F: Float>(
                     d: &d[of_tile.clone()],
                     adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
                 };
-                kernels::step_backwards(step, &mut q[of_tile.clone()], &mut of_threshold[of_tile]);
+                let m_of_tile = &mut of_threshold[of_tile.clone()];
+                let Some(membranes) = membranes else {
+                    kernels::step_backwards(step, &mut q[of_tile], m_of_tile);
+                    continue;
+                };
+                let x = &mut buffers.x[of_tile.clone()];
+                x.fill(F::ZERO);
+                kernels::step_backwards(step, x, m_of_tile);
+                let v = &mut buffers.v[m * stride..][of_tile.clone()];
+                kernels::flow_back(membranes.tile(column, width), x, v, &mut q[of_tile]);
             }
         }
     }

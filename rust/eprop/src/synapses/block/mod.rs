@@ -11,6 +11,7 @@ use core::ops::Range;
 use ndarray::ArrayView2;
 
 use super::adaptation::Adaptation;
+use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -58,8 +59,11 @@ pub(crate) struct Block<F> {
     /// Blocks begin at multiples of so many steps.
     aligned_to: u64,
     credit: Credit<F>,
-    /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
+    membranes: Option<Membranes<F>>,
+    /// The traces at the start of the block, and whether they are not 0: of sources; where neurons differ, `z_bar` is a matrix; of synapses.
+    x_bar: Vec<F>,
     z_bar: Vec<F>,
+    z_bar_rows: Aligned<F>,
     e_bar: Aligned<F>,
     carried: bool,
     adaptation: Option<Adaptation<F>>,
@@ -83,12 +87,14 @@ parts!(Block {
     Weight: [w],
     State: [
         history,
+        x_bar(|this: &Self| first(if this.carried { this.x_bar.len() } else { 0 })),
         z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
+        z_bar_rows(|this: &Self| first(if this.carried || this.traced > 0 { this.z_bar_rows.len() } else { 0 })),
         e_bar(|this: &Self| first(if this.carried || this.traced > 0 { this.e_bar.len() } else { 0 })),
         eps_a(|this: &Self| first(if this.carried || this.traced > 0 { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [credit, scratch, ahead, adaptation],
+    Scratch: [credit, scratch, ahead, adaptation, membranes],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -102,6 +108,8 @@ enum Sum<'a, F> {
     Traces,
     /// `eps_a` after the block's end.
     Adaptation,
+    /// `z_bar` at the block's end, where neurons differ.
+    Membranes,
     /// `sum_t e` over the steps of learning.
     RawTraces,
 }
@@ -120,7 +128,17 @@ impl<F: Float> Block<F> {
             moments: config.optimizer.n_moments(),
         };
         let filters = Filters::of(config);
-        let gain = F::cast(config.recurrent_gain) * filters.zeta;
+        let membranes = Membranes::of(room, plan.sizes.n, config)?;
+        let Traces {
+            x_bar,
+            z_bar,
+            rows: z_bar_rows,
+        } = Traces::new(room, membranes.as_ref(), (p, stride))?;
+        let gain = match membranes {
+            None => F::cast(config.recurrent_gain) * filters.zeta,
+            // Each neuron has its own zeta.
+            Some(_) => F::cast(config.recurrent_gain),
+        };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
             eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
@@ -137,7 +155,10 @@ impl<F: Float> Block<F> {
             horizon: plan.horizon.steps() as u64,
             aligned_to: plan.block.max(1) as u64,
             credit: Credit::new(room, &sizes, gain)?,
-            z_bar: room.vec(F::ZERO, p)?,
+            membranes,
+            x_bar,
+            z_bar,
+            z_bar_rows,
             e_bar: room.zeros(p, stride)?,
             carried: false,
             sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
@@ -199,10 +220,18 @@ impl<F: Float> Block<F> {
         self.work_off(pace)?;
         self.trace(pace)?;
         self.carried = true;
-        let Filters { alpha, zeta, .. } = self.filters;
-        self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
+        let filters = self.filters_of_sources();
+        self.history
+            .advance(filters, &mut self.x_bar, &mut self.z_bar);
         self.clear_history();
         Ok(())
+    }
+
+    /// alpha, zeta, sigma.
+    fn filters_of_sources(&self) -> (F, F, F) {
+        let Filters { alpha, zeta, .. } = self.filters;
+        let sigma = self.membranes.as_ref().map_or(F::ZERO, |one| one.sigma);
+        (alpha, zeta, sigma)
     }
 
     fn clear_history(&mut self) {
@@ -284,6 +313,18 @@ impl<F: Float> Block<F> {
                 );
                 self.eps_a = eps_a;
             }
+            if !self.z_bar_rows.is_empty() {
+                // After both.
+                let mut z_bar = core::mem::take(&mut self.z_bar_rows);
+                self.tile_of(
+                    tile,
+                    Sum::Membranes,
+                    Finish::Replace,
+                    &mut scratch,
+                    &mut z_bar,
+                );
+                self.z_bar_rows = z_bar;
+            }
             self.traced = tile.0 + tile.1;
             going_on = self.pass(tile, pace);
             if going_on.is_err() {
@@ -335,6 +376,43 @@ impl<F: Float> Block<F> {
         Ok(finite)
     }
 
+    /// Shows traces as they will be at the history's end, of those at its start.
+    fn show_traces(
+        &self,
+        at_start: &Aligned<F>,
+        what: Sum<'_, F>,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
+        let sizes = self.sizes();
+        let shape = (sizes.stride, sizes.n);
+        if self.history.len == 0 {
+            return show_rows(at_start, shape, sources, pace, see);
+        }
+        let (mut traces, mut scratch) = Room::build(
+            || "reading traces".into(),
+            |room| {
+                Ok((
+                    room.zeros(sizes.sources(), sizes.stride)?,
+                    Scratch::new(room, &sizes)?,
+                ))
+            },
+        )?;
+        for piece in pace.pieces(traces.len()) {
+            let len = piece.len();
+            traces[piece.clone()].copy_from_slice(&at_start[piece]);
+            pace.pass(len)?;
+        }
+        self.history.sort(&mut scratch.sorted);
+        self.begin(what, &mut scratch);
+        for tile in self.tiles_from(self.traced) {
+            self.tile_of(tile, what, Finish::Replace, &mut scratch, &mut traces);
+            self.pass(tile, pace)?;
+        }
+        show_rows(&traces, shape, sources, pace, see)
+    }
+
     /// What all tiles of a sum need.
     fn begin(&self, what: Sum<'_, F>, scratch: &mut Scratch<F>) {
         let Filters {
@@ -350,7 +428,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
-            Sum::Adaptation => {}
+            Sum::Adaptation | Sum::Membranes => {}
             Sum::RawTraces | Sum::Regulariser { .. } => {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
@@ -383,9 +461,9 @@ impl<F: Float> Block<F> {
     ) -> bool {
         let Filters {
             alpha,
-            zeta,
             kappa_e,
             zeta_e,
+            ..
         } = self.filters;
         let sizes = self.sizes();
         let history = &self.history;
@@ -401,7 +479,11 @@ impl<F: Float> Block<F> {
             lanes: _,
         } = scratch;
         let mut scan = Scan {
-            alpha,
+            // With membranes of their own, these follow the scan.
+            alpha: match self.membranes {
+                None => alpha,
+                Some(_) => F::ZERO,
+            },
             c: zeta_e,
             psi: history.psi(column, W),
             filtered_err: &filtered_err[..len * o],
@@ -462,29 +544,53 @@ impl<F: Float> Block<F> {
                     per_step,
                 }
             }
-            Sum::Adaptation => {}
+            Sum::Adaptation | Sum::Membranes => {}
         }
         let mut of_eps = [F::ZERO; W];
         match (&self.adaptation, what) {
+            (_, Sum::Membranes) => {
+                // What the last step gets, and nothing else.
+                let (before, last) = q[..len * W].split_at_mut((len - 1) * W);
+                before.fill(F::ZERO);
+                last.fill(F::ONE);
+            }
             (None, _) => kernels::scan::<F, W>(scan, q),
             (Some(all), Sum::Adaptation) => {
                 let adapting = all.tile(column, W);
-                kernels::scan_adaptation::<F, W>(alpha, scan.psi, adapting, q, &mut of_e);
+                kernels::scan_adaptation::<F, W>(scan.alpha, scan.psi, adapting, q, &mut of_e);
             }
             (Some(all), _) => {
                 let adapting = all.tile(column, W);
                 kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut of_eps);
             }
         }
-        let of_z: [F; W] = core::array::from_fn(|l| alpha * q[l]);
+        let (mut of_z, mut of_x) = ([F::ZERO; W], [F::ZERO; W]);
+        match &self.membranes {
+            None => of_z = core::array::from_fn(|l| alpha * q[l]),
+            Some(membranes) => {
+                let membranes = membranes.tile(column, W);
+                kernels::filter_back::<F, W>(membranes, &mut q[..len * W], &mut of_z, &mut of_x);
+            }
+        }
         let dense = self.dense_sum::<W>(q, dense, dense_q);
         let (e_bar, eps_a): (&[F], &[F]) = match what {
             Sum::Traces => (&[], &self.eps_a),
-            Sum::Adaptation => (&[], &[]),
+            Sum::Adaptation | Sum::Membranes => (&[], &[]),
             _ => (&self.e_bar, &self.eps_a),
+        };
+        let z_bar_rows: &[F] = match what {
+            Sum::Membranes => {
+                // They replace what they are made of.
+                of_e = of_z;
+                &[]
+            }
+            _ => &self.z_bar_rows,
         };
         let carry = Carry {
             z_bar: &self.z_bar,
+            z_bar_rows,
+            x_bar: &self.x_bar,
+            of_x: &of_x,
             of_z: &of_z,
             e_bar,
             of_e: &of_e,
@@ -497,7 +603,7 @@ impl<F: Float> Block<F> {
             scale: sorted.scale(),
             dense,
             q,
-            zeta,
+            zeta: self.gain_of_rows(),
             carry: self.carried.then_some(carry),
             stride: sizes.stride,
             column,
@@ -520,8 +626,16 @@ impl<F: Float> Block<F> {
             row.copy_from_slice(&q[u as usize * W..][..W]);
         }
         kernels::multiply_add(inputs, (1, n_inputs), at.len(), rows, sum, W);
-        kernels::scale_row(self.filters.zeta, sum);
+        kernels::scale_row(self.gain_of_rows(), sum);
         sum
+    }
+
+    /// What the rows of a scan are multiplied with, unless that is in them already.
+    fn gain_of_rows(&self) -> F {
+        match self.membranes {
+            None => self.filters.zeta,
+            Some(_) => F::ONE,
+        }
     }
 
     /// The gradient up to here has been used.
@@ -629,7 +743,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<Kinds<F>>,
+        _: Option<Kinds<Step<F>>>,
     ) {
         if let (Some(signal), None) = (&signal, &self.b) {
             self.b = Some(signal.b.hold());
@@ -799,30 +913,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
             show_rows(&self.w.rows, shape, sources, pace, see)
-        } else if self.history.len == 0 {
-            show_rows(&self.e_bar, shape, sources, pace, see)
         } else {
-            let (mut e_bar, mut scratch) = Room::build(
-                || "reading e_bar".into(),
-                |room| {
-                    Ok((
-                        room.zeros(sizes.sources(), sizes.stride)?,
-                        Scratch::new(room, &sizes)?,
-                    ))
-                },
-            )?;
-            for piece in pace.pieces(e_bar.len()) {
-                let len = piece.len();
-                e_bar[piece.clone()].copy_from_slice(&self.e_bar[piece]);
-                pace.pass(len)?;
-            }
-            self.history.sort(&mut scratch.sorted);
-            self.begin(Sum::Traces, &mut scratch);
-            for tile in self.tiles_from(self.traced) {
-                self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
-                self.pass(tile, pace)?;
-            }
-            show_rows(&e_bar, shape, sources, pace, see)
+            self.show_traces(&self.e_bar, Sum::Traces, sources, pace, see)
         }
     }
 
@@ -864,10 +956,23 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
-        let mut z_bar = self.z_bar.clone();
+        let (mut x_bar, mut z_bar) = (self.x_bar.clone(), self.z_bar.clone());
         self.history
-            .advance_z_bar(self.filters.alpha, self.filters.zeta, &mut z_bar);
+            .advance(self.filters_of_sources(), &mut x_bar, &mut z_bar);
         z_bar.into_iter().for_each(see);
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        match self.z_bar_rows.is_empty() {
+            true => Ok(()),
+            false => self.show_traces(
+                &self.z_bar_rows,
+                Sum::Membranes,
+                0..self.sizes().sources(),
+                pace,
+                see,
+            ),
+        }
     }
 
     fn finite(&mut self) -> bool {
@@ -880,7 +985,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.b = None;
         self.steps = 0;
         if self.carried || traces {
+            self.x_bar.fill(F::ZERO);
             self.z_bar.fill(F::ZERO);
+            self.z_bar_rows.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
             self.eps_a.fill(F::ZERO);
             self.carried = false;

@@ -72,6 +72,9 @@ fn all<F: Float>(check: fn(&Config, Make<Block<F>>)) {
             };
             check(&adaptive, make::<F>());
             check(&adaptive, make_short::<F>());
+            for config in literal::with_membranes(&adaptive) {
+                check(&config, make_short::<F>());
+            }
         }
     }
 }
@@ -87,6 +90,11 @@ in_both! {
                     let grouped = Config { lr_in: Some(0.5), ..config };
                     literal::follows::<F, _>(&grouped, make::<F>(), 60);
                     literal::follows::<F, _>(&grouped, make_short::<F>(), 60);
+                }
+                for (config, beta) in literal::with_membranes(&config(update_every)).into_iter().zip([0.0, 0.0, 0.4]) {
+                    let config = Config { input_gain: gain, readout_gain: gain, lr_in: Some(0.5), c_reg: 1.0, optimizer: Optimizer::SGD, beta, ..config };
+                    literal::follows::<F, _>(&config, make::<F>(), 60);
+                    literal::follows::<F, _>(&config, make_short::<F>(), 60);
                 }
             }
         }
