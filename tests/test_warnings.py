@@ -65,7 +65,7 @@ def run_away(trainer):
             layer.W = np.full(layer.W.shape, 5.0)
     else:
         trainer.W_in = np.full((N, N_INPUTS), 5.0)
-        trainer.W_out = np.full((N_OUTPUTS, N), 1e3)
+        trainer.W_out = np.ones((N_OUTPUTS, N))
 
 
 def watched(kind, **options):

@@ -215,6 +215,8 @@ fn a_batch_that_is_stopped_within_a_group_goes_on_with_the_same_bits() {
         whole.set_interrupt(never);
         train(&mut whole).unwrap();
         let asked = asked.load(Ordering::Relaxed);
+        // Between groups and while the gradient is measured, it would be a dozen times.
+        assert!(asked > 20, "{config:?} asks {asked} times");
         for at in 1..=asked {
             let what = format!("{config:?} at {at} of {asked}");
             let mut stopped = start.clone();
@@ -653,14 +655,14 @@ fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
         update_every: UpdateEvery::Sequence,
         ..Config::default()
     };
-    // How often an update passes all of its gradient before it is made.
-    for (config, passes) in [
-        (config(Optimizer::SGD, None, 1), 1),
-        (config(Optimizer::PLAIN_SGD, Some(1e-3), 1), 1),
-        (config(Optimizer::AUTO, Some(1e-3), 1), 2),
-        (config(Optimizer::ADAM, None, 1), 0),
-        (config(Optimizer::PLAIN_SGD, Some(1e-3), 2), 1),
-        (config(Optimizer::AUTO, Some(1e-3), 2), 2),
+    // How often it asks at least: ten times in a pass that works the gradient off or measures it, and once before the update.
+    for (config, least) in [
+        (config(Optimizer::SGD, None, 1), 18),
+        (config(Optimizer::PLAIN_SGD, Some(1e-3), 1), 18),
+        (config(Optimizer::AUTO, Some(1e-3), 1), 26),
+        (config(Optimizer::ADAM, None, 1), 1),
+        (config(Optimizer::PLAIN_SGD, Some(1e-3), 2), 12),
+        (config(Optimizer::AUTO, Some(1e-3), 2), 22),
     ] {
         let n_streams = config.batch_size;
         let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config.clone()).unwrap();
@@ -674,7 +676,7 @@ fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
         whole.set_interrupt(never);
         whole.update().unwrap();
         let asked = asked.load(Ordering::Relaxed);
-        assert!(asked > 9 * passes, "{config:?} asks {asked} times");
+        assert!(asked >= least, "{config:?} asks {asked} times");
         for at in 1..=asked {
             let mut stopped = trainer.clone();
             stopped.set_interrupt(stop_at_of(at, synapses / 10).0);
