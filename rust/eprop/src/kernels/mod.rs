@@ -26,7 +26,7 @@ pub(crate) use block::{
     Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
     scan_adaptive,
 };
-pub(crate) use credit::{Backwards, step_backwards, transpose};
+pub(crate) use credit::{Backwards, dot_rows_at, nonzero_bits, step_backwards};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, step_factors,
