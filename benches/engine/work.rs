@@ -115,7 +115,11 @@ impl Work {
 
     /// The share of neurons that fire at a step, in such a network.
     pub fn share_of(&self, config: Config) -> f64 {
-        share(&self.spikes(&mut self.trainer_of(config)))
+        // The block form is quick to predict, whatever the neurons.
+        share(&self.spikes(&mut self.trainer_of(Config {
+            update_every: UpdateEvery::Sequence,
+            ..config
+        })))
     }
 
     /// Learns the whole sequence, from the state of rest.
