@@ -108,7 +108,6 @@ fn textbook(work: &Work) -> f64 {
         targets: work.targets.slice(start).to_owned(),
         n: work.n,
         w_in: work.w_in.clone(),
-        beta: work.beta,
     };
     let mut trainer = short.trainer(UpdateEvery::Steps(1), Some(Engine::Textbook));
     least(2, 0.0, few, || short.train(&mut trainer))

@@ -30,6 +30,21 @@ pub fn least_of<const N: usize>(
     best.map(|best| best / steps as f64 * 1e6)
 }
 
+/// The same of two kinds of work that take turns, so that a busy moment of the machine meets both.
+pub fn least_of_both(
+    runs: usize,
+    steps: usize,
+    mut one: impl FnMut(),
+    mut other: impl FnMut(),
+) -> (f64, f64) {
+    (0..runs).fold((f64::INFINITY, f64::INFINITY), |(best, best_other), _| {
+        (
+            best.min(least(1, 0.0, steps, &mut one)),
+            best_other.min(least(1, 0.0, steps, &mut other)),
+        )
+    })
+}
+
 /// Seconds that this thread had the processor: the clock on the wall goes on while others have it.
 #[cfg(unix)]
 pub fn now() -> f64 {

@@ -24,24 +24,11 @@ pub struct Work {
     pub n: usize,
     /// Input weights at which the network fires at the rate that was asked for.
     pub w_in: Array2<f32>,
-    /// By how much a spike raises its neuron's threshold.
-    pub beta: f64,
 }
 
 impl Work {
     /// Inputs that spike with this `probability`, targets of noise, weights calibrated to `rate` Hz at steps of 1 ms.
     pub fn new(n_inputs: usize, n: usize, steps: usize, probability: f32, rate: f64) -> Self {
-        Self::of_adaptive(0.0, (n_inputs, n), steps, probability, rate)
-    }
-
-    /// The same of neurons that adapt by `beta`, and that fire as often.
-    pub fn of_adaptive(
-        beta: f64,
-        (n_inputs, n): (usize, usize),
-        steps: usize,
-        probability: f32,
-        rate: f64,
-    ) -> Self {
         let mut state = 88_172_645_463_325_252_u64;
         let mut uniform = move || {
             state ^= state << 13;
@@ -53,11 +40,8 @@ impl Work {
         let inputs =
             Array2::from_shape_simple_fn(shape, || f32::from(u8::from(uniform() < probability)));
         let targets = Array2::from_shape_simple_fn((steps, N_OUTPUTS), || 2.0 * uniform() - 1.0);
-        let config = Config {
-            beta,
-            ..Config::default()
-        };
-        let mut trainer = EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, config).expect("fits");
+        let mut trainer =
+            EpropTrainer::<f32>::new(n_inputs, n, N_OUTPUTS, Config::default()).expect("fits");
         // A few hundred steps tell the rate; the whole sequence of the largest network would take minutes.
         let few = steps.min((1 << 30) / (n * n)).max(100).min(steps);
         trainer
@@ -68,7 +52,6 @@ impl Work {
             targets,
             n,
             w_in: trainer.w_in(),
-            beta,
         }
     }
 
@@ -92,18 +75,51 @@ impl Work {
         update_every: UpdateEvery,
         engine: Option<Engine>,
     ) -> EpropTrainer<f32> {
-        let config = Config {
+        self.trainer_of(Config {
             update_every,
             engine,
             optimizer,
-            beta: self.beta,
-            lr: LR,
             ..Config::default()
-        };
+        })
+    }
+
+    /// A network of other neurons, or with other credit, with the weights of this work.
+    pub fn trainer_of(&self, config: Config) -> EpropTrainer<f32> {
+        let config = Config { lr: LR, ..config };
         let mut trainer =
             EpropTrainer::new(self.n_inputs(), self.n, N_OUTPUTS, config).expect("fits");
         trainer.set_w_in(self.w_in.view()).expect("the same sizes");
         trainer
+    }
+
+    /// Neurons whose thresholds move, under plain descent: their base threshold is the one at which they fire as often as
+    /// neurons that do not adapt.
+    pub fn adaptive(&self) -> Config {
+        let with = |threshold| Config {
+            optimizer: Optimizer::PLAIN_SGD,
+            beta: 0.05,
+            threshold,
+            ..Config::default()
+        };
+        let asked = self.share_of(Config::default());
+        let (mut low, mut high) = (0.2, 1.0);
+        for _ in 0..12 {
+            let threshold = 0.5 * (low + high);
+            match self.share_of(with(threshold)) > asked {
+                true => low = threshold,
+                false => high = threshold,
+            }
+        }
+        with(high)
+    }
+
+    /// The share of neurons that fire at a step, in such a network.
+    pub fn share_of(&self, config: Config) -> f64 {
+        // The block form is quick to predict, whatever the neurons.
+        share(&self.spikes(&mut self.trainer_of(Config {
+            update_every: UpdateEvery::Sequence,
+            ..config
+        })))
     }
 
     /// Learns the whole sequence, from the state of rest.

@@ -603,7 +603,7 @@ mod tests {
                 k[3] = F::cast(at_k);
                 c[4] = F::cast(at_c);
                 assert_eq!(catch_up_drift(drift, F::ONE, &mut a, &mut k, &mut c), is_left);
-                same_bits("A", &a, &vec![F::ONE; STRIDE]);
+                same_bits("A", &a, &[F::ONE; STRIDE]);
                 assert!(k[0] == F::ZERO && c[0] == F::ZERO);
             }
         }

@@ -29,7 +29,7 @@ pub(crate) use block::{
     Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather,
     scan, scan_adaptation, scan_adaptive,
 };
-pub(crate) use credit::{Backwards, flow_back, step_backwards, transpose};
+pub(crate) use credit::{Backwards, dot_rows_at, flow_back, nonzero_bits, step_backwards};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,

@@ -786,7 +786,7 @@ fn parallel_squares<F: Float>(
 }
 
 /// Streams to a group: two where there are many, so that the second finds the sum and the scratch memory of the first in the cache. Where recurrent
-/// spikes are credited, so many that the product of matrices pays that a group makes of it.
+/// spikes are credited, so many that they share the rows of weights that are read for it.
 fn group_size(streams: usize, credits: bool) -> usize {
     match credits {
         true => (streams / 2).clamp(1, 6),

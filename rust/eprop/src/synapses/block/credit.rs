@@ -15,8 +15,10 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::{Error, Float};
 
-/// Scans that go backwards side by side: their products with `W_rec^T` are one product of matrices. No bit depends on it.
+/// Scans that go backwards side by side, so that rows of `W_rec` which all of them need are read once. No bit depends on it.
 const LANES: usize = 24;
+/// Bytes of such rows, which stay in the second cache meanwhile.
+const ROWS: usize = 1 << 18;
 
 /// What the recurrent spikes of a block are credited with.
 #[derive(Debug)]
@@ -92,8 +94,8 @@ impl<F: Float> Credit<F> {
 /// Buffers in which credit goes backwards.
 #[derive(Debug, Default)]
 pub(super) struct Lanes<F> {
-    /// `gamma zeta W_rec^T`: a row per postsynaptic neuron.
-    w: Aligned<F>,
+    /// Neurons whose psi is not 0.
+    sensitive: Vec<u32>,
     /// `B`, a row per output.
     b: Aligned<F>,
     /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with. With a current it is `p`.
@@ -101,7 +103,7 @@ pub(super) struct Lanes<F> {
     d: Aligned<F>,
     /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
     m: Aligned<F>,
-    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile.
+    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile, or `zeta q`.
     v: Aligned<F>,
     x: Aligned<F>,
     /// `R` per lane.
@@ -111,7 +113,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [w, b, q, d, m, v, x, r, l]
+    Scratch: [sensitive, b, q, d, m, v, x, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -121,7 +123,7 @@ impl<F: Float> Lanes<F> {
             _ => (LANES, 1),
         };
         Ok(Self {
-            w: room.zeros(one * sizes.n, sizes.stride)?,
+            sensitive: room.vec(0, one * sizes.stride)?,
             b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
@@ -283,7 +285,9 @@ fn credit_until<F: Float>(
         }
         while let Some(run) = streams[at].next_run(ending) {
             if !ready {
-                streams[at].prepare(buffers);
+                if let Some(b) = &streams[at].b {
+                    b.tile(0, sizes.stride, sizes.stride, &mut buffers.b);
+                }
                 ready = true;
             }
             let credit = &mut streams[at].credit;
@@ -314,28 +318,6 @@ fn credit_until<F: Float>(
     backwards(streams, &mut lanes[..n], buffers, pace)
 }
 
-impl<F: Float> Block<F> {
-    /// `W_rec^T` with its gains, and `B`, whole.
-    fn prepare(&self, buffers: &mut Lanes<F>) {
-        let sizes = self.sizes();
-        let (n, stride) = (sizes.n, sizes.stride);
-        let of_neurons = &self.w.rows[sizes.n_inputs * stride..];
-        kernels::transpose(self.credit.gain, of_neurons, n, stride, &mut buffers.w);
-        if let Some(membranes) = &self.membranes {
-            for (row, &zeta) in buffers
-                .w
-                .chunks_exact_mut(stride)
-                .zip(membranes.zeta.iter())
-            {
-                kernels::scale_row(zeta, row);
-            }
-        }
-        if let Some(b) = &self.b {
-            b.tile(0, stride, stride, &mut buffers.b);
-        }
-    }
-}
-
 /// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
 /// With a current it is `p^u = q^u + sigma p^{u+1}` that goes back through `W_rec`.
 fn backwards<F: Float>(
@@ -352,6 +334,16 @@ fn backwards<F: Float>(
     let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
     let slots = slots(&sizes);
+    let gain = first.credit.gain;
+    let w = first.w.rows.share();
+    let w = &w[sizes.n_inputs * stride..];
+    let tile = tile_width::<F>();
+    let rows = match lanes.len() {
+        1 => n,
+        _ => (ROWS / size_of::<F>() / stride)
+            .next_multiple_of(tile)
+            .max(tile),
+    };
     buffers.q[..slots * LANES * stride].fill(F::ZERO);
     buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
@@ -365,9 +357,28 @@ fn backwards<F: Float>(
         if k >= sizes.delay {
             // Of the step at which these spikes arrive.
             pace.pass(active.saturating_mul(n * stride))?;
-            kernels::multiply_add(&buffers.q[slot(now)], (stride, 1), n, &buffers.w, d, stride);
+            for from in (0..n).step_by(rows) {
+                for (m, lane) in lanes[..active].iter().enumerate() {
+                    let history = &streams[lane.stream].history;
+                    let those = from..from + rows;
+                    let count =
+                        history.sensitive(those, lane.until - 1 - k, &mut buffers.sensitive);
+                    let mut q = &buffers.q[slot(now)][m * stride..][..stride];
+                    if let Some(membranes) = &streams[lane.stream].membranes {
+                        let scaled = q.iter().zip(membranes.zeta.iter());
+                        for (x, (&q, &zeta)) in buffers.x.iter_mut().zip(scaled) {
+                            *x = zeta * q;
+                        }
+                        q = &buffers.x;
+                    }
+                    let d = &mut d[m * stride..][..stride];
+                    kernels::dot_rows_at(w, &buffers.sensitive[..count], gain, q, d);
+                }
+            }
         }
-        buffers.q.copy_within(slot(before), slot(now).start);
+        if before != now {
+            buffers.q.copy_within(slot(before), slot(now).start);
+        }
         for (m, lane) in lanes[..active].iter().enumerate() {
             let u = lane.until - 1 - k;
             let Block {

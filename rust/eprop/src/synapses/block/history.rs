@@ -326,6 +326,30 @@ impl<F: Float> History<F> {
         &self.psi[column * self.sizes.steps..][..self.len * width]
     }
 
+    /// The neurons among these whose psi is not 0 at step `u`, ascending; returns how many. They begin with a tile.
+    pub(crate) fn sensitive(&self, neurons: Range<usize>, u: usize, index: &mut [u32]) -> usize {
+        /// Tiles that are looked at before any bit of them is: none of them waits for another to come from memory.
+        const TOGETHER: usize = 32;
+        let tiles = tiles::<F>(self.sizes.stride).filter(|(column, _)| neurons.contains(column));
+        let mut tiles = tiles.peekable();
+        let mut count = 0;
+        while tiles.peek().is_some() {
+            let mut bits = [(0, 0); TOGETHER];
+            for (bits, (column, width)) in bits.iter_mut().zip(&mut tiles) {
+                let psi = &self.psi(column, width)[u * width..][..width];
+                *bits = (column as u32, kernels::nonzero_bits(psi));
+            }
+            for (column, mut bits) in bits {
+                while bits != 0 {
+                    index[count] = column + bits.trailing_zeros();
+                    count += 1;
+                    bits &= bits - 1;
+                }
+            }
+        }
+        count
+    }
+
     /// The stream's `r` of a tile, if there is a stream's regulariser.
     pub(crate) fn has_r(&self) -> bool {
         !self.r.is_empty()
