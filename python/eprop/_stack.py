@@ -74,7 +74,7 @@ class OnlineTrainer(SequenceTrainer):
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> list[float]:
         """Scales each layer's weights in turn until the layer fires at `rate` on average on this sample.
 
-        The logger ``eprop`` of `logging` gets a line for each layer (INFO): the factor, and the firing rates before and after.
+        The logger ``eprop`` of `logging` gets a line for each layer (INFO): the factor, the firing rates before and after.
 
         Parameters
         ----------
