@@ -61,6 +61,7 @@ class Outcome:
 def learn(task: Task, learner: Learner, seed: int, lr: float | None = None) -> Outcome:
     """One run, with the learner's default rate unless said."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", eprop.CalibrationWarning)
         warnings.simplefilter("ignore", eprop.FiringRateWarning)
         warnings.simplefilter("ignore", eprop.DivergenceWarning)
         return _learn(task, build(task, learner, seed, lr))

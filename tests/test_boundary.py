@@ -285,7 +285,7 @@ def test_layer_clones_go_on_bit_for_bit():
 def test_a_pickle_of_another_schema_says_what_to_do(make):
     trainer = make()
     state = trainer.__getstate__() | {"schema": 99}
-    with pytest.raises(ValueError, match=r"expected schema 3, got 99.*load it with that version"):
+    with pytest.raises(ValueError, match=r"expected schema 4, got 99.*load it with that version"):
         trainer.__setstate__(state)
     both = rf"written by eprop 9\.1, read by eprop {re.escape(eprop.__version__)}; load it with that version"
     with pytest.raises(ValueError, match=both):

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ import scale_problems  # noqa: E402
 import sequence_problems  # noqa: E402
 import stream_problems  # noqa: E402
 
-PLAIN = learners.learners()[0]["plain"]
+import eprop  # noqa: E402
+
+PLAIN, SGD = (learners.learners()[0][name] for name in ("plain", "sgd"))
 
 
 def printed(*arguments: str) -> list[str]:
@@ -99,3 +103,64 @@ def test_judged_is_before_taught() -> None:
             break
     wrong, right = problems.share(np.array([True])), problems.share(np.array([False]))
     assert (outcome.start, outcome.judged, outcome.frozen) == (wrong, wrong, right)
+
+
+def names_of(said: list[warnings.WarningMessage]) -> set[str]:
+    return {warning.category.__name__ for warning in said}
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [*stream_problems.STREAMS, *sequence_problems.sequences(None)],
+    ids=lambda problem: problem.name,
+)
+def test_no_problem_is_told_that_it_was_calibrated_in_vain(problem: problems.Problem) -> None:
+    try:
+        task = problem.make(0)
+    except problems.AbsentError as error:
+        pytest.skip(str(error))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        trainer = learners.build(replace(task, rate=20.0), PLAIN, 0, problem.middle)
+        for one in task.train[:3]:
+            trainer.train_sequence(one.inputs, one.targets, mask=one.mask, reset=not task.is_stream)
+    assert "CalibrationWarning" not in names_of(said)
+
+
+@pytest.mark.parametrize("readout_gain", ["unit", "leak"])
+@pytest.mark.parametrize("size", [1e-4, 1e4])
+def test_targets_of_another_size_are_told_and_are_not_learned(readout_gain: str, size: float) -> None:
+    """The warning is right: a constant answer would be about as good as what is learned."""
+    task = stream_problems.toy(0)
+    samples = [one._replace(targets=one.targets * size) for one in (*task.train, *task.held)]
+    n_train = len(task.train)
+    options = {**task.options, "readout_gain": readout_gain}
+    other = replace(task, train=samples[:n_train], held=samples[n_train:], options=options, rate=20.0)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        trainer = learners.build(other, SGD, 0, None)
+        one = other.train[0]
+        trainer.train_sequence(one.inputs, one.targets, reset=False)
+    assert "CalibrationWarning" in names_of(said)
+    assert learners.learn(other, SGD, 0).frozen > 0.9 * scale_problems.chance(other)
+
+
+def test_inputs_on_a_pedestal_are_told_and_are_not_learned_from() -> None:
+    task = replace(scale_problems.with_inputs(lambda x: x + np.float32(5))(0), rate=20.0)
+    with pytest.warns(eprop.CalibrationWarning, match=r"inputs - inputs\.mean\(axis=0\)"):
+        learners.build(task, SGD, 0, None)
+    assert learners.learn(task, SGD, 0).frozen > 0.9 * scale_problems.chance(task)
+    # What the warning says to do helps.
+    mean = np.concatenate([one.inputs for one in task.train]).mean(axis=0)
+    parts = [[one._replace(inputs=one.inputs - mean) for one in part] for part in (task.train, task.held)]
+    centred = replace(task, train=parts[0], held=parts[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learners.build(centred, SGD, 0, None)
+    assert learners.learn(centred, SGD, 0).frozen < 0.9 * scale_problems.chance(task)
+
+
+def test_many_inputs_that_are_dense_are_learned_from_untouched() -> None:
+    """Three classes whose inputs spike at 30 % of the steps: their mean drives no neuron."""
+    outcome = learners.learn(sequence_problems.templates(0, p=0.3), SGD, 0)
+    assert outcome.frozen < 0.02 < 0.3 < outcome.start

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from eprop import DivergenceWarning, EpropTrainer, FiringRateWarning, OnlineTrainer
+from eprop import CalibrationWarning, DivergenceWarning, EpropTrainer, FiringRateWarning, OnlineTrainer
 from eprop.optim import SGD
 
 N_INPUTS, N, N_OUTPUTS, B = 8, 20, 2, 3
@@ -248,3 +248,117 @@ def test_healthy_runs_are_left_in_peace(kind, loss, update_every, seed):
             mask = rng.random((*batch, n_steps)) < 0.7
             trainer.train_sequence(x, y, mask=mask, reset=bool(call % 2))
             trainer.step(x[..., 0, :], y[..., 0, :])
+
+
+def calibrated(kind="eprop", **options):
+    """A trainer at 50 Hz, and the inputs that bring it there."""
+    rng = np.random.default_rng(3)
+    x = rng.random((100, N_INPUTS))
+    trainer = build(kind, **options)
+    assert said(lambda: trainer.calibrate(x, rate=50.0)) == []
+    return trainer, np.stack([x] * B) if "batch" in kind else x
+
+
+def learned(trainer, x, size, n_steps=100):
+    targets = np.full((*x.shape[:-2], n_steps, N_OUTPUTS), size)
+    return said(lambda: trainer.train_sequence(x[..., :n_steps, :], targets))
+
+
+@pytest.mark.parametrize("kind", ["eprop", "batch"])
+@pytest.mark.parametrize("size", [1e-6, 1e4])
+@pytest.mark.parametrize("readout_gain", ["unit", "leak"])
+def test_targets_of_another_size_are_told_after_a_calibration_once_until_reset(kind, size, readout_gain):
+    trainer, x = calibrated(kind, readout_gain=readout_gain)
+    (category, message), *more = learned(trainer, x, size)
+    assert (category, more) == (CalibrationWarning, [])
+    for part in (f"root mean square is {size:.3g}", "readout_gain", "scale targets to about 1"):
+        assert part in message, message
+    assert ("unlearned" in message) == (size < 1)
+    assert learned(trainer, x, size) == []
+    trainer.calibrate(x if x.ndim == 2 else list(x), rate=20.0)
+    assert learned(trainer, x, size) == []  # it has been told
+    trainer.reset()
+    assert learned(trainer, x, size) == []  # nothing was calibrated since then
+    trainer.calibrate(x if x.ndim == 2 else list(x), rate=50.0)
+    trainer.reset()
+    assert categories(learned(trainer, x, size)) == [CalibrationWarning]
+
+
+@pytest.mark.parametrize("clone", CLONES)
+def test_a_copy_compares_targets_as_the_original_would(clone):
+    trainer, x = calibrated()
+    twin = clone(trainer)
+    assert trainer.state_equal(twin)
+    assert categories(learned(twin, x, 1e6)) == [CalibrationWarning]
+    assert learned(clone(twin), x, 1e6) == []
+    assert categories(learned(trainer, x, 1e6)) == [CalibrationWarning]
+
+
+def test_targets_are_compared_in_the_first_sequence_that_is_long_enough():
+    trainer, x = calibrated()
+    assert learned(trainer, x, 1e6, n_steps=9) == []  # a membrane takes 2 ms
+    assert categories(learned(trainer, x, 1e6, n_steps=10)) == [CalibrationWarning]
+    trainer, x = calibrated()
+    assert learned(trainer, x, 0.5) == []
+    assert CalibrationWarning not in categories(learned(trainer, x, 1e6))
+
+
+def test_only_a_squared_error_has_targets_of_a_size():
+    trainer, x = calibrated(loss="cross_entropy")
+    assert said(lambda: trainer.train_sequence(x, np.zeros(len(x), dtype=int))) == []
+    stack, x = calibrated("stack")
+    assert said(lambda: stack.train_sequence(x, np.full((100, N_OUTPUTS), 1e6))) == []
+    untold = build("eprop")
+    assert CalibrationWarning not in categories(learned(untold, x, 1e6))  # was never calibrated
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+def test_inputs_that_hardly_vary_are_told_and_constant_ones_are_meant(kind):
+    rng = np.random.default_rng(4)
+    x = rng.random((100, N_INPUTS))
+    trainer = build(kind)
+    (category, message), *more = said(lambda: trainer.calibrate(x + 10.0, rate=50.0))
+    assert (category, more) == (CalibrationWarning, [])
+    assert "inputs - inputs.mean(axis=0)" in message
+    assert said(lambda: trainer.calibrate(x + 10.0, rate=50.0)) == []  # once
+    trainer.reset()
+    assert categories(said(lambda: trainer.calibrate([x[:40] + 10.0, x[40:] + 10.0]))) == [CalibrationWarning]
+    trainer.reset()
+    for healthy in (x, x + 2.0, 10.0 * x - 5.0, np.tile(x[0], (100, 1)), x < 0.02):
+        assert said(lambda inputs=healthy: trainer.calibrate(inputs, rate=50.0)) == []
+
+
+def test_a_warning_of_inputs_made_an_error_comes_after_the_weights_are_scaled():
+    x = 10.0 + np.random.default_rng(4).random((100, N_INPUTS))
+    trainer, twin = build("eprop"), build("eprop")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CalibrationWarning):
+            trainer.calibrate(x)
+    assert categories(said(lambda: twin.calibrate(x))) == [CalibrationWarning]
+    assert trainer.state_equal(twin)
+
+
+@pytest.mark.parametrize("kind", ["eprop", "stack"])
+def test_calibrate_says_what_it_did(kind, caplog):
+    rng = np.random.default_rng(5)
+    x = rng.random((3, 400, N_INPUTS))
+    trainer = build(kind)
+
+    def rates():
+        """Of each layer in Hz; the crate's own count of spikes in the last one."""
+        return [1000.0 * np.mean([trainer.predict_sequence(s, return_spikes=True)[1].mean() for s in x])]
+
+    before = rates()
+    with caplog.at_level("INFO", logger="eprop"):
+        factors = trainer.calibrate(list(x), rate=30.0)
+    after = rates()
+    names = ["W_in"] if kind == "eprop" else ["layers[0].W", "layers[1].W"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "eprop"]
+    assert [record.levelname for record in caplog.records] == ["INFO"] * len(names)
+    for name, factor, line in zip(names, np.ravel(factors), lines, strict=True):
+        assert line.startswith(f"calibrate: {name} times {factor:.3g}: ")
+    if kind == "eprop":
+        assert lines[0].endswith(f": {after[0]:.3g} Hz, before {before[0]:.3g} Hz")
+    else:
+        assert f": {after[0]:.3g} Hz, before" in lines[1]

@@ -20,10 +20,11 @@ from ._core import __version__
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
-from ._warnings import AdaptationWarning, DivergenceWarning, FiringRateWarning
+from ._warnings import AdaptationWarning, CalibrationWarning, DivergenceWarning, FiringRateWarning
 
 __all__ = [
     "AdaptationWarning",
+    "CalibrationWarning",
     "DivergenceWarning",
     "EpropTrainer",
     "FiringRateWarning",

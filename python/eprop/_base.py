@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trainer"]
 
-_SCHEMA = 3
+_SCHEMA = 4
 
 
 class _Piece:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypedDict, overload
 
@@ -574,8 +575,13 @@ class SequenceTrainer(Trainer):
         """The last step's output (O,), or (batch_size, O) of a batch; logits under cross-entropy."""
         return self._core.output  # type: ignore[no-any-return]
 
-    def _calibrate(self, inputs: Any, rate: float) -> Any:
-        return self._core.calibrate(as_sequences(inputs, self._n_inputs), number("rate", rate))
+    def _calibrate(self, inputs: Any, rate: float, names: list[str]) -> list[float]:
+        """The factor of each of these matrices; says what it did to whoever listens to the logger ``eprop``."""
+        done = self._core.calibrate(as_sequences(inputs, self._n_inputs), number("rate", rate))
+        logger = logging.getLogger("eprop")
+        for name, (factor, before, after) in zip(names, done, strict=True):
+            logger.info("calibrate: %s times %.3g: %.3g Hz, before %.3g Hz", name, factor, after, before)
+        return [factor for factor, _, _ in done]
 
     def _sequence(
         self, inputs: Inputs, targets: Any, mask: Any, weights: Any, lengths: Any

@@ -74,10 +74,12 @@ class OnlineTrainer(SequenceTrainer):
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> list[float]:
         """Scales each layer's weights in turn until the layer fires at `rate` on average on this sample.
 
+        The logger ``eprop`` of `logging` gets a line for each layer (INFO): the factor, the firing rates before and after.
+
         Parameters
         ----------
-        inputs : array_like (T, n_inputs), or events
-            As in `predict_sequence`.
+        inputs : array_like (T, n_inputs) or (S, T, n_inputs), a list of sequences, or events
+            As in `predict_sequence`, and any number of sequences, of any lengths.
         rate : float
             In Hz; met within 10 %.
 
@@ -91,6 +93,11 @@ class OnlineTrainer(SequenceTrainer):
         ValueError
             No factor reaches the rate: names the nearest that was reached; weights unchanged.
 
+        Warns
+        -----
+        CalibrationWarning
+            The inputs vary so little beside their means that no scale mends it.
+
         Examples
         --------
         >>> import numpy as np
@@ -98,7 +105,7 @@ class OnlineTrainer(SequenceTrainer):
         >>> len(OnlineTrainer([20, 30, 10]).calibrate(inputs))
         2
         """
-        return list(self._calibrate(inputs, rate))
+        return self._calibrate(inputs, rate, [f"layers[{layer}].W" for layer in range(self.n_layers)])
 
     @property
     def n_layers(self) -> int:

@@ -202,10 +202,12 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> float:
         """Scales `W_in`, and nothing else, until the network fires at `rate` on average on this sample.
 
+        The logger ``eprop`` of `logging` gets a line (INFO): the factor, and the firing rates before and after.
+
         Parameters
         ----------
-        inputs : array_like (T, n_inputs), or events
-            As in `predict_sequence`; of a batch any number of sequences, (T, n_inputs) or (S, T, n_inputs).
+        inputs : array_like (T, n_inputs) or (S, T, n_inputs), a list of sequences, or events
+            As in `predict_sequence`, and any number of sequences, of any lengths.
         rate : float
             In Hz; met within 10 %.
 
@@ -219,6 +221,12 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         ValueError
             No factor reaches the rate: names the nearest that was reached; `W_in` unchanged.
 
+        Warns
+        -----
+        CalibrationWarning
+            The inputs vary so little beside their means that no scale mends it; or, at the first sequence that is learned
+            from afterwards, targets are far larger or smaller than outputs.
+
         Examples
         --------
         >>> import numpy as np
@@ -229,7 +237,8 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         >>> bool(18 <= 1000 * spikes.mean() <= 22)
         True
         """
-        return float(self._calibrate(inputs, rate))
+        (factor,) = self._calibrate(inputs, rate, ["W_in"])
+        return factor
 
     def gradients(
         self,

@@ -6,11 +6,14 @@ import warnings
 
 __all__ = [
     "AdaptationWarning",
+    "CalibrationWarning",
     "DivergenceWarning",
     "FiringRateWarning",
     "warn_of_adaptation",
     "warn_of_divergence",
     "warn_of_firing",
+    "warn_of_inputs",
+    "warn_of_targets",
 ]
 
 
@@ -48,6 +51,29 @@ class AdaptationWarning(UserWarning):
     ...     _ = EpropTrainer(2, 3, 1, beta=7.0)
     >>> caught[0].category.__name__
     'AdaptationWarning'
+    """
+
+
+class CalibrationWarning(UserWarning):
+    """`calibrate` has brought the network to its rate, and yet it will hardly learn.
+
+    Each of the two is given once until `reset()`. By `calibrate`: the inputs vary, but less than 0.5 % of their power is
+    not that of their means. By the first `train_sequence` of five membrane time constants after it, of a squared error:
+    the targets are so small that outputs miss them by more than ten times their size, or so large that readouts would need
+    weights more than a hundred times as long as those of N(0, 1/N).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eprop import EpropTrainer
+    >>> inputs, targets = np.random.default_rng(1).random((200, 9)) < 0.1, np.ones((200, 1))
+    >>> trainer = EpropTrainer(9, 30, 1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = trainer.calibrate(inputs)
+    ...     _ = trainer.train_sequence(inputs, 1e4 * targets)
+    >>> caught[0].category.__name__
+    'CalibrationWarning'
     """
 
 
@@ -103,6 +129,36 @@ def warn_of_adaptation(beta: float, height: float) -> None:
     )
     # Two frames more: between the user and the check lie __init__ and __post_init__ of the dataclass.
     warnings.warn(message, AdaptationWarning, stacklevel=_USER + 2)
+
+
+def warn_of_inputs(variation: float) -> None:
+    """Warns of inputs whose means drown what varies and names the way out."""
+    message = (
+        f"inputs: all but {variation:.2%} of their power is that of their means, so neurons fire nearly as they would at "
+        "constant inputs, whatever W_in is multiplied with; subtract the mean of each input, inputs - inputs.mean(axis=0), "
+        "here and wherever the network gets inputs"
+    )
+    # A frame more: _calibrate lies between the user's call and this one.
+    warnings.warn(message, CalibrationWarning, stacklevel=_USER + 1)
+
+
+def warn_of_targets(targets: float, outputs: float) -> None:
+    """Warns of targets of another size than outputs and names the way out."""
+    if targets > outputs:
+        message = (
+            f"targets: their root mean square is {targets:.3g}, and that of outputs of readout weights of N(0, 1/N) is "
+            f"{outputs:.3g} at this firing rate: weights would have to grow for too long"
+        )
+    else:
+        message = (
+            f"targets: their root mean square is {targets:.3g}, and outputs miss them by {outputs:.3g}: these would first "
+            "have to be unlearned"
+        )
+    message += (
+        '; scale targets to about 1, calibrate to another rate, or choose another readout_gain ("unit" has the larger '
+        'outputs, "leak" the smaller)'
+    )
+    warnings.warn(message, CalibrationWarning, stacklevel=_USER)
 
 
 def warn_of_divergence(loss: float, before: float, lr: float, recurrent_gain: float | None) -> None:

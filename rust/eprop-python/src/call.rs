@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use eprop::{Error, GradientRun, Inputs, Judged, Stream, Trainer};
 use numpy::ndarray::{Array3, ArrayViewMut3, Axis, s};
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -188,7 +187,8 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
         N::give(self.py, gradients.map_err(error::raise)?)
     }
 
-    pub fn calibrate(self, rate: f64) -> PyResult<Bound<'py, PyAny>> {
+    /// Of each layer: factor, and Hz before and after.
+    pub fn calibrate(self, rate: f64) -> PyResult<Vec<(f64, f64, f64)>> {
         let mut rooms = self.feed.rooms();
         let whole = self.feed.whole(&mut rooms)?;
         let mut interrupt = None;
@@ -202,15 +202,22 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
             interrupt.is_none()
         };
         let inputs = inputs_of(&whole.streams);
-        let factor = self.py.detach(|| {
+        let done = self.py.detach(|| {
             let mut trainer = self.cell.lock();
             trainer.calibrate_while(&inputs, rate, &mut keep_going)
         });
-        match (factor.map_err(error::raise)?, interrupt) {
-            (Some(factor), _) => factor.into_bound_py_any(self.py),
-            (None, Some(interrupt)) => Err(interrupt),
-            (None, None) => Err(signals::stopped("calibrate")),
-        }
+        let done = match (done.map_err(error::raise)?, interrupt) {
+            (Some(done), _) => done,
+            (None, Some(interrupt)) => return Err(interrupt),
+            (None, None) => return Err(signals::stopped("calibrate")),
+        };
+        let Self { py, cell, turn, .. } = self;
+        drop(turn);
+        verdict::warn_of_inputs(py, cell, &done)?;
+        let groups = done.groups.iter();
+        Ok(groups
+            .map(|group| (group.factor, group.before, group.after))
+            .collect())
     }
 
     /// Looks at everything before anything changes.

@@ -186,7 +186,7 @@ macro_rules! trainer_class {
                 })
             }
 
-            fn calibrate<'py>(&self, py: Python<'py>, inputs: &Bound<'py, PyAny>, rate: f64) -> PyResult<Bound<'py, PyAny>> {
+            fn calibrate(&self, py: Python<'_>, inputs: &Bound<'_, PyAny>, rate: f64) -> PyResult<Vec<(f64, f64, f64)>> {
                 at_width!(&self.0, cell => {
                     $crate::call::Call::new(py, cell, inputs, true, None)?.calibrate(rate)
                 })

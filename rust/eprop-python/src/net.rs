@@ -1,4 +1,4 @@
-//! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python, and its factors.
+//! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python.
 
 use eprop::{
     EpropTrainer, Gradients, Horizon, Network, OnlineTrainer, Optimizer, Recurrent, Reduction,
@@ -16,9 +16,7 @@ use crate::table::{Name, Table};
 use crate::vector::vector;
 
 /// A network behind a Python class.
-pub trait Net:
-    Network<F: Real, Gradients: Send, Factor: for<'py> IntoPyObject<'py>> + 'static
-{
+pub trait Net: Network<F: Real, Gradients: Send> + 'static {
     /// Synapses that a step of one stream passes.
     fn synapses(trainer: &Trainer<Self>) -> usize;
     /// How much credit a recurrent synapse passes on, if any goes through it.

@@ -17,6 +17,7 @@ mod testing;
 
 pub use error::Error;
 pub use face::access::{Matrix, StreamState};
+pub use face::calibrate::{Calibration, Scaled};
 pub use face::evaluate::{Evaluation, Judged};
 pub use face::gradients::GradientRun;
 pub use face::layers::LayerState;
@@ -28,7 +29,7 @@ pub use network::gradients::{Gradients, StackGradients};
 pub use network::recurrent::Recurrent;
 pub use network::stack::Stack;
 pub use network::tally::{Activity, Tally};
-pub use network::watch::{Divergence, Verdict};
+pub use network::watch::{Divergence, Misfit, Verdict};
 pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{

@@ -13,8 +13,60 @@ use crate::{Error, Float, Trainer};
 const TOLERANCE: f64 = 0.1;
 /// Where the search stops refining, well inside the tolerance.
 const GOOD_ENOUGH: f64 = 0.01;
+/// Inputs with less [`variation`](Calibration::variation) hardly tell a network anything. Measured: docs/streams.md.
+const LITTLE: f64 = 0.005;
+/// With less they are constant, and meant to be.
+const NONE: f64 = 1e-9;
 const DOUBLINGS: usize = 40;
 const BISECTIONS: usize = 40;
+
+/// What [`Trainer::calibrate_while`] has done and seen.
+///
+/// ```
+/// # use eprop::{Config, EpropTrainer};
+/// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+/// let inputs = ndarray::Array2::from_shape_fn((500, 3), |(t, i)| if t % 7 == i { 1.0 } else { 0.2 });
+/// let done = trainer.calibrate_while(&[inputs.view().into()], 40.0, &mut || true)?.unwrap();
+/// assert!((done.groups[0].after - 40.0).abs() < 4.0 && done.groups[0].factor > 0.0);
+/// assert!(0.5 < done.variation && done.variation < 0.8);
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Of the recurrent layer, or of each layer of a stack.
+    pub groups: Vec<Scaled>,
+    /// Which share of the power of the inputs is not that of their means, where they are arrays; 1 of events. Where it is small, neurons that are driven
+    /// at all fire at nearly the same rate whatever the inputs are: their means should be subtracted.
+    pub variation: f64,
+}
+
+impl Calibration {
+    /// Whether the inputs vary, but so little beside their means that no scale of weights makes the network see it.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer};
+    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
+    /// let wave = |t: usize, i: usize| ((t + 7 * i) as f64 / 20.0).sin();
+    /// let shifted = ndarray::Array2::from_shape_fn((500, 3), |(t, i)| 50.0 + wave(t, i));
+    /// let done = trainer.calibrate_while(&[shifted.view().into()], 40.0, &mut || true)?;
+    /// assert!(done.unwrap().hardly_varies());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn hardly_varies(&self) -> bool {
+        (NONE..LITTLE).contains(&self.variation)
+    }
+}
+
+/// What became of the input weights of a layer. Example: [`Calibration`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaled {
+    /// What they were multiplied with.
+    pub factor: f64,
+    /// Mean firing rate of the layer in Hz, with the layers below as they are now.
+    pub before: f64,
+    /// The same with these weights.
+    pub after: f64,
+}
 
 impl<N: Network> Trainer<N> {
     /// Scales the input weights, and nothing else, so that the network fires at `rate` Hz on average over `inputs`
@@ -36,7 +88,10 @@ impl<N: Network> Trainer<N> {
         rate: f64,
     ) -> Result<N::Factor, Error> {
         let found = self.calibrate_while(&[inputs.into()], rate, &mut || true)?;
-        Ok(found.unwrap_or_default())
+        let factors = |done: Calibration| done.groups.iter().map(|group| group.factor).collect();
+        Ok(found
+            .map(|done| N::factor(factors(done)))
+            .unwrap_or_default())
     }
 
     /// As `calibrate`, over any number of sequences, each from a silent start; asks `keep_going` at every step, and returns `None` when it says no: then
@@ -57,7 +112,7 @@ impl<N: Network> Trainer<N> {
         inputs: &[Inputs<'_, N::F>],
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<N::Factor>, Error> {
+    ) -> Result<Option<Calibration>, Error> {
         if inputs.is_empty() {
             return Err(Error::value("inputs", "at least one sequence", 0));
         }
@@ -82,9 +137,12 @@ impl<N: Network> Trainer<N> {
                 parameter.rows.own(pace)?;
             }
         }
-        let mut factors = Vec::new();
-        while twin.group(factors.len()).is_some() {
-            let at = factors.len();
+        let Some(variation) = variation(inputs, self.n_inputs(), keep_going)? else {
+            return Ok(None);
+        };
+        let (mut groups, mut weights) = (Vec::new(), Vec::new());
+        while twin.group(groups.len()).is_some() {
+            let at = groups.len();
             let w = self.streams.first().input_weights(at, pace)?;
             let mut scaled = memory::matrix("the scaled weights", w.nrows(), w.ncols())?;
             let mut scale = |factor: f64, twin: &mut N| {
@@ -98,24 +156,61 @@ impl<N: Network> Trainer<N> {
                 scale(factor, twin)?;
                 Ok(measure(twin, at, inputs, dt, keep_going))
             })?;
-            let Some(factor) = found else { return Ok(None) };
+            let Some(found) = found else { return Ok(None) };
+            let factor = found.factor;
             scale(factor, twin)?;
             if !scaled.iter().all(|w| w.is_finite()) {
                 let expected =
                     format!("input weights that stay finite when they are scaled by {factor}");
                 return Err(Error::value("W_in", expected, "one that does not"));
             }
-            factors.push((factor, scaled));
+            groups.push(found);
+            weights.push(scaled);
         }
         self.change(|this, pace| {
             this.streams.alter(|first| {
-                let mut all = factors.iter().enumerate();
-                all.try_for_each(|(at, (_, w))| first.assign_inputs(at, w.view(), pace))
+                let mut all = weights.iter().enumerate();
+                all.try_for_each(|(at, w)| first.assign_inputs(at, w.view(), pace))
             })
         })?;
-        let factors = factors.into_iter().map(|(factor, _)| factor).collect();
-        Ok(Some(N::factor(factors)))
+        self.watch.calibrated();
+        Ok(Some(Calibration { groups, variation }))
     }
+}
+
+/// [`Calibration::variation`]; `None` as soon as it is to be given up.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+fn variation<F: Float>(
+    sequences: &[Inputs<'_, F>],
+    n_inputs: usize,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Option<f64>, Error> {
+    let mut sums = memory::vec_for("the means of the inputs", n_inputs)?;
+    sums.resize(n_inputs, 0.0);
+    let (mut power, mut n_steps) = (0.0, 0);
+    for sequence in sequences {
+        let Inputs::Dense(rows) = sequence else {
+            return Ok(Some(1.0));
+        };
+        for row in rows.outer_iter() {
+            if !keep_going() {
+                return Ok(None);
+            }
+            for (sum, x) in sums.iter_mut().zip(row) {
+                let x = x.to_f64();
+                *sum += x;
+                power += x * x;
+            }
+        }
+        n_steps += rows.nrows();
+    }
+    if power == 0.0 {
+        return Ok(Some(1.0));
+    }
+    let of_means: f64 = sums.iter().map(|sum| sum * sum).sum();
+    Ok(Some(1.0 - of_means / (n_steps as f64 * power)))
 }
 
 /// The mean rate in Hz of the neurons of a group over sequences; `None` as soon as it is to be given up.
@@ -150,7 +245,7 @@ fn measure<N: Wiring>(
 fn search(
     rate: f64,
     mut measure: impl FnMut(f64) -> Result<Option<f64>, Error>,
-) -> Result<Option<f64>, Error> {
+) -> Result<Option<Scaled>, Error> {
     let mut best = (1.0, f64::NAN);
     let mut note = |factor: f64, measured: f64| {
         if best.1.is_nan() || (measured - rate).abs() < (best.1 - rate).abs() {
@@ -197,7 +292,11 @@ fn search(
 
     let (factor, nearest) = best;
     if (nearest - rate).abs() <= TOLERANCE * rate {
-        return Ok(Some(factor));
+        return Ok(Some(Scaled {
+            factor,
+            before: start,
+            after: nearest,
+        }));
     }
     Err(Error::Uncalibrated {
         rate: format!("{rate}"),
@@ -209,15 +308,19 @@ fn search(
 mod tests {
     use alloc::string::ToString;
 
+    use ndarray::{Array2, s};
+
     use super::*;
 
     #[test]
     fn finds_the_factor_of_a_rising_rate_from_both_sides() {
         for scale in [0.01, 1.0, 300.0] {
-            let factor = search(20.0, |factor| Ok(Some(scale * factor)))
+            let found = search(20.0, |factor| Ok(Some(scale * factor)))
                 .unwrap()
                 .unwrap();
-            assert!((scale * factor - 20.0).abs() < 0.3, "{scale} {factor}");
+            let rate = scale * found.factor;
+            assert!((rate - 20.0).abs() < 0.3, "{scale} {rate}");
+            assert_eq!((found.before, found.after), (scale, rate));
         }
     }
 
@@ -230,6 +333,36 @@ mod tests {
                 .contains("the nearest reached is 7.000 Hz"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn variation_is_what_is_left_without_the_means() {
+        let share = |shift: f64| {
+            let rows = Array2::from_shape_fn((400, 2), |(t, i)| shift + ((t + 2 * i) % 4) as f64);
+            let halves = [rows.slice(s![..100, ..]), rows.slice(s![100.., ..])];
+            let both = halves.map(Inputs::from);
+            variation(&both, 2, &mut || true).unwrap().unwrap()
+        };
+        // 0, 1, 2, 3 have the mean 1.5 and the variance 1.25.
+        for shift in [0.0, -1.5, 5.0] {
+            let mean = shift + 1.5;
+            let expected = 1.25 / (1.25 + mean * mean);
+            assert!((share(shift) - expected).abs() < 1e-12, "{shift}");
+        }
+        let silent = Array2::<f64>::zeros((9, 2));
+        let of = |inputs| variation::<f64>(&[inputs], 2, &mut || true).unwrap();
+        assert_eq!(of(silent.view().into()), Some(1.0));
+        assert_eq!(
+            variation(&[silent.view().into()], 2, &mut || false).unwrap(),
+            None
+        );
+        let events = Inputs::Events {
+            n_inputs: 2,
+            start: &[0, 2, 4],
+            units: &[0, 1, 0, 1],
+            values: None,
+        };
+        assert_eq!(of(events), Some(1.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a user calls: trainers and the layer, their sequences, gradients, weights and files.
 
 pub(crate) mod access;
-mod calibrate;
+pub(crate) mod calibrate;
 mod copies;
 pub(crate) mod evaluate;
 pub(crate) mod gradients;

@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMu
 use super::copies::or_panic;
 use crate::network::streams::rows_of;
 use crate::network::tally::{Activity, Tally};
-use crate::network::watch::{Divergence, Verdict};
+use crate::network::watch::{Divergence, Misfit, Verdict};
 use crate::network::wiring::Network;
 use crate::numbers::{memory, parallel};
 use crate::parts::check;
@@ -61,6 +61,8 @@ pub struct SequenceOutput<F> {
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
+    /// Whether targets are far larger or smaller than outputs, of the first sequence of five membrane time constants after `calibrate`.
+    pub misfit: Option<Misfit>,
 }
 
 /// What `train_batch` returns. Example: [`Trainer`].
@@ -74,6 +76,8 @@ pub struct BatchOutput<F> {
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
+    /// Whether targets are far larger or smaller than outputs, of the first sequence of five membrane time constants after `calibrate`.
+    pub misfit: Option<Misfit>,
 }
 
 /// What `predict_sequence` returns.
@@ -150,6 +154,7 @@ impl<N: Network> Trainer<N> {
             outputs,
             activity: verdict.activity,
             divergence: verdict.divergence,
+            misfit: verdict.misfit,
         })
     }
 
@@ -180,6 +185,7 @@ impl<N: Network> Trainer<N> {
             outputs,
             activity: verdict.activity,
             divergence: verdict.divergence,
+            misfit: verdict.misfit,
         })
     }
 
@@ -288,7 +294,7 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn judge(&mut self, tally: &Tally) -> Verdict {
-        self.watch.take_in(tally)
+        self.watch.take_in(tally, self.streams.first())
     }
 
     pub(crate) fn tally_of(&self, n_streams: usize) -> Result<Tally, Error> {

@@ -24,7 +24,7 @@ use crate::options::plan::Plan;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::delay::Delay;
-use crate::parts::init::{Gaussian, layer_weights};
+use crate::parts::init::{Balance, Gaussian, layer_weights};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
@@ -100,6 +100,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         let mut gaussian = Gaussian::new(config.seed);
         let n = self.layer.neuron.len();
         let stride = padded::<F>(n);
+        let balance = Balance::of(&gaussian, self.n_inputs, n, pace)?;
         let rows = self.layer.synapses.first_rows();
         layer_weights(
             &mut gaussian,
@@ -108,6 +109,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             self.n_inputs,
             n,
             &config.layer(),
+            balance.as_ref(),
             pace,
         )?;
         self.head.draw(&mut gaussian, n, config.readout_gain);
@@ -507,6 +509,10 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn group(&self, at: usize) -> Option<(usize, usize)> {
         let neuron = &self.layer.neuron;
         (at == 0).then(|| (neuron.len(), neuron.fired().len()))
+    }
+
+    fn reach(&self, rate: f64) -> Option<f64> {
+        (self.loss == Loss::Mse).then(|| self.head.readout.reach(rate))
     }
 
     fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {

@@ -77,6 +77,7 @@ impl<F: Float> Stage<F> {
             p,
             n,
             config,
+            None,
             pace,
         )
     }
@@ -195,7 +196,7 @@ mod tests {
             let pace = &mut unasked();
             stage.draw(&mut Gaussian::new(5), &config, pace).unwrap();
             let mut rows = vec![F::ZERO; 2 * 16];
-            crate::parts::init::layer_weights(&mut Gaussian::new(5), &mut rows, 16, 2, 3, &config, pace).unwrap();
+            crate::parts::init::layer_weights(&mut Gaussian::new(5), &mut rows, 16, 2, 3, &config, None, pace).unwrap();
             stage.synapses.w.read(|i, row| same_bits("W", row, &rows[16 * i..][..3])).unwrap();
         }
     }

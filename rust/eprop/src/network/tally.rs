@@ -198,6 +198,16 @@ impl Tally {
         self.longest() as f64 * self.dt >= 5.0 * self.tau_mem
     }
 
+    /// Spikes per neuron and step, of all streams; NaN without steps.
+    pub(crate) fn spikes_per_step(&self) -> f64 {
+        let (mut spikes, mut steps) = (0, 0);
+        for stream in &self.streams {
+            spikes += stream.spike_counts.iter().sum::<u64>();
+            steps += stream.n_steps * stream.spike_counts.len() as u64;
+        }
+        spikes as f64 / steps as f64
+    }
+
     /// Steps of the longest stream.
     pub(crate) fn longest(&self) -> u64 {
         let lengths = self.streams.iter().map(|stream| stream.n_steps);

@@ -40,6 +40,34 @@ pub struct Divergence {
     pub before: f64,
 }
 
+/// Outputs beyond so many times the targets take longer to be undone than there is time.
+const TOO_LARGE: f64 = 10.0;
+/// Targets beyond so many times what readouts of unit length would give are out of reach. Measured: docs/method.md.
+const OUT_OF_REACH: f64 = 100.0;
+
+/// Targets of a size that the readouts of a network that was calibrated can hardly follow.
+///
+/// ```
+/// use eprop::{Config, EpropTrainer, UpdateEvery};
+/// use ndarray::Array2;
+/// let config = Config { update_every: UpdateEvery::Sequence, ..Config::default() };
+/// let mut trainer = EpropTrainer::<f64>::new(3, 30, 1, config)?;
+/// let x = Array2::from_shape_fn((200, 3), |(t, i)| ((t + i) % 3) as f64);
+/// let targets = Array2::from_elem((200, 1), 1e4);
+/// trainer.calibrate(x.view(), 20.0)?;
+/// let misfit = trainer.train_sequence(x.view(), targets.view(), Default::default())?.misfit.unwrap();
+/// assert!(misfit.targets == 1e4 && misfit.outputs < 100.0);
+/// assert!(trainer.train_sequence(x.view(), targets.view(), Default::default())?.misfit.is_none());
+/// # Ok::<(), eprop::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Misfit {
+    /// The root mean square of the targets.
+    pub targets: f64,
+    /// Where it is larger, that of the outputs' errors; else that of the outputs of readouts whose weights, of N(0, 1/N), have a length of 1.
+    pub outputs: f64,
+}
+
 /// What can be said of learning so far. Example: [`Divergence`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
@@ -48,6 +76,8 @@ pub struct Verdict {
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
+    /// Of the first sequence of five membrane time constants after `calibrate`: whether targets are far larger or smaller than outputs.
+    pub misfit: Option<Misfit>,
 }
 
 /// So many membrane time constants say together how a network fires, where no sequence says it by itself: a stream may well be quiet
@@ -78,6 +108,8 @@ pub(crate) struct Watch {
     at_first: u64,
     calls: u32,
     before: f64,
+    /// 1 from `calibrate` until targets have been compared with outputs.
+    to_compare: u32,
 }
 
 impl Watch {
@@ -94,7 +126,13 @@ impl Watch {
             at_first: steps(AT_FIRST),
             calls: 0,
             before: 0.0,
+            to_compare: 0,
         })
+    }
+
+    /// The network has been brought to a rate.
+    pub(crate) fn calibrated(&mut self) {
+        self.to_compare = 1;
     }
 
     /// Knows nothing of what was before.
@@ -106,7 +144,8 @@ impl Watch {
     }
 
     /// Takes in a call on sequences.
-    pub(crate) fn take_in(&mut self, tally: &Tally) -> Verdict {
+    pub(crate) fn take_in<N: Wiring>(&mut self, tally: &Tally, network: &N) -> Verdict {
+        let misfit = self.judge_targets(tally, network);
         let divergence = self.judge_loss(tally.loss(), tally.loss_of_nothing());
         let activity = if tally.says_how_it_fired() {
             self.begin_again();
@@ -124,7 +163,32 @@ impl Watch {
         Verdict {
             activity,
             divergence,
+            misfit,
         }
+    }
+
+    fn judge_targets<N: Wiring>(&mut self, tally: &Tally, network: &N) -> Option<Misfit> {
+        let rate = tally.spikes_per_step();
+        if self.to_compare == 0
+            || !tally.says_how_it_fired()
+            || tally.n_targets() == 0
+            || rate == 0.0
+        {
+            return None;
+        }
+        self.to_compare = 0;
+        let reach = network.reach(rate)?;
+        let n_outputs = network.output().len() as f64;
+        let root_mean_square = |loss: f64| libm::sqrt(2.0 * loss / n_outputs);
+        let targets = root_mean_square(tally.loss_of_nothing());
+        let errors = root_mean_square(tally.loss());
+        let outputs = match targets {
+            0.0 => return None,
+            _ if errors > TOO_LARGE * targets => errors,
+            _ if targets > OUT_OF_REACH * reach => reach,
+            _ => return None,
+        };
+        Some(Misfit { targets, outputs })
     }
 
     /// Takes in what a stream did in a step; [`step_done`](Self::step_done) follows those of all streams.
@@ -142,6 +206,7 @@ impl Watch {
         Some(Verdict {
             divergence,
             activity: self.judge_activity(),
+            misfit: None,
         })
     }
 
@@ -200,12 +265,14 @@ impl Walked for Watch {
         self.n_steps.walk("steps_watched", Role::Note, to);
         self.calls.walk("calls_watched", Role::Note, to);
         self.before.walk("largest_loss", Role::Note, to);
+        self.to_compare.walk("to_compare", Role::Note, to);
     }
     fn walk_mut(&mut self, name: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         self.fired.walk_mut(name, Role::Note, to)?;
         self.n_steps.walk_mut("steps_watched", Role::Note, to)?;
         self.calls.walk_mut("calls_watched", Role::Note, to)?;
-        self.before.walk_mut("largest_loss", Role::Note, to)
+        self.before.walk_mut("largest_loss", Role::Note, to)?;
+        self.to_compare.walk_mut("to_compare", Role::Note, to)
     }
 }
 

@@ -322,6 +322,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// The factors of all groups, as `calibrate` returns them.
     fn factor(of_groups: Vec<f64>) -> Self::Factor;
 
+    /// The root mean square of an output, if its weights are of N(0, 1/N) and every neuron fires so many spikes per step, one independent of the other;
+    /// `None` where errors do not grow with the targets.
+    fn reach(&self, _: f64) -> Option<f64> {
+        None
+    }
+
     /// The matrix that is not finite, if one is: known without a look at them, unless learning has driven something far out.
     fn flaw(&mut self) -> Option<Cow<'static, str>>;
     /// Works off what may wait, so that equal states have equal buffers.

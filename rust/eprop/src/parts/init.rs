@@ -1,9 +1,12 @@
 //! Initial weights from a seed: the same bits on every platform and in both languages.
 
+use alloc::vec::Vec;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::numbers::interrupt::Pace;
+use crate::numbers::memory::vec_for;
 use crate::options::LayerConfig;
 use crate::{Error, Float};
 
@@ -11,8 +14,11 @@ use crate::{Error, Float};
 const INPUT_SCALE: f64 = 1.3;
 /// The recurrent weights start weaker than the input's, so that a network neither dies out nor feeds itself.
 const RECURRENT_SCALE: f64 = 0.3;
+/// Of what many inputs have in common, a neuron of a recurrent network sees as much as if they were so few.
+const FEW_INPUTS: f64 = 4.0;
 
 /// A stream of standard normal numbers (Box and Muller, on ChaCha8 and `libm`).
+#[derive(Clone)]
 pub(crate) struct Gaussian {
     rng: ChaCha8Rng,
     spare: Option<f64>,
@@ -48,10 +54,59 @@ impl Gaussian {
     }
 }
 
+/// What is taken off the numbers that a neuron's input weights are made of, so that their sum is small.
+///
+/// Inputs that are not sparse have a large mean. Weights that add up to nothing do not pass it on, and what neurons fire at is what sets inputs apart.
+/// Few inputs are left alone: what they have in common is then much of what they say.
+pub(crate) struct Balance {
+    /// Of each neuron.
+    taken_off: Vec<f64>,
+    /// Brings the variance back to 1.
+    gain: f64,
+}
+
+impl Balance {
+    /// Of the numbers that `gaussian` will draw next; `None` for few inputs.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn of(
+        gaussian: &Gaussian,
+        n_inputs: usize,
+        n: usize,
+        pace: &mut Pace<'_>,
+    ) -> Result<Option<Self>, Error> {
+        let all = n_inputs as f64;
+        let left = FEW_INPUTS / all;
+        if left >= 1.0 {
+            return Ok(None);
+        }
+        let mut gaussian = gaussian.clone();
+        let mut taken_off = vec_for("the sums of initial weights", n)?;
+        taken_off.resize(n, 0.0);
+        for _ in 0..n_inputs {
+            taken_off.iter_mut().for_each(|sum| *sum += gaussian.next());
+            pace.pass(n)?;
+        }
+        let share = (1.0 - left) / all;
+        taken_off.iter_mut().for_each(|sum| *sum *= share);
+        let gain = 1.0 / libm::sqrt(1.0 - (1.0 - left * left) / all);
+        Ok(Some(Self { taken_off, gain }))
+    }
+
+    fn balanced(&self, neuron: usize, drawn: f64) -> f64 {
+        self.gain * (drawn - self.taken_off[neuron])
+    }
+}
+
 /// Draws the weights of a layer into padded rows of N, one per source; the sources after the inputs are the layer's own neurons.
 ///
 /// # Errors
 /// [`Error::Interrupted`].
+#[allow(
+    clippy::too_many_arguments,
+    reason = "rows, their sizes, and what is drawn"
+)]
 pub(crate) fn layer_weights<F: Float>(
     gaussian: &mut Gaussian,
     rows: &mut [F],
@@ -59,15 +114,21 @@ pub(crate) fn layer_weights<F: Float>(
     n_inputs: usize,
     n: usize,
     config: &LayerConfig,
+    balance: Option<&Balance>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     let unit = config.membrane_unit();
     let of_input = INPUT_SCALE * unit / libm::sqrt(n_inputs as f64);
     let of_neuron = RECURRENT_SCALE * unit / libm::sqrt(n as f64);
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
-        let scale = if i < n_inputs { of_input } else { of_neuron };
+        let (scale, balance) = match i < n_inputs {
+            true => (of_input, balance),
+            false => (of_neuron, None),
+        };
         for (j, w) in row[..n].iter_mut().enumerate() {
-            *w = gaussian.draw(scale * config.relative_unit(j));
+            let drawn = gaussian.next();
+            let number = balance.map_or(drawn, |balance| balance.balanced(j, drawn));
+            *w = F::cast(scale * config.relative_unit(j) * number);
         }
         if let Some(own) = i.checked_sub(n_inputs) {
             row[own] = F::ZERO;
@@ -82,7 +143,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{Gaussian, layer_weights};
+    use super::{Balance, Gaussian, layer_weights};
     use crate::options::{Gain, LayerConfig, PerNeuron};
     use crate::testing::in_both;
     use crate::testing::unasked;
@@ -139,10 +200,12 @@ mod tests {
             let (n_inputs, n, stride) = (150, 150, 176);
             let usual = LayerConfig::default();
             let slow = LayerConfig { tau_mem: 50.0, threshold: 0.5, input_gain: Gain::Leak, ..usual.clone() };
-            for config in [usual, slow] {
+            for (config, is_balanced) in [(usual.clone(), false), (slow, false), (usual, true)] {
                 let mut rows = vec![F::ZERO; (n_inputs + n) * stride];
                 let pace = &mut unasked();
-                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config, pace).unwrap();
+                let mut gaussian = Gaussian::new(1);
+                let balance = Balance::of(&gaussian, n_inputs, n, pace).unwrap().filter(|_| is_balanced);
+                layer_weights(&mut gaussian, &mut rows, stride, n_inputs, n, &config, balance.as_ref(), pace).unwrap();
                 let alpha = libm::exp(-config.dt / config.tau_mem);
                 let zeta = if config.input_gain == Gain::Leak { 1.0 - alpha } else { 1.0 };
                 // Independent spikes at 0.02 a step through v = alpha v + zeta W s.
@@ -166,7 +229,7 @@ mod tests {
                 let each = PerNeuron { tau_mem: Some(taus.to_vec()), ..PerNeuron::default() };
                 let config = LayerConfig { each, tau_syn, input_gain: Gain::Leak, ..LayerConfig::default() };
                 let mut rows = vec![F::ZERO; (n_inputs + n) * stride];
-                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config, &mut unasked()).unwrap();
+                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config, None, &mut unasked()).unwrap();
                 for (j, tau) in taus.into_iter().enumerate() {
                     let (alpha, sigma) = (libm::exp(-1.0 / tau), if tau_syn == 0.0 { 0.0 } else { libm::exp(-1.0 / tau_syn) });
                     // What is left of a spike, squared and summed over its future.
@@ -186,10 +249,45 @@ mod tests {
     }
 
     in_both! {
+        fn many_inputs_have_in_common_what_four_would_have_and_few_are_as_drawn<F>() {
+            let (n, stride) = (400, 400);
+            let drawn = |n_inputs: usize, is_balanced: bool| {
+                let mut rows = vec![F::ZERO; n_inputs * stride];
+                let pace = &mut unasked();
+                let mut gaussian = Gaussian::new(9);
+                let balance = Balance::of(&gaussian, n_inputs, n, pace).unwrap().filter(|_| is_balanced);
+                let config = LayerConfig::default();
+                layer_weights(&mut gaussian, &mut rows, stride, n_inputs, n, &config, balance.as_ref(), pace).unwrap();
+                rows
+            };
+            // The sums over the sources of each neuron, as a deviation.
+            let of_sums = |rows: &[F]| {
+                let sums = (0..n).map(|j| rows.iter().skip(j).step_by(stride).map(|w| w.to_f64()).sum::<f64>());
+                libm::sqrt(sums.map(|sum| sum * sum).sum::<f64>() / n as f64)
+            };
+            for n_inputs in [1, 4] {
+                assert_eq!(drawn(n_inputs, true), drawn(n_inputs, false));
+            }
+            for n_inputs in [5, 20, 100] {
+                let (balanced, raw) = (drawn(n_inputs, true), drawn(n_inputs, false));
+                let left = 4.0 / n_inputs as f64;
+                let gain = 1.0 / libm::sqrt(1.0 - (1.0 - left * left) / n_inputs as f64);
+                let ratio = of_sums(&balanced) / of_sums(&raw);
+                assert!((ratio - left * gain).abs() < 1e-5, "{n_inputs}: {ratio}");
+                // What sets sources apart stays, but for its size.
+                let apart = |rows: &[F], j: usize| rows[j].to_f64() - rows[stride + j].to_f64();
+                for j in 0..n {
+                    assert!((apart(&balanced, j) - gain * apart(&raw, j)).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    in_both! {
         fn neurons_have_no_synapse_to_themselves_and_padding_stays_zero<F>() {
             let mut rows = vec![F::ZERO; 7 * 16];
             let pace = &mut unasked();
-            layer_weights(&mut Gaussian::new(3), &mut rows, 16, 3, 4, &LayerConfig::default(), pace).unwrap();
+            layer_weights(&mut Gaussian::new(3), &mut rows, 16, 3, 4, &LayerConfig::default(), None, pace).unwrap();
             for (i, row) in rows.chunks_exact(16).enumerate() {
                 for (j, &w) in row.iter().enumerate() {
                     let is_synapse = j < 4 && i != 3 + j;

@@ -97,6 +97,15 @@ impl<F: Float> Readout<F> {
         Ok(())
     }
 
+    /// The root mean square of an output whose weights are of N(0, 1/N), where each neuron fires with the probability `rate` in a step, one independent of
+    /// the other.
+    pub(crate) fn reach(&self, rate: f64) -> f64 {
+        let (kappa, gain) = (self.kappa.to_f64(), self.zeta_o.to_f64());
+        let mean = rate / (1.0 - kappa);
+        let variance = rate * (1.0 - rate) / (1.0 - kappa * kappa);
+        gain * libm::sqrt(mean * mean + variance)
+    }
+
     /// `y = kappa y + zeta_o (W_out z + b)`, and the filtered spikes that its gradient needs.
     pub(crate) fn step(&mut self, fired: &[u32], learning: bool) {
         self.w_out.begin(learning);

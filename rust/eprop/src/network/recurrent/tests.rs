@@ -366,7 +366,17 @@ fn initial_weights_are_drawn_inputs_then_neurons_then_readouts() {
     let mut gaussian = super::Gaussian::new(usual.seed);
     let mut rows = alloc::vec![0.0; 11 * 16];
     let pace = &mut unasked();
-    super::layer_weights(&mut gaussian, &mut rows, 16, 4, 7, &usual.layer(), pace).unwrap();
+    super::layer_weights(
+        &mut gaussian,
+        &mut rows,
+        16,
+        4,
+        7,
+        &usual.layer(),
+        None,
+        pace,
+    )
+    .unwrap();
     for (w, row) in first.w.iter().zip(rows.chunks_exact(16)) {
         assert_eq!(w[..], row[..7]);
     }

@@ -352,6 +352,7 @@ fn layers_are_drawn_one_after_the_other_and_a_flaw_is_named_by_its_layer() {
             pair[0],
             pair[1],
             &config.layer,
+            None,
             &mut unasked(),
         )
         .unwrap();
