@@ -18,7 +18,7 @@ LR = 1e-9  # nothing is learned that these tests would see
 
 
 def build(kind, **options):
-    """With a membrane of 2 ms: a sequence of 10 steps says how it fires, 100 steps of shorter ones together, 20 that it never has."""
+    """With a membrane of 2 ms: a sequence of 10 steps says how it fires, 100 steps together, and 20 that it never has."""
     options = {"tau_mem": 2.0, "lr": LR, "batch_size": B if "batch" in kind else 1, **options}
     if "stack" in kind:
         return OnlineTrainer([N_INPUTS, N, N_OUTPUTS], **options)
@@ -104,7 +104,7 @@ def test_a_loss_that_has_run_away_is_told_once_until_reset(kind, update_every):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("run", [step, stream])
 def test_steps_are_counted_together_over_calls(kind, run):
-    """A hundred steps are a judgement, twenty if nothing has fired; ten are behind it when it may say that a loss has run away."""
+    """A hundred steps are a judgement, twenty if nothing has fired; after ten it may say that a loss has run away."""
     trainer = build(kind)
     if run is stream and "batch" in kind:
         run = step
