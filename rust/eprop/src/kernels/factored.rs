@@ -337,14 +337,21 @@ pub(crate) struct SilenceMut<'a, F> {
 
 kernel! {
     /// `first`, then `last`, as one: `S = S1 + k1 S2; T = T1 + x1 S2 + a1 T2; x = k2 x1 + a1 x2`.
+    /// An empty `x` of the result is left.
     fn compose(first: Silence<'_, F>, first_a: F, last: Silence<'_, F>, to: SilenceMut<'_, F>) {
         let n = to.s.len();
         let (s1, t1, x1) = (&first.s[..n], &first.t[..n], &first.x[..n]);
         let (s2, t2, x2) = (&last.s[..n], &last.t[..n], &last.x[..n]);
-        let (s, t, x) = (to.s, &mut to.t[..n], &mut to.x[..n]);
+        let (s, t, x) = (to.s, &mut to.t[..n], to.x);
         for j in 0..n {
             s[j] = I::fma(first.k, s2[j], s1[j]);
             t[j] = I::fma(first_a, t2[j], I::fma(x1[j], s2[j], t1[j]));
+        }
+        if x.is_empty() {
+            return;
+        }
+        let x = &mut x[..n];
+        for j in 0..n {
             x[j] = I::fma(first_a, x2[j], last.k * x1[j]);
         }
     }

@@ -166,7 +166,6 @@ impl<F: Float> Ended<F> {
                     x,
                     k,
                 };
-                // Each set makes the same of `x`.
                 let to = SilenceMut {
                     s: &mut s2[..stride],
                     t: &mut t2[..stride],
@@ -176,6 +175,11 @@ impl<F: Float> Ended<F> {
                     (Some(ended), Some(adaptive)) => {
                         let first = (first, self.a[m - 1]);
                         ended.compose((set, m), first, (last, adaptive), to);
+                    }
+                    // Each set would make the same of `x`.
+                    _ if set > 0 => {
+                        let to = SilenceMut { x: &mut [], ..to };
+                        kernels::compose(first, self.a[m - 1], last, to);
                     }
                     _ => kernels::compose(first, self.a[m - 1], last, to),
                 }
