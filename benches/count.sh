@@ -13,10 +13,10 @@ few=2 many=7 steps_each=200
 paths=(
     infer sequence every every8
     sequence_limited every_limited sequence_auto every_auto
-    infer_alif sequence_alif every_alif
+    infer_alif sequence_alif every_alif every_alif_limited every_alif_auto
     sequence_horizon50 sequence_horizon
     infer_delay sequence_delay every_delay
-    sequence_momentum sequence_adam every8_adam
+    sequence_momentum every_momentum sequence_adam every8_adam
 )
 
 record=
@@ -66,7 +66,7 @@ awk '
     {
         if (!($1 in before)) { print $1, $2, "instructions per step, not recorded"; next }
         more = 100 * ($2 / before[$1] - 1)
-        printf "%-18s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
+        printf "%-22s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
         if (more > 20) { slower = 1 }
     }
     END { exit slower }

@@ -44,6 +44,14 @@ fn config(network: &str, work: &Work) -> Config {
         "momentum" => under(Optimizer::MOMENTUM),
         "adam" => under(Optimizer::ADAM),
         "alif" => work.adaptive(),
+        "alif_limited" => Config {
+            optimizer: Optimizer::SGD,
+            ..work.adaptive()
+        },
+        "alif_auto" => Config {
+            optimizer: Optimizer::AUTO,
+            ..work.adaptive()
+        },
         "delay" => Config { delay: 5, ..plain },
         "horizon50" => Config {
             horizon: Horizon::Steps(50),

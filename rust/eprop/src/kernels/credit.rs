@@ -1,6 +1,6 @@
 //! Credit through recurrent spikes (DESIGN.md, "Credit through recurrent spikes"): one step backwards for some neurons.
 
-use super::block::Adapting;
+use super::block::{Adapting, Flowing};
 use super::isa::{Isa, UNIT};
 use super::{cut, kernel};
 use crate::Float;
@@ -54,6 +54,18 @@ kernel! {
             for j in 0..UNIT {
                 q[j] = I::fma(of_psi[j], g[j], alpha * q[j]);
             }
+        }
+    }
+}
+
+kernel! {
+    /// After a step whose `alpha` is 0 and whose `q` is `x`: `q = x + alpha q`, `p = q + sigma p`.
+    fn flow_back(membranes: Flowing<'_, F>, x: &[F], q: &mut [F], p: &mut [F]) {
+        let n = x.len();
+        let (alpha, q, p) = (&membranes.alpha[..n], &mut q[..n], &mut p[..n]);
+        for j in 0..n {
+            q[j] = I::fma(alpha[j], q[j], x[j]);
+            p[j] = I::fma(membranes.sigma, p[j], q[j]);
         }
     }
 }
@@ -124,7 +136,9 @@ fn dots<'a, I: Isa, F: Float, const G: usize>(
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Adapting, Backwards, dot_rows_at, nonzero_bits, step_backwards};
+    use super::{
+        Adapting, Backwards, Flowing, dot_rows_at, flow_back, nonzero_bits, step_backwards,
+    };
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
 
@@ -151,6 +165,20 @@ mod tests {
                 same_bits("q", &q, &q_expected);
                 same_bits("m", &m, &m_expected);
             }
+        }
+    }
+
+    in_both! {
+        fn a_step_goes_back_through_membrane_and_current<F>() {
+            let mut noise = Noise(3);
+            let [alpha, x, q_was, p_was] = core::array::from_fn(|_| noise.numbers::<F>(21));
+            let (mut q, mut p) = (q_was.clone(), p_was.clone());
+            let sigma = F::cast(0.75);
+            flow_back(Flowing { alpha: &alpha, zeta: &[], sigma }, &x, &mut q, &mut p);
+            let q_is: Vec<F> = (0..21).map(|j| fma(alpha[j], q_was[j], x[j])).collect();
+            let p_is: Vec<F> = (0..21).map(|j| fma(sigma, p_was[j], q_is[j])).collect();
+            same_bits("q", &q, &q_is);
+            same_bits("p", &p, &p_is);
         }
     }
 

@@ -23,7 +23,7 @@ const ROWS: usize = 1 << 18;
 /// What the recurrent spikes of a block are credited with.
 #[derive(Debug)]
 pub(super) struct Credit<F> {
-    /// `gamma zeta`.
+    /// `gamma zeta`; of membranes of their own, whose zeta may differ, `gamma`.
     gain: F,
     /// A row per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
     rows: Aligned<F>,
@@ -98,11 +98,14 @@ pub(super) struct Lanes<F> {
     sensitive: Vec<u32>,
     /// `B`, a row per output.
     b: Aligned<F>,
-    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with.
+    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with. With a current it is `p`.
     q: Aligned<F>,
     d: Aligned<F>,
     /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
     m: Aligned<F>,
+    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile, or `zeta q`.
+    v: Aligned<F>,
+    x: Aligned<F>,
     /// `R` per lane.
     r: Vec<F>,
     /// `B R` of one lane.
@@ -110,7 +113,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [sensitive, b, q, d, m, r, l]
+    Scratch: [sensitive, b, q, d, m, v, x, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -125,6 +128,8 @@ impl<F: Float> Lanes<F> {
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
             m: room.zeros(lanes, sizes.stride)?,
+            v: room.zeros(if sizes.membranes { lanes } else { 0 }, sizes.stride)?,
+            x: room.zeros(if sizes.membranes { one } else { 0 }, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
@@ -193,9 +198,16 @@ impl<F: Float> Block<F> {
     }
 
     /// The credit of streams of the same weights, with the buffers of the first. `ending`: no step more belongs to what they have in their histories.
-    pub(in crate::synapses) fn credit_together(streams: &mut [&mut Self], ending: bool) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have none.
+    pub(in crate::synapses) fn credit_together(
+        streams: &mut [&mut Self],
+        ending: bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let Some((first, _)) = streams.split_first_mut() else {
-            return;
+            return Ok(());
         };
         let mut scratch = core::mem::take(first.scratch());
         // Streams go side by side as long as they have the same B.
@@ -203,21 +215,17 @@ impl<F: Float> Block<F> {
             (Some(a), Some(b)) => a.is(b),
             _ => false,
         };
-        for streams in streams.chunk_by_mut(same) {
-            // Nobody stops it.
-            let nobody = &mut Interrupt::NOBODY.pace();
-            _ = credit(streams, ending, &mut scratch.lanes, nobody);
-        }
+        let mut alike = streams.chunk_by_mut(same);
+        let made = alike.try_for_each(|alike| credit(alike, ending, &mut scratch.lanes, pace));
         *streams[0].scratch() = scratch;
+        made
     }
 
     /// Steps until the history will be worked off, if nothing else makes it.
     pub(in crate::synapses) fn until_full(&self) -> usize {
-        let sizes = self.sizes();
-        match sizes.credits {
-            0 => usize::MAX,
-            _ if sizes.grows => usize::MAX,
-            _ => (self.aligned_to - self.steps % self.aligned_to) as usize,
+        match self.sizes().grows {
+            true => usize::MAX,
+            false => (self.aligned_to - self.steps % self.aligned_to) as usize,
         }
     }
 
@@ -311,6 +319,7 @@ fn credit_until<F: Float>(
 }
 
 /// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
+/// With a current it is `p^u = q^u + sigma p^{u+1}` that goes back through `W_rec`.
 fn backwards<F: Float>(
     streams: &mut [&mut Block<F>],
     lanes: &mut [Lane],
@@ -338,6 +347,7 @@ fn backwards<F: Float>(
     buffers.q[..slots * LANES * stride].fill(F::ZERO);
     buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
+    buffers.v.fill(F::ZERO);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
         let d = &mut buffers.d[..active * stride];
@@ -353,7 +363,14 @@ fn backwards<F: Float>(
                     let those = from..from + rows;
                     let count =
                         history.sensitive(those, lane.until - 1 - k, &mut buffers.sensitive);
-                    let q = &buffers.q[slot(now)][m * stride..][..stride];
+                    let mut q = &buffers.q[slot(now)][m * stride..][..stride];
+                    if let Some(membranes) = &streams[lane.stream].membranes {
+                        let scaled = q.iter().zip(membranes.zeta.iter());
+                        for (x, (&q, &zeta)) in buffers.x.iter_mut().zip(scaled) {
+                            *x = zeta * q;
+                        }
+                        q = &buffers.x;
+                    }
                     let d = &mut d[m * stride..][..stride];
                     kernels::dot_rows_at(w, &buffers.sensitive[..count], gain, q, d);
                 }
@@ -368,6 +385,7 @@ fn backwards<F: Float>(
                 history,
                 credit,
                 adaptation,
+                membranes,
                 ..
             } = &mut *streams[lane.stream];
             let d = &buffers.d[m * stride..][..stride];
@@ -391,7 +409,10 @@ fn backwards<F: Float>(
                 let r = history.r(column, width).filter(|_| !(apart && of_loss));
                 let of_tile = column..column + width;
                 let step = Backwards {
-                    alpha: filters.alpha,
+                    alpha: match membranes {
+                        None => filters.alpha,
+                        Some(_) => F::ZERO,
+                    },
                     psi: &psi[row.clone()],
                     c: filters.zeta_e,
                     l: if of_loss {
@@ -403,7 +424,16 @@ fn backwards<F: Float>(
                     d: &d[of_tile.clone()],
                     adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
                 };
-                kernels::step_backwards(step, &mut q[of_tile.clone()], &mut of_threshold[of_tile]);
+                let m_of_tile = &mut of_threshold[of_tile.clone()];
+                let Some(membranes) = membranes else {
+                    kernels::step_backwards(step, &mut q[of_tile], m_of_tile);
+                    continue;
+                };
+                let x = &mut buffers.x[of_tile.clone()];
+                x.fill(F::ZERO);
+                kernels::step_backwards(step, x, m_of_tile);
+                let v = &mut buffers.v[m * stride..][of_tile.clone()];
+                kernels::flow_back(membranes.tile(column, width), x, v, &mut q[of_tile]);
             }
         }
     }
