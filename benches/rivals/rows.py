@@ -62,5 +62,5 @@ DIFFERS = {
     one step late; self-connections start at 0 and learn. All layers are in one scan, as its documentation does it; hoisted:
     both linear layers are taken out of it, no gain with B = 32. B = 32 counts per sample, against ours at B = 1.""",
     "snntorch": """backpropagation through time, recurrent spikes included, one update per sequence; self-connections start
-    at 0 and learn. No bar.""",
+    at 0 and learn.""",
 }
