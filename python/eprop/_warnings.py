@@ -82,7 +82,7 @@ class DivergenceWarning(UserWarning):
 
     Given once until `reset()`, when the mean loss of a call, or of steps that last fifty membrane time constants, is more
     than a thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost. Among
-    the first ten themselves, when it is more than 1e6, and more than 1e6 times what outputs of 0 would cost. Learning that
+    the first ten themselves, when it is more than 1e9, and more than 1e9 times what outputs of 0 would cost. Learning that
     works never gets there, since learning nothing costs less.
 
     Examples

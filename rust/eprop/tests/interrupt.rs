@@ -209,6 +209,19 @@ fn a_batch_that_is_stopped_within_a_group_goes_on_with_the_same_bits() {
         };
         // After some steps, so that there is an earlier block.
         train(&mut start).unwrap();
+        let mut wholes = vec![];
+        for (from, until) in (0..=steps).flat_map(|from| (from..=steps).map(move |to| (from, to))) {
+            for done in 0..=n_streams {
+                let mut whole = start.clone();
+                let mut tally = whole.tally();
+                let before = of_first(&data, 0..from, n_streams);
+                whole.train_piece(&before, None, &mut tally).unwrap();
+                let last = of_first(&data, from..until, done);
+                whole.train_piece(&last, None, &mut tally).unwrap();
+                whole.update().unwrap();
+                wholes.push(whole);
+            }
+        }
         let numbers = SYNAPSES / 32;
         let (never, asked) = stop_at_of(usize::MAX, numbers);
         let mut whole = start.clone();
@@ -227,22 +240,7 @@ fn a_batch_that_is_stopped_within_a_group_goes_on_with_the_same_bits() {
             loaded.restore(&stopped.to_bytes()).unwrap();
             stopped.update().unwrap();
             loaded.update().unwrap();
-            let is_some = (0..=steps).any(|from| {
-                (from..=steps).any(|until| {
-                    (0..=n_streams).any(|done| {
-                        let mut whole = start.clone();
-                        let mut tally = whole.tally();
-                        for piece in [
-                            of_first(&data, 0..from, n_streams),
-                            of_first(&data, from..until, done),
-                        ] {
-                            whole.train_piece(&piece, None, &mut tally).unwrap();
-                        }
-                        whole.update().unwrap();
-                        whole.state_equal(&stopped)
-                    })
-                })
-            });
+            let is_some = wholes.iter().any(|whole| whole.state_equal(&stopped));
             assert!(is_some, "{what}");
             for trainer in [&mut stopped, &mut loaded] {
                 train(trainer).unwrap();

@@ -12,8 +12,8 @@ const FIRST_CALLS: u32 = 10;
 const RUNAWAY: f64 = 1000.0;
 
 /// In the first calls, where there is nothing to compare with: by how much a loss exceeds that of outputs that are 0, which counts as 1 if it is less. Outputs
-/// start near 0, so that a network whose outputs are a thousand and more, and that far from the targets, has learned it.
-const RUNAWAY_AT_FIRST: f64 = 1e6;
+/// start near 0, so that a network whose outputs are tens of thousands, and that far from the targets, has learned it.
+const RUNAWAY_AT_FIRST: f64 = 1e9;
 
 /// A loss that has run away.
 ///
