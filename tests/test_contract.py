@@ -432,8 +432,8 @@ def padded(n, bytes_each=4):
 def numbers_kept(update_every, n_inputs, n, o, adapts=False):
     """What each form keeps from a step to the next, counted up by hand; `adapts`: in factors, of adaptive neurons."""
     p, row, outputs = n_inputs + n, padded(n), -(-o // 16) * 16
-    # v, z, psi; y, F(1), the bias's gradient; the readouts' V and the filtered spikes.
-    common = 3 * row + o + 1 + o + outputs + row
+    # v, z, psi; y, F(1), the bias's gradient; the readouts' V, the filtered spikes and the sum of their squares.
+    common = 3 * row + o + 1 + o + outputs + row + 1
     # C and zt; X1, S, T; of the last 16 base blocks three rows and two numbers each.
     factored = common + p * row + p + 3 * row + 16 * (3 * row + 2)
     # For the length of the gradient, three rows and a number.

@@ -215,8 +215,8 @@ fn memory_per_step_counts_what_is_kept() {
     let (n_inputs, n, o) = (7, 20, 3);
     let p = n_inputs + n;
     let row = 32; // 20 neurons, padded to units of 16
-    // v, z, psi; y, F(1), the readouts' factors and the bias's gradient, the filtered spikes.
-    let common = 3 * row + o + 1 + 16 + o + row;
+    // v, z, psi; y, F(1), the readouts' factors and the bias's gradient, the filtered spikes and the sum of their squares.
+    let common = 3 * row + o + 1 + 16 + o + row + 1;
     let with = |update_every| {
         let config = Config {
             update_every,
