@@ -769,7 +769,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
             if self.scales.is_some() {
                 self.decay(set, keep);
-                eta = eta * self.scale(set).inverse();
+                eta *= self.scale(set).inverse();
             }
             of_set.learn = eta * scales.learn;
             of_set.eta = eta;
