@@ -7,7 +7,8 @@ eps_a_ji / p_j:
     EE = sum_i e^2   EZ = sum_i e zt   ZZ = sum_i zt^2   ED = sum_i e d   DZ = sum_i d zt   DD = sum_i d^2
 
 each without a neuron's own source. A spike changes zt, and no e or d. It follows them with the sums over a step's spikes
-that a current needs anyway, and never adds up rows. LIF needs the first three; `beta` and `rho` are those of adaptive neurons.
+that a current needs anyway, and never adds up rows. LIF needs the first three; `beta` and `rho` are those of adaptive
+neurons.
 """
 
 from __future__ import annotations
