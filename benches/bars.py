@@ -54,6 +54,8 @@ def neurocore_to_every(n_neurons: int) -> Bar:
     return Bar(800 if n_neurons == 1000 else 300, at_least=True)
 
 
+ADAPTIVE_SEQUENCE = Bar(1.4)
+ADAPTIVE_EVERY = Bar(1.6)
 SEQUENCE_LARGE = Bar(400, " us")  # (100, 10000)
 EVERY_LARGE = Bar(1000, " us")
 LENGTH = Bar(1.05)  # the slowest length to T = 10,000

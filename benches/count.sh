@@ -4,11 +4,29 @@
 #
 #   benches/count.sh            counts, prints each beside benches/instructions.txt, fails where one is more than 20 % above
 #   benches/count.sh --record   counts, and writes them there
+# Paths that are named after that are counted alone: benches/count.sh --record every_alif
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 recorded=benches/instructions.txt
 few=2 many=7 steps_each=200
+paths=(
+    infer sequence every every8
+    sequence_limited every_limited sequence_auto every_auto
+    infer_alif sequence_alif every_alif every_alif_limited every_alif_auto
+    sequence_horizon50 sequence_horizon
+    infer_delay sequence_delay every_delay
+    sequence_momentum every_momentum sequence_adam every8_adam
+)
+
+record=
+if [ "${1-}" = --record ]; then
+    record=yes
+    shift
+fi
+if [ $# -gt 0 ]; then
+    paths=("$@")
+fi
 
 if ! command -v valgrind >/dev/null; then
     echo "skipped: valgrind is not installed"
@@ -25,23 +43,30 @@ instructions() {  # WHAT REPEATS
 
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
-for what in infer sequence every sequence_limited every_limited sequence_auto every_auto; do
+for what in "${paths[@]}"; do
     more=$(instructions "$what" "$many")
     less=$(instructions "$what" "$few")
     echo "$what $(((more - less) / ((many - few) * steps_each)))" >>"$counts"
 done
 
-if [ "${1-}" = --record ]; then
-    header=$(grep '^#' "$recorded")
-    { echo "$header" && cat "$counts"; } >"$recorded"
+if [ "$record" ]; then
+    # Lines keep their place; what is new comes last.
+    merged=$(awk '
+        NR == FNR { count[$1] = $2; order[++n] = $1; next }
+        /^#/ { print; next }
+        { print $1, $1 in count ? count[$1] : $2; delete count[$1] }
+        END { for (k = 1; k <= n; k++) if (order[k] in count) print order[k], count[order[k]] }
+    ' "$counts" "$recorded")
+    echo "$merged" >"$recorded"
 fi
 
 awk '
     /^#/ { next }
     NR == FNR { before[$1] = $2; next }
     {
+        if (!($1 in before)) { print $1, $2, "instructions per step, not recorded"; next }
         more = 100 * ($2 / before[$1] - 1)
-        printf "%-9s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
+        printf "%-22s %7d instructions per step, recorded %7d, %+.1f %%\n", $1, $2, before[$1], more
         if (more > 20) { slower = 1 }
     }
     END { exit slower }

@@ -204,6 +204,8 @@ def print_further(rows: list[Line], cores: set[int] | None, options: argparse.Na
     print_call(rows)
     print_lengths(options)
     print_rates(options)
+    print_adaptive(options)
+    print_horizon(options)
     ours, alone = faces.dense(options.steps, options.runs)
     say(
         "dense analog input, (784, 256), sequence, against its two matrix products alone",
@@ -265,6 +267,32 @@ def print_rates(options: argparse.Namespace) -> None:
             f"{key} {beside(low[key] / usual[key], bars.LOW_RATE)}" for key in ("infer", "sequence", "every")
         ]
         say(f"{low['share']:.1%} firing against {usual['share']:.1%}, {size}", *ratios)
+
+
+def print_adaptive(options: argparse.Namespace) -> None:
+    for line in engine("adaptive", options.sizes, options.steps):
+        resting, moving = (check_share("eprop", line[key]) for key in ("share", "share_adaptive"))
+        if abs(moving / resting - 1) > 0.05:
+            raise SystemExit(f"adaptive neurons fire at {moving:.2%} of the steps, others at {resting:.2%}")
+        ratios = [
+            f"{what} {line[f'{key}_adaptive']:.2f} / {line[key]:.2f} us {beside(line[f'{key}_adaptive'] / line[key], bar)}"
+            for what, key, bar in (
+                ("sequence", "sequence", bars.ADAPTIVE_SEQUENCE),
+                ("every step", "every", bars.ADAPTIVE_EVERY),
+            )
+        ]
+        size = f"({line['n_inputs']:.0f}, {line['n_neurons']:.0f})"
+        say(f"adaptive neurons against others, {size}, {moving:.2%} and {resting:.2%} firing", *ratios)
+
+
+def print_horizon(options: argparse.Namespace) -> None:
+    for line in engine("horizon", options.sizes, options.steps):
+        size = f"({line['n_inputs']:.0f}, {line['n_neurons']:.0f}), B = {line['batch']:.0f}"
+        say(
+            f"horizon of T against sequence, {size}, per sample",
+            f"{line['horizon']:.2f} / {line['sequence']:.2f} us",
+            beside(line["horizon"] / line["sequence"]),
+        )
 
 
 if __name__ == "__main__":

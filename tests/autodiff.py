@@ -11,7 +11,7 @@ import autograd.numpy as np
 import numpy
 from autograd import grad, value_and_grad
 from autograd.extend import defvjp, notrace_primitive, primitive
-from reference import SURROGATES, decay, gain
+from reference import SURROGATES, by_neuron, decay, gain
 
 stop = notrace_primitive(lambda x: x)
 
@@ -46,6 +46,7 @@ class Neuron:
         input_gain="unit",
         beta=0.0,
         tau_adaptation=200.0,
+        tau_syn=0.0,
     ):
         self.beta, self.rho = beta, numpy.exp(-dt / numpy.asarray(tau_adaptation))
         h = 0.3 / threshold if surrogate_height is None else surrogate_height
@@ -56,9 +57,15 @@ class Neuron:
             n_ref,
             reset_mechanism,
         )
-        self.alpha, self.zeta = decay(dt, tau_mem), gain(input_gain, dt, tau_mem)
+        self.alpha = by_neuron(lambda tau: decay(dt, tau), tau_mem)
+        self.zeta = by_neuron(lambda tau: gain(input_gain, dt, tau), tau_mem)
+        self.sigma = decay(dt, tau_syn)
         self.pseudo_derivative = lambda u: SURROGATES[surrogate](numpy.abs(u), h, w)
         self.silence = numpy.full(n, 10**9)  # steps since the last spike, for the gate
+
+    def flow(self, current, drive):
+        """Line 1: the synaptic current, of what the sources send."""
+        return self.sigma * current + self.zeta * drive
 
     def integrate(self, v, z, current):
         """Line 2, the reset taken as a constant."""
@@ -127,13 +134,14 @@ def eprop_gradients(
         W_in, W_rec, W_out, b = parameters
         cell = Neuron(n, dt=dt, **neuron)
         v, z, y, y_B = np.zeros(n), np.zeros(n), np.zeros(n_outputs), np.zeros(n_outputs)
-        a = np.zeros(n)
+        a, current = np.zeros(n), np.zeros(n)
         f, z_sum, total = numpy.full(n, rate), np.zeros(n), 0.0
         under_way = [np.zeros(n)] * delay
         for x, target, has_target in zip(inputs, targets, mask, strict=True):
             z_source = stop(under_way[0]) if detach_recurrence else under_way[0]
             drive = np.dot(W_in, x) + np.dot(W_rec * off_diagonal, z_source)
-            v = cell.integrate(v, z, cell.zeta * drive)
+            current = cell.flow(current, drive)
+            v = cell.integrate(v, z, current)
             a = cell.adapt(a, z)
             z = cell.fire(v, a)
             under_way = [*under_way[1:], z]
@@ -214,9 +222,9 @@ def horizon_gradients(
 ):
     """The definition of `horizon`: the sum over blocks of the derivative of each block's own loss.
 
-    At a block's start v, a and the filter of B are linear in W, with the z_bar, eps_a and e_bar of e-prop; the spikes that
-    enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of their derivative. The regulariser is the
-    one of streams.
+    At a block's start v, the synaptic current, a and the filter of B are linear in W, with the z_bar, zeta x_bar, eps_a
+    and e_bar of e-prop; the spikes that enter it are constants. Within it the recurrent spikes carry `recurrent_gain` of
+    their derivative. The regulariser is the one of streams.
     """
     kappa_e, zeta_e = decay(dt, tau_trace), gain(readout_gain, dt, tau_trace)
     rate, m = f_target * dt / 1000.0, -numpy.expm1(-dt / tau_reg)
@@ -229,12 +237,16 @@ def horizon_gradients(
     kappa, zeta_o = decay(dt, tau_out), gain(readout_gain, dt, tau_out)
 
     def forward(W, state, first, last):
-        """The loss of some steps, and the state after them: v, a, z, y, y_B, f, the gate, and e-prop's traces."""
+        """The loss of some steps, and the state after them: v, I, a, z, y, y_B, f, the gate, and e-prop's traces."""
         cell = Neuron(n, dt=dt, **neuron)
-        v, a, under_way, y, y_B, f, silence, z_bar, eps_a, e_bar = state
+        v, current, a, under_way, y, y_B, f, silence, x_bar, z_bar, eps_a, e_bar = state
+        alpha, zeta = (numpy.broadcast_to(c, n)[:, None] for c in (cell.alpha, cell.zeta))
         cell.silence, total = silence, 0.0
         linear = W * off_diagonal
-        v = v + np.dot(linear, z_bar) - numpy.dot(stop(linear), z_bar)
+        of_z_bar = np.sum(linear * z_bar, axis=1)
+        v = v + of_z_bar - stop(of_z_bar)
+        of_x_bar = cell.zeta * np.dot(linear, x_bar)
+        current = current + of_x_bar - stop(of_x_bar)
         of_eps_a = np.sum(linear * eps_a, axis=1)
         of_eps_a = of_eps_a - stop(of_eps_a)
         of_e = np.sum(linear * e_bar, axis=1)
@@ -245,7 +257,8 @@ def horizon_gradients(
             arrived = recurrent_gain * arrived + (1.0 - recurrent_gain) * stop(arrived)
             s = np.concatenate([inputs[t], arrived])
             # The value of a spike is what W is multiplied with, whatever the gain of its derivative.
-            v = cell.integrate(v, z, cell.zeta * np.dot(linear, s))
+            current = cell.flow(current, np.dot(linear, s))
+            v = cell.integrate(v, z, current)
             a, of_eps_a = cell.adapt(a, z) + of_eps_a, 0.0
             u = stop(v) - cell.threshold - cell.beta * stop(a)
             psi = numpy.where(cell.silence + 1 >= cell.n_ref, cell.pseudo_derivative(u), 0.0)
@@ -259,17 +272,20 @@ def horizon_gradients(
             f_next = f + (z - f) * m
             total = total + 0.5 * c_reg * np.sum((f_next - rate) ** 2)
             f = stop(f_next)
-            z_bar = cell.alpha * z_bar + cell.zeta * stop(s)
+            x_bar = cell.sigma * x_bar + stop(s)
+            z_bar = alpha * z_bar + zeta * x_bar[None, :]
             of_threshold = numpy.broadcast_to(cell.beta, n)[:, None] * eps_a
-            e = psi[:, None] * (z_bar[None, :] - of_threshold) * off_diagonal
+            e = psi[:, None] * (z_bar - of_threshold) * off_diagonal
             eps_a = numpy.broadcast_to(cell.rho, n)[:, None] * eps_a + e
             e_bar = kappa_e * e_bar + zeta_e * e
         under_way = [stop(z) for z in under_way]
-        return total, (stop(v), stop(a), under_way, y, stop(y_B), f, cell.silence, z_bar, eps_a, e_bar)
+        neurons = (stop(v), stop(current), stop(a), under_way, y, stop(y_B), f, cell.silence)
+        return total, (*neurons, x_bar, z_bar, eps_a, e_bar)
 
     W = numpy.concatenate([W_in, W_rec], axis=1)
     readout = numpy.zeros(len(W_out))
     state = (
+        numpy.zeros(n),
         numpy.zeros(n),
         numpy.zeros(n),
         [numpy.zeros(n)] * delay,
@@ -278,6 +294,7 @@ def horizon_gradients(
         numpy.full(n, rate),
         numpy.full(n, 10**9),
         numpy.zeros(W.shape[1]),
+        numpy.zeros(W.shape),
         numpy.zeros(W.shape),
         numpy.zeros(W.shape),
     )

@@ -81,6 +81,9 @@ def eprop_options():
             "lr_in": st.sampled_from([None, None, None, 0.0, 2.0]),
             "lr_rec": st.sampled_from([None, None, None, 0.0, 2.0]),
             "lr_out": st.sampled_from([None, None, None, 0.0, 2.0]),
+            # A pair: of neurons that differ, the first and the last.
+            "tau_mem": st.sampled_from([20.0, 7.5, 60.0, 2.0, (5.0, 40.0)]),
+            "tau_syn": st.sampled_from([0.0, 0.0, 0.0, 4.0, 25.0]),
         }
     ).map(of_adaptive_feedback)
 
@@ -104,6 +107,8 @@ class Case:
     P_INPUT = 0.3
 
     def __post_init__(self):
+        if isinstance(self.options["tau_mem"], tuple):
+            self.options["tau_mem"] = np.linspace(*self.options["tau_mem"], self.sizes[1])
         self.rng = np.random.default_rng(self.seed)
         self.inputs = spike_trains(self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog)
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
@@ -148,21 +153,21 @@ class Case:
         A rate well below its inverse learns; above it the weights run away, and with them every
         rounding error.
         """
-        o = {"tau_trace": 20.0, "tau_out": None, "readout_gain": "unit", **self.options}
-        neuron = Lif(1, **{k: o[k] for k in NEURON_OPTIONS})
+        o = {"tau_trace": 20.0, "tau_out": None, "readout_gain": "unit", "tau_syn": 0.0, **self.options}
+        neuron = Lif(1, tau_syn=o["tau_syn"], **{k: o[k] for k in NEURON_OPTIONS})
         tau_out = o["tau_trace"] if o["tau_out"] is None else o["tau_out"]
         filters = [
             gain(o["readout_gain"], o["dt"], tau) / (1.0 - decay(o["dt"], tau))
             for tau in (o["tau_trace"], tau_out)
         ]
-        z_bar = neuron.zeta * self.P_INPUT / (1.0 - neuron.alpha)
+        z_bar = np.max(neuron.zeta * self.P_INPUT / (1.0 - neuron.alpha)) / (1.0 - neuron.sigma)
         e_bar, F = neuron.h * z_bar * filters[0], self.P_INPUT * filters[1]
         # A step of the input weights stays well below a percent of their own spread.
         spread = self.scale(sum(self.sizes[:2]), self.P_INPUT)
         return sum(self.sizes[:2]) * e_bar**2 + max(self.sizes) * F**2 + 100.0 * e_bar / spread + 1.0
 
     def scale(self, n_sources, p):
-        keys = ("tau_mem", "dt", "threshold", "input_gain")
+        keys = {"tau_mem", "dt", "threshold", "input_gain", "tau_syn"} & self.options.keys()
         return 2.0 * weight_scale(n_sources, p, **{k: self.options[k] for k in keys})
 
     def eprop(self, dtype="float64"):

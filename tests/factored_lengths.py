@@ -1,12 +1,13 @@
 """How long the rows of e_bar are, from a few sums per neuron: what the factored form does, in NumPy.
 
 `literal` adds up squares of the textbook's e_bar. `factored` keeps sums over sources, beside the rows C, D and zt of
-the factored form:
+the factored form, in e_ji = C_ji + X1_j zt_i + Q_j D_ji and d_ji = D_ji + X2_j zt_i, which are e_bar_ji / kappa_e^u and
+eps_a_ji / p_j:
 
-    CC = sum_i C^2   CZ = sum_i C zt   ZZ = sum_i zt^2   CD = sum_i C D   DZ = sum_i D zt   DD = sum_i D^2
+    EE = sum_i e^2   EZ = sum_i e zt   ZZ = sum_i zt^2   ED = sum_i e d   DZ = sum_i d zt   DD = sum_i d^2
 
-each without a neuron's own source. It follows them with the sums over a step's spikes that a current needs anyway,
-and never adds up rows. LIF needs the first three; `beta` and `rho` are those of adaptive neurons.
+each without a neuron's own source. A spike changes zt, and no e or d. It follows them with the sums over a step's spikes
+that a current needs anyway, and never adds up rows. LIF needs the first three; `beta` and `rho` are those of adaptive neurons.
 """
 
 from __future__ import annotations
@@ -47,33 +48,30 @@ class Lengths:
 
     def __init__(self, exists):
         self.exists = exists
-        self.CC, self.CZ, self.ZZ, self.CD, self.DZ, self.DD = np.zeros((6, len(exists)))
+        self.EE, self.EZ, self.ZZ, self.ED, self.DZ, self.DD = np.zeros((6, len(exists)))
 
-    def spikes(self, a, f, g, C, D, zt):
-        """Of a step's sources, before their rows change; a (P,), f and g (N,)."""
+    def spikes(self, a, X1, X2, Q, C, D, zt):
+        """Of a step's sources, before their rows change; a (P,), the factors (N,)."""
         sC, sD = (np.sum(self.exists * a * rows, axis=1) for rows in (C, D))
         aa, az = self.exists @ (a * a), self.exists @ (a * zt)
-        self.CC += -2 * f * sC + f**2 * aa
-        self.CD += -g * sC - f * sD + f * g * aa
-        self.DD += -2 * g * sD + g**2 * aa
-        self.CZ += sC - f * az - f * aa
-        self.DZ += sD - g * az - g * aa
+        self.EZ += sC + X1 * az + Q * sD
+        self.DZ += sD + X2 * az
         self.ZZ += 2 * az + aa
 
-    def end_block(self, k, x, q, w, a, p):
-        """C = k C + x zt + q D; D = p D + w zt; zt = a zt."""
-        CC, CZ, ZZ, CD, DZ, DD = self.CC, self.CZ, self.ZZ, self.CD, self.DZ, self.DD
-        self.CC = k**2 * CC + x**2 * ZZ + q**2 * DD + 2 * k * x * CZ + 2 * k * q * CD + 2 * x * q * DZ
-        self.CZ = a * (k * CZ + x * ZZ + q * DZ)
-        self.ZZ = a**2 * ZZ
-        self.CD = k * p * CD + k * w * CZ + x * p * DZ + x * w * ZZ + q * p * DD + q * w * DZ
-        self.DD = p**2 * DD + 2 * p * w * DZ + w**2 * ZZ
-        self.DZ = a * (p * DZ + w * ZZ)
+    def grow(self, x, w, q, X2):
+        """X1, X2 and Q grow by x, w and q (N,); `X2` as it was: e += (x - q X2) zt + q d, then d += w zt."""
+        EZ, ZZ, ED, DZ, DD = self.EZ, self.ZZ, self.ED, self.DZ, self.DD
+        y = x - q * X2
+        self.EE = self.EE + 2 * y * EZ + 2 * q * ED + y**2 * ZZ + q**2 * DD + 2 * y * q * DZ
+        self.EZ = EZ + y * ZZ + q * DZ
+        self.ED = ED + w * EZ + y * DZ + y * w * ZZ + q * DD + q * w * DZ
+        self.DD = DD + 2 * w * DZ + w**2 * ZZ
+        self.DZ = DZ + w * ZZ
 
-    def of_e_bar(self, kappa_e_u, X1, Q):
-        """sum_i e_bar^2, u steps into the block: `kappa_e_u` is kappa_e^u."""
-        mixed = 2 * X1 * self.CZ + 2 * Q * self.CD + 2 * X1 * Q * self.DZ
-        return kappa_e_u**2 * (self.CC + X1**2 * self.ZZ + Q**2 * self.DD + mixed)
+    def end_block(self, k, a, p):
+        """C = k e; D = p d; zt = a zt: what is left of each."""
+        self.EE, self.EZ, self.ED = k**2 * self.EE, k * a * self.EZ, k * p * self.ED
+        self.ZZ, self.DZ, self.DD = a**2 * self.ZZ, a * p * self.DZ, p**2 * self.DD
 
 
 def factored(s, psi, group, own, *, alpha, kappa_e, zeta, zeta_e, beta=0.0, rho=1.0, block=20):
@@ -87,19 +85,20 @@ def factored(s, psi, group, own, *, alpha, kappa_e, zeta, zeta_e, beta=0.0, rho=
     for t in range(T):
         u = t % block + 1
         a = alpha**-u * zeta * s[t]
-        f, g = X1 - Q * X2, X2
-        lengths.spikes(a, f, g, C, D, zt)
-        C, D = (C - np.outer(f, a)) * exists, (D - np.outer(g, a)) * exists
+        lengths.spikes(a, X1, X2, Q, C, D, zt)
+        C, D = (C - np.outer(X1 - Q * X2, a)) * exists, (D - np.outer(X2, a)) * exists
         zt = zt + a
         ez, ed = psi[t] * (alpha**u - beta * p * X2), -beta * psi[t] * p
-        X1, Q = X1 + zeta_e * kappa_e**-u * ez, Q + zeta_e * kappa_e**-u * ed
+        x, q = zeta_e * kappa_e**-u * ez, zeta_e * kappa_e**-u * ed
         p = p * (rho - beta * psi[t])
-        X2 = X2 + psi[t] * alpha**u / p
-        out[t] = lengths.of_e_bar(kappa_e**u, X1, Q)
+        w = psi[t] * alpha**u / p
+        lengths.grow(x, w, q, X2)
+        X1, Q, X2 = X1 + x, Q + q, X2 + w
+        out[t] = kappa_e ** (2 * u) * lengths.EE
         if u == block:
             k = kappa_e**u
             x, q, w, left = k * X1, k * Q, p * X2, alpha**u
-            lengths.end_block(k, x, q, w, left, p)
+            lengths.end_block(k, left, p)
             C, D = (
                 (k * C + np.outer(x, zt) + q[:, None] * D) * exists,
                 (p[:, None] * D + np.outer(w, zt)) * exists,

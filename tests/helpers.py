@@ -35,11 +35,13 @@ NEURON_OPTIONS = (
 )
 
 
-def weight_scale(n_sources, p, *, tau_mem=20.0, dt=1.0, threshold=1.0, input_gain="unit"):
-    """Standard deviation of Gaussian weights that makes v wander about as wide as the threshold."""
-    alpha = np.exp(-dt / tau_mem)
+def weight_scale(n_sources, p, *, tau_mem=20.0, dt=1.0, threshold=1.0, input_gain="unit", tau_syn=0.0):
+    """Standard deviation of Gaussian weights that makes v wander about as wide as the threshold; of the mean tau_mem."""
+    alpha, sigma = np.exp(-dt / np.mean(tau_mem)), np.exp(-dt / tau_syn) if tau_syn > 0 else 0.0
     zeta = 1.0 if input_gain == "unit" else 1.0 - alpha
-    return 1.2 * threshold * np.sqrt((1.0 - alpha**2) / (n_sources * p)) / zeta
+    # The variance that two filters in a row make of white noise.
+    variance = (1.0 + alpha * sigma) / ((1.0 - alpha * sigma) * (1.0 - alpha**2) * (1.0 - sigma**2))
+    return 1.2 * threshold / np.sqrt(variance * n_sources * p) / zeta
 
 
 def eprop_weights(rng, n_inputs, n, n_outputs, scale):

@@ -35,6 +35,11 @@ def gain(kind, dt, tau):
     return 1.0 if kind == "unit" else (-np.expm1(-dt / tau) if tau > 0 else 1.0)
 
 
+def by_neuron(constant, tau):
+    """A constant that follows from a time constant: one for all neurons, or an array with one for each."""
+    return constant(tau) if np.ndim(tau) == 0 else np.array([constant(one) for one in tau])
+
+
 def softmax(y):
     p = np.exp(y - y.max())
     return p / p.sum()
@@ -57,7 +62,7 @@ def unweighted(kind, y, target):
 
 
 class Lif:
-    """Lines 2 to 4 of docs/method.md."""
+    """Lines 1 to 4 of docs/method.md, but for the sum over the sources."""
 
     def __init__(
         self,
@@ -74,30 +79,33 @@ class Lif:
         input_gain="unit",
         beta=0.0,
         tau_adaptation=200.0,
+        tau_syn=0.0,
     ):
         threshold = threshold if np.ndim(threshold) == 0 else np.asarray(threshold, dtype=float)
         self.n, self.threshold, self.n_ref = n, threshold, n_ref
         self.beta = np.broadcast_to(np.asarray(beta, dtype=float), n)
         self.rho = np.exp(-dt / np.broadcast_to(np.asarray(tau_adaptation, dtype=float), n))
-        self.tau_mem, self.dt = tau_mem, dt
+        self.tau_mem, self.tau_syn, self.dt = tau_mem, tau_syn, dt
         self.reset_mechanism, self.surrogate = reset_mechanism, surrogate
         self.h = 0.3 / threshold if surrogate_height is None else surrogate_height
         self.w = threshold if surrogate_width is None else surrogate_width
-        self.alpha = decay(dt, tau_mem)
-        self.zeta = gain(input_gain, dt, tau_mem)
+        self.alpha = by_neuron(lambda tau: decay(dt, tau), tau_mem)
+        self.zeta = by_neuron(lambda tau: gain(input_gain, dt, tau), tau_mem)
+        self.sigma = decay(dt, tau_syn)
         self.margin = np.inf
         self.reset()
 
     def reset(self):
         self.v, self.z, self.psi = np.zeros(self.n), np.zeros(self.n), np.zeros(self.n)
-        self.a = np.zeros(self.n)
+        self.a, self.I = np.zeros(self.n), np.zeros(self.n)
         self.refractory_left = np.zeros(self.n, dtype=int)
 
     def step(self, current):
+        self.I = self.sigma * self.I + current
         if self.reset_mechanism == "subtract":
-            self.v = self.alpha * self.v + current - self.threshold * self.z
+            self.v = self.alpha * self.v + self.I - self.threshold * self.z
         else:
-            self.v = self.alpha * self.v * (1.0 - self.z) + current
+            self.v = self.alpha * self.v * (1.0 - self.z) + self.I
         self.a = self.rho * self.a + self.z
         A = self.threshold + self.beta * self.a
         free = self.refractory_left == 0
@@ -439,7 +447,9 @@ class ReferenceEprop(Stream):
         self.cells = [self.neuron]
         tau_out = tau_trace if tau_out is None else tau_out
         self.kappa, self.kappa_e = decay(dt, tau_out), decay(dt, tau_trace)
-        self.answer, self.slowest = dt / (tau_out + self.neuron.tau_mem), max(self.neuron.alpha, self.kappa)
+        tau_mem, tau_syn = np.max(self.neuron.tau_mem), self.neuron.tau_syn
+        self.answer = dt / (tau_out + tau_mem + tau_syn)
+        self.slowest = max(np.max(self.neuron.alpha), self.kappa, self.neuron.sigma)
         self.zeta_o, self.zeta_e = (
             gain(readout_gain, dt, tau_out),
             gain(readout_gain, dt, tau_trace),
@@ -454,7 +464,8 @@ class ReferenceEprop(Stream):
         self.neuron.reset()
         self.under_way = [np.zeros(self.n)] * self.delay  # the oldest spikes first
         self.y = np.zeros(self.n_outputs)
-        self.z_bar = np.zeros(self.W.shape[1])
+        self.x_bar = np.zeros(self.W.shape[1])
+        self.z_bars = np.zeros_like(self.W)
         self.e = np.zeros_like(self.W)
         self.e_bar = np.zeros_like(self.W)
         self.eps_a = np.zeros_like(self.W)
@@ -499,6 +510,13 @@ class ReferenceEprop(Stream):
     def spikes(self):
         return self.neuron.z.copy()
 
+    @property
+    def z_bar(self):
+        """Of every source, or where neurons have a tau_mem each, of every synapse."""
+        if np.ndim(self.neuron.tau_mem) == 0:
+            return self.z_bars[0]
+        return without_self(self.z_bars, self.n_inputs)
+
     def _sources(self, x):
         """The inputs of this step, and the spikes that arrive in it."""
         return np.concatenate([x, self.under_way[0]])
@@ -510,9 +528,11 @@ class ReferenceEprop(Stream):
         neuron.step(neuron.zeta * (self.W @ s))
         self.under_way = [*self.under_way[1:], neuron.z.copy()]
         self.y = self.kappa * self.y + self.zeta_o * (self.W_out @ neuron.z + self.b)
-        self.z_bar = neuron.alpha * self.z_bar + neuron.zeta * s
+        alpha, zeta = (np.broadcast_to(c, self.n)[:, None] for c in (neuron.alpha, neuron.zeta))
+        self.x_bar = neuron.sigma * self.x_bar + s
+        self.z_bars = alpha * self.z_bars + zeta * self.x_bar[None, :]
         of_threshold = neuron.beta[:, None] * self.eps_a
-        self.e = without_self(neuron.psi[:, None] * (self.z_bar[None, :] - of_threshold), self.n_inputs)
+        self.e = without_self(neuron.psi[:, None] * (self.z_bars - of_threshold), self.n_inputs)
         self.eps_a = neuron.rho[:, None] * self.eps_a + self.e
         self.e_bar = self.kappa_e * self.e_bar + self.zeta_e * self.e
         self.F_z = self.kappa * self.F_z + neuron.z

@@ -31,7 +31,8 @@ class ReferenceHorizon(ReferenceEprop):
         if self.since_reset % self.horizon == 0 or not self.learned:
             self._end_block()
         if not self.block:
-            self.z_bar_0, self.e_bar_0, self.eps_a_0 = self.z_bar.copy(), self.e_bar.copy(), self.eps_a.copy()
+            self.x_bar_0, self.z_bars_0 = self.x_bar.copy(), self.z_bars.copy()
+            self.e_bar_0, self.eps_a_0 = self.e_bar.copy(), self.eps_a.copy()
         self.s = self._sources(x)
         self.learned = False
         self.since_reset += 1
@@ -69,21 +70,24 @@ class ReferenceHorizon(ReferenceEprop):
         if not self.block:
             return 0.0
         W_rec, alpha, zeta = self.W[:, self.n_inputs :], self.neuron.alpha, self.neuron.zeta
+        sigma, p = self.neuron.sigma, np.zeros(self.n)
         beta, rho, m = self.neuron.beta, self.neuron.rho, np.zeros(self.n)
         G, R, q = np.zeros_like(self.W), np.zeros(self.n_outputs), np.zeros(self.n)
-        later = [np.zeros(self.n)] * self.delay  # q of the steps after, the furthest first
+        later = [np.zeros(self.n)] * self.delay  # p of the steps after, the furthest first
         for u in reversed(range(len(self.block))):
             s, psi, err, r = self.block[u]
             R = err + self.kappa_e * R
-            g = self.zeta_e * (self.B @ R) + m + self.gamma * zeta * (W_rec.T @ later[0])
+            g = self.zeta_e * (self.B @ R) + m + self.gamma * (W_rec.T @ (zeta * later[0]))
             if with_regulariser:
                 g = g + r
             q = psi * g + alpha * q
             m = rho * m - beta * psi * g
-            later = [*later[1:], q]
-            G += zeta * np.outer(q, s)
+            p = q + sigma * p
+            later = [*later[1:], p]
+            G += np.outer(zeta * p, s)
         G += m[:, None] * self.eps_a_0
-        G += np.outer(alpha * q, self.z_bar_0) + (self.kappa_e * (self.B @ R))[:, None] * self.e_bar_0
+        G += np.outer(zeta * sigma * p, self.x_bar_0) + (alpha * q)[:, None] * self.z_bars_0
+        G += (self.kappa_e * (self.B @ R))[:, None] * self.e_bar_0
         return without_self(G, self.n_inputs)
 
     def _pending(self):

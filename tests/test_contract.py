@@ -270,7 +270,7 @@ def test_configuration_equality_repr_fields_and_hash():
         "n_ref", "surrogate", "surrogate_height", "surrogate_width", "input_gain", "readout_gain", "loss", "feedback",
         "readout_bias", "c_reg", "f_target", "tau_reg", "update_every", "dtype", "seed", "batch_size",
         "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "delay", "clip_norm", "w_max",
-        "feedback_decay", "c_reg_side", "lr_in", "lr_rec", "lr_out",
+        "feedback_decay", "c_reg_side", "lr_in", "lr_rec", "lr_out", "tau_syn",
     ]  # fmt: skip
     assert eval(repr(model), {"EpropTrainer": EpropTrainer}) == model
     for unhashable in (model, stack(), layer()):
@@ -429,8 +429,8 @@ def padded(n, bytes_each=4):
     return units + 16 if units * bytes_each % 2048 == 0 else units
 
 
-def numbers_kept(update_every, n_inputs, n, o):
-    """What each form keeps from a step to the next, counted up by hand."""
+def numbers_kept(update_every, n_inputs, n, o, adapts=False):
+    """What each form keeps from a step to the next, counted up by hand; `adapts`: in factors, of adaptive neurons."""
     p, row, outputs = n_inputs + n, padded(n), -(-o // 16) * 16
     # v, z, psi; y, F(1), the bias's gradient; the readouts' V and the filtered spikes.
     common = 3 * row + o + 1 + o + outputs + row
@@ -438,11 +438,14 @@ def numbers_kept(update_every, n_inputs, n, o):
     factored = common + p * row + p + 3 * row + 16 * (3 * row + 2)
     # For the length of the gradient, three rows and a number.
     factored += 3 * row + 1
+    if adapts:
+        # a; a row D per source; Q, w, p and R, and four rows more of each base block; three more for lengths.
+        factored += row + p * row + 4 * row + 16 * 4 * row + 3 * row
     if update_every == 1:
         return factored
     if update_every != "sequence":
-        # G and its two factors; the readouts' H.
-        return factored + p * row + 2 * row + n * outputs
+        # G and its factors; the readouts' H.
+        return factored + p * row + (3 if adapts else 2) * row + n * outputs
     # z_bar, e_bar, G; the readouts' H.
     carried = p + 2 * p * row + n * outputs
     # Of each of 1,024 steps psi, errors, whether it was one of learning, inputs, whether they are a row, where its spikes
@@ -460,3 +463,10 @@ def test_memory_counts(update_every, sizes):
     assert model.memory_per_step == expected
     weights = sum(sizes[:2]) * padded(sizes[1])
     assert model.memory_bytes > 4 * (expected + weights)
+
+
+@pytest.mark.parametrize("update_every", [1, 7])
+def test_memory_counts_of_adaptive_neurons(update_every):
+    model = EpropTrainer(40, 70, 2, update_every=update_every, beta=0.1)
+    assert model.engine == "factored"
+    assert model.memory_per_step == numbers_kept(update_every, 40, 70, 2, adapts=True)

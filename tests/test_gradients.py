@@ -88,6 +88,12 @@ def test_equals_autodiff(options):
             "tau_adaptation": np.linspace(20.0, 300.0, 7),
         },
         {"beta": np.linspace(0.0, 1.0, 7), "threshold": np.linspace(0.5, 1.5, 7)},
+        {"tau_mem": np.linspace(5.0, 40.0, 7)},
+        {"tau_mem": np.linspace(40.0, 8.0, 7), "input_gain": "leak", "c_reg": 20.0, "delay": 2},
+        {"tau_mem": np.linspace(5.0, 40.0, 7), "beta": np.linspace(0.0, 1.0, 7), "reset_mechanism": "zero"},
+        {"tau_syn": 4.0},
+        {"tau_syn": 9.0, "tau_mem": 9.0, "c_reg": 2.0, "delay": 2, "feedback": "random"},
+        {"tau_syn": 5.0, "tau_mem": np.linspace(5.0, 40.0, 7), "input_gain": "leak", "beta": 0.4},
     ],
     ids=lambda extra: "-".join(extra),
 )

@@ -54,6 +54,10 @@ NETWORKS = [
     {"beta": 1.5, "tau_adaptation": 30.0},
     {"beta": np.linspace(0.0, 1.8, 12), "tau_adaptation": 100.0, "feedback": "random", "delay": 2},
     {"reset_mechanism": "zero", "input_gain": "leak", "readout_gain": "leak", "tau_trace": 9.0},
+    {"tau_mem": np.linspace(6.0, 30.0, 12), "input_gain": "leak", "delay": 2},
+    {"tau_mem": np.linspace(30.0, 6.0, 12), "beta": np.linspace(0.0, 1.8, 12), "reset_mechanism": "zero"},
+    {"tau_syn": 4.0, "tau_mem": 9.0, "delay": 3},
+    {"tau_syn": 4.0, "tau_mem": np.linspace(6.0, 30.0, 12), "beta": 0.5, "input_gain": "leak"},
 ]
 
 
@@ -76,7 +80,14 @@ def test_gradients_are_those_of_the_reference(options, horizon):
 
 
 @pytest.mark.parametrize(
-    "engine", [{}, {"update_every": 30}, {"update_every": "sequence"}, {"tau_trace": 0.5}]
+    "engine",
+    [
+        {},
+        {"update_every": 30},
+        {"update_every": "sequence"},
+        {"tau_trace": 0.5},
+        {"tau_mem": np.linspace(6.0, 30.0, 12), "tau_syn": 4.0},
+    ],
 )
 def test_a_horizon_of_the_sequence_without_damping_is_bptt(engine):
     """One line tells a researcher what e-prop leaves out."""

@@ -13,7 +13,9 @@ PAGES = [
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/README.md",
+    "docs/estimators.md",
     "docs/method.md",
+    "docs/neurons.md",
     "docs/streams.md",
     "examples/README.md",
     "rust/eprop/README.md",
@@ -32,7 +34,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", ["docs/method.md", "docs/streams.md"])
+@pytest.mark.parametrize("page", ["docs/estimators.md", "docs/method.md", "docs/streams.md"])
 def test_python_blocks_run_from_top_to_bottom(page: str) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", text(page), flags=re.DOTALL))
     assert "assert" in code, "an example says what it shows"

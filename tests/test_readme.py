@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import train_test_split
 
 ROOT = Path(__file__).parents[1]
+NAMES = ("X_train", "y_train", "X_test", "y_test")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -14,13 +17,23 @@ def blocks(language: str) -> list[str]:
 
 
 def test_python_block_learns(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)
     losses = scope["losses"]
     assert isinstance(losses, list)
     assert losses[-1] < 0.2 * losses[0], "the README's example must show learning"
     assert capsys.readouterr().out.startswith("loss ")
+
+
+def test_three_lines_classify(capsys: pytest.CaptureFixture[str]) -> None:
+    _, code = blocks("python")
+    X, y = load_iris(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    exec(
+        compile(code, "README.md", "exec"), dict(zip(NAMES, (X_train, y_train, X_test, y_test), strict=True))
+    )
+    assert float(capsys.readouterr().out) > 0.8
 
 
 def test_rust_block_is_run_by_a_doctest() -> None:

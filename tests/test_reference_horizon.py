@@ -42,6 +42,10 @@ OPTIONS = [
     {"beta": np.linspace(0.0, 2.0, 7), "tau_adaptation": 200.0, "delay": 3, "n_ref": 2},
     {"delay": 3},
     {"delay": 2, "n_ref": 3, "c_reg": 200.0, "tau_reg": 40.0},
+    {"tau_mem": np.linspace(5.0, 40.0, 7), "input_gain": "leak", "c_reg": 200.0, "tau_reg": 40.0},
+    {"tau_mem": np.linspace(40.0, 10.0, 7), "beta": np.linspace(0.0, 2.0, 7), "delay": 2},
+    {"tau_syn": 5.0, "tau_mem": 10.0, "input_gain": "leak", "feedback": "random"},
+    {"tau_syn": 3.0, "tau_mem": np.linspace(5.0, 40.0, 7), "beta": 0.4, "delay": 3, "n_ref": 2},
 ]
 
 

@@ -73,6 +73,7 @@ KEYWORD_ONLY = {
         "lr_in": None,
         "lr_rec": None,
         "lr_out": None,
+        "tau_syn": 0.0,
     },
     eprop.OnlineLIFLayer: {
         **NEURON,

@@ -1,6 +1,6 @@
 //! Work that an instruction counter watches.
 
-use eprop::{Optimizer, UpdateEvery};
+use eprop::{Config, Horizon, Optimizer, UpdateEvery};
 use ndarray::Array2;
 
 use crate::work::{N_OUTPUTS, Work};
@@ -8,26 +8,59 @@ use crate::work::{N_OUTPUTS, Work};
 const STEPS: usize = 200;
 
 /// Runs `repeats` sequences of 200 steps at (256, 256) and nothing else, so that two runs of different lengths differ by their
-/// steps alone: `count.sh` takes the difference.
+/// steps alone: `count.sh` takes the difference. `what` is a call, and after an underscore the network or the rule.
 pub fn run(what: &str, repeats: usize) {
     let work = Work::new(256, 256, STEPS, 0.02, 20.0);
-    let (what, optimizer) = match what.split_once('_') {
-        Some((what, "limited")) => (what, Optimizer::SGD),
-        Some((what, "auto")) => (what, Optimizer::AUTO),
-        _ => (what, Optimizer::PLAIN_SGD),
+    let (call, network) = what.split_once('_').unwrap_or((what, "plain"));
+    let update_every = match call {
+        "infer" | "sequence" => UpdateEvery::Sequence,
+        "every" => UpdateEvery::Steps(1),
+        "every8" => UpdateEvery::Steps(8),
+        _ => crate::fail(),
     };
-    let update_every = if what == "every" {
-        UpdateEvery::Steps(1)
-    } else {
-        UpdateEvery::Sequence
-    };
-    let mut trainer = work.trainer_with(optimizer, update_every, None);
+    let mut trainer = work.trainer_of(Config {
+        update_every,
+        ..config(network, &work)
+    });
     let mut outputs = Array2::zeros((STEPS, N_OUTPUTS));
     for _ in 0..repeats {
-        match what {
+        match call {
             "infer" => work.infer(&mut trainer, &mut outputs),
-            "sequence" | "every" => work.train(&mut trainer),
-            _ => crate::fail(),
+            _ => work.train(&mut trainer),
         }
+    }
+}
+
+fn config(network: &str, work: &Work) -> Config {
+    let under = |optimizer| Config {
+        optimizer,
+        ..Config::default()
+    };
+    let plain = under(Optimizer::PLAIN_SGD);
+    match network {
+        "plain" => plain,
+        "limited" => under(Optimizer::SGD),
+        "auto" => under(Optimizer::AUTO),
+        "momentum" => under(Optimizer::MOMENTUM),
+        "adam" => under(Optimizer::ADAM),
+        "alif" => work.adaptive(),
+        "alif_limited" => Config {
+            optimizer: Optimizer::SGD,
+            ..work.adaptive()
+        },
+        "alif_auto" => Config {
+            optimizer: Optimizer::AUTO,
+            ..work.adaptive()
+        },
+        "delay" => Config { delay: 5, ..plain },
+        "horizon50" => Config {
+            horizon: Horizon::Steps(50),
+            ..plain
+        },
+        "horizon" => Config {
+            horizon: Horizon::Sequence,
+            ..plain
+        },
+        _ => crate::fail(),
     }
 }

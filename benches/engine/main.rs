@@ -1,7 +1,9 @@
 //! What a step costs beside what it has to cost: the numbers of `make bench` that need no Python, one line of JSON each,
 //! on whatever core the caller pinned it to. `table.py` runs it and prints them as a table.
 
+mod adaptive;
 mod count;
+mod horizon;
 mod lengths;
 mod limits;
 mod line;
@@ -16,10 +18,14 @@ use std::path::Path;
 const USAGE: &str = "engine PART...
   limits                the machine: bandwidths, flop rate
   sizes N STEPS         the first N sizes of the table, sequences of so many steps
+  rules N_INPUTS N SEC  steps that do not overshoot beside plain descent, at that size, with updates at every step
   rates STEPS           2 % against 0.2 % of inputs and neurons firing
+  adaptive N STEPS      N sizes: neurons whose thresholds move beside others
+  horizon N STEPS       N sizes: credit through recurrent spikes beside e-prop, one stream and 32
   lengths T...          one long sequence of each length: time and resident set
   work N STEPS DIR      writes what the first N sizes are given to files, float32
-  count WHAT REPEATS    infer, sequence, every, or sequence or every with _limited or _auto, as often: for a tool that counts instructions";
+   count WHAT REPEATS    CALL or CALL_NETWORK, as often, for a tool that counts instructions. CALL: infer, sequence, every or every8 (an update
+                         at every eighth step); NETWORK: limited, auto, momentum, adam, alif, alif_limited, alif_auto, delay, horizon50 or horizon";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +39,10 @@ fn main() {
     match part {
         "limits" => limits::report(),
         "sizes" => sizes::report(number(0), number(1)),
+        "rules" => sizes::report_rules(number(0), number(1), number(2) as f64),
+        "adaptive" => adaptive::report(number(0), number(1)),
         "rates" => rates::report(number(0)),
+        "horizon" => horizon::report(number(0), number(1)),
         "lengths" => (0..rest.len()).for_each(|at| lengths::report(number(at))),
         "work" => work::write(
             number(0),

@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 
 use crate::line::Line;
 use crate::rows::rows_alone;
-use crate::timing::least;
+use crate::timing::{least, least_of};
 use crate::work::{N_OUTPUTS, SIZES, Work, share};
 
 const RUNS: usize = 5;
@@ -48,26 +48,41 @@ fn constant_weights(work: &Work, seconds: f64, line: &mut Line) {
 fn updates_every_step(work: &Work, seconds: f64, line: &mut Line) {
     let mut trainer = work.trainer(UpdateEvery::Steps(1), None);
     let mut outputs = Array2::zeros((work.steps(), N_OUTPUTS));
-    let every = least(RUNS, seconds, work.steps(), || work.train(&mut trainer));
     let infer = least(RUNS, seconds, work.steps(), || {
         work.infer(&mut trainer, &mut outputs)
     });
     let step = least(RUNS, seconds, work.steps(), || {
         step_by_step(work, &mut trainer)
     });
+    let [every, limited, auto] = rules(work, seconds);
     line.number("every", every)
-        .number(
-            "every_limited",
-            under(Optimizer::SGD, work, UpdateEvery::Steps(1), seconds),
-        )
-        .number(
-            "every_auto",
-            under(Optimizer::AUTO, work, UpdateEvery::Steps(1), seconds),
-        )
+        .number("every_limited", limited)
+        .number("every_auto", auto)
         .number("every_infer", infer)
         .number("step", step)
         .number("every_mb", trainer.memory_bytes() as f64 / 1e6)
         .number("share_after", share(&work.spikes(&mut trainer)));
+}
+
+/// One line: what rules that ask how long each gradient is cost beside plain descent, at (`n_inputs`, `n`), with updates at every step.
+pub fn report_rules(n_inputs: usize, n: usize, seconds: f64) {
+    let work = Work::new(n_inputs, n, 1000, 0.02, 20.0);
+    let [every, limited, auto] = rules(&work, seconds);
+    Line::new("rules")
+        .number("every", every)
+        .number("limited", limited / every)
+        .number("auto", auto / every)
+        .print();
+}
+
+/// Plain descent, limited descent and a step for each group, with updates at every step: in turn, so that what others do to a shared machine meets
+/// all three.
+fn rules(work: &Work, seconds: f64) -> [f64; 3] {
+    let rules = [Optimizer::PLAIN_SGD, Optimizer::SGD, Optimizer::AUTO];
+    let mut trainers = rules.map(|rule| work.trainer_with(rule, UpdateEvery::Steps(1), None));
+    least_of(RUNS, 3.0 * seconds, work.steps(), |rule| {
+        work.train(&mut trainers[rule])
+    })
 }
 
 /// Under a rule that asks how long each gradient is.

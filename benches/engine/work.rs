@@ -75,17 +75,51 @@ impl Work {
         update_every: UpdateEvery,
         engine: Option<Engine>,
     ) -> EpropTrainer<f32> {
-        let config = Config {
+        self.trainer_of(Config {
             update_every,
             engine,
             optimizer,
-            lr: LR,
             ..Config::default()
-        };
+        })
+    }
+
+    /// A network of other neurons, or with other credit, with the weights of this work.
+    pub fn trainer_of(&self, config: Config) -> EpropTrainer<f32> {
+        let config = Config { lr: LR, ..config };
         let mut trainer =
             EpropTrainer::new(self.n_inputs(), self.n, N_OUTPUTS, config).expect("fits");
         trainer.set_w_in(self.w_in.view()).expect("the same sizes");
         trainer
+    }
+
+    /// Neurons whose thresholds move, under plain descent: their base threshold is the one at which they fire as often as
+    /// neurons that do not adapt.
+    pub fn adaptive(&self) -> Config {
+        let with = |threshold| Config {
+            optimizer: Optimizer::PLAIN_SGD,
+            beta: 0.05,
+            threshold,
+            ..Config::default()
+        };
+        let asked = self.share_of(Config::default());
+        let (mut low, mut high) = (0.2, 1.0);
+        for _ in 0..12 {
+            let threshold = 0.5 * (low + high);
+            match self.share_of(with(threshold)) > asked {
+                true => low = threshold,
+                false => high = threshold,
+            }
+        }
+        with(high)
+    }
+
+    /// The share of neurons that fire at a step, in such a network.
+    pub fn share_of(&self, config: Config) -> f64 {
+        // The block form is quick to predict, whatever the neurons.
+        share(&self.spikes(&mut self.trainer_of(Config {
+            update_every: UpdateEvery::Sequence,
+            ..config
+        })))
     }
 
     /// Learns the whole sequence, from the state of rest.

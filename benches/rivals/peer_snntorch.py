@@ -2,7 +2,7 @@
 
 import snntorch
 import torch
-from work import DECAY, LR, PSI_HEIGHT, Work
+from work import DECAY, LR, PSI_HEIGHT, Work, shifted_copies
 
 torch.set_num_threads(1)
 
@@ -28,16 +28,15 @@ def linear(weights) -> torch.nn.Linear:
 
 
 class Network:
-    n_samples = 1
-
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, batch: int = 1) -> None:
+        self.n_samples = batch
         self.project = linear(work.W_in)
         self.neurons = snntorch.RLeaky(DECAY, linear_features=work.n_neurons, spike_grad=Triangle.apply)
         self.neurons.recurrent = linear(work.W_rec)
         self.read = linear(work.W_out)
         self.readout = snntorch.Leaky(DECAY, reset_mechanism="none")
-        self.inputs = torch.tensor(work.inputs)[:, None]
-        self.targets = torch.tensor(work.targets)[:, None]
+        self.inputs = torch.tensor(shifted_copies(work.inputs, batch))
+        self.targets = torch.tensor(shifted_copies(work.targets, batch))
         weights = [layer.weight for layer in (self.project, self.neurons.recurrent, self.read)]
         self.optimizer = torch.optim.SGD(weights, lr=LR)
 
@@ -60,7 +59,7 @@ class Network:
     def train(self) -> None:
         self.optimizer.zero_grad()
         outputs = self.run_readout(self.run_neurons())
-        (0.5 * ((outputs - self.targets) ** 2).sum()).backward()
+        (0.5 * ((outputs - self.targets) ** 2).sum() / self.n_samples).backward()
         self.optimizer.step()
 
     def share(self) -> float:

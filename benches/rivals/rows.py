@@ -32,6 +32,25 @@ PEERS = [
     Row("snntorch, B = 1", "snntorch", "snntorch", {}, SEQUENCE.name),
 ]
 
+
+def credited(batch: int) -> list[Row]:
+    """Gradients with credit through recurrent spikes over the whole sequence, `batch` of them, and e-prop beside it."""
+    ours = Row(
+        "eprop, horizon = T",
+        "ours",
+        "eprop",
+        {"update_every": "sequence", "horizon": "sequence", "batch": batch},
+    )
+    options: dict[str, object] = {"batch": batch}
+    return [
+        ours,
+        Row("eprop, sequence", "ours", "eprop", options | {"update_every": "sequence"}, ours.name),
+        Row("spyx", "spyx", "spyx", options, ours.name, 3),
+        Row("spyx, hoisted", "spyx", "spyx", options | {"hoist": True}, ours.name, 3),
+        Row("snntorch", "snntorch", "snntorch", options, ours.name, 3),
+    ]
+
+
 DIFFERS = {
     "sc-neurocore": """e-prop, an update at every step. float64; low-passes the eligibility twice with tau_trace (ours once
     with tau_mem, once with tau_trace), takes psi after the reset, its readout is the spikes of the step alone. It multiplies

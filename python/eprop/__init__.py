@@ -15,7 +15,7 @@ Examples
 True
 """
 
-from . import optim
+from . import encode, optim
 from ._core import __version__
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
@@ -31,5 +31,6 @@ __all__ = [
     "OnlineLIFLayer",
     "OnlineTrainer",
     "__version__",
+    "encode",
     "optim",
 ]

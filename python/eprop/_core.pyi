@@ -16,7 +16,7 @@ __all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
-    tau_mem: float
+    tau_mem: float | NDArray[Any]
     threshold: float | NDArray[Any]
     lr: float
     dt: float
@@ -70,6 +70,7 @@ class _Recurrent(_Layer, _Learning, Protocol):
     lr_in: float | None
     lr_rec: float | None
     lr_out: float | None
+    tau_syn: float
 
 class _Base:
     """What all of them have; at run time they have no common base."""

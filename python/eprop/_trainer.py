@@ -33,8 +33,11 @@ class EpropTrainer(SequenceTrainer):
     Parameters
     ----------
     n_inputs, n_neurons, n_outputs : int
-    tau_mem, tau_trace : float
-        Membrane time constant; time constant of the eligibility's low-pass, 0 = no filter.
+    tau_mem : float or array_like (N,)
+        Membrane time constant, one for all neurons or one for each. With an array each synapse has a presynaptic trace of
+        its own, and weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+    tau_trace : float
+        Time constant of the eligibility's low-pass, 0 = no filter.
     threshold : float or array_like (N,)
         Firing threshold, one for all neurons or one for each.
     lr, dt : float
@@ -106,6 +109,9 @@ class EpropTrainer(SequenceTrainer):
     lr_in, lr_rec, lr_out : float, optional
         Learning rates of `W_in`, of `W_rec`, and of `W_out` with `b`. None: `lr`; 0: fixed, to the bit. May be assigned
         like `lr`.
+    tau_syn : float
+        Time constant of the synaptic current between a spike and the membrane; 0 = a spike reaches the membrane at once.
+        With a current, weights that change at every step, or rest for fewer than 8, take the textbook recursion.
 
     Raises
     ------
@@ -136,7 +142,7 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     n_inputs: int
     n_neurons: int
     n_outputs: int
-    tau_mem: float = 20.0
+    tau_mem: float | Array = 20.0
     tau_trace: float = 20.0
     threshold: float | Array = 1.0
     lr: LearningRate = LEARNING_RATE
@@ -174,6 +180,7 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     lr_in: float | None = None
     lr_rec: float | None = None
     lr_out: float | None = None
+    tau_syn: float = 0.0
 
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
 
@@ -303,7 +310,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
         block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
         synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
-        In a batch every stream changes the weights of all: n below 8 is textbook, all else block.
+        In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit
+        into factors: n below 8 is textbook then, all else block; so are an array as `tau_mem`, `tau_syn`, and momentum of
+        neurons that adapt. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height
+        of the surrogate and rho = exp(-dt / tau_adaptation); small networks of them are textbook for n below 8, else block.
 
         Examples
         --------
@@ -409,7 +419,18 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
 
     @property
     def z_bar(self) -> Array:
-        """Presynaptic traces, inputs first (n_inputs + N,); (B, n_inputs + N) of a batch."""
+        """Presynaptic traces, inputs first (n_inputs + N,); (B, n_inputs + N) of a batch.
+
+        Where `tau_mem` is an array, each neuron has its own: (N, n_inputs + N), (B, N, n_inputs + N) of a batch, and a
+        neuron's own entry is 0.
+
+        Examples
+        --------
+        >>> trainer = EpropTrainer(1, 2, 1, tau_mem=[5.0, 20.0])
+        >>> _ = trainer.step([1.0]), trainer.step([0.0])
+        >>> trainer.z_bar[:, 0].round(3)  # exp(-1 / 5) and exp(-1 / 20)
+        array([0.819, 0.951], dtype=float32)
+        """
         return self._core.z_bar  # type: ignore[no-any-return]
 
     @property

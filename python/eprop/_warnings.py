@@ -21,7 +21,8 @@ class FiringRateWarning(UserWarning):
     """Nothing fired, or most neurons fired at most steps.
 
     In a sequence of at least five membrane time constants; shorter ones, and the steps of `step` and `train_stream`, are
-    counted together until they last fifty. Given once until `reset()`; copies and pickles go on counting.
+    counted together until they last fifty, or the first ten if nothing has fired by then. With ``tau_mem = 20`` and
+    ``dt = 1`` these are 100, 1,000 and 200 steps. Given once until `reset()`; copies and pickles go on counting.
 
     Examples
     --------
@@ -80,8 +81,9 @@ class DivergenceWarning(UserWarning):
     """The loss has run away: learning makes it worse, and will not come back by itself.
 
     Given once until `reset()`, when the mean loss of a call, or of steps that last fifty membrane time constants, is more
-    than a thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost.
-    Learning that works never gets there, since learning nothing costs less.
+    than a thousand times the largest of the first ten, and more than a thousand times what outputs of 0 would cost. Among
+    the first ten themselves, when it is more than 1e6, and more than 1e6 times what outputs of 0 would cost. Learning that
+    works never gets there, since learning nothing costs less.
 
     Examples
     --------

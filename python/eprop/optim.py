@@ -103,8 +103,8 @@ class SGD(Optimizer):
     limit : bool
         False: plain descent, ``eta = lr``, which can run away.
     weight_decay : float
-        How much of the weights is added to their gradient, at least 0. Biases do not decay. With a decay, weights that
-        change at every step, or rest for fewer than 8, take the textbook recursion.
+        How much of the weights is added to their gradient, at least 0. Biases do not decay. A step without a target is an
+        update, too: weights go on decaying.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class Momentum(Optimizer):
 
     ``eta`` is that of `SGD`. In the long run a gradient moves the weights as far as it does there: it takes about
     ``1 / (1 - mu)`` updates for it. ``M``, one number per weight, belongs to the trainer: `reset()` keeps it, copies and
-    pickles carry it. Weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+    pickles carry it. A step without a target is an update, too: ``M`` goes on moving the weights.
 
     Parameters
     ----------

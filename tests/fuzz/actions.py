@@ -147,6 +147,100 @@ def gradients(subject: Subject, sequence: Sequence) -> Outcome:
     return Outcome(exact)
 
 
+def apply_gradients(subject: Subject, sequence: Sequence) -> Outcome:
+    subject.n_sequences += 1
+    found = subject.call("gradients", sequence.x, sequence.y, mask=sequence.mask, **subject.threads())
+    subject.call("apply_gradients", found)
+    return Outcome()
+
+
+def learn_weighted(subject: Subject, given: tuple[Sequence, Any]) -> Outcome:
+    """Steps whose losses count otherwise than once, in any cut."""
+    sequence, weights = given
+    outputs = []
+    for start, stop in subject.cut(sequence.n_steps):
+        subject.n_sequences += 1
+        piece = sequence.steps(start, stop)
+        x, w = (
+            inputs_in_some_form(subject.rng, piece.x),
+            dense_in_some_form(subject.rng, weights[..., start:stop]),
+        )
+        options = {"mask": piece.mask, "weights": w, "reset": False, "return_outputs": True}
+        outputs.append(subject.call("train_sequence", x, piece.y, **options, **subject.threads())[1])
+    return Outcome({"outputs": np.concatenate(outputs, axis=-2)})
+
+
+def draw_weighted(rng: Rng, recipe: Recipe) -> Any:
+    sequence = draw_sequence(rng, recipe)
+    return sequence, rng.choice([0.0, 0.5, 1.0, 3.0], size=sequence.x.shape[:-1])
+
+
+def learn_labels(subject: Subject, given: tuple[Sequence, Any]) -> Outcome:
+    """Labels are the rows of a unit matrix, and a mask."""
+    sequence, labels = given
+    subject.n_sequences += 1
+    if subject.rng.random() < 0.5:
+        targets, mask = labels.astype(subject.rng.choice(["int64", "int8", ">i4"])), None
+    else:
+        targets, mask = np.eye(sequence.y.shape[-1])[labels], labels >= 0
+    x = inputs_in_some_form(subject.rng, sequence.x)
+    loss, outputs = subject.call("train_sequence", x, targets, mask=mask, reset=False, return_outputs=True)
+    return Outcome({"loss": np.float64(loss), "outputs": outputs})
+
+
+def draw_labels(rng: Rng, recipe: Recipe) -> Any:
+    sequence = draw_sequence(rng, recipe)
+    return sequence, rng.integers(-1, recipe.sizes[-1], size=sequence.x.shape[:-1])
+
+
+def learn_lengths(subject: Subject, given: tuple[Sequence, Any]) -> Outcome:
+    """What is behind a length is not there, whatever it is."""
+    sequence, lengths = given
+    if lengths is None:
+        return Outcome()
+    subject.n_sequences += 1
+    x, y, options = sequence.x.copy(), sequence.y.copy(), {"mask": sequence.mask, "return_outputs": True}
+    if subject.rng.random() < 0.5 and sequence.mask is None:
+        parts = [[stream[:length] for stream, length in zip(of, lengths, strict=True)] for of in (x, y)]
+        loss, outputs = subject.call("train_sequence", *parts, **options, **subject.threads())
+    else:
+        for stream, length in enumerate(lengths):
+            x[stream, length:] = y[stream, length:] = subject.rng.choice([np.nan, 7.0])
+        loss, outputs = subject.call("train_sequence", x, y, lengths=lengths, **options, **subject.threads())
+    rows = [stream[:length] for stream, length in zip(outputs, lengths, strict=True)]
+    return Outcome({"loss": np.float64(loss), "outputs": np.concatenate(rows)})
+
+
+def draw_lengths(rng: Rng, recipe: Recipe) -> Any:
+    sequence = draw_sequence(rng, recipe)
+    if not recipe.streams:
+        return sequence, None
+    lengths = rng.integers(1, sequence.n_steps + 1, size=recipe.streams)
+    lengths[rng.integers(len(lengths))] = sequence.n_steps
+    return sequence, lengths
+
+
+def learn_from_signals(subject: Subject, given: tuple[Sequence, Any] | None) -> Outcome:
+    """Steps with a learning signal of the caller's own, some of them with a target beside it."""
+    if given is None:
+        return Outcome()
+    sequence, signals = given
+    outputs = []
+    for t in range(sequence.n_steps):
+        x, y = step_in_some_form(subject.rng, sequence.x[..., t, :]), sequence.y[..., t, :] if t % 3 else None
+        signal = dense_in_some_form(subject.rng, signals[..., t, :])
+        outputs.append(subject.call("step", x, y, learning_signal=signal)["output"])
+    return Outcome({"outputs": np.stack(outputs), "L": subject.trainer.L, "psi": subject.trainer.psi})
+
+
+def draw_signals(rng: Rng, recipe: Recipe) -> Any:
+    if recipe.options.get("horizon", 1) != 1:
+        return None
+    sequence = draw_sequence(rng, recipe).steps(0, 9)
+    shape = (*sequence.x.shape[:-1], recipe.sizes[1])
+    return sequence, rng.normal(size=shape).astype(np.float32).astype(float)
+
+
 def calibrate(subject: Subject, given: tuple[Any, float]) -> Outcome:
     x, rate = given
     subject.n_sequences += 1
@@ -224,6 +318,11 @@ ACTIONS = [
     Action("predict", TRAINERS, 4, draw_sequence, predict),
     Action("predict_whole", TRAINERS, 1, draw_sequence, predict_whole),
     Action("gradients", TRAINERS, 1, draw_sequence, gradients),
+    Action("apply_gradients", TRAINERS, 1, draw_sequence, apply_gradients),
+    Action("learn_weighted", TRAINERS, 2, draw_weighted, learn_weighted),
+    Action("learn_labels", TRAINERS, 1, draw_labels, learn_labels),
+    Action("learn_lengths", TRAINERS, 1, draw_lengths, learn_lengths),
+    Action("learn_from_signals", (EPROP,), 2, draw_signals, learn_from_signals),
     Action("calibrate", TRAINERS, 0.5, draw_calibration, calibrate),
     Action("layer_steps", (LAYER,), 10, draw_layer_steps, layer_steps),
     Action("assign_weights", ALL, 2, draw_weights, assign_weights),

@@ -57,6 +57,12 @@ def gradients(trainer: Any, rng: Rng, recipe: Recipe) -> Any:
     return trainer
 
 
+def evaluate(trainer: Any, rng: Rng, recipe: Recipe) -> Any:
+    sequence = draw_sequence(rng, recipe)
+    trainer.evaluate(*sequence[:2], mask=sequence.mask)
+    return trainer
+
+
 def compare(trainer: Any, rng: Rng, recipe: Recipe) -> Any:
     if trainer != copy.copy(trainer) or not trainer.state_equal(trainer):
         raise AssertionError("a trainer is not equal to itself or to its copy")
@@ -80,6 +86,7 @@ LOOKS = [
     Look("read", ALL, read),
     Look("read_layers", (STACK,), read_layers),
     Look("gradients", TRAINERS, gradients),
+    Look("evaluate", TRAINERS, evaluate),
     Look("compare", ALL, compare),
     Look("work_on_a_copy", ALL, work_on_a_copy),
     Look("copy", ALL, lambda trainer, *_: copy.copy(trainer)),

@@ -34,6 +34,7 @@ def between(low: float, high: float) -> Callable[[Rng], float]:
 
 OPTIONS = [
     Option("tau_mem", ALL, one_of(1.0, 2.5, 5.0, 20.0, 200.0)),
+    Option("tau_syn", (EPROP,), one_of(0.0, 1.0, 5.0, 50.0)),
     Option("tau_trace", (EPROP,), one_of(0.0, 1.0, 5.0, 20.0, 90.0)),
     Option("tau_out", (EPROP,), one_of(None, 0.0, 3.0, 30.0)),
     Option("threshold", ALL, one_of(0.1, 0.3, 1.0)),
@@ -60,6 +61,7 @@ OPTIONS = [
     Option("batch_size", (EPROP,), one_of(1, 1, 1, 2, 3, 9)),
     # What needs the loss, a layer does not take.
     Option("optimizer", ALL, one_of("sgd", "momentum", "adam", "adamw", SGD(weight_decay=0.1))),
+    Option("optimizer", TRAINERS, one_of("auto", "auto", "sgd", SGD(limit=False))),
     Option("reduction", TRAINERS, one_of("sum", "mean")),
     Option("beta", ALL, one_of(0.0, 0.0, 0.05, 0.3)),
     Option("tau_adaptation", ALL, one_of(5.0, 200.0)),
@@ -100,6 +102,9 @@ class Recipe(NamedTuple):
             for option in OPTIONS
             if kind in option.classes and rng.random() < 0.5  # the others keep their defaults
         }
+        # Now and then a membrane for each neuron.
+        if kind == EPROP and rng.random() < 0.15:
+            options["tau_mem"] = rng.choice([1.0, 5.0, 20.0, 200.0], size=n_neurons)
         # A step has no future to look at, and a horizon of a sequence wants whole sequences.
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):

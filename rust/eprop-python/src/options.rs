@@ -11,7 +11,7 @@ use crate::error::raise;
 /// What every neuron has.
 #[derive(FromPyObject)]
 struct Neuron {
-    tau_mem: f64,
+    tau_mem: Each,
     threshold: Each,
     lr: f64,
     dt: f64,
@@ -79,6 +79,7 @@ struct Recurrent {
     lr_in: Option<f64>,
     lr_rec: Option<f64>,
     lr_out: Option<f64>,
+    tau_syn: f64,
 }
 
 /// A number of steps, or a word.
@@ -102,11 +103,12 @@ pub fn is_wide(face: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
     let neuron: Neuron = face.extract()?;
+    let (tau_mem, taus_mem) = neuron.tau_mem.split();
     let (threshold, thresholds) = neuron.threshold.split();
     let (beta, betas) = neuron.beta.split();
     let (tau_adaptation, taus_adaptation) = neuron.tau_adaptation.split();
     Ok(LayerConfig {
-        tau_mem: neuron.tau_mem,
+        tau_mem,
         threshold,
         lr: neuron.lr,
         dt: neuron.dt,
@@ -119,7 +121,10 @@ pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
         seed: neuron.seed,
         beta,
         tau_adaptation,
+        // Of a recurrent network alone.
+        tau_syn: 0.0,
         each: PerNeuron {
+            tau_mem: taus_mem,
             threshold: thresholds,
             beta: betas,
             tau_adaptation: taus_adaptation,
@@ -235,6 +240,7 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         lr_in: recurrent.lr_in,
         lr_rec: recurrent.lr_rec,
         lr_out: recurrent.lr_out,
+        tau_syn: recurrent.tau_syn,
     })
 }
 

@@ -154,12 +154,12 @@ trainer_class!(
 
     #[getter]
     fn z_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => state(py, cell, |stream| stream.z_bar()))
+        at_width!(&self.0, cell => z_bar(py, cell))
     }
 
     #[getter]
     fn e_bar<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => e_bar(py, cell))
+        at_width!(&self.0, cell => traces(py, cell, "e_bar", Matrix::EBar))
     }
 });
 
@@ -193,21 +193,35 @@ fn state<'py, F: Real>(
     give_rows(py, rows)
 }
 
-fn e_bar<'py, F: Real>(py: Python<'py>, cell: &Inner<F>) -> PyResult<Bound<'py, PyAny>> {
+/// A vector where all neurons have the same, else a matrix.
+fn z_bar<'py, F: Real>(py: Python<'py>, cell: &Inner<F>) -> PyResult<Bound<'py, PyAny>> {
+    match cell.run(py, |trainer| trainer.config().each.tau_mem.is_some())? {
+        true => traces(py, cell, "z_bar", Matrix::ZBar),
+        false => state(py, cell, |stream| stream.z_bar()),
+    }
+}
+
+/// A matrix (N, n_inputs + N) of the stream, or, of a batch, one of each.
+fn traces<'py, F: Real>(
+    py: Python<'py>,
+    cell: &Inner<F>,
+    name: &str,
+    matrix: impl Fn(usize) -> Matrix + Send + Sync,
+) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let (n_streams, (n, sources)) = {
         let trainer = cell.lock();
-        (trainer.batch_size(), trainer.dim(Matrix::EBar(0)))
+        (trainer.batch_size(), trainer.dim(matrix(0)))
     };
-    let failed = || error::no_memory("e_bar", &[n_streams, n, sources]);
+    let failed = || error::no_memory(name, &[n_streams, n, sources]);
     let rows = n_streams.checked_mul(n).ok_or_else(failed)?;
-    let flat: Array2<F> = zeros("e_bar", rows, sources).map_err(|_| failed())?;
+    let flat: Array2<F> = zeros(name, rows, sources).map_err(|_| failed())?;
     let shape = (n_streams, n, sources);
     let mut all: Array3<F> = flat.into_shape_with_order(shape).map_err(|_| failed())?;
     py.detach(|| {
         let trainer = cell.lock();
         let mut streams = all.axis_iter_mut(Axis(0)).enumerate();
-        streams.try_for_each(|(b, to)| trainer.read(Matrix::EBar(b), to))
+        streams.try_for_each(|(b, to)| trainer.read(matrix(b), to))
     })
     .map_err(error::raise)?;
     if n_streams == 1 {

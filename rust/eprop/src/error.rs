@@ -163,9 +163,14 @@ impl Error {
         }
     }
 
-    /// Of a number outside the range of a type: too long to be written out.
+    /// Of a number that may be too long to be written out.
     pub(crate) fn number(argument: &'static str, expected: impl Into<String>, got: f64) -> Self {
-        Self::value(argument, expected, format!("{got:e}"))
+        let is_short = got == 0.0 || (1e-5..1e16).contains(&got.abs()) || !got.is_finite();
+        let got = match is_short {
+            true => format!("{got}"),
+            false => format!("{got:e}"),
+        };
+        Self::value(argument, expected, got)
     }
 }
 

@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer,
-    StackConfig, TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer,
+    Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -74,12 +74,30 @@ fn configs() -> Vec<Config> {
                 });
                 configs.push(Config {
                     optimizer: Optimizer::MOMENTUM,
+                    ..config.clone()
+                });
+                configs.push(Config {
+                    optimizer: Optimizer::MOMENTUM,
                     clip_norm: Some(0.5),
                     w_max: Some(1.0),
                     ..config.clone()
                 });
                 configs.push(config);
             }
+        }
+    }
+    // Neurons that adapt, in factors.
+    for (update_every, lr_in) in [(1, None), (1, Some(1e-4)), (3, None)] {
+        for optimizer in [Optimizer::SGD, Optimizer::PLAIN_SGD] {
+            configs.push(Config {
+                engine: Some(Engine::Factored),
+                beta: 0.2,
+                update_every: UpdateEvery::Steps(update_every),
+                lr_in,
+                optimizer,
+                lr: 1e-5,
+                ..Config::default()
+            });
         }
     }
     for (update_every, horizon) in [
@@ -99,6 +117,25 @@ fn configs() -> Vec<Config> {
                 optimizer,
                 lr: 1e-5,
                 ..Config::default()
+            });
+        }
+    }
+    let plain = configs.iter().take(3).chain(configs.iter().rev().take(2));
+    let plain: Vec<Config> = plain.cloned().collect();
+    for config in plain {
+        for (tau_mem, tau_syn) in [
+            (Some(vec![9.0; 20]), 0.0),
+            (None, 5.0),
+            (Some(vec![9.0; 20]), 5.0),
+        ] {
+            let each = PerNeuron {
+                tau_mem,
+                ..PerNeuron::default()
+            };
+            configs.push(Config {
+                each,
+                tau_syn,
+                ..config.clone()
             });
         }
     }
@@ -193,6 +230,23 @@ fn memory_per_step_counts_what_is_kept() {
         with(UpdateEvery::Steps(1)).memory_per_step(),
         common + factored
     );
+    // Neurons that adapt have a; a row D per source; Q, w, p, R; four rows more of each base block, and three more for lengths.
+    let adaptive = |every| {
+        let config = Config {
+            engine: Some(Engine::Factored),
+            beta: 0.2,
+            update_every: UpdateEvery::Steps(every),
+            ..Config::default()
+        };
+        EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap()
+    };
+    let more = row + p * row + 4 * row + 16 * 4 * row + 3 * row;
+    assert_eq!(adaptive(1).memory_per_step(), common + factored + more);
+    // A gradient that waits: G, with S, T and R; the readouts' H.
+    assert_eq!(
+        adaptive(3).memory_per_step(),
+        common + factored + more + p * row + 3 * row + n * 16
+    );
     // z_bar, e_bar, G; the readouts' H; and of each of 1024 steps psi, errors, whether it was one of learning, where its events begin,
     // its inputs, whether they are a row, and room for a spike of one source in 8, with its value.
     let events = p + p / 8 * 1024;
@@ -201,4 +255,31 @@ fn memory_per_step_counts_what_is_kept() {
         with(UpdateEvery::Sequence).memory_per_step(),
         common + block
     );
+    // A current is a number of each neuron and one of each source; z_bar of neurons that differ is a matrix, and they adapt by 0.
+    let with = |update_every, tau_syn, tau_mem: Option<Vec<f64>>| {
+        let each = PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        };
+        let config = Config {
+            update_every,
+            tau_syn,
+            each,
+            ..Config::default()
+        };
+        let trainer = EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap();
+        trainer.memory_per_step()
+    };
+    for (update_every, of_form) in [
+        // z_bar, e_bar, G; the readouts' H.
+        (UpdateEvery::Steps(1), common + p + 2 * p * row + n * 16),
+        (UpdateEvery::Sequence, common + block),
+    ] {
+        let (current, differing) = (row + p, row + (p * row - p));
+        let taus = || Some(vec![9.0; n]);
+        assert_eq!(with(update_every, 5.0, None), of_form + current);
+        assert_eq!(with(update_every, 0.0, taus()), of_form + differing);
+        let both = of_form + current + differing;
+        assert_eq!(with(update_every, 5.0, taus()), both);
+    }
 }

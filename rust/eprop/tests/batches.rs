@@ -1,6 +1,7 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 mod horizons;
+mod membranes;
 
 use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
@@ -67,7 +68,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         |(choices, (n_ref, readout_bias, regularised, rule, seed, batch_size, rates, horizon))| {
             let (surrogate, loss, feedback, reset_mechanism, gain, update_every) = choices;
             let (optimizer, clip_norm, w_max) = rule;
-            Config {
+            let config = Config {
                 lr: 1e-3,
                 surrogate,
                 loss,
@@ -93,7 +94,8 @@ fn any_config() -> impl Strategy<Value = Config> {
                 horizon: possible(horizon, update_every),
                 delay: 1 + n_ref,
                 ..Config::default()
-            }
+            };
+            membranes::drawn(config, N)
         },
     )
 }

@@ -1,6 +1,8 @@
 //! The fast forms of the synapses compute the textbook's numbers: float64, to 1e-10 of the largest value, whatever happens in the
 //! middle of a block.
 
+mod membranes;
+
 use eprop::{
     Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
     ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
@@ -92,6 +94,18 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
             limit: true,
             weight_decay,
         },
+        Optimizer::MOMENTUM,
+    ]);
+    let rolling = |mu, weight_decay| Optimizer::Momentum {
+        mu,
+        limit: false,
+        weight_decay,
+    };
+    let rolling = prop::sample::select(vec![
+        rolling(0.0, 0.0),
+        rolling(0.5, 100.0),
+        rolling(0.9, 0.0),
+        rolling(0.99, 1000.0),
     ]);
     let adam = Optimizer::AdamW {
         weight_decay,
@@ -104,7 +118,13 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
         3 => Just((Optimizer::SGD, 1.0)),
         3 => Just((Optimizer::PLAIN_SGD, 1e-5)),
         3 => limited.prop_map(|rule| (rule, 1.0)),
-        3 => Just((Optimizer::AUTO, 0.5)),
+        // Without a decay: where gradients are short its steps are long, and weights that they overshoot run away in every form.
+        2 => Just((Optimizer::AUTO, 0.5)),
+        // Weights that lose half of themselves in some hundred or thousand steps.
+        2 => prop::sample::select(vec![1.0, 100.0, 1000.0]).prop_map(|weight_decay| {
+            (Optimizer::Sgd { limit: false, weight_decay }, 1e-5)
+        }),
+        2 => rolling.prop_map(|rule| (rule, 1e-5)),
         1 => Just((adam, 1e-5)),
     ];
     let bound = |value| prop_oneof![5 => Just(None), 1 => Just(Some(value))];
@@ -188,6 +208,20 @@ fn any_config() -> impl Strategy<Value = Config> {
                 ..Config::default()
             },
         )
+        .prop_map(|config| membranes::drawn(config, N))
+        .prop_map(adaptations)
+}
+
+/// Of every third network in which neurons adapt, each does so in its own way, and some do not.
+fn adaptations(mut config: Config) -> Config {
+    if config.beta > 0.0 && config.seed / 8 % 3 == 0 {
+        let beta = config.beta;
+        let of = |of: fn(usize) -> f64| (0..N).map(of).collect::<Vec<_>>();
+        config.each.beta = Some((0..N).map(|j| beta * (j % 4) as f64 / 3.0).collect());
+        config.each.tau_adaptation = Some(of(|j| [15.0, 150.0, 1500.0][j % 3]));
+        config.each.threshold = Some(of(|j| [1.0, 1.25][j % 2]));
+    }
+    config
 }
 
 struct Noise(u64);
@@ -238,6 +272,7 @@ fn same(fast: &EpropTrainer<f64>, slow: &EpropTrainer<f64>) {
     near("b", &fast.b(), &slow.b());
     near("e_bar", &fast.e_bar(), &slow.e_bar());
     near("z_bar", &fast.z_bar(), &slow.z_bar());
+    near("z_bar", &fast.z_bars(), &slow.z_bars());
     near("v", &fast.v(), &slow.v());
 }
 
@@ -389,7 +424,7 @@ fn engines(config: &Config) -> Vec<Engine> {
             engine: Some(engine),
             ..config.clone()
         };
-        EpropTrainer::<f64>::new(1, 1, 1, config).is_ok()
+        EpropTrainer::<f64>::new(1, N, 1, config).is_ok()
     };
     [Engine::Factored, Engine::Block]
         .into_iter()
@@ -448,7 +483,7 @@ proptest! {
             for event in &events {
                 happen(event, &mut seen, &mut seen_noise);
                 happen(event, &mut unseen, &mut unseen_noise);
-                let _ = (seen.w_in(), seen.w_rec(), seen.w_out(), seen.e_bar(), seen.z_bar());
+                let _ = (seen.w_in(), seen.w_rec(), seen.w_out(), seen.e_bar(), seen.z_bar(), seen.z_bars());
                 let saved = seen.to_bytes();
                 seen.restore(&saved).unwrap();
                 prop_assert!(seen.state_equal(&unseen));

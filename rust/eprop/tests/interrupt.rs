@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eprop::{
     Config, Engine, EpropTrainer, Error, Horizon, Interrupt, Matrix, OnlineTrainer, Optimizer,
-    StackConfig, Stream, UpdateEvery,
+    PerNeuron, StackConfig, Stream, UpdateEvery,
 };
 use ndarray::{Array2, Array3, s};
 
@@ -103,14 +103,6 @@ fn spans(config: &Config) -> Vec<(usize, usize)> {
     }
 }
 
-/// How often it is asked, of a batch, while the gradient of an update is measured: for the weights from inputs, and for those from neurons.
-fn questions_of_update(config: &Config, until: usize) -> usize {
-    match config.update_every {
-        UpdateEvery::Steps(n) if until % n == 0 && config.optimizer != Optimizer::ADAM => 2,
-        _ => 0,
-    }
-}
-
 /// Trains the streams up to `from`, the first `done` of them up to `until`, and goes on after the next update.
 fn as_if_others_were_shorter(
     trainer: &mut EpropTrainer<f32>,
@@ -128,39 +120,134 @@ fn as_if_others_were_shorter(
     trainer.update().unwrap();
 }
 
+/// Asked between groups, between the streams of a group that collect, and while the gradient of an update is measured.
 #[test]
 fn a_batch_that_is_stopped_has_taken_whole_steps_and_lost_no_gradient() {
     for n_streams in [8, 16] {
         let data = data(n_streams, STEPS);
+        let all = of_first(&data, 0..STEPS, n_streams);
         let group = (n_streams / 8).clamp(1, 2);
         for config in configs(n_streams) {
+            let mut start = trainer(config.clone());
+            start.set_n_threads(Some(1)).unwrap();
+            let train = |trainer: &mut EpropTrainer<f32>| {
+                let mut tally = trainer.tally();
+                trainer.train_piece(&all, None, &mut tally)
+            };
             let stops = spans(&config).into_iter().flat_map(|(from, until)| {
                 let groups = (group..=n_streams).step_by(group);
-                let before_update = vec![n_streams; questions_of_update(&config, until)];
-                let done = groups.chain(before_update);
-                done.map(move |done| (from, until, done))
+                groups.map(move |done| (from, until, done))
             });
-            for (at, stop) in stops.enumerate() {
-                let what = format!("{config:?}, stopped after {stop:?}");
-                let mut stopped = trainer(config.clone());
-                let mut whole = stopped.clone();
-                stopped.set_n_threads(Some(1)).unwrap();
-                stopped.set_interrupt(stop_at(at + 1).0);
-                let mut tally = stopped.tally();
-                let all = of_first(&data, 0..STEPS, n_streams);
-                let result = stopped.train_piece(&all, None, &mut tally);
-                assert_eq!(result, Err(Error::Interrupted), "{what}");
+            let wholes = stops.map(|stop| {
+                let mut whole = start.clone();
+                as_if_others_were_shorter(&mut whole, &data, stop);
+                whole
+            });
+            let wholes: Vec<_> = wholes.collect();
+            let (never, asked) = stop_at(usize::MAX);
+            let mut never_stopped = start.clone();
+            never_stopped.set_interrupt(never);
+            train(&mut never_stopped).unwrap();
+            let asked = asked.load(Ordering::Relaxed);
+            // After each group, and before each stream's gradient is taken.
+            let due = match config.update_every {
+                UpdateEvery::Steps(n) => STEPS / n,
+                UpdateEvery::Sequence => 0,
+            };
+            assert!(
+                asked >= wholes.len() + due * n_streams,
+                "{config:?}: {asked}"
+            );
+            let mut seen = vec![false; wholes.len()];
+            for at in 1..=asked {
+                let what = format!("{config:?}, stopped at {at} of {asked}");
+                let mut stopped = start.clone();
+                stopped.set_interrupt(stop_at(at).0);
+                assert_eq!(train(&mut stopped), Err(Error::Interrupted), "{what}");
                 stopped.set_interrupt(Interrupt::default());
                 stopped.update().unwrap();
-                as_if_others_were_shorter(&mut whole, &data, stop);
-                assert!(stopped.state_equal(&whole), "{what}");
+                let same = wholes.iter().position(|whole| whole.state_equal(&stopped));
+                let Some(same) = same else { panic!("{what}") };
                 // And both go on.
-                for trainer in [&mut stopped, &mut whole] {
-                    let mut tally = trainer.tally();
-                    trainer.train_piece(&all, None, &mut tally).unwrap();
+                if !seen[same] {
+                    let mut whole = wholes[same].clone();
+                    train(&mut whole).unwrap();
+                    train(&mut stopped).unwrap();
+                    assert!(stopped.state_equal(&whole), "{what}, later");
                 }
-                assert!(stopped.state_equal(&whole), "{what}, later");
+                seen[same] = true;
             }
+            assert!(seen.iter().all(|&seen| seen), "{config:?}: {seen:?}");
+        }
+    }
+}
+
+/// Streams side by side are asked while their recurrent spikes are credited and while a block is worked off, too: as often as a stream alone.
+#[test]
+fn a_batch_that_is_stopped_within_a_group_goes_on_with_the_same_bits() {
+    let n_streams = 4;
+    let steps = 6;
+    let data = data(n_streams, steps);
+    let all = of_first(&data, 0..steps, n_streams);
+    let config = |horizon, update_every| Config {
+        batch_size: n_streams,
+        engine: Some(Engine::Block),
+        horizon,
+        update_every,
+        ..Config::default()
+    };
+    for config in [
+        config(Horizon::Sequence, UpdateEvery::Sequence),
+        config(Horizon::Steps(2), UpdateEvery::Steps(4)),
+        config(Horizon::Steps(1), UpdateEvery::Steps(3)),
+    ] {
+        let mut start = trainer(config.clone());
+        start.set_n_threads(Some(1)).unwrap();
+        let train = |trainer: &mut EpropTrainer<f32>| {
+            let mut tally = trainer.tally();
+            trainer.train_last_piece(&all, None, &mut tally)
+        };
+        // After some steps, so that there is an earlier block.
+        train(&mut start).unwrap();
+        let numbers = SYNAPSES / 32;
+        let (never, asked) = stop_at_of(usize::MAX, numbers);
+        let mut whole = start.clone();
+        whole.set_interrupt(never);
+        train(&mut whole).unwrap();
+        let asked = asked.load(Ordering::Relaxed);
+        // Between groups and while the gradient is measured, it would be a dozen times.
+        assert!(asked > 20, "{config:?} asks {asked} times");
+        for at in 1..=asked {
+            let what = format!("{config:?} at {at} of {asked}");
+            let mut stopped = start.clone();
+            stopped.set_interrupt(stop_at_of(at, numbers).0);
+            assert_eq!(train(&mut stopped), Err(Error::Interrupted), "{what}");
+            stopped.set_interrupt(Interrupt::default());
+            let mut loaded = start.clone();
+            loaded.restore(&stopped.to_bytes()).unwrap();
+            stopped.update().unwrap();
+            loaded.update().unwrap();
+            let is_some = (0..=steps).any(|from| {
+                (from..=steps).any(|until| {
+                    (0..=n_streams).any(|done| {
+                        let mut whole = start.clone();
+                        let mut tally = whole.tally();
+                        for piece in [
+                            of_first(&data, 0..from, n_streams),
+                            of_first(&data, from..until, done),
+                        ] {
+                            whole.train_piece(&piece, None, &mut tally).unwrap();
+                        }
+                        whole.update().unwrap();
+                        whole.state_equal(&stopped)
+                    })
+                })
+            });
+            assert!(is_some, "{what}");
+            for trainer in [&mut stopped, &mut loaded] {
+                train(trainer).unwrap();
+            }
+            assert!(stopped.state_equal(&loaded), "{what}");
         }
     }
 }
@@ -230,7 +317,8 @@ fn a_step_that_is_stopped_is_the_step_of_the_first_streams() {
             .map(|b| x.slice(s![b, 0, ..]).into())
             .collect::<Vec<_>>()
     };
-    stopped.set_interrupt(stop_at(4).0);
+    // Asked before each gradient is taken, and after each stream.
+    stopped.set_interrupt(stop_at(8).0);
     let result = stopped.step_batch(&of(8), Some(y.slice(s![.., 0, ..])));
     assert_eq!(result.unwrap_err(), Error::Interrupted);
     stopped.set_interrupt(Interrupt::default());
@@ -313,6 +401,15 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
             horizon: Horizon::Steps(2),
             ..block(4, Optimizer::SGD, 0.1)
         },
+        Config {
+            each: PerNeuron {
+                tau_mem: Some((1..=N).map(|j| j as f64).collect()),
+                ..PerNeuron::default()
+            },
+            tau_syn: 5.0,
+            beta: 0.1,
+            ..block(3, Optimizer::SGD, 0.1)
+        },
         sequence,
     ] {
         let all = of_first(&data, 0..STEPS, 1);
@@ -338,14 +435,14 @@ fn a_block_that_is_stopped_while_it_is_worked_off_goes_on_where_it_was() {
             let saved = stopped.to_bytes();
             let mut loaded = start.clone();
             loaded.restore(&saved).unwrap();
-            let e_bar = stopped.e_bar();
+            let (e_bar, z_bars) = (stopped.e_bar(), stopped.z_bars());
             let mut is_some = false;
             for steps in 0..=STEPS {
                 let mut whole = start.clone();
                 let mut tally = whole.tally();
                 let some = of_first(&data, 0..steps, 1);
                 whole.train_piece(&some, None, &mut tally).unwrap();
-                let same_traces = whole.e_bar() == e_bar;
+                let same_traces = whole.e_bar() == e_bar && whole.z_bars() == z_bars;
                 whole.update().unwrap();
                 let mut stopped = stopped.clone();
                 stopped.update().unwrap();
@@ -494,21 +591,100 @@ fn what_reads_copies_judges_or_makes_gradients_asks_by_its_cost_and_changes_noth
 
 #[test]
 fn a_constructor_asks_by_what_it_draws_and_makes_nothing_when_it_is_stopped() {
+    // Few inputs: the weights of many are drawn twice.
     let (never, asked) = stop_at(usize::MAX);
-    EpropTrainer::<f32>::new_until(10, 190, 2, Config::default(), never).unwrap();
+    EpropTrainer::<f32>::new_until(4, 196, 2, Config::default(), never).unwrap();
     let of_recurrent = asked.load(Ordering::Relaxed);
     assert!(
-        of_recurrent >= 200 * 190 / (SYNAPSES + 190),
+        of_recurrent >= 200 * 196 / (SYNAPSES + 196),
         "{of_recurrent}"
     );
     let (never, asked) = stop_at(usize::MAX);
-    OnlineTrainer::<f32>::new_until(&[200, 190, 2], StackConfig::default(), never).unwrap();
+    OnlineTrainer::<f32>::new_until(&[200, 196, 2], StackConfig::default(), never).unwrap();
     assert_eq!(asked.load(Ordering::Relaxed), of_recurrent);
     for at in 1..=of_recurrent {
-        let made = EpropTrainer::<f32>::new_until(10, 190, 2, Config::default(), stop_at(at).0);
+        let made = EpropTrainer::<f32>::new_until(4, 196, 2, Config::default(), stop_at(at).0);
         assert_eq!(made.unwrap_err(), Error::Interrupted);
         let made =
-            OnlineTrainer::<f32>::new_until(&[200, 190, 2], StackConfig::default(), stop_at(at).0);
+            OnlineTrainer::<f32>::new_until(&[200, 196, 2], StackConfig::default(), stop_at(at).0);
         assert_eq!(made.unwrap_err(), Error::Interrupted);
+    }
+}
+
+/// Calls of `e_bar` pass the synapses once to copy what earlier blocks left, once to work the block off, and once to show the rows.
+#[test]
+fn reading_the_traces_of_a_block_asks_while_it_is_worked_off() {
+    let n = 320;
+    let config = Config {
+        update_every: UpdateEvery::Sequence,
+        ..Config::default()
+    };
+    let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config).unwrap();
+    let data = data(1, 3);
+    trainer
+        .train_batch(&of_first(&data, 0..3, 1), false)
+        .unwrap();
+    let expected = trainer.e_bar();
+    let read = |trainer: &EpropTrainer<f32>| {
+        let mut e_bar = Array2::zeros(trainer.dim(Matrix::EBar(0)));
+        trainer
+            .read(Matrix::EBar(0), e_bar.view_mut())
+            .map(|()| e_bar)
+    };
+    let (never, asked) = stop_at_of(usize::MAX, n * N_INPUTS);
+    trainer.set_interrupt(never);
+    assert_eq!(read(&trainer).unwrap(), expected);
+    let passes = asked.load(Ordering::Relaxed) * n * N_INPUTS;
+    assert!(passes > 2 * n * (n + N_INPUTS), "{passes}");
+    for at in 1..=asked.load(Ordering::Relaxed) {
+        trainer.set_interrupt(stop_at_of(at, n * N_INPUTS).0);
+        assert_eq!(read(&trainer), Err(Error::Interrupted));
+    }
+}
+
+/// What is measured before an update can be stopped; then all of the gradient waits, and nothing is measured twice.
+#[test]
+fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
+    let n = 320;
+    let synapses = n * (n + N_INPUTS);
+    let config = |optimizer, clip_norm, batch_size| Config {
+        optimizer,
+        clip_norm,
+        batch_size,
+        // Of several streams, what a sequence's regulariser collected counts in the length from then on.
+        c_reg: if batch_size == 1 { 0.1 } else { 0.0 },
+        update_every: UpdateEvery::Sequence,
+        ..Config::default()
+    };
+    // How often it asks at least: ten times in a pass that works the gradient off or measures it, and once before the update.
+    for (config, least) in [
+        (config(Optimizer::SGD, None, 1), 18),
+        (config(Optimizer::PLAIN_SGD, Some(1e-3), 1), 18),
+        (config(Optimizer::AUTO, Some(1e-3), 1), 26),
+        (config(Optimizer::ADAM, None, 1), 1),
+        (config(Optimizer::PLAIN_SGD, Some(1e-3), 2), 12),
+        (config(Optimizer::AUTO, Some(1e-3), 2), 22),
+    ] {
+        let n_streams = config.batch_size;
+        let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config.clone()).unwrap();
+        trainer.set_n_threads(Some(1)).unwrap();
+        let data = data(n_streams, 3);
+        trainer
+            .train_batch(&of_first(&data, 0..3, n_streams), false)
+            .unwrap();
+        let mut whole = trainer.clone();
+        let (never, asked) = stop_at_of(usize::MAX, synapses / 10);
+        whole.set_interrupt(never);
+        whole.update().unwrap();
+        let asked = asked.load(Ordering::Relaxed);
+        assert!(asked >= least, "{config:?} asks {asked} times");
+        for at in 1..=asked {
+            let mut stopped = trainer.clone();
+            stopped.set_interrupt(stop_at_of(at, synapses / 10).0);
+            assert_eq!(stopped.update(), Err(Error::Interrupted));
+            stopped.set_interrupt(Interrupt::default());
+            stopped.update().unwrap();
+            assert!(stopped.state_equal(&whole), "{config:?} at {at}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::padded;
-use crate::numbers::interrupt::Interrupt;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::Layout;
 use crate::parts::check;
 use crate::synapses::{Synapses, What};
@@ -35,6 +35,8 @@ pub enum Matrix {
     B,
     /// Eligibility traces (N, n_inputs + N) of a stream; 0 for a neuron's own source.
     EBar(usize),
+    /// Presynaptic traces (N, n_inputs + N) of a stream, as each neuron has them; 0 for a neuron's own source.
+    ZBar(usize),
 }
 
 impl<F: Float> EpropTrainer<F> {
@@ -67,7 +69,7 @@ impl<F: Float> EpropTrainer<F> {
             Matrix::WRec => (n, n),
             Matrix::WOut => (n_outputs, n),
             Matrix::B => (n, n_outputs),
-            Matrix::EBar(_) => (n, n_inputs + n),
+            Matrix::EBar(_) | Matrix::ZBar(_) => (n, n_inputs + n),
         }
     }
 
@@ -91,19 +93,18 @@ impl<F: Float> EpropTrainer<F> {
         let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
         let mut of_sources = |stream: &Recurrent<F>, what, range: Range<usize>| {
             let first = range.start;
-            stream.layer.synapses.read(what, range, &mut |source, row| {
+            let synapses = &stream.layer.synapses;
+            synapses.read(what, range, &mut pace, &mut |source, row| {
                 let column = to.column_mut(source - first).into_iter();
                 column.zip(row).for_each(|(to, &x)| *to = x);
-                pace.pass(row.len())
+                Ok(())
             })
         };
         match matrix {
             Matrix::WIn => of_sources(self.first(), What::Weight, 0..n_inputs),
             Matrix::WRec => of_sources(self.first(), What::Weight, n_inputs..sources),
-            Matrix::EBar(b) => match self.streams.get(b) {
-                Some(stream) => of_sources(stream, What::Eligibility, 0..sources),
-                None => Err(Error::value("stream", "a stream of the batch", b)),
-            },
+            Matrix::EBar(b) => of_sources(self.existing(b)?, What::Eligibility, 0..sources),
+            Matrix::ZBar(b) => self.read_z_bar(self.existing(b)?, to, &mut pace),
             Matrix::WOut => self.read_w_out(to),
             Matrix::B if !self.first().head.feedback.has_own() => {
                 self.read_w_out(to.reversed_axes())
@@ -116,6 +117,36 @@ impl<F: Float> EpropTrainer<F> {
                 Ok(())
             }
         }
+    }
+
+    fn existing(&self, b: usize) -> Result<&Recurrent<F>, Error> {
+        let missing = || Error::value("stream", "a stream of the batch", b);
+        self.streams.get(b).ok_or_else(missing)
+    }
+
+    fn read_z_bar(
+        &self,
+        stream: &Recurrent<F>,
+        mut to: ArrayViewMut2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let synapses = &stream.layer.synapses;
+        if self.config.each.tau_mem.is_some() {
+            return synapses.z_bar_rows(pace, &mut |source, row| {
+                let column = to.column_mut(source).into_iter();
+                column.zip(row).for_each(|(to, &x)| *to = x);
+                Ok(())
+            });
+        }
+        let mut source = 0;
+        synapses.z_bar(&mut |z_bar| {
+            to.column_mut(source).fill(z_bar);
+            source += 1;
+        });
+        let n_inputs = self.n_inputs();
+        let own = to.outer_iter_mut().enumerate();
+        own.for_each(|(j, mut row)| row[n_inputs + j] = F::ZERO);
+        Ok(())
     }
 
     fn read_w_out(&self, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
@@ -237,7 +268,7 @@ impl<F: Float> EpropTrainer<F> {
         self.change(|this, pace| {
             if credits {
                 // What was learned so far is credited through the weights as they were.
-                this.streams.flush();
+                this.streams.flush(pace)?;
             }
             this.streams
                 .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
@@ -250,7 +281,7 @@ impl<F: Float> EpropTrainer<F> {
     /// if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity.
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -260,7 +291,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn set_w_out(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_out", w, self.n_outputs(), self.n_neurons())?;
-        self.streams.flush();
+        self.flush()?;
         let assign = |first: &mut Recurrent<F>| {
             let w_of = |j: usize, k: usize| w[(k, j)];
             first.head.assign_readouts(w_of);
@@ -297,7 +328,7 @@ impl<F: Float> EpropTrainer<F> {
     /// Assigns the feedback matrix `B` (N, O).
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and with symmetric feedback.
+    /// [`Error::Shape`]; [`Error::Value`] for NaN or infinity, and with symmetric feedback; [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, Feedback};
@@ -315,10 +346,16 @@ impl<F: Float> EpropTrainer<F> {
             ));
         }
         check::matrix("B", b, self.n_neurons(), self.n_outputs())?;
-        self.streams.flush();
+        self.flush()?;
         self.streams
             .alter(|first| first.head.assign_feedback(|j, k| b[(j, k)]));
         Ok(())
+    }
+
+    /// What was learned so far goes through `B` as it is.
+    fn flush(&mut self) -> Result<(), Error> {
+        let interrupt = self.streams.interrupt().clone();
+        self.streams.flush(&mut interrupt.pace())
     }
 
     /// Membranes of the first stream, a copy (N,); [`stream`](Self::stream) reads the others.
@@ -382,9 +419,27 @@ impl<F: Float> EpropTrainer<F> {
         StreamState(self.first()).l()
     }
 
-    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`v`](Self::v).
+    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`v`](Self::v). Where each neuron has its own
+    /// [`tau_mem`](crate::PerNeuron::tau_mem) there is no such vector: it is empty, and [`z_bars`](Self::z_bars) has the traces.
     pub fn z_bar(&self) -> Array1<F> {
         StreamState(self.first()).z_bar()
+    }
+
+    /// Presynaptic traces as each neuron has them, a copy (N, n_inputs + N); 0 for a neuron's own source.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, PerNeuron};
+    /// let each = PerNeuron { tau_mem: Some([5.0, 20.0].to_vec()), ..PerNeuron::default() };
+    /// let mut trainer = EpropTrainer::<f64>::new(1, 2, 1, Config { each, ..Config::default() })?;
+    /// for x in [1.0, 0.0] {
+    ///     trainer.step(ndarray::aview1(&[x]), None)?;
+    /// }
+    /// let z_bars = trainer.z_bars();
+    /// assert_eq!((z_bars[[0, 0]], z_bars[[1, 0]]), ((-1.0_f64 / 5.0).exp(), (-1.0_f64 / 20.0).exp()));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn z_bars(&self) -> Array2<F> {
+        self.matrix(Matrix::ZBar(0))
     }
 
     /// Eligibility traces, a copy (N, n_inputs + N); 0 for a neuron's own source. Example: [`v`](Self::v).
@@ -445,7 +500,8 @@ impl<F: Float> StreamState<'_, F> {
         l.into()
     }
 
-    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`EpropTrainer::stream`].
+    /// Presynaptic traces, a copy (n_inputs + N,). Example: [`EpropTrainer::stream`]. Where each neuron has its own
+    /// [`tau_mem`](crate::PerNeuron::tau_mem) it is empty, and [`Matrix::ZBar`] has the traces.
     pub fn z_bar(&self) -> Array1<F> {
         let mut z_bar = alloc::vec::Vec::new();
         self.0.layer.synapses.z_bar(&mut |trace| z_bar.push(trace));

@@ -161,7 +161,7 @@ impl<N: Network> Trainer<N> {
             scale(factor, twin)?;
             if !scaled.iter().all(|w| w.is_finite()) {
                 let expected =
-                    format!("input weights that stay finite when they are scaled by {factor:e}");
+                    format!("input weights that stay finite when they are scaled by {factor}");
                 return Err(Error::value("W_in", expected, "one that does not"));
             }
             groups.push(found);

@@ -194,10 +194,10 @@ impl<N: Network> Trainer<N> {
             self.streams.threads(),
             jobs.collect(),
             Until::asked(self.streams.interrupt(), 0, cost.saturating_mul(n_steps)),
-            |(b, ((sequence, &inputs), rows))| {
+            |(b, ((sequence, &inputs), rows)), pace| {
                 let judged = judged.map(|judged| judged[b]);
-                // As a whole: only the thread that called is asked.
-                let _ = sequence.run(first, inputs, judged, rows, &mut || Ok(()));
+                // Where it is stopped, all of it is.
+                let _ = sequence.run(first, inputs, judged, rows, &mut || pace.pass(cost));
             },
         );
         match done.stopped {

@@ -151,16 +151,21 @@ impl<N: Network> Trainer<N> {
         let scale = self.scale(n_targets);
         self.change(|this, pace| {
             // What was learned so far goes through `B` as it was.
-            this.streams.flush();
+            this.streams.flush(pace)?;
+            let whole = match this.optimizer.clips() {
+                true => (this.optimizer).measured(|to| gradients.squared_lengths(to, pace))?,
+                false => 0.0,
+            };
+            let mut measured = Ok(());
             this.optimizer.step(scale, |to| {
-                gradients.squared_lengths(to);
+                measured = gradients.squared_lengths(to, pace);
                 Measure {
                     loss,
                     steps: n_targets as f64 / n_streams.max(1) as f64,
-                    has_target: n_targets > 0,
+                    has_target: n_targets > 0 && measured.is_ok(),
                 }
             });
-            let whole = |to: &mut [f64]| gradients.squared_lengths(to);
+            measured?;
             let steps = this.optimizer.clipped(scale, whole);
             this.streams
                 .alter(|first| first.take(gradients, steps, pace))?;

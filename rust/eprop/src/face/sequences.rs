@@ -449,6 +449,8 @@ impl<N: Network> Trainer<N> {
             } else {
                 self.schedule.until_update()
             };
+            // Nor can anybody stop a block that streams side by side work off within a step.
+            let rest = rest.min(self.streams.until_full());
             let until = n_steps.min(from.saturating_add(rest));
             let due = self.schedule.is_due_after(until - from) || to_the_end && until == n_steps;
             let due = due && !is_at_once;

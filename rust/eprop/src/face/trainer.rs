@@ -93,7 +93,7 @@ pub struct StepOutput<'a, F> {
     pub output: ArrayView1<'a, F>,
     /// The loss times its weight, exactly when a target was given.
     pub loss: Option<f64>,
-    /// Once in as many steps as fifty membrane time constants last: what can be said of them.
+    /// Once in as many steps as fifty membrane time constants last, and after the first ten where nothing has fired: what can be said of them.
     pub verdict: Option<Verdict>,
 }
 
@@ -491,6 +491,11 @@ impl<N: Network> Trainer<N> {
         };
         let scale = self.scale(steps);
         let streams = &mut self.streams;
+        // Whatever may be stopped comes before anything changes.
+        let whole = match self.optimizer.clips() {
+            true => streams.whole_length()?,
+            false => 0.0,
+        };
         if !self.optimizer.is_limited() {
             streams.settle()?;
         }
@@ -505,8 +510,7 @@ impl<N: Network> Trainer<N> {
             }
         });
         measured?;
-        let steps = self.optimizer.clipped(scale, |to| streams.whole_length(to));
-        streams.update(steps);
+        streams.update(self.optimizer.clipped(scale, whole));
         self.optimizer.updated();
         Ok(())
     }
@@ -642,6 +646,7 @@ impl<N: Network> Trainer<N> {
                 .map_err(|error| error.in_stream(b))?;
         }
         self.reserve(x.len(), 1, true)?;
+        self.streams.ready_together()?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
         let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {

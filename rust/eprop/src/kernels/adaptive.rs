@@ -1,4 +1,4 @@
-//! The step of neurons with thresholds of their own, which may move (lines 2 to 4 of docs/method.md).
+//! The step of neurons with constants of their own, whose thresholds may move (lines 2 to 4 of docs/method.md).
 
 use super::isa::Isa;
 use super::kernel;
@@ -6,8 +6,11 @@ use super::neuron::{Membrane, NeuronsMut, refract};
 use crate::Float;
 use crate::options::{ResetMechanism, Surrogate};
 
-/// What belongs to one neuron each, and its adaptation; every slice has the padded length.
-pub(crate) struct ThresholdsMut<'a, F> {
+/// What belongs to one neuron each, and its adaptation; every slice has the padded length, but `alpha` and `zeta`, which are
+/// empty where all neurons have the same.
+pub(crate) struct OwnMut<'a, F> {
+    pub(crate) alpha: &'a [F],
+    pub(crate) zeta: &'a [F],
     pub(crate) v_th: &'a [F],
     pub(crate) beta: &'a [F],
     pub(crate) rho: &'a [F],
@@ -19,17 +22,48 @@ pub(crate) struct ThresholdsMut<'a, F> {
 
 kernel! {
     /// As [`step_neurons`](super::step_neurons), with `A = v_th + beta a` in the place of the threshold; `membrane` has what is common.
-    fn step_adaptive(membrane: Membrane<F>, zeta: F, current: &[F], neurons: NeuronsMut<'_, F>, own: ThresholdsMut<'_, F>) {
+    fn step_adaptive(membrane: Membrane<F>, zeta: F, current: &[F], neurons: NeuronsMut<'_, F>, own: OwnMut<'_, F>) {
         let NeuronsMut { v, z, psi, refractory } = neurons;
-        // One loop for each surrogate, so that none has a branch in it.
-        match membrane.surrogate {
-            Surrogate::PiecewiseLinear => integrate_adapt_and_fire::<I, F>(membrane, zeta, current, v, z, psi, own, |u| Surrogate::PiecewiseLinear.shape(u)),
-            Surrogate::FastSigmoid => integrate_adapt_and_fire::<I, F>(membrane, zeta, current, v, z, psi, own, |u| Surrogate::FastSigmoid.shape(u)),
-            Surrogate::Arctan => integrate_adapt_and_fire::<I, F>(membrane, zeta, current, v, z, psi, own, |u| Surrogate::Arctan.shape(u)),
-            Surrogate::Boxcar => integrate_adapt_and_fire::<I, F>(membrane, zeta, current, v, z, psi, own, |u| Surrogate::Boxcar.shape(u)),
-            Surrogate::Exponential => integrate_adapt_and_fire::<I, F>(membrane, zeta, current, v, z, psi, own, |u| Surrogate::Exponential.shape(u)),
+        // Where all have the same membrane, no numbers of it are read.
+        match own.alpha.is_empty() {
+            true => by_surrogate::<I, F, false>(membrane, zeta, current, v, z, psi, own),
+            false => by_surrogate::<I, F, true>(membrane, zeta, current, v, z, psi, own),
         }
         refract(membrane, refractory, z, psi);
+    }
+}
+
+/// One loop for each surrogate, so that none has a branch in it.
+#[inline(always)]
+fn by_surrogate<I: Isa, F: Float, const OWN_MEMBRANE: bool>(
+    membrane: Membrane<F>,
+    zeta: F,
+    current: &[F],
+    v: &mut [F],
+    z: &mut [F],
+    psi: &mut [F],
+    own: OwnMut<'_, F>,
+) {
+    macro_rules! with {
+        ($surrogate:ident) => {
+            integrate_adapt_and_fire::<I, F, OWN_MEMBRANE>(
+                membrane,
+                zeta,
+                current,
+                v,
+                z,
+                psi,
+                own,
+                |u| Surrogate::$surrogate.shape(u),
+            )
+        };
+    }
+    match membrane.surrogate {
+        Surrogate::PiecewiseLinear => with!(PiecewiseLinear),
+        Surrogate::FastSigmoid => with!(FastSigmoid),
+        Surrogate::Arctan => with!(Arctan),
+        Surrogate::Boxcar => with!(Boxcar),
+        Surrogate::Exponential => with!(Exponential),
     }
 }
 
@@ -39,18 +73,21 @@ kernel! {
     clippy::too_many_arguments,
     reason = "slices one by one: only so does the compiler know that none overlaps another"
 )]
-fn integrate_adapt_and_fire<I: Isa, F: Float>(
+fn integrate_adapt_and_fire<I: Isa, F: Float, const OWN_MEMBRANE: bool>(
     membrane: Membrane<F>,
     zeta: F,
     current: &[F],
     v: &mut [F],
     z: &mut [F],
     psi: &mut [F],
-    own: ThresholdsMut<'_, F>,
+    own: OwnMut<'_, F>,
     shape: impl Fn(F) -> F,
 ) {
-    let alpha = membrane.alpha;
     let n = v.len();
+    let (alphas, zetas) = match OWN_MEMBRANE {
+        true => (&own.alpha[..n], &own.zeta[..n]),
+        false => (&[][..], &[][..]),
+    };
     let (current, z, psi) = (&current[..n], &mut z[..n], &mut psi[..n]);
     let (v_th, beta, rho) = (&own.v_th[..n], &own.beta[..n], &own.rho[..n]);
     let (height, per_width, a) = (&own.height[..n], &own.per_width[..n], &mut own.a[..n]);
@@ -60,6 +97,10 @@ fn integrate_adapt_and_fire<I: Isa, F: Float>(
         ResetMechanism::Zero => (F::ZERO, F::ONE),
     };
     for j in 0..n {
+        let (alpha, zeta) = match OWN_MEMBRANE {
+            true => (alphas[j], zetas[j]),
+            false => (membrane.alpha, zeta),
+        };
         let kept = alpha * v[j] * (F::ONE - by_itself * z[j]);
         let now = (I::fma(zeta, current[j], kept) - by_threshold * v_th[j] * z[j]).or_silence();
         let adapted = I::fma(rho[j], a[j], z[j]).or_silence();
@@ -76,7 +117,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{ThresholdsMut, step_adaptive};
+    use super::{OwnMut, step_adaptive};
     use crate::kernels::neuron::{Membrane, NeuronsMut, step_neurons};
     use crate::kernels::tests::fma;
     use crate::options::{ResetMechanism, Surrogate};
@@ -88,7 +129,7 @@ mod tests {
         fn a_step_from_any_state_is_integration_adaptation_surrogate_then_spike_to_the_bit<F>() {
             let mut noise = Noise(1);
             for &surrogate in Surrogate::ALL {
-                for &reset_mechanism in ResetMechanism::ALL {
+                for (&reset_mechanism, own_membrane) in ResetMechanism::ALL.iter().flat_map(|reset| [(reset, false), (reset, true)]) {
                     let membrane = Membrane {
                         alpha: F::cast(0.9),
                         // Not read: every neuron has its own.
@@ -103,6 +144,10 @@ mod tests {
                     let mut positive = || noise.numbers::<F>(N).iter().map(|x| x.abs()).collect::<Vec<F>>();
                     let (v_th, beta, rho) = (positive(), positive(), positive());
                     let (height, per_width, mut a) = (positive(), positive(), positive());
+                    let (alpha, zetas) = match own_membrane {
+                        true => (positive(), positive()),
+                        false => (vec![membrane.alpha; N], vec![zeta; N]),
+                    };
                     let current = noise.numbers::<F>(N);
                     let (mut v, mut psi) = (noise.numbers::<F>(N), noise.numbers::<F>(N));
                     let mut z: Vec<F> = (0..N).map(|j| F::cast(f64::from(u8::from(j % 3 == 0)))).collect();
@@ -111,9 +156,9 @@ mod tests {
                     for j in 0..N {
                         let spiked = z_is[j] == F::ONE;
                         v_is[j] = match reset_mechanism {
-                            ResetMechanism::Subtract if spiked => fma(zeta, current[j], membrane.alpha * v_is[j]) - v_th[j],
-                            ResetMechanism::Zero if spiked => zeta * current[j],
-                            _ => fma(zeta, current[j], membrane.alpha * v_is[j]),
+                            ResetMechanism::Subtract if spiked => fma(zetas[j], current[j], alpha[j] * v_is[j]) - v_th[j],
+                            ResetMechanism::Zero if spiked => zetas[j] * current[j],
+                            _ => fma(zetas[j], current[j], alpha[j] * v_is[j]),
                         };
                         a_is[j] = fma(rho[j], a_is[j], z_is[j]);
                         let threshold = fma(beta[j], a_is[j], v_th[j]);
@@ -124,7 +169,8 @@ mod tests {
                         }
                     }
                     let neurons = NeuronsMut { v: &mut v, z: &mut z, psi: &mut psi, refractory: &mut refractory };
-                    let own = ThresholdsMut { v_th: &v_th, beta: &beta, rho: &rho, height: &height, per_width: &per_width, a: &mut a };
+                    let (alpha, zetas) = if own_membrane { (&alpha[..], &zetas[..]) } else { (&[][..], &[][..]) };
+                    let own = OwnMut { alpha, zeta: zetas, v_th: &v_th, beta: &beta, rho: &rho, height: &height, per_width: &per_width, a: &mut a };
                     step_adaptive(membrane, zeta, &current, neurons, own);
                     same_bits("v", &v, &v_is);
                     same_bits("a", &a, &a_is);
@@ -155,7 +201,7 @@ mod tests {
                 let neurons = NeuronsMut { v: &mut v, z: &mut z, psi: &mut psi, refractory: &mut [] };
                 let (v_th, beta, rho) = (all(membrane.v_th), all(F::ZERO), all(F::cast(0.9)));
                 let (height, per_width) = (all(membrane.height), all(membrane.per_width));
-                let own = ThresholdsMut { v_th: &v_th, beta: &beta, rho: &rho, height: &height, per_width: &per_width, a: &mut a };
+                let own = OwnMut { alpha: &[], zeta: &[], v_th: &v_th, beta: &beta, rho: &rho, height: &height, per_width: &per_width, a: &mut a };
                 step_adaptive(membrane, F::ONE, &current, neurons, own);
                 let neurons = NeuronsMut { v: &mut v_is, z: &mut z_is, psi: &mut psi_is, refractory: &mut [] };
                 step_neurons(membrane, F::ONE, &current, neurons);

@@ -142,6 +142,36 @@ kernel! {
     }
 }
 
+/// What lies between spikes and surrogates, of a tile's neurons: membranes with a decay and a gain each, and the decay of the current
+/// before them.
+#[derive(Clone, Copy)]
+pub(crate) struct Flowing<'a, F> {
+    pub(crate) alpha: &'a [F],
+    pub(crate) zeta: &'a [F],
+    pub(crate) sigma: F,
+}
+
+kernel! {
+    /// After a scan whose `alpha` is 0: makes of its rows `x^u` those of membranes and currents, `q^u = x^u + alpha q^{u+1}` and then
+    /// `p^u = q^u + sigma p^{u+1}`, of which `zeta p^u` is written. `of_z` gets `alpha q^1`, what the block makes of `z_bar` before it, and
+    /// `of_x` gets `zeta sigma p^1`, the same of `x_bar`.
+    fn filter_back<const W>(membranes: Flowing<'_, F>, rows: &mut [F], of_z: &mut [F], of_x: &mut [F]) {
+        let (alpha, zeta) = (&membranes.alpha[..W], &membranes.zeta[..W]);
+        let (mut q, mut p) = ([F::ZERO; W], [F::ZERO; W]);
+        for row in rows.chunks_exact_mut(W).rev() {
+            for l in 0..W {
+                q[l] = I::fma(alpha[l], q[l], row[l]);
+                p[l] = I::fma(membranes.sigma, p[l], q[l]);
+                row[l] = zeta[l] * p[l];
+            }
+        }
+        for l in 0..W {
+            of_z[l] = alpha[l] * q[l];
+            of_x[l] = zeta[l] * (membranes.sigma * p[l]);
+        }
+    }
+}
+
 /// What a block leaves to every source, for a tile of `W` neurons from column `column` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Gather<'a, F> {
@@ -164,8 +194,14 @@ pub(crate) struct Gather<'a, F> {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Carry<'a, F> {
+    /// Of each source; empty where nothing is made of it, or where it is a matrix.
     pub(crate) z_bar: &'a [F],
+    /// The same as a matrix; empty where it is not.
+    pub(crate) z_bar_rows: &'a [F],
     pub(crate) of_z: &'a [F],
+    /// Of each source, what flows to it still; empty without a current.
+    pub(crate) x_bar: &'a [F],
+    pub(crate) of_x: &'a [F],
     /// The matrix; empty where it is what is written.
     pub(crate) e_bar: &'a [F],
     pub(crate) of_e: &'a [F],
@@ -193,79 +229,134 @@ kernel! {
     /// Adds up every source's `q` and finishes the row segment `to[i stride + column..][..W]`. Returns whether the new weights of
     /// a descent are finite.
     fn gather<const W>(block: Gather<'_, F>, finish: Finish<'_, F>, to: &mut [F]) -> bool {
-        let sources = block.start.len() - 1;
-        assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
-        assert!(block.start.is_sorted());
-        let last = block.at[..block.start[sources] as usize].iter().fold(0, |last, &u| last.max(u));
-        assert!((last as usize + 1) * W <= block.q.len());
-        let mut from = block.start[0] as usize;
-        // 0 x is 0 for a finite x and NaN for any other.
-        let mut flaw = [F::ZERO; W];
-        for i in 0..sources {
-            let until = block.start[i + 1] as usize;
-            let at = &block.at[from..until];
-            let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
-            if idle && !matches!(finish, Finish::Descend { pending: Some(_), .. }) {
-                from = until;
-                continue;
-            }
-            let scale = block.scale.get(from..until).unwrap_or(&[]);
-            // SAFETY: every entry of `at` is a step whose row is in q, which the assertion above holds.
-            let mut sum = unsafe { add_up::<I, F, W>(at, scale, block.q) };
-            from = until;
-            for sum in &mut sum {
-                *sum *= block.zeta;
-            }
-            if let Some(dense) = block.dense.get(i * W..(i + 1) * W) {
-                for l in 0..W {
-                    sum[l] += dense[l];
+        // Whoever shares one filter pays nothing for those who do not.
+        let own_membranes = block.carry.is_some_and(|carry| carry.z_bar.is_empty() || !carry.x_bar.is_empty());
+        match own_membranes {
+            false => gather_rows::<I, F, W, false>(block, finish, to),
+            true => gather_rows::<I, F, W, true>(block, finish, to),
+        }
+    }
+}
+
+#[inline(always)]
+fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
+    block: Gather<'_, F>,
+    finish: Finish<'_, F>,
+    to: &mut [F],
+) -> bool {
+    let sources = block.start.len() - 1;
+    assert!(to.len() >= sources * block.stride && block.column + W <= block.stride);
+    assert!(block.start.is_sorted());
+    let last = block.at[..block.start[sources] as usize]
+        .iter()
+        .fold(0, |last, &u| last.max(u));
+    assert!((last as usize + 1) * W <= block.q.len());
+    let mut from = block.start[0] as usize;
+    // 0 x is 0 for a finite x and NaN for any other.
+    let mut flaw = [F::ZERO; W];
+    for i in 0..sources {
+        let until = block.start[i + 1] as usize;
+        let at = &block.at[from..until];
+        let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
+        if idle
+            && !matches!(
+                finish,
+                Finish::Descend {
+                    pending: Some(_),
+                    ..
                 }
+            )
+        {
+            from = until;
+            continue;
+        }
+        let scale = block.scale.get(from..until).unwrap_or(&[]);
+        // SAFETY: every entry of `at` is a step whose row is in q, which the assertion above holds.
+        let mut sum = unsafe { add_up::<I, F, W>(at, scale, block.q) };
+        from = until;
+        for sum in &mut sum {
+            *sum *= block.zeta;
+        }
+        if let Some(dense) = block.dense.get(i * W..(i + 1) * W) {
+            for l in 0..W {
+                sum[l] += dense[l];
             }
-            let place = i * block.stride + block.column;
-            // SAFETY: the assertion above holds sources rows of stride, and column + W <= stride.
-            let to = unsafe { cut_mut::<F, W>(to, place) };
-            if let Some(carry) = block.carry {
-                let e_bar = if carry.e_bar.is_empty() { &*to } else { &carry.e_bar[place..][..W] };
+        }
+        let place = i * block.stride + block.column;
+        // SAFETY: the assertion above holds sources rows of stride, and column + W <= stride.
+        let to = unsafe { cut_mut::<F, W>(to, place) };
+        if let Some(carry) = block.carry {
+            let e_bar = if carry.e_bar.is_empty() {
+                &*to
+            } else {
+                &carry.e_bar[place..][..W]
+            };
+            if OWN_MEMBRANES {
+                if let Some(&z_bar) = carry.z_bar.get(i) {
+                    for l in 0..W {
+                        sum[l] = I::fma(carry.of_z[l], z_bar, sum[l]);
+                    }
+                } else if let Some(z_bar) = carry.z_bar_rows.get(place..place + W) {
+                    for l in 0..W {
+                        sum[l] = I::fma(carry.of_z[l], z_bar[l], sum[l]);
+                    }
+                }
+                if let Some(&x_bar) = carry.x_bar.get(i) {
+                    for l in 0..W {
+                        sum[l] = I::fma(carry.of_x[l], x_bar, sum[l]);
+                    }
+                }
+                for l in 0..W {
+                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
+                }
+            } else {
                 for l in 0..W {
                     sum[l] = I::fma(carry.of_z[l], carry.z_bar[i], sum[l]);
                     sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
                 }
-                if let Some(eps_a) = carry.eps_a.get(place..place + W) {
-                    for l in 0..W {
-                        sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
-                    }
-                }
             }
-            if let Some(own) = i.checked_sub(block.first_recurrent + block.column).filter(|&own| own < W) {
-                sum[own] = F::ZERO;
-            }
-            match finish {
-                Finish::Add => {
-                    for l in 0..W {
-                        to[l] += sum[l];
-                    }
-                }
-                Finish::Replace => {
-                    for l in 0..W {
-                        to[l] = sum[l].or_silence();
-                    }
-                }
-                Finish::Descend { eta, pending } => {
-                    let eta = if i < block.first_recurrent { eta.0 } else { eta.1 };
-                    if let Some(pending) = pending {
-                        for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
-                            *sum += g;
-                        }
-                    }
-                    for l in 0..W {
-                        to[l] -= eta * sum[l];
-                        flaw[l] += F::ZERO * to[l];
-                    }
+            if let Some(eps_a) = carry.eps_a.get(place..place + W) {
+                for l in 0..W {
+                    sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
                 }
             }
         }
-        flaw.iter().all(|flaw| flaw.is_finite())
+        if let Some(own) = i
+            .checked_sub(block.first_recurrent + block.column)
+            .filter(|&own| own < W)
+        {
+            sum[own] = F::ZERO;
+        }
+        match finish {
+            Finish::Add => {
+                for l in 0..W {
+                    to[l] += sum[l];
+                }
+            }
+            Finish::Replace => {
+                for l in 0..W {
+                    to[l] = sum[l].or_silence();
+                }
+            }
+            Finish::Descend { eta, pending } => {
+                let eta = if i < block.first_recurrent {
+                    eta.0
+                } else {
+                    eta.1
+                };
+                if let Some(pending) = pending {
+                    for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
+                        *sum += g;
+                    }
+                }
+                for l in 0..W {
+                    to[l] -= eta * sum[l];
+                    flaw[l] += F::ZERO * to[l];
+                }
+            }
+        }
     }
+    flaw.iter().all(|flaw| flaw.is_finite())
 }
 
 /// `sum_u s^u q^u` over the steps `at`; an empty `scale` is all ones.
@@ -316,8 +407,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
-        scan_adaptive,
+        Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather,
+        scan, scan_adaptation, scan_adaptive,
     };
     use crate::Float;
     use crate::kernels::tests::fma;
@@ -428,6 +519,32 @@ mod tests {
         }
     }
 
+    in_both! {
+        fn rows_go_back_through_membranes_and_currents<F>() {
+            const W: usize = 16;
+            let mut noise = Noise(3);
+            let (alpha, zeta, x) = (noise.numbers::<F>(W), noise.numbers::<F>(W), noise.numbers::<F>(STEPS * W));
+            for sigma in [0.0, 0.75] {
+                let membranes = Flowing { alpha: &alpha, zeta: &zeta, sigma: F::cast(sigma) };
+                let (mut rows, mut of_z, mut of_x) = (x.clone(), vec![F::ZERO; W], vec![F::ZERO; W]);
+                filter_back::<F, W>(membranes, &mut rows, &mut of_z, &mut of_x);
+                let (mut rows_are, mut of_z_is, mut of_x_is) = (vec![0.0; STEPS * W], vec![0.0; W], vec![0.0; W]);
+                for l in 0..W {
+                    let (alpha, zeta, mut q, mut p) = (alpha[l].to_f64(), zeta[l].to_f64(), 0.0, 0.0);
+                    for u in (0..STEPS).rev() {
+                        q = x[u * W + l].to_f64() + alpha * q;
+                        p = q + sigma * p;
+                        rows_are[u * W + l] = zeta * p;
+                    }
+                    (of_z_is[l], of_x_is[l]) = (alpha * q, zeta * sigma * p);
+                }
+                near("zeta p", &rows, &rows_are);
+                near("of z_bar", &of_z, &of_z_is);
+                near("of x_bar", &of_x, &of_x_is);
+            }
+        }
+    }
+
     const W: usize = 16;
     const STRIDE: usize = 48;
     const SOURCES: usize = 40;
@@ -467,6 +584,21 @@ mod tests {
                 of_z: noise.numbers(W),
                 e_bar: noise.numbers(SOURCES * STRIDE),
                 of_e: noise.numbers(W),
+            }
+        }
+
+        /// Of `z_bar` and `e_bar` alone.
+        fn carry(&self) -> Carry<'_, F> {
+            Carry {
+                z_bar: &self.z_bar,
+                z_bar_rows: &[],
+                of_z: &self.of_z,
+                x_bar: &[],
+                of_x: &[],
+                e_bar: &self.e_bar,
+                of_e: &self.of_e,
+                eps_a: &[],
+                of_eps: &[],
             }
         }
 
@@ -532,7 +664,7 @@ mod tests {
             let eta = (F::cast(0.25), F::cast(0.5));
             let eta_of = |i| if i < N_INPUTS { 0.25 } else { 0.5 };
             for (unit, dense, carries) in [(true, false, false), (false, false, true), (true, true, true), (false, true, false)] {
-                let carry = |e_bar| Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar, of_e: &events.of_e, eps_a: &[], of_eps: &[] };
+                let carry = |e_bar| Carry { e_bar, ..events.carry() };
                 let block = events.gather(unit, dense, carries.then(|| carry(&events.e_bar)));
                 let carried = carries.then_some(&events.e_bar[..]);
                 let sum = |i, l| events.sum(i, l, unit, dense, carried);
@@ -553,7 +685,7 @@ mod tests {
             }
             // What a moving threshold leaves joins it.
             let eps_a = Noise(5).numbers::<F>(SOURCES * STRIDE);
-            let carry = Carry { eps_a: &eps_a, of_eps: &events.of_z, z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &events.e_bar, of_e: &events.of_e };
+            let carry = Carry { eps_a: &eps_a, of_eps: &events.of_z, ..events.carry() };
             let mut to = before.clone();
             gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Add, &mut to);
             let of_eps = |i: usize, l: usize| events.of_z[l].to_f64() * eps_a[i * STRIDE + COLUMN + l].to_f64();
@@ -563,11 +695,33 @@ mod tests {
             };
             near("added", &to, &in_tile(&doubles(&before), |i, l, before| before + sum(i, l)));
             // The traces that are replaced are those that are carried.
-            let carry = Carry { z_bar: &events.z_bar, of_z: &events.of_z, e_bar: &[][..], of_e: &events.of_e, eps_a: &[], of_eps: &[] };
+            let carry = Carry { e_bar: &[][..], ..events.carry() };
             let mut to = before.clone();
             gather::<F, W>(events.gather(false, true, Some(carry)), Finish::Replace, &mut to);
             let expected = in_tile(&doubles(&before), |i, l, _| events.sum(i, l, false, true, Some(&before)));
             near("replaced", &to, &expected);
+        }
+    }
+
+    in_both! {
+        fn membranes_that_differ_and_currents_leave_what_they_hold<F>() {
+            let events = Events::<F>::new();
+            let z_bar_rows = Noise(6).numbers::<F>(SOURCES * STRIDE);
+            let x_bar = Noise(7).numbers::<F>(SOURCES);
+            let before = Noise(3).numbers::<F>(SOURCES * STRIDE);
+            let carry = Carry { z_bar: &[], z_bar_rows: &z_bar_rows, x_bar: &x_bar, of_x: &events.of_e, ..events.carry() };
+            let mut to = before.clone();
+            gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Add, &mut to);
+            let sum = |i: usize, l: usize| {
+                if i == N_INPUTS + COLUMN + l {
+                    return 0.0;
+                }
+                let at = i * STRIDE + COLUMN + l;
+                events.sum(i, l, true, false, None)
+                    + events.of_z[l].to_f64() * z_bar_rows[at].to_f64()
+                    + events.of_e[l].to_f64() * (events.e_bar[at].to_f64() + x_bar[i].to_f64())
+            };
+            near("added", &to, &in_tile(&doubles(&before), |i, l, before| before + sum(i, l)));
         }
     }
 
@@ -587,7 +741,7 @@ mod tests {
             let events = Events::<F>::new();
             let zeros = vec![F::ZERO; SOURCES];
             let of_e = [F::cast(0.25); W];
-            let carry = Carry { z_bar: &zeros, of_z: &of_e, e_bar: &[][..], of_e: &of_e, eps_a: &[], of_eps: &[] };
+            let carry = Carry { z_bar: &zeros, of_z: &of_e, e_bar: &[][..], of_e: &of_e, ..events.carry() };
             let mut to = vec![F::SILENCE + F::SILENCE; SOURCES * STRIDE];
             gather::<F, W>(events.gather(true, false, Some(carry)), Finish::Replace, &mut to);
             // Source 0 has no events: half of silence is left of it, which is nothing.

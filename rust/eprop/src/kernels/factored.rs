@@ -250,59 +250,57 @@ impl<F: Float> StepScales<F> {
     }
 }
 
-/// The factors of the neurons, to be moved on.
+/// The factors of the neurons in the weights of a set of sources, to be moved on.
 pub(crate) struct FactorsMut<'a, F> {
-    pub(crate) x1: &'a mut [F],
     pub(crate) s: &'a mut [F],
     pub(crate) t: &'a mut [F],
     pub(crate) y: &'a mut [F],
 }
 
 kernel! {
-    /// `X1 += c kappa_e^-tau ez; dS = eta kappa_e^tau L; S += dS; T += dS X1 + eta r ez; Y = S X1 - T`, with `ez = psi alpha^tau`.
-    /// `l` and `r` may be empty: nothing is learned.
-    fn step_factors(scales: StepScales<F>, psi: &[F], l: &[F], r: &[F], to: FactorsMut<'_, F>) {
+    /// `X1 += c kappa_e^-tau ez`, and of each set of sources, with its own eta, `dS = eta kappa_e^tau L; S += dS; T += dS X1 + eta r ez; Y = S X1 - T`, with
+    /// `ez = psi alpha^tau`. `X1` grows as the first set's scales say. `l` and `r` may be empty: nothing is learned.
+    fn step_factors<const SETS>(scales: [StepScales<F>; SETS], psi: &[F], l: &[F], r: &[F], x1: &mut [F], sets: [FactorsMut<'_, F>; SETS]) {
         let n = psi.len();
-        let FactorsMut { x1, s, t, y } = to;
-        assert!(x1.len() == n && s.len() == n && t.len() == n && y.len() == n && n % UNIT == 0);
+        let mut sets = sets;
+        assert!(x1.len() == n && n % UNIT == 0 && sets.iter().all(|to| to.s.len() == n && to.t.len() == n && to.y.len() == n));
         assert!((l.is_empty() || l.len() == n) && (r.is_empty() || r.len() == n));
         for from in (0..n).step_by(UNIT) {
             // SAFETY: every slice is n long, a multiple of UNIT. Copies, so that the compiler need not think of one slice as part of another.
-            let (psi, mut x1_now, mut s_now, mut t_now) = unsafe {
-                (
-                    *cut::<F, UNIT>(psi, from),
-                    *cut::<F, UNIT>(x1, from),
-                    *cut::<F, UNIT>(s, from),
-                    *cut::<F, UNIT>(t, from),
-                )
-            };
+            let (psi, mut x1_now) = unsafe { (*cut::<F, UNIT>(psi, from), *cut::<F, UNIT>(x1, from)) };
             for lane in 0..UNIT {
-                x1_now[lane] = I::fma(scales.grow * scales.alpha, psi[lane], x1_now[lane]);
+                x1_now[lane] = I::fma(scales[0].grow * scales[0].alpha, psi[lane], x1_now[lane]);
             }
-            if !l.is_empty() {
-                // SAFETY: l is n long.
-                let l = unsafe { *cut::<F, UNIT>(l, from) };
-                for lane in 0..UNIT {
-                    let ds = scales.learn * l[lane];
-                    s_now[lane] += ds;
-                    t_now[lane] = I::fma(ds, x1_now[lane], t_now[lane]);
+            for set in 0..SETS {
+                let (scales, FactorsMut { s, t, y }) = (scales[set], &mut sets[set]);
+                // SAFETY: as above.
+                let (mut s_now, mut t_now) = unsafe { (*cut::<F, UNIT>(s, from), *cut::<F, UNIT>(t, from)) };
+                if !l.is_empty() {
+                    // SAFETY: l is n long.
+                    let l = unsafe { *cut::<F, UNIT>(l, from) };
+                    for lane in 0..UNIT {
+                        let ds = scales.learn * l[lane];
+                        s_now[lane] += ds;
+                        t_now[lane] = I::fma(ds, x1_now[lane], t_now[lane]);
+                    }
+                }
+                if !r.is_empty() {
+                    // SAFETY: r is n long.
+                    let r = unsafe { *cut::<F, UNIT>(r, from) };
+                    for lane in 0..UNIT {
+                        t_now[lane] = I::fma(scales.eta * r[lane], psi[lane] * scales.alpha, t_now[lane]);
+                    }
+                }
+                let y_now: [F; UNIT] = core::array::from_fn(|lane| I::fma(s_now[lane], x1_now[lane], -t_now[lane]));
+                // SAFETY: as above.
+                unsafe {
+                    *cut_mut(s, from) = s_now;
+                    *cut_mut(t, from) = t_now;
+                    *cut_mut(y, from) = y_now;
                 }
             }
-            if !r.is_empty() {
-                // SAFETY: r is n long.
-                let r = unsafe { *cut::<F, UNIT>(r, from) };
-                for lane in 0..UNIT {
-                    t_now[lane] = I::fma(scales.eta * r[lane], psi[lane] * scales.alpha, t_now[lane]);
-                }
-            }
-            let y_now: [F; UNIT] = core::array::from_fn(|lane| I::fma(s_now[lane], x1_now[lane], -t_now[lane]));
             // SAFETY: as above.
-            unsafe {
-                *cut_mut(x1, from) = x1_now;
-                *cut_mut(s, from) = s_now;
-                *cut_mut(t, from) = t_now;
-                *cut_mut(y, from) = y_now;
-            }
+            unsafe { *cut_mut(x1, from) = x1_now };
         }
     }
 }
@@ -314,6 +312,18 @@ kernel! {
         let (sum_a, sum_c, s, t) = (&sum_a[..n], &sum_c[..n], &s[..n], &t[..n]);
         for j in 0..n {
             current[j] += sum_a[j] - I::fma(s[j], sum_c[j], t[j] * sum_zt);
+        }
+    }
+}
+
+kernel! {
+    /// `I += p (sum_a - S sum_c - T sum_zt)`, of weights that decay.
+    fn scaled_current_of_factors(p: F, sum_a: &[F], sum_c: &[F], s: &[F], t: &[F], sum_zt: F, current: &mut [F]) {
+        let n = current.len();
+        let (sum_a, sum_c, s, t) = (&sum_a[..n], &sum_c[..n], &s[..n], &t[..n]);
+        for j in 0..n {
+            let sum = sum_a[j] - I::fma(s[j], sum_c[j], t[j] * sum_zt);
+            current[j] = I::fma(p, sum, current[j]);
         }
     }
 }
@@ -347,7 +357,7 @@ mod tests {
 
     use super::{
         Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
-        current_of_factors, follow_spikes, step_factors,
+        current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
     };
     use crate::testing::{Noise, doubles, in_both, near, same_bits};
 
@@ -472,8 +482,8 @@ mod tests {
             let scales = StepScales { alpha: F::cast(0.75), grow: F::cast(1.25), learn: F::cast(0.5), eta: F::cast(0.25) };
             for (l, r) in [(&l[..], &r[..]), (&l[..], &[]), (&[], &r[..]), (&[], &[])] {
                 let (mut x1, mut s, mut t, mut y) = (x1_before.clone(), s_before.clone(), t_before.clone(), vec![F::ONE; STRIDE]);
-                let to = FactorsMut { x1: &mut x1, s: &mut s, t: &mut t, y: &mut y };
-                step_factors(scales, &psi, l, r, to);
+                let to = FactorsMut { s: &mut s, t: &mut t, y: &mut y };
+                step_factors([scales], &psi, l, r, &mut x1, [to]);
                 let of = |at: usize, row: &[F]| row.get(at).map_or(0.0, |x| x.to_f64());
                 let mut expected = [vec![], vec![], vec![], vec![]];
                 for j in 0..STRIDE {
@@ -493,12 +503,39 @@ mod tests {
     }
 
     in_both! {
+        fn two_sets_move_as_each_of_them_does_alone<F>() {
+            let mut noise = Noise(7);
+            let [psi, l, r, x1_before, s_before, t_before] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
+            let scales = [0.25, 0.75].map(|eta| StepScales {
+                alpha: F::cast(0.75),
+                grow: F::cast(1.25),
+                learn: F::cast(0.5 * eta),
+                eta: F::cast(eta),
+            });
+            let new = || [x1_before.clone(), s_before.clone(), t_before.clone(), vec![F::ONE; STRIDE]];
+            let ([mut x1, mut s, mut t, mut y], [_, mut s2, mut t2, mut y2]) = (new(), new());
+            let first = FactorsMut { s: &mut s, t: &mut t, y: &mut y };
+            let second = FactorsMut { s: &mut s2, t: &mut t2, y: &mut y2 };
+            step_factors(scales, &psi, &l, &r, &mut x1, [first, second]);
+            for (scales, both) in scales.into_iter().zip([[&s, &t, &y], [&s2, &t2, &y2]]) {
+                let [mut x1_alone, mut s, mut t, mut y] = new();
+                let alone = FactorsMut { s: &mut s, t: &mut t, y: &mut y };
+                step_factors([scales], &psi, &l, &r, &mut x1_alone, [alone]);
+                same_bits("X1", &x1_alone, &x1);
+                for (alone, both) in [&s, &t, &y].into_iter().zip(both) {
+                    same_bits("S, T, Y", alone, both);
+                }
+            }
+        }
+    }
+
+    in_both! {
         fn a_step_in_which_nothing_happens_makes_the_response_alone<F>() {
             let mut noise = Noise(5);
             let [psi, x1_before, s_before, t_before] = [0; 4].map(|_| noise.numbers::<F>(STRIDE));
             let (mut x1, mut s, mut t, mut y) = (x1_before.clone(), s_before.clone(), t_before.clone(), vec![F::ONE; STRIDE]);
-            let to = FactorsMut { x1: &mut x1, s: &mut s, t: &mut t, y: &mut y };
-            step_factors(StepScales::nothing(), &psi, &[], &[], to);
+            let to = FactorsMut { s: &mut s, t: &mut t, y: &mut y };
+            step_factors([StepScales::nothing()], &psi, &[], &[], &mut x1, [to]);
             same_bits("X1", &x1, &x1_before);
             same_bits("S", &s, &s_before);
             same_bits("T", &t, &t_before);
@@ -514,11 +551,15 @@ mod tests {
             let [sum_a, sum_c, s, t, before] = [0; 5].map(|_| noise.numbers::<F>(n));
             let mut current = before.clone();
             current_of_factors(&sum_a, &sum_c, &s, &t, F::cast(0.5), &mut current);
+            let mut scaled = before.clone();
+            scaled_current_of_factors(F::cast(0.75), &sum_a, &sum_c, &s, &t, F::cast(0.5), &mut scaled);
             let of = |at: usize, row: &[F]| row[at].to_f64();
             let expected: Vec<_> = (0..n)
                 .map(|j| of(j, &before) + of(j, &sum_a) - of(j, &s) * of(j, &sum_c) - 0.5 * of(j, &t))
                 .collect();
             near("I", &current, &expected);
+            let scaled_is: Vec<_> = (0..n).map(|j| of(j, &before) + 0.75 * (expected[j] - of(j, &before))).collect();
+            near("scaled I", &scaled, &scaled_is);
         }
     }
 

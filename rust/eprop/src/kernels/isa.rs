@@ -14,6 +14,9 @@ pub(crate) trait Isa {
 
     /// A bit for each number that is not 0, the lowest for the first.
     fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32;
+
+    /// The sum of all, halves upon halves: the same bits in every implementation.
+    fn sum<F: Float>(unit: &[F; UNIT]) -> F;
 }
 
 /// What every processor has: two roundings.
@@ -29,6 +32,19 @@ impl Isa for Portable {
     fn nonzero<F: Float>(unit: &[F; UNIT]) -> u32 {
         let bit = |(l, &x): (u32, &F)| u32::from(x != F::ZERO) << l;
         (0..).zip(unit).map(bit).fold(0, |bits, bit| bits | bit)
+    }
+
+    #[inline(always)]
+    fn sum<F: Float>(unit: &[F; UNIT]) -> F {
+        let mut sums = *unit;
+        let mut half = UNIT / 2;
+        while half > 0 {
+            for l in 0..half {
+                sums[l] += sums[l + half];
+            }
+            half /= 2;
+        }
+        sums[0]
     }
 }
 
@@ -67,6 +83,37 @@ impl Isa for Avx2 {
             }
         }
         bits
+    }
+
+    /// Written out: left to itself the compiler breaks up the vectors that are summed, and the loop before that made them.
+    #[inline(always)]
+    fn sum<F: Float>(unit: &[F; UNIT]) -> F {
+        use core::arch::x86_64::{
+            _mm_add_pd, _mm_add_ps, _mm_add_sd, _mm_add_ss, _mm_cvtsd_f64, _mm_cvtss_f32,
+            _mm_movehl_ps, _mm_shuffle_ps, _mm_unpackhi_pd, _mm256_add_pd, _mm256_add_ps,
+            _mm256_castpd256_pd128, _mm256_castps256_ps128, _mm256_extractf128_pd,
+            _mm256_extractf128_ps, _mm256_loadu_pd, _mm256_loadu_ps,
+        };
+        // SAFETY: as above.
+        unsafe {
+            if size_of::<F>() == 4 {
+                let of = |at: usize| _mm256_loadu_ps(unit.as_ptr().add(at).cast());
+                let sums = _mm256_add_ps(of(0), of(8));
+                let high = _mm256_extractf128_ps::<1>(sums);
+                let sums = _mm_add_ps(_mm256_castps256_ps128(sums), high);
+                let sums = _mm_add_ps(sums, _mm_movehl_ps(sums, sums));
+                let sum = _mm_cvtss_f32(_mm_add_ss(sums, _mm_shuffle_ps::<1>(sums, sums)));
+                core::mem::transmute_copy(&sum)
+            } else {
+                let of = |at: usize| _mm256_loadu_pd(unit.as_ptr().add(at).cast());
+                let (low, high) = (_mm256_add_pd(of(0), of(8)), _mm256_add_pd(of(4), of(12)));
+                let sums = _mm256_add_pd(low, high);
+                let high = _mm256_extractf128_pd::<1>(sums);
+                let sums = _mm_add_pd(_mm256_castpd256_pd128(sums), high);
+                let sum = _mm_cvtsd_f64(_mm_add_sd(sums, _mm_unpackhi_pd(sums, sums)));
+                core::mem::transmute_copy(&sum)
+            }
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Sums of squares, in float64: how long gradients are (docs/method.md, "Steps that do not overshoot").
 
 use super::isa::UNIT;
-use super::{cut, kernel};
+use super::{cut, cut_mut, kernel};
 
 /// Their sum, pair by pair: each addition of one after the other would wait for the one before.
 #[inline(always)]
-fn total(lanes: [f64; UNIT]) -> f64 {
+pub(super) fn total<const N: usize>(lanes: [f64; N]) -> f64 {
     let mut lanes = lanes;
-    let mut half = UNIT / 2;
+    let mut half = N / 2;
     while half > 0 {
         for lane in 0..half {
             lanes[lane] += lanes[lane + half];
@@ -36,142 +36,93 @@ kernel! {
     }
 }
 
-kernel! {
-    /// Spikes that have `grown` by so much: with `sC = grown sum_c`, `CC += -2 X1 sC + X1^2 aa; CZ += sC - X1 (az + aa)`.
-    fn follow_lengths(grown: f64, sums: (f64, f64), sum_c: &[F], x1: &[F], cc: &mut [f64], cz: &mut [f64]) {
-        let (aa, az) = sums;
-        let n = x1.len();
-        let (sum_c, cc, cz) = (&sum_c[..n], &mut cc[..n], &mut cz[..n]);
-        for j in 0..n {
-            let (f, sc) = (x1[j].to_f64(), grown * sum_c[j].to_f64());
-            cc[j] = I::fma(f, I::fma(f, aa, -2.0 * sc), cc[j]);
-            cz[j] = I::fma(-f, az + aa, cz[j] + sc);
-        }
-    }
-}
-
-kernel! {
-    /// `CC = k^2 CC + x^2 ZZ + 2 k x CZ; CZ = a (k CZ + x ZZ); own = a own`, with `ZZ = zz - own^2`.
-    fn end_lengths(scales: (f64, f64, f64), x: &[F], cc: &mut [f64], cz: &mut [f64], own: &mut [f64]) {
-        let (k, a, zz) = scales;
-        let n = x.len();
-        let (cc, cz, own) = (&mut cc[..n], &mut cz[..n], &mut own[..n]);
-        for j in 0..n {
-            let x = x[j].to_f64();
-            let zz = zz - own[j] * own[j];
-            let c = k * cz[j];
-            cc[j] = k * k * cc[j] + x * (x * zz + 2.0 * c);
-            cz[j] = a * (c + x * zz);
-            own[j] *= a;
-        }
-    }
-}
-
-/// Sums over the sources of every neuron; of `zz` its own is taken off.
+/// Sums over the sources of every neuron, with `e = C + X1 zt`: `sum_i e^2` and `sum_i e zt`; and `sum_i zt^2` over all sources, a neuron's own among them.
 #[derive(Clone, Copy)]
 pub(crate) struct Squares<'a> {
-    pub(crate) cc: &'a [f64],
-    pub(crate) cz: &'a [f64],
-    pub(crate) own: &'a [f64],
+    pub(crate) ee: &'a [f64],
+    pub(crate) ez: &'a [f64],
     pub(crate) zz: f64,
 }
 
-/// What is a sum of squares is at least 0, however it is rounded.
-#[inline(always)]
-fn at_least_zero(x: f64) -> f64 {
-    if x > 0.0 { x } else { 0.0 }
-}
-
-impl<'a> Squares<'a> {
-    /// A unit of each.
-    ///
-    /// # Safety
-    /// `at + UNIT` is at most the length of each.
-    #[inline(always)]
-    unsafe fn unit(&self, at: usize) -> [&'a [f64; UNIT]; 3] {
-        // SAFETY: the caller's promise.
-        unsafe {
-            [
-                cut::<f64, UNIT>(self.cc, at),
-                cut::<f64, UNIT>(self.cz, at),
-                cut::<f64, UNIT>(self.own, at),
-            ]
-        }
-    }
-
-    fn assert_len(&self, n: usize) {
-        assert!(self.cc.len() == n && self.cz.len() == n && self.own.len() == n);
-    }
+/// The same, to be moved on by a step.
+pub(crate) struct SquaresMut<'a, F> {
+    pub(crate) ee: &'a mut [f64],
+    pub(crate) ez: &'a mut [f64],
+    pub(crate) zz: f64,
+    /// `sum_i s_i C_i` over the step's sources, before their rows changed.
+    pub(crate) sum_c: &'a [F],
+    /// `sum_i a_i zt_i` over the same.
+    pub(crate) az: f64,
 }
 
 kernel! {
-    /// `sum_j (S_j^2 CC + 2 S_j T_j CZ + T_j^2 ZZ)`.
-    fn length_of_factors(s: &[F], t: &[F], squares: Squares<'_>) -> f64 {
-        let (n, zz) = (s.len(), squares.zz);
-        assert!(t.len() == n && n % UNIT == 0);
-        squares.assert_len(n);
-        let mut lanes = [0.0; UNIT];
-        for from in (0..n).step_by(UNIT) {
-            // SAFETY: every slice is n long, a multiple of UNIT.
-            let (s, t, [cc, cz, own]) = unsafe { (cut::<F, UNIT>(s, from), cut::<F, UNIT>(t, from), squares.unit(from)) };
-            for lane in 0..UNIT {
-                let (s, t) = (s[lane].to_f64(), t[lane].to_f64());
-                let zz = zz - own[lane] * own[lane];
-                lanes[lane] += at_least_zero(s * s * cc[lane] + t * (2.0 * s * cz[lane] + t * zz));
-            }
-        }
-        total(lanes)
-    }
-}
-
-kernel! {
-    /// `sum_j L_j^2 (CC + x^2 ZZ + 2 x CZ)`, with `x = X1 + grow psi` as [`step_factors`](super::step_factors) rounds it.
-    fn length_of_step(grow: F, psi: &[F], l: &[F], x1: &[F], squares: Squares<'_>) -> f64 {
-        let (n, zz) = (x1.len(), squares.zz);
-        assert!(psi.len() == n && l.len() == n && n % UNIT == 0);
-        squares.assert_len(n);
-        let mut lanes = [0.0; UNIT];
-        for from in (0..n).step_by(UNIT) {
-            // SAFETY: every slice is n long, a multiple of UNIT.
-            let (psi, l, x1) = unsafe { (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from)) };
-            // SAFETY: as above.
-            let [cc, cz, own] = unsafe { squares.unit(from) };
-            for lane in 0..UNIT {
-                let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
-                let l = l[lane].to_f64();
-                let zz = I::fma(-own[lane], own[lane], zz);
-                let q = I::fma(x, I::fma(x, zz, 2.0 * cz[lane]), cc[lane]);
-                lanes[lane] = I::fma(l * l, at_least_zero(q), lanes[lane]);
-            }
-        }
-        total(lanes)
-    }
-}
-
-kernel! {
-    /// [`length_of_step`] of two sets at once; the first has no neuron's own source.
-    fn lengths_of_step(grow: F, psi: &[F], l: &[F], x1: &[F], sets: [Squares<'_>; 2]) -> [f64; 2] {
+    /// A step of the sums of one set of sources, or of several; neurons themselves are sources of the last, and `own` is their `zt^2`, which `ZZ` is without. A spike
+    /// moves `C` by `-a X1` and `zt` by `a`, so `e` stays what it was, and `EZ += sum_i a_i e_i = grown sum_c + X1 az`, where the spikes have `grown` by so
+    /// much. Then `X1` grows by `x`, as [`step_factors`](super::step_factors) rounds it with this `grow`, and `e` by `x zt`: `EE += 2 x EZ + x^2 ZZ; EZ += x ZZ`.
+    /// What spikes add is rounded as the rows are, the sums in float64. Returns `sum_j L_j^2 EE` of each set.
+    fn step_lengths<const SETS>(scales: (F, F), psi: &[F], l: &[F], x1: &[F], own: &[f64], sets: [SquaresMut<'_, F>; SETS]) -> [f64; SETS] {
         let n = x1.len();
-        assert!(psi.len() == n && l.len() == n && n % UNIT == 0);
-        sets.iter().for_each(|squares| squares.assert_len(n));
-        let [first, second] = sets;
-        let (mut of_first, mut of_second) = ([0.0; UNIT], [0.0; UNIT]);
+        assert!(psi.len() == n && l.len() == n && own.len() == n && n % UNIT == 0);
+        assert!(sets.iter().all(|set| set.ee.len() == n && set.ez.len() == n && set.sum_c.len() == n));
+        let (mut sets, (grow, grown)) = (sets, scales);
+        let mut lanes = [[0.0; UNIT]; SETS];
         for from in (0..n).step_by(UNIT) {
             // SAFETY: every slice is n long, a multiple of UNIT.
-            let (psi, l, x1) = unsafe { (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from)) };
-            // SAFETY: as above.
-            let ([cc1, cz1, _], [cc2, cz2, own]) = unsafe { (first.unit(from), second.unit(from)) };
+            let (psi, l, x1, own) = unsafe {
+                (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from), cut::<f64, UNIT>(own, from))
+            };
+            let (mut grows, mut squared_l) = ([0.0; UNIT], [0.0; UNIT]);
             for lane in 0..UNIT {
-                let x = I::fma(grow, psi[lane], x1[lane]).to_f64();
-                let l = l[lane].to_f64();
-                let zz2 = I::fma(-own[lane], own[lane], second.zz);
-                let q1 = I::fma(x, I::fma(x, first.zz, 2.0 * cz1[lane]), cc1[lane]);
-                let q2 = I::fma(x, I::fma(x, zz2, 2.0 * cz2[lane]), cc2[lane]);
-                of_first[lane] = I::fma(l * l, at_least_zero(q1), of_first[lane]);
-                of_second[lane] = I::fma(l * l, at_least_zero(q2), of_second[lane]);
+                grows[lane] = (I::fma(grow, psi[lane], x1[lane]) - x1[lane]).to_f64();
+                squared_l[lane] = l[lane].to_f64() * l[lane].to_f64();
+            }
+            for set in 0..SETS {
+                let SquaresMut { ee, ez, zz, sum_c, az } = &mut sets[set];
+                let (zz, az) = (*zz, F::cast(*az));
+                // SAFETY: as above; places are copied before they are written.
+                let (sum_c, ee, ez) = unsafe {
+                    (cut::<F, UNIT>(sum_c, from), cut_mut::<f64, UNIT>(ee, from), cut_mut::<f64, UNIT>(ez, from))
+                };
+                let (mut ee_now, mut ez_now) = (*ee, *ez);
+                for lane in 0..UNIT {
+                    let zz = if set + 1 == SETS { zz - own[lane] } else { zz };
+                    let spiked = ez_now[lane] + I::fma(grown, sum_c[lane], x1[lane] * az).to_f64();
+                    ez_now[lane] = I::fma(grows[lane], zz, spiked);
+                    ee_now[lane] = I::fma(grows[lane], spiked + ez_now[lane], ee_now[lane]);
+                    lanes[set][lane] = I::fma(squared_l[lane], ee_now[lane], lanes[set][lane]);
+                }
+                (*ee, *ez) = (ee_now, ez_now);
             }
         }
-        [total(of_first), total(of_second)]
+        lanes.map(total)
+    }
+}
+
+kernel! {
+    /// Of each set, `sum_j (S_j^2 EE - 2 S_j Y_j EZ + Y_j^2 ZZ)` with `Y = S X1 - T`: the squared length of `S C + T zt`. `own`: as of [`step_lengths`].
+    fn length_of_factors<const SETS>(s: &[F], t: &[F], x1: &[F], own: &[f64], sets: [Squares<'_>; SETS]) -> [f64; SETS] {
+        let n = s.len();
+        assert!(t.len() == n && x1.len() == n && own.len() == n && n % UNIT == 0);
+        assert!(sets.iter().all(|set| set.ee.len() == n && set.ez.len() == n));
+        let mut lanes = [[0.0; UNIT]; SETS];
+        for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT.
+            let (s, t, x1, own) = unsafe {
+                (cut::<F, UNIT>(s, from), cut::<F, UNIT>(t, from), cut::<F, UNIT>(x1, from), cut::<f64, UNIT>(own, from))
+            };
+            for set in 0..SETS {
+                let Squares { ee, ez, zz } = sets[set];
+                // SAFETY: as above.
+                let (ee, ez) = unsafe { (cut::<f64, UNIT>(ee, from), cut::<f64, UNIT>(ez, from)) };
+                for lane in 0..UNIT {
+                    let s = s[lane].to_f64();
+                    let y = I::fma(s, x1[lane].to_f64(), -t[lane].to_f64());
+                    let zz = if set + 1 == SETS { zz - own[lane] } else { zz };
+                    lanes[set][lane] += s * s * ee[lane] + y * (y * zz - 2.0 * s * ez[lane]);
+                }
+            }
+        }
+        lanes.map(total)
     }
 }
 
@@ -202,8 +153,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-        lengths_of_step, squared_length,
+        Squares, SquaresMut, length_beyond, length_of_factors, squared_length, step_lengths,
     };
     use crate::testing::{Noise, in_both};
 
@@ -212,45 +162,63 @@ mod tests {
     const STRIDE: usize = 32;
     const SOURCES: usize = 5;
 
-    /// Rows of `C`, and `zt`, with neuron j's own source at `own[j]`, where it has none: no synapse.
+    /// Rows of `C`, and `zt`; without neuron j's own source, if that is among these, which is j.
     struct Rows {
         c: Vec<[f64; STRIDE]>,
         zt: [f64; SOURCES],
-        own: [Option<usize>; STRIDE],
+        has_own: bool,
+    }
+
+    /// What is kept of them: `EE`, `EZ`, a neuron's own `zt^2`, and `ZZ` of all.
+    struct Sums {
+        ee: Vec<f64>,
+        ez: Vec<f64>,
+        own: Vec<f64>,
+        zz: f64,
     }
 
     impl Rows {
-        fn new(noise: &mut Noise) -> Self {
-            let own = core::array::from_fn(|j| Some(j).filter(|&j| j < SOURCES));
+        fn new(noise: &mut Noise, has_own: bool) -> Self {
             let mut rows = Self {
                 c: vec![[0.0; STRIDE]; SOURCES],
                 zt: core::array::from_fn(|_| noise.signed()),
-                own,
+                has_own,
             };
             for i in 0..SOURCES {
-                rows.c[i] = core::array::from_fn(|j| {
-                    if own[j] == Some(i) {
-                        0.0
-                    } else {
-                        noise.signed()
-                    }
+                rows.c[i] = core::array::from_fn(|j| match rows.exists(i, j) {
+                    true => noise.signed(),
+                    false => 0.0,
                 });
             }
             rows
         }
 
+        fn exists(&self, i: usize, j: usize) -> bool {
+            !self.has_own || i != j
+        }
+
         /// Over the sources of neuron j.
         fn sum(&self, j: usize, of: impl Fn(f64, f64) -> f64) -> f64 {
-            let sources = (0..SOURCES).filter(|&i| self.own[j] != Some(i));
+            let sources = (0..SOURCES).filter(|&i| self.exists(i, j));
             sources.map(|i| of(self.c[i][j], self.zt[i])).sum()
         }
 
-        /// `CC`, `CZ`, a neuron's own `zt`, and `ZZ` of all sources.
-        fn sums(&self) -> (Vec<f64>, Vec<f64>, Vec<f64>, f64) {
-            let of = |of: fn(f64, f64) -> f64| (0..STRIDE).map(|j| self.sum(j, of)).collect();
-            let own = self.own.map(|own| own.map_or(0.0, |i| self.zt[i]));
-            let zz = self.zt.iter().map(|zt| zt * zt).sum();
-            (of(|c, _| c * c), of(|c, zt| c * zt), own.to_vec(), zz)
+        fn sums<F: crate::Float>(&self, x1: &[F]) -> Sums {
+            let e = |j: usize, c: f64, zt: f64| c + x1[j].to_f64() * zt;
+            let own = |j: usize| match self.has_own && j < SOURCES {
+                true => self.zt[j] * self.zt[j],
+                false => 0.0,
+            };
+            Sums {
+                ee: (0..STRIDE)
+                    .map(|j| self.sum(j, |c, zt| e(j, c, zt) * e(j, c, zt)))
+                    .collect(),
+                ez: (0..STRIDE)
+                    .map(|j| self.sum(j, |c, zt| e(j, c, zt) * zt))
+                    .collect(),
+                own: (0..STRIDE).map(own).collect(),
+                zz: self.zt.iter().map(|zt| zt * zt).sum(),
+            }
         }
     }
 
@@ -262,64 +230,85 @@ mod tests {
     in_both! {
         fn a_length_is_that_of_the_rows_it_stands_for<F>() {
             let mut noise = Noise(1);
-            let rows = Rows::new(&mut noise);
-            let (cc, cz, own, zz) = rows.sums();
-            let squares = Squares { cc: &cc, cz: &cz, own: &own, zz };
-            let [s, t, psi, l, x1] = [0; 5].map(|_| noise.numbers::<F>(STRIDE));
-            let of_factors = |j: usize| rows.sum(j, |c, zt| {
-                let g = s[j].to_f64() * c + t[j].to_f64() * zt;
-                g * g
-            });
-            near(&[length_of_factors(&s, &t, squares)], &[(0..STRIDE).map(of_factors).sum()]);
-            let grow = F::cast(0.75);
-            let of_step = |j: usize| {
-                let x = x1[j].to_f64() + 0.75 * psi[j].to_f64();
-                l[j].to_f64().powi(2) * rows.sum(j, |c, zt| (c + x * zt).powi(2))
-            };
-            let expected: f64 = (0..STRIDE).map(of_step).sum();
-            let got = length_of_step(grow, &psi, &l, &x1, squares);
-            assert!((got - expected).abs() < 1e-6 * expected, "{got}, {expected}");
-            // Of two sets, of which the first has no neuron's own.
-            let none = [0.0; STRIDE];
-            let first = Squares { own: &none, zz: 0.5, ..squares };
-            let both = lengths_of_step(grow, &psi, &l, &x1, [first, squares]);
-            assert_eq!(both, [length_of_step(grow, &psi, &l, &x1, first), got]);
+            let [s, t, x1] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let [first, last] = [false, true].map(|has_own| Rows::new(&mut noise, has_own));
+            let length = |rows: &Rows| (0..STRIDE)
+                .map(|j| rows.sum(j, |c, zt| (s[j].to_f64() * c + t[j].to_f64() * zt).powi(2)))
+                .sum::<f64>();
+            let [of_first, of_last] = [&first, &last].map(|rows| rows.sums(&x1));
+            let own = &of_last.own;
+            let [of_first, of_last] = [&of_first, &of_last].map(|sums| Squares { ee: &sums.ee, ez: &sums.ez, zz: sums.zz });
+            near(&length_of_factors(&s, &t, &x1, own, [of_first, of_last]), &[length(&first), length(&last)]);
+            near(&length_of_factors(&s, &t, &x1, own, [of_last]), &[length(&last)]);
         }
     }
 
     in_both! {
-        fn spikes_and_the_end_of_a_block_do_to_sums_what_they_do_to_rows<F>() {
+        fn a_step_does_to_sums_what_its_spikes_and_psi_do_to_rows<F>() {
             let mut noise = Noise(2);
-            // A neuron's own source is not among these, or its share is undone by the caller.
-            let mut rows = Rows { own: [None; STRIDE], ..Rows::new(&mut noise) };
-            let (mut cc, mut cz, mut own, mut zz) = rows.sums();
-            let x1 = noise.numbers::<F>(STRIDE);
-            let (grown, spikes) = (1.5, [(1, 1.0), (4, -0.5)]);
-            let sum_c: Vec<F> = (0..STRIDE)
-                .map(|j| F::cast(spikes.iter().map(|&(i, s): &(usize, f64)| s * rows.c[i][j]).sum()))
-                .collect();
-            let (mut aa, mut az) = (0.0, 0.0);
-            for (i, s) in spikes {
-                let a = grown * s;
-                aa += a * a;
-                az += a * rows.zt[i];
-                rows.zt[i] += a;
-                (0..STRIDE).for_each(|j| rows.c[i][j] -= a * x1[j].to_f64());
+            let [psi, l, mut x1] = [0; 3].map(|_| noise.numbers::<F>(STRIDE));
+            let mut sets = [false, true].map(|has_own| Rows::new(&mut noise, has_own));
+            let mut sums = [0, 1].map(|set| sets[set].sums(&x1));
+            let (grow, grown) = (F::cast(0.75), 1.5_f64);
+            let (mut sum_c, mut az) = ([vec![F::ZERO; STRIDE], vec![F::ZERO; STRIDE]], [0.0; 2]);
+            let spikes = [[(1, 1.0), (4, -0.5)], [(3, 1.0), (2, 2.0)]];
+            for set in 0..2 {
+                let rows = &mut sets[set];
+                for j in 0..STRIDE {
+                    sum_c[set][j] = F::cast(spikes[set].iter().map(|&(i, s)| s * rows.c[i][j]).sum());
+                }
+                for (i, s) in spikes[set] {
+                    let a = grown * s;
+                    az[set] += a * rows.zt[i];
+                    sums[set].zz += a * (2.0 * rows.zt[i] + a);
+                    if rows.has_own {
+                        sums[set].ez[i] -= x1[i].to_f64() * a * rows.zt[i];
+                        sums[set].own[i] += a * (2.0 * rows.zt[i] + a);
+                    }
+                    for j in (0..STRIDE).filter(|&j| !rows.has_own || i != j) {
+                        rows.c[i][j] -= a * x1[j].to_f64();
+                    }
+                    rows.zt[i] += a;
+                }
             }
-            follow_lengths(grown, (aa, az), &sum_c, &x1, &mut cc, &mut cz);
-            zz += 2.0 * az + aa;
-            let is = rows.sums();
-            let rounding = crate::testing::rounding::<F>();
-            let close = |got: &[f64], expected: &[f64]| got.iter().zip(expected).all(|(x, y)| (x - y).abs() < rounding);
-            assert!(close(&cc, &is.0) && close(&cz, &is.1) && (zz - is.3).abs() < 1e-12);
-            let (k, a) = (0.25, 0.5);
-            end_lengths((k, a, zz), &x1, &mut cc, &mut cz, &mut own);
-            for i in 0..SOURCES {
-                (0..STRIDE).for_each(|j| rows.c[i][j] = k * rows.c[i][j] + x1[j].to_f64() * rows.zt[i]);
-                rows.zt[i] *= a;
+            let own = sums[1].own.clone();
+            let mut after = [0, 1].map(|set| (sums[set].ee.clone(), sums[set].ez.clone()));
+            let mut alone = after[1].clone();
+            fn set<'a, F>((ee, ez): &'a mut (Vec<f64>, Vec<f64>), zz: f64, sum_c: &'a [F], az: f64) -> SquaresMut<'a, F> {
+                SquaresMut { ee, ez, zz, sum_c, az }
             }
-            let is = rows.sums();
-            assert!(close(&cc, &is.0) && close(&cz, &is.1));
+            let [first, last] = &mut after;
+            let both = [set(first, sums[0].zz, &sum_c[0], az[0]), set(last, sums[1].zz, &sum_c[1], az[1])];
+            let lengths = step_lengths((grow, F::cast(grown)), &psi, &l, &x1, &own, both);
+            // Alone, a set is what it is beside another.
+            let last = set(&mut alone, sums[1].zz, &sum_c[1], az[1]);
+            assert_eq!(step_lengths((grow, F::cast(grown)), &psi, &l, &x1, &own, [last]), lengths[1..]);
+            assert_eq!(alone, after[1]);
+            x1.iter_mut().zip(&psi).for_each(|(x1, &psi)| *x1 += grow * psi);
+            for set in 0..2 {
+                let is = sets[set].sums(&x1);
+                let rounding = crate::testing::rounding::<F>();
+                let close = |got: &[f64], expected: &[f64]| got.iter().zip(expected).all(|(x, y)| (x - y).abs() < 4.0 * rounding);
+                assert!(close(&after[set].0, &is.ee) && close(&after[set].1, &is.ez));
+                assert!((sums[set].zz - is.zz).abs() < 1e-12 && close(&own, &sums[1].own));
+                let length: f64 = (0..STRIDE).map(|j| l[j].to_f64().powi(2) * is.ee[j]).sum();
+                assert!((lengths[set] - length).abs() < 4.0 * rounding * length, "{} {length}", lengths[set]);
+            }
+        }
+    }
+
+    in_both! {
+        fn a_neuron_that_is_its_only_source_has_no_synapse_to_the_bit<F>() {
+            let mut noise = Noise(5);
+            let (psi, x1) = (noise.numbers::<F>(STRIDE), noise.numbers::<F>(STRIDE));
+            let (a, zt) = (noise.signed(), noise.signed());
+            let (a_zt, zz) = (a * zt, zt * zt + a * (2.0 * zt + a));
+            let (mut ee, mut ez, mut own) = (vec![0.0; STRIDE], vec![0.0; STRIDE], vec![0.0; STRIDE]);
+            ez[7] -= (x1[7] * F::cast(a_zt)).to_f64();
+            own[7] = zz;
+            let set = SquaresMut { ee: &mut ee, ez: &mut ez, zz, sum_c: &[F::ZERO; STRIDE], az: a_zt };
+            step_lengths((F::ONE, F::ONE), &psi, &psi, &x1, &own, [set]);
+            assert!((ee[7], ez[7]) == (0.0, 0.0) && ee[8] > 0.0 && ez[8] != 0.0);
         }
     }
 

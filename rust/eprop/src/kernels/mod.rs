@@ -13,29 +13,44 @@ mod adaptive;
 mod block;
 mod credit;
 mod factored;
+mod factored_adaptive;
+mod factored_momentum;
 pub(crate) mod isa;
 mod lengths;
+mod lengths_adaptive;
 mod neuron;
 mod optimizer;
 mod rows;
 mod textbook;
 pub(crate) mod zeroed;
 
-pub(crate) use adaptive::{ThresholdsMut, step_adaptive};
+pub(crate) use adaptive::{OwnMut, step_adaptive};
 pub(crate) use block::{
-    Adapting, Carry, Finish, Gather, OnRaw, Scan, copy_to_tiles, gather, scan, scan_adaptation,
-    scan_adaptive,
+    Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather,
+    scan, scan_adaptation, scan_adaptive,
 };
-pub(crate) use credit::{Backwards, step_backwards, transpose};
+pub(crate) use credit::{Backwards, dot_rows_at, flow_back, nonzero_bits, step_backwards};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
-    current_of_factors, follow_spikes, step_factors,
+    current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
+};
+pub(crate) use factored_adaptive::{
+    AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Responses,
+    ResponsesMut, RowsMut, SumsMut, catch_up_adaptive, compose_adaptive, current_of_adaptation,
+    follow_spikes_adaptive, step_adaptive_factors, step_responses,
+};
+pub(crate) use factored_momentum::{
+    Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, MomentumMut, MomentumScales, Undo,
+    catch_up_drift, compose_drifts, current_of_drift, follow_spikes_drift, step_momentum,
 };
 pub(crate) use lengths::{
-    Squares, end_lengths, follow_lengths, length_beyond, length_of_factors, length_of_step,
-    lengths_of_step, squared_length,
+    Squares, SquaresMut, length_beyond, length_of_factors, squared_length, step_lengths,
 };
-pub(crate) use neuron::{Membrane, NeuronsMut, step_neurons};
+pub(crate) use lengths_adaptive::{
+    AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, dot_products, length_of_adaptive_factors,
+    step_adaptive_lengths,
+};
+pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};
 pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,

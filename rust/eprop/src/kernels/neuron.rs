@@ -43,6 +43,17 @@ kernel! {
     }
 }
 
+kernel! {
+    /// What has arrived flows on: `flowing = sigma flowing + zeta current` (line 1).
+    fn flow(sigma: F, zeta: &[F], current: &[F], flowing: &mut [F]) {
+        let n = flowing.len();
+        let (zeta, current) = (&zeta[..n], &current[..n]);
+        for j in 0..n {
+            flowing[j] = I::fma(zeta[j], current[j], sigma * flowing[j]).or_silence();
+        }
+    }
+}
+
 /// Who is refractory does not fire, and learns nothing.
 #[inline(always)]
 pub(super) fn refract<F: Float>(
@@ -101,9 +112,24 @@ fn integrate_and_fire<I: Isa, F: Float>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Membrane, NeuronsMut, ResetMechanism, Surrogate, step_neurons};
+    use super::{Membrane, NeuronsMut, ResetMechanism, Surrogate, flow, step_neurons};
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
+
+    in_both! {
+        fn a_current_decays_takes_in_what_arrives_and_fades_out<F>() {
+            let mut noise = Noise(2);
+            let (zeta, current, before) = (noise.numbers::<F>(21), noise.numbers::<F>(21), noise.numbers::<F>(21));
+            let sigma = F::cast(0.75);
+            let mut flowing = before.clone();
+            flow(sigma, &zeta, &current, &mut flowing);
+            let expected: alloc::vec::Vec<F> = (0..21).map(|j| fma(zeta[j], current[j], sigma * before[j])).collect();
+            same_bits("I", &flowing, &expected);
+            flowing.fill(F::SILENCE);
+            flow(sigma, &zeta, &[F::ZERO; 21], &mut flowing);
+            same_bits("I", &flowing, &[F::ZERO; 21]);
+        }
+    }
 
     in_both! {
         fn a_step_from_any_state_is_integration_then_surrogate_then_spike_to_the_bit<F>() {

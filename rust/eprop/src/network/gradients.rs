@@ -39,10 +39,11 @@ impl<F: Float> GradientParts for Gradients<F> {
         }
     }
 
-    fn squared_lengths(&self, to: &mut [f64]) {
-        to[group::IN] = squared_length(&self.w_in);
-        to[group::REC] = squared_length(&self.w_rec);
-        to[group::OUT] = squared_length(&self.w_out) + squared_length(&self.b);
+    fn squared_lengths(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        to[group::IN] = squared_length(&self.w_in, pace)?;
+        to[group::REC] = squared_length(&self.w_rec, pace)?;
+        to[group::OUT] = squared_length(&self.w_out, pace)? + squared_length(&self.b, pace)?;
+        Ok(())
     }
 }
 
@@ -69,15 +70,25 @@ impl<F: Float> GradientParts for StackGradients<F> {
         }
     }
 
-    fn squared_lengths(&self, to: &mut [f64]) {
-        let pairs = to.iter_mut().zip(&self.w);
-        pairs.for_each(|(to, w)| *to = squared_length(w));
+    fn squared_lengths(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        for (to, w) in to.iter_mut().zip(&self.w) {
+            *to = squared_length(w, pace)?;
+        }
+        Ok(())
     }
 }
 
-/// In the order of the elements, however they lie.
-fn squared_length<F: Float, D: Dimension>(g: &Array<F, D>) -> f64 {
-    g.iter().map(|g| g.to_f64() * g.to_f64()).sum()
+/// Row by row, however they lie.
+fn squared_length<F: Float, D: Dimension>(
+    g: &Array<F, D>,
+    pace: &mut Pace<'_>,
+) -> Result<f64, Error> {
+    let mut squared = 0.0;
+    for row in g.rows() {
+        squared += row.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>();
+        pace.pass(row.len())?;
+    }
+    Ok(squared)
 }
 
 /// Padded rows, one per column of a matrix, as the matrix.

@@ -129,9 +129,9 @@ impl<F: Float> Head<F> {
     }
 
     /// The readouts learn from the errors of this step.
-    pub(crate) fn learn(&mut self, at_once: Option<F>) {
+    pub(crate) fn learn(&mut self, at_once: Option<Step<F>>) {
         self.readout.learn(&self.err, at_once);
-        if at_once.is_some_and(|eta| eta != F::ZERO) {
+        if at_once.is_some_and(|step| !step.stands_still()) {
             self.updated();
         }
     }
@@ -333,7 +333,7 @@ mod tests {
                 head.err.copy_from_slice(&[F::ONE, F::cast(-1.0)]);
                 let (_, _, l) = head.signal(None, true);
                 near("L", &l[..N], &[-10.0; N]);
-                head.learn(Some(F::cast(0.25)));
+                head.learn(Some(Step::Descend { eta: F::cast(0.25) }));
             }
         }
     }
@@ -375,7 +375,7 @@ mod tests {
             from.feedback.assign(|j, k| F::cast((j + 10 * k) as f64));
             from.readout.step(&[1], true);
             from.err.fill(F::ONE);
-            from.learn(Some(F::cast(0.25)));
+            from.learn(Some(Step::Descend { eta: F::cast(0.25) }));
             let mut twin = head::<F>(&config(Engine::Block, 8, feedback), None);
             twin.take_weights(&from, &mut unasked()).unwrap();
             twin.readout.w_out().read(|j, row| {

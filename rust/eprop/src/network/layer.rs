@@ -70,7 +70,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// The squared length of the gradient that this step's signal makes, without the regulariser: of a gradient that is applied with its step.
-    pub(crate) fn squared_length_of_step(&self, l: &[F]) -> Kinds<f64> {
+    pub(crate) fn squared_length_of_step(&mut self, l: &[F]) -> Kinds<f64> {
         self.synapses.length_of_step(self.neuron.padded_psi(), l)
     }
 
@@ -80,7 +80,7 @@ impl<F: Float> Layer<F> {
         err: &[F],
         b: Backward<'_, F>,
         l: &[F],
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         let r = self.regulariser.step(self.neuron.padded_z());
         let signal = Signal { err, b, l, r };
@@ -110,15 +110,10 @@ impl<F: Float> Layer<F> {
         }
     }
 
-    /// Before an update, or before its gradient is measured: works the gradient off, unless it is stopped.
-    pub(crate) fn settle(
-        &mut self,
-        is_measured: bool,
-        steps: u64,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        // An update that nobody measures takes the sequence's regulariser with the loss in one sum.
-        if is_measured || self.regulariser.coefficients(steps).is_none() {
+    /// Before an update that measures nothing: works the gradient off, unless it is stopped.
+    pub(crate) fn settle(&mut self, steps: u64, pace: &mut Pace<'_>) -> Result<(), Error> {
+        // Such an update takes the sequence's regulariser with the loss in one sum.
+        if self.regulariser.coefficients(steps).is_none() {
             self.synapses.settle(pace)?;
         }
         Ok(())
@@ -130,10 +125,10 @@ impl<F: Float> Layer<F> {
         self.synapses.update(r, steps);
     }
 
-    /// The squared length of the gradient of the last `steps` steps, with the regulariser: an update has to follow.
-    pub(crate) fn whole_length(&mut self, steps: u64) -> f64 {
+    /// The squared length of the gradient of the last `steps` steps, with the regulariser.
+    pub(crate) fn whole_length(&mut self, steps: u64, pace: &mut Pace<'_>) -> Result<f64, Error> {
         self.synapses
-            .whole_length(self.regulariser.coefficients(steps))
+            .whole_length(self.regulariser.coefficients(steps), pace)
     }
 
     /// Adds the gradient of the last `steps` steps to a sum over streams.
@@ -242,7 +237,7 @@ mod tests {
             &[F::cast(err)],
             backward,
             &l,
-            at_once.map(F::cast).map(Kinds::same),
+            at_once.map(|eta| Kinds::same(Step::Descend { eta: F::cast(eta) })),
         );
     }
 
@@ -250,7 +245,7 @@ mod tests {
         let mut rows = vec![];
         layer
             .synapses
-            .read(what, 0..3, &mut |_, row| {
+            .read(what, 0..3, &mut unasked(), &mut |_, row| {
                 rows.extend_from_slice(row);
                 Ok(())
             })

@@ -288,7 +288,7 @@ impl Weights {
         network
             .layer
             .synapses
-            .read(What::Weight, 0..P, see)
+            .read(What::Weight, 0..P, &mut unasked(), see)
             .unwrap();
         let (mut w_out, readout) = ([[0.0; O]; N], &network.head.readout);
         let layout = readout.w_out().layout();

@@ -92,7 +92,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             since: Since::default(),
             n_inputs: plan.sizes.n_inputs,
             loss: config.loss,
-            times: (config.dt, config.tau_mem),
+            times: (config.dt, config.longest_tau_mem()),
         })
     }
 
@@ -171,18 +171,19 @@ impl<F: Float> Wiring for Recurrent<F> {
         at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let teaches = lesson.target().is_some() || self.layer.is_regularised();
+        let moves_on = at_once.as_ref().is_some_and(|rule| rule.moves_on());
+        let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
         let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
             Some(rule) => learning && !rule.stands_still(group),
             None => learning,
         };
-        let of_synapses = Kinds {
+        let learning_of_synapses = Kinds {
             inputs: learns(group::IN),
             neurons: learns(group::REC),
         };
         let of_readouts = teaches && learns(group::OUT);
-        self.layer.forward(x, of_synapses);
+        self.layer.forward(x, learning_of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
         let loss = self.head.judge(lesson);
@@ -192,8 +193,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         };
         let reads_signal = self.layer.reads_signal;
         let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
-        let eta = at_once.map(|rule| {
-            rule.step(1.0, |to| {
+        let steps = at_once.map(|rule| {
+            let steps = rule.step(1.0, |to| {
                 let of_synapses = self.layer.squared_length_of_step(l);
                 to[group::IN] = of_synapses.inputs;
                 to[group::REC] = of_synapses.neurons;
@@ -204,19 +205,16 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
+            let steps = (of_synapses(steps), steps.of(group::OUT));
             rule.updated();
-            |group| F::cast(rule.eta(group))
+            steps
         });
-        let of_synapses = eta.as_ref().map(|eta| Kinds {
-            inputs: eta(group::IN),
-            neurons: eta(group::REC),
-        });
-        self.layer.learn(err, b, l, of_synapses);
+        self.layer.learn(err, b, l, steps.map(|steps| steps.0));
         if lesson.signal.is_some() && !reads_signal {
             self.layer.learn_from(l);
         }
-        self.head.learn(eta.as_ref().map(|eta| eta(group::OUT)));
-        if eta.is_none() {
+        self.head.learn(steps.map(|steps| steps.1));
+        if steps.is_none() {
             self.since.step(loss);
         }
         loss
@@ -306,21 +304,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.ready(pace)
     }
 
-    fn settle(&mut self, is_measured: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer.settle(is_measured, self.since.steps, pace)
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(self.since.steps, pace)
     }
 
-    fn squared_lengths(&mut self, to: &mut [f64]) {
-        let of_synapses = self.layer.synapses.length();
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        let of_synapses = self.layer.synapses.length(pace)?;
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
         self.head_squared_length(to);
+        Ok(())
     }
 
-    fn whole_length(&mut self, to: &mut [f64]) {
-        to[group::REC] = 0.0;
-        to[group::IN] = self.layer.whole_length(self.since.steps);
-        self.head_squared_length(to);
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
+        Ok(of_synapses + self.head_whole_length())
     }
 
     /// The synapses first: their gradient goes through `B` as it was.
@@ -367,7 +365,11 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn head_squared_length(&mut self, to: &mut [f64]) {
-        to[group::OUT] = self.head.readout.squared_length();
+        to[group::OUT] = self.head_whole_length();
+    }
+
+    fn head_whole_length(&mut self) -> f64 {
+        self.head.readout.squared_length()
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
@@ -383,13 +385,17 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.synapses.reserve(steps, learning)
     }
 
-    fn until_credit(&self) -> usize {
+    fn is_ready(&self) -> bool {
+        !self.layer.synapses.is_complete()
+    }
+
+    fn until_full(&self) -> usize {
         self.layer.synapses.until_full()
     }
 
-    fn credit(streams: &mut [Self], ending: bool) {
+    fn credit(streams: &mut [Self], ending: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
         let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
-        Form::credit(forms, ending);
+        Form::credit(forms, ending, pace)
     }
 
     fn release(&mut self) {
@@ -404,9 +410,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.head.share_weights(&first.head);
     }
 
-    fn flush(&mut self) {
-        self.layer.synapses.flush();
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.flush(pace)?;
         self.head.keep_l();
+        Ok(())
     }
 
     fn rehold(&mut self) {
@@ -425,9 +432,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             let all = 0..from.n_inputs + from.layer.neuron.len();
             from.layer
                 .synapses
-                .read(What::Weight, all, &mut |source, row| {
+                .read(What::Weight, all, pace, &mut |source, row| {
                     rows[source * stride..][..row.len()].copy_from_slice(row);
-                    pace.pass(row.len())
+                    Ok(())
                 })?;
         }
         self.head.take_weights(&from.head, pace)
@@ -510,12 +517,13 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
+        let all = 0..self.n_inputs;
         self.layer
             .synapses
-            .read(What::Weight, 0..self.n_inputs, &mut |source, row| {
+            .read(What::Weight, all, pace, &mut |source, row| {
                 let column = w.column_mut(source).into_iter();
                 column.zip(row).for_each(|(to, &w)| *to = w);
-                pace.pass(row.len())
+                Ok(())
             })?;
         Ok(w)
     }
@@ -578,10 +586,12 @@ impl Settings for Config {
         self.optimizer
     }
     fn times(&self) -> Times {
-        let (alpha, kappa) = (decay(self.dt, self.tau_mem), decay(self.dt, self.tau_out()));
+        // The longest is that of the slowest answer.
+        let (tau_mem, tau_syn) = (self.longest_tau_mem(), self.tau_syn);
+        let filters = [tau_mem, tau_syn, self.tau_out()].map(|tau| decay(self.dt, tau));
         Times {
-            answer: self.dt / (self.tau_out() + self.tau_mem),
-            slowest: alpha.max(kappa),
+            answer: self.dt / (self.tau_out() + tau_mem + tau_syn),
+            slowest: filters.into_iter().fold(0.0, f64::max),
         }
     }
     fn reduction(&self) -> Reduction {

@@ -315,13 +315,17 @@ impl<F: Float> Wiring for Stack<F> {
         self.since
     }
 
-    fn squared_lengths(&mut self, to: &mut [f64]) {
-        let pairs = to.iter_mut().zip(&mut self.stages);
-        pairs.for_each(|(to, stage)| *to = stage.synapses.w.squared_length());
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        for (to, stage) in to.iter_mut().zip(&mut self.stages) {
+            *to = stage.synapses.w.squared_length_until(pace)?;
+        }
+        Ok(())
     }
 
-    fn whole_length(&mut self, to: &mut [f64]) {
-        self.squared_lengths(to);
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let all = self.stages.iter_mut();
+        all.map(|stage| stage.synapses.w.squared_length_until(pace))
+            .sum()
     }
 
     fn update(&mut self, steps: Steps<'_>) {

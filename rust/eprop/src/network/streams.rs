@@ -16,7 +16,7 @@ use super::schedule::Since;
 use super::tally::StreamTally;
 use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::interrupt::Interrupt;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel::{self, Until};
 use crate::numbers::parameter::{PIECE, Split};
 use crate::numbers::room::Room;
@@ -153,11 +153,19 @@ impl<N: Wiring> Streams<N> {
     }
 
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    pub(crate) fn flush(&mut self) {
-        let group = self.group;
-        for states in self.states.chunks_mut(group) {
-            in_turn(states, |_, state| state.flush());
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: what is left of it is done later.
+    pub(crate) fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut flushed = Ok(());
+        for states in self.states.chunks_mut(self.group) {
+            in_turn(states, |_, state| {
+                if flushed.is_ok() {
+                    flushed = state.flush(pace);
+                }
+            });
         }
+        flushed
     }
 
     /// Works off what may wait, so that equal states have equal buffers.
@@ -268,8 +276,8 @@ impl<N: Wiring> Streams<N> {
 
     /// Steps between two updates: as many of each stream as there are. `due`: the gradients are collected right after them.
     ///
-    /// It may be stopped between two groups of streams: then the first groups, one that is the longest among them, have taken their steps, the others have
-    /// not, and nothing is collected.
+    /// It may be stopped between two groups of streams, or while a group collects: then the first groups, one that is the longest among them, have taken their
+    /// steps, the others have not, and nothing is collected.
     pub(crate) fn learn(
         &mut self,
         streams: &[Stream<'_, N::F>],
@@ -289,6 +297,13 @@ impl<N: Wiring> Streams<N> {
                 stopped: steps < n_steps,
             };
         }
+        if self.ready_together().is_err() {
+            return Progress {
+                steps: 0,
+                whole: false,
+                stopped: true,
+            };
+        }
         let lengths = || streams.iter().map(|stream| stream.inputs.n_steps());
         let steps = lengths().max().unwrap_or(0);
         let threads = self.threads_for(steps, streams.len());
@@ -298,47 +313,47 @@ impl<N: Wiring> Streams<N> {
         let until = Until::asked(&self.interrupt, at_least, self.cost(steps + 1));
         let mut rest = (streams, outputs, tallies);
         let mut jobs = Vec::with_capacity(self.sums.len());
-        for (states, sums) in self.states.chunks_mut(group).zip(&mut self.sums) {
+        let mut collected = alloc::vec![false; self.sums.len()];
+        let groups = self.states.chunks_mut(group).zip(&mut self.sums);
+        for ((states, sums), collected) in groups.zip(&mut collected) {
             let n = states.len().min(rest.0.len());
             let (streams, more_streams) = rest.0.split_at(n);
             let (outputs, more_outputs) = core::mem::take(&mut rest.1).split_at_mut(n);
             let (tallies, more_tallies) = core::mem::take(&mut rest.2).split_at_mut(n);
             rest = (more_streams, more_outputs, more_tallies);
-            jobs.push((states, sums, streams, outputs, tallies));
+            jobs.push((states, (sums, collected), streams, outputs, tallies));
         }
         let n_groups = jobs.len();
-        let credits = self.credits;
+        let (credits, cost) = (self.credits, self.synapses);
         let done = parallel::run_until(
             threads,
             jobs,
             until,
-            |(states, sums, streams, outputs, tallies)| {
-                if due {
-                    clear(sums);
-                }
+            |(states, (sums, collected), streams, outputs, tallies), pace| {
                 if credits {
                     learn_side_by_side(states, streams, outputs, tallies);
                     if due {
-                        N::credit(states, true);
-                        in_turn(states, |_, state| collect(state, sums));
+                        *collected = collect_group(states, sums, cost, pace);
                     }
                     return;
                 }
+                let mut to = Collects::new(sums, cost);
                 in_turn(states, |b, state| {
                     if let Some(stream) = streams.get(b) {
                         let (rows, tally) = (outputs[b].take(), &mut tallies[b]);
                         run::learn(state, stream, rows, tally, None, |_, _| true);
                     }
                     if due {
-                        collect(state, sums);
+                        to.take(state, pace);
                     }
                 });
+                *collected = to.is_begun;
             },
         );
         // Where an update is due, it is given up, too.
         let whole = done.pieces == n_groups && !(due && done.stopped);
         if due && !whole {
-            self.take_back(done.pieces);
+            self.take_back(&collected);
         }
         Progress {
             steps,
@@ -347,12 +362,56 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
-    /// What the first `pieces` groups have collected waits in their first streams, for another update: this one does not come.
-    fn take_back(&mut self, pieces: usize) {
+    /// Work that is asked within a group of streams, too, where it takes so long.
+    fn is_large(&self) -> bool {
+        // A block is some dozens of steps, each of which credits every synapse.
+        let steps = if self.credits { 32 } else { 1 };
+        self.interrupt.comes_in(self.synapses.saturating_mul(steps))
+    }
+
+    /// How many steps the streams of a call may take before some would have to work off what was kept of others, where it takes long.
+    pub(crate) fn until_full(&self) -> usize {
+        match self.states.len() > 1 && self.is_large() {
+            true => {
+                (self.states.iter()).fold(usize::MAX, |least, state| least.min(state.until_full()))
+            }
+            false => usize::MAX,
+        }
+    }
+
+    /// Before steps of several streams: what these would have to do first, where it takes long. Nobody could stop it within a step.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: what is left of it is done later.
+    pub(crate) fn ready_together(&mut self) -> Result<(), Error> {
+        if !self.is_large() || self.states.iter().all(N::is_ready) {
+            return Ok(());
+        }
+        let threads = self.threads_for(usize::MAX, self.states.len());
+        let until = Until::asked(&self.interrupt, 0, self.cost(1));
+        let jobs = self.states.chunks_mut(self.group).collect();
+        let done = parallel::run_until(threads, jobs, until, |states: &mut [N], pace| {
+            let mut going_on = N::credit(states, false, pace);
+            in_turn(states, |_, state| {
+                if going_on.is_ok() {
+                    going_on = state.ready(pace);
+                }
+            });
+        });
+        unless(done.stopped)
+    }
+
+    /// As [`take_back`](Self::take_back), of all groups.
+    fn take_back_all(&mut self) {
+        self.take_back(&alloc::vec![true; self.sums.len()]);
+    }
+
+    /// What groups have collected waits in their first streams, for another update: this one does not come.
+    fn take_back(&mut self, collected: &[bool]) {
         let group = self.group;
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
-        for (states, sums) in groups.take(pieces) {
-            if states.iter().any(|state| state.since().steps > 0) {
+        for ((states, sums), collected) in groups.zip(collected) {
+            if *collected && states.iter().any(|state| state.since().steps > 0) {
                 states[0].take_back(sums);
             }
         }
@@ -382,32 +441,33 @@ impl<N: Wiring> Streams<N> {
         let none = core::iter::repeat_with(|| &mut [][..]);
         let losses_of = losses.chunks_mut(group).chain(none);
         let until = Until::asked(&self.interrupt, 1, self.cost(2));
+        let mut collected = alloc::vec![false; self.sums.len()];
+        let of_groups = losses_of.zip(&mut collected);
         let jobs = self
             .states
             .chunks_mut(group)
             .zip(&mut self.sums)
-            .zip(losses_of);
+            .zip(of_groups);
+        let cost = self.synapses;
         let done = parallel::run_until(
             threads,
             jobs.enumerate().collect(),
             until,
-            |(at, ((states, sums), losses))| {
+            |(at, ((states, sums), (losses, collected))), pace| {
                 in_turn(states, |b, state| {
                     if let Some(loss) = losses.get_mut(b) {
                         *loss = learn(at * group + b, state, None);
                     }
                 });
                 if due {
-                    clear(sums);
-                    N::credit(states, true);
-                    in_turn(states, |_, state| collect(state, sums));
+                    *collected = collect_group(states, sums, cost, pace);
                 }
             },
         );
         progress.whole = done.pieces == self.sums.len() && !(due && done.stopped);
         progress.stopped = done.stopped;
         if due && !progress.whole {
-            self.take_back(done.pieces);
+            self.take_back(&collected);
         }
         (losses, progress)
     }
@@ -425,6 +485,9 @@ impl<N: Wiring> Streams<N> {
         let n_steps = inputs.iter().map(Inputs::n_steps).max();
         let threads = self.threads_for(n_steps.unwrap_or(0), inputs.len());
         let group = self.group;
+        if self.states.len() > 1 {
+            self.ready_together()?;
+        }
         let (mut outputs, mut spikes) = (outputs, spikes);
         if let ([state], [inputs]) = (&mut self.states[..], inputs) {
             let go_on = go_on(&self.interrupt, self.synapses);
@@ -442,7 +505,7 @@ impl<N: Wiring> Streams<N> {
             threads,
             jobs,
             until,
-            |(((states, inputs), outputs), spikes)| {
+            |(((states, inputs), outputs), spikes), _| {
                 in_turn(states, |b, state| {
                     if let Some(&inputs) = inputs.get(b) {
                         let (outputs, spikes) = (outputs[b].take(), spikes[b].take());
@@ -462,19 +525,19 @@ impl<N: Wiring> Streams<N> {
         let threads = self.threads_for(usize::MAX, self.states.len());
         let group = self.group;
         let until = Until::asked(&self.interrupt, 0, self.cost(1));
-        let jobs = self.states.chunks_mut(group).zip(&mut self.sums).collect();
+        let mut collected = alloc::vec![false; self.sums.len()];
+        let groups = self.states.chunks_mut(group).zip(&mut self.sums);
+        let cost = self.synapses;
         let done = parallel::run_until(
             threads,
-            jobs,
+            groups.zip(&mut collected).collect(),
             until,
-            |(states, sums): (&mut [N], &mut Vec<_>)| {
-                clear(sums);
-                N::credit(states, true);
-                in_turn(states, |_, state| collect(state, sums));
+            |((states, sums), collected): ((&mut [N], &mut Vec<_>), _), pace| {
+                *collected = collect_group(states, sums, cost, pace);
             },
         );
         if done.stopped {
-            self.take_back(done.pieces);
+            self.take_back(&collected);
         }
         unless(done.stopped)
     }
@@ -486,9 +549,7 @@ impl<N: Wiring> Streams<N> {
     /// [`Error::Interrupted`]: then all gradients wait.
     pub(crate) fn squared_lengths(&mut self, to: &mut [f64]) -> Result<(), Error> {
         if let [state] = &mut self.states[..] {
-            state.settle(true, &mut self.interrupt.pace())?;
-            state.squared_lengths(to);
-            return Ok(());
+            return state.squared_lengths(to, &mut self.interrupt.pace());
         }
         to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
@@ -506,7 +567,7 @@ impl<N: Wiring> Streams<N> {
                     match parallel_squares(&of_loss, threads, &self.interrupt) {
                         Ok(squared_length) => to[group] += squared_length,
                         Err(stopped) => {
-                            self.take_back(self.sums.len());
+                            self.take_back_all();
                             return Err(stopped);
                         }
                     }
@@ -525,40 +586,49 @@ impl<N: Wiring> Streams<N> {
         first.ready(&mut self.interrupt.pace())
     }
 
-    /// Before an update that measures nothing, of a stream alone: works its gradient off where that takes long enough to be stopped.
+    /// Before an update that measures nothing, of a stream alone: works its gradient off where that takes long enough to be stopped. An update is a change of all
+    /// weights, and nobody stops it: so the last question comes just before it.
     ///
     /// # Errors
     /// [`Error::Interrupted`]: all of the gradient waits.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
         match &mut self.states[..] {
             [state] if self.interrupt.comes_in(self.synapses) => {
-                state.settle(false, &mut self.interrupt.pace())
+                let mut pace = self.interrupt.pace();
+                state.settle(&mut pace)?;
+                pace.pass(self.synapses)
             }
             _ => Ok(()),
         }
     }
 
-    /// The squared length of all of the gradient that waits, the regulariser's part included, as the sum of these numbers: an update has to follow. Of
-    /// several streams, the gradients must have been collected.
-    pub(crate) fn whole_length(&mut self, to: &mut [f64]) {
+    /// The squared length of all of the gradient that waits, the regulariser's part included. Of several streams, the gradients must have been collected.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then all gradients wait.
+    pub(crate) fn whole_length(&mut self) -> Result<f64, Error> {
         if let [state] = &mut self.states[..] {
-            return state.whole_length(to);
+            return state.whole_length(&mut self.interrupt.pace());
         }
-        to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);
         let (first, _) = split_first(&mut self.states);
-        first.head_squared_length(to);
+        let mut squared = first.head_whole_length();
         for at in 0..self.sums[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let len = parameter.rows.len();
                 let sums = self.sums.iter().map(|sums| &sums[at]);
                 let parts: Vec<_> = sums.flat_map(|sum| sum.chunks_exact(len)).collect();
-                // Nobody stops it: the limit has been measured already, and must not be measured twice.
-                let length = parallel_squares(&parts, threads, &Interrupt::NOBODY);
-                to[0] += length.unwrap_or(f64::INFINITY);
+                match parallel_squares(&parts, threads, &self.interrupt) {
+                    Ok(squared_length) => squared += squared_length,
+                    Err(stopped) => {
+                        self.take_back_all();
+                        return Err(stopped);
+                    }
+                }
             }
         }
+        Ok(squared)
     }
 
     /// One update. Of several streams, the gradients must have been collected.
@@ -701,7 +771,7 @@ fn parallel_squares<F: Float>(
         threads,
         pieces,
         until,
-        |(at, squares): (usize, &mut f64)| {
+        |(at, squares): (usize, &mut f64), _| {
             let piece = at * PIECE..len.min((at + 1) * PIECE);
             let mut sum = [F::ZERO; PIECE];
             let sum = &mut sum[..piece.len()];
@@ -715,12 +785,8 @@ fn parallel_squares<F: Float>(
     Ok(squares.iter().sum())
 }
 
-fn clear<F: Float>(sums: &mut [Aligned<F>]) {
-    sums.iter_mut().for_each(|sum| sum.fill(F::ZERO));
-}
-
 /// Streams to a group: two where there are many, so that the second finds the sum and the scratch memory of the first in the cache. Where recurrent
-/// spikes are credited, so many that the product of matrices pays that a group makes of it.
+/// spikes are credited, so many that they share the rows of weights that are read for it.
 fn group_size(streams: usize, credits: bool) -> usize {
     match credits {
         true => (streams / 2).clamp(1, 6),
@@ -728,11 +794,53 @@ fn group_size(streams: usize, credits: bool) -> usize {
     }
 }
 
-/// Adds what a stream has learned to a sum.
-fn collect<N: Wiring>(state: &mut N, sums: &mut [Aligned<N::F>]) {
-    if state.since().steps > 0 {
-        state.collect(sums);
+/// The sum of what the streams of a group have learned, in the making.
+struct Collects<'s, N: Wiring> {
+    sums: &'s mut [Aligned<N::F>],
+    /// Of a pass over all synapses.
+    cost: usize,
+    /// Whether a stream has been added: then its gradient waits nowhere else.
+    is_begun: bool,
+    is_stopped: bool,
+}
+
+impl<'s, N: Wiring> Collects<'s, N> {
+    fn new(sums: &'s mut [Aligned<N::F>], cost: usize) -> Self {
+        Self {
+            sums,
+            cost,
+            is_begun: false,
+            is_stopped: false,
+        }
     }
+
+    /// Adds what the next stream has learned, unless it is stopped before it.
+    fn take(&mut self, state: &mut N, pace: &mut Pace<'_>) {
+        self.is_stopped = self.is_stopped || pace.pass(self.cost).is_err();
+        if self.is_stopped {
+            return;
+        }
+        if !self.is_begun {
+            self.sums.iter_mut().for_each(|sum| sum.fill(N::F::ZERO));
+            self.is_begun = true;
+        }
+        if state.since().steps > 0 {
+            state.collect(self.sums);
+        }
+    }
+}
+
+/// Adds what the streams of a group have learned, until it is stopped. Returns whether any has been added.
+fn collect_group<N: Wiring>(
+    states: &mut [N],
+    sums: &mut [Aligned<N::F>],
+    cost: usize,
+    pace: &mut Pace<'_>,
+) -> bool {
+    let mut to = Collects::new(sums, cost);
+    to.is_stopped = N::credit(states, true, pace).is_err();
+    in_turn(states, |_, state| to.take(state, pace));
+    to.is_begun
 }
 
 /// As many steps of each stream of a group as there are, from one credit of recurrent spikes to the next.
@@ -748,7 +856,7 @@ fn learn_side_by_side<N: Wiring>(
     while from < n_steps {
         let those_that_run = states.iter().zip(streams);
         let those_that_run = those_that_run.filter(|(_, stream)| stream.inputs.n_steps() > from);
-        let rest = those_that_run.map(|(state, _)| state.until_credit()).min();
+        let rest = those_that_run.map(|(state, _)| state.until_full()).min();
         let until = n_steps.min(from.saturating_add(rest.unwrap_or(usize::MAX)));
         in_turn(states, |b, state| {
             let Some(stream) = streams.get(b) else { return };
@@ -763,7 +871,8 @@ fn learn_side_by_side<N: Wiring>(
         });
         from = until;
         if from < n_steps {
-            N::credit(states, false);
+            // Nobody stops it here; where it takes long, a call is cut at these steps (`Streams::until_full`).
+            _ = N::credit(states, false, &mut Interrupt::NOBODY.pace());
         }
     }
 }

@@ -98,6 +98,10 @@ impl StreamTally {
         pairs.for_each(|(sum, &count)| *sum += count);
     }
 
+    pub(crate) fn is_silent(&self) -> bool {
+        self.spike_counts.iter().all(|&count| count == 0)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.loss_sum = 0.0;
         self.of_nothing = 0.0;
@@ -132,7 +136,7 @@ impl Activity {
             neurons += stream.spike_counts.len();
             let often = |&&count: &&u64| 2 * count > stream.n_steps;
             busy += stream.spike_counts.iter().filter(often).count();
-            silent &= stream.spike_counts.iter().all(|&count| count == 0);
+            silent &= stream.is_silent();
         }
         match (silent, 2 * busy > neurons) {
             (true, _) => Self::Silent,

@@ -11,6 +11,10 @@ const FIRST_CALLS: u32 = 10;
 /// that much: the second is what learning nothing would cost.
 const RUNAWAY: f64 = 1000.0;
 
+/// In the first calls, where there is nothing to compare with: by how much a loss exceeds that of outputs that are 0, which counts as 1 if it is less. Outputs
+/// start near 0, so that a network whose outputs are a thousand and more, and that far from the targets, has learned it.
+const RUNAWAY_AT_FIRST: f64 = 1e6;
+
 /// A loss that has run away.
 ///
 /// ```
@@ -32,7 +36,7 @@ const RUNAWAY: f64 = 1000.0;
 pub struct Divergence {
     /// The mean loss of a call, or of as many steps as fifty membrane time constants last.
     pub loss: f64,
-    /// The largest of the first ten, or that of a network whose outputs are 0, if it is larger.
+    /// The largest of the first ten so far, or that of a network whose outputs are 0, if it is larger.
     pub before: f64,
 }
 
@@ -67,7 +71,8 @@ pub struct Misfit {
 /// What can be said of learning so far. Example: [`Divergence`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// How the network fired: in a sequence of at least five membrane time constants, or in shorter ones and steps that last fifty together.
+    /// How the network fired: in a sequence of at least five membrane time constants, or in shorter ones and steps that last fifty together. The first ten of
+    /// these say whether it fires at all.
     pub activity: Activity,
     /// Whether the loss has run away.
     pub divergence: Option<Divergence>,
@@ -79,15 +84,28 @@ pub struct Verdict {
 /// for a while.
 const TOGETHER: f64 = 50.0;
 
+/// So many say it at the beginning, where no neuron has fired yet: such a network has not fallen quiet, it cannot fire.
+const AT_FIRST: f64 = 10.0;
+
+/// What is to be judged after a step.
+enum Due {
+    Nothing,
+    /// How the network fires.
+    Firing,
+    /// Its loss, too.
+    All,
+}
+
 /// Sums over consecutive calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     /// Of all streams, over the calls or steps since neurons were last judged.
     fired: StreamTally,
-    /// Steps that have gone by since then: streams side by side step at once.
+    /// Steps that have gone by since then: streams side by side step at once. Once neurons have been judged, those of a judgement more.
     n_steps: u64,
-    dt: f64,
-    tau_mem: f64,
+    /// Steps that are a judgement, and those that are one where nothing has fired yet.
+    together: u64,
+    at_first: u64,
     calls: u32,
     before: f64,
     /// 1 from `calibrate` until targets have been compared with outputs.
@@ -99,11 +117,13 @@ impl Watch {
     /// [`Error::TooLarge`] where there is no memory for its counts.
     pub(crate) fn new<N: Wiring>(network: &N) -> Result<Self, Error> {
         let (dt, tau_mem) = network.times();
+        // More than a counter holds never go by.
+        let steps = |times: f64| libm::ceil(times * tau_mem / dt) as u64;
         Ok(Self {
             fired: StreamTally::new(network)?,
             n_steps: 0,
-            dt,
-            tau_mem,
+            together: steps(TOGETHER),
+            at_first: steps(AT_FIRST),
             calls: 0,
             before: 0.0,
             to_compare: 0,
@@ -117,7 +137,8 @@ impl Watch {
 
     /// Knows nothing of what was before.
     pub(crate) fn clear(&mut self) {
-        self.forget_firing();
+        self.fired.clear();
+        self.n_steps = 0;
         self.calls = 0;
         self.before = 0.0;
     }
@@ -127,18 +148,16 @@ impl Watch {
         let misfit = self.judge_targets(tally, network);
         let divergence = self.judge_loss(tally.loss(), tally.loss_of_nothing());
         let activity = if tally.says_how_it_fired() {
-            self.forget_firing();
+            self.begin_again();
             tally.activity()
         } else {
             tally
                 .streams
                 .iter()
                 .for_each(|stream| self.fired.add(stream));
-            self.n_steps += tally.longest();
-            if self.lasts_together() {
-                self.judge_activity()
-            } else {
-                Activity::Normal
+            match self.go_on(tally.longest()) {
+                Due::Nothing => Activity::Normal,
+                Due::Firing | Due::All => self.judge_activity(),
             }
         };
         Verdict {
@@ -179,30 +198,45 @@ impl Watch {
 
     /// Says something once enough steps have gone by.
     pub(crate) fn step_done(&mut self) -> Option<Verdict> {
-        self.n_steps += 1;
-        if !self.lasts_together() {
-            return None;
-        }
+        let divergence = match self.go_on(1) {
+            Due::Nothing => return None,
+            Due::Firing => None,
+            Due::All => self.judge_loss(self.fired.loss(), self.fired.loss_of_nothing()),
+        };
         Some(Verdict {
-            divergence: self.judge_loss(self.fired.loss(), self.fired.loss_of_nothing()),
+            divergence,
             activity: self.judge_activity(),
             misfit: None,
         })
     }
 
-    fn lasts_together(&self) -> bool {
-        self.n_steps as f64 * self.dt >= TOGETHER * self.tau_mem
+    /// So many steps more have gone by: what is to be judged now.
+    fn go_on(&mut self, steps: u64) -> Due {
+        let is_first = self.n_steps < self.together;
+        self.n_steps = self.n_steps.saturating_add(steps);
+        let n_steps = match is_first {
+            true => self.n_steps,
+            false => self.n_steps - self.together,
+        };
+        if n_steps >= self.together {
+            Due::All
+        } else if is_first && n_steps >= self.at_first && self.fired.is_silent() {
+            Due::Firing
+        } else {
+            Due::Nothing
+        }
     }
 
     fn judge_activity(&mut self) -> Activity {
         let activity = Activity::of(core::iter::once(&self.fired));
-        self.forget_firing();
+        self.begin_again();
         activity
     }
 
-    fn forget_firing(&mut self) {
+    /// After a judgement.
+    fn begin_again(&mut self) {
         self.fired.clear();
-        self.n_steps = 0;
+        self.n_steps = self.together;
     }
 
     fn judge_loss(&mut self, loss: f64, of_nothing: f64) -> Option<Divergence> {
@@ -210,7 +244,11 @@ impl Watch {
             return None;
         }
         let before = self.before.max(of_nothing);
-        if self.calls >= FIRST_CALLS && loss > RUNAWAY * before {
+        let most = match self.calls {
+            FIRST_CALLS.. => RUNAWAY * before,
+            _ => RUNAWAY_AT_FIRST * of_nothing.max(1.0),
+        };
+        if loss > most {
             return Some(Divergence { loss, before });
         }
         if self.calls < FIRST_CALLS {
@@ -255,18 +293,38 @@ mod tests {
         EpropTrainer::new(1, 3, 1, config).unwrap()
     }
 
-    /// Fifty times `tau_mem` is 1000 steps.
+    /// Ten times `tau_mem` is 200 steps, fifty times are 1000.
     #[test]
     fn steps_are_judged_by_the_time_that_went_by_at_any_number_of_streams() {
         let zero = [0.0];
         for n_streams in [2, 8] {
             let mut trainer = trainer(n_streams);
             let x = alloc::vec![Input::from(ArrayView1::from(&zero)); n_streams];
-            for step in 1..=2000 {
+            for step in 1..=2200 {
                 let verdict = trainer.step_batch(&x, None).unwrap().verdict;
                 let activity = verdict.map(|verdict| verdict.activity);
-                assert_eq!(activity, (step % 1000 == 0).then_some(Activity::Silent));
+                assert_eq!(activity, (step % 1000 == 200).then_some(Activity::Silent));
             }
+        }
+    }
+
+    /// Who has fired may fall quiet for as long as a judgement takes.
+    #[test]
+    fn only_a_network_that_has_never_fired_is_judged_early() {
+        let (zero, loud) = ([0.0], [1e3]);
+        let mut trainer = trainer(1);
+        trainer.set_w_in(Array2::ones((3, 1)).view()).unwrap();
+        for step in 1..=2999 {
+            let x = if step % 1000 == 1 { &loud } else { &zero };
+            let verdict = trainer.step(ArrayView1::from(x), None).unwrap().verdict;
+            let activity = verdict.map(|verdict| verdict.activity);
+            assert_eq!(activity, (step % 1000 == 0).then_some(Activity::Normal));
+        }
+        // After a reset it is a network that has never fired.
+        trainer.reset();
+        for step in 1..=200 {
+            let verdict = trainer.step(ArrayView1::from(&zero), None).unwrap().verdict;
+            assert_eq!(verdict.is_some(), step == 200);
         }
     }
 
@@ -279,7 +337,7 @@ mod tests {
             trained.unwrap().activity
         };
         let mut watched = trainer(1);
-        for _ in 1..20 {
+        for _ in 1..4 {
             assert_eq!(train(&mut watched), Activity::Normal);
         }
         let mut restored = trainer(1);
@@ -307,7 +365,7 @@ mod tests {
             let streams = alloc::vec![stream; n_streams];
             for call in 1..=40 {
                 let trained = trainer.train_batch(&streams, true).unwrap();
-                let silent = call % 20 == 0;
+                let silent = call % 20 == 4;
                 assert_eq!(trained.activity == Activity::Silent, silent, "call {call}");
             }
         }

@@ -94,8 +94,11 @@ pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
     #[doc(hidden)]
     fn sum(&self) -> Sum;
     /// Of every group of weights.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
     #[doc(hidden)]
-    fn squared_lengths(&self, to: &mut [f64]);
+    fn squared_lengths(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
 }
 
 /// One stream's state of a network, and the weights, which streams side by side share.
@@ -149,7 +152,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn n_inputs(&self) -> usize;
     fn n_outputs(&self) -> usize;
     fn loss(&self) -> Loss;
-    /// `dt` and `tau_mem`, in ms.
+    /// `dt` and `tau_mem`, of several the longest, in ms.
     fn times(&self) -> (f64, f64);
 
     /// One step that learns; all arguments are checked. `at_once`: the rule of a gradient that is applied with its step.
@@ -184,19 +187,24 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn ready(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
         Ok(())
     }
-    /// Before the update of the only stream, or before its gradient is measured: works off as much as can be without other bits, unless it is stopped; what is
-    /// left is done later.
+    /// Before an update of the only stream that measures nothing: works off as much as can be without other bits, unless it is stopped; what is left is done
+    /// later.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
-    fn settle(&mut self, _is_measured: bool, _: &mut Pace<'_>) -> Result<(), Error> {
+    fn settle(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
         Ok(())
     }
     /// The squared length of the pending gradient of the only stream, without the regulariser's part, of each group of weights.
-    fn squared_lengths(&mut self, to: &mut [f64]);
-    /// The squared length of all of the pending gradient of the only stream, the regulariser's part included, as the sum of these numbers: an update has
-    /// to follow.
-    fn whole_length(&mut self, to: &mut [f64]);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
+    /// The squared length of all of the pending gradient of the only stream, the regulariser's part included.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error>;
     /// Applies the pending gradient of the only stream.
     fn update(&mut self, steps: Steps<'_>);
     /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the
@@ -226,6 +234,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn gather_heads(_streams: &mut [Self]) {}
     /// The squared length of what it has taken in, of the group that it is of.
     fn head_squared_length(&mut self, _to: &mut [f64]) {}
+    /// The same, of whatever group.
+    fn head_whole_length(&mut self) -> f64 {
+        0.0
+    }
     /// The first stream, alone with the weights, applies what it has taken in.
     fn update_head(&mut self, _steps: Steps<'_>) {}
     /// The gradient has been used.
@@ -237,19 +249,33 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn reserve(&mut self, _steps: usize, _learning: bool) -> Result<(), Error> {
         Ok(())
     }
-    /// Steps until [`credit`](Self::credit) is due, if no update is.
-    fn until_credit(&self) -> usize {
+    /// Whether a step would have to do something first, for which [`ready`](Self::ready) is there.
+    fn is_ready(&self) -> bool {
+        true
+    }
+    /// Steps until that, and [`credit`](Self::credit), will be due, if no update is.
+    fn until_full(&self) -> usize {
         usize::MAX
     }
     /// Credits recurrent spikes of some streams side by side, with the buffers of the first. `ending`: an update follows. Where it is left out, each stream
     /// does it for itself, with the same bits.
-    fn credit(_streams: &mut [Self], _ending: bool) {}
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: what is left of it is made later.
+    fn credit(_streams: &mut [Self], _ending: bool, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
     /// Gives all weights up, so that another stream may change them.
     fn release(&mut self);
     /// Reads the weights of another stream.
     fn share_weights(&mut self, first: &Self);
-    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn flush(&mut self) {}
+    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off, unless it is stopped; what is left is done later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn flush(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
     /// After state was loaded: takes the handles again that are not saved.
     fn rehold(&mut self) {}
     /// Exchanges buffers of which nothing outlives a call with another stream.

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
 
@@ -71,11 +72,51 @@ impl Interrupt {
         self.stop.is_some() && numbers >= self.piece.saturating_mul(LONG)
     }
 
+    /// For work on several threads.
+    pub(crate) fn among_threads(&self) -> AmongThreads {
+        let Some(stop) = self.stop.as_ref().map(Arc::clone) else {
+            return AmongThreads {
+                caller: Self::NOBODY,
+                others: Self::NOBODY,
+                told: None,
+            };
+        };
+        let told = Arc::new(AtomicBool::new(false));
+        let (tell, hear) = (Arc::clone(&told), Arc::clone(&told));
+        let ask = move || {
+            if stop() {
+                tell.store(true, Ordering::Relaxed);
+            }
+            tell.load(Ordering::Relaxed)
+        };
+        AmongThreads {
+            caller: Self::every(self.piece, ask),
+            others: Self::every(self.piece, move || hear.load(Ordering::Relaxed)),
+            told: Some(told),
+        }
+    }
+
     pub(crate) fn pace(&self) -> Pace<'_> {
         Pace {
             interrupt: self,
             passed: 0,
         }
+    }
+}
+
+/// Only the caller is asked for: what he was told, he and all others hear from then on.
+#[derive(Debug)]
+pub(crate) struct AmongThreads {
+    pub(crate) caller: Interrupt,
+    pub(crate) others: Interrupt,
+    told: Option<Arc<AtomicBool>>,
+}
+
+impl AmongThreads {
+    /// Whether the caller was told to stop.
+    pub(crate) fn is_told(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|told| told.load(Ordering::Relaxed))
     }
 }
 
@@ -154,6 +195,27 @@ mod tests {
     #[test]
     fn where_nobody_is_asked_nothing_stops() {
         assert_eq!(Interrupt::default().pace().pass(usize::MAX), Ok(()));
+        let among = Interrupt::default().among_threads();
+        assert_eq!(among.others.pace().pass(usize::MAX), Ok(()));
+        assert!(!among.is_told());
+    }
+
+    #[test]
+    fn what_the_caller_was_told_once_all_threads_hear_from_then_on() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let interrupt = Interrupt::every(1, move || count.fetch_add(1, Ordering::Relaxed) == 1);
+        let among = interrupt.among_threads();
+        assert_eq!(among.caller.pace().pass(1), Ok(()));
+        assert_eq!(among.others.pace().pass(1), Ok(()));
+        assert!(!among.is_told());
+        assert_eq!(among.caller.pace().pass(1), Err(Error::Interrupted));
+        assert!(among.is_told());
+        for of in [&among.caller, &among.others] {
+            assert_eq!(of.pace().pass(1), Err(Error::Interrupted));
+        }
+        // Others ask nobody.
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::aligned::Aligned;
 use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
-use super::parameter::{Keeps, Parameter, Step};
+use super::parameter::{self, Keeps, PIECE, Parameter, Step};
 use super::room::Room;
 use super::scale::Scale;
 use super::walk::parts;
@@ -58,6 +58,8 @@ pub(crate) struct Lazy<F> {
     /// `p`.
     scale: Scale,
     f: Aligned<F>,
+    /// `sum_i f_i^2`, in float64 whatever the traces are: followed from event to event, made anew at a block's start.
+    squared_f: f64,
     v: Aligned<F>,
     /// `H`, by source; empty where every gradient is applied with its step.
     h: Aligned<F>,
@@ -65,13 +67,13 @@ pub(crate) struct Lazy<F> {
     steps: u64,
     /// Whether the weights are certain to be finite.
     finite: bool,
-    /// The gradient of one target, where rows lie by target.
+    /// The gradient of one target, where rows lie by target and gradients wait or steps keep moments.
     column: Aligned<F>,
 }
 
 parts!(Lazy {
     Weight: [w, scale],
-    State: [f, v, h],
+    State: [f, squared_f, v, h],
     Counter: [steps],
     Scratch: [down, up, column],
 } then Self::loaded);
@@ -95,7 +97,10 @@ impl<F: Float> Lazy<F> {
             pending: false,
             ..keeps
         };
-        let gathers = !at_once && shape.layout == Layout::ByTarget;
+        let gathers = match shape.layout {
+            Layout::ByTarget => !at_once || keeps.moments > 0,
+            Layout::BySource => false,
+        };
         let mut this = Self {
             shape,
             at_once,
@@ -105,6 +110,7 @@ impl<F: Float> Lazy<F> {
             w: Parameter::new(room, rows, in_rows, first.map(|first| &first.w.rows))?,
             scale: Scale::ONE,
             f: room.zeros(1, shape.source_stride)?,
+            squared_f: 0.0,
             v: room.zeros(1, shape.target_stride)?,
             h: room.zeros(if at_once { 0 } else { shape.sources }, shape.target_stride)?,
             steps: 0,
@@ -174,6 +180,7 @@ impl<F: Float> Lazy<F> {
             self.fold();
             scale_row(self.down_block, &mut self.f);
             self.f.iter_mut().for_each(|f| *f = f.or_silence());
+            self.squared_f = squared_length(&self.f);
         }
         self.steps += 1;
     }
@@ -222,7 +229,7 @@ impl<F: Float> Lazy<F> {
                     }
                 }
             }
-            f[i] += shift;
+            self.squared_f += raise(&mut f[i], shift);
             self.finite &= f[i].abs() <= limit;
         }
         if sent != F::ZERO {
@@ -254,12 +261,14 @@ impl<F: Float> Lazy<F> {
             if taught {
                 add_row(-shift, v, &mut h[row]);
             }
-            f[i] += shift;
+            self.squared_f += raise(&mut f[i], shift);
         }
     }
 
     /// Before a step that is applied at once: all weights are multiplied with `keep`.
     pub(crate) fn decay(&mut self, keep: f64) {
+        // Weights may grow under what should take a part of them.
+        self.finite &= keep.abs() <= 1.0;
         if let Some(p) = self.scale.decay(keep) {
             self.scale_rows(p);
         }
@@ -282,6 +291,21 @@ impl<F: Float> Lazy<F> {
         self.finite &= !self.at_once || self.v.iter().all(|v| v.abs() <= limit);
     }
 
+    /// Takes a step that is more than a multiple of its gradient, of weights by target whose gradients are applied at once: with `f V`, which is 0 then. Each
+    /// target's weights are passed, as they are for `B err`.
+    pub(crate) fn take_factors(&mut self, step: Step<F>) {
+        let stride = self.shape.source_stride;
+        for k in 0..self.shape.targets {
+            let v = core::mem::replace(&mut self.v[k], F::ZERO);
+            self.column
+                .iter_mut()
+                .zip(&*self.f)
+                .for_each(|(g, &f)| *g = f * v);
+            self.w.take(step, k * stride, &self.column);
+        }
+        self.finite &= all_finite(&self.w.rows);
+    }
+
     /// `to_i = sum_k W_ik delta_k` over the targets, padded, of a matrix by source; by the weights as they are now.
     pub(crate) fn send_back(&self, delta: &[F], to: &mut [F]) {
         crate::kernels::dot_rows(&self.w.rows, delta, to);
@@ -301,12 +325,21 @@ impl<F: Float> Lazy<F> {
     /// The squared length of the traces: times that of `delta` it is that of a step's gradient.
     pub(crate) fn squared_length_of_traces(&self) -> f64 {
         let down = self.down[self.u()].to_f64();
-        down * down * squared_length(&self.f)
+        down * down * self.squared_f.max(0.0)
     }
 
     /// The squared length of the gradient that waits.
     pub(crate) fn squared_length(&mut self) -> f64 {
-        squared_length(self.gradient())
+        let nobody = &mut Interrupt::NOBODY.pace();
+        self.squared_length_until(nobody).unwrap_or(f64::INFINITY)
+    }
+
+    /// The same, unless it is stopped.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn squared_length_until(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        parameter::squared_length(self.gradient(), None, pace)
     }
 
     /// Applies the gradient that waits.
@@ -323,7 +356,15 @@ impl<F: Float> Lazy<F> {
             layout,
         } = self.shape;
         match layout {
-            Layout::BySource => self.w.take(step, 0, &self.h),
+            // Nobody can stop it in the middle: all that is done to a piece is done while it is in the cache.
+            Layout::BySource => {
+                for (at, g) in self.h.chunks_mut(PIECE).enumerate() {
+                    let from = at * PIECE;
+                    self.w.take(step, from, g);
+                    g.fill(F::ZERO);
+                    self.finite &= all_finite(&self.w.rows[from..from + g.len()]);
+                }
+            }
             Layout::ByTarget => {
                 for k in 0..targets {
                     let column = self.h.chunks_exact(target_stride).map(|row| row[k]);
@@ -332,12 +373,13 @@ impl<F: Float> Lazy<F> {
                         .zip(column)
                         .for_each(|(to, g)| *to = g);
                     debug_assert!(sources <= source_stride);
-                    self.w.take(step, k * source_stride, &self.column);
+                    let row = k * source_stride..(k + 1) * source_stride;
+                    self.w.take(step, row.start, &self.column);
+                    self.finite &= all_finite(&self.w.rows[row]);
                 }
+                self.h.fill(F::ZERO);
             }
         }
-        self.h.fill(F::ZERO);
-        self.finite &= all_finite(&self.w.rows);
     }
 
     /// Multiplies the weights, as they read.
@@ -605,9 +647,18 @@ impl<F: Float> Lazy<F> {
         // What was learned at once lives in the factors, too.
         self.fold();
         self.f.fill(F::ZERO);
+        self.squared_f = 0.0;
         self.h.fill(F::ZERO);
         self.steps = 0;
     }
+}
+
+/// Adds to a number, and returns by how much its square has grown.
+fn raise<F: Float>(f: &mut F, by: F) -> f64 {
+    let before = f.to_f64();
+    *f += by;
+    let after = f.to_f64();
+    after * after - before * before
 }
 
 /// Where a weight lies, given the lengths of rows of sources and of targets.

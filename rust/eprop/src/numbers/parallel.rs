@@ -5,18 +5,19 @@ use alloc::vec::{IntoIter, Vec};
 use core::cell::RefCell;
 use core::ops::DerefMut;
 
-use super::interrupt::{Interrupt, Pace};
+use super::interrupt::{AmongThreads, Interrupt, Pace};
 use crate::Error;
 
 /// Does all of it on at most so many threads, the caller's among them.
 pub(crate) fn run<T: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
-    run_until(threads, items, Until::asked(&Interrupt::NOBODY, 0, 0), work);
+    let nobody = Until::asked(&Interrupt::NOBODY, 0, 0);
+    run_until(threads, items, nobody, |item, _| work(item));
 }
 
 /// When work is given up that has several pieces.
 #[derive(Debug)]
 pub(crate) struct Until<'i> {
-    pace: Pace<'i>,
+    interrupt: &'i Interrupt,
     at_least: usize,
     cost: usize,
 }
@@ -24,9 +25,8 @@ pub(crate) struct Until<'i> {
 impl<'i> Until<'i> {
     /// Pieces that pass `cost` numbers each, of which the first `at_least` are done in any case.
     pub(crate) fn asked(interrupt: &'i Interrupt, at_least: usize, cost: usize) -> Self {
-        let pace = interrupt.pace();
         Self {
-            pace,
+            interrupt,
             at_least,
             cost,
         }
@@ -42,15 +42,16 @@ pub(crate) struct Done {
     pub(crate) stopped: bool,
 }
 
-/// As [`run`], unless it is stopped between two pieces.
+/// As [`run`], unless it is stopped: between two pieces, or within one, if the work asks there and leaves what can be left.
 pub(crate) fn run_until<T: Send>(
     threads: usize,
     items: Vec<T>,
     until: Until<'_>,
-    work: impl Fn(T) + Send + Sync,
+    work: impl Fn(T, &mut Pace<'_>) + Send + Sync,
 ) -> Done {
     let all = items.len();
     let rest = items.into_iter();
+    let among = until.interrupt.among_threads();
     #[cfg(feature = "parallel")]
     {
         let helpers = threads.min(all).saturating_sub(1);
@@ -59,34 +60,36 @@ pub(crate) fn run_until<T: Send>(
             let rest = std::sync::Mutex::new(rest);
             return pool.in_place_scope(|scope| {
                 let help = || {
+                    let mut pace = among.others.pace();
                     while let Some(item) = next(&rest) {
-                        work(item);
+                        work(item, &mut pace);
                     }
                 };
                 (0..helpers).for_each(|_| scope.spawn(move |_| help()));
-                work_off(all, || locked(&rest), until, &work)
+                work_off(all, || locked(&rest), (&until, &among), &work)
             });
         }
     }
     let _ = threads;
     let rest = RefCell::new(rest);
-    work_off(all, || rest.borrow_mut(), until, work)
+    work_off(all, || rest.borrow_mut(), (&until, &among), work)
 }
 
 /// The caller's share of the work: he alone is asked whether to go on.
 fn work_off<T, R: DerefMut<Target = IntoIter<T>>>(
     all: usize,
     mut rest: impl FnMut() -> R,
-    mut until: Until<'_>,
-    work: impl Fn(T),
+    (until, among): (&Until<'_>, &AmongThreads),
+    work: impl Fn(T, &mut Pace<'_>),
 ) -> Done {
+    let mut pace = among.caller.pace();
     let mut stopped = false;
     while !stopped {
         let Some(item) = rest().next() else {
             break;
         };
-        work(item);
-        stopped = until.pace.pass(until.cost).is_err();
+        work(item, &mut pace);
+        stopped = among.is_told() || pace.pass(until.cost).is_err();
     }
     // Nobody takes another piece from here on.
     let mut rest = rest();
@@ -94,7 +97,7 @@ fn work_off<T, R: DerefMut<Target = IntoIter<T>>>(
     let last: Vec<T> = rest.by_ref().take(missing).collect();
     let given_up = rest.by_ref().count();
     drop(rest);
-    last.into_iter().for_each(work);
+    last.into_iter().for_each(|item| work(item, &mut pace));
     Done {
         pieces: all - given_up,
         stopped,

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::aligned::Aligned;
+use super::interrupt::Pace;
 use super::parallel;
 use super::room::Room;
 use super::shared::Shared;
@@ -33,6 +34,28 @@ impl<F: Float> Step<F> {
         match self {
             Self::Descend { eta } => Some(eta),
             Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+        }
+    }
+
+    /// The factor on the gradient, and how much of the weights is left, of a step that takes multiples of both off them and does nothing else.
+    #[inline]
+    pub(crate) fn multiples(self) -> Option<(F, f64)> {
+        match self {
+            Self::Descend { eta } => Some((eta, 1.0)),
+            // In float64, since what is left may differ from 1 by less than a float32 shows.
+            Self::Shrink(ShrinkStep { eta, shrink, bound }) if !bound.is_finite() => {
+                Some((eta, 1.0 - shrink.to_f64()))
+            }
+            Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+        }
+    }
+
+    /// That of momentum without a bound.
+    #[inline]
+    pub(crate) fn momentum(self) -> Option<MomentumStep<F>> {
+        match self {
+            Self::Momentum(step) if !step.bound.is_finite() => Some(step),
+            _ => None,
         }
     }
 
@@ -234,11 +257,33 @@ impl<F: Float> Parameter<F> {
         })
     }
 
-    /// Applies the gradient that waits, which starts again from 0.
-    pub(crate) fn update(&mut self, steps: impl Into<Split<F>>) {
+    /// Applies the gradient that waits, which starts again from 0. Returns whether the weights are finite.
+    pub(crate) fn update(&mut self, steps: impl Into<Split<F>>) -> bool {
+        self.update_with(steps, Late::none())
+    }
+
+    /// As [`update`](Self::update), and the gradient takes in what comes late.
+    ///
+    /// Nobody can stop it in the middle, so it is one pass over memory: all that is done to a piece is done while the piece is in the cache.
+    pub(crate) fn update_with(&mut self, steps: impl Into<Split<F>>, late: Late<'_, F>) -> bool {
         let steps = steps.into();
-        steps.take(0, &mut self.rows, &self.pending, &mut self.m, &mut self.v);
-        self.drop_gradient();
+        let Late { sum, by } = late;
+        let mut finite = true;
+        let gradient = pieces(&mut self.pending).zip(pieces(sum));
+        let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
+        let all = self.rows.chunks_mut(PIECE).enumerate();
+        for ((at, w), ((g, sum), (m, v))) in all.zip(gradient.zip(moments)) {
+            let at = at * PIECE;
+            if !sum.is_empty() {
+                take_in(by, at, sum, g);
+                sum.fill(F::ZERO);
+            }
+            steps.take(at, w, g, m, v);
+            g.fill(F::ZERO);
+            finite &= kernels::all_finite(w);
+        }
+        self.waits = false;
+        finite
     }
 
     /// The gradient that waits starts again from 0.
@@ -294,6 +339,64 @@ impl<F: Float> Parameter<F> {
         });
         finite.load(Ordering::Relaxed)
     }
+}
+
+/// What joins a gradient as late as in its update, and starts again from 0 then: `r_j sum_ij`, or the sum as it is.
+#[derive(Debug)]
+pub(crate) struct Late<'a, F> {
+    pub(crate) sum: &'a mut [F],
+    pub(crate) by: Option<&'a [F]>,
+}
+
+impl<F> Late<'_, F> {
+    pub(crate) fn none() -> Self {
+        Self {
+            sum: &mut [],
+            by: None,
+        }
+    }
+}
+
+/// `to += r_j sum_ij`, or the sum as it is, of the numbers from `at` on of a matrix in rows as long as `r`.
+fn take_in<F: Float>(r: Option<&[F]>, at: usize, sum: &[F], to: &mut [F]) {
+    let Some(r) = r else {
+        return kernels::add_row(F::ONE, sum, to);
+    };
+    let mut done = 0;
+    while done < sum.len() {
+        let column = (at + done) % r.len();
+        let part = done..sum.len().min(done + r.len() - column);
+        let r = &r[column..][..part.len()];
+        kernels::add_scaled_rows_by(r, &sum[part.clone()], &mut to[part.clone()]);
+        done = part.end;
+    }
+}
+
+/// The squared length of a gradient, of `r_j sum_ij` or of the sum as it is with it: of pieces, added in their order.
+///
+/// # Errors
+/// [`Error::Interrupted`].
+pub(crate) fn squared_length<F: Float>(
+    gradient: &[F],
+    late: Option<(&[F], Option<&[F]>)>,
+    pace: &mut Pace<'_>,
+) -> Result<f64, Error> {
+    let mut squared = 0.0;
+    let mut whole = [F::ZERO; PIECE];
+    for (at, g) in gradient.chunks(PIECE).enumerate() {
+        let from = at * PIECE;
+        squared += match late {
+            None => kernels::squared_length(g),
+            Some((sum, by)) => {
+                let whole = &mut whole[..g.len()];
+                whole.copy_from_slice(g);
+                take_in(by, from, &sum[from..][..g.len()], whole);
+                kernels::squared_length(whole)
+            }
+        };
+        pace.pass(g.len())?;
+    }
+    Ok(squared)
 }
 
 /// Pieces of a buffer, or nothing again and again where it is empty.

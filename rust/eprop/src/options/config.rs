@@ -9,6 +9,8 @@ use super::optimizer::{Optimizer, Reduction};
 use super::per_neuron::{PerNeuron, own};
 use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::room::Room;
 use crate::{Error, Float};
 
 choice! {
@@ -104,7 +106,8 @@ choice! {
         /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
         /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant. Where
+        /// neurons adapt, three, and weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",
@@ -196,6 +199,8 @@ pub struct Config {
     pub lr_rec: Option<f64>,
     /// Learning rate of `W_out` and `b`; `None` = `lr`.
     pub lr_out: Option<f64>,
+    /// Time constant of the synaptic current between a spike and the membrane; 0 = a spike reaches the membrane at once.
+    pub tau_syn: f64,
 }
 
 impl Default for Config {
@@ -239,6 +244,7 @@ impl Default for Config {
             lr_in: None,
             lr_rec: None,
             lr_out: None,
+            tau_syn: 0.0,
         }
     }
 }
@@ -263,6 +269,16 @@ impl Config {
         self.tau_out.unwrap_or(self.tau_trace)
     }
 
+    /// The membrane's time constant: of several, the longest.
+    pub(crate) fn longest_tau_mem(&self) -> f64 {
+        self.each.longest_tau_mem(self.tau_mem)
+    }
+
+    /// Whether there is more between a source and a membrane than one filter that all neurons share.
+    pub(crate) fn has_own_membranes(&self) -> bool {
+        self.tau_syn != 0.0 || self.each.tau_mem.is_some()
+    }
+
     /// The part that is the neuron's.
     pub(crate) fn layer(&self) -> LayerConfig {
         LayerConfig {
@@ -280,6 +296,7 @@ impl Config {
             beta: self.beta,
             tau_adaptation: self.tau_adaptation,
             each: self.each.clone(),
+            tau_syn: self.tau_syn,
         }
     }
 
@@ -316,12 +333,17 @@ impl Config {
             _ if decay == 0.0 => return Ok(()),
             _ => "0 without feedback = \"adaptive\"",
         };
-        Err(Error::value("feedback_decay", expected, decay))
+        Err(Error::number("feedback_decay", expected, decay))
     }
 
     /// Whether an update is a multiple of its gradient and of the weights, and nothing else.
     pub(crate) fn steps_are_linear(&self) -> bool {
-        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
+        self.optimizer.is_linear() && self.is_unbounded()
+    }
+
+    /// Whether gradients and weights may be of any length.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        self.clip_norm.is_none() && self.w_max.is_none()
     }
 }
 
@@ -361,6 +383,9 @@ pub struct LayerConfig {
     pub tau_adaptation: f64,
     /// What the neurons do not have in common. An [`OnlineTrainer`](crate::OnlineTrainer) takes none: its layers have other sizes.
     pub each: PerNeuron,
+    /// Time constant of the synaptic current. Feed-forward layers have none: [`OnlineLifLayer`](crate::OnlineLifLayer) and
+    /// [`OnlineTrainer`](crate::OnlineTrainer) take 0.
+    pub tau_syn: f64,
 }
 
 impl Default for LayerConfig {
@@ -379,6 +404,7 @@ impl LayerConfig {
         positive("threshold", self.threshold)?;
         non_negative("lr", self.lr)?;
         positive("dt", self.dt)?;
+        non_negative("tau_syn", self.tau_syn)?;
         non_negative("beta", self.beta)?;
         positive("tau_adaptation", self.tau_adaptation)?;
         if let Some(h) = self.surrogate_height {
@@ -444,6 +470,7 @@ impl StackConfig {
     pub(crate) fn validate(&self) -> Result<(), Error> {
         self.layer.validate()?;
         self.layer.each.absent()?;
+        self.layer.feeds_forward()?;
         self.optimizer.validate()?;
         valid_bounds(self.clip_norm, self.w_max)?;
         self.optimizer.accepts("lr", self.layer.lr)?;
@@ -478,13 +505,30 @@ impl LayerConfig {
     /// As [`Config::validate_for`].
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
+        self.feeds_forward()?;
         self.fits::<F>()
+    }
+
+    /// Whether one trace per source, of one filter, is all that a layer's gradient needs.
+    fn feeds_forward(&self) -> Result<(), Error> {
+        if self.each.tau_mem.is_some() {
+            let expected = "a number, since a feed-forward layer has one trace per source";
+            return Err(Error::value("tau_mem", expected, "an array"));
+        }
+        match self.tau_syn == 0.0 {
+            true => Ok(()),
+            false => {
+                let expected = "0, since a feed-forward layer has no synaptic current";
+                Err(Error::number("tau_syn", expected, self.tau_syn))
+            }
+        }
     }
 
     /// What neuron `j` alone is like.
     pub(crate) fn of(&self, j: usize) -> Self {
         let each = &self.each;
         Self {
+            tau_mem: own(&each.tau_mem, j, self.tau_mem),
             threshold: own(&each.threshold, j, self.threshold),
             beta: own(&each.beta, j, self.beta),
             tau_adaptation: own(&each.tau_adaptation, j, self.tau_adaptation),
@@ -493,14 +537,48 @@ impl LayerConfig {
         }
     }
 
+    /// A padded row of what each of `n` neurons alone is like, 0 beyond them.
+    pub(crate) fn row<F: Float>(
+        &self,
+        room: &mut Room,
+        n: usize,
+        of: impl Fn(&Self) -> f64,
+    ) -> Result<Aligned<F>, Error> {
+        let mut row = room.zeros(1, padded::<F>(n))?;
+        let all = row.iter_mut().take(n).enumerate();
+        all.for_each(|(j, to)| *to = F::cast(of(&self.of(j))));
+        Ok(row)
+    }
+
+    /// The decay of the membrane.
+    pub(crate) fn alpha(&self) -> f64 {
+        decay(self.dt, self.tau_mem)
+    }
+
+    /// The gain of what the sources send.
+    pub(crate) fn zeta(&self) -> f64 {
+        self.input_gain.of(self.dt, self.tau_mem)
+    }
+
     /// The kinds of neurons that there may be, and what stands in the place of an array.
     fn kinds(&self) -> impl Iterator<Item = Self> + '_ {
         (0..=self.each.len()).map(|j| self.of(j))
     }
 
-    /// A neuron's threshold in units of the common one.
-    pub(crate) fn relative_threshold(&self, j: usize) -> f64 {
-        own(&self.each.threshold, j, self.threshold) / self.threshold
+    /// A neuron's [`membrane_unit`](Self::membrane_unit) in units of the common one.
+    #[inline]
+    pub(crate) fn relative_unit(&self, j: usize) -> f64 {
+        let PerNeuron {
+            tau_mem, threshold, ..
+        } = &self.each;
+        if tau_mem.is_none() && threshold.is_none() {
+            return 1.0;
+        }
+        let threshold = own(threshold, j, self.threshold) / self.threshold;
+        match tau_mem {
+            None => threshold,
+            Some(_) => threshold * (self.of(j).unit_per_threshold() / self.unit_per_threshold()),
+        }
     }
 
     /// Whether any neuron's threshold moves.
@@ -529,16 +607,27 @@ impl LayerConfig {
         self.threshold * deviation / zeta
     }
 
+    fn unit_per_threshold(&self) -> f64 {
+        let (deviation, zeta) = self.membrane_factors();
+        deviation / zeta
+    }
+
     fn membrane_factors(&self) -> (f64, f64) {
-        let alpha = decay(self.dt, self.tau_mem);
-        let zeta = self.input_gain.of(self.dt, self.tau_mem);
-        (libm::sqrt((1.0 - alpha * alpha) / EXPECTED_RATE), zeta)
+        let (alpha, sigma) = (self.alpha(), decay(self.dt, self.tau_syn));
+        // One over the variance that two filters in a row make of white noise: where sigma is 0, that of one.
+        let both = (1.0 - sigma * sigma) * ((1.0 - alpha * sigma) / (1.0 + alpha * sigma));
+        let deviation = libm::sqrt((1.0 - alpha * alpha) * both / EXPECTED_RATE);
+        (deviation, self.zeta())
     }
 
     /// Whether the initial weights that follow are within the range of the trainer's numbers.
     fn weights_fit<F: Float>(&self) -> Result<(), Error> {
         // No number drawn is ten standard deviations out.
         let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
+        if decay(self.dt, self.tau_syn) == 1.0 {
+            let expected = "a time constant that dt can be told from: with more, exp(-dt / tau_syn) is 1, and all initial weights are 0";
+            return Err(Error::number("tau_syn", expected, self.tau_syn));
+        }
         if self.membrane_factors().0 == 0.0 {
             let expected = "a time step that tau_mem can be told from: with less, exp(-dt / tau_mem) is 1, and all initial weights are 0";
             return Err(Error::number("dt", expected, self.dt));
@@ -658,7 +747,7 @@ fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Config, Gain, LayerConfig, StackConfig, UpdateEvery, decay, leak};
+    use super::{Config, Gain, LayerConfig, PerNeuron, StackConfig, UpdateEvery, decay, leak};
     use crate::Float;
     use crate::options::Optimizer;
 
@@ -706,7 +795,8 @@ mod tests {
                 config.surrogate_width = Some(x)
             }),
         ];
-        let or_zero: [(&str, Set); 6] = [
+        let or_zero: [(&str, Set); 7] = [
+            ("tau_syn", |config, x| config.tau_syn = x),
             ("tau_trace", |config, x| config.tau_trace = x),
             ("tau_out", |config, x| config.tau_out = Some(x)),
             ("lr", |config, x| config.lr = x),
@@ -907,6 +997,69 @@ mod tests {
             threshold: 1e-50,
             ..layer
         }));
+    }
+
+    #[test]
+    fn what_needs_a_trace_of_each_synapse_or_of_a_current_is_no_feed_forward_layers() {
+        let layer = LayerConfig::default();
+        let each = PerNeuron {
+            tau_mem: Some([20.0, 30.0].to_vec()),
+            ..PerNeuron::default()
+        };
+        let differing = LayerConfig {
+            each: each.clone(),
+            ..layer.clone()
+        };
+        let flowing = LayerConfig {
+            tau_syn: 5.0,
+            ..layer
+        };
+        for (layer, name) in [(differing, "tau_mem"), (flowing, "tau_syn")] {
+            let stack = StackConfig {
+                layer: layer.clone(),
+                ..StackConfig::default()
+            };
+            for refused in [
+                layer.validate_for::<f64>().unwrap_err(),
+                stack.validate_for::<f64>().unwrap_err(),
+            ] {
+                let message = refused.to_string();
+                assert!(
+                    message.starts_with(&alloc::format!("{name}: expected")),
+                    "{message}"
+                );
+            }
+        }
+        let config = Config {
+            each,
+            tau_syn: 5.0,
+            ..Config::default()
+        };
+        config.validate_for::<f64>().unwrap();
+        assert_eq!(config.longest_tau_mem(), 30.0);
+        assert_eq!(Config::default().longest_tau_mem(), 20.0);
+    }
+
+    #[test]
+    fn a_membrane_of_each_neuron_is_validated_and_named() {
+        for bad in BAD.into_iter().chain([0.0]) {
+            let each = PerNeuron {
+                tau_mem: Some([20.0, bad].to_vec()),
+                ..PerNeuron::default()
+            };
+            let config = Config {
+                each,
+                ..Config::default()
+            };
+            let error = config.validate_for::<f64>().unwrap_err().to_string();
+            assert!(error.starts_with("tau_mem: expected"), "{error}");
+        }
+        let config = Config {
+            tau_syn: 1e300,
+            ..Config::default()
+        };
+        let error = config.validate_for::<f64>().unwrap_err().to_string();
+        assert!(error.starts_with("tau_syn: expected"), "{error}");
     }
 
     #[test]

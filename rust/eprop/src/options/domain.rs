@@ -24,14 +24,14 @@ pub(crate) fn positive(argument: &'static str, value: f64) -> Result<(), Error> 
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(Error::value(argument, "a finite number > 0", value))
+    Err(Error::number(argument, "a finite number > 0", value))
 }
 
 pub(crate) fn non_negative(argument: &'static str, value: f64) -> Result<(), Error> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(Error::value(argument, "a finite number >= 0", value))
+    Err(Error::number(argument, "a finite number >= 0", value))
 }
 
 pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Error> {
@@ -73,5 +73,22 @@ mod tests {
             error.starts_with("x: expected a number that is not 0 in float32, got "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_number_is_told_as_short_as_it_can_be_written() {
+        for (value, told) in [
+            (-1.0, "-1"),
+            (-0.5, "-0.5"),
+            (-1e300, "-1e300"),
+            (-2.5e-9, "-2.5e-9"),
+            (f64::NAN, "NaN"),
+        ] {
+            let error = positive("x", value).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                alloc::format!("x: expected a finite number > 0, got {told}")
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How a gradient becomes a step of the weights, as a user chooses it.
 
 use super::choice::choice;
-use super::domain::{non_negative, positive, within};
+use super::domain::{above_zero, non_negative, positive, within};
 use crate::{Error, Float};
 
 /// The rule that turns the gradient of an update into new weights.
@@ -136,6 +136,16 @@ impl Optimizer {
         }
     }
 
+    /// Whether steps follow a sum of gradients that fades.
+    pub(crate) fn has_momentum(&self) -> bool {
+        matches!(self, Self::Momentum { .. })
+    }
+
+    /// Whether what a step takes off the weights is linear in them and in the gradients so far, the same for every synapse, so that it may be taken in factors.
+    pub(crate) fn fits_factors(&self) -> bool {
+        self.is_linear() || self.has_momentum()
+    }
+
     /// Whether a step takes a multiple of the weights off them.
     pub(crate) fn decays(&self) -> bool {
         self.weight_decay() != 0.0
@@ -217,6 +227,11 @@ impl Optimizer {
 
     /// Whether its constants are within the range of the trainer's numbers.
     pub(crate) fn fits<F: Float>(&self) -> Result<(), Error> {
+        if let Self::Adam { eps, .. } | Self::AdamW { eps, .. } = *self {
+            within::<F>("optimizer.eps", eps)?;
+            // Without it a weight whose gradient is 0 takes a step of 0 / 0.
+            above_zero::<F>("optimizer.eps", eps)?;
+        }
         within::<F>("optimizer.weight_decay", self.weight_decay())
     }
 }
@@ -239,11 +254,8 @@ fn decay(argument: &'static str, value: f64) -> Result<(), Error> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
-    Err(Error::value(
-        argument,
-        "a number of at least 0 and below 1",
-        value,
-    ))
+    let expected = "a number of at least 0 and below 1";
+    Err(Error::number(argument, expected, value))
 }
 
 choice! {
@@ -370,5 +382,10 @@ mod tests {
             weight_decay: 1e300,
         };
         assert!(wide.fits::<f64>().is_ok() && wide.fits::<f32>().is_err());
+        // An eps that is 0 in the trainer's numbers is none.
+        for eps in [1e-300, 1e300] {
+            let adam = adam(0.5, 0.5, eps);
+            assert!(adam.fits::<f64>().is_ok() && adam.fits::<f32>().is_err());
+        }
     }
 }

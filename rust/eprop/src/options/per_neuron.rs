@@ -18,6 +18,8 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PerNeuron {
+    /// Membrane time constant of each neuron. An [`OnlineLifLayer`](crate::OnlineLifLayer) takes none.
+    pub tau_mem: Option<Vec<f64>>,
     /// `v_th` of each neuron.
     pub threshold: Option<Vec<f64>>,
     /// `beta` of each neuron.
@@ -27,8 +29,9 @@ pub struct PerNeuron {
 }
 
 impl PerNeuron {
-    fn named(&self) -> [(&'static str, &Option<Vec<f64>>); 3] {
+    fn named(&self) -> [(&'static str, &Option<Vec<f64>>); 4] {
         [
+            ("tau_mem", &self.tau_mem),
             ("threshold", &self.threshold),
             ("beta", &self.beta),
             ("tau_adaptation", &self.tau_adaptation),
@@ -46,6 +49,13 @@ impl PerNeuron {
             Some((name, _)) => Err(Error::value(name, "a number, for all layers", "an array")),
             None => Ok(()),
         }
+    }
+
+    /// The longest membrane time constant, where `common` is the number that the array stands for.
+    pub(crate) fn longest_tau_mem(&self, common: f64) -> f64 {
+        let longest =
+            |taus: &Vec<f64>| taus.iter().fold(0.0, |longest: f64, &tau| longest.max(tau));
+        self.tau_mem.as_ref().map_or(common, longest)
     }
 
     /// How many numbers the longest array has.

@@ -2,14 +2,18 @@
 
 use core::fmt;
 
-use super::config::{Config, Engine, StackConfig, UpdateEvery};
+use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
+use super::optimizer::Optimizer;
 use crate::numbers::aligned::padded;
 use crate::{Error, Float};
 
 /// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
 /// what the end of a block does to all neurons then costs more than a pass over all synapses.
 const FEW_SYNAPSES: usize = 4096;
+
+/// The same where neurons adapt, whose ends of blocks do more: fewer synapses than these, times the steps from one end of a block to the next.
+const FEW_ADAPTIVE: usize = 16_384;
 
 /// Steps for which weights rest from which on a block is faster than the textbook recursion: both its ends cost a pass over all synapses.
 const WORTH_A_BLOCK: usize = 8;
@@ -79,6 +83,8 @@ pub struct Plan {
     pub(crate) whole: usize,
     /// Steps that a spike takes to the other neurons.
     pub(crate) delay: usize,
+    /// Whether there is more between a source and a membrane than one filter that all neurons share.
+    pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
 }
@@ -92,15 +98,18 @@ impl Plan {
         let of_sequences = config.update_every == UpdateEvery::Sequence;
         let limited = config.optimizer.is_limited();
         // Only the factors of a step know its length before it is taken.
-        let knows_its_step = match form {
-            Engine::Textbook => !limited && !config.optimizer.decays(),
+        let takes_it_at_once = match form {
+            Engine::Textbook => {
+                !limited
+                    && !config.optimizer.decays()
+                    && config.steps_are_linear()
+                    && config.batch_size == 1
+            }
+            // It takes no step that it cannot take at once.
             Engine::Factored => true,
             Engine::Block => false,
         };
-        let at_once = config.update_every == UpdateEvery::Steps(1)
-            && knows_its_step
-            && config.batch_size == 1
-            && config.steps_are_linear();
+        let at_once = config.update_every == UpdateEvery::Steps(1) && takes_it_at_once;
         let plan = Self {
             sizes,
             form,
@@ -114,6 +123,7 @@ impl Plan {
             horizon: config.horizon,
             whole: 1,
             delay: config.delay,
+            membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
         };
         Ok(plan.with_block::<F>(rest(config.update_every)))
@@ -268,24 +278,27 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    if config.layer().is_adaptive() {
-        return Ok(match config.update_every {
-            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-        });
-    }
-    let form = match (config.update_every, factored_block(config)) {
-        (_, Some(1)) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
-        (_, Some(_)) => Engine::Factored,
-        (UpdateEvery::Steps(rest), None) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        (UpdateEvery::Steps(_) | UpdateEvery::Sequence, None) => Engine::Block,
+    let of_steps = match config.update_every {
+        UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
     };
-    if form == Engine::Factored && !fits_factors(config) {
-        return Ok(match config.update_every {
-            UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-            UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-        });
-    }
+    let form = match factored_block(config) {
+        _ if config.has_own_membranes() || !fits_factors(config) => of_steps,
+        Some(block) if config.layer().is_adaptive() => {
+            let between_ends = match rest(config.update_every) {
+                1 => block,
+                rest => rest,
+            };
+            let synapses = sizes.sources().saturating_mul(sizes.n);
+            match synapses.saturating_mul(between_ends) < FEW_ADAPTIVE {
+                true => of_steps,
+                false => Engine::Factored,
+            }
+        }
+        Some(1) if sizes.sources().saturating_mul(sizes.n) < FEW_SYNAPSES => Engine::Textbook,
+        Some(_) => Engine::Factored,
+        None => of_steps,
+    };
     Ok(form)
 }
 
@@ -295,24 +308,32 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if form != Engine::Factored {
         return Ok(());
     }
-    if config.layer().is_adaptive() {
-        return refused("block or textbook where neurons adapt");
+    if config.each.tau_mem.is_some() {
+        return refused("block or textbook where each neuron has its own tau_mem");
+    }
+    if config.tau_syn != 0.0 {
+        return refused("block or textbook with tau_syn");
     }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
-    if !config.optimizer.is_linear() {
+    if !config.optimizer.fits_factors() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
-    if config.optimizer.decays() {
-        return refused("block or textbook where weights decay");
-    }
-    if !config.steps_are_linear() {
+    if !config.is_unbounded() {
         return refused("block or textbook with clip_norm or w_max");
     }
     if measures_apart(config) {
         return refused(
             "block or textbook where weights rest, steps are limited and firing rates are regularised",
+        );
+    }
+    if !adaptation_fits_factors(config) {
+        return refused("block or textbook where neurons adapt and steps have momentum");
+    }
+    if adaptive_block(&config.layer()) == 0 {
+        return refused(
+            "block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
         );
     }
     if factored_block(config).is_none() {
@@ -326,9 +347,15 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
     config.batch_size == 1
-        && config.steps_are_linear()
-        && !config.optimizer.decays()
+        && config.optimizer.fits_factors()
+        && config.is_unbounded()
         && !measures_apart(config)
+        && adaptation_fits_factors(config)
+}
+
+/// Where thresholds move, the factors are those of descent without momentum.
+fn adaptation_fits_factors(config: &Config) -> bool {
+    !config.layer().is_adaptive() || config.optimizer.is_linear()
 }
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
@@ -348,8 +375,31 @@ fn factored_block(config: &Config) -> Option<usize> {
     } else {
         config.tau_trace
     };
-    let block = base_block(tau / config.dt);
+    let mut tau_in_steps = tau / config.dt;
+    if let (1, Optimizer::Momentum { mu, .. }) = (rest, config.optimizer) {
+        // Powers of mu stand in front of the rows K, and are divided by.
+        tau_in_steps = tau_in_steps.min(-1.0 / libm::log(mu));
+    }
+    let block = base_block(tau_in_steps).min(adaptive_block(&config.layer()));
     (rest <= block).then(|| block / rest * rest)
+}
+
+/// To how many steps neurons that adapt bound a base block: p, of which a step leaves `rho - beta psi` at least `rho - beta h` times, is divided by, and
+/// must not come near 0. 0 where it may be there after a single step.
+fn adaptive_block(layer: &LayerConfig) -> usize {
+    /// What of p is left at the end, at least.
+    const LEFT: f64 = 1e-2;
+    let neurons = (0..layer.each.len().max(1)).map(|j| layer.of(j));
+    let steps = neurons.filter(|one| one.beta != 0.0).map(|one| {
+        let delta = decay(one.dt, one.tau_adaptation) - one.beta * one.height();
+        match delta {
+            LEFT.. if delta < 1.0 => (libm::log(LEFT) / libm::log(delta)) as usize,
+            // A threshold that hardly moves and does not come back.
+            1.0.. => usize::MAX,
+            _ => 0,
+        }
+    });
+    steps.min().unwrap_or(usize::MAX)
 }
 
 /// For how many steps weights rest, at most.
@@ -365,7 +415,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::{Horizon, Plan, Sizes, StackPlan, base_block};
-    use crate::options::{Config, Engine, Optimizer, StackConfig, UpdateEvery};
+    use crate::options::{Config, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 
     const SMALL: Sizes = Sizes {
         n_inputs: 20,
@@ -406,6 +456,45 @@ mod tests {
     use UpdateEvery::{Sequence, Steps};
 
     #[test]
+    fn membranes_that_differ_and_currents_are_in_no_factors() {
+        let tau_mem = Some(alloc::vec![20.0; SMALL.n]);
+        let each = PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        };
+        for (tau_syn, each, named) in [
+            (0.0, each, "tau_mem"),
+            (5.0, PerNeuron::default(), "tau_syn"),
+        ] {
+            let with = |update_every| Config {
+                tau_syn,
+                each: each.clone(),
+                ..config(20.0, update_every)
+            };
+            for (every, form) in [
+                (Steps(1), Textbook),
+                (Steps(7), Textbook),
+                (Steps(8), Block),
+                (Sequence, Block),
+            ] {
+                let plan = plan(SMALL, &with(every));
+                assert_eq!((plan.form, plan.membranes), (form, true));
+            }
+            let factored = Config {
+                engine: Some(Factored),
+                ..with(Steps(1))
+            };
+            let error = Plan::of::<f32>(SMALL, &factored).unwrap_err().to_string();
+            assert!(
+                error.starts_with("engine: expected block or textbook"),
+                "{error}"
+            );
+            assert!(error.contains(named), "{error}");
+        }
+        assert!(!plan(SMALL, &config(20.0, Steps(1))).membranes);
+    }
+
+    #[test]
     fn a_base_block_is_one_and_a_half_time_constants_from_1_to_1024_steps() {
         for (tau, steps) in [
             (20.0, 30),
@@ -443,6 +532,99 @@ mod tests {
     }
 
     #[test]
+    fn neurons_that_adapt_bound_a_base_block_by_what_is_left_of_p() {
+        let of = |beta, tau_adaptation| {
+            let config = Config {
+                beta,
+                tau_adaptation,
+                ..config(20.0, Steps(1))
+            };
+            plan(LARGER, &config).base_block
+        };
+        // rho is exp(-1 / tau), h = 0.3.
+        for (beta, tau_adaptation, steps) in [
+            (0.0, 1e-3, 30),
+            (1e-6, 1e9, 30),
+            (0.1, 200.0, 30),
+            (1.0, 1e9, 12),
+            (2.0, 1e9, 5),
+            (2.9, 1e9, 2),
+            (3.2, 1e9, 1),
+            (0.1, 5.0, 19),
+        ] {
+            assert_eq!(of(beta, tau_adaptation), steps, "{beta}, {tau_adaptation}");
+        }
+        // Of each neuron by itself: much beta with a high threshold, a short time constant without beta.
+        let each = PerNeuron {
+            beta: Some(alloc::vec![0.1, 10.0, 0.0]),
+            threshold: Some(alloc::vec![1.0, 100.0, 1e-3]),
+            tau_adaptation: Some(alloc::vec![1e9, 1e9, 1e-3]),
+            ..PerNeuron::default()
+        };
+        let config = Config {
+            each,
+            engine: Some(Factored),
+            ..config(20.0, Steps(7))
+        };
+        let sizes = Sizes { n: 3, ..SMALL };
+        assert_eq!(plan(sizes, &config).base_block, 28);
+    }
+
+    #[test]
+    fn neurons_that_adapt_are_in_factors_where_ends_of_blocks_are_worth_it() {
+        let of = |sizes, beta, update_every| {
+            let config = Config {
+                beta,
+                ..config(20.0, update_every)
+            };
+            plan(sizes, &config).form
+        };
+        for n in [1, 4, 8, 30] {
+            assert_eq!(of(LARGER, 0.1, Steps(n)), Factored, "n = {n}");
+        }
+        // 4,096 synapses in blocks of 3 steps, or 1,500 in blocks of 30 and of 8.
+        assert_eq!(of(LARGER, 0.1, Steps(3)), Textbook);
+        assert_eq!(of(SMALL, 0.1, Steps(1)), Factored);
+        assert_eq!(of(SMALL, 0.1, Steps(7)), Textbook);
+        assert_eq!(of(SMALL, 0.1, Steps(8)), Block);
+        // Base blocks of 12 and of 3 steps; no block at all.
+        assert_eq!(of(LARGER, 1.0, Steps(12)), Factored);
+        assert_eq!(of(LARGER, 1.0, Steps(13)), Block);
+        assert_eq!(of(LARGER, 2.5, Steps(1)), Textbook);
+        assert_eq!(of(LARGER, 4.0, Steps(1)), Textbook);
+        assert_eq!(of(LARGER, 4.0, Steps(8)), Block);
+        assert_eq!(of(LARGER, 0.1, Sequence), Block);
+    }
+
+    #[test]
+    fn factors_of_neurons_that_adapt_too_much_or_with_momentum_are_refused() {
+        let refused = |config: Config| {
+            let config = Config {
+                engine: Some(Factored),
+                ..config
+            };
+            Plan::of::<f64>(LARGER, &config).unwrap_err().to_string()
+        };
+        let adaptive = |beta| Config {
+            beta,
+            ..config(20.0, Steps(1))
+        };
+        let error = refused(adaptive(3.3));
+        assert!(error.contains("beta h is not below rho"), "{error}");
+        let momentum = Optimizer::Momentum {
+            mu: 0.5,
+            limit: false,
+            weight_decay: 0.0,
+        };
+        let with_momentum = Config {
+            optimizer: momentum,
+            ..adaptive(0.1)
+        };
+        assert_eq!(plan(LARGER, &with_momentum).form, Textbook);
+        assert!(refused(with_momentum).starts_with("engine: "));
+    }
+
+    #[test]
     fn few_synapses_whose_base_block_is_one_step_take_the_textbook() {
         assert_eq!(form(SMALL, 1.3, Steps(1)), Textbook);
         assert_eq!(form(SMALL, 1.34, Steps(1)), Factored);
@@ -475,6 +657,58 @@ mod tests {
             assert_eq!(of(tau, Steps(1_000)), Block);
             assert_eq!(of(tau, Sequence), Block);
         }
+    }
+
+    #[test]
+    fn decay_and_momentum_are_in_factors_and_powers_of_momentum_bound_a_base_block() {
+        let with = |optimizer, update_every| Config {
+            optimizer,
+            ..config(20.0, update_every)
+        };
+        let momentum = |mu, weight_decay| Optimizer::Momentum {
+            mu,
+            limit: true,
+            weight_decay,
+        };
+        let decays = |limit| Optimizer::Sgd {
+            limit,
+            weight_decay: 0.1,
+        };
+        for (optimizer, base_block) in [
+            (decays(true), 30),
+            (decays(false), 30),
+            (Optimizer::Auto { weight_decay: 0.1 }, 30),
+            (momentum(0.99, 0.0), 30),
+            (momentum(0.9, 0.1), 14),
+            (momentum(0.5, 0.0), 2),
+            // Nothing is left of any step.
+            (momentum(0.0, 0.0), 1),
+        ] {
+            let every_step = plan(LARGER, &with(optimizer, Steps(1)));
+            let of = (every_step.form, every_step.at_once, every_step.base_block);
+            assert_eq!(of, (Factored, true, base_block), "{optimizer:?}");
+            // Where weights rest, there is one power to a base block.
+            let at_rest = plan(LARGER, &with(optimizer, Steps(10)));
+            let of = (at_rest.form, at_rest.at_once, at_rest.base_block);
+            assert_eq!(of, (Factored, false, 30), "{optimizer:?}");
+            let bounded = Config {
+                w_max: Some(1.0),
+                ..with(optimizer, Steps(1))
+            };
+            let bounded = plan(LARGER, &bounded);
+            assert_eq!((bounded.form, bounded.at_once), (Textbook, false));
+            let adapting = Config {
+                beta: 0.1,
+                ..with(optimizer, Steps(1))
+            };
+            if optimizer.has_momentum() {
+                assert_eq!(plan(LARGER, &adapting).form, Textbook);
+            }
+        }
+        assert_eq!(
+            plan(SMALL, &with(momentum(0.4, 0.0), Steps(1))).form,
+            Textbook
+        );
     }
 
     #[test]

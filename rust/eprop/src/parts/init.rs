@@ -128,7 +128,7 @@ pub(crate) fn layer_weights<F: Float>(
         for (j, w) in row[..n].iter_mut().enumerate() {
             let drawn = gaussian.next();
             let number = balance.map_or(drawn, |balance| balance.balanced(j, drawn));
-            *w = F::cast(scale * config.relative_threshold(j) * number);
+            *w = F::cast(scale * config.relative_unit(j) * number);
         }
         if let Some(own) = i.checked_sub(n_inputs) {
             row[own] = F::ZERO;
@@ -144,7 +144,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{Balance, Gaussian, layer_weights};
-    use crate::options::{Gain, LayerConfig};
+    use crate::options::{Gain, LayerConfig, PerNeuron};
     use crate::testing::in_both;
     use crate::testing::unasked;
 
@@ -252,6 +252,32 @@ mod tests {
                 let apart = |rows: &[F], j: usize| rows[j].to_f64() - rows[stride + j].to_f64();
                 for j in 0..n {
                     assert!((apart(&balanced, j) - gain * apart(&raw, j)).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn every_membrane_deviates_alike_whatever_its_filters<F>() {
+            let (n_inputs, n, stride) = (4000, 2, 16);
+            for (taus, tau_syn) in [([5.0, 50.0], 0.0), ([20.0, 20.0], 7.0), ([5.0, 50.0], 7.0), ([9.0, 30.0], 200.0)] {
+                let each = PerNeuron { tau_mem: Some(taus.to_vec()), ..PerNeuron::default() };
+                let config = LayerConfig { each, tau_syn, input_gain: Gain::Leak, ..LayerConfig::default() };
+                let mut rows = vec![F::ZERO; (n_inputs + n) * stride];
+                layer_weights(&mut Gaussian::new(1), &mut rows, stride, n_inputs, n, &config, None, &mut unasked()).unwrap();
+                for (j, tau) in taus.into_iter().enumerate() {
+                    let (alpha, sigma) = (libm::exp(-1.0 / tau), if tau_syn == 0.0 { 0.0 } else { libm::exp(-1.0 / tau_syn) });
+                    // What is left of a spike, squared and summed over its future.
+                    let (mut i, mut v, mut squares) = (1.0 - alpha, 0.0, 0.0);
+                    for _ in 0..5000 {
+                        v = alpha * v + i;
+                        i *= sigma;
+                        squares += v * v;
+                    }
+                    let of_inputs = rows[..n_inputs * stride].iter().skip(j).step_by(stride);
+                    let of_weights: f64 = of_inputs.map(|w| w.to_f64() * w.to_f64()).sum();
+                    let deviation = libm::sqrt(0.02 * of_weights * squares);
+                    assert!((deviation - 1.3).abs() < 0.05, "{deviation} of {tau} and {tau_syn}");
                 }
             }
         }

@@ -1,8 +1,8 @@
-//! The neuron: membrane, threshold, surrogate derivative, spike (lines 2 to 4 of docs/method.md).
+//! The neuron: synaptic current, membrane, threshold, surrogate derivative, spike (lines 1 to 4 of docs/method.md).
 
 use alloc::vec::Vec;
 
-use crate::kernels::{Membrane, NeuronsMut, ThresholdsMut, nonzeros, step_adaptive, step_neurons};
+use crate::kernels::{Membrane, NeuronsMut, OwnMut, flow, nonzeros, step_adaptive, step_neurons};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -25,13 +25,18 @@ pub(crate) struct Neuron<F> {
     /// Who fired, ascending; the first `n_fired` of them.
     fired: Vec<u32>,
     n_fired: usize,
-    /// Without one, all have the same threshold, which stands still.
-    own: Option<Thresholds<F>>,
+    /// Without it, all have the same constants, and their threshold stands still.
+    own: Option<Own<F>>,
+    /// Without it, what the sources send reaches the membrane at once.
+    synaptic: Option<Synaptic<F>>,
 }
 
-/// The thresholds of neurons of which some adapt, or each has its own.
+/// The constants of neurons of which some adapt, or each has its own.
 #[derive(Debug)]
-struct Thresholds<F> {
+struct Own<F> {
+    /// Empty where all have the same.
+    alpha: Aligned<F>,
+    zeta: Aligned<F>,
     v_th: Aligned<F>,
     beta: Aligned<F>,
     rho: Aligned<F>,
@@ -41,13 +46,28 @@ struct Thresholds<F> {
     a: Aligned<F>,
 }
 
-parts!(Thresholds {
+parts!(Own {
     State: [a],
-    Scratch: [v_th, beta, rho, height, per_width],
+    Scratch: [alpha, zeta, v_th, beta, rho, height, per_width],
+});
+
+/// The current between the sources and the membranes.
+#[derive(Debug)]
+struct Synaptic<F> {
+    sigma: F,
+    /// Gains of what arrives.
+    zeta: Aligned<F>,
+    /// `I`.
+    current: Aligned<F>,
+}
+
+parts!(Synaptic {
+    State: [current],
+    Scratch: [zeta],
 });
 
 parts!(Neuron {
-    State: [v, z, psi, refractory, own],
+    State: [v, z, psi, refractory, own, synaptic],
     Scratch: [fired],
 } then Self::loaded);
 
@@ -59,7 +79,7 @@ impl<F: Float> Neuron<F> {
         Ok(Self {
             n,
             membrane: Membrane {
-                alpha: F::cast(decay(config.dt, config.tau_mem)),
+                alpha: F::cast(config.alpha()),
                 v_th: F::cast(config.threshold),
                 reset_mechanism: config.reset_mechanism,
                 surrogate: config.surrogate,
@@ -67,7 +87,10 @@ impl<F: Float> Neuron<F> {
                 per_width: F::cast(1.0 / config.width()),
                 refractory,
             },
-            zeta: F::cast(config.input_gain.of(config.dt, config.tau_mem)),
+            zeta: match config.tau_syn == 0.0 {
+                true => F::cast(config.zeta()),
+                false => F::ONE,
+            },
             v: room.zeros(1, stride)?,
             z: room.zeros(1, stride)?,
             psi: room.zeros(1, stride)?,
@@ -76,7 +99,11 @@ impl<F: Float> Neuron<F> {
             n_fired: 0,
             own: match config.is_plain() {
                 true => None,
-                false => Some(Thresholds::new(room, n, config)?),
+                false => Some(Own::new(room, n, config)?),
+            },
+            synaptic: match config.tau_syn == 0.0 {
+                true => None,
+                false => Some(Synaptic::new(room, n, config)?),
             },
         })
     }
@@ -94,6 +121,10 @@ impl<F: Float> Neuron<F> {
             psi: &mut self.psi,
             refractory: &mut self.refractory,
         };
+        let current = match &mut self.synaptic {
+            None => current,
+            Some(synaptic) => synaptic.step(current),
+        };
         match &mut self.own {
             None => step_neurons(self.membrane, self.zeta, current, neurons),
             Some(own) => step_adaptive(self.membrane, self.zeta, current, neurons, own.lend()),
@@ -108,6 +139,9 @@ impl<F: Float> Neuron<F> {
         }
         if let Some(own) = &mut self.own {
             own.a[self.n..].fill(F::ZERO);
+        }
+        if let Some(synaptic) = &mut self.synaptic {
+            synaptic.current[self.n..].fill(F::ZERO);
         }
         self.n_fired = nonzeros(&self.z[..self.n], &mut self.fired);
     }
@@ -158,30 +192,58 @@ impl<F: Float> Neuron<F> {
         if let Some(own) = &mut self.own {
             own.a.fill(F::ZERO);
         }
+        if let Some(synaptic) = &mut self.synaptic {
+            synaptic.current.fill(F::ZERO);
+        }
     }
 }
 
-impl<F: Float> Thresholds<F> {
+impl<F: Float> Synaptic<F> {
     fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
-        let stride = padded::<F>(n);
-        let mut row = |of: &dyn Fn(LayerConfig) -> f64| -> Result<Aligned<F>, Error> {
-            let mut row = room.zeros(1, stride)?;
-            let all = row.iter_mut().take(n).enumerate();
-            all.for_each(|(j, to)| *to = F::cast(of(config.of(j))));
-            Ok(row)
-        };
         Ok(Self {
-            v_th: row(&|one| one.threshold)?,
-            beta: row(&|one| one.beta)?,
-            rho: row(&|one| decay(one.dt, one.tau_adaptation))?,
-            height: row(&|one| one.height())?,
-            per_width: row(&|one| 1.0 / one.width())?,
-            a: row(&|_| 0.0)?,
+            sigma: F::cast(decay(config.dt, config.tau_syn)),
+            zeta: config.row(room, n, |one| one.zeta())?,
+            current: room.zeros(1, padded::<F>(n))?,
         })
     }
 
-    fn lend(&mut self) -> ThresholdsMut<'_, F> {
-        ThresholdsMut {
+    /// `I`, with what arrives in this step.
+    fn step(&mut self, current: &[F]) -> &[F] {
+        flow(self.sigma, &self.zeta, current, &mut self.current);
+        &self.current
+    }
+}
+
+impl<F: Float> Own<F> {
+    fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
+        let (alpha, zeta) = match config.each.tau_mem {
+            None => (Aligned::default(), Aligned::default()),
+            // A current has its gain already.
+            Some(_) if config.tau_syn != 0.0 => (
+                config.row(room, n, |one| one.alpha())?,
+                config.row(room, n, |_| 1.0)?,
+            ),
+            Some(_) => (
+                config.row(room, n, |one| one.alpha())?,
+                config.row(room, n, |one| one.zeta())?,
+            ),
+        };
+        Ok(Self {
+            alpha,
+            zeta,
+            v_th: config.row(room, n, |one| one.threshold)?,
+            beta: config.row(room, n, |one| one.beta)?,
+            rho: config.row(room, n, |one| decay(one.dt, one.tau_adaptation))?,
+            height: config.row(room, n, |one| one.height())?,
+            per_width: config.row(room, n, |one| 1.0 / one.width())?,
+            a: room.zeros(1, padded::<F>(n))?,
+        })
+    }
+
+    fn lend(&mut self) -> OwnMut<'_, F> {
+        OwnMut {
+            alpha: &self.alpha,
+            zeta: &self.zeta,
             v_th: &self.v_th,
             beta: &self.beta,
             rho: &self.rho,
@@ -199,7 +261,7 @@ mod tests {
     use super::Neuron;
     use crate::Float;
     use crate::numbers::walk;
-    use crate::options::{Gain, LayerConfig, ResetMechanism, Surrogate};
+    use crate::options::{Gain, LayerConfig, PerNeuron, ResetMechanism, Surrogate};
     use crate::testing::{Noise, in_both, made, near};
 
     /// More than a unit, and not a whole number of them.
@@ -208,6 +270,8 @@ mod tests {
     /// One neuron, as the method has it: no vectors, no counters, but the step of its last spike.
     struct Literal<'a> {
         config: &'a LayerConfig,
+        tau_mem: f64,
+        current: f64,
         v: f64,
         z: f64,
         psi: f64,
@@ -218,19 +282,25 @@ mod tests {
         fn step(&mut self, t: usize, current: f64) {
             let LayerConfig {
                 dt,
-                tau_mem,
                 threshold: v_th,
                 n_ref,
+                tau_syn,
                 ..
             } = *self.config;
+            let tau_mem = self.tau_mem;
             let alpha = libm::exp(-dt / tau_mem);
             let zeta = match self.config.input_gain {
                 Gain::Unit => 1.0,
                 Gain::Leak => 1.0 - alpha,
             };
+            let sigma = match tau_syn == 0.0 {
+                true => 0.0,
+                false => libm::exp(-dt / tau_syn),
+            };
+            self.current = sigma * self.current + zeta * current;
             self.v = match self.config.reset_mechanism {
-                ResetMechanism::Subtract => alpha * self.v + zeta * current - v_th * self.z,
-                ResetMechanism::Zero => alpha * self.v * (1.0 - self.z) + zeta * current,
+                ResetMechanism::Subtract => alpha * self.v + self.current - v_th * self.z,
+                ResetMechanism::Zero => alpha * self.v * (1.0 - self.z) + self.current,
             };
             let refractory = self.last_spike.is_some_and(|last| t < last + n_ref);
             let h = self.config.surrogate_height.unwrap_or(0.3 / v_th);
@@ -264,19 +334,21 @@ mod tests {
     /// Neurons and their equations under the same currents, which fire them at about every fifth step.
     fn side_by_side<F: Float>(config: &LayerConfig, steps: usize) {
         let mut neurons: Neuron<F> = made(|room| Neuron::new(room, N, config));
-        let one = || Literal {
+        let one = |j: usize| Literal {
             config,
+            tau_mem: config.of(j).tau_mem,
+            current: 0.0,
             v: 0.0,
             z: 0.0,
             psi: 0.0,
             last_spike: None,
         };
-        let mut literal: Vec<_> = (0..N).map(|_| one()).collect();
+        let mut literal: Vec<_> = (0..N).map(one).collect();
         let (mut noise, mut n_spikes) = (Noise(1), 0);
         for t in 0..steps {
             // Padding is given currents, too, which must reach nobody.
             let mut current = noise.numbers::<F>(neurons.padded_z().len());
-            let scale = F::cast(config.threshold / neurons.zeta.to_f64());
+            let scale = F::cast(config.threshold / config.zeta());
             current
                 .iter_mut()
                 .for_each(|x| *x = *x * scale + F::cast(0.25) * scale);
@@ -307,6 +379,21 @@ mod tests {
                 for &input_gain in Gain::ALL {
                     let config = LayerConfig { reset_mechanism, input_gain, threshold: 0.5, ..LayerConfig::default() };
                     side_by_side::<F>(&config, 150);
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn membranes_and_currents_are_those_of_each_neuron<F>() {
+            let taus: Vec<f64> = (0..N).map(|j| 5.0 + 2.0 * j as f64).collect();
+            for (tau_mem, tau_syn) in [(Some(taus.clone()), 0.0), (None, 3.0), (Some(taus), 3.0)] {
+                for &reset_mechanism in ResetMechanism::ALL {
+                    for &input_gain in Gain::ALL {
+                        let each = PerNeuron { tau_mem: tau_mem.clone(), ..PerNeuron::default() };
+                        let config = LayerConfig { each, tau_syn, reset_mechanism, input_gain, threshold: 0.5, ..LayerConfig::default() };
+                        side_by_side::<F>(&config, 150);
+                    }
                 }
             }
         }
@@ -374,7 +461,8 @@ mod tests {
 
     in_both! {
         fn a_reset_is_silence_and_bytes_bring_back_who_fired<F>() {
-            let config = LayerConfig { n_ref: 4, ..LayerConfig::default() };
+            let each = PerNeuron { tau_mem: Some((1..=N).map(|j| j as f64).collect()), ..PerNeuron::default() };
+            let config = LayerConfig { n_ref: 4, tau_syn: 3.0, each, ..LayerConfig::default() };
             let new = || made(|room| Neuron::<F>::new(room, N, &config));
             let (mut neurons, mut noise) = (new(), Noise(3));
             let mut current = noise.numbers::<F>(neurons.padded_z().len());

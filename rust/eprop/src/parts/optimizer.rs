@@ -193,6 +193,11 @@ impl Optimizer {
         self.rule.decays()
     }
 
+    /// Whether a step moves weights whose gradient is 0, too.
+    pub(crate) fn moves_on(&self) -> bool {
+        self.rule.decays() || self.rule.n_moments() > 0
+    }
+
     /// What the update under way leaves of the weights of a group, where its step is a multiple of gradient and weights.
     pub(crate) fn keep(&self, group: usize) -> f64 {
         1.0 - self.eta(group) * self.rule.weight_decay()
@@ -297,13 +302,29 @@ impl Optimizer {
         }
     }
 
-    /// The steps of the update that has begun, with a gradient that is scaled down to the largest length that it may have. `whole` writes down squared lengths
-    /// whose sum is that of the gradient with the regulariser.
-    pub(crate) fn clipped(&mut self, scale: f64, whole: impl FnOnce(&mut [f64])) -> Steps<'_> {
+    /// Whether the length of a gradient has a largest value, for which all of it is measured.
+    pub(crate) fn clips(&self) -> bool {
+        self.clip_norm.is_some()
+    }
+
+    /// The squared length of a gradient, of which `measure` writes down those of the groups.
+    ///
+    /// # Errors
+    /// Those of `measure`.
+    pub(crate) fn measured(
+        &mut self,
+        measure: impl FnOnce(&mut [f64]) -> Result<(), Error>,
+    ) -> Result<f64, Error> {
+        measure(&mut self.squared_lengths)?;
+        Ok(self.squared_lengths.iter().sum())
+    }
+
+    /// The steps of the update that has begun, with a gradient that is scaled down to the largest length that it may have. `squared_length`: that of the gradient
+    /// with the regulariser, of an optimizer that [`clips`](Self::clips).
+    pub(crate) fn clipped(&self, scale: f64, squared_length: f64) -> Steps<'_> {
         let mut scale = scale;
         if let Some(longest) = self.clip_norm {
-            whole(&mut self.squared_lengths);
-            let length = scale * libm::sqrt(self.squared_lengths.iter().sum());
+            let length = scale * libm::sqrt(squared_length);
             if length > longest {
                 scale *= longest / length;
             }
@@ -747,7 +768,7 @@ mod tests {
                 to[0] = 40.0;
                 measure(0.0, 2.0, 1.0).1
             });
-            let steps = optimizer.clipped(0.5, |to| to[0] = squared_length);
+            let steps = optimizer.clipped(0.5, squared_length);
             steps.of::<f64>(0).linear().unwrap() / (c(1.0) / 5.0)
         };
         assert!((eta(16.0) - 0.5).abs() < 1e-15, "as long as it may be");
@@ -755,8 +776,7 @@ mod tests {
         assert_eq!(eta(f64::INFINITY), 0.0);
         // What is not finite is not hidden.
         assert!((eta(f64::NAN) - 0.5).abs() < 1e-15);
-        let mut free = limited(0.5);
-        free.clipped(0.5, |_| unreachable!());
+        assert!(optimizer.clips() && !limited(0.5).clips());
     }
 
     #[test]

@@ -151,27 +151,39 @@ impl<F: Float> Readout<F> {
         }
     }
 
-    /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or applies it at once.
-    pub(crate) fn learn(&mut self, err: &[F], at_once: Option<F>) {
-        let eta = at_once.unwrap_or(F::ONE);
+    /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or takes a step with it at once.
+    pub(crate) fn learn(&mut self, err: &[F], at_once: Option<Step<F>>) {
+        // Of any other step all of the gradient goes into the factors first, as if it waited.
+        let multiples = at_once.map(|step| step.multiples());
+        let (eta, keep) = multiples.flatten().unwrap_or((F::ONE, 1.0));
+        if keep != 1.0 {
+            self.w_out.decay(keep);
+        }
         let (down, v) = self.w_out.factor();
         for (v, &err) in v.iter_mut().zip(err) {
             *v += eta * (down * (self.zeta_o * err));
         }
         self.w_out.learned();
+        if let (Some(step), Some(None)) = (at_once, multiples) {
+            self.w_out.take_factors(step);
+        }
         if !self.has_bias {
             return;
         }
-        if let Some(eta) = at_once {
+        if let Some(Step::Descend { eta }) = at_once.map(Step::of_biases) {
             for (b, &err) in self.b.rows.iter_mut().zip(err) {
                 *b -= eta * (self.zeta_o * err * self.filtered_one);
                 self.finite &= b.is_finite();
             }
-        } else {
-            self.b.waits = true;
-            for (g, &err) in self.b.pending.iter_mut().zip(err) {
-                *g += self.zeta_o * err * self.filtered_one;
-            }
+            return;
+        }
+        self.b.waits = true;
+        for (g, &err) in self.b.pending.iter_mut().zip(err) {
+            *g += self.zeta_o * err * self.filtered_one;
+        }
+        if let Some(step) = at_once {
+            self.b.update(step.of_biases());
+            self.finite &= all_finite(&self.b.rows);
         }
     }
 

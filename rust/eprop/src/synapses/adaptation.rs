@@ -1,7 +1,7 @@
 //! How a moving threshold enters the eligibility (line 8 of docs/method.md).
 
 use crate::kernels::Adapting;
-use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
@@ -26,17 +26,10 @@ impl<F: Float> Adaptation<F> {
         if !layer.is_adaptive() {
             return Ok(None);
         }
-        let mut adaptation = Self {
-            beta: room.zeros(1, padded::<F>(n))?,
-            rho: room.zeros(1, padded::<F>(n))?,
-        };
-        let both = adaptation.beta.iter_mut().zip(adaptation.rho.iter_mut());
-        for (j, (beta, rho)) in both.take(n).enumerate() {
-            let one = layer.of(j);
-            *beta = F::cast(one.beta);
-            *rho = F::cast(decay(one.dt, one.tau_adaptation));
-        }
-        Ok(Some(adaptation))
+        Ok(Some(Self {
+            beta: layer.row(room, n, |one| one.beta)?,
+            rho: layer.row(room, n, |one| decay(one.dt, one.tau_adaptation))?,
+        }))
     }
 
     /// Of a tile of neurons.
@@ -48,12 +41,12 @@ impl<F: Float> Adaptation<F> {
     }
 
     /// `e = psi (z_bar - beta eps_a)` of one source, and `eps_a = rho eps_a + e`.
-    pub(crate) fn step(&self, psi: &[F], z_bar: F, eps_a: &mut [F], e: &mut [F]) {
+    pub(crate) fn step(&self, psi: &[F], z_bar: impl Fn(usize) -> F, eps_a: &mut [F], e: &mut [F]) {
         let n = e.len();
         let (psi, beta, rho) = (&psi[..n], &self.beta[..n], &self.rho[..n]);
         let eps_a = &mut eps_a[..n];
         for j in 0..n {
-            e[j] = psi[j] * (z_bar - beta[j] * eps_a[j]);
+            e[j] = psi[j] * (z_bar(j) - beta[j] * eps_a[j]);
             eps_a[j] = rho[j] * eps_a[j] + e[j];
         }
     }
@@ -72,9 +65,9 @@ mod tests {
             let adaptation = made(|room| Adaptation::<F>::of(room, 2, &config)).unwrap();
             let (mut eps_a, mut e) = ([F::ZERO; 16], [F::ZERO; 16]);
             let psi = [F::cast(0.5); 16];
-            adaptation.step(&psi, F::ONE, &mut eps_a, &mut e);
+            adaptation.step(&psi, |_| F::ONE, &mut eps_a, &mut e);
             near("e", &e[..2], &[0.5, 0.5]);
-            adaptation.step(&psi, F::ONE, &mut eps_a, &mut e);
+            adaptation.step(&psi, |_| F::ONE, &mut eps_a, &mut e);
             // rho is 1/2.
             near("e", &e[..2], &[0.5 * (1.0 - 0.25), 0.5]);
             near("eps_a", &eps_a[..1], &[0.25 + 0.375]);

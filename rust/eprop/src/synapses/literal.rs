@@ -7,13 +7,14 @@ use ndarray::{Array1, Array2};
 
 use super::factored::Factored;
 use super::{Synapses, What};
+use crate::kernels::{MomentumStep, ShrinkStep};
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Gain, UpdateEvery};
+use crate::options::{Config, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -31,20 +32,71 @@ const ETA_OF_NEURONS: f64 = 0.046875;
 
 /// Every number of every synapse: `[i][j]`, from source i to neuron j.
 struct Literal {
-    alpha: f64,
-    zeta: f64,
+    alpha: [f64; N],
+    zeta: [f64; N],
+    sigma: f64,
     kappa_e: f64,
     zeta_e: f64,
     w: Vec<[f64; N]>,
-    z_bar: Vec<f64>,
+    rule: Rule,
+    /// `M` of momentum.
+    momentum: Vec<[f64; N]>,
+    x_bar: Vec<f64>,
+    z_bar: Vec<[f64; N]>,
     e_bar: Vec<[f64; N]>,
-    beta: f64,
-    rho: f64,
+    beta: [f64; N],
+    rho: [f64; N],
     eps_a: Vec<[f64; N]>,
     /// Of the loss alone, and of the stream's regulariser.
     g: Vec<[f64; N]>,
     g_reg: Vec<[f64; N]>,
     sum_e: Vec<[f64; N]>,
+}
+
+/// What an update does beside `W -= eta g`.
+#[derive(Clone, Copy)]
+struct Rule {
+    mu: f64,
+    weight_decay: f64,
+}
+
+impl Rule {
+    fn of(optimizer: Optimizer) -> Self {
+        let mu = match optimizer {
+            Optimizer::Momentum { mu, .. } => mu,
+            _ => 0.0,
+        };
+        Self {
+            mu,
+            weight_decay: optimizer.weight_decay(),
+        }
+    }
+
+    fn moves_on(self) -> bool {
+        self.mu != 0.0 || self.weight_decay != 0.0
+    }
+
+    fn step<F: Float>(self, eta: f64) -> Step<F> {
+        let Self { mu, weight_decay } = self;
+        let bound = F::cast(f64::INFINITY);
+        if mu != 0.0 {
+            return Step::Momentum(MomentumStep {
+                mu: F::cast(mu),
+                eta: F::cast((1.0 - mu) * eta),
+                decay: F::cast(weight_decay),
+                scale: F::ONE,
+                bound,
+            });
+        }
+        if weight_decay != 0.0 {
+            return Step::Shrink(ShrinkStep {
+                eta: F::cast(eta),
+                shrink: F::cast(eta * weight_decay),
+                bound,
+            });
+        }
+        Step::Descend { eta: F::cast(eta) }
+    }
 }
 
 /// Whether there is a synapse.
@@ -65,17 +117,29 @@ impl Literal {
             Gain::Unit => 1.0,
             Gain::Leak => 1.0 - decay,
         };
-        let (alpha, kappa_e) = (decay(config.tau_mem), decay(config.tau_trace));
+        let kappa_e = decay(config.tau_trace);
+        let tau_mem = |j: usize| {
+            config
+                .each
+                .tau_mem
+                .as_ref()
+                .map_or(config.tau_mem, |taus| taus[j])
+        };
+        let alpha = core::array::from_fn(|j| decay(tau_mem(j)));
         Self {
             alpha,
-            zeta: gain(config.input_gain, alpha),
+            zeta: alpha.map(|alpha| gain(config.input_gain, alpha)),
+            sigma: decay(config.tau_syn),
             kappa_e,
             zeta_e: gain(config.readout_gain, kappa_e),
             w,
-            z_bar: vec![0.0; P],
+            rule: Rule::of(config.optimizer),
+            momentum: vec![[0.0; N]; P],
+            x_bar: vec![0.0; P],
+            z_bar: vec![[0.0; N]; P],
             e_bar: vec![[0.0; N]; P],
-            beta: config.beta,
-            rho: decay(config.tau_adaptation),
+            beta: core::array::from_fn(|j| config.layer().of(j).beta),
+            rho: core::array::from_fn(|j| decay(config.layer().of(j).tau_adaptation)),
             eps_a: vec![[0.0; N]; P],
             g: vec![[0.0; N]; P],
             g_reg: vec![[0.0; N]; P],
@@ -85,8 +149,11 @@ impl Literal {
 
     /// What the sources send, before its gain.
     fn drive(&mut self, s: &[f64; P]) -> [f64; N] {
-        for (z_bar, s) in self.z_bar.iter_mut().zip(s) {
-            *z_bar = self.alpha * *z_bar + self.zeta * s;
+        for (i, s) in s.iter().enumerate() {
+            self.x_bar[i] = self.sigma * self.x_bar[i] + s;
+            for j in 0..N {
+                self.z_bar[i][j] = self.alpha[j] * self.z_bar[i][j] + self.zeta[j] * self.x_bar[i];
+            }
         }
         core::array::from_fn(|j| (0..P).map(|i| s[i] * self.w[i][j]).sum())
     }
@@ -95,8 +162,8 @@ impl Literal {
     fn learn(&mut self, psi: &[f64; N], signal: Option<(&[f64; N], &[f64; N])>) {
         for i in 0..P {
             for j in (0..N).filter(|&j| connects(i, j)) {
-                let e = psi[j] * (self.z_bar[i] - self.beta * self.eps_a[i][j]);
-                self.eps_a[i][j] = self.rho * self.eps_a[i][j] + e;
+                let e = psi[j] * (self.z_bar[i][j] - self.beta[j] * self.eps_a[i][j]);
+                self.eps_a[i][j] = self.rho[j] * self.eps_a[i][j] + e;
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
                 if let Some((l, r)) = signal {
                     self.g[i][j] += l[j] * self.e_bar[i][j];
@@ -132,9 +199,15 @@ impl Literal {
         g
     }
 
-    fn descend(&mut self, eta: Kinds<f64>, g: &[[f64; N]]) {
-        for (i, (w, g)) in self.w.iter_mut().zip(g).enumerate() {
-            (0..N).for_each(|j| w[j] -= eta.of(i, N_INPUTS) * g[j]);
+    /// Takes a step for the sources from `first` on, a gradient of each.
+    fn descend(&mut self, first: usize, eta: Kinds<f64>, g: &[[f64; N]]) {
+        let Rule { mu, weight_decay } = self.rule;
+        for (i, g) in (first..).zip(g) {
+            let (w, m) = (&mut self.w[i], &mut self.momentum[i]);
+            for j in 0..N {
+                m[j] = mu * m[j] + g[j] + weight_decay * w[j];
+                w[j] -= (1.0 - mu) * eta.of(i, N_INPUTS) * m[j];
+            }
         }
     }
 }
@@ -263,7 +336,8 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             l: &l,
             r,
         });
-        let at_once = (self.at_once && learning).then_some(self.eta.map(F::cast));
+        let rule = self.literal.rule;
+        let at_once = (self.at_once && learning).then_some(self.eta.map(|eta| rule.step(eta)));
         let mut current = vec![F::ONE; padded::<F>(N)];
         self.form
             .drive(&sources, Kinds::same(learning), &mut current);
@@ -277,7 +351,9 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                 near_length::<F>(self.grouped, squared_length, self.literal.squared_length());
             }
             let g = self.literal.take_gradient(&[0.0; N]);
-            self.literal.descend(self.eta, &g);
+            if learning {
+                self.literal.descend(0, self.eta, &g);
+            }
         }
         let mut currents = vec![current];
         for other in others {
@@ -301,15 +377,19 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
 
     pub(super) fn update_with(&mut self, others: &mut [&mut S]) {
         let (r, r_is) = self.coefficients();
-        let step = self.eta.map(|eta| Step::Descend { eta: F::cast(eta) });
+        let step = self.eta.map(|eta| self.literal.rule.step(eta));
         if self.limited.0 && !self.at_once {
-            let length = self.form.length();
+            let length = self.form.length(&mut unasked()).unwrap();
             near_length::<F>(self.grouped, length, self.literal.squared_length());
-            others.iter_mut().for_each(|other| _ = other.length());
+            others
+                .iter_mut()
+                .for_each(|other| _ = other.length(&mut unasked()));
         }
         self.form.update(r.as_deref(), step);
         let g = self.literal.take_gradient(&r_is);
-        self.literal.descend(self.eta, &g);
+        if !self.at_once {
+            self.literal.descend(0, self.eta, &g);
+        }
         for other in others {
             other.update(r.as_deref(), step);
         }
@@ -335,18 +415,36 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
                 n_rows += 1;
                 Ok(())
             };
-            self.form.read(what, 0..P, see).unwrap();
+            self.form.read(what, 0..P, &mut unasked(), see).unwrap();
             assert_eq!(n_rows, P);
         }
         let mut z_bar = vec![];
         self.form.z_bar(&mut |x| z_bar.push(x));
-        near("z_bar", &z_bar, &self.literal.z_bar);
+        if z_bar.is_empty() {
+            let see = &mut |i: usize, row: &[F]| {
+                let connected = |j| {
+                    if connects(i, j) {
+                        self.literal.z_bar[i][j]
+                    } else {
+                        0.0
+                    }
+                };
+                near("z_bar", row, &core::array::from_fn::<f64, N, _>(connected));
+                z_bar.push(F::ONE);
+                Ok(())
+            };
+            self.form.z_bar_rows(&mut unasked(), see).unwrap();
+            assert_eq!(z_bar.len(), P);
+        } else {
+            let of_first: Vec<f64> = self.literal.z_bar.iter().map(|row| row[0]).collect();
+            near("z_bar", &z_bar, &of_first);
+        }
     }
 
     fn rows(&self, what: What) -> Vec<F> {
         let mut rows = vec![];
         self.form
-            .read(what, 0..P, &mut |_, row| {
+            .read(what, 0..P, &mut unasked(), &mut |_, row| {
                 rows.extend_from_slice(row);
                 Ok(())
             })
@@ -362,6 +460,20 @@ fn near_length<F: Float>(apart: bool, squared: Kinds<f64>, expected: Kinds<f64>)
     let [squared, expected] = [squared, expected].map(if apart { each } else { all });
     let squared = squared.map(|squared| F::cast(libm::sqrt(squared)));
     near("length", &squared, &expected.map(libm::sqrt));
+}
+
+/// Networks with a membrane for each neuron, with a current before the membranes, and with both.
+pub(super) fn with_membranes(config: &Config) -> [Config; 3] {
+    let taus: Vec<f64> = (0..N).map(|j| 2.0 + (j % 4) as f64 * 3.0).collect();
+    let differing = Some(taus);
+    [(differing.clone(), 0.0), (None, 4.0), (differing, 4.0)].map(|(tau_mem, tau_syn)| Config {
+        each: PerNeuron {
+            tau_mem,
+            ..PerNeuron::default()
+        },
+        tau_syn,
+        ..config.clone()
+    })
 }
 
 /// Learns, with an update after every `n` steps, if any, and predictions in between.
@@ -391,8 +503,9 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         both.form.reset();
         same_bits("W", &both.rows(What::Weight), &w);
         let literal = &mut both.literal;
-        literal.z_bar.fill(0.0);
+        literal.x_bar.fill(0.0);
         for rows in [
+            &mut literal.z_bar,
             &mut literal.e_bar,
             &mut literal.eps_a,
             &mut literal.g,
@@ -403,7 +516,10 @@ pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
         }
         both.compare();
         both.update();
-        same_bits("W", &both.rows(What::Weight), &w);
+        if both.at_once || !both.literal.rule.moves_on() {
+            same_bits("W", &both.rows(What::Weight), &w);
+        }
+        both.compare();
     }
 }
 
@@ -440,7 +556,7 @@ pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
         }
         let w = both.rows(What::Weight);
         let mut of_twin = vec![];
-        twin.read(What::Weight, 0..P, &mut |_, row| {
+        twin.read(What::Weight, 0..P, &mut unasked(), &mut |_, row| {
             of_twin.extend_from_slice(row);
             Ok(())
         })
@@ -476,17 +592,13 @@ pub(super) fn takes_from_elsewhere<F: Float, S: Synapses<F>>(config: &Config, ma
                 .for_each(|(i, row)| (0..N).for_each(|j| row[j] = w[(j, i)].to_f64()));
         }
         both.compare();
+        let step = both.literal.rule.step(ETA);
         both.form
-            .take(
-                first,
-                g.view(),
-                Step::Descend { eta: F::cast(ETA) },
-                &mut unasked(),
-            )
+            .take(first, g.view(), step, &mut unasked())
             .unwrap();
-        for i in 0..n_sources {
-            (0..N).for_each(|j| both.literal.w[first + i][j] -= ETA * g[(j, i)].to_f64());
-        }
+        let of_source = |i| core::array::from_fn(|j| g[(j, i)].to_f64());
+        let g: Vec<_> = (0..n_sources).map(of_source).collect();
+        both.literal.descend(first, Kinds::same(ETA), &g);
         both.compare();
         (0..5).for_each(|_| both.step(true));
         both.update();
@@ -499,7 +611,7 @@ pub(super) fn settles<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) 
     let mut both = Beside::<F, S>::new(config, make);
     for _ in 0..3 {
         (0..9).for_each(|_| both.step(true));
-        both.form.flush();
+        both.form.flush(&mut unasked()).unwrap();
         let b = both.noise.numbers::<F>(OUTPUTS * padded::<F>(N));
         both.b = aligned(&b).into();
         (0..3).for_each(|_| both.step(true));

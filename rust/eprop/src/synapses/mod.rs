@@ -8,6 +8,7 @@ mod factored;
 pub(crate) mod feedforward;
 #[cfg(test)]
 mod literal;
+mod membranes;
 #[cfg(test)]
 mod tests;
 mod textbook;
@@ -18,14 +19,14 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
-use factored::Factored;
+use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 
 use crate::kernels;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::numbers::parameter::{Kinds, Parameter, Step};
+use crate::numbers::parameter::{Kinds, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -55,18 +56,18 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]);
 
     /// Moves the eligibility on with this step's `psi`, and adds the gradient that its signal makes; without a signal nothing is learned.
-    /// `at_once`: the learning rates of a gradient that is applied with its step, where the plan says so.
+    /// `at_once`: the steps that a gradient which is applied with its step makes the weights take, where the plan says so.
     fn learn(
         &mut self,
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
     /// a form that applies none, 0.
-    fn length_of_step(&self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, _psi: &[F], _l: &[F]) -> Kinds<f64> {
         Kinds::same(0.0)
     }
 
@@ -88,7 +89,10 @@ pub(crate) trait Synapses<F: Float>: Walked {
     }
 
     /// The squared length of the pending gradient of the loss, without the regulariser's part, where the plan keeps that apart.
-    fn length(&mut self) -> Kinds<f64>;
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error>;
 
     /// Applies the pending gradient, after adding `r sum_t e`.
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>);
@@ -111,10 +115,12 @@ pub(crate) trait Synapses<F: Float>: Walked {
         Ok(())
     }
 
-    /// The squared length of the pending gradient, with `r sum_t e`, which has joined it then: an update has to follow. Of a form in whose
-    /// factors no gradient is clipped, 0.
-    fn whole_length(&mut self, _: Option<&[F]>) -> f64 {
-        0.0
+    /// The squared length of the pending gradient, with `r sum_t e`. Of a form in whose factors no gradient is clipped, 0.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn whole_length(&mut self, _: Option<&[F]>, _: &mut Pace<'_>) -> Result<f64, Error> {
+        Ok(0.0)
     }
 
     /// What was collected waits again, as a gradient of this stream, which has none of its own then. `sum` is worth nothing after it.
@@ -123,14 +129,28 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// Before the steps from `t` on, whose inputs are dense: works out what they send at once, where weights rest.
     fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
 
-    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off.
-    fn flush(&mut self) {}
+    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off, unless it is stopped; what is left is done later.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn flush(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// After state was loaded: takes the handle on `B` that the steps of the block under way need.
     fn hold(&mut self, _: Backward<'_, F>) {}
 
-    /// Shows rows of some sources, in their order, until `see` is an error.
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error>;
+    /// Shows rows of some sources, in their order, until it is stopped or `see` is an error.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`], and those of `see`.
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error>;
 
     /// What it takes to send through the weights as they are now, without moving anything.
     fn present(&self) -> Result<Present<F>, Error>;
@@ -164,8 +184,13 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// All padded rows, before anything has been learned.
     fn first_rows(&mut self) -> &mut [F];
 
-    /// `z_bar` of every source.
+    /// `z_bar` of every source, where all neurons have the same.
     fn z_bar(&self, see: &mut dyn FnMut(F));
+
+    /// Shows the rows of `z_bar`, one of each source, where neurons differ in it; a neuron's own place is 0.
+    fn z_bar_rows(&self, _: &mut Pace<'_>, _: See<'_, F>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Whether no weight is NaN or infinite, given that none was before the last call. A look at them is taken only where that is not certain.
     fn finite(&mut self) -> bool;
@@ -189,6 +214,8 @@ pub(crate) trait Synapses<F: Float>: Walked {
 /// Rows of scratch memory, and what folds the factors of the moment into a row; empty where weights are in no factors.
 #[derive(Debug, Default)]
 pub struct Present<F> {
+    /// What sources of one kind send.
+    sum: Aligned<F>,
     /// A row of weights and one of traces.
     w: Aligned<F>,
     c: Aligned<F>,
@@ -196,6 +223,12 @@ pub struct Present<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// A row of `K` and the factors of `M`, where steps have momentum.
+    k: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
+    /// The same of what there is where thresholds move.
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 /// The decays and gains of a synapse, in the trainer's number type.
@@ -266,7 +299,14 @@ impl<F: Float> Form<F> {
     }
 
     /// Makes the recurrent credit of streams of the same form side by side, with the buffers of the first. `ending`: no step more belongs to what they have kept.
-    pub(crate) fn credit<'a>(streams: impl Iterator<Item = &'a mut Self>, ending: bool)
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have none.
+    pub(crate) fn credit<'a>(
+        streams: impl Iterator<Item = &'a mut Self>,
+        ending: bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error>
     where
         F: 'a,
     {
@@ -275,10 +315,18 @@ impl<F: Float> Form<F> {
             Self::Textbook(_) | Self::Factored(_) => None,
         });
         let mut blocks: Vec<_> = blocks.collect();
-        Block::credit_together(&mut blocks, ending);
+        Block::credit_together(&mut blocks, ending, pace)
     }
 
-    /// Steps until what is kept of them will be worked off, where that pays for streams side by side.
+    /// Whether the next step would have to work off what was kept of others.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Self::Block(block) => block.is_complete(),
+            Self::Textbook(_) | Self::Factored(_) => false,
+        }
+    }
+
+    /// Steps until what is kept of them will be worked off.
     pub(crate) fn until_full(&self) -> usize {
         match self {
             Self::Block(block) => block.until_full(),
@@ -374,9 +422,16 @@ fn take_rows<F: Float>(
 }
 
 /// The squared lengths of the padded rows of a parameter's gradient, of which the first `cut` numbers are of inputs.
-fn squared_lengths<F: Float>(gradient: &[F], cut: usize) -> Kinds<f64> {
+fn squared_lengths<F: Float>(
+    gradient: &[F],
+    cut: usize,
+    pace: &mut Pace<'_>,
+) -> Result<Kinds<f64>, Error> {
     let (inputs, neurons) = gradient.split_at(cut);
-    Kinds { inputs, neurons }.map(kernels::squared_length)
+    Ok(Kinds {
+        inputs: squared_length(inputs, None, pace)?,
+        neurons: squared_length(neurons, None, pace)?,
+    })
 }
 
 /// Shows unpadded rows.
@@ -384,9 +439,13 @@ fn show_rows<F: Float>(
     rows: &Aligned<F>,
     (stride, n): (usize, usize),
     mut sources: Range<usize>,
+    pace: &mut Pace<'_>,
     see: See<'_, F>,
 ) -> Result<(), Error> {
-    sources.try_for_each(|source| see(source, &rows[source * stride..][..n]))
+    sources.try_for_each(|source| {
+        see(source, &rows[source * stride..][..n])?;
+        pace.pass(n)
+    })
 }
 
 /// The same call to whichever form is at work.
@@ -418,11 +477,11 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
         at_work!(self, form => form.length_of_step(psi, l))
     }
     fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
@@ -431,8 +490,8 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         at_work!(self, form => form.settle(pace))
     }
-    fn length(&mut self) -> Kinds<f64> {
-        at_work!(self, form => form.length())
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        at_work!(self, form => form.length(pace))
     }
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
         at_work!(self, form => form.update(r, steps));
@@ -448,8 +507,8 @@ impl<F: Float> Synapses<F> for Form<F> {
     ) -> Result<(), Error> {
         at_work!(self, form => form.collect_until(r, sum, pace))
     }
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        at_work!(self, form => form.whole_length(r))
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        at_work!(self, form => form.whole_length(r, pace))
     }
     fn take_back(&mut self, sum: &mut Aligned<F>) {
         at_work!(self, form => form.take_back(sum));
@@ -457,14 +516,20 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
         at_work!(self, form => form.look_ahead(inputs, t));
     }
-    fn flush(&mut self) {
-        at_work!(self, form => form.flush());
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        at_work!(self, form => form.flush(pace))
     }
     fn hold(&mut self, b: Backward<'_, F>) {
         at_work!(self, form => form.hold(b));
     }
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
-        at_work!(self, form => form.read(what, sources, see))
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
+        at_work!(self, form => form.read(what, sources, pace, see))
     }
     fn present(&self) -> Result<Present<F>, Error> {
         at_work!(self, form => form.present())
@@ -494,6 +559,9 @@ impl<F: Float> Synapses<F> for Form<F> {
     }
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
         at_work!(self, form => form.z_bar(see));
+    }
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        at_work!(self, form => form.z_bar_rows(pace, see))
     }
     fn finite(&mut self) -> bool {
         at_work!(self, form => form.finite())

@@ -15,12 +15,12 @@ use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Optimizer, UpdateEvery};
+use crate::options::{Config, Engine, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::optimizer::{Measure, Optimizer as AtWork};
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
-use crate::testing::Noise;
+use crate::testing::{Noise, unasked};
 
 const N_INPUTS: usize = 20;
 const N: usize = 32;
@@ -50,6 +50,8 @@ struct Script {
     analog: bool,
     /// Whether raw e has coefficients, too.
     regularised: bool,
+    /// Whether psi is as high as it may be, at every step.
+    steep: bool,
 }
 
 /// One step of it, in numbers that both widths hold exactly.
@@ -81,7 +83,11 @@ impl Script {
         }
         moment.psi.clear();
         for _ in 0..N {
-            let distance = 2.5 * noise.uniform();
+            let distance = if self.steep {
+                0.0
+            } else {
+                2.5 * noise.uniform()
+            };
             moment.psi.push((0.3 * (1.0 - distance).max(0.0)) as f32);
         }
         // A slow wave, so that weights go somewhere and come back, under noise of its size.
@@ -216,10 +222,10 @@ impl<F: Float> Driven<F> {
         let at_once = (self.at_once && learning).then(|| {
             let length = self.form.length_of_step(&self.psi, &self.l);
             let since = core::mem::take(&mut self.since);
-            self.optimizer.step(1.0, |to| measured(to, length, since));
+            let steps = self.optimizer.step(1.0, |to| measured(to, length, since));
             Kinds {
-                inputs: F::cast(self.optimizer.eta(0)),
-                neurons: F::cast(self.optimizer.eta(1)),
+                inputs: steps.of(0),
+                neurons: steps.of(1),
             }
         });
         self.form.learn(&sources, &self.psi, signal, at_once);
@@ -231,9 +237,9 @@ impl<F: Float> Driven<F> {
             return;
         }
         let form = &mut self.form;
-        let steps = self
-            .optimizer
-            .step(1.0, |to| measured(to, form.length(), since));
+        let steps = self.optimizer.step(1.0, |to| {
+            measured(to, form.length(&mut unasked()).unwrap(), since)
+        });
         let steps = Kinds {
             inputs: steps.of(0),
             neurons: steps.of(1),
@@ -247,7 +253,9 @@ impl<F: Float> Driven<F> {
             rows.extend_from_slice(row);
             Ok(())
         };
-        self.form.read(what, 0..N_INPUTS + N, see).unwrap();
+        self.form
+            .read(what, 0..N_INPUTS + N, &mut unasked(), see)
+            .unwrap();
         rows
     }
 }
@@ -353,6 +361,7 @@ const SPARSE: Script = Script {
     rate: 0.03,
     analog: false,
     regularised: true,
+    steep: false,
 };
 
 /// Float32 rounds each of a million updates: no form may drift further than this, nor twice as far as the textbook in float32 does.
@@ -401,6 +410,134 @@ fn a_million_steps_of_auto_in_float32_stay_near_the_textbook_in_float64() {
     drift(Engine::Block, SPARSE, 16);
 }
 
+/// Some of the neurons adapt, each in its own way: base blocks of 24 steps.
+fn adaptive(config: Config) -> Config {
+    let each = PerNeuron {
+        beta: Some((0..N).map(|j| [0.0, 0.1, 0.25, 0.5][j % 4]).collect()),
+        tau_adaptation: Some((0..N).map(|j| [200.0, 50.0, 1_000.0][j % 3]).collect()),
+        ..PerNeuron::default()
+    };
+    Config { each, ..config }
+}
+
+#[test]
+fn a_million_steps_of_neurons_that_adapt_in_float32_stay_near_the_textbook_in_float64() {
+    let config = adaptive(config(20.0, 20.0));
+    let drift = |engine, every| {
+        let drift = drive::<f32>(engine, &config, SPARSE, every, 0);
+        hold_drift(&drift);
+        drift.weights
+    };
+    let textbook = drift(Engine::Textbook, 1);
+    assert!(drift(Engine::Factored, 1) < 2.0 * textbook);
+    assert!(drift(Engine::Factored, 10) < 2.0 * textbook);
+}
+
+#[test]
+fn float32_of_thresholds_that_rise_as_much_as_they_may() {
+    // What is left of p at a block's end is as little as it may be.
+    for (beta, tau_adaptation) in [
+        (0.4, 200.0),
+        (1.2, 200.0),
+        (2.4, 200.0),
+        (3.2, 1e6),
+        (0.1, 5.0),
+    ] {
+        let usual = config(20.0, 20.0);
+        let config = Config {
+            beta,
+            tau_adaptation,
+            // The eligibility of these neurons is smaller.
+            lr: (1.0 + 3.0 * beta) * usual.lr,
+            ..usual
+        };
+        for (rate, steep) in [(0.03, true), (0.5, true), (0.03, false)] {
+            let script = Script {
+                steps: SHORT,
+                rate,
+                steep,
+                ..SPARSE
+            };
+            let [textbook, factored] = [Engine::Textbook, Engine::Factored].map(|engine| {
+                let drift = drive::<f32>(engine, &config, script, 1, 30);
+                hold_drift(&drift);
+                drift.weights
+            });
+            assert!(
+                factored < f64::max(2.0 * textbook, DRIFT / 5.0),
+                "{factored}, {textbook}"
+            );
+        }
+    }
+}
+
+#[test]
+fn adaptations_of_any_kind_are_the_textbook() {
+    let script = Script {
+        steps: SHORT / 10,
+        ..SPARSE
+    };
+    let limited = |config| Config {
+        optimizer: Optimizer::SGD,
+        lr: 1.0,
+        ..config
+    };
+    for (beta, tau_adaptation) in [(0.05, 2_000.0), (0.4, 20.0), (1.2, 100.0), (3.0, 1e4)] {
+        for tau in [1.0, 7.0, 100.0] {
+            let config = Config {
+                beta,
+                tau_adaptation,
+                ..config(tau, 20.0)
+            };
+            hold_exact(Engine::Factored, &config, script, 1);
+            hold_exact(Engine::Factored, &limited(config), script, 1);
+        }
+    }
+    for every in [2, 3, 7, 10, 16, 24] {
+        let config = adaptive(config(20.0, 25.0));
+        hold_exact(Engine::Factored, &config, script, every);
+        let script = Script {
+            regularised: false,
+            ..script
+        };
+        hold_exact(Engine::Factored, &limited(config), script, every);
+    }
+}
+
+#[test]
+fn a_million_steps_in_which_weights_decay_or_have_momentum_stay_near_the_textbook_in_float64() {
+    let momentum = |mu, weight_decay| Optimizer::Momentum {
+        mu,
+        limit: false,
+        weight_decay,
+    };
+    // Weights lose half of themselves in some 7,000 steps.
+    let weight_decay = 0.1;
+    let decays = Optimizer::Sgd {
+        limit: false,
+        weight_decay,
+    };
+    let third = Script {
+        steps: LONG / 3,
+        ..SPARSE
+    };
+    for optimizer in [decays, momentum(0.9, 0.0), momentum(0.9, weight_decay)] {
+        let config = Config {
+            optimizer,
+            ..config(20.0, 20.0)
+        };
+        for every in [1, 10] {
+            let drift = |engine| {
+                let drift = drive::<f32>(engine, &config, third, every, 0);
+                hold_drift(&drift);
+                drift.weights
+            };
+            let textbook = drift(Engine::Textbook);
+            assert!(drift(Engine::Factored) < 2.0 * textbook);
+        }
+    }
+}
+
 #[test]
 fn float32_at_other_times_and_rates() {
     for (tau_mem, tau_trace) in [(1.0, 20.0), (20.0, 0.0), (5.0, 50.0), (300.0, 200.0)] {
@@ -415,6 +552,57 @@ fn float32_at_other_times_and_rates() {
             for (engine, every) in [(Engine::Factored, 1), (Engine::Block, 250)] {
                 hold_drift(&drive::<f32>(engine, &config, script, every, 30));
             }
+        }
+    }
+}
+
+/// With a membrane for each neuron, with a current, and with both; the rate is one at which weights move as much.
+fn membranes() -> [Config; 3] {
+    let taus: Vec<f64> = (0..N).map(|j| 5.0 + (j % 4) as f64 * 10.0).collect();
+    let differing = Some(taus);
+    [
+        (differing.clone(), 0.0, 1.0),
+        (None, 8.0, 5.0),
+        (differing, 8.0, 5.0),
+    ]
+    .map(|(tau_mem, tau_syn, longer)| {
+        let usual = config(20.0, 20.0);
+        Config {
+            each: PerNeuron {
+                tau_mem,
+                ..PerNeuron::default()
+            },
+            tau_syn,
+            lr: usual.lr / longer,
+            ..usual
+        }
+    })
+}
+
+#[test]
+fn float32_of_membranes_that_differ_and_of_currents() {
+    let script = Script {
+        steps: SHORT,
+        ..SPARSE
+    };
+    for config in membranes() {
+        for (engine, every) in [
+            (Engine::Textbook, 1),
+            (Engine::Block, 16),
+            (Engine::Block, 250),
+        ] {
+            hold_drift(&drive::<f32>(engine, &config, script, every, 30));
+        }
+    }
+}
+
+#[test]
+fn blocks_of_membranes_that_differ_and_of_currents_are_the_textbook() {
+    for config in membranes() {
+        for every in [2, 9, 64, 1_500] {
+            let steps = (2 * every + 50).max(SHORT / 10);
+            let script = Script { steps, ..SPARSE };
+            hold_exact(Engine::Block, &config, script, every);
         }
     }
 }
@@ -446,6 +634,29 @@ fn base_blocks_of_any_length_are_the_textbook() {
         hold_exact(Engine::Factored, &config(20.0, tau), script, 1);
     }
     hold_exact(Engine::Factored, &config(20.0, 0.0), script, 1);
+}
+
+#[test]
+fn base_blocks_of_any_momentum_are_the_textbook() {
+    let script = Script {
+        steps: SHORT / 10,
+        ..SPARSE
+    };
+    for mu in [0.0, 1e-6, 0.2, 0.5, 0.9, 0.999] {
+        for weight_decay in [0.0, 1.0, 100.0] {
+            let optimizer = Optimizer::Momentum {
+                mu,
+                limit: false,
+                weight_decay,
+            };
+            let config = Config {
+                optimizer,
+                ..config(20.0, 30.0)
+            };
+            hold_exact(Engine::Factored, &config, script, 1);
+            hold_exact(Engine::Factored, &config, script, 7);
+        }
+    }
 }
 
 #[test]

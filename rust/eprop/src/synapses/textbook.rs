@@ -1,11 +1,11 @@
 //! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
 
 use super::adaptation::Adaptation;
+use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -13,7 +13,7 @@ use super::{
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::parts;
@@ -31,11 +31,13 @@ const ROWS_PER_LOOK: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct Textbook<F> {
     n: usize,
+    first_recurrent: usize,
     stride: usize,
     filters: Filters<F>,
+    membranes: Option<Membranes<F>>,
     /// Nothing waits where every step's gradient is applied at once.
     w: Parameter<F>,
-    z_bar: Vec<F>,
+    traces: Traces<F>,
     e_bar: Aligned<F>,
     /// Steps since `reset`, for whose turn it is to be looked over.
     steps: u64,
@@ -49,15 +51,15 @@ pub(crate) struct Textbook<F> {
     adaptation: Option<Adaptation<F>>,
     /// As it enters the next step; empty where no neuron adapts.
     eps_a: Aligned<F>,
-    /// `e` of one source.
+    /// `e` of one source; empty where it is `z_bar psi`, with a number for `z_bar`.
     e: Aligned<F>,
 }
 
 parts!(Textbook {
     Weight: [w],
-    State: [z_bar, e_bar, sum_e, eps_a],
+    State: [traces, e_bar, sum_e, eps_a],
     Counter: [steps],
-    Scratch: [of_raw, adaptation, e],
+    Scratch: [of_raw, adaptation, membranes, e],
 });
 
 impl<F: Float> Textbook<F> {
@@ -74,15 +76,19 @@ impl<F: Float> Textbook<F> {
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         let adapting = usize::from(adaptation.is_some());
+        let membranes = Membranes::of(room, plan.sizes.n, config)?;
+        let differing = usize::from(membranes.as_ref().is_some_and(|one| one.differ));
         Ok(Self {
             n: plan.sizes.n,
+            first_recurrent: plan.sizes.n_inputs,
             stride,
             adaptation,
             eps_a: room.zeros(adapting * p, stride)?,
-            e: room.zeros(adapting, stride)?,
+            e: room.zeros(adapting.max(differing), stride)?,
             filters: Filters::of(config),
             w: Parameter::new(room, (p, stride), keeps, first)?,
-            z_bar: room.vec(F::ZERO, p)?,
+            traces: Traces::new(room, membranes.as_ref(), (p, stride))?,
+            membranes,
             e_bar: room.zeros(p, stride)?,
             steps: 0,
             sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
@@ -112,17 +118,18 @@ impl<F: Float> Textbook<F> {
         self.w.pending = pending;
     }
 
+    /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
+    fn has_part(&self, r: Option<&[F]>) -> bool {
+        !self.sum_e.is_empty() && (r.is_some() || self.of_stream)
+    }
+
     pub(super) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
     }
 
-    fn first_recurrent(&self) -> usize {
-        self.z_bar.len() - self.n
-    }
-
     /// The numbers in the rows of inputs.
     fn cut(&self) -> usize {
-        self.first_recurrent() * self.stride
+        self.first_recurrent * self.stride
     }
 }
 
@@ -130,13 +137,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         drive_rows(&self.w.rows, sources, None, current);
         let Filters { alpha, zeta, .. } = self.filters;
-        self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);
-        for (source, s) in sources.all() {
-            self.z_bar[source as usize] += zeta * s;
-        }
-        self.z_bar
-            .iter_mut()
-            .for_each(|z_bar| *z_bar = z_bar.or_silence());
+        self.traces
+            .step((alpha, zeta), self.membranes.as_ref(), sources);
     }
 
     fn learn(
@@ -144,13 +146,17 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
+        // The plan lets every other step wait.
+        let at_once = at_once.and_then(Kinds::linear);
         let l = signal.map_or(&[][..], |signal| signal.l);
-        let (n, first_recurrent) = (self.stride, self.first_recurrent());
+        let (n, first_recurrent) = (self.stride, self.first_recurrent);
+        let n_sources = first_recurrent + self.n;
         let mut r = signal.and_then(|signal| signal.r);
         let of_stream = r.take_if(|_| self.of_stream);
-        if let (Some(r), None) = (of_stream, &self.adaptation) {
+        let works_out_e = !self.e.is_empty();
+        if let (Some(r), false) = (of_stream, works_out_e) {
             multiply(r, psi, &mut self.of_raw);
         }
         let Filters {
@@ -163,14 +169,26 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             None => pending,
         };
         self.steps += 1;
-        for (i, &z_bar) in self.z_bar.iter().enumerate() {
+        for i in 0..n_sources {
             let row = i * n..(i + 1) * n;
             let e_bar = &mut self.e_bar[row.clone()];
-            // e = z_bar psi, unless thresholds move: then it is worked out, and stands in the place of psi.
-            let (z_bar, psi) = match &self.adaptation {
-                None => (z_bar, psi),
-                Some(adaptation) => {
-                    adaptation.step(psi, z_bar, &mut self.eps_a[row.clone()], &mut self.e);
+            // e = z_bar psi, unless thresholds move or neurons have a z_bar each: then it is worked out, and stands in the place of psi.
+            let of_source = self.traces.z_bar.get(i).copied();
+            let (z_bar, psi) = match (of_source, &self.adaptation) {
+                (Some(z_bar), None) => (z_bar, psi),
+                (Some(z_bar), Some(adaptation)) => {
+                    let eps_a = &mut self.eps_a[row.clone()];
+                    adaptation.step(psi, |_| z_bar, eps_a, &mut self.e);
+                    (F::ONE, &*self.e)
+                }
+                (None, None) => {
+                    multiply(psi, &self.traces.rows[row.clone()], &mut self.e);
+                    (F::ONE, &*self.e)
+                }
+                (None, Some(adaptation)) => {
+                    let z_bar = &self.traces.rows[row.clone()];
+                    let eps_a = &mut self.eps_a[row.clone()];
+                    adaptation.step(psi, |j| z_bar[j], eps_a, &mut self.e);
                     (F::ONE, &*self.e)
                 }
             };
@@ -201,7 +219,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 let of_raw = match of_stream {
                     None => psi,
                     Some(r) => {
-                        if self.adaptation.is_some() {
+                        if works_out_e {
                             multiply(r, psi, &mut self.of_raw);
                         }
                         &self.of_raw
@@ -210,13 +228,15 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
             }
             let own = i.checked_sub(first_recurrent);
-            if self.adaptation.is_some() {
-                let eps_a = &mut self.eps_a[row.clone()];
+            for traces in [&mut self.eps_a, &mut self.traces.rows] {
+                let Some(traces) = traces.get_mut(row.clone()) else {
+                    continue;
+                };
                 if faded {
-                    kernels::silence(eps_a);
+                    kernels::silence(traces);
                 }
                 if let Some(j) = own {
-                    eps_a[j] = F::ZERO;
+                    traces[j] = F::ZERO;
                 }
             }
             if let Some(j) = own {
@@ -233,13 +253,21 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        squared_lengths(&self.w.pending, self.cut())
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        squared_lengths(&self.w.pending, self.cut(), pace)
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
-        self.complete(r);
-        self.w.update(steps.split(self.cut()));
+        if !self.w.waits && steps.linear().is_some() {
+            self.sum_e.fill(F::ZERO);
+            return;
+        }
+        let steps = steps.split(self.cut());
+        let sum = match self.has_part(r) {
+            true => &mut *self.sum_e,
+            false => &mut [],
+        };
+        self.w.update_with(steps, Late { sum, by: r });
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
@@ -253,9 +281,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.w.drop_gradient();
     }
 
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        self.complete(r);
-        kernels::squared_length(&self.w.pending)
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -273,12 +301,18 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
     }
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let rows = match what {
             What::Weight => &*self.w.rows,
             What::Eligibility => &self.e_bar,
         };
-        show_rows(rows, (self.stride, self.n), sources, see)
+        show_rows(rows, (self.stride, self.n), sources, pace, see)
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
@@ -313,7 +347,15 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
-        self.z_bar.iter().for_each(|&z_bar| see(z_bar));
+        self.traces.z_bar.iter().for_each(|&z_bar| see(z_bar));
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        if self.traces.rows.is_empty() {
+            return Ok(());
+        }
+        let all = 0..self.first_recurrent + self.n;
+        show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see)
     }
 
     fn finite(&mut self) -> bool {
@@ -321,7 +363,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn reset(&mut self) {
-        self.z_bar.fill(F::ZERO);
+        self.traces.fill_zero();
         self.e_bar.fill(F::ZERO);
         self.eps_a.fill(F::ZERO);
         self.steps = 0;
@@ -352,7 +394,7 @@ mod tests {
     use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
     use crate::synapses::literal::{self, Make, silent};
     use crate::synapses::{Form, Synapses, What};
-    use crate::testing::{in_both, made};
+    use crate::testing::{in_both, made, unasked};
 
     fn make<F: Float>() -> Make<Textbook<F>> {
         |room, plan, config| Textbook::new(room, plan, config, None)
@@ -396,6 +438,21 @@ mod tests {
                 for c_reg in [0.0, 1.0] {
                     for optimizer in [Optimizer::PLAIN_SGD, Optimizer::SGD] {
                         let config = Config { beta: 0.4, tau_adaptation: 9.0, c_reg, optimizer, ..config(update_every) };
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                        literal::resets::<F, _>(&config, make::<F>());
+                        literal::is_saved::<F, _>(&config, make::<F>());
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn membranes_that_differ_and_currents_are_the_learning_equations_and_are_saved_and_reset<F>() {
+            for update_every in EVERY {
+                for (beta, c_reg, optimizer) in [(0.0, 1.0, Optimizer::PLAIN_SGD), (0.4, 0.0, Optimizer::PLAIN_SGD), (0.4, 1.0, Optimizer::SGD)] {
+                    let config = Config { beta, c_reg, optimizer, input_gain: Gain::Leak, ..config(update_every) };
+                    for config in literal::with_membranes(&config) {
                         literal::follows::<F, _>(&config, make::<F>(), 60);
                         literal::resets::<F, _>(&config, make::<F>());
                         literal::is_saved::<F, _>(&config, make::<F>());
@@ -473,7 +530,7 @@ mod tests {
             let plan = crate::options::plan::Plan::of::<F>(crate::options::plan::Sizes { n_inputs: 20, n: 19, n_outputs: 2 }, &config).unwrap();
             let other = made(|room| Form::new(room, &plan, &config, shared.as_ref()));
             let mut seen = F::ZERO;
-            other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
+            other.read(What::Weight, 0..1, &mut unasked(), &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
             assert_eq!(seen, F::ONE);
             assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         }

@@ -2,8 +2,8 @@
 
 use eprop::{
     Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Horizon, Input, Inputs,
-    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, Reduction, ResetMechanism,
-    StackConfig, Surrogate, TrainOptions, UpdateEvery,
+    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron, Reduction,
+    ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -103,9 +103,22 @@ fn config(chance: &mut Chance) -> Config {
         lr_in: chance.of(&[None, None, Some(0.0)]),
         lr_rec: chance.of(&[None, None, Some(1e-3)]),
         lr_out: chance.of(&[None, None, Some(0.0)]),
+        tau_syn: chance.of(&[0.0, 0.0, 0.0, 1.0, 30.0]),
         ..Config::default()
     };
     with_horizon(config, chance)
+}
+
+/// Now and then a membrane for each of `n` neurons.
+fn with_membranes(config: Config, n: usize, chance: &mut Chance) -> Config {
+    let tau_mem = chance
+        .once_in(4)
+        .then(|| (0..n).map(|_| tau(chance)).collect());
+    let each = PerNeuron {
+        tau_mem,
+        ..config.each
+    };
+    Config { each, ..config }
 }
 
 /// A horizon that goes with the rest.
@@ -289,7 +302,8 @@ fn assign<F: Float>(trainer: &mut EpropTrainer<F>, chance: &mut Chance) -> Resul
 impl<F: Float> Subject for EpropTrainer<F> {
     fn draw(chance: &mut Chance) -> Self {
         let (i, n, o) = (size(chance), size(chance), chance.within(1, 4));
-        Self::new(i, n, o, config(chance)).expect("sizes and settings are good")
+        let config = with_membranes(config(chance), n, chance);
+        Self::new(i, n, o, config).expect("sizes and settings are good")
     }
     fn call(&mut self, chance: &mut Chance) -> Result<(), Error> {
         let loss = self.config().loss;
@@ -299,6 +313,7 @@ impl<F: Float> Subject for EpropTrainer<F> {
         let _ = (self.w_in(), self.w_rec(), self.w_out(), self.b());
         let _ = (self.b_feedback(), self.v(), self.spikes(), self.output());
         let _ = (self.z_bar(), self.e_bar(), self.clone().check_weights());
+        let _ = self.z_bars();
         let _ = (self.memory_bytes(), self.memory_per_step());
     }
     fn is_finite(&self) -> bool {

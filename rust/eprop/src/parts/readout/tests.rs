@@ -144,7 +144,9 @@ fn side_by_side<F: Float>(config: &Config) {
     };
     let mut readout = readout::<F>(config);
     let mut literal = Literal::new(config, &readout);
-    let at_once = readout.at_once.then_some(F::cast(ETA));
+    let at_once = readout
+        .at_once
+        .then_some(Step::Descend { eta: F::cast(ETA) });
     let mut noise = Noise(2);
     for t in 1..40 {
         let fired = noise.some_of(N, 0.3);
@@ -221,7 +223,7 @@ in_both! {
     fn the_way_back_is_the_transpose_of_the_weights<F>() {
         for engine in [Engine::Factored, Engine::Block] {
             let mut readout = readout::<F>(&config(engine, 1, 5.0));
-            let at_once = readout.at_once.then_some(F::cast(ETA));
+            let at_once = readout.at_once.then_some(Step::Descend { eta: F::cast(ETA) });
             let mut noise = Noise(3);
             for _ in 0..9 {
                 readout.step(&noise.some_of(N, 0.3), true);
@@ -301,7 +303,7 @@ in_both! {
         for (engine, n) in [(Engine::Factored, 1), (Engine::Block, 1)] {
             let drive = |fired: &[u32], err: f64| {
                 let mut readout = readout::<F>(&config(engine, n, 5.0));
-                let at_once = readout.at_once.then_some(F::ONE);
+                let at_once = readout.at_once.then_some(Step::Descend { eta: F::ONE });
                 for _ in 0..3 {
                     readout.step(fired, true);
                     readout.learn(&[F::cast(err); OUTPUTS], at_once);
@@ -321,7 +323,7 @@ in_both! {
         for (engine, n) in [(Engine::Factored, 1), (Engine::Block, 9)] {
             let config = config(engine, n, 5.0);
             let mut readout = readout::<F>(&config);
-            let at_once = readout.at_once.then_some(F::cast(ETA));
+            let at_once = readout.at_once.then_some(Step::Descend { eta: F::cast(ETA) });
             readout.step(&[1, 2], true);
             readout.learn(&[F::ONE; OUTPUTS], at_once);
             let mut twin = silent::<F>(&config);

@@ -15,13 +15,15 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::{Error, Float};
 
-/// Scans that go backwards side by side: their products with `W_rec^T` are one product of matrices. No bit depends on it.
+/// Scans that go backwards side by side, so that rows of `W_rec` which all of them need are read once. No bit depends on it.
 const LANES: usize = 24;
+/// Bytes of such rows, which stay in the second cache meanwhile.
+const ROWS: usize = 1 << 18;
 
 /// What the recurrent spikes of a block are credited with.
 #[derive(Debug)]
 pub(super) struct Credit<F> {
-    /// `gamma zeta`.
+    /// `gamma zeta`; of membranes of their own, whose zeta may differ, `gamma`.
     gain: F,
     /// A row per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
     rows: Aligned<F>,
@@ -92,15 +94,18 @@ impl<F: Float> Credit<F> {
 /// Buffers in which credit goes backwards.
 #[derive(Debug, Default)]
 pub(super) struct Lanes<F> {
-    /// `gamma zeta W_rec^T`: a row per postsynaptic neuron.
-    w: Aligned<F>,
+    /// Neurons whose psi is not 0.
+    sensitive: Vec<u32>,
     /// `B`, a row per output.
     b: Aligned<F>,
-    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with.
+    /// A row per lane: `q` of the last steps, as many as a spike takes, and what these credit a step's spikes with. With a current it is `p`.
     q: Aligned<F>,
     d: Aligned<F>,
     /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
     m: Aligned<F>,
+    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile, or `zeta q`.
+    v: Aligned<F>,
+    x: Aligned<F>,
     /// `R` per lane.
     r: Vec<F>,
     /// `B R` of one lane.
@@ -108,7 +113,7 @@ pub(super) struct Lanes<F> {
 }
 
 parts!(Lanes {
-    Scratch: [w, b, q, d, m, r, l]
+    Scratch: [sensitive, b, q, d, m, v, x, r, l]
 });
 
 impl<F: Float> Lanes<F> {
@@ -118,11 +123,13 @@ impl<F: Float> Lanes<F> {
             _ => (LANES, 1),
         };
         Ok(Self {
-            w: room.zeros(one * sizes.n, sizes.stride)?,
+            sensitive: room.vec(0, one * sizes.stride)?,
             b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
             m: room.zeros(lanes, sizes.stride)?,
+            v: room.zeros(if sizes.membranes { lanes } else { 0 }, sizes.stride)?,
+            x: room.zeros(if sizes.membranes { one } else { 0 }, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
@@ -191,9 +198,16 @@ impl<F: Float> Block<F> {
     }
 
     /// The credit of streams of the same weights, with the buffers of the first. `ending`: no step more belongs to what they have in their histories.
-    pub(in crate::synapses) fn credit_together(streams: &mut [&mut Self], ending: bool) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have none.
+    pub(in crate::synapses) fn credit_together(
+        streams: &mut [&mut Self],
+        ending: bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         let Some((first, _)) = streams.split_first_mut() else {
-            return;
+            return Ok(());
         };
         let mut scratch = core::mem::take(first.scratch());
         // Streams go side by side as long as they have the same B.
@@ -201,21 +215,17 @@ impl<F: Float> Block<F> {
             (Some(a), Some(b)) => a.is(b),
             _ => false,
         };
-        for streams in streams.chunk_by_mut(same) {
-            // Nobody stops it.
-            let nobody = &mut Interrupt::NOBODY.pace();
-            _ = credit(streams, ending, &mut scratch.lanes, nobody);
-        }
+        let mut alike = streams.chunk_by_mut(same);
+        let made = alike.try_for_each(|alike| credit(alike, ending, &mut scratch.lanes, pace));
         *streams[0].scratch() = scratch;
+        made
     }
 
     /// Steps until the history will be worked off, if nothing else makes it.
     pub(in crate::synapses) fn until_full(&self) -> usize {
-        let sizes = self.sizes();
-        match sizes.credits {
-            0 => usize::MAX,
-            _ if sizes.grows => usize::MAX,
-            _ => (self.aligned_to - self.steps % self.aligned_to) as usize,
+        match self.sizes().grows {
+            true => usize::MAX,
+            false => (self.aligned_to - self.steps % self.aligned_to) as usize,
         }
     }
 
@@ -275,7 +285,9 @@ fn credit_until<F: Float>(
         }
         while let Some(run) = streams[at].next_run(ending) {
             if !ready {
-                streams[at].prepare(buffers);
+                if let Some(b) = &streams[at].b {
+                    b.tile(0, sizes.stride, sizes.stride, &mut buffers.b);
+                }
                 ready = true;
             }
             let credit = &mut streams[at].credit;
@@ -306,20 +318,8 @@ fn credit_until<F: Float>(
     backwards(streams, &mut lanes[..n], buffers, pace)
 }
 
-impl<F: Float> Block<F> {
-    /// `W_rec^T` with its gains, and `B`, whole.
-    fn prepare(&self, buffers: &mut Lanes<F>) {
-        let sizes = self.sizes();
-        let (n, stride) = (sizes.n, sizes.stride);
-        let of_neurons = &self.w.rows[sizes.n_inputs * stride..];
-        kernels::transpose(self.credit.gain, of_neurons, n, stride, &mut buffers.w);
-        if let Some(b) = &self.b {
-            b.tile(0, stride, stride, &mut buffers.b);
-        }
-    }
-}
-
 /// `g^u = zeta_e B R^u + r^u + d^u + m^{u+1}`, `q^u = psi^u g^u + alpha q^{u+1}`, `d^u = gamma zeta W_rec^T q^{u+delay}`, each lane from its last step to its first.
+/// With a current it is `p^u = q^u + sigma p^{u+1}` that goes back through `W_rec`.
 fn backwards<F: Float>(
     streams: &mut [&mut Block<F>],
     lanes: &mut [Lane],
@@ -334,9 +334,20 @@ fn backwards<F: Float>(
     let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
     let slots = slots(&sizes);
+    let gain = first.credit.gain;
+    let w = first.w.rows.share();
+    let w = &w[sizes.n_inputs * stride..];
+    let tile = tile_width::<F>();
+    let rows = match lanes.len() {
+        1 => n,
+        _ => (ROWS / size_of::<F>() / stride)
+            .next_multiple_of(tile)
+            .max(tile),
+    };
     buffers.q[..slots * LANES * stride].fill(F::ZERO);
     buffers.m[..lanes.len() * stride].fill(F::ZERO);
     buffers.r[..lanes.len() * o].fill(F::ZERO);
+    buffers.v.fill(F::ZERO);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
         let d = &mut buffers.d[..active * stride];
@@ -346,15 +357,35 @@ fn backwards<F: Float>(
         if k >= sizes.delay {
             // Of the step at which these spikes arrive.
             pace.pass(active.saturating_mul(n * stride))?;
-            kernels::multiply_add(&buffers.q[slot(now)], (stride, 1), n, &buffers.w, d, stride);
+            for from in (0..n).step_by(rows) {
+                for (m, lane) in lanes[..active].iter().enumerate() {
+                    let history = &streams[lane.stream].history;
+                    let those = from..from + rows;
+                    let count =
+                        history.sensitive(those, lane.until - 1 - k, &mut buffers.sensitive);
+                    let mut q = &buffers.q[slot(now)][m * stride..][..stride];
+                    if let Some(membranes) = &streams[lane.stream].membranes {
+                        let scaled = q.iter().zip(membranes.zeta.iter());
+                        for (x, (&q, &zeta)) in buffers.x.iter_mut().zip(scaled) {
+                            *x = zeta * q;
+                        }
+                        q = &buffers.x;
+                    }
+                    let d = &mut d[m * stride..][..stride];
+                    kernels::dot_rows_at(w, &buffers.sensitive[..count], gain, q, d);
+                }
+            }
         }
-        buffers.q.copy_within(slot(before), slot(now).start);
+        if before != now {
+            buffers.q.copy_within(slot(before), slot(now).start);
+        }
         for (m, lane) in lanes[..active].iter().enumerate() {
             let u = lane.until - 1 - k;
             let Block {
                 history,
                 credit,
                 adaptation,
+                membranes,
                 ..
             } = &mut *streams[lane.stream];
             let d = &buffers.d[m * stride..][..stride];
@@ -378,7 +409,10 @@ fn backwards<F: Float>(
                 let r = history.r(column, width).filter(|_| !(apart && of_loss));
                 let of_tile = column..column + width;
                 let step = Backwards {
-                    alpha: filters.alpha,
+                    alpha: match membranes {
+                        None => filters.alpha,
+                        Some(_) => F::ZERO,
+                    },
                     psi: &psi[row.clone()],
                     c: filters.zeta_e,
                     l: if of_loss {
@@ -390,7 +424,16 @@ fn backwards<F: Float>(
                     d: &d[of_tile.clone()],
                     adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
                 };
-                kernels::step_backwards(step, &mut q[of_tile.clone()], &mut of_threshold[of_tile]);
+                let m_of_tile = &mut of_threshold[of_tile.clone()];
+                let Some(membranes) = membranes else {
+                    kernels::step_backwards(step, &mut q[of_tile], m_of_tile);
+                    continue;
+                };
+                let x = &mut buffers.x[of_tile.clone()];
+                x.fill(F::ZERO);
+                kernels::step_backwards(step, x, m_of_tile);
+                let v = &mut buffers.v[m * stride..][of_tile.clone()];
+                kernels::flow_back(membranes.tile(column, width), x, v, &mut q[of_tile]);
             }
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Sizes {
     pub(crate) grows: bool,
     /// Steps that a spike takes to the other neurons.
     pub(crate) delay: usize,
+    /// Whether there is more between a source and a membrane than one filter that all neurons share.
+    pub(crate) membranes: bool,
 }
 
 impl Sizes {
@@ -50,6 +52,7 @@ impl Sizes {
             credits: plan.credits(),
             grows: plan.grows(),
             delay: plan.delay,
+            membranes: plan.membranes,
         }
     }
 
@@ -323,6 +326,30 @@ impl<F: Float> History<F> {
         &self.psi[column * self.sizes.steps..][..self.len * width]
     }
 
+    /// The neurons among these whose psi is not 0 at step `u`, ascending; returns how many. They begin with a tile.
+    pub(crate) fn sensitive(&self, neurons: Range<usize>, u: usize, index: &mut [u32]) -> usize {
+        /// Tiles that are looked at before any bit of them is: none of them waits for another to come from memory.
+        const TOGETHER: usize = 32;
+        let tiles = tiles::<F>(self.sizes.stride).filter(|(column, _)| neurons.contains(column));
+        let mut tiles = tiles.peekable();
+        let mut count = 0;
+        while tiles.peek().is_some() {
+            let mut bits = [(0, 0); TOGETHER];
+            for (bits, (column, width)) in bits.iter_mut().zip(&mut tiles) {
+                let psi = &self.psi(column, width)[u * width..][..width];
+                *bits = (column as u32, kernels::nonzero_bits(psi));
+            }
+            for (column, mut bits) in bits {
+                while bits != 0 {
+                    index[count] = column + bits.trailing_zeros();
+                    count += 1;
+                    bits &= bits - 1;
+                }
+            }
+        }
+        count
+    }
+
     /// The stream's `r` of a tile, if there is a stream's regulariser.
     pub(crate) fn has_r(&self) -> bool {
         !self.r.is_empty()
@@ -355,8 +382,28 @@ impl<F: Float> History<F> {
         )
     }
 
-    /// Moves `z_bar` from the block's start to its end: `alpha^K z_bar0 + zeta sum_u alpha^{K-u} s^u`.
-    pub(crate) fn advance_z_bar(&self, alpha: F, zeta: F, z_bar: &mut [F]) {
+    /// Moves the traces of sources from the block's start to its end: `z_bar`, and with a current, where `x_bar` is not empty, what flows to it.
+    pub(crate) fn advance(
+        &self,
+        (alpha, zeta, sigma): (F, F, F),
+        x_bar: &mut [F],
+        z_bar: &mut [F],
+    ) {
+        if x_bar.is_empty() {
+            if !z_bar.is_empty() {
+                self.filter(alpha, zeta, z_bar, |_| ());
+            }
+            return;
+        }
+        self.filter(sigma, F::ONE, x_bar, |x_bar| {
+            for (z_bar, &x_bar) in z_bar.iter_mut().zip(x_bar) {
+                *z_bar = (alpha * *z_bar + zeta * x_bar).or_silence();
+            }
+        });
+    }
+
+    /// `alpha^K z_bar0 + zeta sum_u alpha^{K-u} s^u` step by step, each of which is shown.
+    fn filter(&self, alpha: F, zeta: F, z_bar: &mut [F], mut see: impl FnMut(&[F])) {
         let mut dense_at = self.dense_at[..self.n_dense]
             .iter()
             .zip(self.dense.chunks_exact(self.sizes.n_inputs.max(1)))
@@ -375,6 +422,7 @@ impl<F: Float> History<F> {
             for (&i, &s) in self.index[events.clone()].iter().zip(&self.value[events]) {
                 z_bar[i as usize] += zeta * s;
             }
+            see(z_bar);
         }
     }
 
@@ -468,6 +516,7 @@ mod tests {
         credits: 0,
         grows: false,
         delay: 1,
+        membranes: false,
     };
 
     /// One step: what arrives, and everything of it that a history keeps.
@@ -602,7 +651,19 @@ mod tests {
             let moments = moments::<F>(6, 3, false);
             let mut z_bar = Noise(4).numbers::<F>(24);
             let mut expected: Vec<_> = z_bar.iter().map(|z| z.to_f64()).collect();
-            pushed(&moments).advance_z_bar(F::cast(0.875), F::cast(0.5), &mut z_bar);
+            let (mut x_bar, mut after_x_bar) = (z_bar.clone(), z_bar.clone());
+            let history = pushed(&moments);
+            history.advance((F::cast(0.875), F::cast(0.5), F::ZERO), &mut [], &mut z_bar);
+            history.advance((F::cast(0.875), F::cast(0.5), F::cast(0.25)), &mut x_bar, &mut after_x_bar);
+            let (mut x_expected, mut after_expected) = (expected.clone(), expected.clone());
+            for moment in &moments {
+                for i in 0..24 {
+                    x_expected[i] = 0.25 * x_expected[i] + sent(moment, i);
+                    after_expected[i] = 0.875 * after_expected[i] + 0.5 * x_expected[i];
+                }
+            }
+            near("x_bar", &x_bar, &x_expected);
+            near("z_bar after it", &after_x_bar, &after_expected);
             for moment in &moments {
                 for (i, z_bar) in expected.iter_mut().enumerate() {
                     *z_bar = 0.875 * *z_bar + 0.5 * sent(moment, i);

@@ -11,6 +11,7 @@ use core::ops::Range;
 use ndarray::ArrayView2;
 
 use super::adaptation::Adaptation;
+use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
     take_rows,
@@ -18,7 +19,7 @@ use super::{
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
@@ -58,8 +59,11 @@ pub(crate) struct Block<F> {
     /// Blocks begin at multiples of so many steps.
     aligned_to: u64,
     credit: Credit<F>,
-    /// `z_bar` and `e_bar` at the start of the block, and whether they are not 0.
+    membranes: Option<Membranes<F>>,
+    /// The traces at the start of the block, and whether they are not 0: of sources; where neurons differ, `z_bar` is a matrix; of synapses.
+    x_bar: Vec<F>,
     z_bar: Vec<F>,
+    z_bar_rows: Aligned<F>,
     e_bar: Aligned<F>,
     carried: bool,
     adaptation: Option<Adaptation<F>>,
@@ -83,12 +87,14 @@ parts!(Block {
     Weight: [w],
     State: [
         history,
+        x_bar(|this: &Self| first(if this.carried { this.x_bar.len() } else { 0 })),
         z_bar(|this: &Self| first(if this.carried { this.z_bar.len() } else { 0 })),
+        z_bar_rows(|this: &Self| first(if this.carried || this.traced > 0 { this.z_bar_rows.len() } else { 0 })),
         e_bar(|this: &Self| first(if this.carried || this.traced > 0 { this.e_bar.len() } else { 0 })),
         eps_a(|this: &Self| first(if this.carried || this.traced > 0 { this.eps_a.len() } else { 0 })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
     ],
-    Scratch: [credit, scratch, ahead, adaptation],
+    Scratch: [credit, scratch, ahead, adaptation, membranes],
 } then Self::loaded);
 
 /// Which sum over the block is made.
@@ -102,6 +108,8 @@ enum Sum<'a, F> {
     Traces,
     /// `eps_a` after the block's end.
     Adaptation,
+    /// `z_bar` at the block's end, where neurons differ.
+    Membranes,
     /// `sum_t e` over the steps of learning.
     RawTraces,
 }
@@ -120,7 +128,17 @@ impl<F: Float> Block<F> {
             moments: config.optimizer.n_moments(),
         };
         let filters = Filters::of(config);
-        let gain = F::cast(config.recurrent_gain) * filters.zeta;
+        let membranes = Membranes::of(room, plan.sizes.n, config)?;
+        let Traces {
+            x_bar,
+            z_bar,
+            rows: z_bar_rows,
+        } = Traces::new(room, membranes.as_ref(), (p, stride))?;
+        let gain = match membranes {
+            None => F::cast(config.recurrent_gain) * filters.zeta,
+            // Each neuron has its own zeta.
+            Some(_) => F::cast(config.recurrent_gain),
+        };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
             eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
@@ -137,7 +155,10 @@ impl<F: Float> Block<F> {
             horizon: plan.horizon.steps() as u64,
             aligned_to: plan.block.max(1) as u64,
             credit: Credit::new(room, &sizes, gain)?,
-            z_bar: room.vec(F::ZERO, p)?,
+            membranes,
+            x_bar,
+            z_bar,
+            z_bar_rows,
             e_bar: room.zeros(p, stride)?,
             carried: false,
             sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
@@ -181,8 +202,8 @@ impl<F: Float> Block<F> {
     }
 
     /// Whether the next step starts a block.
-    fn is_complete(&self) -> bool {
-        self.used || self.worked > 0 || self.is_full()
+    pub(super) fn is_complete(&self) -> bool {
+        self.history.len > 0 && (self.used || self.worked > 0 || self.is_full())
     }
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
@@ -199,10 +220,18 @@ impl<F: Float> Block<F> {
         self.work_off(pace)?;
         self.trace(pace)?;
         self.carried = true;
-        let Filters { alpha, zeta, .. } = self.filters;
-        self.history.advance_z_bar(alpha, zeta, &mut self.z_bar);
+        let filters = self.filters_of_sources();
+        self.history
+            .advance(filters, &mut self.x_bar, &mut self.z_bar);
         self.clear_history();
         Ok(())
+    }
+
+    /// alpha, zeta, sigma.
+    fn filters_of_sources(&self) -> (F, F, F) {
+        let Filters { alpha, zeta, .. } = self.filters;
+        let sigma = self.membranes.as_ref().map_or(F::ZERO, |one| one.sigma);
+        (alpha, zeta, sigma)
     }
 
     fn clear_history(&mut self) {
@@ -284,6 +313,18 @@ impl<F: Float> Block<F> {
                 );
                 self.eps_a = eps_a;
             }
+            if !self.z_bar_rows.is_empty() {
+                // After both.
+                let mut z_bar = core::mem::take(&mut self.z_bar_rows);
+                self.tile_of(
+                    tile,
+                    Sum::Membranes,
+                    Finish::Replace,
+                    &mut scratch,
+                    &mut z_bar,
+                );
+                self.z_bar_rows = z_bar;
+            }
             self.traced = tile.0 + tile.1;
             going_on = self.pass(tile, pace);
             if going_on.is_err() {
@@ -335,6 +376,43 @@ impl<F: Float> Block<F> {
         Ok(finite)
     }
 
+    /// Shows traces as they will be at the history's end, of those at its start.
+    fn show_traces(
+        &self,
+        at_start: &Aligned<F>,
+        what: Sum<'_, F>,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
+        let sizes = self.sizes();
+        let shape = (sizes.stride, sizes.n);
+        if self.history.len == 0 {
+            return show_rows(at_start, shape, sources, pace, see);
+        }
+        let (mut traces, mut scratch) = Room::build(
+            || "reading traces".into(),
+            |room| {
+                Ok((
+                    room.zeros(sizes.sources(), sizes.stride)?,
+                    Scratch::new(room, &sizes)?,
+                ))
+            },
+        )?;
+        for piece in pace.pieces(traces.len()) {
+            let len = piece.len();
+            traces[piece.clone()].copy_from_slice(&at_start[piece]);
+            pace.pass(len)?;
+        }
+        self.history.sort(&mut scratch.sorted);
+        self.begin(what, &mut scratch);
+        for tile in self.tiles_from(self.traced) {
+            self.tile_of(tile, what, Finish::Replace, &mut scratch, &mut traces);
+            self.pass(tile, pace)?;
+        }
+        show_rows(&traces, shape, sources, pace, see)
+    }
+
     /// What all tiles of a sum need.
     fn begin(&self, what: Sum<'_, F>, scratch: &mut Scratch<F>) {
         let Filters {
@@ -350,7 +428,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
-            Sum::Adaptation => {}
+            Sum::Adaptation | Sum::Membranes => {}
             Sum::RawTraces | Sum::Regulariser { .. } => {
                 scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
             }
@@ -383,9 +461,9 @@ impl<F: Float> Block<F> {
     ) -> bool {
         let Filters {
             alpha,
-            zeta,
             kappa_e,
             zeta_e,
+            ..
         } = self.filters;
         let sizes = self.sizes();
         let history = &self.history;
@@ -401,7 +479,11 @@ impl<F: Float> Block<F> {
             lanes: _,
         } = scratch;
         let mut scan = Scan {
-            alpha,
+            // With membranes of their own, these follow the scan.
+            alpha: match self.membranes {
+                None => alpha,
+                Some(_) => F::ZERO,
+            },
             c: zeta_e,
             psi: history.psi(column, W),
             filtered_err: &filtered_err[..len * o],
@@ -462,29 +544,53 @@ impl<F: Float> Block<F> {
                     per_step,
                 }
             }
-            Sum::Adaptation => {}
+            Sum::Adaptation | Sum::Membranes => {}
         }
         let mut of_eps = [F::ZERO; W];
         match (&self.adaptation, what) {
+            (_, Sum::Membranes) => {
+                // What the last step gets, and nothing else.
+                let (before, last) = q[..len * W].split_at_mut((len - 1) * W);
+                before.fill(F::ZERO);
+                last.fill(F::ONE);
+            }
             (None, _) => kernels::scan::<F, W>(scan, q),
             (Some(all), Sum::Adaptation) => {
                 let adapting = all.tile(column, W);
-                kernels::scan_adaptation::<F, W>(alpha, scan.psi, adapting, q, &mut of_e);
+                kernels::scan_adaptation::<F, W>(scan.alpha, scan.psi, adapting, q, &mut of_e);
             }
             (Some(all), _) => {
                 let adapting = all.tile(column, W);
                 kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut of_eps);
             }
         }
-        let of_z: [F; W] = core::array::from_fn(|l| alpha * q[l]);
+        let (mut of_z, mut of_x) = ([F::ZERO; W], [F::ZERO; W]);
+        match &self.membranes {
+            None => of_z = core::array::from_fn(|l| alpha * q[l]),
+            Some(membranes) => {
+                let membranes = membranes.tile(column, W);
+                kernels::filter_back::<F, W>(membranes, &mut q[..len * W], &mut of_z, &mut of_x);
+            }
+        }
         let dense = self.dense_sum::<W>(q, dense, dense_q);
         let (e_bar, eps_a): (&[F], &[F]) = match what {
             Sum::Traces => (&[], &self.eps_a),
-            Sum::Adaptation => (&[], &[]),
+            Sum::Adaptation | Sum::Membranes => (&[], &[]),
             _ => (&self.e_bar, &self.eps_a),
+        };
+        let z_bar_rows: &[F] = match what {
+            Sum::Membranes => {
+                // They replace what they are made of.
+                of_e = of_z;
+                &[]
+            }
+            _ => &self.z_bar_rows,
         };
         let carry = Carry {
             z_bar: &self.z_bar,
+            z_bar_rows,
+            x_bar: &self.x_bar,
+            of_x: &of_x,
             of_z: &of_z,
             e_bar,
             of_e: &of_e,
@@ -497,7 +603,7 @@ impl<F: Float> Block<F> {
             scale: sorted.scale(),
             dense,
             q,
-            zeta,
+            zeta: self.gain_of_rows(),
             carry: self.carried.then_some(carry),
             stride: sizes.stride,
             column,
@@ -520,8 +626,16 @@ impl<F: Float> Block<F> {
             row.copy_from_slice(&q[u as usize * W..][..W]);
         }
         kernels::multiply_add(inputs, (1, n_inputs), at.len(), rows, sum, W);
-        kernels::scale_row(self.filters.zeta, sum);
+        kernels::scale_row(self.gain_of_rows(), sum);
         sum
+    }
+
+    /// What the rows of a scan are multiplied with, unless that is in them already.
+    fn gain_of_rows(&self) -> F {
+        match self.membranes {
+            None => self.filters.zeta,
+            Some(_) => F::ONE,
+        }
     }
 
     /// The gradient up to here has been used.
@@ -545,9 +659,9 @@ impl<F: Float> Block<F> {
         &mut self.scratch
     }
 
-    /// The rest of what somebody stopped in the middle, or all of it.
-    fn finish_what_began(&mut self, all: bool) {
-        if all || self.worked > 0 {
+    /// The rest of what somebody stopped in the middle.
+    fn finish_what_began(&mut self) {
+        if self.worked > 0 {
             // Nobody stops it.
             _ = self.work_off(&mut Interrupt::NOBODY.pace());
         }
@@ -556,11 +670,15 @@ impl<F: Float> Block<F> {
     /// Adds the regulariser's part of earlier blocks to a gradient.
     fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
         match r {
-            _ if !self.w.waits || self.sum_e.is_empty() => {}
+            _ if !self.has_part(r) => {}
             Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
-            None if self.history.has_r() => kernels::add_row(F::ONE, &self.sum_e, to),
-            None => {}
+            None => kernels::add_row(F::ONE, &self.sum_e, to),
         }
+    }
+
+    /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
+    fn has_part(&self, r: Option<&[F]>) -> bool {
+        self.w.waits && !self.sum_e.is_empty() && (r.is_some() || self.history.has_r())
     }
 
     fn take_in_earlier(&mut self, r: Option<&[F]>) {
@@ -625,7 +743,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<Kinds<F>>,
+        _: Option<Kinds<Step<F>>>,
     ) {
         if let (Some(signal), None) = (&signal, &self.b) {
             self.b = Some(signal.b.hold());
@@ -645,16 +763,29 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.work_off(pace)
     }
 
-    fn length(&mut self) -> Kinds<f64> {
-        self.finish_what_began(true);
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        self.work_off(pace)?;
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut()),
-            false => Kinds::same(0.0),
+            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            false => Ok(Kinds::same(0.0)),
         }
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
-        self.finish_what_began(false);
+        self.finish_what_began();
+        if self.b.is_none() {
+            // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
+            if self.w.waits || steps.linear().is_none() {
+                let steps = steps.split(self.cut());
+                let has_part = self.has_part(r);
+                let sum = if has_part { &mut *self.sum_e } else { &mut [] };
+                self.finite &= self.w.update_with(steps, Late { sum, by: r });
+                if !has_part {
+                    self.sum_e.fill(F::ZERO);
+                }
+            }
+            return self.mark_used();
+        }
         self.take_in_earlier(r);
         // While the weights are in their place.
         let mut scratch = core::mem::take(&mut self.scratch);
@@ -662,7 +793,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.scratch = scratch;
         match steps.linear() {
             // In one pass over the rows.
-            Some(eta) if self.b.is_some() => {
+            Some(eta) => {
                 let mut w = core::mem::take(&mut *self.w.rows);
                 let g = core::mem::take(&mut self.w.pending);
                 let pending = self.w.waits.then_some(&*g);
@@ -676,15 +807,12 @@ impl<F: Float> Synapses<F> for Block<F> {
                 );
                 (*self.w.rows, self.w.pending) = (w, g);
             }
-            Some(_) if !self.w.waits => {}
-            _ => {
+            None => {
                 let mut g = core::mem::take(&mut self.w.pending);
-                self.w.waits |= self.b.is_some();
                 self.finish(r, Finish::Add, &mut g);
                 self.w.pending = g;
-                self.w.update(steps.split(self.cut()));
+                self.finite &= self.w.update(steps.split(self.cut()));
                 self.sum_e.fill(F::ZERO);
-                self.finite &= kernels::all_finite(&self.w.rows);
             }
         }
         self.mark_used();
@@ -701,7 +829,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.finish_what_began(false);
+        self.finish_what_began();
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_earlier(r, of_regulariser);
@@ -717,14 +845,13 @@ impl<F: Float> Synapses<F> for Block<F> {
         Ok(())
     }
 
-    fn whole_length(&mut self, r: Option<&[F]>) -> f64 {
-        self.length();
-        self.take_in_earlier(r);
-        self.sum_e.fill(F::ZERO);
-        match self.w.waits {
-            true => kernels::squared_length(&self.w.pending),
-            false => 0.0,
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        self.work_off(pace)?;
+        if !self.w.waits {
+            return Ok(0.0);
         }
+        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -761,10 +888,11 @@ impl<F: Float> Synapses<F> for Block<F> {
         (self.ahead_next, self.ahead_end) = (0, rows);
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         // Nothing else of a block goes through `B`.
-        if self.b.is_some() {
-            self.end_block();
+        match self.b.is_some() {
+            true => self.end_block_until(pace),
+            false => Ok(()),
         }
     }
 
@@ -774,30 +902,19 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
     }
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
-            show_rows(&self.w.rows, shape, sources, see)
-        } else if self.history.len == 0 {
-            show_rows(&self.e_bar, shape, sources, see)
+            show_rows(&self.w.rows, shape, sources, pace, see)
         } else {
-            let (mut e_bar, mut scratch) = Room::build(
-                || "reading e_bar".into(),
-                |room| {
-                    Ok((
-                        room.zeros(sizes.sources(), sizes.stride)?,
-                        Scratch::new(room, &sizes)?,
-                    ))
-                },
-            )?;
-            e_bar.copy_from_slice(&self.e_bar);
-            self.history.sort(&mut scratch.sorted);
-            self.begin(Sum::Traces, &mut scratch);
-            for tile in self.tiles_from(self.traced) {
-                self.tile_of(tile, Sum::Traces, Finish::Replace, &mut scratch, &mut e_bar);
-            }
-            show_rows(&e_bar, shape, sources, see)
+            self.show_traces(&self.e_bar, Sum::Traces, sources, pace, see)
         }
     }
 
@@ -839,10 +956,23 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
-        let mut z_bar = self.z_bar.clone();
+        let (mut x_bar, mut z_bar) = (self.x_bar.clone(), self.z_bar.clone());
         self.history
-            .advance_z_bar(self.filters.alpha, self.filters.zeta, &mut z_bar);
+            .advance(self.filters_of_sources(), &mut x_bar, &mut z_bar);
         z_bar.into_iter().for_each(see);
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        match self.z_bar_rows.is_empty() {
+            true => Ok(()),
+            false => self.show_traces(
+                &self.z_bar_rows,
+                Sum::Membranes,
+                0..self.sizes().sources(),
+                pace,
+                see,
+            ),
+        }
     }
 
     fn finite(&mut self) -> bool {
@@ -855,7 +985,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.b = None;
         self.steps = 0;
         if self.carried || traces {
+            self.x_bar.fill(F::ZERO);
             self.z_bar.fill(F::ZERO);
+            self.z_bar_rows.fill(F::ZERO);
             self.e_bar.fill(F::ZERO);
             self.eps_a.fill(F::ZERO);
             self.carried = false;

@@ -58,7 +58,7 @@ mod tests {
 
     in_both! {
         fn there_is_room_for_the_widest_tile_of_a_whole_block<F>() {
-            let sizes = Sizes { n_inputs: 3, n: 40, n_outputs: 2, stride: 48, steps: 5, events: 60, regularised: false, whole: 1, credits: 0, grows: false, delay: 1 };
+            let sizes = Sizes { n_inputs: 3, n: 40, n_outputs: 2, stride: 48, steps: 5, events: 60, regularised: false, whole: 1, credits: 0, grows: false, delay: 1, membranes: false };
             let scratch = made(|room| Scratch::<F>::new(room, &sizes));
             let width = tile_width::<F>();
             assert_eq!(width * size_of::<F>(), 128);

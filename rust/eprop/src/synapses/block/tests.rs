@@ -11,7 +11,7 @@ use crate::numbers::walk;
 use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::literal::{self, Beside, Make, silent};
-use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
+use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
 
 fn make<F: Float>() -> Make<Block<F>> {
     |room, plan, config| Block::new(room, plan, config, None)
@@ -72,6 +72,9 @@ fn all<F: Float>(check: fn(&Config, Make<Block<F>>)) {
             };
             check(&adaptive, make::<F>());
             check(&adaptive, make_short::<F>());
+            for config in literal::with_membranes(&adaptive) {
+                check(&config, make_short::<F>());
+            }
         }
     }
 }
@@ -87,6 +90,11 @@ in_both! {
                     let grouped = Config { lr_in: Some(0.5), ..config };
                     literal::follows::<F, _>(&grouped, make::<F>(), 60);
                     literal::follows::<F, _>(&grouped, make_short::<F>(), 60);
+                }
+                for (config, beta) in literal::with_membranes(&config(update_every)).into_iter().zip([0.0, 0.0, 0.4]) {
+                    let config = Config { input_gain: gain, readout_gain: gain, lr_in: Some(0.5), c_reg: 1.0, optimizer: Optimizer::SGD, beta, ..config };
+                    literal::follows::<F, _>(&config, make::<F>(), 60);
+                    literal::follows::<F, _>(&config, make_short::<F>(), 60);
                 }
             }
         }
@@ -230,7 +238,7 @@ in_both! {
         assert_eq!(other.shared().unwrap().as_ptr(), first.shared().unwrap().as_ptr());
         assert!(!other.finite());
         let mut seen = F::ZERO;
-        other.read(What::Weight, 0..1, &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
+        other.read(What::Weight, 0..1, &mut unasked(), &mut |_, row| { seen = row[3]; Ok(()) }).unwrap();
         assert!(!seen.is_finite());
     }
 }

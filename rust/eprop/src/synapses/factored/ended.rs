@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::kernels::{self, Silence, SilenceMut, Silences};
+use super::adaptive::{Adaptive, EndedAdaptive};
+use crate::kernels::{self, AdaptiveSilence, Silence, SilenceMut, Silences};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
@@ -70,6 +71,8 @@ pub(super) struct Ended<F> {
     pub(super) x: Aligned<F>,
     pub(super) k: Vec<F>,
     pub(super) a: Vec<F>,
+    /// Where thresholds move.
+    pub(super) adaptive: Option<EndedAdaptive<F>>,
 }
 
 // Only the entries in use.
@@ -81,12 +84,24 @@ parts!(Ended {
         x(|this: &Self| first(this.n_entries() * this.stride)),
         k(|this: &Self| first(this.n_entries())),
         a(|this: &Self| first(this.n_entries())),
+        adaptive,
     ],
 } then Self::loaded);
 
 impl<F: Float> Ended<F> {
-    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+    /// `adapts`: whether thresholds move.
+    pub(super) fn new(
+        room: &mut Room,
+        sets: usize,
+        stride: usize,
+        adapts: bool,
+    ) -> Result<Self, Error> {
+        let adaptive = match adapts {
+            true => Some(EndedAdaptive::new(room, sets, stride)?),
+            false => None,
+        };
         Ok(Self {
+            adaptive,
             stride,
             sets,
             len: 0,
@@ -110,7 +125,8 @@ impl<F: Float> Ended<F> {
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
-        if self.len <= PATIENCE {
+        let of_adaptive = self.adaptive.as_ref().map(|adaptive| adaptive.len);
+        if self.len <= PATIENCE && of_adaptive.is_none_or(|len| len == self.len) {
             return Ok(());
         }
         Err(Error::State {
@@ -119,7 +135,15 @@ impl<F: Float> Ended<F> {
     }
 
     /// Composes every entry with one more block, and begins an entry with it. `s` and `t` are rows of each set, one after the other.
-    pub(super) fn push(&mut self, s: &[F], t: &[F], x: &[F], k: F, block_a: F) {
+    pub(super) fn push(
+        &mut self,
+        s: &[F],
+        t: &[F],
+        x: &[F],
+        k: F,
+        block_a: F,
+        adaptive: Option<&Adaptive<F>>,
+    ) {
         let stride = self.stride;
         self.len = PATIENCE.min(self.len + 1);
         for m in (1..self.len).rev() {
@@ -148,7 +172,13 @@ impl<F: Float> Ended<F> {
                     t: &mut t2[..stride],
                     x: &mut x2[..stride],
                 };
-                kernels::compose(first, self.a[m - 1], last, to);
+                match (&mut self.adaptive, adaptive) {
+                    (Some(ended), Some(adaptive)) => {
+                        let first = (first, self.a[m - 1]);
+                        ended.compose((set, m), first, (last, adaptive), to);
+                    }
+                    _ => kernels::compose(first, self.a[m - 1], last, to),
+                }
             }
             self.k[m] = self.k[m - 1] * k;
             self.a[m] = self.a[m - 1] * block_a;
@@ -161,6 +191,39 @@ impl<F: Float> Ended<F> {
         self.x[..stride].copy_from_slice(x);
         self.k[0] = k;
         self.a[0] = block_a;
+        if let (Some(ended), Some(adaptive)) = (&mut self.adaptive, adaptive) {
+            ended.begin(adaptive);
+        }
+    }
+
+    /// Nobody waits for any of them.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.len = 0;
+        }
+    }
+
+    /// As [`last`](Self::last), where thresholds move; `None` where they do not, and of no block.
+    pub(super) fn last_adaptive(
+        &self,
+        set: usize,
+        age: usize,
+    ) -> Option<(AdaptiveSilence<'_, F>, F)> {
+        let (ended, last) = (self.adaptive.as_ref()?, age.checked_sub(1)?);
+        let ended = ended.of_set(self.of_set(set), set);
+        Some((ended.of_age(age, self.stride), self.a[last]))
+    }
+
+    /// Multiplies what the blocks do to the weights of a set.
+    pub(super) fn scale(&mut self, set: usize, p: F) {
+        let used = set * PATIENCE * self.stride..(set * PATIENCE + self.n_entries()) * self.stride;
+        for factors in [&mut self.s, &mut self.t] {
+            kernels::scale_row(p, &mut factors[used.clone()]);
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.scale(set, p);
+        }
     }
 
     /// The last `age` blocks as one, to the sources of a set, and what they leave of `zt`.
@@ -245,7 +308,7 @@ mod tests {
         }
 
         fn end(&self, ended: &mut Ended<F>) {
-            ended.push(&self.s, &self.t, &self.x, self.k, self.a);
+            ended.push(&self.s, &self.t, &self.x, self.k, self.a, None);
         }
     }
 
@@ -253,7 +316,7 @@ mod tests {
         fn the_last_blocks_composed_do_what_they_do_one_by_one<F>() {
             let mut noise = Noise(1);
             let blocks: Vec<_> = (0..2 * PATIENCE).map(|_| One::<F>::new(&mut noise)).collect();
-            let mut ended = made(|room| Ended::<F>::new(room, 2, STRIDE));
+            let mut ended = made(|room| Ended::<F>::new(room, 2, STRIDE, false));
             for n in 1..=blocks.len() {
                 let last = &blocks[n - 1];
                 last.end(&mut ended);
@@ -291,7 +354,7 @@ mod tests {
             k: 0.25,
             a: 0.25,
         };
-        let mut ended = made(|room| Ended::new(room, 1, STRIDE));
+        let mut ended = made(|room| Ended::new(room, 1, STRIDE, false));
         for block in [
             block(3. / 8., 1. / 8., 1. / 4.),
             block(-1. / 8., -1. / 8., 1. / 2.),
@@ -306,7 +369,7 @@ mod tests {
     in_both! {
         fn only_entries_in_use_are_saved_and_more_than_there_are_is_refused<F>() {
             let mut noise = Noise(2);
-            let new = || made(|room| Ended::<F>::new(room, 2, STRIDE));
+            let new = || made(|room| Ended::<F>::new(room, 2, STRIDE, false));
             let mut ended = new();
             let of_none = walk::save(&ended).unwrap().len();
             for _ in 0..3 {

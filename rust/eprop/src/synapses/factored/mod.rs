@@ -7,8 +7,10 @@
 //! touches. A source that is silent waits at the end of a block, and catches up with all blocks it missed, composed into one.
 //! DESIGN.md derives it.
 
+mod adaptive;
 mod ended;
 mod lengths;
+mod momentum;
 mod pending;
 
 use alloc::vec::Vec;
@@ -16,17 +18,24 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use adaptive::Adaptive;
+pub(super) use adaptive::AdaptiveReading;
 use ended::{Ended, PATIENCE, Powers};
-use lengths::Lengths;
+use lengths::{Growth, Lengths};
+use momentum::Momentum;
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
-use crate::kernels::{self, Factors, FactorsMut, Silence, SilenceMut, StepScales, Visit};
+use crate::kernels::{
+    self, Drift, DriftMut, Factors, FactorsMut, MomentumStep, Silence, SilenceMut, StepScales,
+    Visit,
+};
 use crate::numbers::aligned::Aligned;
-use crate::numbers::interrupt::Pace;
+use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
+use crate::numbers::scale::Scale;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, parts};
 use crate::options::Config;
@@ -56,11 +65,17 @@ pub(crate) struct Factored<F> {
     x1: Aligned<F>,
     s: Aligned<F>,
     t: Aligned<F>,
+    /// Where weights decay, `p` of `W = p (A - S C - T zt)`, of each set; the factors have `1 / p` in them.
+    scales: Option<Kinds<Scale>>,
+    /// Where steps have momentum; then that knows what decay leaves of weights, too.
+    momentum: Option<Momentum<F>>,
     ended: Ended<F>,
     /// Where weights rest for a while.
     pending: Option<Pending<F>>,
     /// Where steps are limited.
     lengths: Option<Lengths>,
+    /// Where thresholds move.
+    adaptive: Option<Adaptive<F>>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
@@ -78,8 +93,8 @@ pub(crate) struct Factored<F> {
 }
 
 parts!(Factored {
-    Weight: [a],
-    State: [c, x1, s, t, zt, ended, pending, lengths],
+    Weight: [a, scales],
+    State: [c, x1, s, t, zt, ended, pending, lengths, adaptive, momentum],
     Mark: [seen],
     Counter: [steps, block],
     Mark: [learned],
@@ -109,6 +124,11 @@ struct Reading<F> {
     s: Aligned<F>,
     t: Aligned<F>,
     x: Aligned<F>,
+    /// Of momentum: a row of `K`, and the factors `U` and `V`; empty without.
+    k: Aligned<F>,
+    u: Aligned<F>,
+    v: Aligned<F>,
+    adaptive: Option<AdaptiveReading<F>>,
 }
 
 impl<F: Float> Factored<F> {
@@ -117,7 +137,14 @@ impl<F: Float> Factored<F> {
         let alpha = decay(config.dt, config.tau_mem);
         let kappa_e = decay(config.dt, config.tau_trace);
         let sets = 1 + usize::from(plan.grouped);
+        let decays = config.optimizer.decays();
+        let has_momentum = config.optimizer.has_momentum();
+        // Where `M` has weights in it, no row waits for nothing.
+        let seen = if has_momentum && decays { 0 } else { NEVER };
+        let adaptive = Adaptive::of(room, (p, plan.sizes.n), (sets, stride), config)?;
+        let adapts = adaptive.is_some();
         Ok(Self {
+            adaptive,
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
             sets,
@@ -126,17 +153,22 @@ impl<F: Float> Factored<F> {
             a: room.zeros(p, stride)?,
             c: room.zeros(p, stride)?,
             zt: room.vec(F::ZERO, p)?,
-            seen: room.vec(NEVER, p)?,
+            seen: room.vec(seen, p)?,
             x1: room.zeros(1, stride)?,
             s: room.zeros(sets, stride)?,
             t: room.zeros(sets, stride)?,
-            ended: Ended::new(room, sets, stride)?,
+            scales: (decays && !has_momentum).then_some(Kinds::same(Scale::ONE)),
+            momentum: match has_momentum {
+                true => Some(Momentum::new(room, sets, (p, stride), decays)?),
+                false => None,
+            },
+            ended: Ended::new(room, sets, stride, adapts)?,
             pending: match plan.at_once {
                 true => None,
-                false => Some(Pending::new(room, p, stride)?),
+                false => Some(Pending::new(room, p, stride, adapts)?),
             },
             lengths: match plan.limited {
-                true => Some(Lengths::new(room, sets, stride)?),
+                true => Some(Lengths::new(room, sets, stride, adapts)?),
                 false => None,
             },
             steps: 0,
@@ -164,7 +196,7 @@ impl<F: Float> Factored<F> {
         }
         self.respond();
         if let Some(pending) = &mut self.pending {
-            pending.respond(&mut self.x1, &self.none);
+            pending.respond(&mut self.x1, &self.none, self.adaptive.as_mut());
         }
         Ok(())
     }
@@ -196,11 +228,67 @@ impl<F: Float> Factored<F> {
         set * self.stride()..(set + 1) * self.stride()
     }
 
+    /// What stands before the rows of a set.
+    fn scale(&self, set: usize) -> Scale {
+        match (self.scales, set) {
+            (None, _) => Scale::ONE,
+            (Some(scales), 0) => scales.inputs,
+            (Some(scales), _) => scales.neurons,
+        }
+    }
+
+    fn scale_mut(&mut self, set: usize) -> Option<&mut Scale> {
+        let scales = self.scales.as_mut()?;
+        Some(match set {
+            0 => &mut scales.inputs,
+            _ => &mut scales.neurons,
+        })
+    }
+
+    /// Leaves a part of the weights of a set: of their number `p`, or of all their rows, where that would be too small.
+    fn decay(&mut self, set: usize, keep: f64) {
+        // Weights may grow under what should take a part of them.
+        self.within &= keep.abs() <= 1.0;
+        if let Some(p) = self.scale_mut(set).and_then(|scale| scale.decay(keep)) {
+            self.scale_rows(set, F::cast(p));
+        }
+    }
+
+    /// Multiplies the weights of a set, and all that is on its way to them.
+    fn scale_rows(&mut self, set: usize, p: F) {
+        let row = self.row(set);
+        for factors in [&mut self.s, &mut self.t, &mut self.y] {
+            kernels::scale_row(p, &mut factors[row.clone()]);
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            kernels::scale_row(p, adaptive.r_mut(row));
+        }
+        self.ended.scale(set, p);
+        let rows = self.rows_of(set);
+        kernels::scale_row(p, &mut self.a[rows]);
+    }
+
+    /// The numbers of the sources of a set.
+    fn rows_of(&self, set: usize) -> Range<usize> {
+        let (cut, end) = (self.n_inputs * self.stride(), self.a.len());
+        match (self.sets, set) {
+            (1, _) => 0..end,
+            (_, 0) => 0..cut,
+            _ => cut..end,
+        }
+    }
+
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
+        let of_momentum = |momentum: &Momentum<F>| momentum.within(limit);
         [&self.x1, &self.s, &self.t]
             .into_iter()
             .all(|row| kernels::all_within(limit, row))
+            && self.momentum.as_ref().is_none_or(of_momentum)
+            && self
+                .adaptive
+                .as_ref()
+                .is_none_or(|adaptive| adaptive.within(limit))
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -209,11 +297,26 @@ impl<F: Float> Factored<F> {
         self.fold_pending();
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.scale(kappa_e);
+            }
         }
+        let adaptive = self.adaptive.as_ref();
         if let Some(lengths) = &mut self.lengths {
-            lengths.end_block(kappa_e, alpha, &self.x1);
+            lengths.end_block(kappa_e, alpha);
         }
-        self.ended.push(&self.s, &self.t, &self.x1, kappa_e, alpha);
+        match &mut self.momentum {
+            None => self
+                .ended
+                .push(&self.s, &self.t, &self.x1, kappa_e, alpha, adaptive),
+            Some(momentum) => {
+                let factors = (&self.s[..], &self.t[..], &self.x1[..]);
+                momentum.push(&mut self.ended, factors, kappa_e, alpha);
+            }
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.begin_block();
+        }
         self.block += 1;
         for row in [&mut self.x1, &mut self.s, &mut self.t, &mut self.y] {
             row.fill(F::ZERO);
@@ -235,31 +338,53 @@ impl<F: Float> Factored<F> {
         let stride = self.stride();
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
+        let mut d = self.take_scratch();
         for source in 0..self.seen.len() {
             if self.seen[source] == NEVER {
                 continue;
             }
             let own = self.own(source);
-            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
             if let Some(pending) = &mut self.pending {
-                pending.fold(source, &c[..stride], zt, own);
+                pending.fold(source, &c[..stride], zt, own, &d);
             }
         }
         (self.sum_a, self.sum_c) = (w, c);
+        self.give_scratch(d);
         if let Some(pending) = &mut self.pending {
             pending.clear_factors();
         }
     }
 
-    /// `C` of a source as it would be if it caught up, and its `zt`; `w`: scratch memory.
-    fn traces_of(&self, source: usize, w: &mut [F], c: &mut [F]) -> F {
+    /// A row for `D`, which takes no memory where thresholds do not move.
+    fn take_scratch(&mut self) -> Aligned<F> {
+        let adaptive = self.adaptive.as_mut();
+        adaptive.map_or_else(Aligned::default, Adaptive::take_scratch)
+    }
+
+    fn give_scratch(&mut self, d: Aligned<F>) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.give_scratch(d);
+        }
+    }
+
+    /// `C` and `D` of a source as they would be if it caught up, and its `zt`; `w`: scratch memory.
+    fn traces_of(&self, source: usize, w: &mut [F], c: &mut [F], d: &mut [F]) -> F {
         let row = source * self.stride()..(source + 1) * self.stride();
         let (age, zt) = (self.age(source), self.zt[source]);
-        c.copy_from_slice(&self.c[row]);
+        c.copy_from_slice(&self.c[row.clone()]);
+        if let Some(adaptive) = &self.adaptive {
+            d.copy_from_slice(&adaptive.d[row]);
+        }
         if age == 0 {
             return zt;
         }
-        let (silence, alpha) = self.ended.last(self.set_of(source), age);
+        let set = self.set_of(source);
+        if let Some((silence, alpha)) = self.ended.last_adaptive(set, age) {
+            kernels::catch_up_adaptive(silence, zt, w, c, d);
+            return alpha * zt;
+        }
+        let (silence, alpha) = self.ended.last(set, age);
         kernels::catch_up(silence, zt, w, c);
         alpha * zt
     }
@@ -277,10 +402,22 @@ impl<F: Float> Factored<F> {
         if age == 0 {
             return;
         }
-        let (silence, alpha) = self.ended.last(self.set_of(source), age);
-        let row = source * self.stride()..(source + 1) * self.stride();
+        let (set, row) = (
+            self.set_of(source),
+            source * self.stride()..(source + 1) * self.stride(),
+        );
+        let (silence, alpha) = self.ended.last(set, age);
         let zt = self.zt[source];
-        let left = kernels::catch_up(silence, zt, &mut self.a[row.clone()], &mut self.c[row]);
+        let (a, c) = (&mut self.a[row.clone()], &mut self.c[row.clone()]);
+        let left = match (&mut self.adaptive, self.ended.last_adaptive(set, age)) {
+            (Some(adaptive), Some((silence, _))) => {
+                kernels::catch_up_adaptive(silence, zt, a, c, &mut adaptive.d[row])
+            }
+            _ => match &mut self.momentum {
+                None => kernels::catch_up(silence, zt, a, c),
+                Some(momentum) => momentum.catch_up(set, (age, silence), zt, (a, c), row),
+            },
+        };
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
             self.block
@@ -296,28 +433,86 @@ impl<F: Float> Factored<F> {
             let at = source * self.stride() + j;
             self.a[at] = F::ZERO;
             self.c[at] = F::ZERO;
+            if let Some(momentum) = &mut self.momentum {
+                momentum.k[at] = F::ZERO;
+            }
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.d[at] = F::ZERO;
+            }
         }
     }
 
     /// `W` and `e_bar` of a source, into the rows of a reading.
     fn read_source(&self, source: usize, to: &mut Reading<F>) {
         let row = source * self.stride()..(source + 1) * self.stride();
-        let Reading { w, e_bar, s, t, x } = to;
+        let Reading {
+            w,
+            e_bar,
+            s,
+            t,
+            x,
+            k,
+            u,
+            v,
+            adaptive,
+        } = to;
+        if let Some(momentum) = &self.momentum {
+            k.copy_from_slice(&momentum.k[row.clone()]);
+        }
         w.copy_from_slice(&self.a[row.clone()]);
-        e_bar.copy_from_slice(&self.c[row]);
+        e_bar.copy_from_slice(&self.c[row.clone()]);
         // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
         let set = self.set_of(source);
         let (now, zt) = (self.now(set), self.zt[source]);
-        match self.age(source) {
+        let of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
+        match (self.age(source), of_adaptive) {
             _ if self.seen[source] == NEVER => {}
-            0 => _ = kernels::catch_up(now, zt, w, e_bar),
-            age => {
+            (age, Some((reading, adaptive))) => {
+                reading.d.copy_from_slice(&adaptive.d[row]);
+                let now = adaptive.now(now, self.row(set));
+                let rows = [&mut w[..], &mut e_bar[..]];
+                match self.ended.last_adaptive(set, age) {
+                    None => reading.catch_up_with(now, zt, rows),
+                    Some(waited) => {
+                        let k = waited.0.plain.k * now.plain.k;
+                        reading.compose(waited, now, SilenceMut { s, t, x }, 0);
+                        reading.catch_up(Silence { s, t, x, k }, 0, zt, rows);
+                    }
+                }
+            }
+            (age, None) if self.momentum.is_some() => {
+                let Some(momentum) = &self.momentum else {
+                    return;
+                };
+                let of_now = momentum.now(set, now);
+                let drift = match age.checked_sub(1) {
+                    None => of_now,
+                    Some(_) => {
+                        let (waited, alpha) = self.ended.last(set, age);
+                        let left = waited.k * now.k;
+                        let waited = momentum.last(set, age, waited);
+                        let silence = SilenceMut { s, t, x };
+                        let to = DriftMut { silence, u, v };
+                        kernels::compose_drifts(waited, alpha, of_now, to);
+                        Drift {
+                            silence: Silence { s, t, x, k: left },
+                            u,
+                            v,
+                            blend: momentum.blend_until_now(set, age),
+                        }
+                    }
+                };
+                kernels::catch_up_drift(drift, zt, w, k, e_bar);
+            }
+            (0, None) => _ = kernels::catch_up(now, zt, w, e_bar),
+            (age, None) => {
                 let (waited, alpha) = self.ended.last(set, age);
                 let k = waited.k * now.k;
                 kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
                 kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
             }
         }
+        self.scale(set).apply(w);
         kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
         if let Some(j) = self.own(source) {
             w[j] = F::ZERO;
@@ -327,6 +522,7 @@ impl<F: Float> Factored<F> {
 
     fn reading(&self) -> Result<Reading<F>, Error> {
         let stride = self.stride();
+        let of_momentum = usize::from(self.momentum.is_some());
         Room::build(
             || "reading the synapses".into(),
             |room| {
@@ -336,6 +532,13 @@ impl<F: Float> Factored<F> {
                     s: room.zeros(1, stride)?,
                     t: room.zeros(1, stride)?,
                     x: room.zeros(1, stride)?,
+                    k: room.zeros(of_momentum, stride)?,
+                    u: room.zeros(of_momentum, stride)?,
+                    v: room.zeros(of_momentum, stride)?,
+                    adaptive: match self.adaptive {
+                        Some(_) => Some(AdaptiveReading::new(room, 1, stride)?),
+                        None => None,
+                    },
                 })
             },
         )
@@ -358,7 +561,13 @@ impl<F: Float> Factored<F> {
         (0..self.seen.len()).try_for_each(|source| {
             self.catch_up_source(source);
             pace.pass(stride)
-        })
+        })?;
+        for set in 0..self.sets {
+            if let Some(p) = self.scale_mut(set).map(Scale::take).filter(|&p| p != 1.0) {
+                self.scale_rows(set, F::cast(p));
+            }
+        }
+        Ok(())
     }
 
     /// Gives inputs and neurons factors of their own, or all sources the same.
@@ -378,54 +587,194 @@ impl<F: Float> Factored<F> {
                 Ok([rows()?, rows()?, rows()?, rows()?, rows()?])
             },
         )?;
-        let (ended, lengths) = Room::build(
+        let adapts = self.adaptive.is_some();
+        let (ended, lengths, of_adaptive, momentum) = Room::build(
             || "factors of their own".into(),
             |room| {
-                let lengths = match self.lengths {
-                    Some(_) => Some(Lengths::new(room, sets, stride)?),
+                // Rows K stay where they are.
+                let momentum = match &self.momentum {
+                    Some(momentum) => {
+                        Some(Momentum::new(room, sets, (0, stride), momentum.decays)?)
+                    }
                     None => None,
                 };
-                Ok((Ended::new(room, sets, stride)?, lengths))
+                let lengths = match self.lengths {
+                    Some(_) => Some(Lengths::new(room, sets, stride, adapts)?),
+                    None => None,
+                };
+                let of_adaptive = match adapts {
+                    true => Some([room.zeros(sets, stride)?, room.zeros(sets, stride)?]),
+                    false => None,
+                };
+                Ok((
+                    Ended::new(room, sets, stride, adapts)?,
+                    lengths,
+                    of_adaptive,
+                    momentum,
+                ))
             },
         )?;
         self.fold(pace)?;
+        if let Some((adaptive, rows)) = self.adaptive.as_mut().zip(of_adaptive) {
+            adaptive.regroup(rows);
+        }
         (self.s, self.t, self.y, self.sum_a, self.sum_c) = (s, t, y, sum_a, sum_c);
         (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
+        if let (Some(momentum), Some(mut fresh)) = (&mut self.momentum, momentum) {
+            fresh.k = core::mem::take(&mut momentum.k);
+            *momentum = fresh;
+        }
         if let Some(lengths) = &mut self.lengths {
             for source in 0..self.seen.len() {
                 let set = if source < self.n_inputs { 0 } else { sets - 1 };
-                let c = &self.c[source * stride..(source + 1) * stride];
+                let row = source * stride..(source + 1) * stride;
                 let own = source.checked_sub(self.n_inputs);
-                lengths.add(set, c, self.zt[source], own);
+                let d = match &self.adaptive {
+                    Some(adaptive) => &adaptive.d[row.clone()],
+                    None => &[],
+                };
+                lengths.add(set, &self.c[row], self.zt[source], own, d);
             }
         }
         Ok(())
+    }
+
+    /// As [`update`](Synapses::update), with momentum.
+    fn update_with_momentum(&mut self, steps: [Step<F>; 2]) {
+        let (Some(momentum), Some(pending)) = (&mut self.momentum, &mut self.pending) else {
+            return;
+        };
+        let limit = F::cast(LIMIT);
+        let stride = pending.s.len();
+        self.within &= pending.within(limit);
+        for (set, step) in steps[..self.sets].iter().enumerate() {
+            let Some(step) = step.momentum() else {
+                return;
+            };
+            self.within &= step.scale <= limit && step.eta <= limit;
+            let row = set * stride..(set + 1) * stride;
+            let of_w = (&mut self.s[row.clone()], &mut self.t[row]);
+            momentum.take(set, step, (&pending.s, &pending.t), of_w);
+        }
+        pending.clear_factors();
+        self.end_block(F::ONE, F::ONE);
+        // Rows of the gradient come last: what they add to `M` is not to fade with this update.
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        pending.hand_over(|source, g| {
+            self.catch_up_source(source);
+            let row = source * stride..(source + 1) * stride;
+            let step = steps[self.set_of(source)].momentum();
+            if let (Some(step), Some(momentum)) = (step, &mut self.momentum) {
+                kernels::add_row(step.scale, g, &mut momentum.k[row.clone()]);
+                kernels::add_row(-(step.eta * step.scale), g, &mut self.a[row]);
+                self.seen[source] = self.block;
+            }
+        });
+        self.pending = Some(pending);
     }
 
     /// `Y` of the weights' factors, made by a step in which nothing happens.
     fn respond(&mut self) {
         let none = core::mem::take(&mut self.none);
         let nothing = StepScales::nothing();
-        (0..self.sets).for_each(|set| self.step_set(set, nothing, &none, &[], &[]));
+        match self.momentum {
+            None => self.step_sets([nothing; 2], &none, &[], &[]),
+            Some(_) => self.step_momentum([None; 2], nothing, &none, (&[], &[])),
+        }
         self.none = none;
     }
 
-    /// A step of the factors of a set, and of `X1` if the scales say so.
-    fn step_set(&mut self, set: usize, scales: StepScales<F>, psi: &[F], l: &[F], r: &[F]) {
-        let row = self.row(set);
-        let factors = FactorsMut {
-            x1: &mut self.x1,
-            s: &mut self.s[row.clone()],
-            t: &mut self.t[row.clone()],
-            y: &mut self.y[row],
+    /// As [`step_sets`](Self::step_sets), with momentum: also a step of the weights of each set, if there is one.
+    fn step_momentum(
+        &mut self,
+        steps: [Option<MomentumStep<F>>; 2],
+        scales: StepScales<F>,
+        psi: &[F],
+        (l, r): (&[F], &[F]),
+    ) {
+        let stride = self.stride();
+        let Some(momentum) = &mut self.momentum else {
+            return;
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        for (set, step) in steps[..self.sets].iter().enumerate() {
+            let row = set * stride..(set + 1) * stride;
+            let scale = step.map_or(F::ZERO, |step| step.scale);
+            let of_set = StepScales {
+                learn: scale * scales.learn,
+                eta: scale,
+                // `X1` grows once.
+                grow: if set == 0 { scales.grow } else { F::ZERO },
+                ..scales
+            };
+            let signal: (&[F], &[F]) = if step.is_some() { (l, r) } else { (&[], &[]) };
+            let factors = FactorsMut {
+                s: &mut self.s[row.clone()],
+                t: &mut self.t[row.clone()],
+                y: &mut self.y[row],
+            };
+            momentum.step(set, *step, of_set, psi, signal, (&mut self.x1, factors));
+        }
+    }
+
+    /// A step of the factors of each set, and of `X1` if the first scales say so; where thresholds move, it has taken its step.
+    fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
+        let stride = self.stride();
+        if let Some(adaptive) = &mut self.adaptive {
+            for (set, scales) in scales[..self.sets].iter().enumerate() {
+                let row = set * stride..(set + 1) * stride;
+                let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
+                let weights = [s, t, &mut self.y[row.clone()]];
+                adaptive.step_set(*scales, [l, r], &self.x1, row, weights);
+            }
+            return;
+        }
+        let (s, s_of_last) = self.s.split_at_mut(stride);
+        let (t, t_of_last) = self.t.split_at_mut(stride);
+        let (y, y_of_last) = self.y.split_at_mut(stride);
+        let (first, x1) = (FactorsMut { s, t, y }, &mut self.x1);
+        if self.sets == 1 {
+            return kernels::step_factors([scales[0]], psi, l, r, x1, [first]);
+        }
+        let last = FactorsMut {
+            s: s_of_last,
+            t: t_of_last,
+            y: y_of_last,
+        };
+        kernels::step_factors(scales, psi, l, r, x1, [first, last]);
+    }
+
+    /// The sums of squares after the step under way, whose psi this is, and `sum_j L_j^2 Q_j / kappa_e^2u` of each set.
+    fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let u = self.u();
+        let last = self.row(self.sets - 1);
+        let Some(lengths) = &mut self.lengths else {
+            return Kinds::same(0.0);
+        };
+        let (grow, alpha) = (
+            self.filters.zeta_e * self.powers.kappa_up[u],
+            self.powers.alpha_down[u],
+        );
+        let growth = Growth {
+            grow: grow * alpha,
+            grown: self.powers.alpha_up[u] * self.filters.zeta,
+            psi,
+            x1: &self.x1,
+        };
+        let first = 0..self.x1.len();
+        let sum_c = [&self.sum_c[first.clone()], &self.sum_c[last.clone()]];
+        let Some(adaptive) = &self.adaptive else {
+            return lengths.step(growth, l, sum_c);
+        };
+        let sum_d = [first, last].map(|set| adaptive.sum_of(set));
+        lengths.step_adaptive(growth, l, sum_c, sum_d, adaptive.now_of(grow, alpha))
     }
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
     fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
         let last = self.sets - 1;
-        let t = &self.t[self.row(last)];
+        let (t, p) = (&self.t[self.row(last)], self.scale(last).of::<F>());
         let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
         let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
         let (zt, seen) = (&mut self.zt[..], &mut self.seen[..]);
@@ -450,7 +799,7 @@ impl<F: Float> Factored<F> {
             of_first += usize::from(set == 0);
             if let Some(j) = own {
                 // The sum over all sources holds a neuron's own, which does not reach it.
-                current[j] += t[j] * (value * caught_up);
+                current[j] += p * t[j] * (value * caught_up);
             }
             let shift = up * value;
             visits.push(Visit {
@@ -486,29 +835,58 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.steps += 1;
         current.fill(F::ZERO);
         let (sum_zt, of_first) = self.list(sources, current);
-        let u = self.u();
-        let grown = self.powers.alpha_up[u] * self.filters.zeta;
+        let scales = self.scales;
         let (first, rest) = self.visits.split_at(of_first);
         for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
-            if visits.is_empty() {
-                continue;
+            if let Some(lengths) = &mut self.lengths {
+                let w = self.adaptive.as_ref().map(|adaptive| &adaptive.w[..]);
+                lengths.follow(set, visits, &self.ended.a, &self.x1, w);
             }
             let row = self.row(set);
             let (sum_a, sum_c) = (&mut self.sum_a[row.clone()], &mut self.sum_c[row.clone()]);
-            sum_a.fill(F::ZERO);
             sum_c.fill(F::ZERO);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.clear_sum(row.clone());
+            }
+            if visits.is_empty() {
+                continue;
+            }
+            sum_a.fill(F::ZERO);
             let factors = Factors {
                 y: &self.y[row.clone()],
                 x1: &self.x1,
                 none: &self.none,
             };
             let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
-            kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c);
-            if let Some(lengths) = &mut self.lengths {
-                lengths.follow(set, visits, &self.ended.a, grown, sum_c, &self.x1);
+            match (&mut self.adaptive, &self.ended.adaptive) {
+                (Some(adaptive), Some(of_adaptive)) => {
+                    let (ended, sums) =
+                        (of_adaptive.of_set(ended, set), [&mut *sum_a, &mut *sum_c]);
+                    adaptive.follow(visits, ended, [a, c], factors, row.clone(), sums);
+                }
+                _ => match &mut self.momentum {
+                    None => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
+                    Some(momentum) => {
+                        let sums = (&mut *sum_a, &mut *sum_c);
+                        momentum.follow(set, (a, c), visits, ended, factors, sums);
+                    }
+                },
             }
-            let (s, t) = (&self.s[row.clone()], &self.t[row]);
-            kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt[set], current);
+            let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
+            if let Some(momentum) = &self.momentum {
+                momentum.add_current(set, (sum_a, sum_c), (s, t), sum_zt, current);
+                continue;
+            }
+            let scale = scales.map(|scales| [scales.inputs, scales.neurons][set]);
+            match scale {
+                None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
+                Some(p) => {
+                    kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
+                }
+            }
+            if let Some(adaptive) = &self.adaptive {
+                adaptive.current(scale.unwrap_or(Scale::ONE).of(), row, current);
+            }
         }
         if let Some(pending) = &mut self.pending {
             for visit in &self.visits {
@@ -523,7 +901,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<F>>,
+        at_once: Option<Kinds<Step<F>>>,
     ) {
         let u = self.u();
         let scales = StepScales {
@@ -533,74 +911,125 @@ impl<F: Float> Synapses<F> for Factored<F> {
             // A gradient that waits has no learning rate yet.
             eta: F::ONE,
         };
+        if self.lengths.as_ref().is_some_and(Lengths::is_due) {
+            // Nobody asks how long it is.
+            self.step_lengths(psi, psi);
+        }
         let l = signal.map_or(&[][..], |signal| signal.l);
         let r = signal.and_then(|signal| signal.r).unwrap_or(&[]);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.step_responses(scales, psi, &mut self.x1);
+            if let Some(pending) = &mut self.pending {
+                return pending.learn_adaptive(scales, &self.x1, l, r, adaptive);
+            }
+        }
         if let Some(pending) = &mut self.pending {
             // The factors of the weights are 0 between updates, and so is what a spike takes from them.
             return pending.learn(scales, &mut self.x1, psi, l, r);
         }
-        let Kinds { inputs, neurons } = at_once.unwrap_or(Kinds::same(F::ZERO));
-        for (set, eta) in [inputs, neurons][..self.sets].iter().copied().enumerate() {
-            let of_set = StepScales {
-                learn: eta * scales.learn,
-                eta,
-                // `X1` grows once.
-                grow: if set == 0 { scales.grow } else { F::ZERO },
-                ..scales
-            };
-            self.step_set(set, of_set, psi, l, r);
+        let at_once = at_once.map(|steps| [steps.inputs, steps.neurons]);
+        if self.momentum.is_some() {
+            let steps = at_once.map(|steps| steps.map(Step::momentum));
+            return self.step_momentum(steps.unwrap_or([None; 2]), scales, psi, (l, r));
         }
+        let mut of_sets = [scales; 2];
+        for (set, of_set) in of_sets[..self.sets].iter_mut().enumerate() {
+            let step = at_once.and_then(|steps| steps[set].multiples());
+            let (mut eta, keep) = step.unwrap_or((F::ZERO, 1.0));
+            if self.scales.is_some() {
+                self.decay(set, keep);
+                eta *= self.scale(set).inverse();
+            }
+            of_set.learn = eta * scales.learn;
+            of_set.eta = eta;
+        }
+        self.step_sets(of_sets, psi, l, r);
     }
 
-    fn length_of_step(&self, psi: &[F], l: &[F]) -> Kinds<f64> {
-        let Some(lengths) = &self.lengths else {
-            return Kinds::same(0.0);
-        };
-        let u = self.u();
-        let grow = self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u];
-        let kappa = self.powers.kappa_down[u].to_f64();
-        let of_sets = lengths.of_step(grow, psi, l, &self.x1);
-        of_sets.map(|squared| kappa * kappa * squared)
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let kappa = self.powers.kappa_down[self.u()].to_f64();
+        let squared = self.step_lengths(psi, l);
+        squared.map(|squared| kappa * kappa * squared)
     }
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
-    fn length(&mut self) -> Kinds<f64> {
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return Kinds::same(0.0);
+            return Ok(Kinds::same(0.0));
         };
-        let (mut squared, stride) = (lengths.of(&pending.s, &pending.t), self.stride());
+        let (s, t, stride) = (&pending.s, &pending.t, self.stride());
+        let mut squared = match (&pending.r, &self.adaptive) {
+            (Some(r), Some(adaptive)) => {
+                lengths.of_adaptive([s, t, r], &self.x1, adaptive.responses())
+            }
+            _ => lengths.of(s, t, &self.x1),
+        };
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
+        let mut d = self.take_scratch();
+        let mut going_on = Ok(());
+        let Some(pending) = &self.pending else {
+            return Ok(squared);
+        };
         for source in pending.sources() {
-            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride]);
-            let more = pending.beyond_factors(source, &c[..stride], zt);
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
+            let more = pending.beyond_factors(source, &c[..stride], zt, &d);
             match self.set_of(source) {
                 0 => squared.inputs += more,
                 _ => squared.neurons += more,
             }
+            going_on = pace.pass(stride);
+            if going_on.is_err() {
+                break;
+            }
         }
         (self.sum_a, self.sum_c) = (w, c);
-        squared.map(|squared| squared.max(0.0))
+        self.give_scratch(d);
+        going_on?;
+        Ok(squared.map(|squared| squared.max(0.0)))
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
     /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
     fn update(&mut self, _: Option<&[F]>, steps: Kinds<Step<F>>) {
         // The plan gives other optimizers other forms.
-        let (Some(pending), Some(eta)) = (&mut self.pending, steps.linear()) else {
+        if self.pending.is_none() {
+            return;
+        }
+        if self.momentum.is_some() {
+            return self.update_with_momentum([steps.inputs, steps.neurons]);
+        }
+        let mut eta = [F::ZERO; 2];
+        for (set, step) in [steps.inputs, steps.neurons][..self.sets]
+            .iter()
+            .enumerate()
+        {
+            let Some((of_set, keep)) = step.multiples() else {
+                return;
+            };
+            self.decay(set, keep);
+            eta[set] = of_set * self.scale(set).inverse();
+        }
+        let last = self.sets - 1;
+        let Some(pending) = &mut self.pending else {
             return;
         };
         let limit = F::cast(LIMIT);
         let stride = pending.s.len();
         self.within &= pending.within(limit);
-        for (set, eta) in [eta.inputs, eta.neurons][..self.sets].iter().enumerate() {
-            self.within &= *eta <= limit;
+        for (set, &eta) in eta[..=last].iter().enumerate() {
+            self.within &= eta <= limit;
             let row = set * stride..(set + 1) * stride;
-            kernels::add_row(*eta, &pending.s, &mut self.s[row.clone()]);
-            kernels::add_row(*eta, &pending.t, &mut self.t[row]);
+            kernels::add_row(eta, &pending.s, &mut self.s[row.clone()]);
+            kernels::add_row(eta, &pending.t, &mut self.t[row.clone()]);
+            if let (Some(adaptive), Some(r)) = (&mut self.adaptive, &pending.r) {
+                kernels::add_row(eta, r, adaptive.r_mut(row));
+            }
         }
         pending.clear_factors();
-        pending.descend(|source| eta.of(source, self.n_inputs), &mut self.a);
+        let n_inputs = self.n_inputs;
+        let set_of = |source| if source < n_inputs { 0 } else { last };
+        pending.descend(|source| eta[set_of(source)], &mut self.a);
         self.end_block(F::ONE, F::ONE);
     }
 
@@ -609,7 +1038,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn take_back(&mut self, _: &mut Aligned<F>) {}
 
-    fn read(&self, what: What, sources: Range<usize>, see: See<'_, F>) -> Result<(), Error> {
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
         let mut reading = self.reading()?;
         for source in sources {
             self.read_source(source, &mut reading);
@@ -618,34 +1053,77 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 What::Eligibility => &reading.e_bar,
             };
             see(source, &row[..self.n])?;
+            pace.pass(self.n)?;
         }
         Ok(())
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
         let stride = self.stride();
+        let of_momentum = usize::from(self.momentum.is_some());
         let mut present = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok(Present {
+                    sum: room.zeros(1, stride)?,
                     w: room.zeros(1, stride)?,
                     c: room.zeros(1, stride)?,
                     s: room.zeros(self.sets * (PATIENCE + 1), stride)?,
                     t: room.zeros(self.sets * (PATIENCE + 1), stride)?,
                     x: room.zeros(1, stride)?,
+                    k: room.zeros(of_momentum, stride)?,
+                    u: room.zeros(of_momentum, stride)?,
+                    v: room.zeros(of_momentum, stride)?,
+                    adaptive: match self.adaptive {
+                        Some(_) => {
+                            let n_r = self.sets * (PATIENCE + 1);
+                            Some(AdaptiveReading::new(room, n_r, stride)?)
+                        }
+                        None => None,
+                    },
                 })
             },
         )?;
-        let Present { s, t, x, .. } = &mut present;
+        let Present {
+            s,
+            t,
+            x,
+            u,
+            v,
+            adaptive,
+            ..
+        } = &mut present;
         for set in 0..self.sets {
             let now = self.now(set);
             let of_age = |age| present_row(set, age, stride);
             s[of_age(0)].copy_from_slice(now.s);
             t[of_age(0)].copy_from_slice(now.t);
+            let mut of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
+            if let Some((reading, adaptive)) = &mut of_adaptive {
+                let r = adaptive.now(now, self.row(set)).r;
+                reading.r[of_age(0)].copy_from_slice(r);
+            }
             for age in 1..=self.ended.len {
                 let (waited, alpha) = self.ended.last(set, age);
-                let (s, t) = (&mut s[of_age(age)], &mut t[of_age(age)]);
-                kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
+                let to = SilenceMut {
+                    s: &mut s[of_age(age)],
+                    t: &mut t[of_age(age)],
+                    x,
+                };
+                match (&mut of_adaptive, self.ended.last_adaptive(set, age)) {
+                    (Some((reading, adaptive)), Some(waited)) => {
+                        let now = adaptive.now(now, self.row(set));
+                        reading.compose(waited, now, to, set * (PATIENCE + 1) + age);
+                    }
+                    _ => match &self.momentum {
+                        None => kernels::compose(waited, alpha, now, to),
+                        Some(momentum) => {
+                            let waited = momentum.last(set, age, waited);
+                            let to = DriftMut { silence: to, u, v };
+                            kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
+                        }
+                    },
+                }
             }
         }
         Ok(present)
@@ -653,24 +1131,59 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         let stride = self.stride();
-        let Present { w, c, s, t, .. } = present;
+        let Present {
+            sum,
+            w,
+            c,
+            s,
+            t,
+            k,
+            adaptive,
+            ..
+        } = present;
         current.fill(F::ZERO);
+        sum.fill(F::ZERO);
+        let mut set = 0;
         for (source, value) in sources.all() {
             let source = source as usize;
+            if self.set_of(source) != set {
+                // Each set has a sum of its own, as in a step.
+                kernels::add_row(self.scale(set).of(), sum, current);
+                sum.fill(F::ZERO);
+                set = self.set_of(source);
+            }
             let row = source * stride..(source + 1) * stride;
             w.copy_from_slice(&self.a[row.clone()]);
             if self.seen[source] != NEVER {
-                c.copy_from_slice(&self.c[row]);
-                let of_age = present_row(self.set_of(source), self.age(source), stride);
+                c.copy_from_slice(&self.c[row.clone()]);
+                let age = self.age(source);
+                let of_age = present_row(set, age, stride);
                 let (s, t, x) = (&s[of_age.clone()], &t[of_age], &self.none);
-                let silence = Silence { s, t, x, k: F::ONE };
-                kernels::catch_up(silence, self.zt[source], w, c);
+                let (silence, zt) = (Silence { s, t, x, k: F::ONE }, self.zt[source]);
+                match (&mut *adaptive, &self.adaptive, &self.momentum) {
+                    (Some(reading), Some(adaptive), _) => {
+                        reading.d.copy_from_slice(&adaptive.d[row]);
+                        reading.catch_up(silence, set * (PATIENCE + 1) + age, zt, [w, c]);
+                    }
+                    (_, _, Some(momentum)) => {
+                        k.copy_from_slice(&momentum.k[row]);
+                        let drift = Drift {
+                            silence,
+                            u: &self.none,
+                            v: &self.none,
+                            blend: momentum.blend_until_now(set, age),
+                        };
+                        kernels::catch_up_drift(drift, zt, w, k, c);
+                    }
+                    _ => _ = kernels::catch_up(silence, zt, w, c),
+                }
             }
             if let Some(own) = self.own(source) {
                 w[own] = F::ZERO;
             }
-            kernels::add_row(value, w, current);
+            kernels::add_row(value, w, sum);
         }
+        kernels::add_row(self.scale(set).of(), sum, current);
     }
 
     fn assign(
@@ -681,6 +1194,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
     ) -> Result<(), Error> {
         self.fold(pace)?;
         let stride = self.stride();
+        if let Some(momentum) = &mut self.momentum {
+            momentum.heal(first_source..first_source + w.ncols());
+        }
         assign_rows(&mut self.a, stride, first_source, w, pace)
     }
 
@@ -692,11 +1208,29 @@ impl<F: Float> Synapses<F> for Factored<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.fold(pace)?;
-        let eta = step.linear().unwrap_or(F::ZERO);
+        if let (Some(step), Some(momentum)) = (step.momentum(), &mut self.momentum) {
+            let stride = self.x1.len();
+            for source in first_source..first_source + g.ncols() {
+                // Something is left of its K from now on.
+                if self.seen[source] == NEVER {
+                    self.seen[source] = self.block;
+                }
+            }
+            self.within = false;
+            return by_columns(g, pace, |source, j, g| {
+                let at = (first_source + source) * stride + j;
+                Momentum::take_one(step, g, &mut self.a[at], &mut momentum.k[at]);
+            });
+        }
+        let (eta, keep) = step.multiples().unwrap_or((F::ZERO, 1.0));
+        let shrink = F::cast(1.0 - keep);
         let stride = self.x1.len();
         let rows = &mut self.a[first_source * stride..];
         self.within = false;
-        by_columns(g, pace, |source, j, g| rows[source * stride + j] -= eta * g)
+        by_columns(g, pace, |source, j, g| {
+            let w = &mut rows[source * stride + j];
+            *w -= eta * g + shrink * *w;
+        })
     }
 
     fn first_rows(&mut self) -> &mut [F] {
@@ -722,11 +1256,17 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         let mut finite = true;
         let all = 0..self.seen.len();
-        let looked = self.read(What::Weight, all, &mut |_, w| {
+        let nobody = &mut Interrupt::NOBODY.pace();
+        let looked = self.read(What::Weight, all, nobody, &mut |_, w| {
             finite &= kernels::all_finite(w);
             Ok(())
         });
-        self.within = looked.is_ok() && finite && kernels::all_within(F::cast(LIMIT), &self.zt);
+        let limit = F::cast(LIMIT);
+        let of_momentum = |momentum: &Momentum<F>| kernels::all_within(limit, &momentum.k);
+        self.within = looked.is_ok()
+            && finite
+            && kernels::all_within(limit, &self.zt)
+            && self.momentum.as_ref().is_none_or(of_momentum);
         finite
     }
 
@@ -737,6 +1277,9 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         if self.steps > 0 {
             self.x1.fill(F::ZERO);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.forget();
+            }
             self.end_block(F::ZERO, F::ZERO);
         }
         if let Some(lengths) = &mut self.lengths {
@@ -762,7 +1305,10 @@ impl<F: Float> Synapses<F> for Factored<F> {
             self.catch_up_source(source);
             self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
         }
-        self.ended.len = 0;
+        self.ended.clear();
+        if let Some(momentum) = &mut self.momentum {
+            momentum.forget();
+        }
         self.block = 0;
     }
 }

@@ -1,11 +1,12 @@
 //! A gradient that waits, in the factored form: where weights rest for a few steps, fewer than a base block has.
 //!
-//! `dE/dW = G + S C + T zt`, with factors of its own beside those of the weights and a row `G` per source, which is 0 but for sources
+//! `dE/dW = G + S C + T zt`, and `R D` where thresholds move, with factors of its own beside those of the weights and a row `G` per source, which is 0 but for sources
 //! that fired since the last update: an update, too, costs a row for each of those, and not a pass over all synapses.
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::adaptive::Adaptive;
 use crate::kernels::{self, FactorsMut, StepScales};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
@@ -16,7 +17,9 @@ use crate::{Error, Float};
 pub(super) struct Pending<F> {
     pub(super) s: Aligned<F>,
     pub(super) t: Aligned<F>,
-    /// `S X1 - T`.
+    /// `R`, where thresholds move.
+    pub(super) r: Option<Aligned<F>>,
+    /// `S X1 - T`; where thresholds move, `S f - T + R X2`.
     y: Aligned<F>,
     g: Aligned<F>,
     /// The sources whose row is not 0, in the order of their first spike: the first `n_touched`.
@@ -31,13 +34,23 @@ parts!(Pending {
         n_touched,
         touched(|this: &Self| first(this.n_touched.min(this.touched.len()))),
     ],
-    State: [s, t, g(Self::touched_rows)],
+    State: [s, t, g(Self::touched_rows), r],
     Scratch: [y, is_touched],
 } then Self::loaded);
 
 impl<F: Float> Pending<F> {
-    pub(super) fn new(room: &mut Room, sources: usize, stride: usize) -> Result<Self, Error> {
+    /// `adapts`: whether thresholds move.
+    pub(super) fn new(
+        room: &mut Room,
+        sources: usize,
+        stride: usize,
+        adapts: bool,
+    ) -> Result<Self, Error> {
         Ok(Self {
+            r: match adapts {
+                true => Some(room.zeros(1, stride)?),
+                false => None,
+            },
             s: room.zeros(1, stride)?,
             t: room.zeros(1, stride)?,
             y: room.zeros(1, stride)?,
@@ -73,20 +86,26 @@ impl<F: Float> Pending<F> {
     }
 
     /// `Y`, made anew from the other factors, given `X1`, by a step in which nothing happens.
-    pub(super) fn respond(&mut self, x1: &mut [F], none: &[F]) {
-        self.learn(StepScales::nothing(), x1, none, &[], &[]);
+    pub(super) fn respond(&mut self, x1: &mut [F], none: &[F], adaptive: Option<&mut Adaptive<F>>) {
+        let nothing = StepScales::nothing();
+        match adaptive {
+            None => self.learn(nothing, x1, none, &[], &[]),
+            Some(adaptive) => self.learn_adaptive(nothing, x1, &[], &[], adaptive),
+        }
     }
 
     /// Whether anything has been learned since the last update.
     pub(super) fn is_empty(&self) -> bool {
         let nothing = |row: &[F]| row.iter().all(|&x| x == F::ZERO);
-        self.n_touched == 0 && nothing(&self.s) && nothing(&self.t)
+        let no_r = self.r.as_deref().is_none_or(nothing);
+        self.n_touched == 0 && nothing(&self.s) && nothing(&self.t) && no_r
     }
 
     /// Whether no factor is beyond `limit`, so that no row can be far beyond it.
     pub(super) fn within(&self, limit: F) -> bool {
         [&self.s, &self.t, &self.y]
             .into_iter()
+            .chain(&self.r)
             .all(|row| kernels::all_within(limit, row))
     }
 
@@ -120,20 +139,37 @@ impl<F: Float> Pending<F> {
         r: &[F],
     ) {
         let factors = FactorsMut {
-            x1,
             s: &mut self.s,
             t: &mut self.t,
             y: &mut self.y,
         };
-        kernels::step_factors(scales, psi, l, r, factors);
+        kernels::step_factors([scales], psi, l, r, x1, [factors]);
     }
 
-    /// Folds a source's part of the factors into its row: `G += S C + T zt`.
-    pub(super) fn fold(&mut self, source: usize, c: &[F], zt: F, own: Option<usize>) {
+    /// As [`learn`](Self::learn), where thresholds move, given the responses as they are now.
+    pub(super) fn learn_adaptive(
+        &mut self,
+        scales: StepScales<F>,
+        x1: &[F],
+        l: &[F],
+        of_raw: &[F],
+        adaptive: &mut Adaptive<F>,
+    ) {
+        let Self { s, t, y, r, .. } = self;
+        if let Some(r) = r {
+            adaptive.step_factors(scales, [l, of_raw], x1, [s, t, r, y]);
+        }
+    }
+
+    /// Folds a source's part of the factors into its row: `G += S C + T zt`, and `R D` where there is a row `D`.
+    pub(super) fn fold(&mut self, source: usize, c: &[F], zt: F, own: Option<usize>, d: &[F]) {
         let row = self.row_mut(source);
         let g = &mut self.g[row];
         kernels::add_products(&self.s, c, g);
         kernels::add_row(zt, &self.t, g);
+        if let Some(r) = &self.r {
+            kernels::add_products(r, d, g);
+        }
         if let Some(own) = own {
             g[own] = F::ZERO;
         }
@@ -145,17 +181,22 @@ impl<F: Float> Pending<F> {
         touched.iter().map(|&source| source as usize)
     }
 
-    /// By how much the row of a source makes the squared length of the gradient more than that of `S C + T zt`.
-    pub(super) fn beyond_factors(&self, source: usize, c: &[F], zt: F) -> f64 {
+    /// By how much the row of a source makes the squared length of the gradient more than that of `S C + T zt`, and `R D`.
+    pub(super) fn beyond_factors(&self, source: usize, c: &[F], zt: F, d: &[F]) -> f64 {
         let g = &self.g[source * self.s.len()..][..self.s.len()];
-        kernels::length_beyond(g, c, zt, &self.s, &self.t)
+        let of_d = self
+            .r
+            .as_ref()
+            .map_or(0.0, |r| kernels::dot_products(g, r, d));
+        kernels::length_beyond(g, c, zt, &self.s, &self.t) + 2.0 * of_d
     }
 
     /// The factors are in the rows, or in those of the weights.
     pub(super) fn clear_factors(&mut self) {
-        for row in [&mut self.s, &mut self.t, &mut self.y] {
-            row.fill(F::ZERO);
-        }
+        let rows = [&mut self.s, &mut self.t, &mut self.y];
+        rows.into_iter()
+            .chain(&mut self.r)
+            .for_each(|row| row.fill(F::ZERO));
     }
 
     /// Takes a step down every row that is not 0, and leaves nothing.
@@ -166,6 +207,18 @@ impl<F: Float> Pending<F> {
             let row = source as usize * stride..(source as usize + 1) * stride;
             let g = &mut self.g[row.clone()];
             kernels::add_row(-lr(source as usize), g, &mut a[row]);
+            g.fill(F::ZERO);
+        }
+        self.n_touched = 0;
+    }
+
+    /// Hands over every row that is not 0, each with its source, and leaves nothing.
+    pub(super) fn hand_over(&mut self, mut to: impl FnMut(usize, &[F])) {
+        let stride = self.s.len();
+        for &source in &self.touched[..self.n_touched] {
+            self.is_touched[source as usize] = false;
+            let g = &mut self.g[source as usize * stride..(source as usize + 1) * stride];
+            to(source as usize, g);
             g.fill(F::ZERO);
         }
         self.n_touched = 0;
@@ -197,7 +250,7 @@ mod tests {
     const STRIDE: usize = 16;
 
     fn pending<F: Float>() -> Pending<F> {
-        made(|room| Pending::new(room, SOURCES, STRIDE))
+        made(|room| Pending::new(room, SOURCES, STRIDE, false))
     }
 
     fn scales<F: Float>() -> StepScales<F> {
@@ -270,7 +323,7 @@ mod tests {
             let (mut pending, _) = learned::<F>(&mut noise);
             let (c, zt) = (noise.numbers::<F>(STRIDE), F::cast(noise.signed()));
             let mut expected = gradient(&pending, 3, &c, zt);
-            pending.fold(3, &c, zt, Some(5));
+            pending.fold(3, &c, zt, Some(5), &[]);
             pending.clear_factors();
             // A neuron has no synapse to itself.
             expected[5] = 0.0;
@@ -334,7 +387,7 @@ mod tests {
             assert_eq!(saved.len() - of_none, 2 * STRIDE * size_of::<F>() + 2 * 4 + 8);
             let mut twin = self::pending::<F>();
             walk::load(&mut twin, &saved).unwrap();
-            twin.respond(&mut x1, &[F::ZERO; STRIDE]);
+            twin.respond(&mut x1, &[F::ZERO; STRIDE], None);
             assert!(walk::same(&twin, &pending));
             near("Y", &twin.y, &pending.y.iter().map(|y| y.to_f64()).collect::<Vec<_>>());
             // `touched` follows its count and its length.

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
+use crate::numbers::parameter::Step;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
+use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -40,7 +41,31 @@ const CASES: [(f64, usize); 7] = [
     (20.0, 1),
 ];
 
-/// Every case, with the regulariser, and with lengths.
+/// Some neurons adapt, each in its own way: base blocks of up to 18 steps.
+fn adaptive(config: &Config) -> Config {
+    let beta = (0..19).map(|j| [0.0, 0.2, 0.4][j % 3]).collect();
+    let tau_adaptation = (0..19).map(|j| [9.0, 20.0, 200.0][j / 3 % 3]).collect();
+    let each = PerNeuron {
+        beta: Some(beta),
+        tau_adaptation: Some(tau_adaptation),
+        ..PerNeuron::default()
+    };
+    Config {
+        each,
+        ..config.clone()
+    }
+}
+
+/// The rules of weights; those without momentum also of neurons some of which adapt.
+fn rules_and_adaptation(config: &Config) -> Vec<Config> {
+    let mut all = rules(config);
+    let descends = |config: &&Config| matches!(config.optimizer, Optimizer::Sgd { .. });
+    let adapting: Vec<_> = all.iter().filter(descends).map(adaptive).collect();
+    all.extend(adapting);
+    all
+}
+
+/// Every case, with the regulariser, and with lengths, under every rule; of neurons that adapt and of others.
 fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
     for (tau, n) in CASES {
         let regularised = Config {
@@ -48,10 +73,41 @@ fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
             ..config(tau, n)
         };
         for config in [regularised.clone(), limited(&regularised)] {
-            check(&config, make::<F>());
-            check(&grouped(&config), make::<F>());
+            for config in rules_and_adaptation(&config) {
+                check(&config, make::<F>());
+                check(&grouped(&config), make::<F>());
+            }
         }
     }
+}
+
+/// A decay by which weights lose half of themselves in some 30 steps of these tests.
+const WEIGHT_DECAY: f64 = 1.5;
+
+/// The same with every rule that fits into factors.
+fn rules(config: &Config) -> Vec<Config> {
+    let limit = config.optimizer.is_limited();
+    let decays = Optimizer::Sgd {
+        limit,
+        weight_decay: WEIGHT_DECAY,
+    };
+    let with = |optimizer| Config {
+        optimizer,
+        ..config.clone()
+    };
+    let momentum = |mu, weight_decay| {
+        with(Optimizer::Momentum {
+            mu,
+            limit,
+            weight_decay,
+        })
+    };
+    vec![
+        config.clone(),
+        with(decays),
+        momentum(0.9, 0.0),
+        momentum(0.75, WEIGHT_DECAY),
+    ]
 }
 
 /// With steps of their own for inputs and for neurons.
@@ -78,7 +134,7 @@ in_both! {
             for gain in [Gain::Unit, Gain::Leak] {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
-                    for config in [limited(&config), config] {
+                    for config in [limited(&config), config].iter().flat_map(rules_and_adaptation) {
                         literal::follows::<F, _>(&config, make::<F>(), 80);
                         literal::follows::<F, _>(&grouped(&config), make::<F>(), 80);
                     }
@@ -91,8 +147,20 @@ in_both! {
 in_both! {
     fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
         let config = Config { tau_trace: 0.0, ..config(6.0, 1) };
-        literal::follows::<F, _>(&config, make::<F>(), 60);
-        literal::follows::<F, _>(&limited(&config), make::<F>(), 60);
+        for config in [adaptive(&config), config] {
+            literal::follows::<F, _>(&config, make::<F>(), 60);
+            literal::follows::<F, _>(&limited(&config), make::<F>(), 60);
+        }
+    }
+}
+
+in_both! {
+    fn thresholds_that_move_much_have_base_blocks_of_few_steps<F>() {
+        for beta in [1.0, 2.0, 3.0] {
+            let config = Config { beta, c_reg: 1.0, ..config(20.0, 1) };
+            literal::follows::<F, _>(&config, make::<F>(), 80);
+            literal::follows::<F, _>(&grouped(&limited(&config)), make::<F>(), 80);
+        }
     }
 }
 
@@ -153,13 +221,15 @@ in_both! {
 in_both! {
     fn to_catch_up_changes_nothing_but_when_it_is_worked_off<F>() {
         for (tau, n) in CASES {
-            let mut both = Beside::<F, _>::new(&config(tau, n), make::<F>());
-            for _ in 0..4 {
-                (0..11).for_each(|_| both.step(true));
-                both.form.catch_up();
-                assert_eq!((both.form.block, both.form.ended.len), (0, 0));
-                both.compare();
-                both.update();
+            for config in rules_and_adaptation(&config(tau, n)) {
+                let mut both = Beside::<F, _>::new(&config, make::<F>());
+                for _ in 0..4 {
+                    (0..11).for_each(|_| both.step(true));
+                    both.form.catch_up();
+                    assert_eq!((both.form.block, both.form.ended.len), (0, 0));
+                    both.compare();
+                    both.update();
+                }
             }
         }
     }
@@ -275,7 +345,12 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
             l: &l,
             r: None,
         };
-        form.learn(&sources.get(), &row, Some(signal), Some(Kinds::same(0.25)));
+        form.learn(
+            &sources.get(),
+            &row,
+            Some(signal),
+            Some(Kinds::same(Step::Descend { eta: 0.25 })),
+        );
         for i in 0..2 {
             close("A", form.a[16 * i], a[i]);
             close("C", form.c[16 * i], c[i]);
@@ -290,7 +365,7 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
 in_both! {
     fn inputs_and_neurons_get_factors_of_their_own_and_share_them_again_in_the_middle_of_things<F>() {
         for (tau, n) in CASES {
-            for config in [config(tau, n), limited(&config(tau, n))] {
+            for config in [config(tau, n), limited(&config(tau, n))].iter().flat_map(rules_and_adaptation) {
                 literal::regroups::<F>(&config, make::<F>());
             }
         }

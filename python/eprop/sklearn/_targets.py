@@ -1,0 +1,126 @@
+"""y as what a trainer takes: codes of labels or rows of numbers, of each sequence or of each step, with weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_LABEL", "Targets", "are_of_steps", "is_missing", "last_steps", "read_steps"]
+
+Array = NDArray[Any]
+
+NO_LABEL = -1
+"""The code of what has no label, as trainers take it."""
+
+
+@dataclass
+class Targets:
+    """What n sequences should become, and how much each of them counts.
+
+    `values` is an array with one entry for each sequence, codes (n,) or numbers (n, O), or a list with one array for each,
+    codes (T,) or numbers (T, O) of its steps. `weights` (n,) are those of the sequences, `of_code` (n_classes,) those of
+    the classes.
+    """
+
+    values: Any
+    weights: Array
+    of_code: Array | None = None
+
+    @property
+    def per_step(self) -> bool:
+        """Whether each step has its own."""
+        return isinstance(self.values, list)
+
+    def take(self, rows: Array) -> Targets:
+        """Those of these indices."""
+        values = [self.values[row] for row in rows] if self.per_step else self.values[rows]
+        return Targets(values, self.weights[rows], self.of_code)
+
+    def lesson(self, lengths: Array, n_repeats: int) -> tuple[Array, Array]:
+        """`targets` and `weights` (B, T) of a trainer, for sequences of these lengths, repeats included."""
+        if self.per_step:
+            return self._of_steps(lengths, n_repeats)
+        weights = last_steps(lengths, n_repeats) * (self.weights * self._counts(self.values))[:, None]
+        if self.values.ndim == 1:
+            return self.values, weights
+        n, n_outputs = self.values.shape
+        return np.broadcast_to(self.values[:, None], (n, lengths.max(), n_outputs)), weights
+
+    def _of_steps(self, lengths: Array, n_repeats: int) -> tuple[Array, Array]:
+        shape = (len(lengths), int(lengths.max()))
+        codes = self.values[0].ndim == 1
+        targets = np.full(shape, NO_LABEL) if codes else np.zeros((*shape, self.values[0].shape[1]))
+        weights = np.zeros(shape)
+        for row, (values, length) in enumerate(zip(self.values, lengths, strict=True)):
+            weights[row, :length] = np.repeat(self.weights[row] * self._counts(values), n_repeats)
+            targets[row, :length] = np.repeat(values if codes else np.nan_to_num(values), n_repeats, axis=0)
+        return targets, weights
+
+    def _counts(self, values: Array) -> Array:
+        """How much each target counts by what it is; 0 if there is none."""
+        if values.ndim == 2:
+            return np.asarray(np.isfinite(values).all(axis=1), np.float64)
+        of_code: Any = 1.0 if self.of_code is None else self.of_code[values]
+        return np.asarray(of_code * (values != NO_LABEL))
+
+
+def last_steps(lengths: Array, n_repeats: int) -> Array:
+    """Where a whole sequence is answered (B, T): 1 / n_repeats at each repeat of its last step, 0 elsewhere.
+
+    Examples
+    --------
+    >>> last_steps(np.array([2, 4]), 2)
+    array([[0.5, 0.5, 0. , 0. ],
+           [0. , 0. , 0.5, 0.5]])
+    """
+    steps = np.arange(lengths.max())
+    return ((steps < lengths[:, None]) & (steps >= lengths[:, None] - n_repeats)) / n_repeats
+
+
+def is_missing(values: Array) -> Array:
+    """Which labels are None or NaN.
+
+    Examples
+    --------
+    >>> is_missing(np.array(["a", None, float("nan")], object)).tolist()
+    [False, True, True]
+    """
+    if values.dtype.kind not in "Of":
+        return np.zeros(values.shape, bool)
+    return np.frompyfunc(lambda label: label is None or label != label, 1, 1)(values).astype(bool)  # type: ignore[no-any-return]
+
+
+def are_of_steps(y: Any) -> bool:
+    """Whether these targets have an axis of time: an array with more than one, or a list with those of each sequence.
+
+    Examples
+    --------
+    >>> are_of_steps([[0, 1], [1]]), are_of_steps(np.zeros((2, 3))), are_of_steps(["a", "b"])
+    (True, True, False)
+    """
+    if isinstance(y, (list, tuple)) or (isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1):
+        return len(y) > 0 and np.ndim(y[0]) > 0
+    return np.ndim(y) > 1
+
+
+def read_steps(y: Any, lengths: Array) -> list[Array]:
+    """The targets of the steps of each sequence, as many as it has.
+
+    Raises
+    ------
+    ValueError
+        More or fewer than there are sequences, or steps.
+    """
+    if len(y) != len(lengths):
+        raise ValueError(f"y: expected targets of {len(lengths)} sequences, got {len(y)}")
+    rows = [np.asarray(row) for row in y]
+    for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        if len(row) != length:
+            raise ValueError(
+                f"y[{index}]: expected one target for each of {length} steps, got {len(row)}; one for the whole sequence is "
+                "a number or a label"
+            )
+    return rows
