@@ -41,7 +41,7 @@ def in_form(form, model):
 def fits(form, update_every, c_reg, limit):
     """Whether a form can do it: factors rest for a base block at most, and keep no regulariser apart."""
     waits = update_every != 1
-    return form != "factored" or update_every != "sequence" and not (waits and c_reg > 0 and limit)
+    return form != "factored" or (update_every != "sequence" and not (waits and c_reg > 0 and limit))
 
 
 CASES = [
