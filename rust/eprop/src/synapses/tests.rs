@@ -434,6 +434,7 @@ fn a_million_steps_of_neurons_that_adapt_in_float32_stay_near_the_textbook_in_fl
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes the steps of a release build")]
 fn float32_of_thresholds_that_rise_as_much_as_they_may() {
     // What is left of p at a block's end is as little as it may be.
     for (beta, tau_adaptation) in [
@@ -461,7 +462,8 @@ fn float32_of_thresholds_that_rise_as_much_as_they_may() {
             let [textbook, factored] = [Engine::Textbook, Engine::Factored].map(|engine| {
                 let drift = drive::<f32>(engine, &config, script, 1, 30);
                 hold_drift(&drift);
-                drift.weights
+                // Weights that move far are rounded where they are large.
+                drift.weights / drift.moved.max(1.0)
             });
             assert!(
                 factored < f64::max(2.0 * textbook, DRIFT / 5.0),
