@@ -135,9 +135,9 @@ class Auto(Optimizer):
     weight_decay : float
         As in `SGD`.
     per_neuron : bool
-        True: inside its group each neuron, each readout for ``W_out`` with ``b``, has a scale ``D_j``, the smaller the larger
-        its gradients have been, and its step is ``eta_G D_j``. It helps where few neurons have most of the gradient. Synapses
-        then take the textbook or the block form. `OnlineTrainer` refuses it.
+        True: inside its group each neuron, each readout for ``W_out`` with ``b``, has a scale ``D_j``, the smaller the
+        larger its gradients have been, and takes ``eta_G D_j`` as its step. The synapses then take the textbook or the
+        block form. `OnlineTrainer` refuses it.
 
     Examples
     --------
