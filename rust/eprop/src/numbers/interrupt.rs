@@ -108,6 +108,10 @@ impl Interrupt {
 #[derive(Debug)]
 pub(crate) struct AmongThreads {
     pub(crate) caller: Interrupt,
+    #[cfg_attr(
+        not(feature = "parallel"),
+        allow(dead_code, reason = "there are no others")
+    )]
     pub(crate) others: Interrupt,
     told: Option<Arc<AtomicBool>>,
 }
