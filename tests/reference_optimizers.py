@@ -15,7 +15,8 @@ What the equations leave open is fixed here:
   lr, and 0 with `Auto`.
 - Weight decay does not touch b, and neither does `w_max`. `clip_norm` is of g with the regulariser, before weight
   decay.
-- `Auto(per_neuron=True)`: P_G does not count b. v and its t stand still where lengths do.
+- `Auto(per_neuron=True)`: P_G does not count b. v and its t stand still where lengths do. D_j is 1 while v_j is 0: only
+  the regulariser and weight decay move such a neuron. sigma_G does not matter to the others, whose eta_G has it below.
 - Of a stack, the last layer has half of `Auto`'s step, and the layers below share the other half.
 """
 
@@ -189,8 +190,8 @@ class Auto:
 
     default_lr = 0.5
 
-    def __init__(self, per_neuron=False, weight_decay=0.0):
-        self.per_neuron, self.weight_decay = per_neuron, weight_decay
+    def __init__(self, per_neuron=False, weight_decay=0.0, sigma=None):
+        self.per_neuron, self.weight_decay, self.sigma = per_neuron, weight_decay, sigma or {}
         self.d, self.n, self.scales = {}, {}, {}
 
     def step(self, update):
@@ -209,7 +210,9 @@ class Auto:
     def _begin(self, update):
         self.d, self.n = dict.fromkeys(update.groups, 0.0), dict.fromkeys(update.groups, 0.0)
         if self.per_neuron:
-            self.scales = {G: NeuronScales(update.W[names[0]]) for G, names in update.groups.items()}
+            self.scales = {
+                G: NeuronScales(update.W[names[0]], self.sigma.get(G)) for G, names in update.groups.items()
+            }
 
     def _measure(self, G, names, update):
         rows = sum(squared_rows(update.g_loss[name]) for name in names)
@@ -228,13 +231,13 @@ class Auto:
 class NeuronScales:
     """D_j = sigma_G / (sqrt(v_j / (1 - b2^t)) + eps), v_j = b2 v_j + (1 - b2) |g_j|^2 / P_G, of a group.
 
-    sigma_G is the root mean square of its first weights.
+    sigma_G is the root mean square of its first weights, unless it is given.
     """
 
     b2, eps = 0.999, 1e-8
 
-    def __init__(self, W):
-        self.sigma, self.n_sources = np.sqrt(np.mean(W**2)), W.shape[1]
+    def __init__(self, W, sigma=None):
+        self.sigma, self.n_sources = np.sqrt(np.mean(W**2)) if sigma is None else sigma, W.shape[1]
         self.v, self.t = np.zeros(len(W)), 0
 
     def add(self, rows):
@@ -244,7 +247,7 @@ class NeuronScales:
     @property
     def D(self):
         size = np.sqrt(self.v / (1.0 - self.b2**self.t)) if self.t else self.v
-        return self.sigma / (size + self.eps)
+        return np.where(self.v > 0.0, self.sigma / (size + self.eps), 1.0)
 
 
 def squared_rows(g):

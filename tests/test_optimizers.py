@@ -18,6 +18,7 @@ from streams import (
     KINDS,
     OPTIMIZERS,
     REDUCTIONS,
+    SIZES,
     B,
     T,
     assert_parameters,
@@ -117,6 +118,139 @@ def test_bounds_are_those_of_the_reference(kind, optimizer, update_every, bounds
     if "w_max" in bounds:
         weights = [W for name, W in parameters_of(trainer).items() if name != "b"]
         assert 0.5 * bounds["w_max"] < max(np.abs(W).max() for W in weights) <= bounds["w_max"]
+
+
+PER_NEURON = ("Auto", {"per_neuron": True})
+# The textbook form below 8, and the block form.
+every_schedule_of_neurons = pytest.mark.parametrize("update_every", [1, 7, 10, "sequence"])
+
+
+def of_neurons(batch_size=1, weight_decay=0.0, **options):
+    """A trainer and its reference, which gets the standard deviations that weights are drawn with."""
+    n_inputs, n, _ = SIZES["eprop"]
+    constants = {"per_neuron": True, "weight_decay": weight_decay}
+    options = {"lr": 0.2, **options}
+    trainer = build("eprop", batch_size, optimizer=("Auto", constants), **options)
+    unit = np.sqrt(-np.expm1(-2.0 * trainer.dt / trainer.tau_mem) / 0.02)
+    sigma = {"in": 1.3 * unit / n_inputs**0.5, "rec": 0.3 * unit / n**0.5, "out": 0.1 / n**0.5}
+    return trainer, build_reference(
+        "eprop", batch_size, optimizer=("Auto", {**constants, "sigma": sigma}), **options
+    )
+
+
+@every_schedule_of_neurons
+@pytest.mark.parametrize("batch_size", [1, B])
+@every_reduction
+def test_auto_per_neuron_is_the_reference(update_every, batch_size, reduction):
+    """With the regulariser, which lengths do not count, and with gradients from elsewhere."""
+    trainer, model = of_neurons(batch_size, update_every=update_every, reduction=reduction)
+    before = parameters_of(trainer)
+    for seed in range(3):
+        x, y, mask = data(batch_size, seed=seed)
+        loss, outputs = trainer.train_sequence(x, y, mask=mask, return_outputs=True)
+        expected_loss, expected = model.train_sequence(x, y, mask=mask)
+        assert_close(outputs, expected, TOLERANCE, "outputs")
+        assert loss == pytest.approx(expected_loss, rel=TOLERANCE)
+        for either in (trainer, model):
+            either.apply_gradients(model.gradients(x, y))
+    assert model.margin > 1e-9
+    assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+    moved(trainer, before)
+    other = build(
+        "eprop", batch_size, optimizer="auto", lr=0.2, update_every=update_every, reduction=reduction
+    )
+    other.train_sequence(x, y, mask=mask)
+    moved(trainer, parameters_of(other))
+
+
+@every_schedule_of_neurons
+@pytest.mark.parametrize("batch_size", [1, B])
+def test_auto_per_neuron_decays_and_is_bounded_as_the_reference(update_every, batch_size):
+    options = {"update_every": update_every, "reduction": "mean"}
+    trainer, model = of_neurons(batch_size, 0.05, clip_norm=0.05, w_max=0.3, **options)
+    free = build("eprop", batch_size, optimizer=PER_NEURON, lr=0.2, **options)
+    for seed in range(2):
+        x, y, mask = data(batch_size, seed=seed)
+        for either in (trainer, model, free):
+            either.train_sequence(x, y, mask=mask)
+    assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
+    moved(trainer, parameters_of(free))
+
+
+def test_auto_per_neuron_does_not_depend_on_initial_weights_of_zero():
+    x, y, mask = data(1)
+    trainer = build("eprop", 1, optimizer=PER_NEURON, lr=0.2, feedback="random")
+    trainer.W_out = np.zeros_like(trainer.W_out)
+    losses = [trainer.train_sequence(x, y, mask=mask) for _ in range(40)]
+    assert np.abs(trainer.W_out).max() > 0.0
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("update_every", [1, 10, "sequence"])
+@pytest.mark.parametrize(("rate", "name"), [("lr_in", "W_in"), ("lr_rec", "W_rec"), ("lr_out", "W_out")])
+def test_auto_per_neuron_fixes_a_group_whose_rate_is_zero(update_every, rate, name):
+    optimizer = ("Auto", {"per_neuron": True, "weight_decay": 1e-3})
+    trainer = build("eprop", 1, optimizer=optimizer, lr=0.2, update_every=update_every, **{rate: 0.0})
+    before = parameters_of(trainer)
+    x, y, mask = data(1)
+    trainer.train_sequence(x, y, mask=mask)
+    after = parameters_of(trainer)
+    fixed = {name, "b"} if name == "W_out" else {name}
+    for other in before:
+        assert np.array_equal(before[other], after[other]) == (other in fixed), other
+
+
+@pytest.mark.parametrize("update_every", [1, 10, "sequence"])
+@pytest.mark.parametrize("batch_size", [1, B])
+def test_auto_per_neuron_in_float32_is_that_of_float64_rounded(update_every, batch_size):
+    x, y, mask = data(batch_size)
+    narrow, wide = (
+        build("eprop", batch_size, optimizer=PER_NEURON, lr=0.2, update_every=update_every, dtype=dtype)
+        for dtype in ("float32", "float64")
+    )
+    for trainer in (narrow, wide):
+        trainer.train_sequence(x, y, mask=mask)
+    assert_parameters(narrow, parameters_of(wide), 1e-3)
+
+
+@pytest.mark.parametrize("update_every", [1, 10, "sequence"])
+@pytest.mark.parametrize("batch_size", [1, B])
+def test_auto_per_neuron_keeps_its_scales(update_every, batch_size):
+    """Copies and pickles go on with the same bits, and `state_equal` sees that scales differ; `reset` keeps them."""
+    x, y, mask = data(batch_size)
+    trainer = build("eprop", batch_size, optimizer=PER_NEURON, lr=0.2, update_every=update_every)
+    trainer.train_sequence(x, y, mask=mask)
+    twins = [copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer))]
+    assert all(twin == trainer and twin.state_equal(trainer) for twin in twins)
+    fresh = build("eprop", batch_size, optimizer=PER_NEURON, lr=0.2, update_every=update_every)
+    for either in (trainer, *twins, fresh):
+        either.reset()
+    assign_weights(trainer, weights_of("eprop"))
+    assert not fresh.state_equal(trainer)
+    for twin in twins:
+        assign_weights(twin, weights_of("eprop"))
+    for either in (trainer, *twins, fresh):
+        either.train_sequence(x, y, mask=mask)
+    for twin in twins:
+        assert_same_bits(snapshot(twin), snapshot(trainer))
+        assert twin.state_equal(trainer)
+    moved(trainer, parameters_of(fresh))
+
+
+def test_auto_per_neuron_takes_the_forms_that_have_it():
+    def of(**options):
+        return eprop.EpropTrainer(30, 200, 2, optimizer=eprop.optim.Auto(per_neuron=True), **options)
+
+    assert [of(update_every=n).engine for n in (1, 7, 8, "sequence")] == [
+        "textbook",
+        "textbook",
+        "block",
+        "block",
+    ]
+    with pytest.raises(ValueError, match=r"optimizer.per_neuron: expected false in a stack.*got true"):
+        eprop.OnlineTrainer([3, 4, 2], optimizer=eprop.optim.Auto(per_neuron=True))
+    with pytest.raises(ValueError, match=r"optimizer: expected .*loss.*, got auto"):
+        eprop.OnlineLIFLayer(3, 2, optimizer=eprop.optim.Auto(per_neuron=True))
 
 
 @every_kind

@@ -134,15 +134,22 @@ class Auto(Optimizer):
     ----------
     weight_decay : float
         As in `SGD`.
+    per_neuron : bool
+        True: inside its group each neuron, each readout for ``W_out`` with ``b``, has a scale ``D_j``, the smaller the
+        larger its gradients have been, and takes ``eta_G D_j`` as its step. The synapses then take the textbook or the
+        block form. `OnlineTrainer` refuses it.
 
     Examples
     --------
     >>> from eprop import EpropTrainer
     >>> EpropTrainer(2, 3, 1, optimizer="auto").lr
     0.5
+    >>> EpropTrainer(2, 3, 1, optimizer=Auto(per_neuron=True)).engine
+    'textbook'
     """
 
     weight_decay: float = 0.0
+    per_neuron: bool = False
 
     name: ClassVar[str] = "auto"
     default_lr: ClassVar[float] = 0.5

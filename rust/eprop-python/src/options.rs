@@ -166,6 +166,7 @@ fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Opt
         }),
         "auto" => Ok(Optimizer::Auto {
             weight_decay: constant("weight_decay", 0.0),
+            per_neuron: constant("per_neuron", 0.0) != 0.0,
         }),
         "adam" => Ok(Optimizer::Adam {
             beta1: constant("beta1", 0.9),

@@ -22,6 +22,10 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, Option<f64>, Option<f64>)> {
         Optimizer::SGD,
         Optimizer::PLAIN_SGD,
         Optimizer::AUTO,
+        Optimizer::Auto {
+            weight_decay: 0.0,
+            per_neuron: true,
+        },
         Optimizer::Sgd {
             limit: true,
             weight_decay: 0.1,

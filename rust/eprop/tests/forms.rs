@@ -120,6 +120,7 @@ fn any_rule() -> impl Strategy<Value = (Optimizer, f64, Option<f64>, Option<f64>
         3 => limited.prop_map(|rule| (rule, 1.0)),
         // Without a decay: where gradients are short its steps are long, and weights that they overshoot run away in every form.
         2 => Just((Optimizer::AUTO, 0.5)),
+        2 => Just((Optimizer::Auto { weight_decay: 0.0, per_neuron: true }, 0.5)),
         // Weights that lose half of themselves in some hundred or thousand steps.
         2 => prop::sample::select(vec![1.0, 100.0, 1000.0]).prop_map(|weight_decay| {
             (Optimizer::Sgd { limit: false, weight_decay }, 1e-5)

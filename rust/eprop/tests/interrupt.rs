@@ -640,6 +640,11 @@ fn reading_the_traces_of_a_block_asks_while_it_is_worked_off() {
     }
 }
 
+const PER_NEURON: Optimizer = Optimizer::Auto {
+    weight_decay: 0.0,
+    per_neuron: true,
+};
+
 /// What is measured before an update can be stopped; then all of the gradient waits, and nothing is measured twice.
 #[test]
 fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
@@ -662,6 +667,8 @@ fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
         (config(Optimizer::ADAM, None, 1), 1),
         (config(Optimizer::PLAIN_SGD, Some(1e-3), 2), 12),
         (config(Optimizer::AUTO, Some(1e-3), 2), 22),
+        (config(PER_NEURON, Some(1e-3), 1), 26),
+        (config(PER_NEURON, Some(1e-3), 2), 22),
     ] {
         let n_streams = config.batch_size;
         let mut trainer = EpropTrainer::<f32>::new(N_INPUTS, n, N_OUTPUTS, config.clone()).unwrap();

@@ -202,6 +202,10 @@ fn gradients_summed_over_processes_and_applied_are_one_process_with_all_streams(
         Optimizer::PLAIN_SGD,
         Optimizer::SGD,
         Optimizer::AUTO,
+        Optimizer::Auto {
+            weight_decay: 0.0,
+            per_neuron: true,
+        },
         Optimizer::ADAM,
     ] {
         for reduction in [Reduction::Sum, Reduction::Mean] {

@@ -157,8 +157,12 @@ impl<N: Network> Trainer<N> {
                 false => 0.0,
             };
             let mut measured = Ok(());
+            let by_neuron = this.optimizer.scales_neurons();
             this.optimizer.step(scale, |to| {
-                measured = gradients.squared_lengths(to, pace);
+                measured = match by_neuron {
+                    true => gradients.lengths_of_neurons(to, pace),
+                    false => gradients.squared_lengths(to, pace),
+                };
                 Measure {
                     loss,
                     steps: n_targets as f64 / n_streams.max(1) as f64,

@@ -158,12 +158,14 @@ impl<F: Float> OnlineLifLayer<F> {
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
         self.stage.take_delta();
-        let step = self.optimizer.step(1.0, |_| Measure::of_nothing()).of(0);
+        self.optimizer.step(1.0, |_| Measure::of_nothing());
         if self.rule.is_linear() {
             self.stage.synapses.w.decay(self.optimizer.keep(0));
             self.stage.learn(Some(F::cast(self.config.lr)));
         } else {
             self.stage.learn(None);
+            // The update under way, of a layer that clips nothing.
+            let step = self.optimizer.clipped(1.0, 0.0).of(0);
             self.stage.synapses.w.update(step);
         }
         self.optimizer.updated();

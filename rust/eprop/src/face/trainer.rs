@@ -276,6 +276,7 @@ impl<N: Network> Trainer<N> {
             optimizer: {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
                 Optimizer::new(config.optimizer(), rates, config.times(), N::F::EPSILON)?
+                    .of_neurons(&N::populations(&plan, &config))?
                     .bounded(config.clip_norm(), config.w_max())
             },
             watch: Watch::new(streams.first())?,
@@ -500,8 +501,12 @@ impl<N: Network> Trainer<N> {
             streams.settle()?;
         }
         let mut measured = Ok(());
+        let by_neuron = self.optimizer.scales_neurons();
         self.optimizer.step(scale, |to| {
-            measured = streams.squared_lengths(to);
+            measured = match by_neuron {
+                true => streams.lengths_of_neurons(to),
+                false => streams.squared_lengths(to),
+            };
             Measure {
                 loss: since.loss,
                 steps: steps as f64 / n_streams as f64,

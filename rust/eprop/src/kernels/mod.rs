@@ -51,7 +51,7 @@ pub(crate) use lengths_adaptive::{
     step_adaptive_lengths,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
-pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink};
+pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};
 pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
     nonzeros, scale_row, send_and_shift,

@@ -68,6 +68,18 @@ kernel! {
 }
 
 kernel! {
+    /// `w_j -= D_j (eta g_j + shrink w_j)`, within the bound, of as many weights as there are D.
+    fn shrink_by(step: ShrinkStep<F>, by: &[f64], g: &[F], w: &mut [F]) {
+        let n = w.len().min(by.len());
+        let (by, g, w) = (&by[..n], &g[..n], &mut w[..n]);
+        for j in 0..n {
+            let down = I::fma(step.shrink, w[j], step.eta * g[j]);
+            w[j] = within(w[j] - F::cast(by[j]) * down, step.bound);
+        }
+    }
+}
+
+kernel! {
     /// `m = mu m + g + decay w; w -= eta m`, with `g` scaled, within the bound.
     fn momentum(step: MomentumStep<F>, g: &[F], w: &mut [F], m: &mut [F]) {
         let n = w.len();
@@ -99,7 +111,7 @@ kernel! {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, within};
+    use super::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by, within};
     use crate::Float;
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
@@ -120,6 +132,20 @@ mod tests {
             let step = ShrinkStep { eta: F::cast(0.3), shrink: F::cast(0.01), bound: F::cast(0.5) };
             let is: Vec<_> = (0..N).map(|j| within(w[j] - fma(step.shrink, w[j], step.eta * g[j]), step.bound)).collect();
             shrink(step, &g, &mut w);
+            same_bits("w", &w, &is);
+        }
+    }
+
+    in_both! {
+        fn shrinking_by_neuron_is_its_line_to_the_bit_and_leaves_padding_alone<F>() {
+            let [mut w, g, ..] = some::<F>();
+            let by = Noise(2).numbers::<f64>(N - 3);
+            let step = ShrinkStep { eta: F::cast(0.3), shrink: F::cast(0.01), bound: F::cast(0.5) };
+            let mut is = w.clone();
+            for (j, &by) in by.iter().enumerate() {
+                is[j] = within(w[j] - F::cast(by) * fma(step.shrink, w[j], step.eta * g[j]), step.bound);
+            }
+            shrink_by(step, &by, &g, &mut w);
             same_bits("w", &w, &is);
         }
     }

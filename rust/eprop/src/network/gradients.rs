@@ -45,6 +45,26 @@ impl<F: Float> GradientParts for Gradients<F> {
         to[group::OUT] = squared_length(&self.w_out, pace)? + squared_length(&self.b, pace)?;
         Ok(())
     }
+
+    fn lengths_of_neurons(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        let (n, n_outputs) = (self.w_in.nrows(), self.w_out.nrows());
+        let (to_in, to) = to.split_at_mut(n);
+        let (to_rec, to_out) = to.split_at_mut(n);
+        for (g, to) in [
+            (&self.w_in, to_in),
+            (&self.w_rec, to_rec),
+            (&self.w_out, &mut to_out[..n_outputs]),
+        ] {
+            for (row, to) in g.rows().into_iter().zip(to) {
+                *to = row.iter().map(|g| g.to_f64() * g.to_f64()).sum();
+                pace.pass(row.len())?;
+            }
+        }
+        for (to, b) in to_out.iter_mut().zip(&self.b) {
+            *to += b.to_f64() * b.to_f64();
+        }
+        Ok(())
+    }
 }
 
 /// The gradient of the summed loss by every weight of an [`OnlineTrainer`](crate::OnlineTrainer). Example:

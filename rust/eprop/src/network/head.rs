@@ -12,7 +12,7 @@ use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Gain, Loss};
 use crate::parts::feedback::FeedbackWeights;
-use crate::parts::init::Gaussian;
+use crate::parts::init::{Gaussian, standard_deviation_of_readouts};
 use crate::parts::lesson::Lesson;
 use crate::parts::readout::Readout;
 use crate::parts::signal::Backward;
@@ -62,11 +62,7 @@ impl<F: Float> Head<F> {
     /// Draws the readouts' weights, then the feedback's own.
     pub(crate) fn draw(&mut self, gaussian: &mut Gaussian, n: usize, readout_gain: Gain) {
         let scale = 1.0 / libm::sqrt(n as f64);
-        // A readout without a gain adds up many steps: it would start with outputs of several units, which learning must first undo.
-        let of_readout = match readout_gain {
-            Gain::Unit => 0.1 * scale,
-            Gain::Leak => scale,
-        };
+        let of_readout = standard_deviation_of_readouts(n, readout_gain);
         self.readout
             .w_out_mut()
             .assign(|_, _| gaussian.draw(of_readout));
@@ -129,7 +125,7 @@ impl<F: Float> Head<F> {
     }
 
     /// The readouts learn from the errors of this step.
-    pub(crate) fn learn(&mut self, at_once: Option<Step<F>>) {
+    pub(crate) fn learn(&mut self, at_once: Option<Step<'_, F>>) {
         self.readout.learn(&self.err, at_once);
         if at_once.is_some_and(|step| !step.stands_still()) {
             self.updated();
@@ -137,7 +133,7 @@ impl<F: Float> Head<F> {
     }
 
     /// Applies the pending gradient of the readouts.
-    pub(crate) fn update(&mut self, step: Step<F>) {
+    pub(crate) fn update(&mut self, step: Step<'_, F>) {
         self.keep_l();
         self.readout.update(step);
         if !step.stands_still() {
@@ -148,7 +144,7 @@ impl<F: Float> Head<F> {
     /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
     pub(crate) fn take(
         &mut self,
-        step: Step<F>,
+        step: Step<'_, F>,
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
         pace: &mut Pace<'_>,

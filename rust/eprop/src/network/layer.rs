@@ -80,7 +80,7 @@ impl<F: Float> Layer<F> {
         err: &[F],
         b: Backward<'_, F>,
         l: &[F],
-        at_once: Option<Kinds<Step<F>>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
     ) {
         let r = self.regulariser.step(self.neuron.padded_z());
         let signal = Signal { err, b, l, r };
@@ -120,7 +120,7 @@ impl<F: Float> Layer<F> {
     }
 
     /// Applies the gradient of the last `steps` steps.
-    pub(crate) fn update(&mut self, n_steps: u64, steps: Kinds<Step<F>>) {
+    pub(crate) fn update(&mut self, n_steps: u64, steps: Kinds<Step<'_, F>>) {
         let r = self.regulariser.coefficients(n_steps);
         self.synapses.update(r, steps);
     }

@@ -20,17 +20,19 @@ use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::config::decay;
-use crate::options::plan::Plan;
+use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::delay::Delay;
-use crate::parts::init::{Balance, Gaussian, layer_weights};
+use crate::parts::init::{
+    Balance, Gaussian, layer_weights, standard_deviation_of_readouts, standard_deviations,
+};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
-use crate::parts::optimizer::{Measure, Optimizer, Steps, Times};
+use crate::parts::optimizer::{Measure, Optimizer, Population, Steps, Times};
 use crate::parts::sources::SourceList;
-use crate::synapses::{self, Form, Synapses, What};
+use crate::synapses::{self, Form, Synapses, What, add_squares_of_neurons};
 use crate::{Error, Float};
 
 /// The groups of weights that take steps of their own, in the order of [`Config::rates_of_groups`].
@@ -124,6 +126,27 @@ impl<F: Float> Wiring for Recurrent<F> {
         3
     }
 
+    fn populations(plan: &Plan, config: &Config) -> Vec<Population> {
+        let Sizes {
+            n_inputs,
+            n,
+            n_outputs,
+        } = plan.sizes;
+        let [of_input, of_neuron] = standard_deviations(n_inputs, n, &config.layer());
+        let of_readout = standard_deviation_of_readouts(n, config.readout_gain);
+        let groups = [
+            (n, n_inputs, of_input),
+            (n, n, of_neuron),
+            (n_outputs, n, of_readout),
+        ];
+        let groups = groups.map(|(neurons, sources, sigma)| Population {
+            neurons,
+            sources,
+            sigma,
+        });
+        groups.into()
+    }
+
     fn is_at_once(plan: &Plan) -> bool {
         plan.at_once
     }
@@ -168,7 +191,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         &mut self,
         x: Input<'_, F>,
         lesson: Lesson<'_, F>,
-        at_once: Option<&mut Optimizer>,
+        mut at_once: Option<&mut Optimizer>,
     ) -> Option<f64> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let moves_on = at_once.as_ref().is_some_and(|rule| rule.moves_on());
@@ -193,7 +216,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         };
         let reads_signal = self.layer.reads_signal;
         let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
-        let steps = at_once.map(|rule| {
+        let steps = at_once.as_deref_mut().map(|rule| {
             let steps = rule.step(1.0, |to| {
                 let of_synapses = self.layer.squared_length_of_step(l);
                 to[group::IN] = of_synapses.inputs;
@@ -205,17 +228,16 @@ impl<F: Float> Wiring for Recurrent<F> {
                     has_target: loss.is_some(),
                 }
             });
-            let steps = (of_synapses(steps), steps.of(group::OUT));
-            rule.updated();
-            steps
+            (of_synapses(steps), steps.of(group::OUT))
         });
         self.layer.learn(err, b, l, steps.map(|steps| steps.0));
         if lesson.signal.is_some() && !reads_signal {
             self.layer.learn_from(l);
         }
         self.head.learn(steps.map(|steps| steps.1));
-        if steps.is_none() {
-            self.since.step(loss);
+        match at_once {
+            Some(rule) => rule.updated(),
+            None => self.since.step(loss),
         }
         loss
     }
@@ -314,6 +336,30 @@ impl<F: Float> Wiring for Recurrent<F> {
         to[group::REC] = of_synapses.neurons;
         self.head_squared_length(to);
         Ok(())
+    }
+
+    fn lengths_of_neurons(
+        &mut self,
+        sums: &[Vec<Aligned<F>>],
+        to: &mut [f64],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let n = self.layer.neuron.len();
+        let (inputs, to) = to.split_at_mut(n);
+        let (neurons, readouts) = to.split_at_mut(n);
+        self.head.readout.squared_lengths_of_each(readouts);
+        let to = Kinds { inputs, neurons };
+        if sums.is_empty() {
+            return self.layer.synapses.lengths_of_neurons(to, pace);
+        }
+        to.inputs.fill(0.0);
+        to.neurons.fill(0.0);
+        let stride = padded::<F>(n);
+        let (cut, len) = (self.n_inputs * stride, (self.n_inputs + n) * stride);
+        // The regulariser's part lies behind that of the loss.
+        let of_loss = sums.iter().map(|sums| &sums[0][..len]);
+        let of_loss: Vec<_> = of_loss.collect();
+        add_squares_of_neurons(&of_loss, (cut, stride), to, pace)
     }
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
@@ -559,7 +605,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 }
 
-fn of_synapses<F: Float>(steps: Steps<'_>) -> Kinds<Step<F>> {
+fn of_synapses<F: Float>(steps: Steps<'_>) -> Kinds<Step<'_, F>> {
     Kinds {
         inputs: steps.of(group::IN),
         neurons: steps.of(group::REC),

@@ -577,6 +577,24 @@ impl<N: Wiring> Streams<N> {
         Ok(())
     }
 
+    /// The same of every neuron, one group of weights after the other.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then all gradients wait.
+    pub(crate) fn lengths_of_neurons(&mut self, to: &mut [f64]) -> Result<(), Error> {
+        let mut pace = self.interrupt.pace();
+        if let [state] = &mut self.states[..] {
+            return state.lengths_of_neurons(&[], to, &mut pace);
+        }
+        N::gather_heads(&mut self.states);
+        let (first, _) = split_first(&mut self.states);
+        let measured = first.lengths_of_neurons(&self.sums, to, &mut pace);
+        if measured.is_err() {
+            self.take_back_all();
+        }
+        measured
+    }
+
     /// Before a step of the first stream: what it would have to do first.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
-use crate::parts::optimizer::{Optimizer, Steps, Times};
+use crate::parts::optimizer::{Optimizer, Population, Steps, Times};
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -72,7 +72,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn steps<F: Float>(self, steps: Steps<'_>) -> Split<F> {
+    pub(crate) fn steps<F: Float>(self, steps: Steps<'_>) -> Split<'_, F> {
         Split {
             cut: self.cut,
             before: steps.of(self.before),
@@ -99,6 +99,14 @@ pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
     /// [`Error::Interrupted`].
     #[doc(hidden)]
     fn squared_lengths(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
+    /// Of every neuron of every group that has [`Population`]s, one group after the other.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    #[doc(hidden)]
+    fn lengths_of_neurons(&self, _to: &mut [f64], _: &mut Pace<'_>) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// One stream's state of a network, and the weights, which streams side by side share.
@@ -132,6 +140,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn sizes(plan: &Self::Plan) -> alloc::string::String;
     /// How many groups of weights take steps of their own.
     fn n_groups(plan: &Self::Plan) -> usize;
+    /// The neurons of each group, where they may have scales of their own.
+    fn populations(_: &Self::Plan, _: &Self::Config) -> Vec<Population> {
+        Vec::new()
+    }
     /// Whether a gradient is applied with its step.
     fn is_at_once(plan: &Self::Plan) -> bool;
     /// Rows and padded width of the gradient of each parameter of the synapses.
@@ -200,6 +212,19 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     /// # Errors
     /// [`Error::Interrupted`].
     fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
+    /// As [`squared_lengths`](Self::squared_lengths), of every neuron, one group after the other. `sums`: what several streams have collected, after
+    /// [`gather_heads`](Self::gather_heads); of the only stream there are none.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn lengths_of_neurons(
+        &mut self,
+        _sums: &[Vec<Aligned<Self::F>>],
+        _to: &mut [f64],
+        _: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
     /// The squared length of all of the pending gradient of the only stream, the regulariser's part included.
     ///
     /// # Errors

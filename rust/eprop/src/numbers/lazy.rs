@@ -293,7 +293,7 @@ impl<F: Float> Lazy<F> {
 
     /// Takes a step that is more than a multiple of its gradient, of weights by target whose gradients are applied at once: with `f V`, which is 0 then. Each
     /// target's weights are passed, as they are for `B err`.
-    pub(crate) fn take_factors(&mut self, step: Step<F>) {
+    pub(crate) fn take_factors(&mut self, step: Step<'_, F>) {
         let stride = self.shape.source_stride;
         for k in 0..self.shape.targets {
             let v = core::mem::replace(&mut self.v[k], F::ZERO);
@@ -301,7 +301,7 @@ impl<F: Float> Lazy<F> {
                 .iter_mut()
                 .zip(&*self.f)
                 .for_each(|(g, &f)| *g = f * v);
-            self.w.take(step, k * stride, &self.column);
+            self.w.take(step.of_neuron(k), k * stride, &self.column);
         }
         self.finite &= all_finite(&self.w.rows);
     }
@@ -343,7 +343,7 @@ impl<F: Float> Lazy<F> {
     }
 
     /// Applies the gradient that waits.
-    pub(crate) fn update(&mut self, step: Step<F>) {
+    pub(crate) fn update(&mut self, step: Step<'_, F>) {
         if self.at_once {
             return;
         }
@@ -374,7 +374,7 @@ impl<F: Float> Lazy<F> {
                         .for_each(|(to, g)| *to = g);
                     debug_assert!(sources <= source_stride);
                     let row = k * source_stride..(k + 1) * source_stride;
-                    self.w.take(step, row.start, &self.column);
+                    self.w.take(step.of_neuron(k), row.start, &self.column);
                     self.finite &= all_finite(&self.w.rows[row]);
                 }
                 self.h.fill(F::ZERO);
@@ -393,7 +393,7 @@ impl<F: Float> Lazy<F> {
     /// Takes a step with a gradient from elsewhere: `g_of(source, target)`. What waits goes on waiting.
     pub(crate) fn take(
         &mut self,
-        step: Step<F>,
+        step: Step<'_, F>,
         g_of: impl Fn(usize, usize) -> F,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
@@ -422,6 +422,10 @@ impl<F: Float> Lazy<F> {
                     Layout::ByTarget => g_of(column, row),
                 };
             }
+            let step = match layout {
+                Layout::BySource => step,
+                Layout::ByTarget => step.of_neuron(row),
+            };
             self.w.take(step, row * stride, &g);
             pace.pass(columns)?;
         }

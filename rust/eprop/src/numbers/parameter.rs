@@ -16,24 +16,26 @@ pub(crate) const PIECE: usize = 4096;
 
 /// The step of one update, with its constants, worked out once for all parameters.
 #[derive(Clone, Copy, Debug)]
-pub enum Step<F> {
+pub enum Step<'a, F> {
     /// `W -= eta g`.
     Descend { eta: F },
     /// The same, and weights that decay, or have a bound.
     Shrink(ShrinkStep<F>),
+    /// The same, `D_j` times as long for each neuron j: a number for each column of a matrix whose rows are of sources.
+    Scaled { step: ShrinkStep<F>, by: &'a [f64] },
     /// A sum of gradients that fades.
     Momentum(MomentumStep<F>),
     /// Two moments per weight.
     Adam(AdamStep<F>),
 }
 
-impl<F: Float> Step<F> {
+impl<'a, F: Float> Step<'a, F> {
     /// The factor on the gradient, of a step that is a multiple of it.
     #[inline]
     pub(crate) fn linear(self) -> Option<F> {
         match self {
             Self::Descend { eta } => Some(eta),
-            Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+            Self::Shrink(_) | Self::Scaled { .. } | Self::Momentum(_) | Self::Adam(_) => None,
         }
     }
 
@@ -46,7 +48,7 @@ impl<F: Float> Step<F> {
             Self::Shrink(ShrinkStep { eta, shrink, bound }) if !bound.is_finite() => {
                 Some((eta, 1.0 - shrink.to_f64()))
             }
-            Self::Shrink(_) | Self::Momentum(_) | Self::Adam(_) => None,
+            Self::Shrink(_) | Self::Scaled { .. } | Self::Momentum(_) | Self::Adam(_) => None,
         }
     }
 
@@ -65,6 +67,14 @@ impl<F: Float> Step<F> {
         match self {
             Self::Descend { .. } => self,
             Self::Shrink(ShrinkStep { eta, .. }) => Self::Descend { eta },
+            Self::Scaled { step, by } => Self::Scaled {
+                step: ShrinkStep {
+                    shrink: none,
+                    bound,
+                    ..step
+                },
+                by,
+            },
             Self::Momentum(step) => Self::Momentum(MomentumStep {
                 decay: none,
                 bound,
@@ -83,17 +93,42 @@ impl<F: Float> Step<F> {
     pub(crate) fn stands_still(self) -> bool {
         match self {
             Self::Descend { eta } => eta == F::ZERO,
-            Self::Shrink(step) => step.eta == F::ZERO,
+            Self::Shrink(step) | Self::Scaled { step, .. } => step.eta == F::ZERO,
             Self::Momentum(step) => step.eta == F::ZERO,
             Self::Adam(step) => step.eta == F::ZERO,
         }
     }
 
-    /// Takes the step for some weights with their gradients and moments; a step that keeps none gets none.
-    fn take(self, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
+    /// That of the weights of neuron `j`.
+    #[inline]
+    pub(crate) fn of_neuron(self, j: usize) -> Self {
+        let Self::Scaled { step, by } = self else {
+            return self;
+        };
+        Self::Shrink(ShrinkStep {
+            eta: F::cast(step.eta.to_f64() * by[j]),
+            shrink: F::cast(step.shrink.to_f64() * by[j]),
+            ..step
+        })
+    }
+
+    /// Takes the step for some weights with their gradients and moments; a step that keeps none gets none. `at`: number of the first weight in a matrix of
+    /// this width.
+    fn take(self, (at, width): (usize, usize), w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         match self {
             Self::Descend { eta } => w.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g),
             Self::Shrink(step) => kernels::shrink(step, g, w),
+            Self::Scaled { step, by } => {
+                let mut done = 0;
+                while done < g.len() {
+                    let column = (at + done) % width;
+                    let part = done..g.len().min(done + width - column);
+                    // Behind the last neuron there is nothing but padding.
+                    let by = by.get(column..).unwrap_or(&[]);
+                    kernels::shrink_by(step, by, &g[part.clone()], &mut w[part.clone()]);
+                    done = part.end;
+                }
+            }
             Self::Momentum(step) => kernels::momentum(step, g, w, m),
             Self::Adam(step) => kernels::adam(step, g, w, m, v),
         }
@@ -151,7 +186,7 @@ impl Walked for Kinds<bool> {
     }
 }
 
-impl<F: Float> Kinds<Step<F>> {
+impl<'a, F: Float> Kinds<Step<'a, F>> {
     /// As [`Step::linear`].
     pub(crate) fn linear(self) -> Option<Kinds<F>> {
         Some(Kinds {
@@ -161,7 +196,7 @@ impl<F: Float> Kinds<Step<F>> {
     }
 
     /// Of a matrix in whose rows the first so many numbers are of inputs.
-    pub(crate) fn split(self, cut: usize) -> Split<F> {
+    pub(crate) fn split(self, cut: usize) -> Split<'a, F> {
         Split {
             cut,
             before: self.inputs,
@@ -172,17 +207,17 @@ impl<F: Float> Kinds<Step<F>> {
 
 /// The steps of a matrix: one of its first `cut` weights, and one of those from there on.
 #[derive(Clone, Copy, Debug)]
-pub struct Split<F> {
+pub struct Split<'a, F> {
     pub(crate) cut: usize,
-    pub(crate) before: Step<F>,
-    pub(crate) from: Step<F>,
+    pub(crate) before: Step<'a, F>,
+    pub(crate) from: Step<'a, F>,
 }
 
-impl<F> From<Step<F>> for Split<F>
+impl<'a, F> From<Step<'a, F>> for Split<'a, F>
 where
-    Step<F>: Copy,
+    Step<'a, F>: Copy,
 {
-    fn from(step: Step<F>) -> Self {
+    fn from(step: Step<'a, F>) -> Self {
         Self {
             cut: usize::MAX,
             before: step,
@@ -191,15 +226,15 @@ where
     }
 }
 
-impl<F: Float> Split<F> {
+impl<F: Float> Split<'_, F> {
     /// Takes the steps of the weights from number `at` on, as [`Step::take`]; without a gradient there are none.
-    fn take(self, at: usize, w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
+    fn take(self, (at, width): (usize, usize), w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
         let cut = self.cut.saturating_sub(at).min(g.len());
         let (of_m, of_v) = (cut.min(m.len()), cut.min(v.len()));
         let (w, (g, g_from)) = (w.split_at_mut(cut), g.split_at(cut));
         let (m, v) = (m.split_at_mut(of_m), v.split_at_mut(of_v));
-        self.before.take(w.0, g, m.0, v.0);
-        self.from.take(w.1, g_from, m.1, v.1);
+        self.before.take((at, width), w.0, g, m.0, v.0);
+        self.from.take((at + cut, width), w.1, g_from, m.1, v.1);
     }
 }
 
@@ -220,6 +255,8 @@ pub struct Parameter<F> {
     pub(crate) pending: Aligned<F>,
     /// Whether the gradient that waits is anything but 0.
     pub(crate) waits: bool,
+    /// Of a row.
+    width: usize,
     m: Aligned<F>,
     v: Aligned<F>,
 }
@@ -248,6 +285,7 @@ impl<F: Float> Parameter<F> {
         Ok(Self {
             pending: where_needed(keeps.pending)?,
             waits: false,
+            width,
             m: where_needed(keeps_moment(1))?,
             v: where_needed(keeps_moment(2))?,
             rows: match first {
@@ -258,14 +296,18 @@ impl<F: Float> Parameter<F> {
     }
 
     /// Applies the gradient that waits, which starts again from 0. Returns whether the weights are finite.
-    pub(crate) fn update(&mut self, steps: impl Into<Split<F>>) -> bool {
+    pub(crate) fn update<'s>(&mut self, steps: impl Into<Split<'s, F>>) -> bool {
         self.update_with(steps, Late::none())
     }
 
     /// As [`update`](Self::update), and the gradient takes in what comes late.
     ///
     /// Nobody can stop it in the middle, so it is one pass over memory: all that is done to a piece is done while the piece is in the cache.
-    pub(crate) fn update_with(&mut self, steps: impl Into<Split<F>>, late: Late<'_, F>) -> bool {
+    pub(crate) fn update_with<'s>(
+        &mut self,
+        steps: impl Into<Split<'s, F>>,
+        late: Late<'_, F>,
+    ) -> bool {
         let steps = steps.into();
         let Late { sum, by } = late;
         let mut finite = true;
@@ -278,7 +320,7 @@ impl<F: Float> Parameter<F> {
                 take_in(by, at, sum, g);
                 sum.fill(F::ZERO);
             }
-            steps.take(at, w, g, m, v);
+            steps.take((at, self.width), w, g, m, v);
             g.fill(F::ZERO);
             finite &= kernels::all_finite(w);
         }
@@ -301,7 +343,7 @@ impl<F: Float> Parameter<F> {
     }
 
     /// Takes a step for the weights `from..from + g.len()`.
-    pub(crate) fn take(&mut self, step: Step<F>, from: usize, g: &[F]) {
+    pub(crate) fn take(&mut self, step: Step<'_, F>, from: usize, g: &[F]) {
         let part = from..from + g.len();
         let of = |moment: &Aligned<F>| match moment.is_empty() {
             true => 0..0,
@@ -309,19 +351,19 @@ impl<F: Float> Parameter<F> {
         };
         let (of_m, of_v) = (of(&self.m), of(&self.v));
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
-        step.take(&mut self.rows[part], g, m, v);
+        step.take((from, self.width), &mut self.rows[part], g, m, v);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows, in their order. Returns whether the weights are finite.
     ///
     /// Threads take pieces of the weights, so no bit depends on how many there are.
-    pub(crate) fn descend(
+    pub(crate) fn descend<'s>(
         &mut self,
-        steps: impl Into<Split<F>>,
+        steps: impl Into<Split<'s, F>>,
         gradients: &[&[F]],
         threads: usize,
     ) -> bool {
-        let steps = steps.into();
+        let (steps, width) = (steps.into(), self.width);
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -332,7 +374,7 @@ impl<F: Float> Parameter<F> {
             for g in gradients {
                 kernels::add_row(F::ONE, &g[at * PIECE..][..w.len()], sum);
             }
-            steps.take(at * PIECE, w, sum, m, v);
+            steps.take((at * PIECE, width), w, sum, m, v);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
             }
@@ -410,7 +452,7 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Keeps, PIECE, Parameter, Step};
+    use super::{Keeps, PIECE, Parameter, Split, Step};
     use crate::Float;
     use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
     use crate::numbers::walk;
@@ -427,6 +469,39 @@ mod tests {
             .rows
             .copy_from_slice(&Noise(1).numbers::<F>(rows * width));
         parameter
+    }
+
+    in_both! {
+        fn a_step_that_is_scaled_takes_the_scale_of_each_column_wherever_it_begins<F>() {
+            // Rows that no piece ends with, of which the last two numbers are padding; and a boundary between groups.
+            let (rows, width) = (PIECE / 8, 24);
+            let keeps = Keeps { pending: true, moments: 0 };
+            let by = [3, 5].map(|seed| Noise(seed).numbers::<f64>(width - 2));
+            let step = ShrinkStep { eta: F::cast(0.5), shrink: F::cast(0.25), bound: F::cast(f64::INFINITY) };
+            let [before, from] = by.each_ref().map(|by| Step::Scaled { step, by });
+            let split = || Split { cut: 7 * width, before, from };
+            let mut g = Noise(2).numbers::<F>(rows * width);
+            let mut w = parameter::<F>(rows, width, keeps);
+            let mut expected = doubles(&w.rows);
+            for (at, w) in expected.iter_mut().enumerate() {
+                match by[usize::from(at >= 7 * width)].get(at % width) {
+                    Some(d) => *w -= d * (0.5 * g[at].to_f64() + 0.25 * *w),
+                    None => g[at] = F::ZERO,
+                }
+            }
+            w.pending.copy_from_slice(&g);
+            assert!(w.update(split()));
+            near("update", &w.rows, &expected);
+            let mut w = parameter::<F>(rows, width, keeps);
+            assert!(w.descend(split(), &[&g], 1));
+            near("descend", &w.rows, &expected);
+            let mut w = parameter::<F>(rows, width, keeps);
+            w.take(before, 0, &g[..7 * width]);
+            w.take(from, 7 * width, &g[7 * width..]);
+            near("take", &w.rows, &expected);
+            let Step::Shrink(third) = before.of_neuron(3) else { panic!("of one neuron it is a number") };
+            near("of a neuron", &[third.eta, third.shrink], &[0.5 * by[0][3], 0.25 * by[0][3]]);
+        }
     }
 
     /// Adam as it is written, one weight: the moments, and the weight.
@@ -464,7 +539,7 @@ mod tests {
         }
     }
 
-    fn adam<F: Float>(t: i32, scale: f64) -> Step<F> {
+    fn adam<F: Float>(t: i32, scale: f64) -> Step<'static, F> {
         let unbias =
             libm::sqrt(1.0 - libm::pow(BETA2, t.into())) / (1.0 - libm::pow(BETA1, t.into()));
         Step::Adam(AdamStep {

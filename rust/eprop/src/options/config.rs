@@ -472,6 +472,10 @@ impl StackConfig {
         self.layer.each.absent()?;
         self.layer.feeds_forward()?;
         self.optimizer.validate()?;
+        if self.optimizer.scales_neurons() {
+            let expected = "false in a stack, whose neurons have no scales of their own";
+            return Err(Error::value("optimizer.per_neuron", expected, "true"));
+        }
         valid_bounds(self.clip_norm, self.w_max)?;
         self.optimizer.accepts("lr", self.layer.lr)?;
         valid_size("batch_size", self.batch_size)?;

@@ -41,6 +41,9 @@ pub enum Optimizer {
     Auto {
         /// As of [`Sgd`](Self::Sgd).
         weight_decay: f64,
+        /// Whether each neuron, and each readout, has a scale of its own within its group, by the size of its gradients so far: the step of its weights
+        /// is `eta_G D_j` (docs/method.md, "Steps of groups"). It takes the textbook or the block form; a stack has no such scales.
+        per_neuron: bool,
     },
     /// Adam (Kingma and Ba 2015), with two moments per weight: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
     /// `W -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt v + eps)`, t the number of updates. The moments belong to the optimizer:
@@ -81,7 +84,10 @@ impl Optimizer {
         weight_decay: 0.0,
     };
     /// A step for each group of weights. Example: [`Optimizer`].
-    pub const AUTO: Self = Self::Auto { weight_decay: 0.0 };
+    pub const AUTO: Self = Self::Auto {
+        weight_decay: 0.0,
+        per_neuron: false,
+    };
     /// Momentum of 0.9, with the limit. Example: [`Optimizer`].
     pub const MOMENTUM: Self = Self::Momentum {
         mu: 0.9,
@@ -128,10 +134,12 @@ impl Optimizer {
         }
     }
 
-    /// Whether a step takes a multiple of the gradient, and of the weights, off them, and nothing else, so that it may be taken in factors.
+    /// Whether a step takes a multiple of the gradient, and of the weights, off them, the same for every neuron, and nothing else, so that it may be taken in
+    /// factors.
     pub(crate) fn is_linear(&self) -> bool {
         match self {
-            Self::Sgd { .. } | Self::Auto { .. } => true,
+            Self::Sgd { .. } => true,
+            Self::Auto { per_neuron, .. } => !per_neuron,
             Self::Momentum { .. } | Self::Adam { .. } | Self::AdamW { .. } => false,
         }
     }
@@ -165,6 +173,17 @@ impl Optimizer {
         matches!(self, Self::Auto { .. })
     }
 
+    /// Whether each neuron has a scale of its own within its group.
+    pub(crate) fn scales_neurons(&self) -> bool {
+        matches!(
+            self,
+            Self::Auto {
+                per_neuron: true,
+                ..
+            }
+        )
+    }
+
     /// Whether a step needs to know how long the gradient is, and of what loss.
     ///
     /// ```
@@ -182,7 +201,7 @@ impl Optimizer {
     pub(crate) fn weight_decay(&self) -> f64 {
         match *self {
             Self::Sgd { weight_decay, .. }
-            | Self::Auto { weight_decay }
+            | Self::Auto { weight_decay, .. }
             | Self::Momentum { weight_decay, .. }
             | Self::Adam { weight_decay, .. }
             | Self::AdamW { weight_decay, .. } => weight_decay,
@@ -316,6 +335,12 @@ mod tests {
         assert!(!Optimizer::SGD.decays());
         let auto = Optimizer::AUTO;
         assert!(auto.is_linear() && auto.is_limited() && auto.is_grouped());
+        let scaled = Optimizer::Auto {
+            weight_decay: 0.0,
+            per_neuron: true,
+        };
+        assert!(scaled.scales_neurons() && !auto.scales_neurons());
+        assert!(!scaled.is_linear() && !scaled.fits_factors() && scaled.is_grouped());
         let free = ALL.map(|rule| rule.without_limit());
         assert!(free.iter().all(|rule| !rule.is_limited()));
         assert!(decays.without_limit().decays());

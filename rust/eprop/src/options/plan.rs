@@ -317,6 +317,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
+    if config.optimizer.scales_neurons() {
+        return refused("block or textbook with the optimizer auto, per_neuron");
+    }
     if !config.optimizer.fits_factors() {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
@@ -632,6 +635,32 @@ mod tests {
         assert_eq!(form(ONE_LESS, 1.3, Steps(1)), Textbook);
     }
 
+    const PER_NEURON: Optimizer = Optimizer::Auto {
+        weight_decay: 0.0,
+        per_neuron: true,
+    };
+
+    #[test]
+    fn the_factored_form_has_no_scales_of_neurons_and_says_so() {
+        let of = |engine| {
+            let config = Config {
+                engine: Some(engine),
+                optimizer: PER_NEURON,
+                ..config(20.0, Steps(1))
+            };
+            Plan::of::<f64>(LARGER, &config).map(|plan| plan.form)
+        };
+        assert_eq!(
+            [of(Textbook), of(Block)].map(Result::unwrap),
+            [Textbook, Block]
+        );
+        let error = of(Factored).unwrap_err().to_string();
+        assert!(
+            error.starts_with("engine: expected block or textbook") && error.contains("per_neuron"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn a_batch_and_an_optimizer_that_is_not_linear_are_never_in_factors() {
         let of = |tau, update_every| {
@@ -644,9 +673,13 @@ mod tests {
                 optimizer: Optimizer::ADAM,
                 ..one
             };
-            let [batch, adam] = [batch, adam].map(|config| plan(SMALL, &config));
-            assert_eq!(batch.form, adam.form);
-            assert!(!batch.at_once && !adam.at_once);
+            let scaled = Config {
+                optimizer: PER_NEURON,
+                ..adam.clone()
+            };
+            let [batch, adam, scaled] = [batch, adam, scaled].map(|config| plan(SMALL, &config));
+            assert_eq!([adam.form, scaled.form], [batch.form; 2]);
+            assert!(!batch.at_once && !adam.at_once && !scaled.at_once);
             batch.form
         };
         for tau in [0.5, 2.0, 20.0] {
@@ -677,7 +710,13 @@ mod tests {
         for (optimizer, base_block) in [
             (decays(true), 30),
             (decays(false), 30),
-            (Optimizer::Auto { weight_decay: 0.1 }, 30),
+            (
+                Optimizer::Auto {
+                    weight_decay: 0.1,
+                    per_neuron: false,
+                },
+                30,
+            ),
             (momentum(0.99, 0.0), 30),
             (momentum(0.9, 0.1), 14),
             (momentum(0.5, 0.0), 2),

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::options::LayerConfig;
+use crate::options::{Gain, LayerConfig};
 use crate::{Error, Float};
 
 /// Standard deviation of the membrane under such an input, in thresholds. Measured: see `rust/eprop/README.md`.
@@ -99,6 +99,25 @@ impl Balance {
     }
 }
 
+/// Those that the weights from inputs and from neurons are drawn with, of a neuron with the usual membrane.
+pub(crate) fn standard_deviations(n_inputs: usize, n: usize, config: &LayerConfig) -> [f64; 2] {
+    let unit = config.membrane_unit();
+    [
+        INPUT_SCALE * unit / libm::sqrt(n_inputs as f64),
+        RECURRENT_SCALE * unit / libm::sqrt(n as f64),
+    ]
+}
+
+/// That of the weights of N neurons to readouts.
+pub(crate) fn standard_deviation_of_readouts(n: usize, gain: Gain) -> f64 {
+    let scale = 1.0 / libm::sqrt(n as f64);
+    // A readout without a gain adds up many steps: it would start with outputs of several units, which learning must first undo.
+    match gain {
+        Gain::Unit => 0.1 * scale,
+        Gain::Leak => scale,
+    }
+}
+
 /// Draws the weights of a layer into padded rows of N, one per source; the sources after the inputs are the layer's own neurons.
 ///
 /// # Errors
@@ -117,9 +136,7 @@ pub(crate) fn layer_weights<F: Float>(
     balance: Option<&Balance>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
-    let unit = config.membrane_unit();
-    let of_input = INPUT_SCALE * unit / libm::sqrt(n_inputs as f64);
-    let of_neuron = RECURRENT_SCALE * unit / libm::sqrt(n as f64);
+    let [of_input, of_neuron] = standard_deviations(n_inputs, n, config);
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
         let (scale, balance) = match i < n_inputs {
             true => (of_input, balance),

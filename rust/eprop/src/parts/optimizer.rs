@@ -1,6 +1,7 @@
 //! The optimizer at work: its rule, the learning rate of the moment, how many updates there have been, and how long their gradients were.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::Error;
 use crate::Float;
@@ -15,6 +16,9 @@ const LEFT_PER_STEP: f64 = 0.99;
 const LEAST_LEFT: f64 = 0.9;
 /// The same of a group's own, however many steps.
 const LEFT_OF_GROUP: f64 = 0.999;
+/// Of the mean square of a neuron's gradient, what an update leaves; what is added to its root.
+const LEFT_OF_SQUARE: f64 = 0.999;
+const EPS: f64 = 1e-8;
 
 /// Turns gradients into steps. What it keeps for each weight lies with the weights.
 #[derive(Clone, Debug)]
@@ -23,6 +27,7 @@ pub struct Optimizer {
     groups: Vec<Group>,
     /// `|g|^2` of each group, of the update that is measured.
     squared_lengths: Vec<f64>,
+    neurons: Neurons,
     times: Times,
     /// The squared length of a gradient that is all rounding, where that of another group is 1.
     rounding: f64,
@@ -49,6 +54,32 @@ struct Group {
     unrisen: f64,
     /// The learning rate of the update under way.
     eta: f64,
+    /// Its place in the lists of [`Neurons`].
+    neurons: Range<usize>,
+    of_neurons: Population,
+    /// `b2^t`: how much is left of the time before its first mean square.
+    unseen: f64,
+}
+
+/// Neurons whose weights, of one group, have a scale each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Population {
+    pub(crate) neurons: usize,
+    /// `P_G`: sources to each, without the bias.
+    pub(crate) sources: usize,
+    /// `sigma_G`: the standard deviation that their weights are drawn with.
+    pub(crate) sigma: f64,
+}
+
+/// What a rule with a scale for each neuron keeps of all of them, one group after the other; empty under any other.
+#[derive(Clone, Debug, Default)]
+struct Neurons {
+    /// `|g_j|^2` of the update that is measured.
+    squared_lengths: Vec<f64>,
+    /// The mean square of a neuron's gradient, times `1 - b2^t`.
+    v: Vec<f64>,
+    /// `D_j` of the update under way.
+    scales: Vec<f64>,
 }
 
 /// How fast a network answers.
@@ -124,6 +155,9 @@ impl Optimizer {
                 peak: 0.0,
                 unrisen: 1.0,
                 eta: lr,
+                neurons: 0..0,
+                of_neurons: Population::default(),
+                unseen: 1.0,
             });
             squared_lengths.push(0.0);
         }
@@ -131,6 +165,7 @@ impl Optimizer {
             rule,
             groups,
             squared_lengths,
+            neurons: Neurons::default(),
             times,
             rounding: (16.0 * epsilon) * (16.0 * epsilon),
             of_one_step: (0.0, 0.0),
@@ -141,6 +176,33 @@ impl Optimizer {
         };
         this.of_one_step = (this.left_after(1.0), times.share(1.0));
         Ok(this)
+    }
+
+    /// With what a rule that [scales neurons](Self::scales_neurons) keeps of those of each group.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn of_neurons(mut self, populations: &[Population]) -> Result<Self, Error> {
+        if !self.scales_neurons() {
+            return Ok(self);
+        }
+        let mut n = 0_usize;
+        for (group, &of_neurons) in self.groups.iter_mut().zip(populations) {
+            group.neurons = n..n + of_neurons.neurons;
+            group.of_neurons = of_neurons;
+            n = group.neurons.end;
+        }
+        let list = |number: f64| {
+            let mut list = vec_for("an optimizer", n)?;
+            list.resize(n, number);
+            Ok::<_, Error>(list)
+        };
+        self.neurons = Neurons {
+            squared_lengths: list(0.0)?,
+            v: list(0.0)?,
+            scales: list(1.0)?,
+        };
+        Ok(self)
     }
 
     /// With a largest length of a gradient, and a largest weight.
@@ -188,6 +250,11 @@ impl Optimizer {
         self.rule.is_limited()
     }
 
+    /// Whether it measures the gradient of each neuron, which gives the neuron's weights a scale of their own.
+    pub(crate) fn scales_neurons(&self) -> bool {
+        self.rule.scales_neurons()
+    }
+
     /// Whether a step takes a multiple of the weights off them, too.
     pub(crate) fn decays(&self) -> bool {
         self.rule.decays()
@@ -209,7 +276,8 @@ impl Optimizer {
     }
 
     /// Begins an update, whose gradient is multiplied with `scale` first: the steps of all groups. `measure` writes down the squared length of the
-    /// gradient of each group, without the regulariser.
+    /// gradient of each group, without the regulariser; of an optimizer that [scales neurons](Self::scales_neurons) that of each neuron, one group after
+    /// the other.
     pub(crate) fn step(
         &mut self,
         scale: f64,
@@ -254,7 +322,10 @@ impl Optimizer {
 
     /// `auto`: each group has a length of its own, and rises slowly at first, when traces are short.
     fn measure_groups(&mut self, scale: f64, measure: impl FnOnce(&mut [f64]) -> Measure) {
-        let measure = measure(&mut self.squared_lengths);
+        let measure = match self.scales_neurons() {
+            true => self.measure_neurons(measure),
+            false => measure(&mut self.squared_lengths),
+        };
         let (left, share) = self.of_steps(measure.steps);
         let per_loss = scale / (2.0 * measure.loss);
         let finite = self.squared_lengths.iter().filter(|of| of.is_finite());
@@ -262,10 +333,14 @@ impl Optimizer {
         for (group, &squared_length) in self.groups.iter_mut().zip(&self.squared_lengths) {
             if measure.has_length() {
                 // What should be 0 may be the last bits of a difference, and divided by itself it would be a step of any length.
-                let length = match squared_length > self.rounding * longest {
+                let mut length = match squared_length > self.rounding * longest {
                     true => squared_length * per_loss,
                     false => 0.0,
                 };
+                if !group.neurons.is_empty() && squared_length.is_finite() {
+                    let seen = if length > 0.0 { scale } else { 0.0 };
+                    length = per_loss * self.neurons.see(group, seen);
+                }
                 if length == f64::INFINITY {
                     group.eta = 0.0;
                     continue;
@@ -284,7 +359,19 @@ impl Optimizer {
             } else {
                 0.0
             };
+            self.neurons.rescale(group);
         }
+    }
+
+    /// The lengths of neurons, and of groups their sums.
+    fn measure_neurons(&mut self, measure: impl FnOnce(&mut [f64]) -> Measure) -> Measure {
+        let measure = measure(&mut self.neurons.squared_lengths);
+        for (group, of_group) in self.groups.iter().zip(&mut self.squared_lengths) {
+            *of_group = self.neurons.squared_lengths[group.neurons.clone()]
+                .iter()
+                .sum();
+        }
+        measure
     }
 
     /// What so many steps leave of a peak, and their [`Times::share`].
@@ -357,12 +444,20 @@ impl Optimizer {
     pub(crate) fn heap(&self) -> usize {
         self.groups.capacity() * size_of::<Group>()
             + self.squared_lengths.capacity() * size_of::<f64>()
+            + (self.neurons.squared_lengths.capacity() + self.neurons.scales.capacity())
+                * size_of::<f64>()
     }
 
     fn loaded(&self) -> Result<(), Error> {
         let is_length = |length: f64| length >= 0.0 && length.is_finite();
-        let is_good = |group: &Group| is_length(group.peak) && (0.0..=1.0).contains(&group.unrisen);
-        if is_length(self.peak) && self.groups.iter().all(is_good) {
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let is_good = |group: &Group| {
+            is_length(group.peak) && is_share(group.unrisen) && is_share(group.unseen)
+        };
+        if is_length(self.peak)
+            && self.groups.iter().all(is_good)
+            && self.neurons.v.iter().all(|&v| is_length(v))
+        {
             return Ok(());
         }
         Err(Error::State {
@@ -371,21 +466,64 @@ impl Optimizer {
     }
 }
 
-impl Steps<'_> {
+impl Neurons {
+    /// Takes the lengths of a group into its mean squares, multiplied with `scale`, and makes `D`. Returns `sum_j D_j |g_j|^2`, by lengths without `scale`.
+    fn see(&mut self, group: &mut Group, scale: f64) -> f64 {
+        let gain = (1.0 - LEFT_OF_SQUARE) * scale * scale / group.of_neurons.sources as f64;
+        let at = group.neurons.clone();
+        let of_neurons = self.v[at.clone()]
+            .iter_mut()
+            .zip(&self.squared_lengths[at.clone()]);
+        of_neurons.for_each(|(v, length)| *v = (LEFT_OF_SQUARE * *v + gain * length).min(f64::MAX));
+        group.unseen *= LEFT_OF_SQUARE;
+        self.rescale(group);
+        if scale == 0.0 {
+            return 0.0;
+        }
+        let scales = self.scales[at.clone()].iter();
+        let scaled = scales.zip(&self.squared_lengths[at]);
+        scaled.map(|(scale, length)| scale * length).sum()
+    }
+
+    /// `D_j = sigma_G / (sqrt(v_j / (1 - b2^t)) + eps)`; 1 of a neuron that has had no gradient: there is nothing that it could be measured by.
+    fn rescale(&mut self, group: &Group) {
+        let (sigma, seen) = (group.of_neurons.sigma, 1.0 - group.unseen);
+        let at = group.neurons.clone();
+        for (scale, &v) in self.scales[at.clone()].iter_mut().zip(&self.v[at]) {
+            *scale = match v > 0.0 {
+                true => sigma / (libm::sqrt(v / seen) + EPS),
+                false => 1.0,
+            };
+        }
+    }
+}
+
+impl<'a> Steps<'a> {
     /// The step of a group.
-    pub(crate) fn of<F: Float>(self, group: usize) -> Step<F> {
+    pub(crate) fn of<F: Float>(self, group: usize) -> Step<'a, F> {
         let Self { optimizer, scale } = self;
         let eta = optimizer.eta(group);
         let bound = F::cast(optimizer.w_max);
         match optimizer.rule {
-            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay }
+            Rule::Auto {
+                weight_decay,
+                per_neuron: true,
+            } => Step::Scaled {
+                step: ShrinkStep {
+                    eta: F::cast(eta * scale),
+                    shrink: F::cast(eta * weight_decay),
+                    bound,
+                },
+                by: &optimizer.neurons.scales[optimizer.groups[group].neurons.clone()],
+            },
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay, .. }
                 if weight_decay == 0.0 && bound == F::cast(f64::INFINITY) =>
             {
                 Step::Descend {
                     eta: F::cast(eta * scale),
                 }
             }
-            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay } => {
+            Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay, .. } => {
                 Step::Shrink(ShrinkStep {
                     eta: F::cast(eta * scale),
                     shrink: F::cast(eta * weight_decay),
@@ -450,6 +588,12 @@ impl Walked for Optimizer {
                     group.peak.walk("peak", Role::Mark, to);
                     group.unrisen.walk("unrisen", Role::Mark, to);
                 }
+                if self.scales_neurons() {
+                    for group in &self.groups {
+                        group.unseen.walk("unseen", Role::Mark, to);
+                    }
+                    self.neurons.v.walk("v", Role::Weight, to);
+                }
             }
             rule if rule.is_limited() => self.peak.walk("peak", Role::Mark, to),
             _ => {}
@@ -464,6 +608,12 @@ impl Walked for Optimizer {
                     group.peak.walk_mut("peak", Role::Mark, to)?;
                     group.unrisen.walk_mut("unrisen", Role::Mark, to)?;
                 }
+                if self.rule.scales_neurons() {
+                    for group in &mut self.groups {
+                        group.unseen.walk_mut("unseen", Role::Mark, to)?;
+                    }
+                    self.neurons.v.walk_mut("v", Role::Weight, to)?;
+                }
             }
             rule if rule.is_limited() => self.peak.walk_mut("peak", Role::Mark, to)?,
             _ => {}
@@ -474,7 +624,8 @@ impl Walked for Optimizer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Measure, Optimizer, Rule, Steps, Times};
+    use super::{Measure, Optimizer, Population, Rule, Steps, Times};
+    use crate::Float;
     use crate::numbers::parameter::Step;
     use crate::numbers::walk;
     use crate::testing::{in_both, near};
@@ -647,6 +798,101 @@ mod tests {
         }
     }
 
+    const PER_NEURON: Rule = Rule::Auto {
+        weight_decay: 0.125,
+        per_neuron: true,
+    };
+
+    /// Of two groups, with two neurons of four sources, and one of two.
+    fn of_neurons() -> Optimizer {
+        let population = |neurons, sources, sigma| Population {
+            neurons,
+            sources,
+            sigma,
+        };
+        of(PER_NEURON, &[0.5, 2.0])
+            .of_neurons(&[population(2, 4, 0.25), population(1, 2, 4.0)])
+            .unwrap()
+    }
+
+    /// The step of a group: its constants, and D.
+    fn scaled(steps: Steps<'_>, group: usize) -> ([f64; 2], &[f64]) {
+        let Step::Scaled { step, by } = steps.of::<f64>(group) else {
+            panic!("no scales")
+        };
+        ([step.eta, step.shrink], by)
+    }
+
+    #[test]
+    fn auto_scales_each_neuron_by_the_size_of_its_gradients_so_far() {
+        let mut optimizer = of_neurons();
+        let (mut v, mut peaks) = ([0.0; 3], [0.0_f64; 2]);
+        let (p, sigma) = ([4.0, 4.0, 2.0], [0.25, 0.25, 4.0]);
+        let (scale, loss) = (0.5, 2.0);
+        // The second neuron has no gradient at first.
+        for (t, lengths) in [[16.0, 0.0, 3.0], [1.0, 4.0, 0.5]].into_iter().enumerate() {
+            let steps = optimizer.step(scale, |to| {
+                to.copy_from_slice(&lengths);
+                measure(0.0, loss, 1.0).1
+            });
+            let seen = 1.0 - libm::pow(0.999, t as f64 + 1.0);
+            let mut d = [1.0; 3];
+            for j in 0..3 {
+                v[j] = 0.999 * v[j] + 0.001 * scale * scale * lengths[j] / p[j];
+                if v[j] > 0.0 {
+                    d[j] = sigma[j] / (libm::sqrt(v[j] / seen) + 1e-8);
+                }
+            }
+            let risen = (1.0 - libm::pow(SLOWEST, t as f64 + 1.0)).powi(2);
+            for (group, (lr, neurons)) in [(0.5, 0..2), (2.0, 2..3)].into_iter().enumerate() {
+                let squared: f64 = neurons.clone().map(|j| d[j] * lengths[j]).sum();
+                peaks[group] = (scale * squared / (2.0 * loss)).max(0.999 * peaks[group]);
+                let eta = lr * c(1.0) * 0.5 * risen / peaks[group];
+                let (constants, by) = scaled(steps, group);
+                near("step", &constants, &[eta * scale, eta * 0.125]);
+                near("D", by, &d[neurons]);
+            }
+        }
+    }
+
+    #[test]
+    fn scales_stand_still_where_lengths_do_and_are_saved() {
+        let mut optimizer = of_neurons();
+        let taught = |optimizer: &mut Optimizer, lengths: [f64; 3]| {
+            optimizer.step(1.0, |to| {
+                to.copy_from_slice(&lengths);
+                measure(0.0, 2.0, 1.0).1
+            });
+        };
+        assert_eq!(
+            scaled(optimizer.step(1.0, |_| Measure::of_nothing()), 0).0,
+            [0.0; 2]
+        );
+        taught(&mut optimizer, [16.0, 1.0, 3.0]);
+        let before = optimizer.clone();
+        optimizer.step(1.0, |to| {
+            to.fill(9.0);
+            Measure::of_nothing()
+        });
+        assert!(walk::same(&optimizer, &before));
+        assert_eq!(optimizer.neurons.scales, before.neurons.scales);
+        // What no number holds is forgotten, and moves nothing.
+        taught(&mut optimizer, [f64::INFINITY, 1.0, 3.0]);
+        assert_eq!(optimizer.eta(0), 0.0);
+        assert_eq!(optimizer.neurons.v[..2], before.neurons.v[..2]);
+        let mut other = of_neurons();
+        walk::load(&mut other, &walk::save(&optimizer).unwrap()).unwrap();
+        assert!(walk::same(&optimizer, &other));
+        for optimizer in [&mut optimizer, &mut other] {
+            taught(optimizer, [1.0, 2.0, 3.0]);
+        }
+        assert_eq!(optimizer.neurons.scales, other.neurons.scales);
+        other.neurons.v[1] = -1.0;
+        let bytes = walk::save(&other).unwrap();
+        let error = walk::load(&mut optimizer, &bytes).unwrap_err();
+        assert!(matches!(error, crate::Error::State { .. }), "{error}");
+    }
+
     #[test]
     fn auto_saves_the_lengths_of_groups_and_refuses_what_is_none() {
         let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
@@ -738,22 +984,22 @@ mod tests {
 
     in_both! {
         fn every_rule_makes_its_own_step_of_rate_scale_and_bound<F>() {
-            let step = |rule| {
-                let mut optimizer = of(rule, &[0.25, 0.5]).bounded(None, Some(2.0));
-                optimizer.step(3.0, |_| unreachable!()).of::<F>(1)
-            };
-            let Step::Shrink(sgd) = step(Rule::PLAIN_SGD) else { panic!("a bound is more than a multiple") };
+            let of = |rule| of(rule, &[0.25, 0.5]).bounded(None, Some(2.0));
+            fn step<F: Float>(optimizer: &mut Optimizer) -> Step<'_, F> {
+                optimizer.step(3.0, |_| unreachable!()).of(1)
+            }
+            let Step::Shrink(sgd) = step::<F>(&mut of(Rule::PLAIN_SGD)) else { panic!("a bound is more than a multiple") };
             near("sgd", &[sgd.eta, sgd.shrink, sgd.bound], &[1.5, 0.0, 2.0]);
-            let Step::Shrink(sgd) = step(Rule::Sgd { limit: false, weight_decay: 0.125 }) else { panic!("weights decay") };
+            let Step::Shrink(sgd) = step::<F>(&mut of(Rule::Sgd { limit: false, weight_decay: 0.125 })) else { panic!("weights decay") };
             near("sgd", &[sgd.eta, sgd.shrink, sgd.bound], &[1.5, 0.0625, 2.0]);
             let rule = Rule::Momentum { mu: 0.75, limit: false, weight_decay: 0.125 };
-            let Step::Momentum(step_of_it) = step(rule) else { panic!("not a step of momentum") };
+            let Step::Momentum(step_of_it) = step::<F>(&mut of(rule)) else { panic!("not a step of momentum") };
             let got = [step_of_it.mu, step_of_it.eta, step_of_it.decay, step_of_it.scale, step_of_it.bound];
             near("momentum", &got, &[0.75, 0.125, 0.125, 3.0, 2.0]);
             let constants = |weight_decay| Rule::Adam { beta1: 0.75, beta2: 0.9375, eps: 0.125, weight_decay };
-            let Step::Adam(adam) = step(constants(0.125)) else { panic!("not a step of Adam") };
+            let Step::Adam(adam) = step::<F>(&mut of(constants(0.125))) else { panic!("not a step of Adam") };
             near("adam", &[adam.decay, adam.shrink, adam.bound], &[0.125, 0.0, 2.0]);
-            let Step::Adam(adam) = step(Rule::AdamW { weight_decay: 0.125, beta1: 0.75, beta2: 0.9375, eps: 0.125 }) else {
+            let Step::Adam(adam) = step::<F>(&mut of(Rule::AdamW { weight_decay: 0.125, beta1: 0.75, beta2: 0.9375, eps: 0.125 })) else {
                 panic!("not a step of Adam")
             };
             near("adamw", &[adam.decay, adam.shrink, adam.bound], &[0.0, 0.0625, 2.0]);

@@ -152,7 +152,7 @@ impl<F: Float> Readout<F> {
     }
 
     /// Adds this step's gradient, `err zeta_o F(z)` and `err zeta_o F(1)`, or takes a step with it at once.
-    pub(crate) fn learn(&mut self, err: &[F], at_once: Option<Step<F>>) {
+    pub(crate) fn learn(&mut self, err: &[F], at_once: Option<Step<'_, F>>) {
         // Of any other step all of the gradient goes into the factors first, as if it waited.
         let multiples = at_once.map(|step| step.multiples());
         let (eta, keep) = multiples.flatten().unwrap_or((F::ONE, 1.0));
@@ -205,8 +205,21 @@ impl<F: Float> Readout<F> {
         self.w_out.squared_length() + of_bias
     }
 
+    /// The same of each readout.
+    pub(crate) fn squared_lengths_of_each(&mut self, to: &mut [f64]) {
+        let stride = self.drive.len();
+        for (to, g) in to.iter_mut().zip(&*self.b.pending) {
+            *to = g.to_f64() * g.to_f64();
+        }
+        for row in self.w_out.gradient().chunks_exact(stride) {
+            for (to, g) in to.iter_mut().zip(row) {
+                *to += g.to_f64() * g.to_f64();
+            }
+        }
+    }
+
     /// Applies the pending gradient.
-    pub(crate) fn update(&mut self, step: Step<F>) {
+    pub(crate) fn update(&mut self, step: Step<'_, F>) {
         if !self.at_once {
             self.w_out.update(step);
             if self.has_bias {
@@ -219,7 +232,7 @@ impl<F: Float> Readout<F> {
     /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
     pub(crate) fn take(
         &mut self,
-        step: Step<F>,
+        step: Step<'_, F>,
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
         pace: &mut Pace<'_>,

@@ -76,7 +76,7 @@ impl Rule {
         self.mu != 0.0 || self.weight_decay != 0.0
     }
 
-    fn step<F: Float>(self, eta: f64) -> Step<F> {
+    fn step<F: Float>(self, eta: f64) -> Step<'static, F> {
         let Self { mu, weight_decay } = self;
         let bound = F::cast(f64::INFINITY);
         if mu != 0.0 {

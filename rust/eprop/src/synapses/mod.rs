@@ -62,7 +62,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<Step<F>>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
     );
 
     /// The squared length of the gradient that `learn` is about to apply with its step: of this step's signal, without the regulariser. Of
@@ -95,7 +95,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error>;
 
     /// Applies the pending gradient, after adding `r sum_t e`.
-    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>);
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>);
 
     /// Adds the pending gradient, with `r sum_t e`, to a sum over streams in padded rows: it has been used then. Where the plan keeps the
     /// regulariser's part apart, that goes to as many rows more.
@@ -177,7 +177,7 @@ pub(crate) trait Synapses<F: Float>: Walked {
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
-        step: Step<F>,
+        step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error>;
 
@@ -342,6 +342,25 @@ impl<F: Float> Form<F> {
         }
     }
 
+    /// As [`length`](Synapses::length), of each neuron, where the gradient waits as a matrix; the factored form takes no step that asks for it.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn lengths_of_neurons(
+        &mut self,
+        to: Kinds<&mut [f64]>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.settle(pace)?;
+        to.inputs.fill(0.0);
+        to.neurons.fill(0.0);
+        match self {
+            Self::Textbook(textbook) => textbook.lengths_of_neurons(to, pace),
+            Self::Block(block) => block.lengths_of_neurons(to, pace),
+            Self::Factored(_) => Ok(()),
+        }
+    }
+
     /// Exchanges the buffers of which nothing outlives a call with those of another stream.
     pub(crate) fn swap_scratch(&mut self, other: &mut Self) {
         if let (Self::Block(one), Self::Block(other)) = (self, other) {
@@ -407,7 +426,7 @@ fn take_rows<F: Float>(
     stride: usize,
     first_source: usize,
     g: ArrayView2<'_, F>,
-    step: Step<F>,
+    step: Step<'_, F>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     let mut rows = vec_for("some rows of the gradient", COLUMNS * stride)?;
@@ -432,6 +451,32 @@ fn squared_lengths<F: Float>(
         inputs: squared_length(inputs, None, pace)?,
         neurons: squared_length(neurons, None, pace)?,
     })
+}
+
+/// As [`squared_lengths`], of each neuron, added: of padded rows that are a sum of several gradients.
+///
+/// # Errors
+/// [`Error::Interrupted`].
+pub(crate) fn add_squares_of_neurons<F: Float>(
+    gradients: &[&[F]],
+    (cut, stride): (usize, usize),
+    to: Kinds<&mut [f64]>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    let len = gradients.first().map_or(0, |g| g.len());
+    for at in (0..len).step_by(stride) {
+        let to: &mut [f64] = match at < cut {
+            true => &mut *to.inputs,
+            false => &mut *to.neurons,
+        };
+        for (j, to) in to.iter_mut().enumerate() {
+            let mut sum = F::ZERO;
+            gradients.iter().for_each(|g| sum += g[at + j]);
+            *to += sum.to_f64() * sum.to_f64();
+        }
+        pace.pass(stride * gradients.len())?;
+    }
+    Ok(())
 }
 
 /// Shows unpadded rows.
@@ -477,7 +522,7 @@ impl<F: Float> Synapses<F> for Form<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<Step<F>>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
     ) {
         at_work!(self, form => form.learn(sources, psi, signal, at_once));
     }
@@ -493,7 +538,7 @@ impl<F: Float> Synapses<F> for Form<F> {
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         at_work!(self, form => form.length(pace))
     }
-    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         at_work!(self, form => form.update(r, steps));
     }
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
@@ -549,7 +594,7 @@ impl<F: Float> Synapses<F> for Form<F> {
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
-        step: Step<F>,
+        step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         at_work!(self, form => form.take(first_source, g, step, pace))

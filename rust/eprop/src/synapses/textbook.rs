@@ -7,8 +7,8 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
-    take_rows,
+    Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
+    show_rows, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
@@ -127,6 +127,16 @@ impl<F: Float> Textbook<F> {
         self.w.rows = first.w.rows.share();
     }
 
+    /// Adds the squared length of what waits to that of each neuron.
+    pub(super) fn lengths_of_neurons(
+        &mut self,
+        to: Kinds<&mut [f64]>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let place = (self.cut(), self.stride);
+        add_squares_of_neurons(&[&self.w.pending], place, to, pace)
+    }
+
     /// The numbers in the rows of inputs.
     fn cut(&self) -> usize {
         self.first_recurrent * self.stride
@@ -146,7 +156,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<Step<F>>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
     ) {
         // The plan lets every other step wait.
         let at_once = at_once.and_then(Kinds::linear);
@@ -257,7 +267,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         squared_lengths(&self.w.pending, self.cut(), pace)
     }
 
-    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         if !self.w.waits && steps.linear().is_some() {
             self.sum_e.fill(F::ZERO);
             return;
@@ -336,7 +346,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
-        step: Step<F>,
+        step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         take_rows(&mut self.w, self.stride, first_source, g, step, pace)

@@ -13,8 +13,8 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Present, See, Synapses, What, assign_rows, drive_rows, show_rows, squared_lengths,
-    take_rows,
+    Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
+    show_rows, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
@@ -612,6 +612,19 @@ impl<F: Float> Block<F> {
         kernels::gather::<F, W>(gather, finish, to)
     }
 
+    /// Adds the squared length of what waits to that of each neuron; all of it has been worked off.
+    pub(super) fn lengths_of_neurons(
+        &mut self,
+        to: Kinds<&mut [f64]>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let place = (self.cut(), self.history.sizes.stride);
+        match self.w.waits {
+            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
+            false => Ok(()),
+        }
+    }
+
     /// `zeta sum_u s_i^u q^u` over the dense steps: a matrix product.
     fn dense_sum<'a, const W: usize>(&self, q: &[F], sum: &'a mut [F], rows: &mut [F]) -> &'a [F] {
         let (at, inputs) = self.history.dense();
@@ -743,7 +756,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         sources: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        _: Option<Kinds<Step<F>>>,
+        _: Option<Kinds<Step<'_, F>>>,
     ) {
         if let (Some(signal), None) = (&signal, &self.b) {
             self.b = Some(signal.b.hold());
@@ -771,7 +784,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
     }
 
-    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<F>>) {
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         self.finish_what_began();
         if self.b.is_none() {
             // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
@@ -942,7 +955,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
-        step: Step<F>,
+        step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let stride = self.sizes().stride;

@@ -640,7 +640,7 @@ impl<F: Float> Factored<F> {
     }
 
     /// As [`update`](Synapses::update), with momentum.
-    fn update_with_momentum(&mut self, steps: [Step<F>; 2]) {
+    fn update_with_momentum(&mut self, steps: [Step<'_, F>; 2]) {
         let (Some(momentum), Some(pending)) = (&mut self.momentum, &mut self.pending) else {
             return;
         };
@@ -901,7 +901,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         _: &Sources<'_, F>,
         psi: &[F],
         signal: Option<Signal<'_, F>>,
-        at_once: Option<Kinds<Step<F>>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
     ) {
         let u = self.u();
         let scales = StepScales {
@@ -991,7 +991,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
     /// to the bit until the next update. Where every gradient was applied with its step there is nothing to do.
-    fn update(&mut self, _: Option<&[F]>, steps: Kinds<Step<F>>) {
+    fn update(&mut self, _: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         // The plan gives other optimizers other forms.
         if self.pending.is_none() {
             return;
@@ -1204,7 +1204,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
         &mut self,
         first_source: usize,
         g: ArrayView2<'_, F>,
-        step: Step<F>,
+        step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.fold(pace)?;
