@@ -94,6 +94,17 @@ class TestAdaptive:
         assert_parameters(trainer, parameters_of_reference(model), TOLERANCE)
         assert_close(trainer.B, B_of(model), TOLERANCE, "B")
 
+    @pytest.mark.parametrize("update_every", [1, "sequence"])
+    def test_follows_readouts_that_rest_into_their_bound(self, update_every):
+        trainer, model = adaptive(2, update_every=update_every, lr_out=0.0, w_max=0.05, feedback_decay=0.02)
+        apart = trainer.B - trainer.W_out.T
+        x, y, mask = data(2)
+        trainer.train_sequence(x, y, mask=mask)
+        model.train_sequence(x, y, mask=mask)
+        assert np.abs(trainer.W_out).max() == 0.05
+        assert_close(trainer.B, B_of(model), TOLERANCE, "B")
+        assert_close(trainer.B - trainer.W_out.T, apart, 1e-14, "B - W_out.T")
+
     def test_takes_the_steps_of_the_readouts(self):
         trainer, _ = adaptive(1, update_every=1)
         apart = trainer.B - trainer.W_out.T

@@ -127,8 +127,8 @@ impl<F: Float> Head<F> {
     /// The readouts learn from the errors of this step.
     pub(crate) fn learn(&mut self, at_once: Option<Step<'_, F>>) {
         self.readout.learn(&self.err, at_once);
-        if at_once.is_some_and(|step| !step.stands_still()) {
-            self.updated();
+        if let Some(step) = at_once {
+            self.updated(step);
         }
     }
 
@@ -136,9 +136,7 @@ impl<F: Float> Head<F> {
     pub(crate) fn update(&mut self, step: Step<'_, F>) {
         self.keep_l();
         self.readout.update(step);
-        if !step.stands_still() {
-            self.updated();
-        }
+        self.updated(step);
     }
 
     /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
@@ -150,22 +148,24 @@ impl<F: Float> Head<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.readout.take(step, w_out, b, pace)?;
-        if !step.stands_still() {
-            self.updated();
-        }
+        self.updated(step);
         Ok(())
     }
 
-    /// `W_out` has taken its step.
-    fn updated(&mut self) {
+    /// `W_out` has taken its step. Where its learning rate is 0 it rests, but for a bound that it did not keep.
+    fn updated(&mut self, step: Step<'_, F>) {
         if !self.feedback.is_adaptive() {
             return;
         }
-        let keep = self.feedback.keep();
+        let keep = match (step.stands_still(), step.is_bounded()) {
+            (false, _) => self.feedback.keep(),
+            (true, true) => F::ONE,
+            (true, false) => return,
+        };
         if keep != F::ONE {
             self.readout.w_out_mut().multiply(keep);
         }
-        self.feedback.follow(self.readout.w_out());
+        self.feedback.follow(keep, self.readout.w_out());
     }
 
     /// Replaces the weights of the readouts, and no others: `w_of(neuron, output)`.

@@ -99,6 +99,17 @@ impl<'a, F: Float> Step<'a, F> {
         }
     }
 
+    /// Whether weights stay within a bound.
+    pub(crate) fn is_bounded(self) -> bool {
+        let bound = match self {
+            Self::Descend { .. } => return false,
+            Self::Shrink(step) | Self::Scaled { step, .. } => step.bound,
+            Self::Momentum(step) => step.bound,
+            Self::Adam(step) => step.bound,
+        };
+        bound.is_finite()
+    }
+
     /// That of the weights of neuron `j`.
     #[inline]
     pub(crate) fn of_neuron(self, j: usize) -> Self {

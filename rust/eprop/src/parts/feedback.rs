@@ -85,13 +85,13 @@ impl<F: Float> FeedbackWeights<F> {
         self.keep
     }
 
-    /// After an update of `W_out`, decay included: the same step.
-    pub(crate) fn follow(&mut self, w_out: &Lazy<F>) {
+    /// After an update of `W_out` which has multiplied it with `keep`, too: the same step.
+    pub(crate) fn follow(&mut self, keep: F, w_out: &Lazy<F>) {
         if !self.is_adaptive() {
             return;
         }
-        if self.keep != F::ONE {
-            scale_row(self.keep, &mut self.apart);
+        if keep != F::ONE {
+            scale_row(keep, &mut self.apart);
         }
         let (stride, apart): (_, &[F]) = (padded::<F>(self.n), &self.apart);
         let b: &mut [F] = &mut self.b;
