@@ -335,7 +335,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// ```
     /// # use eprop::{LayerConfig, OnlineLifLayer};
     /// # let mut layer = OnlineLifLayer::<f32>::new(3, 4, LayerConfig::default())?;
-    /// assert_eq!(layer.memory_per_step(), 3 + 4 * 16); // zt; V, v, z, psi of 4 neurons, padded to 16
+    /// assert_eq!(layer.memory_per_step(), 3 + 1 + 4 * 16); // zt, the sum of its squares; V, v, z, psi of 4 neurons, padded to 16
     /// assert!(layer.memory_bytes() > 4 * layer.memory_per_step());
     /// let (mut twin, saved) = (layer.clone(), layer.to_bytes());
     /// twin.step(ndarray::array![1.0, 1.0, 1.0].view())?;
