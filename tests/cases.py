@@ -368,7 +368,7 @@ class Tally:
         self.engines[engine] = self.engines.get(engine, 0) + 1
         self.rates.append(float(np.mean(spikes)))
 
-    def check(self, *, spiking=0.8):
+    def check(self, *, spiking=0.7):
         """The examples say something: few thrown away, most networks spike, few saturate."""
         total = self.compared + self.discarded
         assert self.discarded <= 0.1 * total, f"{self.discarded} of {total} discarded"

@@ -136,8 +136,8 @@ def test_is_the_reference(kind, examples):
         compare(case, kind, tally)
 
     check()
-    # Thresholds that move and bounded weights silence the last layer of some stacks.
-    tally.check(spiking=0.8 if kind == "eprop" else 0.55)
+    # Thresholds that move and bounded weights silence some networks, and the last layer of more stacks.
+    tally.check(spiking=0.6 if kind == "eprop" else 0.45)
 
 
 @every_kind
