@@ -347,7 +347,8 @@ impl<F: Float> History<F> {
                 }
             }
         }
-        count
+        // Restored bytes may have psi of padding.
+        index[..count].partition_point(|&neuron| (neuron as usize) < self.sizes.n)
     }
 
     /// The stream's `r` of a tile, if there is a stream's regulariser.
@@ -595,6 +596,19 @@ mod tests {
         event.map_or(dense.map_or(0.0, |s| s.to_f64()), |at| {
             moment.value[at].to_f64()
         })
+    }
+
+    in_both! {
+        fn neurons_whose_psi_is_not_zero_are_listed_and_padding_never_is<F>() {
+            let mut moments = moments::<F>(3, 5, false);
+            for silent in [0, 7, 19] {
+                moments[1].psi[silent] = F::ZERO;
+            }
+            let (history, mut index) = (pushed(&moments), [0; 48]);
+            let count = history.sensitive(0..48, 1, &mut index);
+            let expected: Vec<u32> = (0..20).filter(|j| ![0, 7, 19].contains(j)).collect();
+            assert_eq!(index[..count], expected);
+        }
     }
 
     in_both! {
