@@ -32,7 +32,7 @@ test-python: build/test-env/stamp  ## pytest against the installed wheel, on all
 
 # What AVX2 does not run. The files are those that hold numbers to something.
 test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of processors without AVX2
-	EPROP_ISA=portable cargo test $(CRATES) --lib --tests
+	EPROP_ISA=portable cargo test --profile checked $(CRATES) --lib --tests
 	EPROP_ISA=portable build/test-env/bin/python -m pytest -n auto $(NUMBERS:%=tests/test_%.py)
 
 # What a release leaves out: a debug build is too slow for long streams, and a release wraps around in silence.
