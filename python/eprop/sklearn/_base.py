@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil
@@ -46,7 +47,7 @@ _AT_ONCE = 256
 """Sequences that are answered side by side."""
 
 
-class EpropEstimator(BaseEstimator):  # type: ignore[misc]
+class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     """Base of the estimators: everything but what a target is."""
 
     _loss: str
@@ -267,13 +268,15 @@ class EpropEstimator(BaseEstimator):  # type: ignore[misc]
     # y
 
     @property
+    @abstractmethod
     def _n_readouts(self) -> int:
-        raise NotImplementedError
+        """Outputs of the network."""
 
+    @abstractmethod
     def _read(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool
     ) -> tuple[Sequences, Targets]:
-        raise NotImplementedError
+        """Data to learn from; `first`: what they are like is learned from them, with `learn` their scale, too."""
 
     def _needs_y(self, y: Any) -> None:
         if y is None:

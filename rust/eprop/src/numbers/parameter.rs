@@ -160,6 +160,23 @@ impl<T> Kinds<T> {
             neurons: of(self.neurons),
         }
     }
+
+    /// That of a set: 0 is of the inputs, or of all sources where they have one in common.
+    #[inline]
+    pub(crate) fn of_set(&self, set: usize) -> &T {
+        match set {
+            0 => &self.inputs,
+            _ => &self.neurons,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn of_set_mut(&mut self, set: usize) -> &mut T {
+        match set {
+            0 => &mut self.inputs,
+            _ => &mut self.neurons,
+        }
+    }
 }
 
 impl<T: Copy> Kinds<T> {
@@ -181,7 +198,7 @@ impl<T: Copy> Kinds<T> {
     }
 }
 
-impl Walked for Kinds<bool> {
+impl<T: Walked> Walked for Kinds<T> {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
         self.inputs.walk(name, role, to);
         self.neurons.walk("of_neurons", role, to);

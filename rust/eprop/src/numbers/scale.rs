@@ -1,6 +1,5 @@
 //! A number in front of all rows of a matrix, so that weights that decay need not be touched: `W = p (A - ...)`.
 
-use super::parameter::Kinds;
 use super::walk::{Role, Walk, WalkMut, Walked};
 use crate::kernels::scale_row;
 use crate::{Error, Float};
@@ -45,22 +44,6 @@ impl Scale {
     /// `1 / p`.
     pub(crate) fn inverse<F: Float>(self) -> F {
         F::cast(1.0 / self.0)
-    }
-}
-
-impl Walked for Kinds<Scale> {
-    fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
-        self.inputs.walk(name, role, to);
-        self.neurons.walk("of_neurons", role, to);
-    }
-    fn walk_mut(
-        &mut self,
-        name: &'static str,
-        role: Role,
-        to: &mut dyn WalkMut,
-    ) -> Result<(), Error> {
-        self.inputs.walk_mut(name, role, to)?;
-        self.neurons.walk_mut("of_neurons", role, to)
     }
 }
 

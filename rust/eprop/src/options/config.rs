@@ -473,8 +473,9 @@ impl StackConfig {
         self.layer.feeds_forward()?;
         self.optimizer.validate()?;
         if self.optimizer.scales_neurons() {
-            let expected = "false in a stack, whose neurons have no scales of their own";
-            return Err(Error::value("optimizer.per_neuron", expected, "true"));
+            let expected =
+                "one without per_neuron in a stack, whose neurons have no scales of their own";
+            return Err(Error::value("optimizer", expected, "auto with per_neuron"));
         }
         valid_bounds(self.clip_norm, self.w_max)?;
         self.optimizer.accepts("lr", self.layer.lr)?;

@@ -255,8 +255,24 @@ impl<F: Float> History<F> {
         if !known || !placed {
             return Err(wrong("sources or steps that do not exist"));
         }
+        if !self.padding_is_insensitive() {
+            return Err(wrong("psi of neurons that do not exist"));
+        }
         self.unit = self.value[..events].iter().all(|&value| value == F::ONE);
         Ok(())
+    }
+
+    /// Whether psi is 0 behind the last neuron: [`sensitive`](Self::sensitive) lists what it finds.
+    fn padding_is_insensitive(&self) -> bool {
+        let n = self.sizes.n;
+        tiles::<F>(self.sizes.stride)
+            .filter(|(column, width)| column + width > n)
+            .all(|(column, width)| {
+                let rows = self.psi(column, width).chunks_exact(width);
+                let padding = n.saturating_sub(column);
+                rows.flat_map(|row| &row[padding..])
+                    .all(|&psi| psi == F::ZERO)
+            })
     }
 
     /// Whether so many more steps fit, whatever happens in them.
@@ -347,8 +363,7 @@ impl<F: Float> History<F> {
                 }
             }
         }
-        // Restored bytes may have psi of padding.
-        index[..count].partition_point(|&neuron| (neuron as usize) < self.sizes.n)
+        count
     }
 
     /// The stream's `r` of a tile, if there is a stream's regulariser.
@@ -543,11 +558,14 @@ mod tests {
                 true => F::ONE,
                 false => F::cast(noise.signed()),
             });
+            let value = value.collect();
+            let mut psi = noise.numbers(48);
+            psi[SIZES.n..].fill(F::ZERO);
             Moment {
-                value: value.collect(),
+                value,
                 index,
                 dense: is_dense.then(|| noise.numbers(4)),
-                psi: noise.numbers(48),
+                psi,
                 r: noise.numbers(48),
                 err: noise.numbers(2),
                 learning: u != 2,
@@ -599,7 +617,7 @@ mod tests {
     }
 
     in_both! {
-        fn neurons_whose_psi_is_not_zero_are_listed_and_padding_never_is<F>() {
+        fn neurons_whose_psi_is_not_zero_are_listed<F>() {
             let mut moments = moments::<F>(3, 5, false);
             for silent in [0, 7, 19] {
                 moments[1].psi[silent] = F::ZERO;
@@ -776,6 +794,13 @@ mod tests {
         broken(|history| history.start[4] = u32::MAX);
         broken(|history| history.index[0] = 24);
         broken(|history| history.dense_at[0] = 4);
+        // The last step of the last neuron's tile, behind it.
+        broken(|history| {
+            let (column, width) = tiles::<f32>(48)
+                .find(|(at, width)| at + width > 20)
+                .unwrap();
+            history.psi[column * SIZES.steps + 4 * width - 1] = 0.5;
+        });
     }
 
     #[test]

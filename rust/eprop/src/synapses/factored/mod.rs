@@ -12,6 +12,7 @@ mod ended;
 mod lengths;
 mod momentum;
 mod pending;
+mod reading;
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -26,10 +27,7 @@ use momentum::Momentum;
 use pending::Pending;
 
 use super::{Filters, Present, See, Synapses, What, assign_rows, by_columns};
-use crate::kernels::{
-    self, Drift, DriftMut, Factors, FactorsMut, MomentumStep, Silence, SilenceMut, StepScales,
-    Visit,
-};
+use crate::kernels::{self, Factors, FactorsMut, Silence, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
@@ -115,20 +113,6 @@ impl<F: Float> Walked for Vec<Visit<F>> {
     fn walk_mut(&mut self, _: &'static str, _: Role, _: &mut dyn WalkMut) -> Result<(), Error> {
         Ok(())
     }
-}
-
-/// The rows in which a source is read.
-struct Reading<F> {
-    w: Aligned<F>,
-    e_bar: Aligned<F>,
-    s: Aligned<F>,
-    t: Aligned<F>,
-    x: Aligned<F>,
-    /// Of momentum: a row of `K`, and the factors `U` and `V`; empty without.
-    k: Aligned<F>,
-    u: Aligned<F>,
-    v: Aligned<F>,
-    adaptive: Option<AdaptiveReading<F>>,
 }
 
 impl<F: Float> Factored<F> {
@@ -230,19 +214,11 @@ impl<F: Float> Factored<F> {
 
     /// What stands before the rows of a set.
     fn scale(&self, set: usize) -> Scale {
-        match (self.scales, set) {
-            (None, _) => Scale::ONE,
-            (Some(scales), 0) => scales.inputs,
-            (Some(scales), _) => scales.neurons,
-        }
+        self.scales.map_or(Scale::ONE, |scales| *scales.of_set(set))
     }
 
     fn scale_mut(&mut self, set: usize) -> Option<&mut Scale> {
-        let scales = self.scales.as_mut()?;
-        Some(match set {
-            0 => &mut scales.inputs,
-            _ => &mut scales.neurons,
-        })
+        self.scales.as_mut().map(|scales| scales.of_set_mut(set))
     }
 
     /// Leaves a part of the weights of a set: of their number `p`, or of all their rows, where that would be too small.
@@ -442,108 +418,6 @@ impl<F: Float> Factored<F> {
         }
     }
 
-    /// `W` and `e_bar` of a source, into the rows of a reading.
-    fn read_source(&self, source: usize, to: &mut Reading<F>) {
-        let row = source * self.stride()..(source + 1) * self.stride();
-        let Reading {
-            w,
-            e_bar,
-            s,
-            t,
-            x,
-            k,
-            u,
-            v,
-            adaptive,
-        } = to;
-        if let Some(momentum) = &self.momentum {
-            k.copy_from_slice(&momentum.k[row.clone()]);
-        }
-        w.copy_from_slice(&self.a[row.clone()]);
-        e_bar.copy_from_slice(&self.c[row.clone()]);
-        // As one block, like the catch-up that a reset or a prediction would lead to: so that what is read is what will be there, to the bit.
-        let set = self.set_of(source);
-        let (now, zt) = (self.now(set), self.zt[source]);
-        let of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
-        match (self.age(source), of_adaptive) {
-            _ if self.seen[source] == NEVER => {}
-            (age, Some((reading, adaptive))) => {
-                reading.d.copy_from_slice(&adaptive.d[row]);
-                let now = adaptive.now(now, self.row(set));
-                let rows = [&mut w[..], &mut e_bar[..]];
-                match self.ended.last_adaptive(set, age) {
-                    None => reading.catch_up_with(now, zt, rows),
-                    Some(waited) => {
-                        let k = waited.0.plain.k * now.plain.k;
-                        reading.compose(waited, now, SilenceMut { s, t, x }, 0);
-                        reading.catch_up(Silence { s, t, x, k }, 0, zt, rows);
-                    }
-                }
-            }
-            (age, None) if self.momentum.is_some() => {
-                let Some(momentum) = &self.momentum else {
-                    return;
-                };
-                let of_now = momentum.now(set, now);
-                let drift = match age.checked_sub(1) {
-                    None => of_now,
-                    Some(_) => {
-                        let (waited, alpha) = self.ended.last(set, age);
-                        let left = waited.k * now.k;
-                        let waited = momentum.last(set, age, waited);
-                        let silence = SilenceMut { s, t, x };
-                        let to = DriftMut { silence, u, v };
-                        kernels::compose_drifts(waited, alpha, of_now, to);
-                        Drift {
-                            silence: Silence { s, t, x, k: left },
-                            u,
-                            v,
-                            blend: momentum.blend_until_now(set, age),
-                        }
-                    }
-                };
-                kernels::catch_up_drift(drift, zt, w, k, e_bar);
-            }
-            (0, None) => _ = kernels::catch_up(now, zt, w, e_bar),
-            (age, None) => {
-                let (waited, alpha) = self.ended.last(set, age);
-                let k = waited.k * now.k;
-                kernels::compose(waited, alpha, now, SilenceMut { s, t, x });
-                kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
-            }
-        }
-        self.scale(set).apply(w);
-        kernels::scale_row(self.powers.kappa_down[self.u()], e_bar);
-        if let Some(j) = self.own(source) {
-            w[j] = F::ZERO;
-            e_bar[j] = F::ZERO;
-        }
-    }
-
-    fn reading(&self) -> Result<Reading<F>, Error> {
-        let stride = self.stride();
-        let of_momentum = usize::from(self.momentum.is_some());
-        Room::build(
-            || "reading the synapses".into(),
-            |room| {
-                Ok(Reading {
-                    w: room.zeros(1, stride)?,
-                    e_bar: room.zeros(1, stride)?,
-                    s: room.zeros(1, stride)?,
-                    t: room.zeros(1, stride)?,
-                    x: room.zeros(1, stride)?,
-                    k: room.zeros(of_momentum, stride)?,
-                    u: room.zeros(of_momentum, stride)?,
-                    v: room.zeros(of_momentum, stride)?,
-                    adaptive: match self.adaptive {
-                        Some(_) => Some(AdaptiveReading::new(room, 1, stride)?),
-                        None => None,
-                    },
-                })
-            },
-        )
-    }
-
     /// The block so far, to the rows of a set: folded into them it leaves the factors 0.
     fn now(&self, set: usize) -> Silence<'_, F> {
         Silence {
@@ -639,42 +513,6 @@ impl<F: Float> Factored<F> {
         Ok(())
     }
 
-    /// As [`update`](Synapses::update), with momentum.
-    fn update_with_momentum(&mut self, steps: [Step<'_, F>; 2]) {
-        let (Some(momentum), Some(pending)) = (&mut self.momentum, &mut self.pending) else {
-            return;
-        };
-        let limit = F::cast(LIMIT);
-        let stride = pending.s.len();
-        self.within &= pending.within(limit);
-        for (set, step) in steps[..self.sets].iter().enumerate() {
-            let Some(step) = step.momentum() else {
-                return;
-            };
-            self.within &= step.scale <= limit && step.eta <= limit;
-            let row = set * stride..(set + 1) * stride;
-            let of_w = (&mut self.s[row.clone()], &mut self.t[row]);
-            momentum.take(set, step, (&pending.s, &pending.t), of_w);
-        }
-        pending.clear_factors();
-        self.end_block(F::ONE, F::ONE);
-        // Rows of the gradient come last: what they add to `M` is not to fade with this update.
-        let Some(mut pending) = self.pending.take() else {
-            return;
-        };
-        pending.hand_over(|source, g| {
-            self.catch_up_source(source);
-            let row = source * stride..(source + 1) * stride;
-            let step = steps[self.set_of(source)].momentum();
-            if let (Some(step), Some(momentum)) = (step, &mut self.momentum) {
-                kernels::add_row(step.scale, g, &mut momentum.k[row.clone()]);
-                kernels::add_row(-(step.eta * step.scale), g, &mut self.a[row]);
-                self.seen[source] = self.block;
-            }
-        });
-        self.pending = Some(pending);
-    }
-
     /// `Y` of the weights' factors, made by a step in which nothing happens.
     fn respond(&mut self) {
         let none = core::mem::take(&mut self.none);
@@ -684,38 +522,6 @@ impl<F: Float> Factored<F> {
             Some(_) => self.step_momentum([None; 2], nothing, &none, (&[], &[])),
         }
         self.none = none;
-    }
-
-    /// As [`step_sets`](Self::step_sets), with momentum: also a step of the weights of each set, if there is one.
-    fn step_momentum(
-        &mut self,
-        steps: [Option<MomentumStep<F>>; 2],
-        scales: StepScales<F>,
-        psi: &[F],
-        (l, r): (&[F], &[F]),
-    ) {
-        let stride = self.stride();
-        let Some(momentum) = &mut self.momentum else {
-            return;
-        };
-        for (set, step) in steps[..self.sets].iter().enumerate() {
-            let row = set * stride..(set + 1) * stride;
-            let scale = step.map_or(F::ZERO, |step| step.scale);
-            let of_set = StepScales {
-                learn: scale * scales.learn,
-                eta: scale,
-                // `X1` grows once.
-                grow: if set == 0 { scales.grow } else { F::ZERO },
-                ..scales
-            };
-            let signal: (&[F], &[F]) = if step.is_some() { (l, r) } else { (&[], &[]) };
-            let factors = FactorsMut {
-                s: &mut self.s[row.clone()],
-                t: &mut self.t[row.clone()],
-                y: &mut self.y[row],
-            };
-            momentum.step(set, *step, of_set, psi, signal, (&mut self.x1, factors));
-        }
     }
 
     /// A step of the factors of each set, and of `X1` if the first scales say so; where thresholds move, it has taken its step.
@@ -769,6 +575,31 @@ impl<F: Float> Factored<F> {
         };
         let sum_d = [first, last].map(|set| adaptive.sum_of(set));
         lengths.step_adaptive(growth, l, sum_c, sum_d, adaptive.now_of(grow, alpha))
+    }
+
+    /// As [`length`](Synapses::length), with scratch memory of a row each.
+    fn length_with(
+        &self,
+        [w, c, d]: [&mut [F]; 3],
+        pace: &mut Pace<'_>,
+    ) -> Result<Kinds<f64>, Error> {
+        let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
+            return Ok(Kinds::same(0.0));
+        };
+        let (s, t, stride) = (&pending.s, &pending.t, self.stride());
+        let mut squared = match (&pending.r, &self.adaptive) {
+            (Some(r), Some(adaptive)) => {
+                lengths.of_adaptive([s, t, r], &self.x1, adaptive.responses())
+            }
+            _ => lengths.of(s, t, &self.x1),
+        };
+        for source in pending.sources() {
+            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], d);
+            let more = pending.beyond_factors(source, &c[..stride], zt, d);
+            *squared.of_set_mut(self.set_of(source)) += more;
+            pace.pass(stride)?;
+        }
+        Ok(squared.map(|squared| squared.max(0.0)))
     }
 
     /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
@@ -877,7 +708,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
                 momentum.add_current(set, (sum_a, sum_c), (s, t), sum_zt, current);
                 continue;
             }
-            let scale = scales.map(|scales| [scales.inputs, scales.neurons][set]);
+            let scale = scales.map(|scales| *scales.of_set(set));
             match scale {
                 None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
                 Some(p) => {
@@ -954,39 +785,13 @@ impl<F: Float> Synapses<F> for Factored<F> {
 
     /// Of `G + S C + T zt`: the sums know the length of the factors' part, and only sources that fired since the last update have a row `G`.
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
-        let (Some(lengths), Some(pending)) = (&self.lengths, &self.pending) else {
-            return Ok(Kinds::same(0.0));
-        };
-        let (s, t, stride) = (&pending.s, &pending.t, self.stride());
-        let mut squared = match (&pending.r, &self.adaptive) {
-            (Some(r), Some(adaptive)) => {
-                lengths.of_adaptive([s, t, r], &self.x1, adaptive.responses())
-            }
-            _ => lengths.of(s, t, &self.x1),
-        };
         let mut w = core::mem::take(&mut self.sum_a);
         let mut c = core::mem::take(&mut self.sum_c);
         let mut d = self.take_scratch();
-        let mut going_on = Ok(());
-        let Some(pending) = &self.pending else {
-            return Ok(squared);
-        };
-        for source in pending.sources() {
-            let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], &mut d);
-            let more = pending.beyond_factors(source, &c[..stride], zt, &d);
-            match self.set_of(source) {
-                0 => squared.inputs += more,
-                _ => squared.neurons += more,
-            }
-            going_on = pace.pass(stride);
-            if going_on.is_err() {
-                break;
-            }
-        }
+        let squared = self.length_with([&mut w, &mut c, &mut d], pace);
         (self.sum_a, self.sum_c) = (w, c);
         self.give_scratch(d);
-        going_on?;
-        Ok(squared.map(|squared| squared.max(0.0)))
+        squared
     }
 
     /// Hands the factors of the pending gradient to the weights, takes a step down its rows, and puts the factors away, so that weights rest
@@ -1059,131 +864,11 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
-        let stride = self.stride();
-        let of_momentum = usize::from(self.momentum.is_some());
-        let mut present = Room::build(
-            || "an evaluation".into(),
-            |room| {
-                Ok(Present {
-                    sum: room.zeros(1, stride)?,
-                    w: room.zeros(1, stride)?,
-                    c: room.zeros(1, stride)?,
-                    s: room.zeros(self.sets * (PATIENCE + 1), stride)?,
-                    t: room.zeros(self.sets * (PATIENCE + 1), stride)?,
-                    x: room.zeros(1, stride)?,
-                    k: room.zeros(of_momentum, stride)?,
-                    u: room.zeros(of_momentum, stride)?,
-                    v: room.zeros(of_momentum, stride)?,
-                    adaptive: match self.adaptive {
-                        Some(_) => {
-                            let n_r = self.sets * (PATIENCE + 1);
-                            Some(AdaptiveReading::new(room, n_r, stride)?)
-                        }
-                        None => None,
-                    },
-                })
-            },
-        )?;
-        let Present {
-            s,
-            t,
-            x,
-            u,
-            v,
-            adaptive,
-            ..
-        } = &mut present;
-        for set in 0..self.sets {
-            let now = self.now(set);
-            let of_age = |age| present_row(set, age, stride);
-            s[of_age(0)].copy_from_slice(now.s);
-            t[of_age(0)].copy_from_slice(now.t);
-            let mut of_adaptive = adaptive.as_mut().zip(self.adaptive.as_ref());
-            if let Some((reading, adaptive)) = &mut of_adaptive {
-                let r = adaptive.now(now, self.row(set)).r;
-                reading.r[of_age(0)].copy_from_slice(r);
-            }
-            for age in 1..=self.ended.len {
-                let (waited, alpha) = self.ended.last(set, age);
-                let to = SilenceMut {
-                    s: &mut s[of_age(age)],
-                    t: &mut t[of_age(age)],
-                    x,
-                };
-                match (&mut of_adaptive, self.ended.last_adaptive(set, age)) {
-                    (Some((reading, adaptive)), Some(waited)) => {
-                        let now = adaptive.now(now, self.row(set));
-                        reading.compose(waited, now, to, set * (PATIENCE + 1) + age);
-                    }
-                    _ => match &self.momentum {
-                        None => kernels::compose(waited, alpha, now, to),
-                        Some(momentum) => {
-                            let waited = momentum.last(set, age, waited);
-                            let to = DriftMut { silence: to, u, v };
-                            kernels::compose_drifts(waited, alpha, momentum.now(set, now), to);
-                        }
-                    },
-                }
-            }
-        }
-        Ok(present)
+        self.present_rows()
     }
 
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
-        let stride = self.stride();
-        let Present {
-            sum,
-            w,
-            c,
-            s,
-            t,
-            k,
-            adaptive,
-            ..
-        } = present;
-        current.fill(F::ZERO);
-        sum.fill(F::ZERO);
-        let mut set = 0;
-        for (source, value) in sources.all() {
-            let source = source as usize;
-            if self.set_of(source) != set {
-                // Each set has a sum of its own, as in a step.
-                kernels::add_row(self.scale(set).of(), sum, current);
-                sum.fill(F::ZERO);
-                set = self.set_of(source);
-            }
-            let row = source * stride..(source + 1) * stride;
-            w.copy_from_slice(&self.a[row.clone()]);
-            if self.seen[source] != NEVER {
-                c.copy_from_slice(&self.c[row.clone()]);
-                let age = self.age(source);
-                let of_age = present_row(set, age, stride);
-                let (s, t, x) = (&s[of_age.clone()], &t[of_age], &self.none);
-                let (silence, zt) = (Silence { s, t, x, k: F::ONE }, self.zt[source]);
-                match (&mut *adaptive, &self.adaptive, &self.momentum) {
-                    (Some(reading), Some(adaptive), _) => {
-                        reading.d.copy_from_slice(&adaptive.d[row]);
-                        reading.catch_up(silence, set * (PATIENCE + 1) + age, zt, [w, c]);
-                    }
-                    (_, _, Some(momentum)) => {
-                        k.copy_from_slice(&momentum.k[row]);
-                        let drift = Drift {
-                            silence,
-                            u: &self.none,
-                            v: &self.none,
-                            blend: momentum.blend_until_now(set, age),
-                        };
-                        kernels::catch_up_drift(drift, zt, w, k, c);
-                    }
-                    _ => _ = kernels::catch_up(silence, zt, w, c),
-                }
-            }
-            if let Some(own) = self.own(source) {
-                w[own] = F::ZERO;
-            }
-            kernels::add_row(value, w, sum);
-        }
-        kernels::add_row(self.scale(set).of(), sum, current);
+        self.send_present(sources, present, current);
     }
 
     fn assign(
@@ -1311,12 +996,6 @@ impl<F: Float> Synapses<F> for Factored<F> {
         }
         self.block = 0;
     }
-}
-
-/// Of a set, the row of what blocks do to sources that have waited for so many.
-fn present_row(set: usize, age: usize, stride: usize) -> Range<usize> {
-    let at = set * (PATIENCE + 1) + age;
-    at * stride..(at + 1) * stride
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::Factored;
 use super::ended::{Ended, PATIENCE};
 use crate::kernels::{
     self, Blend, Drift, DriftMut, DriftRowsMut, DriftSumsMut, Drifts, Factors, FactorsMut,
@@ -15,7 +16,8 @@ use crate::kernels::{
     Visit,
 };
 use crate::numbers::aligned::Aligned;
-use crate::numbers::parameter::Kinds;
+use crate::numbers::lazy::LIMIT;
+use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, parts};
 use crate::{Error, Float};
@@ -80,12 +82,11 @@ impl Since {
     }
 }
 
-impl Walked for Kinds<Since> {
+impl Walked for Since {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
-        for Since { blend, det } in [&self.inputs, &self.neurons] {
-            for number in [&blend.lost, &blend.r, &blend.h, &blend.m, det] {
-                number.walk(name, role, to);
-            }
+        let Self { blend, det } = self;
+        for number in [&blend.lost, &blend.r, &blend.h, &blend.m, det] {
+            number.walk(name, role, to);
         }
     }
     fn walk_mut(
@@ -94,18 +95,17 @@ impl Walked for Kinds<Since> {
         role: Role,
         to: &mut dyn WalkMut,
     ) -> Result<(), Error> {
-        for Since { blend, det } in [&mut self.inputs, &mut self.neurons] {
-            for number in [
-                &mut blend.lost,
-                &mut blend.r,
-                &mut blend.h,
-                &mut blend.m,
-                det,
-            ] {
-                number.walk_mut(name, role, to)?;
-            }
-        }
-        Ok(())
+        let Self { blend, det } = self;
+        let numbers = [
+            &mut blend.lost,
+            &mut blend.r,
+            &mut blend.h,
+            &mut blend.m,
+            det,
+        ];
+        numbers
+            .into_iter()
+            .try_for_each(|number| number.walk_mut(name, role, to))
     }
 }
 
@@ -157,20 +157,6 @@ impl<F: Float> Momentum<F> {
         set * self.stride..(set + 1) * self.stride
     }
 
-    fn since(&self, set: usize) -> &Since {
-        match set {
-            0 => &self.since.inputs,
-            _ => &self.since.neurons,
-        }
-    }
-
-    fn since_mut(&mut self, set: usize) -> &mut Since {
-        match set {
-            0 => &mut self.since.inputs,
-            _ => &mut self.since.neurons,
-        }
-    }
-
     /// Whether no factor is so large that finite rows may make an infinite weight.
     pub(super) fn within(&self, limit: F) -> bool {
         let rows = [&self.u, &self.v];
@@ -191,14 +177,14 @@ impl<F: Float> Momentum<F> {
     ) {
         let (mut mu, mut weight_decay, mut eta) = (F::ONE, F::ZERO, F::ZERO);
         if let Some(step) = step {
-            self.since_mut(set).step(step);
+            self.since.of_set_mut(set).step(step);
             (mu, weight_decay, eta) = (step.mu, step.decay, step.eta);
         }
         let momentum = MomentumScales {
             mu,
             weight_decay,
             eta,
-            undo: Undo::of(self.since(set).blend, self.since(set).det),
+            undo: Undo::of(self.since.of_set(set).blend, self.since.of_set(set).det),
         };
         let row = self.row(set);
         let FactorsMut { s, t, y } = factors;
@@ -223,7 +209,7 @@ impl<F: Float> Momentum<F> {
         (of_c, of_zt): (&[F], &[F]),
         (s, t): (&mut [F], &mut [F]),
     ) {
-        self.since_mut(set).step(step);
+        self.since.of_set_mut(set).step(step);
         let row = self.row(set);
         for (from, of_m, of_w) in [(of_c, &mut self.u, s), (of_zt, &mut self.v, t)] {
             kernels::add_row(step.scale, from, &mut of_m[row.clone()]);
@@ -272,7 +258,7 @@ impl<F: Float> Momentum<F> {
         sum_zt: F,
         current: &mut [F],
     ) {
-        let blend = self.since(set).blend.cast();
+        let blend = self.since.of_set(set).blend.cast();
         let sums = [sum_a, &*self.sum_k, sum_c];
         kernels::current_of_drift(blend, sums, s, t, sum_zt, current);
     }
@@ -316,10 +302,7 @@ impl<F: Float> Momentum<F> {
                     blend: before.cast(),
                 };
                 let row = set * stride..(set + 1) * stride;
-                let since = match set {
-                    0 => self.since.inputs,
-                    _ => self.since.neurons,
-                };
+                let since = *self.since.of_set(set);
                 let last = Drift {
                     silence: Silence {
                         s: &s[row.clone()],
@@ -354,7 +337,7 @@ impl<F: Float> Momentum<F> {
             ended.t[to.clone()].copy_from_slice(&t[from.clone()]);
             self.ended_u[to.clone()].copy_from_slice(&self.u[from.clone()]);
             self.ended_v[to].copy_from_slice(&self.v[from]);
-            let blend = self.since(set).blend;
+            let blend = self.since.of_set(set).blend;
             blend.keep(&mut self.blends, set * PATIENCE);
         }
         ended.x[..stride].copy_from_slice(x);
@@ -405,13 +388,13 @@ impl<F: Float> Momentum<F> {
             silence,
             u: &self.u[row.clone()],
             v: &self.v[row],
-            blend: self.since(set).blend.cast(),
+            blend: self.since.of_set(set).blend.cast(),
         }
     }
 
     /// The blend of the last `age` blocks and the one under way.
     pub(super) fn blend_until_now(&self, set: usize, age: usize) -> Blend<F> {
-        let now = self.since(set).blend;
+        let now = self.since.of_set(set).blend;
         match age.checked_sub(1) {
             None => now.cast(),
             Some(waited) => {
@@ -437,5 +420,75 @@ impl<F: Float> Momentum<F> {
     pub(super) fn take_one(step: MomentumStep<F>, g: F, w: &mut F, m: &mut F) {
         *m = step.mu * *m + (step.scale * g + step.decay * *w);
         *w -= step.eta * *m;
+    }
+}
+
+impl<F: Float> Factored<F> {
+    /// As [`update`](crate::synapses::Synapses::update), with momentum.
+    pub(super) fn update_with_momentum(&mut self, steps: [Step<'_, F>; 2]) {
+        let (Some(momentum), Some(pending)) = (&mut self.momentum, &mut self.pending) else {
+            return;
+        };
+        let limit = F::cast(LIMIT);
+        let stride = pending.s.len();
+        self.within &= pending.within(limit);
+        for (set, step) in steps[..self.sets].iter().enumerate() {
+            let Some(step) = step.momentum() else {
+                return;
+            };
+            self.within &= step.scale <= limit && step.eta <= limit;
+            let row = set * stride..(set + 1) * stride;
+            let of_w = (&mut self.s[row.clone()], &mut self.t[row]);
+            momentum.take(set, step, (&pending.s, &pending.t), of_w);
+        }
+        pending.clear_factors();
+        self.end_block(F::ONE, F::ONE);
+        // Rows of the gradient come last: what they add to `M` is not to fade with this update.
+        let Some(mut pending) = self.pending.take() else {
+            return;
+        };
+        pending.hand_over(|source, g| {
+            self.catch_up_source(source);
+            let row = source * stride..(source + 1) * stride;
+            let step = steps[self.set_of(source)].momentum();
+            if let (Some(step), Some(momentum)) = (step, &mut self.momentum) {
+                kernels::add_row(step.scale, g, &mut momentum.k[row.clone()]);
+                kernels::add_row(-(step.eta * step.scale), g, &mut self.a[row]);
+                self.seen[source] = self.block;
+            }
+        });
+        self.pending = Some(pending);
+    }
+
+    /// As [`step_sets`](Self::step_sets), with momentum: also a step of the weights of each set, if there is one.
+    pub(super) fn step_momentum(
+        &mut self,
+        steps: [Option<MomentumStep<F>>; 2],
+        scales: StepScales<F>,
+        psi: &[F],
+        (l, r): (&[F], &[F]),
+    ) {
+        let stride = self.stride();
+        let Some(momentum) = &mut self.momentum else {
+            return;
+        };
+        for (set, step) in steps[..self.sets].iter().enumerate() {
+            let row = set * stride..(set + 1) * stride;
+            let scale = step.map_or(F::ZERO, |step| step.scale);
+            let of_set = StepScales {
+                learn: scale * scales.learn,
+                eta: scale,
+                // `X1` grows once.
+                grow: if set == 0 { scales.grow } else { F::ZERO },
+                ..scales
+            };
+            let signal: (&[F], &[F]) = if step.is_some() { (l, r) } else { (&[], &[]) };
+            let factors = FactorsMut {
+                s: &mut self.s[row.clone()],
+                t: &mut self.t[row.clone()],
+                y: &mut self.y[row],
+            };
+            momentum.step(set, *step, of_set, psi, signal, (&mut self.x1, factors));
+        }
     }
 }
