@@ -247,7 +247,9 @@ def test_auto_per_neuron_takes_the_forms_that_have_it():
         "block",
         "block",
     ]
-    with pytest.raises(ValueError, match=r"optimizer: expected one without per_neuron in a stack.*got auto with per_neuron"):
+    with pytest.raises(
+        ValueError, match=r"optimizer: expected one without per_neuron in a stack.*got auto with per_neuron"
+    ):
         eprop.OnlineTrainer([3, 4, 2], optimizer=eprop.optim.Auto(per_neuron=True))
     with pytest.raises(ValueError, match=r"optimizer: expected .*loss.*, got auto"):
         eprop.OnlineLIFLayer(3, 2, optimizer=eprop.optim.Auto(per_neuron=True))
