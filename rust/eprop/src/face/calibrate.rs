@@ -13,7 +13,7 @@ use crate::{Error, Float, Trainer};
 const TOLERANCE: f64 = 0.1;
 /// Where the search stops refining, well inside the tolerance.
 const GOOD_ENOUGH: f64 = 0.01;
-/// Inputs with less [`variation`](Calibration::variation) hardly tell a network anything. Measured: docs/streams.md.
+/// Inputs with less [`variation`](Calibration::variation) hardly tell a network anything. What helps: docs/streams.md.
 const LITTLE: f64 = 0.005;
 /// With less they are constant, and meant to be.
 const NONE: f64 = 1e-9;

@@ -42,7 +42,7 @@ pub struct Divergence {
 
 /// Outputs beyond so many times the targets take longer to be undone than there is time.
 const TOO_LARGE: f64 = 10.0;
-/// Targets beyond so many times what readouts of unit length would give are out of reach. Measured: docs/method.md.
+/// Targets beyond so many times what readouts of unit length would give are out of reach. What helps: docs/streams.md.
 const OUT_OF_REACH: f64 = 100.0;
 
 /// Targets of a size that the readouts of a network that was calibrated can hardly follow.
