@@ -377,7 +377,7 @@ COUNTS = {
     "negative": (
         lambda g: changed(g, "n_targets", -3),
         ValueError,
-        r'gradients\["n_targets"\]: expected .*1.*got -3',
+        r'gradients\["n_targets"\]: expected .*0.*got -3',
     ),
     "a float": (
         lambda g: changed(g, "n_targets", 1.5),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from data import Sequence, dense_in_some_form, draw_sequence, inputs_in_some_form, step_in_some_form
 from options import ALL, EPROP, LAYER, STACK, TRAINERS, Recipe, Rng
 
@@ -150,7 +151,11 @@ def gradients(subject: Subject, sequence: Sequence) -> Outcome:
 def apply_gradients(subject: Subject, sequence: Sequence) -> Outcome:
     subject.n_sequences += 1
     found = subject.call("gradients", sequence.x, sequence.y, mask=sequence.mask, **subject.threads())
-    subject.call("apply_gradients", found)
+    if found["n_targets"] or subject.trainer.reduction == "sum":
+        subject.call("apply_gradients", found)
+    else:
+        with pytest.raises(ValueError, match="n_targets"):
+            subject.call("apply_gradients", found)
     return Outcome()
 
 

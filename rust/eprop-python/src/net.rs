@@ -187,11 +187,10 @@ impl Counts {
                 ))
             })
         };
-        let least = u64::from(reduction == Reduction::Mean);
         Ok(Self {
             loss: needed_by("loss")?.map_or(Ok(0.0), |loss| summed_loss(&loss))?,
             n_targets: needed_by("n_targets")?
-                .map_or(Ok(0), |n| count("n_targets", "steps", least, &n))?,
+                .map_or(Ok(0), |n| count("n_targets", "steps", 0, &n))?,
             n_streams: needed_by("n_streams")?
                 .map_or(Ok(1), |n| count("n_streams", "streams", 1, &n))?,
         })

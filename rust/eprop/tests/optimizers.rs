@@ -300,10 +300,22 @@ fn a_gradient_that_does_not_fit_changes_nothing() {
         trainer.apply_gradients(&own),
         Err(Error::Value { .. })
     ));
-    let mut flawed = good;
+    let mut flawed = good.clone();
     flawed.w_in[(0, 0)] = f64::NAN;
     assert!(trainer.apply_gradients(&flawed).is_err());
     assert!(trainer.state_equal(&before));
+    let of_mean = self::trainer(Config {
+        reduction: Reduction::Mean,
+        ..Config::default()
+    });
+    let mut mean = of_mean.clone();
+    let mut nothing = good;
+    nothing.n_targets = 0;
+    assert_eq!(
+        mean.apply_gradients(&nothing).unwrap_err().to_string(),
+        "gradients.n_targets: expected a number of steps of at least 1, by which the mean divides, got 0"
+    );
+    assert!(mean.state_equal(&of_mean));
 }
 
 #[test]

@@ -4,12 +4,12 @@ use ndarray::{ArrayView1, ArrayView2};
 
 use crate::network::schedule::Schedule;
 use crate::network::tally::Tally;
-use crate::network::wiring::{GradientParts, Network, Sum};
+use crate::network::wiring::{GradientParts, Network, Settings, Sum};
 use crate::options::domain::{non_negative, within};
 use crate::parts::input::Inputs;
 use crate::parts::optimizer::Measure;
 use crate::parts::stream::Stream;
-use crate::{Config, EpropTrainer, Error, Float, Horizon, Recurrent, Trainer};
+use crate::{Config, EpropTrainer, Error, Float, Horizon, Recurrent, Reduction, Trainer};
 
 /// A gradient in the making, fed piece by piece.
 ///
@@ -126,8 +126,8 @@ impl<N: Network> Trainer<N> {
     /// it, the regulariser's part included.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a self-connection, [`Error::Interrupted`], and then nothing has changed;
-    /// [`Error::NonFiniteWeights`] after the step.
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, a self-connection, or a mean over no target, [`Error::Interrupted`], and then nothing
+    /// has changed; [`Error::NonFiniteWeights`] after the step.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, TrainOptions, UpdateEvery};
@@ -148,6 +148,10 @@ impl<N: Network> Trainer<N> {
             n_targets,
             n_streams,
         } = gradients.sum();
+        if n_targets == 0 && self.config.reduction() == Reduction::Mean {
+            let expected = "a number of steps of at least 1, by which the mean divides";
+            return Err(Error::value("gradients.n_targets", expected, 0));
+        }
         let scale = self.scale(n_targets);
         self.change(|this, pace| {
             // What was learned so far goes through `B` as it was.
