@@ -7,11 +7,12 @@ import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
 from ._fields import LEARNING_RATE, LearningRate, checked, number, same
-from ._warnings import AdaptationWarning
+from ._warnings import warn_of_time
 from .optim import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Trainer:
             self.__dict__["lr"] = self._as_optimizer.default_lr
         self.__dict__["_core"] = core(self)
         self.__dict__["_n_inputs"] = self._core.n_inputs
+        for name, tau in self.__dict__.items():
+            # A filter that keeps less than 1 % of a step to the next: a time constant in seconds, most likely.
+            if name.startswith("tau_") and tau is not None and np.any((tau > 0) & (tau < 0.2 * self.dt)):
+                warn_of_time(name, float(np.min(tau)), self.dt)
 
     @property
     def _as_optimizer(self) -> Optimizer:
@@ -193,7 +198,7 @@ class Trainer:
             )
         with warnings.catch_warnings():
             # Whoever built the trainer has been told.
-            warnings.simplefilter("ignore", AdaptationWarning)
+            warnings.simplefilter("ignore", UserWarning)
             type(self).__init__(self, **state["fields"])
         engine = state["engine"]
         self._core.restore([piece.data for piece in engine] if isinstance(engine, list) else [engine])

@@ -14,6 +14,7 @@ __all__ = [
     "warn_of_firing",
     "warn_of_inputs",
     "warn_of_targets",
+    "warn_of_time",
 ]
 
 
@@ -129,6 +130,15 @@ def warn_of_adaptation(beta: float, height: float) -> None:
     )
     # Two frames more: between the user and the check lie __init__ and __post_init__ of the dataclass.
     warnings.warn(message, AdaptationWarning, stacklevel=_USER + 2)
+
+
+def warn_of_time(name: str, tau: float, dt: float) -> None:
+    """Warns of a time constant that is far below a step, as one in seconds is, and names the way out."""
+    message = (
+        f"{name} = {tau:g} is far below a step of dt = {dt:g} ms: times are in ms, so 20 ms are {name}=20.0; "
+        f"{name}=0.0 says that there is no filter"
+    )
+    warnings.warn(message, UserWarning, stacklevel=_USER + 2)
 
 
 def warn_of_inputs(variation: float) -> None:

@@ -124,7 +124,13 @@ impl<'a, 'py, F: Real> Feed<'a, 'py, F> {
                         }
                         (Streams::Any, _) => format!("(T, {n_inputs}) or (S, T, {n_inputs})"),
                     };
-                    return Err(error::shape("inputs", &expected, shape));
+                    let hint = match *shape {
+                        [.., before, _] if before == n_inputs => {
+                            "; the axis of time comes before that of the inputs"
+                        }
+                        _ => "",
+                    };
+                    return Err(error::shape_or("inputs", &expected, shape, hint));
                 }
             },
         };

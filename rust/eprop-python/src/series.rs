@@ -204,6 +204,9 @@ pub fn check_targets(targets: &Table<'_>, axes: &[usize], n_outputs: usize) -> P
         return Ok(());
     }
     let hint = match got.len() == axes.len() && !targets.is_of_integers() {
+        true if n_outputs == 1 => {
+            "; of one readout they are targets[..., None]; labels, one for each step, are integers"
+        }
         true => "; labels, one for each step, are integers",
         false => "",
     };
