@@ -79,9 +79,10 @@ lint-workflows: build/test-env/stamp  ## the workflows of .github against their 
 deny: build/deny-env/stamp  ## licences, sources and advisories of all crates that the project depends on
 	PATH="$(CURDIR)/build/deny-env/bin:$$PATH" bash .ci/deny
 
-docs: build/docs-env/stamp  ## API reference from the docstrings: build/docs, target/doc
-	build/docs-env/bin/pdoc --docformat numpy --math -o build/docs eprop
+docs: build/docs-env/stamp  ## the site, with the reference of both languages: build/docs
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p eprop --features parallel
+	NO_MKDOCS_2_WARNING=1 build/docs-env/bin/mkdocs build --quiet
+	mkdir -p build/docs/rust && cp -r target/doc/. build/docs/rust/
 
 clean:  ## remove everything that was built
 	rm -rf build .venv target tests/no_std/target

@@ -6,17 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 PAGES = [
     "README.md",
     "DESIGN.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
-    "docs/README.md",
-    "docs/estimators.md",
-    "docs/method.md",
-    "docs/neurons.md",
-    "docs/streams.md",
+    *DOCS,
     "examples/README.md",
     "rust/eprop/README.md",
 ]
@@ -34,11 +31,16 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", ["docs/estimators.md", "docs/method.md", "docs/streams.md"])
+@pytest.mark.parametrize("page", [page for page in DOCS if "```python" in text(page)])
 def test_python_blocks_run_from_top_to_bottom(page: str) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", text(page), flags=re.DOTALL))
-    assert "assert" in code, "an example says what it shows"
+    assert "assert" in code or "pytest.raises" in code, "an example says what it shows"
     exec(compile(code, page, "exec"), {})
+
+
+def test_every_page_has_a_place_in_the_site() -> None:
+    places = set(re.findall(r": ([\w/-]+\.md)$", text("mkdocs.yml"), flags=re.MULTILINE))
+    assert {page.removeprefix("docs/") for page in DOCS} - places == set()
 
 
 @pytest.mark.parametrize("page", PAGES)

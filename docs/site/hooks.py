@@ -1,0 +1,52 @@
+"""What the site needs beside the pages of docs/: the repository's own pages, and links out of docs/ that lead to them.
+
+On a page of the repository `../DESIGN.md` is a file; on the site it is `design.md`. A link to a file that is no page
+becomes one to the repository, if `repo_url` in mkdocs.yml names it, and plain text if not.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    "DESIGN.md": "design.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+    "examples/README.md": "examples.md",
+}
+LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    for source, page in PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        if source == "examples/README.md":
+            text += "".join(listing(path) for path in sorted((ROOT / "examples").glob("*.py")))
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def listing(path: Path) -> str:
+    return f"\n## {path.name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n"
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    source = next((name for name, to in PAGES.items() if to == page.file.src_path), f"docs/{page.file.src_path}")
+
+    def replace(link: re.Match[str]) -> str:
+        text, to, anchor = link[1], link[2], link[3] or ""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), to))
+        path = f"{path}/README.md" if f"{path}/README.md" in PAGES else path
+        at = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
+        if at is not None:
+            return f"[{text}]({posixpath.relpath(at, posixpath.dirname(page.file.src_path) or '.')}{anchor})"
+        return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{path}{anchor})" if config.repo_url else text
+
+    return LINK.sub(replace, markdown)
