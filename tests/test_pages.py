@@ -12,6 +12,7 @@ PAGES = [
     "DESIGN.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "SECURITY.md",
     *DOCS,
     "examples/README.md",

