@@ -74,6 +74,7 @@ lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings d
 # They cannot run here. actionlint looks into expressions and scripts, too, where somebody has installed it.
 lint-workflows: build/test-env/stamp  ## the workflows of .github against their schema
 	build/test-env/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	build/test-env/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	build/test-env/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
 	if command -v actionlint >/dev/null; then actionlint; fi
 
