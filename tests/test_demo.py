@@ -67,18 +67,25 @@ def test_bad_arguments_are_explained_before_any_work(arguments, message, capsys)
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_digits_is_the_default_and_seed_and_out_arrive(monkeypatch, tmp_path):
+def test_seed_and_out_arrive(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setitem(cli.TASKS, "digits", lambda *given: calls.append(given))
-    assert cli.main(["demo", "--seed", "7", "--out", str(tmp_path / "a.png")]) == 0
-    assert cli.main(["demo"]) == 0
+    assert cli.main(["demo", "digits", "--seed", "7", "--out", str(tmp_path / "a.png")]) == 0
+    assert cli.main(["demo", "digits"]) == 0
     assert [(seed, path.name) for seed, path in calls] == [(7, "a.png"), (1, "eprop-digits.png")]
+
+
+def test_demo_alone_lists_the_tasks(capsys):
+    assert cli.main(["demo"]) == 0
+    listed = capsys.readouterr().out
+    assert cli.TASKS.keys() == cli.WHAT.keys()
+    assert all(f"eprop demo {name}" in listed for name in cli.TASKS)
 
 
 @pytest.mark.parametrize("module", ["sklearn", "matplotlib", "tqdm"])
 def test_a_missing_module_names_the_extra(module, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, module, None)
-    assert cli.main(["demo"]) == 1
+    assert cli.main(["demo", "digits"]) == 1
     error = capsys.readouterr().err
     assert repr(module) in error
     assert "pip install 'eprop[demo]'" in error

@@ -38,7 +38,9 @@ def listing(path: Path) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    source = next((name for name, to in PAGES.items() if to == page.file.src_path), f"docs/{page.file.src_path}")
+    source = next(
+        (name for name, to in PAGES.items() if to == page.file.src_path), f"docs/{page.file.src_path}"
+    )
 
     def replace(link: re.Match[str]) -> str:
         text, to, anchor = link[1], link[2], link[3] or ""
@@ -47,6 +49,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         at = PAGES.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
         if at is not None:
             return f"[{text}]({posixpath.relpath(at, posixpath.dirname(page.file.src_path) or '.')}{anchor})"
-        return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{path}{anchor})" if config.repo_url else text
+        return (
+            f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{path}{anchor})" if config.repo_url else text
+        )
 
     return LINK.sub(replace, markdown)

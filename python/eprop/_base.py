@@ -55,10 +55,11 @@ class Trainer:
             self.__dict__["lr"] = self._as_optimizer.default_lr
         self.__dict__["_core"] = core(self)
         self.__dict__["_n_inputs"] = self._core.n_inputs
+        dt = self.__dict__["dt"]
         for name, tau in self.__dict__.items():
             # A filter that keeps less than 1 % of a step to the next: a time constant in seconds, most likely.
-            if name.startswith("tau_") and tau is not None and np.any((tau > 0) & (tau < 0.2 * self.dt)):
-                warn_of_time(name, float(np.min(tau)), self.dt)
+            if name.startswith("tau_") and tau is not None and np.any((tau > 0) & (tau < 0.2 * dt)):
+                warn_of_time(name, float(np.min(tau)), dt)
 
     @property
     def _as_optimizer(self) -> Optimizer:

@@ -1,4 +1,4 @@
-"""The command line: ``eprop demo [digits|pattern] [--seed N] [--out FILE.png]``."""
+"""The command line: ``eprop demo [NAME] [--seed N] [--out FILE.png]``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import digits, needs_extra, pattern
+from . import digits, needs_extra, pattern, tasks
 
-TASKS: dict[str, Callable[[int, Path], object]] = {"digits": digits.run, "pattern": pattern.run}
+TASKS: dict[str, Callable[[int, Path], object]] = {
+    "digits": digits.run,
+    "pattern": pattern.run,
+    **{name: tasks.of_trials(name) for name in tasks.OF_TRIALS},
+    "mackey-glass": tasks.series,
+}
+WHAT = {
+    "digits": "classify handwritten digits, spike by spike (3 s)",
+    "pattern": "draw one second of a waveform from frozen noise (5 s)",
+    "evidence": "count cues and remember which side had more (40 s)",
+    "store-recall": "keep a bit while others arrive (20 s)",
+    "delayed-match": "compare two cues that are a second apart (60 s)",
+    "mackey-glass": "predict a chaotic series online (5 s)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     options = _parser().parse_args(arguments)
+    if options.task is None:
+        print("\n".join(f"eprop demo {name:14} {what}" for name, what in WHAT.items()))
+        return 0
     out: Path = options.out or Path(f"eprop-{options.task}.png")
     try:
         # Asked for now: a missing plotting library should not show after the training.
@@ -58,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "task",
         nargs="?",
         choices=list(TASKS),
-        default="digits",
-        help="digits: classify handwritten digits (default); pattern: generate a waveform",
+        help="; ".join(f"{name}: {what}" for name, what in WHAT.items()) + "; none: lists them",
     )
     demo.add_argument(
         "--seed",

@@ -87,6 +87,63 @@ def pattern(path: Path, result: Curves) -> None:
     figure.savefig(path)
 
 
+class Trial(NamedTuple):
+    """One trial: inputs (T, n_inputs), spikes (T, N), outputs (T, O), labels (T,), -1 for none; the loss of each batch."""
+
+    inputs: Floats
+    spikes: Floats
+    outputs: Floats
+    labels: Labels
+    losses: list[float]
+
+
+def trial(path: Path, shown: Trial) -> None:
+    """What came in, what fired, what was said and when it was asked for, and the loss."""
+    figure = _figure(9.0, 9.5)
+    inputs, spikes, outputs, loss = figure.subplots(4, 1, height_ratios=(2, 3, 2, 2))
+    n_steps = len(shown.inputs)
+    asked = np.nonzero(shown.labels >= 0)[0]
+    for axes, events, name in ((inputs, shown.inputs, "input"), (spikes, shown.spikes, "neuron")):
+        steps, units = np.nonzero(events)
+        axes.scatter(steps, units, s=4, marker="|", color="black", linewidths=0.7)
+        axes.set(ylabel=f"{name} (index)", xlim=(0, n_steps), ylim=(-1, events.shape[1]))
+    for k, (output, style) in enumerate(zip(shown.outputs.T, ("-", "--", ":", "-."), strict=False)):
+        outputs.plot(output, style, color=f"C{k}", label=f"class {k}")
+    outputs.axvspan(asked[0], asked[-1], color="0.85", label=f"asked for: class {shown.labels[asked[0]]}")
+    outputs.set(xlabel="time (ms)", ylabel="readout (logit, no unit)", xlim=(0, n_steps))
+    outputs.legend(loc="upper left", ncols=3)
+    loss.plot(shown.losses, color="C0")
+    loss.set(xlabel="batches", ylabel="cross-entropy (nats)", xlim=(0, len(shown.losses) - 1), ylim=(0, None))
+    for axes, letter in zip((inputs, spikes, outputs, loss), "abcd", strict=True):
+        axes.set_title(letter, loc="left", fontweight="bold")
+    figure.savefig(path)
+
+
+class Series(NamedTuple):
+    """A series and what was predicted of it, both (T,)."""
+
+    target: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+
+def series(path: Path, shown: Series, last: int = 500, window: int = 500) -> None:
+    """The last steps of both, and the error over time."""
+    figure = _figure(9.0, 6.5)
+    both, errors = figure.subplots(2, 1)
+    steps = np.arange(len(shown.target))[-last:]
+    both.plot(steps, shown.target[-last:], color="0.55", linewidth=3, label="series")
+    both.plot(steps, shown.predicted[-last:], "--", color="C0", label="predicted")
+    both.set(xlabel="time (steps)", ylabel="x (standard deviations)", xlim=(steps[0], steps[-1]))
+    both.legend(loc="upper right")
+    squares = (shown.predicted - shown.target) ** 2
+    running = np.sqrt(np.convolve(squares, np.full(window, 1 / window), mode="valid"))
+    errors.semilogy(np.arange(window, len(squares) + 1), running, color="C0")
+    errors.set(xlabel="time (steps)", ylabel=f"error over the last {window} steps", xlim=(0, len(squares)))
+    for axes, letter in zip((both, errors), "ab", strict=True):
+        axes.set_title(letter, loc="left", fontweight="bold")
+    figure.savefig(path)
+
+
 def _figure(width: float, height: float) -> Figure:
     with needs_extra():
         from matplotlib.figure import Figure

@@ -1,0 +1,77 @@
+"""What tasks of trials share: trials are drawn anew for every batch, and a label counts where one is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._trainer import EpropTrainer
+
+Rng = np.random.Generator
+
+
+class Trials(NamedTuple):
+    """Inputs (B, T, n_inputs), and labels (B, T), -1 where none is asked for."""
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+class Learned(NamedTuple):
+    """A trained network, its loss after each batch, the share of fresh trials that are wrong, and seconds of training."""
+
+    trainer: EpropTrainer
+    losses: list[float]
+    wrong: float
+    seconds: float
+
+
+Draw = Callable[[Rng, int], Trials]
+Bar = Callable[[Iterable[int]], Iterable[int]]
+
+
+def no_bar(iterations: Iterable[int]) -> Iterable[int]:
+    """Shows nothing."""
+    return iterations
+
+
+def learn(
+    trainer: EpropTrainer,
+    draw: Draw,
+    rng: Rng,
+    *,
+    iterations: int,
+    schedule: Callable[[int], float],
+    n_test: int = 512,
+    bar: Bar = no_bar,
+) -> Learned:
+    """Trains on fresh batches, and then counts the errors in trials that are fresh, too."""
+    losses, start = [], time.perf_counter()
+    for _ in bar(range(iterations)):
+        trials = draw(rng, trainer.batch_size)
+        trainer.lr = schedule(trainer.n_updates)
+        losses.append(trainer.train_sequence(trials.inputs, trials.labels))
+    seconds = time.perf_counter() - start
+    return Learned(trainer, losses, share_wrong(trainer, draw, rng, n_test), seconds)
+
+
+def share_wrong(trainer: EpropTrainer, draw: Draw, rng: Rng, n_trials: int) -> float:
+    """Of answers: in a trial the class whose outputs are largest over a run of labelled steps of one label."""
+    wrong: list[bool] = []
+    while len(wrong) < n_trials:
+        trials = draw(rng, min(trainer.batch_size, n_trials - len(wrong)))
+        outputs = trainer.evaluate(trials.inputs)
+        for said, labels in zip(outputs, trials.labels, strict=True):
+            asked = np.nonzero(labels >= 0)[0]
+            runs = np.split(asked, np.nonzero(np.diff(asked) > 1)[0] + 1)
+            wrong.append(any(said[run].sum(axis=0).argmax() != labels[run[0]] for run in runs))
+    return float(np.mean(wrong))
+
+
+def spikes(rng: Rng, probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 with the probability of its place, else 0."""
+    return (rng.random(probability.shape, dtype=np.float32) < probability).astype(np.float32)
