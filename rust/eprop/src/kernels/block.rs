@@ -258,15 +258,15 @@ fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
         let until = block.start[i + 1] as usize;
         let at = &block.at[from..until];
         let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
-        if idle
-            && !matches!(
-                finish,
-                Finish::Descend {
-                    pending: Some(_),
-                    ..
-                }
-            )
-        {
+        // What is replaced may hold anything.
+        let is_nothing = match finish {
+            Finish::Add | Finish::Descend { pending: None, .. } => idle,
+            Finish::Replace
+            | Finish::Descend {
+                pending: Some(_), ..
+            } => false,
+        };
+        if is_nothing {
             from = until;
             continue;
         }
@@ -694,6 +694,10 @@ mod tests {
                 false => events.sum(i, l, true, false, Some(&events.e_bar)) + of_eps(i, l),
             };
             near("added", &to, &in_tile(&doubles(&before), |i, l, before| before + sum(i, l)));
+            // Without a block before, nothing is left of what is replaced, of a source without events neither.
+            let mut to = before.clone();
+            gather::<F, W>(events.gather(false, true, None), Finish::Replace, &mut to);
+            near("replaced", &to, &in_tile(&doubles(&before), |i, l, _| events.sum(i, l, false, true, None)));
             // The traces that are replaced are those that are carried.
             let carry = Carry { e_bar: &[][..], ..events.carry() };
             let mut to = before.clone();

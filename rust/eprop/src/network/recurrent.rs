@@ -432,7 +432,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn is_ready(&self) -> bool {
-        !self.layer.synapses.is_complete()
+        self.layer.synapses.is_ready()
     }
 
     fn until_full(&self) -> usize {

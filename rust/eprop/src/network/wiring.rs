@@ -274,7 +274,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn reserve(&mut self, _steps: usize, _learning: bool) -> Result<(), Error> {
         Ok(())
     }
-    /// Whether a step would have to do something first, for which [`ready`](Self::ready) is there.
+    /// Whether a step has nothing to do first, for which [`ready`](Self::ready) is there.
     fn is_ready(&self) -> bool {
         true
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::kernels::{self, Flowing};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
-use crate::numbers::walk::parts;
+use crate::numbers::walk::{first, parts};
 use crate::options::Config;
 use crate::options::config::decay;
 use crate::parts::sources::Sources;
@@ -65,12 +65,19 @@ pub(crate) struct Traces<F> {
     pub(crate) x_bar: Vec<F>,
     /// Of each source; empty where neurons differ.
     pub(crate) z_bar: Vec<F>,
-    /// A padded row of each source; empty where neurons do not differ.
+    /// A padded row of each source; empty where neurons do not differ. Before the first step since `reset` they may hold anything.
     pub(crate) rows: Aligned<F>,
+    /// Whether there has been no step since `reset`.
+    pub(crate) silent: bool,
 }
 
 parts!(Traces {
-    State: [x_bar, z_bar, rows],
+    Mark: [silent],
+    State: [
+        x_bar,
+        z_bar,
+        rows(|this: &Self| first(if this.silent { 0 } else { this.rows.len() })),
+    ],
 });
 
 impl<F: Float> Traces<F> {
@@ -85,13 +92,15 @@ impl<F: Float> Traces<F> {
             x_bar: room.vec(F::ZERO, if flows { p } else { 0 })?,
             z_bar: room.vec(F::ZERO, if differ { 0 } else { p })?,
             rows: room.zeros(if differ { p } else { 0 }, stride)?,
+            silent: true,
         })
     }
 
-    pub(crate) fn fill_zero(&mut self) {
+    /// Takes no pass over the rows: the next step does.
+    pub(crate) fn reset(&mut self) {
         self.x_bar.fill(F::ZERO);
         self.z_bar.fill(F::ZERO);
-        self.rows.fill(F::ZERO);
+        self.silent = true;
     }
 
     /// One step, with what its sources send. `filter` is alpha and zeta, where all neurons share them.
@@ -102,6 +111,9 @@ impl<F: Float> Traces<F> {
         sources: &Sources<'_, F>,
     ) {
         let (alpha, zeta) = filter;
+        if core::mem::take(&mut self.silent) {
+            self.rows.fill(F::ZERO);
+        }
         match membranes {
             None => {
                 self.z_bar.iter_mut().for_each(|z_bar| *z_bar *= alpha);

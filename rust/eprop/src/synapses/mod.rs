@@ -318,11 +318,11 @@ impl<F: Float> Form<F> {
         Block::credit_together(&mut blocks, ending, pace)
     }
 
-    /// Whether the next step would have to work off what was kept of others.
-    pub(crate) fn is_complete(&self) -> bool {
+    /// Whether the next step has nothing to do first, for which [`ready`](Synapses::ready) is there.
+    pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Self::Block(block) => block.is_complete(),
-            Self::Textbook(_) | Self::Factored(_) => false,
+            Self::Block(block) => block.is_ready(),
+            Self::Textbook(_) | Self::Factored(_) => true,
         }
     }
 
@@ -489,6 +489,21 @@ fn show_rows<F: Float>(
 ) -> Result<(), Error> {
     sources.try_for_each(|source| {
         see(source, &rows[source * stride..][..n])?;
+        pace.pass(n)
+    })
+}
+
+/// Shows unpadded rows of zeros.
+fn show_silence<F: Float>(
+    n: usize,
+    mut sources: Range<usize>,
+    pace: &mut Pace<'_>,
+    see: See<'_, F>,
+) -> Result<(), Error> {
+    let mut row = vec_for("reading traces", n)?;
+    row.resize(n, F::ZERO);
+    sources.try_for_each(|source| {
+        see(source, &row)?;
         pace.pass(n)
     })
 }

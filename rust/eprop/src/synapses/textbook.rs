@@ -8,7 +8,7 @@ use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    show_rows, squared_lengths, take_rows,
+    show_rows, show_silence, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Eligibility};
 use crate::numbers::aligned::Aligned;
@@ -16,7 +16,7 @@ use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
-use crate::numbers::walk::parts;
+use crate::numbers::walk::{first, parts};
 use crate::options::Config;
 use crate::options::plan::Plan;
 use crate::parts::signal::Signal;
@@ -28,6 +28,9 @@ use crate::{Error, Float};
 const ROWS_PER_LOOK: u64 = 16;
 
 /// Weights with the gradient that waits, `z_bar`, `e_bar` and, where it is needed, `sum_t e`.
+///
+/// Before the first step since `reset`, traces of synapses may hold anything, and so may a gradient that does not wait: that step clears them, row by row as it
+/// comes to them, and a reset has nothing to pass over.
 #[derive(Debug)]
 pub(crate) struct Textbook<F> {
     n: usize,
@@ -56,9 +59,14 @@ pub(crate) struct Textbook<F> {
 }
 
 parts!(Textbook {
-    Weight: [w],
-    State: [traces, e_bar, sum_e, eps_a],
     Counter: [steps],
+    Weight: [w],
+    State: [
+        traces,
+        e_bar(|this: &Self| first(if this.is_silent() { 0 } else { this.e_bar.len() })),
+        sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
+        eps_a(|this: &Self| first(if this.is_silent() { 0 } else { this.eps_a.len() })),
+    ],
     Scratch: [of_raw, adaptation, membranes, e],
 });
 
@@ -98,6 +106,16 @@ impl<F: Float> Textbook<F> {
         })
     }
 
+    /// Whether there has been no step since `reset`.
+    fn is_silent(&self) -> bool {
+        self.steps == 0
+    }
+
+    /// Whether the numbers of the gradient may be anything: of one that was dropped.
+    fn is_dropped(&self) -> bool {
+        self.is_silent() && !self.w.waits
+    }
+
     /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.
     fn add_regulariser(&mut self, r: Option<&[F]>, to: &mut [F]) {
         match r {
@@ -134,7 +152,10 @@ impl<F: Float> Textbook<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let place = (self.cut(), self.stride);
-        add_squares_of_neurons(&[&self.w.pending], place, to, pace)
+        match self.w.waits {
+            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
+            false => Ok(()),
+        }
     }
 
     /// The numbers in the rows of inputs.
@@ -172,6 +193,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         let Filters {
             kappa_e, zeta_e, ..
         } = self.filters;
+        let (is_first, is_dropped) = (self.is_silent(), self.is_dropped());
         self.w.waits |= signal.is_some() && at_once.is_none();
         let Parameter { rows, pending, .. } = &mut self.w;
         let learned: &mut [F] = match at_once {
@@ -181,6 +203,14 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         self.steps += 1;
         for i in 0..n_sources {
             let row = i * n..(i + 1) * n;
+            if is_first {
+                clear(&mut self.e_bar, row.clone());
+                clear(&mut self.eps_a, row.clone());
+            }
+            if is_dropped && at_once.is_none() {
+                clear(learned, row.clone());
+                clear(&mut self.sum_e, row.clone());
+            }
             let e_bar = &mut self.e_bar[row.clone()];
             // e = z_bar psi, unless thresholds move or neurons have a z_bar each: then it is worked out, and stands in the place of psi.
             let of_source = self.traces.z_bar.get(i).copied();
@@ -264,13 +294,19 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
-        squared_lengths(&self.w.pending, self.cut(), pace)
+        match self.w.waits {
+            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            false => Ok(Kinds::same(0.0)),
+        }
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         if !self.w.waits && steps.linear().is_some() {
-            self.sum_e.fill(F::ZERO);
             return;
+        }
+        if self.is_dropped() {
+            self.w.pending.fill(F::ZERO);
+            self.sum_e.fill(F::ZERO);
         }
         let steps = steps.split(self.cut());
         let sum = match self.has_part(r) {
@@ -281,6 +317,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        if !self.w.waits {
+            return;
+        }
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
             self.add_regulariser(r, of_regulariser);
@@ -292,11 +331,18 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        if !self.w.waits {
+            return Ok(0.0);
+        }
         let late = self.has_part(r).then_some((&*self.sum_e, r));
         squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
+        // The gradient is written whole.
+        if self.is_dropped() {
+            self.sum_e.fill(F::ZERO);
+        }
         if !self.apart {
             return self.w.take_back(sum);
         }
@@ -320,6 +366,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     ) -> Result<(), Error> {
         let rows = match what {
             What::Weight => &*self.w.rows,
+            What::Eligibility if self.is_silent() => {
+                return show_silence(self.n, sources, pace, see);
+            }
             What::Eligibility => &self.e_bar,
         };
         show_rows(rows, (self.stride, self.n), sources, pace, see)
@@ -365,20 +414,21 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             return Ok(());
         }
         let all = 0..self.first_recurrent + self.n;
-        show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see)
+        match self.traces.silent {
+            true => show_silence(self.n, all, pace, see),
+            false => show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see),
+        }
     }
 
     fn finite(&mut self) -> bool {
         kernels::all_finite(&self.w.rows)
     }
 
+    /// Takes no pass over the synapses, however many there are.
     fn reset(&mut self) {
-        self.traces.fill_zero();
-        self.e_bar.fill(F::ZERO);
-        self.eps_a.fill(F::ZERO);
+        self.traces.reset();
         self.steps = 0;
-        self.w.drop_gradient();
-        self.sum_e.fill(F::ZERO);
+        self.w.waits = false;
     }
 
     fn parameter(&mut self) -> Option<&mut Parameter<F>> {
@@ -390,6 +440,13 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn changed(&mut self, _: bool) {}
+}
+
+/// Clears a row of a matrix, which may be empty.
+fn clear<F: Float>(rows: &mut [F], row: Range<usize>) {
+    if let Some(row) = rows.get_mut(row) {
+        row.fill(F::ZERO);
+    }
 }
 
 fn multiply<F: Float>(a: &[F], b: &[F], to: &mut [F]) {
@@ -521,6 +578,8 @@ mod tests {
     in_both! {
         fn traces_that_have_faded_are_zero_within_sixteen_steps<F>() {
             let mut synapses = silent::<F, _>(&config(UpdateEvery::Steps(1)), make::<F>());
+            // As after a step, since the first one clears what was before it.
+            synapses.steps = 1;
             synapses.e_bar.fill(F::SILENCE * F::cast(0.5));
             let nothing = crate::parts::sources::Sources { index: &[], value: &[], n_inputs: 0, unit: true, dense: None };
             let psi = alloc::vec![F::ZERO; synapses.stride];

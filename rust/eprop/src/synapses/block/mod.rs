@@ -14,7 +14,7 @@ use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    show_rows, squared_lengths, take_rows,
+    show_rows, show_silence, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
@@ -60,7 +60,8 @@ pub(crate) struct Block<F> {
     aligned_to: u64,
     credit: Credit<F>,
     membranes: Option<Membranes<F>>,
-    /// The traces at the start of the block, and whether they are not 0: of sources; where neurons differ, `z_bar` is a matrix; of synapses.
+    /// The traces at the start of the block, and whether they are not 0: of sources; where neurons differ, `z_bar` is a matrix; of synapses. Matrices of them may hold anything
+    /// where they are 0: a reset has nothing to clear.
     x_bar: Vec<F>,
     z_bar: Vec<F>,
     z_bar_rows: Aligned<F>,
@@ -71,6 +72,8 @@ pub(crate) struct Block<F> {
     eps_a: Aligned<F>,
     /// `sum_t e` of earlier blocks, or the stream's `sum_t r e` where it is kept apart; empty without either.
     sum_e: Aligned<F>,
+    /// Whether the numbers of a gradient that is 0 by now are still to be cleared, its `sum_e` included: before the next step, where it can be stopped.
+    dropped: bool,
     /// Whether the regulariser's part of the gradient is kept apart.
     apart: bool,
     scratch: Scratch<F>,
@@ -133,6 +136,7 @@ impl<F: Float> Block<F> {
             x_bar,
             z_bar,
             rows: z_bar_rows,
+            silent: _,
         } = Traces::new(room, membranes.as_ref(), (p, stride))?;
         let gain = match membranes {
             None => F::cast(config.recurrent_gain) * filters.zeta,
@@ -162,6 +166,7 @@ impl<F: Float> Block<F> {
             e_bar: room.zeros(p, stride)?,
             carried: false,
             sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
+            dropped: false,
             apart: plan.apart,
             scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
             ahead: room.zeros(AHEAD, stride)?,
@@ -177,6 +182,8 @@ impl<F: Float> Block<F> {
                 reason: "a block that was worked off further than it goes".into(),
             });
         }
+        // A gradient that waits was written whole.
+        self.dropped &= !self.w.waits;
         self.credit.forget();
         self.credit.fit(&self.history.sizes)?;
         self.finite = kernels::all_finite(&self.w.rows);
@@ -232,6 +239,31 @@ impl<F: Float> Block<F> {
         let Filters { alpha, zeta, .. } = self.filters;
         let sigma = self.membranes.as_ref().map_or(F::ZERO, |one| one.sigma);
         (alpha, zeta, sigma)
+    }
+
+    /// Whether the next step has nothing to do first.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_complete() && !self.dropped
+    }
+
+    /// The gradient that waits is 0 from now on.
+    fn drop_gradient(&mut self) {
+        self.dropped |= core::mem::take(&mut self.w.waits);
+    }
+
+    /// Clears the numbers of a gradient that was dropped, unless it is stopped: then all of them once more, the next time.
+    fn clear_dropped(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if !self.dropped {
+            return Ok(());
+        }
+        for numbers in [&mut self.w.pending, &mut self.sum_e] {
+            for piece in pace.pieces(numbers.len()) {
+                pace.pass(piece.len())?;
+                numbers[piece].fill(F::ZERO);
+            }
+        }
+        self.dropped = false;
+        Ok(())
     }
 
     fn clear_history(&mut self) {
@@ -388,7 +420,10 @@ impl<F: Float> Block<F> {
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if self.history.len == 0 {
-            return show_rows(at_start, shape, sources, pace, see);
+            return match self.carried {
+                true => show_rows(at_start, shape, sources, pace, see),
+                false => show_silence(sizes.n, sources, pace, see),
+            };
         }
         let (mut traces, mut scratch) = Room::build(
             || "reading traces".into(),
@@ -653,10 +688,7 @@ impl<F: Float> Block<F> {
 
     /// The gradient up to here has been used.
     fn mark_used(&mut self) {
-        if self.w.waits {
-            self.w.drop_gradient();
-            self.sum_e.fill(F::ZERO);
-        }
+        self.drop_gradient();
         self.b = None;
         self.worked = 0;
         self.used = self.history.len > 0;
@@ -769,7 +801,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         if self.is_complete() {
             self.end_block_until(pace)?;
         }
-        Ok(())
+        self.clear_dropped(pace)
     }
 
     fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
@@ -785,6 +817,8 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
+        // Nobody stops it. Without a step since, some optimizers move on nevertheless.
+        _ = self.clear_dropped(&mut Interrupt::NOBODY.pace());
         self.finish_what_began();
         if self.b.is_none() {
             // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
@@ -868,6 +902,10 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
+        // The gradient is written whole.
+        if core::mem::take(&mut self.dropped) {
+            self.sum_e.fill(F::ZERO);
+        }
         if !self.apart {
             return self.w.take_back(sum);
         }
@@ -992,23 +1030,15 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.finite
     }
 
+    /// Takes no pass over the synapses, however many there are.
     fn reset(&mut self) {
-        let traces = self.traced > 0;
         self.clear_history();
         self.b = None;
         self.steps = 0;
-        if self.carried || traces {
-            self.x_bar.fill(F::ZERO);
-            self.z_bar.fill(F::ZERO);
-            self.z_bar_rows.fill(F::ZERO);
-            self.e_bar.fill(F::ZERO);
-            self.eps_a.fill(F::ZERO);
-            self.carried = false;
-        }
-        if self.w.waits {
-            self.w.drop_gradient();
-            self.sum_e.fill(F::ZERO);
-        }
+        self.x_bar.fill(F::ZERO);
+        self.z_bar.fill(F::ZERO);
+        self.carried = false;
+        self.drop_gradient();
     }
 
     fn parameter(&mut self) -> Option<&mut Parameter<F>> {
