@@ -640,6 +640,68 @@ fn reading_the_traces_of_a_block_asks_while_it_is_worked_off() {
     }
 }
 
+/// The gradient that a stopped call leaves is dropped by a reset, and cleared before the next step: that asks, too.
+#[test]
+fn what_a_reset_drops_is_cleared_where_it_can_be_stopped() {
+    // A block of so few synapses is 1,024 steps long: of the first, the gradient waits.
+    let steps = 1030;
+    let part = SYNAPSES / 8;
+    for (n_streams, c_reg) in [(1, 0.0), (4, 0.0), (4, 0.1)] {
+        let config = Config {
+            batch_size: n_streams,
+            engine: Some(Engine::Block),
+            update_every: UpdateEvery::Sequence,
+            c_reg,
+            ..Config::default()
+        };
+        let mut silent = trainer(config);
+        silent.set_n_threads(Some(1)).unwrap();
+        let data = data(n_streams, steps);
+        let train = |trainer: &mut EpropTrainer<f32>, steps| {
+            let mut tally = trainer.tally();
+            trainer.train_piece(&of_first(&data, 0..steps, n_streams), None, &mut tally)
+        };
+        let mut left = silent.clone();
+        train(&mut left, steps).unwrap();
+        let reset = || {
+            let mut trainer = left.clone();
+            trainer.restart();
+            trainer
+        };
+        let questions_of = |mut trainer: EpropTrainer<f32>| {
+            let (never, asked) = stop_at_of(usize::MAX, part);
+            trainer.set_interrupt(never);
+            train(&mut trainer, 1).unwrap();
+            asked.load(Ordering::Relaxed)
+        };
+        let matrices = if c_reg == 0.0 { 1 } else { 2 };
+        let of_clearing = n_streams * matrices * (SYNAPSES / part);
+        let asked = questions_of(reset());
+        assert!(
+            asked >= questions_of(silent.clone()) + of_clearing,
+            "{asked} questions of {n_streams} streams"
+        );
+        for at in 1..=of_clearing {
+            let what = format!("{n_streams} streams, stopped at {at}");
+            let mut stopped = reset();
+            stopped.set_interrupt(stop_at_of(at, part).0);
+            assert_eq!(train(&mut stopped, 1), Err(Error::Interrupted), "{what}");
+            stopped.set_interrupt(Interrupt::default());
+            assert!(stopped.state_equal(&silent), "{what}");
+            assert_eq!(stopped.to_bytes(), silent.to_bytes(), "{what}");
+            assert!(stopped.e_bar().iter().all(|&e_bar| e_bar == 0.0), "{what}");
+            // Whatever comes next: an update has nothing to make, and steps go on.
+            stopped.update().unwrap();
+            let mut whole = silent.clone();
+            for trainer in [&mut stopped, &mut whole] {
+                train(trainer, 5).unwrap();
+                trainer.update().unwrap();
+            }
+            assert!(stopped.state_equal(&whole), "{what}, later");
+        }
+    }
+}
+
 const PER_NEURON: Optimizer = Optimizer::Auto {
     weight_decay: 0.0,
     per_neuron: true,

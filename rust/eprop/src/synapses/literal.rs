@@ -496,11 +496,21 @@ pub(super) fn follows<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>, 
 
 /// A reset in the middle of things keeps weights, and nothing else.
 pub(super) fn resets<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>) {
+    resets_whatever_is_left(config, make, |_| ());
+}
+
+/// The same, where `spoil` has changed what a reset leaves in memory and nobody may look at.
+pub(super) fn resets_whatever_is_left<F: Float, S: Synapses<F>>(
+    config: &Config,
+    make: Make<S>,
+    spoil: fn(&mut S),
+) {
     let mut both = Beside::<F, S>::new(config, make);
     for steps in [3, 11, 40] {
         (0..steps).for_each(|_| both.step(true));
         let w = both.rows(What::Weight);
         both.form.reset();
+        spoil(&mut both.form);
         same_bits("W", &both.rows(What::Weight), &w);
         let literal = &mut both.literal;
         literal.x_bar.fill(0.0);

@@ -63,9 +63,17 @@ parts!(Textbook {
     Weight: [w],
     State: [
         traces,
-        e_bar(|this: &Self| first(if this.is_silent() { 0 } else { this.e_bar.len() })),
+        e_bar(|this: &Self| first(if this.is_silent() {
+            0
+        } else {
+            this.e_bar.len()
+        })),
         sum_e(|this: &Self| first(if this.w.waits { this.sum_e.len() } else { 0 })),
-        eps_a(|this: &Self| first(if this.is_silent() { 0 } else { this.eps_a.len() })),
+        eps_a(|this: &Self| first(if this.is_silent() {
+            0
+        } else {
+            this.eps_a.len()
+        })),
     ],
     Scratch: [of_raw, adaptation, membranes, e],
 });
@@ -461,7 +469,7 @@ mod tests {
     use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
     use crate::synapses::literal::{self, Make, silent};
     use crate::synapses::{Form, Synapses, What};
-    use crate::testing::{in_both, made, unasked};
+    use crate::testing::{in_both, made, same_bits, unasked};
 
     fn make<F: Float>() -> Make<Textbook<F>> {
         |room, plan, config| Textbook::new(room, plan, config, None)
@@ -538,6 +546,43 @@ mod tests {
     in_both! {
         fn a_reset_keeps_weights_alone<F>() {
             EVERY.iter().for_each(|&every| literal::resets::<F, _>(&Config { c_reg: 1.0, ..config(every) }, make::<F>()));
+        }
+    }
+
+    /// What is not looked at may be anything.
+    fn spoil<F: Float>(textbook: &mut Textbook<F>) {
+        let nan = F::cast(f64::NAN);
+        let Textbook {
+            e_bar,
+            eps_a,
+            traces,
+            w,
+            sum_e,
+            ..
+        } = textbook;
+        for numbers in [e_bar, eps_a, &mut traces.rows, &mut w.pending, sum_e] {
+            numbers.fill(nan);
+        }
+    }
+
+    in_both! {
+        fn a_reset_passes_over_no_synapse_and_what_it_leaves_in_memory_is_never_looked_at<F>() {
+            for update_every in EVERY {
+                for (beta, optimizer) in [(0.0, Optimizer::PLAIN_SGD), (0.4, Optimizer::PLAIN_SGD), (0.4, Optimizer::SGD)] {
+                    let config = Config { beta, optimizer, c_reg: 1.0, ..config(update_every) };
+                    for config in literal::with_membranes(&config).into_iter().chain([config]) {
+                        literal::resets_whatever_is_left::<F, _>(&config, make::<F>(), spoil);
+                    }
+                }
+            }
+            let mut both = literal::Beside::<F, _>::new(&config(UpdateEvery::Sequence), make::<F>());
+            (0..9).for_each(|_| both.step(true));
+            let kept = [both.form.e_bar.to_vec(), both.form.w.pending.to_vec()];
+            both.form.reset();
+            for (now, kept) in [&both.form.e_bar, &both.form.w.pending].into_iter().zip(&kept) {
+                assert!(kept.iter().any(|&x| x != F::ZERO));
+                same_bits("kept", now, kept);
+            }
         }
     }
 

@@ -5,13 +5,14 @@ use alloc::vec;
 use ndarray::Array2;
 
 use super::{Block, Kinds, Plan, Step, Synapses, What};
-use crate::Float;
 use crate::kernels::AdamStep;
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::walk;
 use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::literal::{self, Beside, Make, silent};
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
+use crate::{Error, Float};
 
 fn make<F: Float>() -> Make<Block<F>> {
     |room, plan, config| Block::new(room, plan, config, None)
@@ -110,6 +111,52 @@ in_both! {
 in_both! {
     fn a_reset_keeps_weights_alone<F>() {
         all::<F>(literal::resets);
+    }
+}
+
+/// What is not looked at may be anything.
+fn spoil<F: Float>(block: &mut Block<F>) {
+    let nan = F::cast(f64::NAN);
+    for traces in [&mut block.e_bar, &mut block.eps_a, &mut block.z_bar_rows] {
+        traces.fill(nan);
+    }
+    if block.dropped {
+        block.w.pending.fill(nan);
+        block.sum_e.fill(nan);
+    }
+}
+
+in_both! {
+    fn what_a_reset_leaves_in_memory_is_never_looked_at<F>() {
+        all::<F>(|config, make| literal::resets_whatever_is_left(config, make, spoil::<F>));
+    }
+}
+
+in_both! {
+    fn a_reset_passes_over_no_synapse_and_a_step_asks_while_it_clears<F>() {
+        let config = Config { c_reg: 1.0, ..config(UpdateEvery::Sequence) };
+        let mut both = Beside::<F, _>::new(&config, make_short::<F>());
+        (0..13).for_each(|_| both.step(true));
+        let Block { e_bar, w, sum_e, .. } = &both.form;
+        let kept = [e_bar.to_vec(), w.pending.to_vec(), sum_e.to_vec()];
+        both.form.reset();
+        let Block { e_bar, w, sum_e, .. } = &both.form;
+        for (now, kept) in [e_bar, &w.pending, sum_e].into_iter().zip(&kept) {
+            assert!(kept.iter().any(|&x| x != F::ZERO));
+            same_bits("kept", now, kept);
+        }
+        // Stopped at any question, it is not ready; and nothing waits in the end.
+        let numbers = kept[1].len() + kept[2].len();
+        for at in 0..numbers / 100 - 1 {
+            let asked = core::sync::atomic::AtomicUsize::new(0);
+            let stop = Interrupt::every(100, move || asked.fetch_add(1, core::sync::atomic::Ordering::Relaxed) == at);
+            assert_eq!(both.form.ready(&mut stop.pace()), Err(Error::Interrupted), "{at}");
+            assert!(!both.form.is_ready() && !both.form.w.waits);
+        }
+        both.form.ready(&mut unasked()).unwrap();
+        assert!(both.form.is_ready());
+        let Block { w, sum_e, .. } = &both.form;
+        assert!(w.pending.iter().chain(sum_e.iter()).all(|&g| g == F::ZERO));
     }
 }
 
