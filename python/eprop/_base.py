@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._fields import LEARNING_RATE, LearningRate, checked, number, same
+from ._html import as_bytes, as_table
 from ._warnings import warn_of_time
 from .optim import Optimizer, as_optimizer
 
@@ -41,6 +42,7 @@ class Trainer:
     _core: Any
     _n_inputs: int
     dtype: str
+    dt: float
     lr: LearningRate
     # The fields that may be assigned.
     _rates: tuple[str, ...] = ("lr",)
@@ -164,6 +166,20 @@ class Trainer:
     def memory_bytes(self) -> int:
         """All bytes that the core has allocated."""
         return self._core.memory_bytes  # type: ignore[no-any-return]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: sizes, form, memory, and who fired last."""
+        sizes = ("n_inputs", "n_neurons", "n_outputs", "layer_sizes", "batch_size")
+        rows = {name: getattr(self, name) for name in sizes if hasattr(self, name)}
+        if hasattr(self, "engine"):
+            rows["engine"] = self.engine
+        if hasattr(self, "n_updates"):
+            rows["updates"] = self.n_updates
+        rows["memory"] = f"{as_bytes(self.memory_bytes)} in all, {self.dtype}"
+        # Of the last step alone: a trainer keeps no history.
+        share = float(np.mean(self.spikes))
+        rows["firing rate"] = f"{1000.0 * share / self.dt:.1f} Hz in the last step ({share:.1%} fired)"
+        return as_table(type(self).__name__, rows)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

@@ -14,6 +14,7 @@ from ._batches import are_several, as_lengths, as_sequences, as_steps, as_target
 from ._events import Inputs, StepInput
 from ._fields import number
 from ._labels import spread_labels
+from .callbacks import listeners
 
 __all__ = ["SequenceTrainer", "Step"]
 
@@ -323,6 +324,7 @@ class SequenceTrainer(Trainer):
         ],
         *,
         reset: bool = False,
+        callbacks: Iterable[Any] | None = None,
     ) -> Iterator[Step]:
         """Learns from a stream, lazily, and keeps nothing of it.
 
@@ -332,6 +334,9 @@ class SequenceTrainer(Trainer):
             As `step` takes them.
         reset : bool
             Start from a silent network.
+        callbacks : iterable, optional
+            Objects with a method ``on_step(trainer, logs)``, called after each step: an `eprop.record.Recorder`, or one of
+            `eprop.callbacks`.
 
         Yields
         ------
@@ -359,7 +364,8 @@ class SequenceTrainer(Trainer):
             ) from None
         if reset:
             self.reset()
-        for item in items:
+        on_step = listeners(callbacks, "on_step")
+        for n, item in enumerate(items, start=1):
             try:
                 x, target, *rest = item
                 (weight,) = rest or (1.0,)
@@ -368,7 +374,10 @@ class SequenceTrainer(Trainer):
                     "iterable: expected pairs (x, target or None), or with a weight as a third, got "
                     f"{type(item).__name__}"
                 ) from None
-            yield self.step(x, target, weight=weight)
+            outcome = self.step(x, target, weight=weight)
+            for told in on_step:
+                told(self, {"step": n, "loss": outcome["loss"]} if "loss" in outcome else {"step": n})
+            yield outcome
 
     def gradients(
         self,

@@ -71,7 +71,8 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         From labels to weights; ``"balanced"``: the rarer a class the heavier.
     callbacks : list, optional
         Functions of the estimator and of a dict with ``epoch``, ``loss``, ``lr`` and ``validation_score``, or objects with
-        such a method `on_epoch_end`. Called after each pass; True stops the training.
+        such a method `on_epoch_end`. Called after each pass; True stops the training. A method `on_sequence` is called after
+        each batch. See `eprop.callbacks`.
     random_state : int, numpy.random.RandomState or None
         Of the weights, the order of batches, the noise and the part that is held out.
     verbose : bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._fields import checked, number
+from ..callbacks import listeners
 
 __all__ = ["check_parameters"]
 
@@ -45,3 +46,9 @@ def check_parameters(estimator: Any) -> None:
     if not isinstance(estimator.callbacks, (list, tuple, type(None))):
         kind = type(estimator.callbacks).__name__
         raise TypeError(f"callbacks: expected None or a list of them, got {kind}")
+    for callback in estimator.callbacks or ():
+        if not (listeners([callback], "on_epoch_end") or listeners([callback], "on_sequence")):
+            raise TypeError(
+                "callbacks: expected functions, or objects with on_epoch_end or on_sequence, got "
+                f"{type(callback).__name__}; on_step is called by a trainer's train_stream alone"
+            )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from ..callbacks import listeners
 from ..optim import cosine
 from ._sequences import Sequences
 from ._targets import Targets
@@ -45,6 +46,7 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
     trainer, random = estimator.trainer_, estimator._random_state
     order = random.permutation(len(sequences))
     total, n_targets = 0.0, 0
+    on_sequence = listeners(estimator.callbacks, "on_sequence")
     for batch, first in enumerate(range(0, len(order), trainer.batch_size)):
         rows = order[first : first + trainer.batch_size]
         inputs, lengths = sequences.take(rows).scaled(estimator.scaler_, estimator.dtype)
@@ -57,6 +59,9 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
             lengths=None if isinstance(inputs, list) else lengths,
             n_threads=estimator.n_threads,
         )
+        for told in on_sequence:
+            logs = {"loss": loss, "lr": trainer.lr, "n_updates": trainer.n_updates, "n_sequences": len(rows)}
+            told(estimator, logs)
         n = np.count_nonzero(weights)
         total, n_targets = total + (loss * n if n > 0 else 0.0), n_targets + n
     return total / n_targets if n_targets > 0 else math.nan
@@ -131,8 +136,8 @@ def _called_back(estimator: Any) -> bool:
     if estimator.validation_scores_ is not None:
         logs["validation_score"] = estimator.validation_scores_[-1]
     stop = False
-    for callback in estimator.callbacks or ():
-        stop |= bool(getattr(callback, "on_epoch_end", callback)(estimator, logs))
+    for told in listeners(estimator.callbacks, "on_epoch_end"):
+        stop |= bool(told(estimator, logs))
     return stop
 
 
