@@ -184,9 +184,10 @@ class Recorder:
         return iter(self.names)
 
     def _in_order(self, rows: Array) -> Array:
-        if self._n_records <= self.max_steps:
-            return rows[: self._n_records].copy()
-        ordered: Array = np.roll(rows, -(self._n_records % self.max_steps), axis=0)
+        is_full = self._n_records > self.max_steps
+        ordered: Array = (
+            np.roll(rows, -self._n_records, axis=0) if is_full else rows[: self._n_records].copy()
+        )
         return ordered
 
     def _read(self, name: str) -> Array:
