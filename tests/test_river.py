@@ -68,7 +68,7 @@ def test_looking_changes_nothing_that_is_learned() -> None:
 def test_state_is_carried() -> None:
     """The label is the feature of the sample before, which only a state can tell."""
     bits = np.random.default_rng(0).choice([-1, 1], size=1600).tolist()
-    model = EpropClassifier(tau_mem=10.0, seed=0)
+    model = EpropClassifier(seed=0)
     pairs = [({"bit": now}, before > 0) for before, now in itertools.pairwise(bits)]
     evaluate.progressive_val_score(pairs[:1200], model, metrics.Accuracy())
     assert evaluate.progressive_val_score(pairs[1200:], model, metrics.Accuracy()).get() > 0.9

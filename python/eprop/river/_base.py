@@ -20,8 +20,9 @@ __all__ = ["EpropEstimator", "as_finite"]
 
 Array = NDArray[Any]
 
-_WITHOUT_MOMENTUM = Adam(beta1=0.0)
-"""The optimizer that None means: in a stream that drifts, momentum is a step towards what was."""
+_WITHOUT_MOMENTUM = Adam(beta1=0.0, eps=0.01)
+"""The optimizer that None means. In a stream that drifts, momentum is a step towards what was; with a smaller eps, steps
+stay large where nothing is left to learn, and undo it."""
 _LARGEST = 1e100
 """The square of a larger value is infinite."""
 _SAMPLES = 64

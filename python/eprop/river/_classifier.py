@@ -36,7 +36,7 @@ class EpropClassifier(EpropEstimator, base.Classifier):
     firing_rate : float
         In Hz, of the untrained network on scaled features.
     optimizer : str or eprop.optim.Optimizer, optional
-        As in `EpropTrainer`. None: ``Adam(beta1=0)``.
+        As in `EpropTrainer`. None: ``Adam(beta1=0, eps=0.01)``.
     lr : float
         Learning rate.
     trainer_options : mapping, optional
