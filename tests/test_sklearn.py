@@ -16,8 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import eprop
+from eprop._scaling import Scaler
 from eprop.sklearn import EpropClassifier, EpropRegressor
-from eprop.sklearn._scaling import Scaler
 from eprop.sklearn._sequences import read_sequences
 
 # Batches are drawn: a row with weight 2 is in one of them, twice as strong; a row that is there twice is in two.

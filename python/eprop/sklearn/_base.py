@@ -20,10 +20,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._scaling import Scaler
 from .._trainer import EpropTrainer
 from ..optim import Adam, AdamW, Optimizer
 from ._parameters import check_parameters
-from ._scaling import Scaler
 from ._sequences import Sequences, are_sequences, read_sequences
 from ._targets import Targets, last_steps
 from ._training import learn_for_epochs, pass_over

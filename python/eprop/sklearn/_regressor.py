@@ -11,8 +11,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
+from .._scaling import Scaler
 from ._base import EpropEstimator
-from ._scaling import Scaler
 from ._sequences import Sequences, are_sequences
 from ._targets import Targets, are_of_steps, read_steps
 

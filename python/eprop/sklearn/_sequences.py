@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, issparse
 
 from .._arrays import as_numbers
 from .._events import Events, are_events, as_inputs
-from ._scaling import Scaler
+from .._scaling import Scaler
 
 __all__ = ["Sequences", "are_sequences", "read_sequences"]
 

@@ -74,6 +74,11 @@ class Scaler:
         self.n_active = self.n_active + n_active
         self.largest = np.maximum(self.largest, largest)
 
+    def widen(self, n_more: int) -> None:
+        """Columns beside those that there are, which have been 0 so far."""
+        for name in ("mean", "squares", "n_active", "largest"):
+            setattr(self, name, np.append(getattr(self, name), np.zeros(n_more)))
+
     @property
     def is_sparse(self) -> Array:
         """Which columns keep their zeros (columns,)."""
