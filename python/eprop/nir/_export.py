@@ -103,7 +103,7 @@ def _graph(trainer: EpropTrainer, reader: Library | None) -> Any:
     neurons, w_rec = _neurons(trainer, reader), nir.Linear(weight=_scaled(trainer.W_rec, gain))
     kappa_gain, tau_out = 1.0, _tau_out(trainer)
     if trainer.readout_gain == "leak" and tau_out > 0.0:
-        kappa_gain = float(exponential_gain(np.float64(tau_out), trainer.dt))  # type: ignore[arg-type]
+        kappa_gain = float(exponential_gain(np.float64(tau_out), trainer.dt))
     is_filtered = tau_out > 0.0 and (reader is None or reader.has_readout)
     out_gain = 1.0 if is_filtered else kappa_gain
     w_out = _scaled(trainer.W_out, out_gain)

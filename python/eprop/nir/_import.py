@@ -119,7 +119,8 @@ def _fields(parts: Parts, dt: float, reader: Library | None) -> tuple[dict[str, 
     neurons = parts.neurons
     is_cuba = isinstance(neurons, nir.CubaLIF)
     tau_mem, leak = _filter(neurons.tau_mem if is_cuba else neurons.tau, dt, reader)
-    scale, tau_syn = neurons.r, 0.0
+    scale = neurons.r
+    tau_syn: float | Array = 0.0
     if is_cuba:
         tau_syn, syn_leak = _filter(neurons.tau_syn, dt, reader)
         if np.ndim(tau_syn):

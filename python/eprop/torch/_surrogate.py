@@ -48,6 +48,6 @@ def spike_function(surrogate: str, height: Any, width: Any) -> Callable[[Any], A
     """
 
     def spike(distance: Any) -> Any:
-        return _Spike.apply(distance, height, width, surrogate)  # type: ignore[no-untyped-call]
+        return _Spike.apply(distance, height, width, surrogate)
 
     return spike
