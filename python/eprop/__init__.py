@@ -20,11 +20,18 @@ from ._core import __version__
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
-from ._warnings import AdaptationWarning, CalibrationWarning, DivergenceWarning, FiringRateWarning
+from ._warnings import (
+    AdaptationWarning,
+    CalibrationWarning,
+    ConversionWarning,
+    DivergenceWarning,
+    FiringRateWarning,
+)
 
 __all__ = [
     "AdaptationWarning",
     "CalibrationWarning",
+    "ConversionWarning",
     "DivergenceWarning",
     "EpropTrainer",
     "FiringRateWarning",

@@ -7,9 +7,11 @@ import warnings
 __all__ = [
     "AdaptationWarning",
     "CalibrationWarning",
+    "ConversionWarning",
     "DivergenceWarning",
     "FiringRateWarning",
     "warn_of_adaptation",
+    "warn_of_conversion",
     "warn_of_divergence",
     "warn_of_firing",
     "warn_of_inputs",
@@ -78,6 +80,13 @@ class CalibrationWarning(UserWarning):
     """
 
 
+class ConversionWarning(UserWarning):
+    """A network was converted with ``approximate=True``, and something of it got lost.
+
+    Given by `eprop.nir`, at every conversion.
+    """
+
+
 class DivergenceWarning(UserWarning):
     """The loss has run away: learning makes it worse, and will not come back by itself.
 
@@ -130,6 +139,11 @@ def warn_of_adaptation(beta: float, height: float) -> None:
     )
     # Two frames more: between the user and the check lie __init__ and __post_init__ of the dataclass.
     warnings.warn(message, AdaptationWarning, stacklevel=_USER + 2)
+
+
+def warn_of_conversion(target: str, lost: list[str]) -> None:
+    """Warns of what a conversion has left out."""
+    warnings.warn(f"{target} cannot say {'; '.join(lost)}", ConversionWarning, stacklevel=_USER)
 
 
 def warn_of_time(name: str, tau: float, dt: float) -> None:
