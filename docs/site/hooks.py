@@ -1,13 +1,16 @@
 """What the site needs beside the pages of docs/: the repository's own pages, and links out of docs/ that lead to them.
 
 On a page of the repository `../DESIGN.md` is a file; on the site it is `design.md`. A link to a file that is no page
-becomes one to the repository, if `repo_url` in mkdocs.yml names it, and plain text if not.
+becomes one to the repository, if `repo_url` in mkdocs.yml names it, and plain text if not. The figures of the gallery are
+made by the code of the gallery.
 """
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,30 @@ def on_files(files: Files, config: Any) -> Files:
         if source == "examples/README.md":
             text += "".join(listing(path) for path in sorted((ROOT / "examples").glob("*.py")))
         files.append(File.generated(config, page, content=text))
+    for name, picture in figures((ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")):
+        files.append(File.generated(config, f"figures/{name}.svg", content=picture))
     return files
+
+
+def figures(page: str) -> Iterator[tuple[str, bytes]]:
+    """The name of each section that draws, and what its `ax` is on after its code."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    scope: dict[str, Any] = {}
+    for section in page.split("\n## "):
+        exec(
+            compile(
+                "\n".join(re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)), "gallery.md", "exec"
+            ),
+            scope,
+        )
+        if "ax" in scope:
+            to = io.BytesIO()
+            figure = scope.pop("ax").figure
+            figure.set_size_inches(6.0, 3.6)
+            figure.savefig(to, format="svg", bbox_inches="tight")
+            yield re.sub(r"\W+", "-", section.split("\n", 1)[0].lower()), to.getvalue()
 
 
 def listing(path: Path) -> str:
