@@ -327,8 +327,8 @@ def test_damaged_engine_bytes_are_refused(make):
 def test_a_pickle_whose_fields_are_not_those_of_its_bytes_is_refused(make):
     trainer = make()
     state = trainer.__getstate__()
-    with pytest.raises(ValueError, match="pickle: expected the fields that EpropTrainer was saved with"):
-        object.__new__(type(trainer)).__setstate__(state | {"fields": state["fields"] | {"n_neurons": 3}})
+    with pytest.raises(ValueError, match=r"pickle: expected the fields that \w+ was saved with"):
+        object.__new__(type(trainer)).__setstate__(state | {"fields": state["fields"] | {"seed": 3}})
 
 
 def test_layers_are_live_views():
