@@ -285,7 +285,7 @@ def test_layer_clones_go_on_bit_for_bit():
 def test_a_pickle_of_another_schema_says_what_to_do(make):
     trainer = make()
     state = trainer.__getstate__() | {"schema": 99}
-    with pytest.raises(ValueError, match=r"expected schema 4, got 99.*load it with that version"):
+    with pytest.raises(ValueError, match=r"expected schema 5, got 99.*load it with that version"):
         trainer.__setstate__(state)
     both = rf"written by eprop 9\.1, read by eprop {re.escape(eprop.__version__)}; load it with that version"
     with pytest.raises(ValueError, match=both):
@@ -320,8 +320,15 @@ def test_damaged_engine_bytes_are_refused(make):
     state = trainer.__getstate__()
     for damaged in (b"", state["engine"][:-1], state["engine"] + b"\0"):
         twin = object.__new__(type(trainer))
-        with pytest.raises(ValueError, match="state"):
+        with pytest.raises(ValueError, match="saved bytes: expected"):
             twin.__setstate__(state | {"engine": damaged})
+
+
+def test_a_pickle_whose_fields_are_not_those_of_its_bytes_is_refused(make):
+    trainer = make()
+    state = trainer.__getstate__()
+    with pytest.raises(ValueError, match=r"pickle: expected the fields that \w+ was saved with"):
+        object.__new__(type(trainer)).__setstate__(state | {"fields": state["fields"] | {"seed": 3}})
 
 
 def test_layers_are_live_views():

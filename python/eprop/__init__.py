@@ -17,6 +17,7 @@ True
 
 from . import encode, optim
 from ._core import __version__
+from ._files import load
 from ._layer import OnlineLIFLayer
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
@@ -39,5 +40,6 @@ __all__ = [
     "OnlineTrainer",
     "__version__",
     "encode",
+    "load",
     "optim",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from . import _core
 from ._fields import LEARNING_RATE, LearningRate, checked, number, same
-from ._html import as_bytes, as_table
+from ._files import Path, as_bytes, fields_of, named, read
+from ._html import as_size, as_table
 from ._warnings import warn_of_time
 from .optim import Optimizer, as_optimizer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trainer"]
 
-_SCHEMA = 4
+_SCHEMA = 5
 
 
 class _Piece:
@@ -44,10 +44,11 @@ class Trainer:
     dtype: str
     dt: float
     lr: LearningRate
+    _core_class: Any
     # The fields that may be assigned.
     _rates: tuple[str, ...] = ("lr",)
 
-    def _start(self, core: Any) -> None:
+    def _start(self) -> None:
         """Checks the types of all fields, and builds the core, which checks their values."""
         lr_is_given = self.__dict__["lr"] is not LEARNING_RATE
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -55,7 +56,7 @@ class Trainer:
             self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
         if not lr_is_given:
             self.__dict__["lr"] = self._as_optimizer.default_lr
-        self.__dict__["_core"] = core(self)
+        self.__dict__["_core"] = self._core_class(self)
         self.__dict__["_n_inputs"] = self._core.n_inputs
         dt = self.__dict__["dt"]
         for name, tau in self.__dict__.items():
@@ -144,8 +145,7 @@ class Trainer:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
-        return all(same(getattr(self, name), getattr(other, name)) for name in names)
+        return _same_fields(self.__dict__, other.__dict__, self._names())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -175,22 +175,145 @@ class Trainer:
             rows["engine"] = self.engine
         if hasattr(self, "n_updates"):
             rows["updates"] = self.n_updates
-        rows["memory"] = f"{as_bytes(self.memory_bytes)} in all, {self.dtype}"
+        rows["memory"] = f"{as_size(self.memory_bytes)} in all, {self.dtype}"
         # Of the last step alone: a trainer keeps no history.
         share = float(np.mean(self.spikes))
         rows["firing rate"] = f"{1000.0 * share / self.dt:.1f} Hz in the last step ({share:.1%} fired)"
         return as_table(type(self).__name__, rows)
 
+    def save(self, path: Path) -> None:
+        """Saves weights, state and configuration to a file that `load` makes a trainer of.
+
+        The format is safetensors. A temporary file beside `path` is written and renamed when all of it is on the disk: the
+        old or the new file is whole, whatever happens. It takes memory for a copy of the largest matrix of weights.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file that is there is replaced.
+
+        Raises
+        ------
+        OSError
+            A file that cannot be written. The old one is there.
+        MemoryError
+            Too little memory.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from eprop import OnlineLIFLayer
+        >>> path = os.path.join(tempfile.mkdtemp(), "layer.safetensors")
+        >>> layer = OnlineLIFLayer(3, 2)
+        >>> layer.save(path)
+        >>> OnlineLIFLayer.load(path).state_equal(layer)
+        True
+        """
+        self._core.save(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The trainer of this class that a file holds; `eprop.load` takes any class. Example: `save`.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file that `save` wrote, in Python or in Rust.
+
+        Returns
+        -------
+        trainer
+            It goes on with the same bits as the one that was saved.
+
+        Raises
+        ------
+        OSError
+            A file that cannot be read.
+        ValueError
+            A file that is damaged, cut off, or of another program, class or schema.
+        MemoryError
+            Too little memory: it takes the bytes of the file besides the trainer.
+        """
+        data = read(path)
+        with named(path):
+            return cls.from_bytes(data)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the file that `save` writes.
+
+        Raises
+        ------
+        MemoryError
+            Too little memory: for a moment it takes twice as much as it returns.
+
+        Examples
+        --------
+        >>> from eprop import OnlineLIFLayer
+        >>> layer = OnlineLIFLayer(3, 2)
+        >>> OnlineLIFLayer.from_bytes(layer.to_bytes()).state_equal(layer)
+        True
+        """
+        pieces: list[bytes] = self._core.to_bytes()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
+        """The trainer of this class that `to_bytes` or `save` made bytes of. Example: `to_bytes`.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            All bytes of a file.
+
+        Returns
+        -------
+        trainer
+            It goes on with the same bits as the one that was saved.
+
+        Raises
+        ------
+        ValueError
+            Bytes that are damaged, cut off, or of another program, class or schema.
+        TypeError
+            No bytes.
+        MemoryError
+            Too little memory.
+        """
+        made = object.__new__(cls)
+        made._become(*cls._from_pieces([as_bytes(data)]))
+        return made
+
+    @classmethod
+    def _from_pieces(cls, pieces: list[bytes]) -> tuple[Any, dict[str, Any]]:
+        """A core, and the fields that it was saved with."""
+        core, document = cls._core_class.from_bytes(pieces)
+        return core, cls._checked(fields_of(document))
+
+    @classmethod
+    def _checked(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """All fields, of the types that they are annotated with; what an older file does not know has its default."""
+        return {
+            field.name: checked(field.name, str(field.type), given.get(field.name, field.default))
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        }
+
+    def _become(self, core: Any, fields: dict[str, Any]) -> None:
+        self.__dict__.clear()
+        self.__dict__.update(fields, _core=core, _n_inputs=core.n_inputs)
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
         pieces = self._core.to_bytes()
         return {
             "schema": _SCHEMA,
             "eprop": _core.__version__,
-            "fields": {field.name: getattr(self, field.name) for field in fields},
+            "fields": {name: getattr(self, name) for name in self._names()},
             "engine": pieces[0] if len(pieces) == 1 else [_Piece(piece) for piece in pieces],
             "warned": self._core.warned,
         }
@@ -207,16 +330,28 @@ class Trainer:
             raise ValueError(
                 f"pickle: expected the keys fields, engine and warned, got a state without {', '.join(missing)}"
             )
-        fields = {field.name for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        if unknown := sorted(set(state["fields"]) - fields):
-            cls = type(self).__name__
+        cls, names = type(self).__name__, self._names()
+        if unknown := sorted(set(state["fields"]) - set(names)):
             raise ValueError(
                 f"pickle: expected the fields of {cls}, got {', '.join(unknown)}, too, {way_out}"
             )
-        with warnings.catch_warnings():
-            # Whoever built the trainer has been told.
-            warnings.simplefilter("ignore", UserWarning)
-            type(self).__init__(self, **state["fields"])
         engine = state["engine"]
-        self._core.restore([piece.data for piece in engine] if isinstance(engine, list) else [engine])
-        self._core.warned = state["warned"]
+        pieces = [piece.data for piece in engine] if isinstance(engine, list) else [engine]
+        core, told = self._from_pieces(pieces)
+        fields = self._checked(told | state["fields"])
+        if not _same_fields(fields, told, names):
+            raise ValueError(
+                f"pickle: expected the fields that {cls} was saved with, got others; pickle it again"
+            )
+        core.warned = state["warned"]
+        self._become(core, fields)
+
+
+def _same_fields(one: dict[str, Any], other: dict[str, Any], names: list[str]) -> bool:
+    """Whether the values are equal; an optimizer is equal to its name."""
+
+    def of(fields: dict[str, Any], name: str) -> Any:
+        value = fields[name]
+        return as_optimizer(value) if name == "optimizer" else value
+
+    return all(same(of(one, name), of(other, name)) for name in names)

@@ -1,5 +1,6 @@
 """The compiled trainers. Private: use the dataclasses of the package `eprop`."""
 
+from os import PathLike
 from typing import Any, Protocol, TypeAlias, final
 
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ _Targets: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
+__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__", "class_of"]
+
+def class_of(bytes: bytes) -> str: ...
 
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
@@ -80,7 +83,9 @@ class _Base:
     def set_lr(self, lr: float) -> None: ...
     def state_equal(self, other: Self) -> bool: ...
     def to_bytes(self) -> list[bytes]: ...
-    def restore(self, state: list[bytes]) -> None: ...
+    @staticmethod
+    def from_bytes(state: list[bytes]) -> tuple[Any, str]: ...
+    def save(self, path: str | bytes | PathLike[Any]) -> None: ...
     @property
     def n_inputs(self) -> int: ...
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["as_bytes", "as_table"]
+__all__ = ["as_size", "as_table"]
 
 
 def as_table(title: str, rows: Mapping[str, Any]) -> str:
@@ -20,12 +20,12 @@ def as_table(title: str, rows: Mapping[str, Any]) -> str:
     return f"<table><caption>{escape(title)}</caption>{cells}</table>"
 
 
-def as_bytes(n: int) -> str:
+def as_size(n: int) -> str:
     """A number of bytes for readers.
 
     Examples
     --------
-    >>> as_bytes(812), as_bytes(20_480), as_bytes(5 * 2**20)
+    >>> as_size(812), as_size(20_480), as_size(5 * 2**20)
     ('812 B', '20.0 KiB', '5.0 MiB')
     """
     if n < 1024:

@@ -65,8 +65,10 @@ class OnlineLIFLayer(Trainer):
 
     optimizer: str | Optimizer = "sgd"
 
+    _core_class = _core.OnlineLIFLayer
+
     def __post_init__(self) -> None:
-        self._start(_core.OnlineLIFLayer)
+        self._start()
 
     def step(self, x: StepInput) -> Array:
         """One step of ``dt``, without learning.

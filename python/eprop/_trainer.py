@@ -184,8 +184,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
 
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
 
+    _core_class = _core.EpropTrainer
+
     def __post_init__(self) -> None:
-        self._start(_core.EpropTrainer)
+        self._start()
         self._check_adaptation()
 
     def _check_adaptation(self) -> None:

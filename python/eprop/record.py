@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._fields import checked
-from ._html import as_bytes, as_table
+from ._html import as_size, as_table
 
 __all__ = ["Recorder"]
 
@@ -201,13 +201,13 @@ class Recorder:
     def __repr__(self) -> str:
         return (
             f"<Recorder of {', '.join(self.names)}: {len(self)} of at most {self.max_steps} steps, "
-            f"every {self.every}, {as_bytes(self.nbytes)}>"
+            f"every {self.every}, {as_size(self.nbytes)}>"
         )
 
     def _repr_html_(self) -> str:
         rows = {
             "records": f"{len(self)} of at most {self.max_steps}, one in {self.every} steps",
-            "memory": as_bytes(self.nbytes),
+            "memory": as_size(self.nbytes),
         } | {name: " x ".join(map(str, self._rows[name].shape[1:])) + " a step" for name in self.names}
         if "spikes" in self._rows and len(self) > 0:
             rate = 1000.0 * self["spikes"].mean() / self.trainer.dt

@@ -66,9 +66,22 @@ macro_rules! class {
                 $crate::arrays::bytes(py, &bytes)
             }
 
-            fn restore(&self, py: Python<'_>, state: Vec<Bound<'_, pyo3::types::PyBytes>>) -> PyResult<()> {
+            /// What was saved, and what the file says of it, as JSON.
+            #[staticmethod]
+            fn from_bytes(py: Python<'_>, state: Vec<Bound<'_, pyo3::types::PyBytes>>) -> PyResult<(Self, String)> {
                 let state = $crate::arrays::joined(py, &state)?;
-                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.restore(&state)))
+                let info = $crate::files::info(py, &state)?;
+                let made = $crate::cell::Wide::build(
+                    py,
+                    info.dtype == "float64",
+                    || eprop::$Inner::from_bytes_until(&state, $crate::signals::interrupt()),
+                    || eprop::$Inner::from_bytes_until(&state, $crate::signals::interrupt()),
+                );
+                Ok((Self(made?), info.document))
+            }
+
+            fn save(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<()> {
+                at_width!(&self.0, cell => cell.attempt(py, |inner| inner.save(&path)))
             }
         }
     };

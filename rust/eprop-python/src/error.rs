@@ -6,7 +6,7 @@ use crate::signals;
 use eprop::Error;
 use pyo3::PyErr;
 use pyo3::exceptions::{
-    PyFloatingPointError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError,
+    PyFloatingPointError, PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
 };
 
 /// The crate's error with its own message.
@@ -15,6 +15,17 @@ pub fn raise(error: Error) -> PyErr {
     match error {
         Error::TooLarge { .. } => PyMemoryError::new_err(message),
         Error::Interrupted => signals::raised(),
+        Error::File {
+            path,
+            reason,
+            code: Some(code),
+            ..
+        } => {
+            // Rust adds the number, which Python writes in front.
+            let reason = reason.split(" (os error").next().unwrap_or_default();
+            PyOSError::new_err((code, reason.to_owned(), path))
+        }
+        Error::File { .. } => PyOSError::new_err(message),
         Error::NonFiniteWeights { .. } => PyFloatingPointError::new_err(message),
         _ => PyValueError::new_err(message),
     }

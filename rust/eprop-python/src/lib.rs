@@ -8,6 +8,7 @@ mod class;
 mod error;
 mod events;
 mod feed;
+mod files;
 mod fork;
 mod label;
 mod layer;
@@ -34,7 +35,9 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::{layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer};
+    use crate::{
+        files::class_of, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
+    };
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name for it

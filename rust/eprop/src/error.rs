@@ -58,10 +58,28 @@ pub enum Error {
     },
     /// Whoever was asked stopped the work: [`Interrupt`](crate::Interrupt). Every stream has taken whole steps, and what was learned stays.
     Interrupted,
-    /// Saved bytes that do not fit the trainer they are to be restored into.
+    /// Saved bytes that are no state of a trainer of the configuration that they name.
     State {
         /// What does not fit.
         reason: String,
+    },
+    /// Bytes that are not a whole, unchanged file of the class and schema that was expected.
+    Saved {
+        /// What was expected.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// A file that the system does not let be read or written.
+    File {
+        /// What was to be done with it.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+        /// The number that the system gives it.
+        code: Option<i32>,
     },
 }
 
@@ -105,8 +123,14 @@ impl fmt::Display for Error {
             ),
             Self::State { reason } => write!(
                 f,
-                "state: expected bytes saved from a trainer of the same sizes and configuration, got {reason}; save it again"
+                "saved bytes: expected the state of a trainer of the configuration that they name, got {reason}; save it again"
             ),
+            Self::Saved { expected, got } => {
+                write!(f, "saved bytes: expected {expected}, got {got}")
+            }
+            Self::File {
+                what, path, reason, ..
+            } => write!(f, "path: expected a file to {what}, got {reason} ({path})"),
         }
     }
 }

@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod error;
 mod face;
+mod file;
 mod kernels;
 mod network;
 mod numbers;
@@ -24,6 +25,7 @@ pub use face::layers::LayerState;
 pub use face::lif_layer::OnlineLifLayer;
 pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};
 pub use face::trainer::{BatchStep, EpropTrainer, OnlineTrainer, StepOutput, Trainer};
+pub use file::document::FileInfo;
 pub use kernels::isa::isa;
 pub use network::gradients::{Gradients, StackGradients};
 pub use network::recurrent::Recurrent;

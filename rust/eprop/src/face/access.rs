@@ -1,14 +1,11 @@
 //! What a user reads and assigns of an [`EpropTrainer`]: copies out, whole arrays in, in (postsynaptic, presynaptic) shape.
 
-use core::ops::Range;
-
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::padded;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::lazy::Layout;
 use crate::parts::check;
 use crate::synapses::{Synapses, What};
 use crate::{Engine, EpropTrainer, Error, Float};
@@ -91,31 +88,25 @@ impl<F: Float> EpropTrainer<F> {
         let mut pace = interrupt.pace();
         check::room("to", &to, self.dim(matrix))?;
         let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
-        let mut of_sources = |stream: &Recurrent<F>, what, range: Range<usize>| {
-            let first = range.start;
-            let synapses = &stream.layer.synapses;
-            synapses.read(what, range, &mut pace, &mut |source, row| {
-                let column = to.column_mut(source - first).into_iter();
-                column.zip(row).for_each(|(to, &x)| *to = x);
-                Ok(())
-            })
-        };
         match matrix {
-            Matrix::WIn => of_sources(self.first(), What::Weight, 0..n_inputs),
-            Matrix::WRec => of_sources(self.first(), What::Weight, n_inputs..sources),
-            Matrix::EBar(b) => of_sources(self.existing(b)?, What::Eligibility, 0..sources),
+            Matrix::WIn => self.first().read_inward(0..n_inputs, to, &mut pace),
+            Matrix::WRec => self.first().read_inward(n_inputs..sources, to, &mut pace),
+            Matrix::EBar(b) => {
+                let synapses = &self.existing(b)?.layer.synapses;
+                synapses.read(
+                    What::Eligibility,
+                    0..sources,
+                    &mut pace,
+                    &mut |source, row| {
+                        let column = to.column_mut(source).into_iter();
+                        column.zip(row).for_each(|(to, &x)| *to = x);
+                        Ok(())
+                    },
+                )
+            }
             Matrix::ZBar(b) => self.read_z_bar(self.existing(b)?, to, &mut pace),
-            Matrix::WOut => self.read_w_out(to),
-            Matrix::B if !self.first().head.feedback.has_own() => {
-                self.read_w_out(to.reversed_axes())
-            }
-            Matrix::B => {
-                let rows = self.first().head.feedback.rows();
-                for (column, row) in to.columns_mut().into_iter().zip(rows) {
-                    column.into_iter().zip(row).for_each(|(to, &x)| *to = x);
-                }
-                Ok(())
-            }
+            Matrix::WOut => self.first().read_w_out(to),
+            Matrix::B => self.first().read_b_feedback(to),
         }
     }
 
@@ -147,18 +138,6 @@ impl<F: Float> EpropTrainer<F> {
         let own = to.outer_iter_mut().enumerate();
         own.for_each(|(j, mut row)| row[n_inputs + j] = F::ZERO);
         Ok(())
-    }
-
-    fn read_w_out(&self, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
-        let w_out = self.first().head.readout.w_out();
-        let layout = w_out.layout();
-        w_out.read(|at, row| {
-            let line = match layout {
-                Layout::ByTarget => to.row_mut(at),
-                Layout::BySource => to.column_mut(at),
-            };
-            line.into_iter().zip(row).for_each(|(to, &x)| *to = x);
-        })
     }
 
     /// A matrix in memory of its own.

@@ -1,7 +1,7 @@
 //! One feed-forward layer whose learning signal comes from outside.
 
 use alloc::format;
-use alloc::vec::Vec;
+use alloc::string::String;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
@@ -91,6 +91,23 @@ impl<F: Float> OnlineLifLayer<F> {
         optimizer: Rule,
         interrupt: &Interrupt,
     ) -> Result<Self, Error> {
+        Self::check(n_inputs, n_neurons, &config, optimizer)?;
+        // Chosen here, so that no step has to.
+        kernels::isa::avx2();
+        let mut this = Self::silent(n_inputs, n_neurons, config, optimizer)?;
+        let mut gaussian = Gaussian::new(this.config.seed);
+        this.stage
+            .draw(&mut gaussian, &this.config, &mut interrupt.pace())?;
+        Ok(this)
+    }
+
+    /// Whether sizes and settings are what they may be.
+    pub(crate) fn check(
+        n_inputs: usize,
+        n_neurons: usize,
+        config: &LayerConfig,
+        optimizer: Rule,
+    ) -> Result<(), Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         config.validate_for::<F>()?;
@@ -101,25 +118,33 @@ impl<F: Float> OnlineLifLayer<F> {
             return Err(Error::value("optimizer", expected, optimizer.name()));
         }
         config.each.fit(n_neurons)?;
-        // Chosen here, so that no step has to.
-        kernels::isa::avx2();
-        let mut this = Self::silent(n_inputs, n_neurons, config, optimizer)?;
-        let mut gaussian = Gaussian::new(this.config.seed);
-        this.stage
-            .draw(&mut gaussian, &this.config, &mut interrupt.pace())?;
-        Ok(this)
+        check::addressable(&[n_inputs, n_neurons], || named(n_inputs, n_neurons))
     }
 
-    fn silent(n_inputs: usize, n: usize, config: LayerConfig, rule: Rule) -> Result<Self, Error> {
+    /// What a layer's buffers are made of.
+    pub(crate) fn buffers(
+        room: &mut Room,
+        sizes: (usize, usize),
+        config: &LayerConfig,
+        rule: Rule,
+    ) -> Result<Stage<F>, Error> {
         let keeps = Keeps {
             pending: !rule.is_linear(),
             moments: rule.n_moments(),
         };
-        let named = || format!("n_inputs = {n_inputs}, n_neurons = {n}");
-        check::addressable(&[n_inputs, n], named)?;
-        let stage = Room::build(named, |room| {
-            Stage::new(room, (n_inputs, n), &config, keeps, None)
-        })?;
+        Stage::new(room, sizes, config, keeps, None)
+    }
+
+    pub(crate) fn silent(
+        n_inputs: usize,
+        n: usize,
+        config: LayerConfig,
+        rule: Rule,
+    ) -> Result<Self, Error> {
+        let stage = Room::build(
+            || named(n_inputs, n),
+            |room| Self::buffers(room, (n_inputs, n), &config, rule),
+        )?;
         Ok(Self {
             n_inputs,
             stage,
@@ -382,40 +407,10 @@ impl<F: Float> OnlineLifLayer<F> {
         walk::copy(self, &mut twin)?;
         Ok(twin)
     }
+}
 
-    /// Weights and state as bytes. Example: [`memory_per_step`](Self::memory_per_step).
-    ///
-    /// # Panics
-    /// Where there is no memory for them: [`try_to_bytes`](Self::try_to_bytes) is an error there.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        or_panic(self.try_to_bytes())
-    }
-
-    /// As [`to_bytes`](Self::to_bytes).
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] where there is no memory for them.
-    ///
-    /// ```
-    /// # use eprop::{LayerConfig, OnlineLifLayer};
-    /// # let layer = OnlineLifLayer::<f32>::new(3, 4, LayerConfig::default())?;
-    /// assert_eq!(layer.try_to_bytes()?, layer.to_bytes());
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn try_to_bytes(&self) -> Result<Vec<u8>, Error> {
-        walk::save(self)
-    }
-
-    /// Weights and state from bytes of a layer of the same sizes and configuration. Example: [`memory_per_step`](Self::memory_per_step).
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::TooLarge`], and then nothing has changed.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut twin = self.silent_twin()?;
-        walk::load(&mut twin, bytes)?;
-        *self = twin;
-        Ok(())
-    }
+fn named(n_inputs: usize, n: usize) -> String {
+    format!("n_inputs = {n_inputs}, n_neurons = {n}")
 }
 
 impl<F: Float> Clone for OnlineLifLayer<F> {

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod calibrate;
 mod copies;
 pub(crate) mod evaluate;
+mod files;
 pub(crate) mod gradients;
 pub(crate) mod layers;
 pub(crate) mod lif_layer;

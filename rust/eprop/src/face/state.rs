@@ -1,6 +1,4 @@
-//! Copies, saved bytes, comparisons and counts of a trainer.
-
-use alloc::vec::Vec;
+//! Copies, comparisons and counts of a trainer; the walk that files take, too.
 
 use super::copies::or_panic;
 use crate::network::wiring::Network;
@@ -63,59 +61,6 @@ impl<N: Network> Trainer<N> {
         twin.streams.set_n_threads(self.streams.n_threads());
         twin.streams.set_interrupt(self.streams.interrupt().clone());
         Ok(twin)
-    }
-
-    /// Weights and state as bytes, little-endian; `restore` takes them back.
-    ///
-    /// # Panics
-    /// Where there is no memory for them: [`try_to_bytes`](Self::try_to_bytes) is an error there.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// let saved = trainer.to_bytes();
-    /// let mut twin = trainer.clone();
-    /// twin.step(ndarray::array![1.0, 1.0, 1.0].view(), None)?;
-    /// assert!(!twin.state_equal(&trainer));
-    /// twin.restore(&saved)?;
-    /// assert!(twin.state_equal(&trainer));
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn to_bytes(&self) -> Vec<u8> {
-        or_panic(walk::save(self))
-    }
-
-    /// As [`to_bytes`](Self::to_bytes).
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] where there is no memory for them.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// assert_eq!(trainer.try_to_bytes()?, trainer.to_bytes());
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn try_to_bytes(&self) -> Result<Vec<u8>, Error> {
-        walk::save_until(self, self.streams.interrupt())
-    }
-
-    /// Weights and state from bytes that `to_bytes` made of a trainer of the same sizes and configuration. Going on from them is bit-equal.
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::TooLarge`], [`Error::Interrupted`], and then nothing has changed.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// assert!(trainer.restore(&[1, 2, 3]).is_err());
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut twin = self.silent_twin(self.streams.interrupt())?;
-        walk::load_until(&mut twin, bytes, self.streams.interrupt())?;
-        *self = twin;
-        Ok(())
     }
 
     /// Whether weights and state are equal, number by number; what is noted for the next [`Verdict`](crate::Verdict) may differ.

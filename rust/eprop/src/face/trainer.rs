@@ -1,22 +1,22 @@
 //! A trainer: streams of a network, when their weights change, and by which rule.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
+use crate::network::filed::Filed;
 use crate::network::recurrent::Recurrent;
 use crate::network::schedule::Schedule;
 use crate::network::stack::Stack;
 use crate::network::streams::{Streams, synapses};
 use crate::network::watch::{Verdict, Watch};
-use crate::network::wiring::{Network, Settings, Wiring};
+use crate::network::wiring::{Network, Settings};
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
-use crate::options::domain::{non_negative, valid_size, within};
-use crate::options::plan::{Plan, Sizes, StackPlan};
+use crate::options::domain::{non_negative, within};
 use crate::options::{Config, Reduction, StackConfig};
 use crate::parts::check;
 use crate::parts::input::Input;
@@ -141,17 +141,7 @@ impl<F: Float> EpropTrainer<F> {
         config: Config,
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
-        valid_size("n_inputs", n_inputs)?;
-        valid_size("n_neurons", n_neurons)?;
-        valid_size("n_outputs", n_outputs)?;
-        config.validate_for::<F>()?;
-        let sizes = Sizes {
-            n_inputs,
-            n: n_neurons,
-            n_outputs,
-        };
-        check::addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
-        let plan = Plan::of::<F>(sizes, &config)?;
+        let plan = Recurrent::<F>::planned(&[n_inputs, n_neurons, n_outputs], &config)?;
         Self::drawn(plan, config, interrupt)
     }
 }
@@ -225,17 +215,7 @@ impl<F: Float> OnlineTrainer<F> {
         config: StackConfig,
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
-        if layer_sizes.len() < 2 {
-            let got = alloc::format!("{} sizes", layer_sizes.len());
-            let expected = "at least two sizes, inputs and outputs";
-            return Err(Error::value("layer_sizes", expected, got));
-        }
-        layer_sizes
-            .iter()
-            .try_for_each(|&size| valid_size("layer_sizes", size))?;
-        config.validate_for::<F>()?;
-        let plan = StackPlan::of(layer_sizes, &config);
-        check::addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
+        let plan = Stack::<F>::planned(layer_sizes, &config)?;
         Self::drawn(plan, config, interrupt)
     }
 }

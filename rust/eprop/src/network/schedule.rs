@@ -98,7 +98,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{Schedule, Since};
-    use crate::numbers::walk;
+    use crate::numbers::plain;
     use crate::options::UpdateEvery;
 
     #[test]
@@ -137,13 +137,13 @@ mod tests {
         let mut schedule = Schedule::new(UpdateEvery::Steps(5));
         schedule.steps(3);
         let mut twin = Schedule::new(UpdateEvery::Steps(5));
-        walk::load(&mut twin, &walk::save(&schedule).unwrap()).unwrap();
+        plain::load(&mut twin, &plain::save(&schedule).unwrap()).unwrap();
         assert_eq!(twin.until_update(), 2);
         let wrong = Schedule {
             every: Some(5),
             count: u64::MAX - 1,
         };
-        assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+        assert!(plain::load(&mut twin, &plain::save(&wrong).unwrap()).is_err());
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         }
         assert_eq!((since.steps, since.targets, since.loss), (3, 2, 0.75));
         let mut twin = Since::default();
-        walk::load(&mut twin, &walk::save(&since).unwrap()).unwrap();
+        plain::load(&mut twin, &plain::save(&since).unwrap()).unwrap();
         assert_eq!((twin.steps, twin.targets, twin.loss), (3, 2, 0.75));
         for wrong in [
             Since {
@@ -166,7 +166,7 @@ mod tests {
                 ..since
             },
         ] {
-            assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+            assert!(plain::load(&mut twin, &plain::save(&wrong).unwrap()).is_err());
         }
     }
 }

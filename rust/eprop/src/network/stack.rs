@@ -62,9 +62,11 @@ impl<F: Float> Present<F> {
 
 impl<F: Float> Walked for Stack<F> {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
-        self.stages
-            .iter()
-            .for_each(|stage| stage.walk(name, role, to));
+        for (l, stage) in self.stages.iter().enumerate() {
+            to.enter("layers", Some(l));
+            stage.walk(name, role, to);
+            to.leave();
+        }
         self.since.walk("since", Role::Mark, to);
         self.target.walk("target", Role::Scratch, to);
     }
@@ -74,9 +76,11 @@ impl<F: Float> Walked for Stack<F> {
         role: Role,
         to: &mut dyn WalkMut,
     ) -> Result<(), Error> {
-        self.stages
-            .iter_mut()
-            .try_for_each(|stage| stage.walk_mut(name, role, to))?;
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            to.enter("layers", Some(l));
+            stage.walk_mut(name, role, to)?;
+            to.leave();
+        }
         self.since.walk_mut("since", Role::Mark, to)
     }
 }

@@ -708,8 +708,10 @@ impl<N: Wiring> Streams<N> {
 impl<N: Wiring> Walked for Streams<N> {
     fn walk<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
         self.states[0].walk(name, role, to);
-        for state in &self.states[1..] {
+        for (b, state) in self.states.iter().enumerate().skip(1) {
+            to.enter("stream", Some(b));
             state.walk(name, role, &mut WithoutWeights(to));
+            to.leave();
         }
         for sum in self.sums.iter().flatten() {
             sum.walk("sums", Role::Scratch, to);
@@ -724,10 +726,12 @@ impl<N: Wiring> Walked for Streams<N> {
         let (first, rest) = split_first(&mut self.states);
         rest.iter_mut().for_each(N::release);
         let mut result = first.walk_mut(name, role, to);
-        for state in rest {
+        for (b, state) in rest.iter_mut().enumerate() {
             state.share_weights(first);
             if result.is_ok() {
+                to.enter("stream", Some(b + 1));
                 result = state.walk_mut(name, role, &mut WithoutWeights(to));
+                to.leave();
             }
         }
         result?;

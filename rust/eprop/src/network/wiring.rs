@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 
 use ndarray::{Array2, ArrayView2};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::filed::Filed;
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
@@ -29,12 +32,12 @@ use crate::{Error, Float};
 /// assert_eq!(outputs(&mut trainer, Input::spikes(&[1]))?, 2);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Network: Wiring {}
+pub trait Network: Filed {}
 
-impl<N: Wiring> Network for N {}
+impl<N: Filed> Network for N {}
 
 /// What a trainer reads of its configuration.
-pub trait Settings: Clone + Debug + PartialEq + Send + Sync {
+pub trait Settings: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync {
     #[doc(hidden)]
     fn lr(&self) -> f64;
     #[doc(hidden)]

@@ -7,6 +7,8 @@ pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
+#[cfg(test)]
+pub(crate) mod plain;
 pub(crate) mod room;
 pub(crate) mod scale;
 pub(crate) mod shared;

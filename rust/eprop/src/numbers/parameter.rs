@@ -483,6 +483,7 @@ mod tests {
     use super::{Keeps, PIECE, Parameter, Split, Step};
     use crate::Float;
     use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits};
 
@@ -720,16 +721,16 @@ mod tests {
     in_both! {
         fn a_gradient_that_waits_is_saved_and_none_is_not<F>() {
             let mut w = parameter::<F>(2, 16, Keeps { pending: true, moments: 0 });
-            let of_none = walk::save(&w).unwrap();
+            let of_none = plain::save(&w).unwrap();
             w.pending[3] = F::ONE;
             w.waits = true;
-            let of_one = walk::save(&w).unwrap();
+            let of_one = plain::save(&w).unwrap();
             assert_eq!(of_one.len() - of_none.len(), 32 * size_of::<F>());
             let mut twin = parameter::<F>(2, 16, Keeps { pending: true, moments: 0 });
-            walk::load(&mut twin, &of_one).unwrap();
+            plain::load(&mut twin, &of_one).unwrap();
             assert!(twin.waits && walk::same(&w, &twin));
             w.drop_gradient();
-            assert_eq!(walk::save(&w).unwrap(), of_none);
+            assert_eq!(plain::save(&w).unwrap(), of_none);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Walked for Scale {
 #[cfg(test)]
 mod tests {
     use super::Scale;
-    use crate::numbers::walk;
+    use crate::numbers::plain;
 
     #[test]
     fn small_decays_gather_and_go_into_the_rows_when_half_is_gone() {
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn it_is_saved_and_refused_where_it_is_none() {
         let mut scale = Scale::ONE;
-        walk::load(&mut scale, &walk::save(&Scale(0.75)).unwrap()).unwrap();
+        plain::load(&mut scale, &plain::save(&Scale(0.75)).unwrap()).unwrap();
         assert_eq!(scale, Scale(0.75));
         for wrong in [0.25, 1.5, 0.0, f64::NAN] {
-            assert!(walk::load(&mut scale, &walk::save(&Scale(wrong)).unwrap()).is_err());
+            assert!(plain::load(&mut scale, &plain::save(&Scale(wrong)).unwrap()).is_err());
         }
     }
 }

@@ -38,10 +38,16 @@ pub struct Leaf<'a> {
 }
 
 pub trait Walk<'a> {
+    /// What is seen until `leave` is of this part, or of number `at` of several.
+    fn enter(&mut self, _part: &'static str, _at: Option<usize>) {}
+    fn leave(&mut self) {}
     fn see(&mut self, name: &'static str, leaf: Leaf<'a>);
 }
 
 pub trait WalkMut {
+    /// As in [`Walk`].
+    fn enter(&mut self, _part: &'static str, _at: Option<usize>) {}
+    fn leave(&mut self) {}
     /// Whether buffers of this role are written at all.
     fn writes(&self, role: Role) -> bool {
         role != Role::Scratch
@@ -209,21 +215,23 @@ macro_rules! parts {
         impl<F: $crate::Float> $crate::numbers::walk::Walked for $part<F> {
             fn walk<'a>(
                 &'a self,
-                _: &'static str,
+                name: &'static str,
                 _: $crate::numbers::walk::Role,
                 to: &mut dyn $crate::numbers::walk::Walk<'a>,
             ) {
+                to.enter(name, None);
                 $($($crate::numbers::walk::parts!(@look self, to, $role, $field $(, $used)?);)*)*
-                let _ = &to;
+                to.leave();
             }
             fn walk_mut(
                 &mut self,
-                _: &'static str,
+                name: &'static str,
                 _: $crate::numbers::walk::Role,
                 to: &mut dyn $crate::numbers::walk::WalkMut,
             ) -> Result<(), $crate::Error> {
+                to.enter(name, None);
                 $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)* $($made(self, to.bytes_left())?;)?)*
-                let _ = &to;
+                to.leave();
                 $($loaded(self)?;)?
                 Ok(())
             }
@@ -255,6 +263,12 @@ pub(crate) use parts;
 pub(crate) struct WithoutWeights<'t, W: ?Sized>(pub(crate) &'t mut W);
 
 impl<'a, W: Walk<'a> + ?Sized> Walk<'a> for WithoutWeights<'_, W> {
+    fn enter(&mut self, part: &'static str, at: Option<usize>) {
+        self.0.enter(part, at);
+    }
+    fn leave(&mut self) {
+        self.0.leave();
+    }
     fn see(&mut self, name: &'static str, leaf: Leaf<'a>) {
         if leaf.role != Role::Weight {
             self.0.see(name, leaf);
@@ -263,6 +277,12 @@ impl<'a, W: Walk<'a> + ?Sized> Walk<'a> for WithoutWeights<'_, W> {
 }
 
 impl<W: WalkMut + ?Sized> WalkMut for WithoutWeights<'_, W> {
+    fn enter(&mut self, part: &'static str, at: Option<usize>) {
+        self.0.enter(part, at);
+    }
+    fn leave(&mut self) {
+        self.0.leave();
+    }
     fn writes(&self, role: Role) -> bool {
         role != Role::Weight && self.0.writes(role)
     }
@@ -287,7 +307,6 @@ impl<W: WalkMut + ?Sized> WalkMut for WithoutWeights<'_, W> {
 struct Count {
     kept: usize,
     heap: usize,
-    saved: usize,
 }
 
 impl<'a> Walk<'a> for Count {
@@ -295,9 +314,6 @@ impl<'a> Walk<'a> for Count {
         self.heap += leaf.heap;
         if leaf.role == Role::State {
             self.kept += leaf.capacity;
-        }
-        if leaf.role != Role::Scratch {
-            self.saved += size_of::<u64>() + leaf.used.bytes();
         }
     }
 }
@@ -318,130 +334,27 @@ pub(crate) fn bytes(part: &impl Walked) -> usize {
     count(part).heap
 }
 
-struct Save<'i> {
-    bytes: Vec<u8>,
-    pace: Pace<'i>,
-    going_on: Result<(), Error>,
-}
-
-impl<'a> Walk<'a> for Save<'_> {
-    fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
-        if leaf.role == Role::Scratch || self.going_on.is_err() {
-            return;
-        }
-        Slice::U64(&[leaf.used.len() as u64]).write(&mut self.bytes);
-        self.going_on = self.pace.pieces(leaf.used.len()).try_for_each(|piece| {
-            leaf.used.part(piece.clone()).write(&mut self.bytes);
-            self.pace.pass(piece.len())
-        });
-    }
-}
-
-/// Weights, state and marks as bytes: of every buffer the number of its items, then the items.
+/// Whether no counter that was read is one that no stream reaches.
 ///
 /// # Errors
-/// [`Error::TooLarge`] where there is no memory for them.
-pub(crate) fn save(part: &impl Walked) -> Result<Vec<u8>, Error> {
-    save_until(part, &Interrupt::NOBODY)
-}
-
-/// As [`save`], unless it is stopped.
-pub(crate) fn save_until(part: &impl Walked, interrupt: &Interrupt) -> Result<Vec<u8>, Error> {
-    let mut save = Save {
-        bytes: super::memory::vec_for("the saved state", count(part).saved)?,
-        pace: interrupt.pace(),
-        going_on: Ok(()),
+/// [`Error::State`] where one is.
+pub(crate) fn check_counts(name: &str, role: Role, numbers: &SliceMut<'_>) -> Result<(), Error> {
+    let SliceMut::U64(counts) = numbers else {
+        return Ok(());
     };
-    part.walk("", Role::State, &mut save);
-    save.going_on.map(|()| save.bytes)
-}
-
-struct Load<'a, 'i> {
-    bytes: &'a [u8],
-    pace: Pace<'i>,
-}
-
-impl Load<'_, '_> {
-    /// Whether the bytes are numbers, as far as that has been asked for.
-    fn read(&mut self, numbers: &mut SliceMut<'_>) -> Result<bool, Error> {
-        for piece in self.pace.pieces(numbers.len()) {
-            self.pace.pass(piece.len())?;
-            if !numbers.part(piece).read(&mut self.bytes) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    if !matches!(role, Role::Counter | Role::Note) {
+        return Ok(());
     }
-}
-
-impl WalkMut for Load<'_, '_> {
-    fn bytes_left(&self) -> usize {
-        self.bytes.len()
-    }
-    fn change(
-        &mut self,
-        name: &'static str,
-        role: Role,
-        mut numbers: SliceMut<'_>,
-    ) -> Result<(), Error> {
-        if role == Role::Scratch {
-            return Ok(());
-        }
-        let mut len = [0_u64];
-        let has_len = SliceMut::U64(&mut len).read(&mut self.bytes);
-        if has_len && len[0] != numbers.len() as u64 {
-            let reason = format!(
-                "`{name}` of {} numbers where {} belong",
-                len[0],
-                numbers.len()
-            );
-            return Err(Error::State { reason });
-        }
-        if !has_len || !self.read(&mut numbers)? {
-            let reason = format!("bytes that end in `{name}`, or are none of its numbers");
-            return Err(Error::State { reason });
-        }
-        match numbers {
-            SliceMut::U64(counts) if matches!(role, Role::Counter | Role::Note) => {
-                match counts.iter().find(|&&count| count >= MOST) {
-                    Some(count) => {
-                        let reason = format!("`{name}` of {count}, more than any stream has");
-                        Err(Error::State { reason })
-                    }
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
+    match counts.iter().find(|&&count| count >= MOST) {
+        Some(count) => Err(Error::State {
+            reason: format!("`{name}` of {count}, more than any stream has"),
+        }),
+        None => Ok(()),
     }
 }
 
 /// What no counter of bytes may have come to: far above what any stream reaches, and far below what overflows.
 const MOST: u64 = u64::MAX / 4;
-
-/// Writes into a silent part what [`save`] made of another like it; that must be all of `bytes`.
-///
-/// # Errors
-/// [`Error::State`], and then the part is half-written.
-pub(crate) fn load(part: &mut impl Walked, bytes: &[u8]) -> Result<(), Error> {
-    load_until(part, bytes, &Interrupt::NOBODY)
-}
-
-/// As [`load`], unless it is stopped: then, too, the part is half-written.
-pub(crate) fn load_until(
-    part: &mut impl Walked,
-    bytes: &[u8],
-    interrupt: &Interrupt,
-) -> Result<(), Error> {
-    let pace = interrupt.pace();
-    let mut load = Load { bytes, pace };
-    part.walk_mut("", Role::State, &mut load)?;
-    if load.bytes.is_empty() {
-        return Ok(());
-    }
-    let reason = format!("{} bytes too many", load.bytes.len());
-    Err(Error::State { reason })
-}
 
 /// All that is saved, in its order; without notes if these are not wanted.
 struct List<'a> {
@@ -544,7 +457,8 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::{WithoutWeights, bytes, copy, first, load, numbers, same, save};
+    use super::{WithoutWeights, bytes, copy, first, numbers, same};
+    use crate::numbers::plain::{load, save};
     use crate::testing::{Noise, in_both};
     use crate::{Error, Float};
 

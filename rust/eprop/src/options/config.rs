@@ -1,5 +1,7 @@
 //! What a user may set, and the one place where it is validated.
 
+use serde::{Deserialize, Serialize};
+
 use super::choice::choice;
 use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
@@ -82,7 +84,8 @@ pub(crate) fn leak(dt: f64, tau: f64) -> f64 {
 /// use eprop::{Config, UpdateEvery};
 /// assert_eq!(Config::default().update_every, UpdateEvery::Steps(1));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UpdateEvery {
     /// After every so many learning steps since `reset`; 1 is what "online" means.
     Steps(usize),
@@ -121,7 +124,8 @@ choice! {
 /// let config = Config { tau_mem: 30.0, loss: Loss::CrossEntropy, update_every: UpdateEvery::Sequence, ..Config::default() };
 /// assert_eq!(config.threshold, 1.0);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Membrane time constant.
     pub tau_mem: f64,
@@ -353,7 +357,8 @@ impl Config {
 /// use eprop::LayerConfig;
 /// assert_eq!(LayerConfig::default().tau_mem, 20.0);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LayerConfig {
     /// Membrane time constant.
     pub tau_mem: f64,
@@ -431,7 +436,8 @@ impl LayerConfig {
 /// let config = StackConfig { layer: LayerConfig { tau_mem: 10.0, ..LayerConfig::default() }, ..StackConfig::default() };
 /// assert_eq!(config.layer.tau_mem, 10.0);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StackConfig {
     /// What every layer is like.
     pub layer: LayerConfig,

@@ -1,5 +1,7 @@
 //! Through how many steps credit flows back through recurrent spikes.
 
+use serde::{Deserialize, Serialize};
+
 use super::config::{Config, Engine, UpdateEvery};
 use crate::Error;
 
@@ -11,7 +13,8 @@ use crate::Error;
 /// EpropTrainer::<f32>::new(3, 8, 2, config)?;
 /// # Ok::<(), eprop::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Horizon {
     /// Blocks of so many steps since `reset`. 1 is e-prop.
     Steps(usize),

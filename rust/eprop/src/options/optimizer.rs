@@ -1,5 +1,7 @@
 //! How a gradient becomes a step of the weights, as a user chooses it.
 
+use serde::{Deserialize, Serialize};
+
 use super::choice::choice;
 use super::domain::{above_zero, non_negative, positive, within};
 use crate::{Error, Float};
@@ -13,7 +15,8 @@ use crate::{Error, Float};
 /// assert_eq!(trainer.config().optimizer.name(), "adam");
 /// # Ok::<(), eprop::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Optimizer {
     /// Stochastic gradient descent, `W -= eta (g + weight_decay W)`.

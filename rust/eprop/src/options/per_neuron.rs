@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 
 /// Arrays (N,) that stand in the place of a [`Config`](crate::Config)'s number of the same name; `None`: the number, for all neurons.
@@ -16,7 +18,8 @@ use crate::Error;
 /// assert_eq!(error.to_string(), "beta: expected a number, or an array (9,): one for each neuron, got shape (8,)");
 /// # Ok::<(), eprop::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PerNeuron {
     /// Membrane time constant of each neuron. An [`OnlineLifLayer`](crate::OnlineLifLayer) takes none.
     pub tau_mem: Option<Vec<f64>>,

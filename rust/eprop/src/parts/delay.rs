@@ -76,6 +76,7 @@ mod tests {
 
     use super::Delay;
     use crate::Float;
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::options::LayerConfig;
     use crate::parts::neuron::Neuron;
@@ -112,7 +113,7 @@ mod tests {
                 }
                 // What is under way is saved, and gone after a reset.
                 let mut twin = made(|room| Delay::<F>::new(room, N, steps));
-                walk::load(&mut twin, &walk::save(&delay).unwrap()).unwrap();
+                plain::load(&mut twin, &plain::save(&delay).unwrap()).unwrap();
                 assert!(walk::same(&twin, &delay));
                 neuron.reset();
                 delay.reset();
@@ -127,8 +128,8 @@ mod tests {
     fn what_cannot_be_under_way_is_refused() {
         let mut delay = made(|room| Delay::<f32>::new(room, N, 3));
         delay.at = 2;
-        let saved = walk::save(&delay).unwrap();
-        assert!(walk::load(&mut made(|room| Delay::<f32>::new(room, N, 3)), &saved).is_err());
-        walk::load(&mut made(|room| Delay::<f32>::new(room, N, 4)), &saved).unwrap_err();
+        let saved = plain::save(&delay).unwrap();
+        assert!(plain::load(&mut made(|room| Delay::<f32>::new(room, N, 3)), &saved).is_err());
+        plain::load(&mut made(|room| Delay::<f32>::new(room, N, 4)), &saved).unwrap_err();
     }
 }

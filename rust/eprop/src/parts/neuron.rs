@@ -260,6 +260,7 @@ mod tests {
 
     use super::Neuron;
     use crate::Float;
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::options::{Gain, LayerConfig, PerNeuron, ResetMechanism, Surrogate};
     use crate::testing::{Noise, in_both, made, near};
@@ -470,7 +471,7 @@ mod tests {
             neurons.step(&current);
             assert!(neurons.fired().contains(&3));
             let mut twin = new();
-            walk::load(&mut twin, &walk::save(&neurons).unwrap()).unwrap();
+            plain::load(&mut twin, &plain::save(&neurons).unwrap()).unwrap();
             assert_eq!(twin.fired(), neurons.fired());
             neurons.step(&current);
             twin.step(&current);

@@ -627,6 +627,7 @@ mod tests {
     use super::{Measure, Optimizer, Population, Rule, Steps, Times};
     use crate::Float;
     use crate::numbers::parameter::Step;
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::testing::{in_both, near};
 
@@ -881,15 +882,15 @@ mod tests {
         assert_eq!(optimizer.eta(0), 0.0);
         assert_eq!(optimizer.neurons.v[..2], before.neurons.v[..2]);
         let mut other = of_neurons();
-        walk::load(&mut other, &walk::save(&optimizer).unwrap()).unwrap();
+        plain::load(&mut other, &plain::save(&optimizer).unwrap()).unwrap();
         assert!(walk::same(&optimizer, &other));
         for optimizer in [&mut optimizer, &mut other] {
             taught(optimizer, [1.0, 2.0, 3.0]);
         }
         assert_eq!(optimizer.neurons.scales, other.neurons.scales);
         other.neurons.v[1] = -1.0;
-        let bytes = walk::save(&other).unwrap();
-        let error = walk::load(&mut optimizer, &bytes).unwrap_err();
+        let bytes = plain::save(&other).unwrap();
+        let error = plain::load(&mut optimizer, &bytes).unwrap_err();
         assert!(matches!(error, crate::Error::State { .. }), "{error}");
     }
 
@@ -898,14 +899,14 @@ mod tests {
         let mut optimizer = of(Rule::AUTO, &[0.5; 3]);
         auto(&mut optimizer, [4.0, 8.0, 16.0], measure(0.0, 2.0, 1.0).1);
         let mut twin = of(Rule::AUTO, &[0.5; 3]);
-        walk::load(&mut twin, &walk::save(&optimizer).unwrap()).unwrap();
+        plain::load(&mut twin, &plain::save(&optimizer).unwrap()).unwrap();
         let next = measure(0.0, 2.0, 2.0).1;
         let [one, other] = [&mut optimizer, &mut twin].map(|of| auto(of, [1.0; 3], next));
         assert_eq!(one, other);
         for (peak, unrisen) in [(-1.0, 0.5), (f64::NAN, 0.5), (1.0, 1.5), (1.0, f64::NAN)] {
             let mut wrong = optimizer.clone();
             (wrong.groups[1].peak, wrong.groups[1].unrisen) = (peak, unrisen);
-            assert!(walk::load(&mut twin, &walk::save(&wrong).unwrap()).is_err());
+            assert!(plain::load(&mut twin, &plain::save(&wrong).unwrap()).is_err());
         }
     }
 
@@ -954,16 +955,16 @@ mod tests {
     fn a_limited_rule_saves_its_length_and_refuses_one_that_is_none() {
         let mut optimizer = limited(0.5);
         eta(&mut optimizer, 1.0, measure(40.0, 2.0, 1.0));
-        let saved = walk::save(&optimizer).unwrap();
+        let saved = plain::save(&optimizer).unwrap();
         let mut other = limited(0.5);
-        walk::load(&mut other, &saved).unwrap();
+        plain::load(&mut other, &saved).unwrap();
         assert_eq!(other.peak, 10.0);
         for peak in [f64::NAN, f64::INFINITY, -1.0] {
             let wrong = Optimizer {
                 peak,
                 ..limited(0.5)
             };
-            assert!(walk::load(&mut other, &walk::save(&wrong).unwrap()).is_err());
+            assert!(plain::load(&mut other, &plain::save(&wrong).unwrap()).is_err());
         }
     }
 
@@ -1034,7 +1035,7 @@ mod tests {
         };
         for rule in [Rule::PLAIN_SGD, ADAM] {
             let mut other = updated(rule, 0);
-            walk::load(&mut other, &walk::save(&updated(rule, 3)).unwrap()).unwrap();
+            plain::load(&mut other, &plain::save(&updated(rule, 3)).unwrap()).unwrap();
             assert_eq!(other.n_updates(), 3);
             let same = walk::same(&updated(rule, 3), &updated(rule, 4));
             assert_eq!(same, rule == Rule::PLAIN_SGD);

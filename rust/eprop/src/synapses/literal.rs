@@ -10,6 +10,7 @@ use super::{Synapses, What};
 use crate::kernels::{MomentumStep, ShrinkStep};
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Kinds, Step};
+use crate::numbers::plain;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
@@ -546,7 +547,7 @@ pub(super) fn is_saved<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
             both.update();
         }
         let mut twin = silent::<F, S>(config, make);
-        walk::load(&mut twin, &walk::save(&both.form).unwrap()).unwrap();
+        plain::load(&mut twin, &plain::save(&both.form).unwrap()).unwrap();
         let backward = Backward {
             rows: &both.b,
             lies: Lies::ByOutput,

@@ -5,6 +5,8 @@
 
 mod chance;
 mod rounds;
+#[path = "../sealed/mod.rs"]
+mod sealed;
 mod subjects;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -55,8 +57,9 @@ fn nothing_panics() {
         refused,
         restored,
         refused_bytes,
+        files,
     } = counts;
     println!(
-        "{subjects} trainers, {calls} calls ({refused} refused), {restored} times restored, bytes refused {refused_bytes} times"
+        "{subjects} trainers, {calls} calls ({refused} refused), {restored} times restored, bytes refused {refused_bytes} times, of {files} files"
     );
 }

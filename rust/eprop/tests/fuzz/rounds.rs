@@ -3,6 +3,7 @@
 use eprop::Error;
 
 use crate::chance::Chance;
+use crate::sealed::sealed;
 use crate::subjects::Subject;
 
 /// What was done, to be printed.
@@ -13,6 +14,7 @@ pub struct Counts {
     pub refused: u64,
     pub restored: u64,
     pub refused_bytes: u64,
+    pub files: u64,
 }
 
 pub fn round<S: Subject>(chance: &mut Chance, counts: &mut Counts) {
@@ -74,7 +76,7 @@ fn saved_and_restored<S: Subject>(mut subject: S, chance: &mut Chance, counts: &
     }
 }
 
-/// Bytes are refused and nothing has changed, or they are a trainer that works.
+/// Bytes are refused and nothing has changed. Whoever puts the right sum into them gets an error, too, or a trainer that works.
 fn wrong_bytes<S: Subject>(subject: &S, chance: &mut Chance, counts: &mut Counts) {
     let saved = subject.to_bytes();
     let mut later = subject.clone();
@@ -84,21 +86,59 @@ fn wrong_bytes<S: Subject>(subject: &S, chance: &mut Chance, counts: &mut Counts
     let other = later.to_bytes();
     for _ in 0..16 {
         let bytes = broken(&saved, &other, chance);
-        let mut twin = subject.clone();
-        match twin.restore(&bytes) {
-            Ok(()) => {
-                counts.restored += 1;
-                for _ in 0..4 {
-                    call(&mut twin, chance, counts);
-                }
-                let _ = subject.clone().restore(&twin.to_bytes());
-            }
-            Err(Error::State { .. }) => {
-                counts.refused_bytes += 1;
-                assert!(twin.state_equal(subject));
-            }
-            Err(error) => panic!("of bytes, not of a state: {error}"),
+        counts.files += 1;
+        if bytes != saved && bytes != other {
+            refused(&bytes, subject, counts);
         }
+        let bytes = sealed(&bytes);
+        restored(&bytes, subject, chance, counts);
+        made::<S>(&bytes, chance, counts);
+    }
+}
+
+fn refused<S: Subject>(bytes: &[u8], subject: &S, counts: &mut Counts) {
+    let mut twin = subject.clone();
+    let errors = [twin.restore(bytes).err(), S::made_of(bytes).err()];
+    for error in errors {
+        assert!(matches!(error, Some(Error::Saved { .. })), "{error:?}");
+    }
+    counts.refused_bytes += 1;
+    assert!(twin.state_equal(subject));
+}
+
+fn restored<S: Subject>(bytes: &[u8], subject: &S, chance: &mut Chance, counts: &mut Counts) {
+    let mut twin = subject.clone();
+    match twin.restore(bytes) {
+        Ok(()) => {
+            counts.restored += 1;
+            works(&mut twin, chance, counts);
+            let _ = subject.clone().restore(&twin.to_bytes());
+        }
+        Err(Error::State { .. } | Error::Saved { .. }) => {
+            counts.refused_bytes += 1;
+            assert!(twin.state_equal(subject));
+        }
+        Err(error) => panic!("of bytes, not of a state: {error}"),
+    }
+}
+
+/// A trainer of its own, with whatever configuration the bytes have.
+fn made<S: Subject>(bytes: &[u8], chance: &mut Chance, counts: &mut Counts) {
+    match S::made_of(bytes) {
+        Ok(mut made) => {
+            counts.restored += 1;
+            works(&mut made, chance, counts);
+        }
+        Err(Error::State { .. } | Error::Saved { .. } | Error::TooLarge { .. }) => {
+            counts.refused_bytes += 1;
+        }
+        Err(error) => panic!("of bytes, not of a file: {error}"),
+    }
+}
+
+fn works<S: Subject>(subject: &mut S, chance: &mut Chance, counts: &mut Counts) {
+    for _ in 0..4 {
+        call(subject, chance, counts);
     }
 }
 
@@ -117,7 +157,7 @@ fn broken(saved: &[u8], other: &[u8], chance: &mut Chance) -> Vec<u8> {
 
 fn breakage(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
     let at = chance.below(bytes.len().max(1));
-    match chance.below(10) {
+    match chance.below(12) {
         0 => bytes.truncate(at),
         1 => bytes.extend((0..chance.within(1, 16)).map(|_| chance.bits() as u8)),
         2 if !bytes.is_empty() => bytes[at] ^= 1 << chance.below(8),
@@ -135,7 +175,9 @@ fn breakage(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
             let number = chance.of(&[f64::NAN, f64::NEG_INFINITY, -0.0, 5e-324, f64::MAX, 1.0]);
             put(bytes, at, &number.to_le_bytes());
         }
-        8 => {
+        8 => digit(bytes, at, chance),
+        9 => in_header(bytes, chance),
+        10 => {
             let until = other.len().min(at + chance.within(1, 64));
             put(bytes, at, other.get(at..until).unwrap_or(&[]));
         }
@@ -145,6 +187,22 @@ fn breakage(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
             let some = some[..some.len().min(chance.within(1, 64))].to_vec();
             put(bytes, at, &some);
         }
+    }
+}
+
+/// The next digit is another one: of a size, a setting, an offset.
+fn digit(bytes: &mut [u8], from: usize, chance: &mut Chance) {
+    let rest = bytes.get_mut(from..).unwrap_or_default();
+    if let Some(digit) = rest.iter_mut().find(|byte| byte.is_ascii_digit()) {
+        *digit = b'0' + chance.below(10) as u8;
+    }
+}
+
+/// A digit of the header.
+fn in_header(bytes: &mut [u8], chance: &mut Chance) {
+    let header = bytes.len().min(8_000);
+    if header > 0 {
+        digit(bytes, chance.below(header), chance);
     }
 }
 

@@ -22,6 +22,7 @@ pub trait Subject: Clone {
     fn take_rates(&mut self, other: &Self) -> Result<(), Error>;
     fn to_bytes(&self) -> Vec<u8>;
     fn restore(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    fn made_of(bytes: &[u8]) -> Result<Self, Error>;
     fn state_equal(&self, other: &Self) -> bool;
 }
 
@@ -338,6 +339,9 @@ impl<F: Float> Subject for EpropTrainer<F> {
     fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.restore(bytes)
     }
+    fn made_of(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_bytes(bytes)
+    }
     fn state_equal(&self, other: &Self) -> bool {
         self.state_equal(other)
     }
@@ -403,6 +407,9 @@ impl<F: Float> Subject for OnlineTrainer<F> {
     fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.restore(bytes)
     }
+    fn made_of(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_bytes(bytes)
+    }
     fn state_equal(&self, other: &Self) -> bool {
         self.state_equal(other)
     }
@@ -449,6 +456,9 @@ impl<F: Float> Subject for OnlineLifLayer<F> {
     }
     fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.restore(bytes)
+    }
+    fn made_of(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_bytes(bytes)
     }
     fn state_equal(&self, other: &Self) -> bool {
         self.state_equal(other)

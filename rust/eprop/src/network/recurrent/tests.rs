@@ -5,6 +5,7 @@ use super::super::literal::{
 };
 use super::{Config, Float, Loss, Recurrent, Room, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::plain;
 use crate::numbers::walk;
 use crate::options::{Engine, Feedback, Gain, ResetMechanism};
 use crate::parts::optimizer::Optimizer;
@@ -238,10 +239,10 @@ fn saved_in_the_middle_of_things_a_network_goes_on_bit_for_bit() {
             }
         };
         run(&mut network, 0..33);
-        let saved = walk::save(&network).unwrap();
+        let saved = plain::save(&network).unwrap();
         let silent = || made(|room| Recurrent::new(room, &plan, &config, None));
         let (mut loaded, mut copied) = (silent(), silent());
-        walk::load(&mut loaded, &saved).unwrap();
+        plain::load(&mut loaded, &saved).unwrap();
         walk::copy(&network, &mut copied).unwrap();
         for twin in [&mut loaded, &mut copied] {
             twin.rehold();
@@ -270,7 +271,7 @@ fn bytes_of_any_kind_are_an_error_or_a_network_that_goes_on() {
             );
         };
         (0..17).for_each(|t| step(&mut network, t));
-        let saved = walk::save(&network).unwrap();
+        let saved = plain::save(&network).unwrap();
         for _ in 0..200 {
             let mut bytes = saved.clone();
             let at = (noise.uniform() * (bytes.len() - 8) as f64) as usize;
@@ -280,7 +281,7 @@ fn bytes_of_any_kind_are_an_error_or_a_network_that_goes_on() {
                 false => bytes[at..at + 8].fill(0xff),
             }
             let mut twin = made(|room| Recurrent::new(room, &plan, &config, None));
-            if walk::load(&mut twin, &bytes).is_ok() {
+            if plain::load(&mut twin, &bytes).is_ok() {
                 twin.rehold();
                 (17..24).for_each(|t| step(&mut twin, t));
                 twin.update(Optimizer::plain(0.0).steps());

@@ -6,6 +6,7 @@ use ndarray::{Array1, ArrayView1};
 
 use super::{Input, Stack, StackConfig, StackPlan, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::plain;
 use crate::numbers::room::Room;
 use crate::numbers::walk;
 use crate::options::{Gain, LayerConfig, Loss};
@@ -412,7 +413,7 @@ fn saved_bytes_and_copies_go_on_bit_for_bit_and_a_reset_keeps_weights_alone() {
             },
             ..config.clone()
         });
-        walk::load(&mut twin, &walk::save(&stack).unwrap()).unwrap();
+        plain::load(&mut twin, &plain::save(&stack).unwrap()).unwrap();
         run(&mut [&mut stack, &mut twin]);
         assert!(walk::same(&stack, &twin));
         let weights = |stack: &Stack<f64>| {

@@ -17,6 +17,7 @@ use crate::Error;
 use crate::network::recurrent::Recurrent;
 use crate::network::tally::Tally;
 use crate::network::wiring::{Sum, Wiring};
+use crate::numbers::plain;
 use crate::numbers::walk;
 use crate::options::{Config, Engine, Optimizer, UpdateEvery};
 use crate::parts::optimizer::Optimizer as AtWork;
@@ -79,7 +80,7 @@ fn own(state: &Net) -> Vec<u8> {
             unreachable!("only saved")
         }
     }
-    walk::save(&Own(state)).unwrap()
+    plain::save(&Own(state)).unwrap()
 }
 
 fn descend(streams: &mut Streams<Net>) {
@@ -197,7 +198,7 @@ fn threads_change_no_bit() {
                     learn(&mut streams, &data, n, from..from + 8, true);
                     descend(&mut streams);
                 }
-                walk::save(&streams).unwrap()
+                plain::save(&streams).unwrap()
             };
             let one = of_threads(1);
             assert_eq!(of_threads(2), one);
@@ -494,7 +495,7 @@ fn saved_bytes_and_copies_go_on_bit_for_bit() {
             let silent =
                 || made(|room| Streams::<Net>::new(room, &plan(&config), &config, n, None));
             let (mut loaded, mut copied) = (silent(), silent());
-            walk::load(&mut loaded, &walk::save(&streams).unwrap()).unwrap();
+            plain::load(&mut loaded, &plain::save(&streams).unwrap()).unwrap();
             walk::copy(&streams, &mut copied).unwrap();
             for twin in [&mut loaded, &mut copied] {
                 assert!(walk::same(twin, &streams));

@@ -7,6 +7,7 @@ use super::{Layout, Lazy, Shape, short_row};
 use crate::Float;
 use crate::numbers::aligned::padded;
 use crate::numbers::parameter::{Keeps, Step};
+use crate::numbers::plain;
 use crate::numbers::walk;
 use crate::testing::unasked;
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
@@ -191,7 +192,7 @@ in_both! {
                     assert!(lazy.finite());
                     if t == 8 {
                         let mut twin = silent::<F>(layout, AT_ONCE);
-                        walk::load(&mut twin, &walk::save(&lazy).unwrap()).unwrap();
+                        plain::load(&mut twin, &plain::save(&lazy).unwrap()).unwrap();
                         same_bits("W", &weights(&twin), &weights(&lazy));
                         lazy.take(Step::Descend { eta: F::cast(0.5) }, |_, _| F::ONE, &mut unasked()).unwrap();
                         literal.w.iter_mut().for_each(|w| *w -= 0.5);
@@ -467,7 +468,7 @@ in_both! {
                 };
                 go_on(&mut [&mut lazy], BLOCK + 2);
                 let mut twin = silent::<F>(layout, keeps);
-                walk::load(&mut twin, &walk::save(&lazy).unwrap()).unwrap();
+                plain::load(&mut twin, &plain::save(&lazy).unwrap()).unwrap();
                 assert!(walk::same(&lazy, &twin));
                 go_on(&mut [&mut lazy, &mut twin], BLOCK);
                 assert!(walk::same(&lazy, &twin));

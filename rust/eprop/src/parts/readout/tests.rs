@@ -8,6 +8,7 @@ use super::Readout;
 use crate::Float;
 use crate::numbers::lazy::{Layout, short_row};
 use crate::numbers::parameter::Step;
+use crate::numbers::plain;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Gain, UpdateEvery};
@@ -327,7 +328,7 @@ in_both! {
             readout.step(&[1, 2], true);
             readout.learn(&[F::ONE; OUTPUTS], at_once);
             let mut twin = silent::<F>(&config);
-            walk::load(&mut twin, &walk::save(&readout).unwrap()).unwrap();
+            plain::load(&mut twin, &plain::save(&readout).unwrap()).unwrap();
             assert!(walk::same(&twin, &readout));
             let (w, b) = (weights(&readout), readout.b().to_vec());
             readout.reset();

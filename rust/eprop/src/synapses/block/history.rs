@@ -513,6 +513,7 @@ mod tests {
     use alloc::vec;
 
     use super::{History, Plan, Room, Signal, Sizes, Sorted, Sources, Vec, tiles};
+    use crate::numbers::plain;
     use crate::numbers::shared::Shared;
     use crate::numbers::walk;
     use crate::options::{Config, UpdateEvery};
@@ -763,12 +764,12 @@ mod tests {
             now.iter().for_each(|moment| push(&mut used, moment));
             let fresh = pushed(&now);
             assert!(used.unit && fresh.unit);
-            assert_eq!(walk::save(&used).unwrap(), walk::save(&fresh).unwrap());
+            assert_eq!(plain::save(&used).unwrap(), plain::save(&fresh).unwrap());
             let mut read = history::<F>(SIZES);
-            walk::load(&mut read, &walk::save(&used).unwrap()).unwrap();
+            plain::load(&mut read, &plain::save(&used).unwrap()).unwrap();
             assert!(walk::same(&read, &fresh) && read.unit);
             let mut read = history::<F>(SIZES);
-            walk::load(&mut read, &walk::save(&pushed(&before)).unwrap()).unwrap();
+            plain::load(&mut read, &plain::save(&pushed(&before)).unwrap()).unwrap();
             assert!(!read.unit);
         }
     }
@@ -783,7 +784,7 @@ mod tests {
             assert!(matches!(refused, Err(Error::State { .. })), "{refused:?}");
             // Whoever counts or saves it does not panic.
             walk::bytes(&history);
-            walk::save(&history).unwrap();
+            plain::save(&history).unwrap();
         };
         broken(|history| history.len = 7);
         broken(|history| history.len = usize::MAX);

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::{Block, Kinds, Plan, Step, Synapses, What};
 use crate::kernels::AdamStep;
 use crate::numbers::interrupt::Interrupt;
-use crate::numbers::walk;
+use crate::numbers::plain;
 use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::literal::{self, Beside, Make, silent};
@@ -269,7 +269,7 @@ in_both! {
         let config = config(UpdateEvery::Sequence);
         let mut block = silent::<F, _>(&config, make::<F>());
         let weights = size_of_val(block.first_rows());
-        let saved = walk::save(&block).unwrap().len();
+        let saved = plain::save(&block).unwrap().len();
         assert!(saved < weights + 300, "{saved} bytes of {weights}");
     }
 }

@@ -262,6 +262,7 @@ mod tests {
 
     use super::{Ended, PATIENCE, Powers};
     use crate::kernels;
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::testing::{Noise, doubles, in_both, made, near, same_bits};
 
@@ -375,20 +376,20 @@ mod tests {
             let mut noise = Noise(2);
             let new = || made(|room| Ended::<F>::new(room, 2, STRIDE, false));
             let mut ended = new();
-            let of_none = walk::save(&ended).unwrap().len();
+            let of_none = plain::save(&ended).unwrap().len();
             for _ in 0..3 {
                 let block = One::<F>::new(&mut noise);
                 block.end(&mut ended);
             }
-            let saved = walk::save(&ended).unwrap();
+            let saved = plain::save(&ended).unwrap();
             assert_eq!(saved.len() - of_none, 3 * (5 * STRIDE + 2) * size_of::<F>());
             let mut twin = new();
-            walk::load(&mut twin, &saved).unwrap();
+            plain::load(&mut twin, &saved).unwrap();
             same_bits("S", &twin.s, &ended.s);
             assert!(walk::same(&twin, &ended));
             ended.len = PATIENCE + 1;
             assert!(ended.loaded().is_err());
-            walk::save(&ended).unwrap();
+            plain::save(&ended).unwrap();
         }
     }
 }

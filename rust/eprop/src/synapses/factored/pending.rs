@@ -243,6 +243,7 @@ mod tests {
 
     use super::{Pending, StepScales};
     use crate::Float;
+    use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::testing::{Noise, in_both, made, near};
 
@@ -379,14 +380,14 @@ mod tests {
         fn only_rows_that_are_not_zero_are_saved_and_wrong_ones_are_refused<F>() {
             let mut noise = Noise(7);
             let (mut pending, mut x1) = learned::<F>(&mut noise);
-            let of_none = walk::save(&pending).unwrap().len();
+            let of_none = plain::save(&pending).unwrap().len();
             pending.follow(3, F::ONE, None);
             pending.follow(1, F::ONE, None);
-            let saved = walk::save(&pending).unwrap();
+            let saved = plain::save(&pending).unwrap();
             // Two rows with their numbers; of the second also its length.
             assert_eq!(saved.len() - of_none, 2 * STRIDE * size_of::<F>() + 2 * 4 + 8);
             let mut twin = self::pending::<F>();
-            walk::load(&mut twin, &saved).unwrap();
+            plain::load(&mut twin, &saved).unwrap();
             twin.respond(&mut x1, &[F::ZERO; STRIDE], None);
             assert!(walk::same(&twin, &pending));
             near("Y", &twin.y, &pending.y.iter().map(|y| y.to_f64()).collect::<Vec<_>>());
@@ -396,11 +397,11 @@ mod tests {
                 let mut wrong = saved.clone();
                 wrong[of_touched..][..4].copy_from_slice(&u32::to_le_bytes(first));
                 wrong[of_touched + 4..][..4].copy_from_slice(&u32::to_le_bytes(second));
-                assert!(walk::load(&mut self::pending::<F>(), &wrong).is_err(), "{first}, {second}");
+                assert!(plain::load(&mut self::pending::<F>(), &wrong).is_err(), "{first}, {second}");
             }
             let mut wrong = saved;
             wrong[8] = 5;
-            assert!(walk::load(&mut self::pending::<F>(), &wrong).is_err());
+            assert!(plain::load(&mut self::pending::<F>(), &wrong).is_err());
         }
     }
 }

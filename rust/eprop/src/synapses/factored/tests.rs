@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
 use crate::numbers::parameter::Step;
-use crate::numbers::walk;
+use crate::numbers::plain;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
@@ -245,7 +245,7 @@ fn sources_of_blocks_that_are_not_kept_are_refused() {
         form.seen.fill(NEVER);
         form.seen[7] = seen;
         let mut twin = silent::<f64, _>(&config, make::<f64>());
-        let loaded = walk::load(&mut twin, &walk::save(&form).unwrap());
+        let loaded = plain::load(&mut twin, &plain::save(&form).unwrap());
         assert_eq!(loaded.is_ok(), is_known, "seen in block {seen}");
     }
 }
