@@ -18,6 +18,7 @@ True
 from . import encode, optim
 from ._core import __version__
 from ._layer import OnlineLIFLayer
+from ._plan import Plan
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
 from ._warnings import AdaptationWarning, CalibrationWarning, DivergenceWarning, FiringRateWarning
@@ -30,6 +31,7 @@ __all__ = [
     "FiringRateWarning",
     "OnlineLIFLayer",
     "OnlineTrainer",
+    "Plan",
     "__version__",
     "encode",
     "optim",

@@ -67,9 +67,12 @@ class OnlineTrainer(SequenceTrainer):
     tau_adaptation: float = 200.0
     clip_norm: float | None = None
     w_max: float | None = None
+    memory_limit: int | None = None
+
+    _core_class = _core.OnlineTrainer
 
     def __post_init__(self) -> None:
-        self._start(_core.OnlineTrainer)
+        self._start(self._core_class)
 
     def calibrate(self, inputs: Inputs, *, rate: float = 20.0) -> list[float]:
         """Scales each layer's weights in turn until the layer fires at `rate` on average on this sample.

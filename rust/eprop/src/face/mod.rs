@@ -7,6 +7,8 @@ pub(crate) mod evaluate;
 pub(crate) mod gradients;
 pub(crate) mod layers;
 pub(crate) mod lif_layer;
+pub(crate) mod plan;
 pub(crate) mod sequences;
+mod slices;
 mod state;
 pub(crate) mod trainer;

@@ -141,6 +141,16 @@ impl<F: Float> EpropTrainer<F> {
         config: Config,
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
+        let plan = Self::planned(n_inputs, n_neurons, n_outputs, &config)?;
+        Self::drawn(plan, config, interrupt)
+    }
+
+    pub(super) fn planned(
+        n_inputs: usize,
+        n_neurons: usize,
+        n_outputs: usize,
+        config: &Config,
+    ) -> Result<Plan, Error> {
         valid_size("n_inputs", n_inputs)?;
         valid_size("n_neurons", n_neurons)?;
         valid_size("n_outputs", n_outputs)?;
@@ -151,8 +161,7 @@ impl<F: Float> EpropTrainer<F> {
             n_outputs,
         };
         check::addressable(&[n_inputs, n_neurons, n_outputs], || sizes.to_string())?;
-        let plan = Plan::of::<F>(sizes, &config)?;
-        Self::drawn(plan, config, interrupt)
+        Plan::of::<F>(sizes, config)
     }
 }
 
@@ -195,6 +204,13 @@ impl<F: Float> EpropTrainer<F> {
         change(&mut config);
         config.validate_for::<F>()?;
         let grouped = config.is_grouped();
+        if grouped != self.plan.grouped {
+            let plan = Plan {
+                grouped,
+                ..self.plan
+            };
+            Self::within_limit(&plan, &config)?;
+        }
         // Several streams are never in factors.
         let interrupt = self.streams.interrupt().clone();
         let synapses = &mut self.streams.first_mut().layer.synapses;
@@ -225,6 +241,11 @@ impl<F: Float> OnlineTrainer<F> {
         config: StackConfig,
         interrupt: Interrupt,
     ) -> Result<Self, Error> {
+        let plan = Self::planned(layer_sizes, &config)?;
+        Self::drawn(plan, config, interrupt)
+    }
+
+    pub(super) fn planned(layer_sizes: &[usize], config: &StackConfig) -> Result<StackPlan, Error> {
         if layer_sizes.len() < 2 {
             let got = alloc::format!("{} sizes", layer_sizes.len());
             let expected = "at least two sizes, inputs and outputs";
@@ -234,9 +255,9 @@ impl<F: Float> OnlineTrainer<F> {
             .iter()
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate_for::<F>()?;
-        let plan = StackPlan::of(layer_sizes, &config);
+        let plan = StackPlan::of(layer_sizes, config);
         check::addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
-        Self::drawn(plan, config, interrupt)
+        Ok(plan)
     }
 }
 
@@ -245,6 +266,7 @@ impl<N: Network> Trainer<N> {
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let n_streams = config.batch_size();
+        let plan = Self::fitting(plan, &config)?;
         let mut this = Self::silent(plan, config, n_streams, None, &interrupt)?;
         let config = this.config.clone();
         this.streams
@@ -553,7 +575,7 @@ impl<N: Network> Trainer<N> {
         }
     }
 
-    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]. Without a target nothing is taught, but the
+    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]; both may be slices. Without a target nothing is taught, but the
     /// regulariser and due updates go on. Allocates nothing, but in a batch.
     ///
     /// # Errors
@@ -566,6 +588,8 @@ impl<N: Network> Trainer<N> {
     /// let step = trainer.step(x.view(), None)?;
     /// assert_eq!(step.output.len(), 2);
     /// assert!(step.loss.is_none());
+    /// let step = trainer.step(&[1.0, 0.0, 1.0], &[0.5, -0.5])?;
+    /// assert!(step.loss.is_some());
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn step<'x>(
