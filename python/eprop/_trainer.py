@@ -159,7 +159,7 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     ('factored', 'block')
     >>> EpropTrainer(20, 30, 1, engine="textbook").engine
     'textbook'
-    >>> EpropTrainer(32, 32, 2, memory_limit=32768).memory_bytes <= 32768
+    >>> EpropTrainer(16, 32, 2, memory_limit=32768).memory_bytes <= 32768
     True
     """
 

@@ -144,7 +144,8 @@ pub fn learn(
         let step = trainer.step(&x, lesson)?;
         report.loss += step.loss.unwrap_or(0.0);
         for number in step.output.iter().chain(&step.spikes) {
-            report.checksum = (report.checksum ^ u64::from(number.to_bits())).wrapping_mul(0x0100_0000_01b3);
+            report.checksum =
+                (report.checksum ^ u64::from(number.to_bits())).wrapping_mul(0x0100_0000_01b3);
         }
         report.spikes += step.spikes.iter().filter(|&&z| z == 1.0).count() as u32;
     }
@@ -165,12 +166,19 @@ pub fn checksum(trainer: &EpropTrainer<f32>) -> Result<u64, Error> {
 ///
 /// # Errors
 /// As [`learn`].
-pub fn run(mut say: impl FnMut(&str), mut measured: impl FnMut(&mut dyn FnMut())) -> Result<(), Error> {
+pub fn run(
+    mut say: impl FnMut(&str),
+    mut measured: impl FnMut(&mut dyn FnMut()),
+) -> Result<(), Error> {
     let plan = EpropTrainer::<f32>::plan(N_INPUTS, N_NEURONS, N_OUTPUTS, &config())?;
     let mut trainer = from_file()?;
     let mut stream = Stream::new(7);
     let engine = trainer.engine().as_str();
-    say(&alloc::format!("plan: {engine}, {} bytes, of which it holds {}", plan.bytes, trainer.memory_bytes()));
+    say(&alloc::format!(
+        "plan: {engine}, {} bytes, of which it holds {}",
+        plan.bytes,
+        trainer.memory_bytes()
+    ));
     for round in 0..4 {
         let mut report = None;
         measured(&mut || report = Some(learn(&mut trainer, &mut stream, 25)));
@@ -182,7 +190,9 @@ pub fn run(mut say: impl FnMut(&str), mut measured: impl FnMut(&mut dyn FnMut())
             checksum,
             spikes,
         } = report;
-        say(&alloc::format!("round {round}: loss {loss:.6}, {spikes} spikes, outputs {checksum:016x}"));
+        say(&alloc::format!(
+            "round {round}: loss {loss:.6}, {spikes} spikes, outputs {checksum:016x}"
+        ));
     }
     say(&alloc::format!("weights {:016x}", checksum(&trainer)?));
     Ok(())

@@ -9,6 +9,8 @@ mod clock;
 
 use core::panic::PanicInfo;
 
+// Its critical sections are what semihosting prints in.
+use cortex_m as _;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::{debug, hprintln};
 use eprop_device::TURN;
@@ -30,10 +32,17 @@ fn main() -> ! {
     let say = |line: &str| hprintln!("{}", line);
     let measured = |work: &mut dyn FnMut()| {
         let instructions = clock.instructions(work);
-        hprintln!("# {} instructions a step", instructions / (25 * TURN as u64));
+        hprintln!(
+            "# {} instructions a step",
+            instructions / (25 * TURN as u64)
+        );
     };
     let done = eprop_device::run(say, measured);
-    hprintln!("# arena: {} bytes in use, {} at most", ARENA.used(), ARENA.most());
+    hprintln!(
+        "# arena: {} bytes in use, {} at most",
+        ARENA.used(),
+        ARENA.most()
+    );
     match done {
         Ok(()) => debug::exit(debug::EXIT_SUCCESS),
         Err(error) => {

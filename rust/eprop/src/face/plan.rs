@@ -88,7 +88,7 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     /// use eprop::{Config, Engine, EpropTrainer};
     /// let few = Config { memory_limit: Some(32 << 10), ..Config::default() };
-    /// let plan = EpropTrainer::<f32>::plan(32, 32, 2, &few)?;
+    /// let plan = EpropTrainer::<f32>::plan(16, 32, 2, &few)?;
     /// assert!(plan.bytes <= 32 << 10);
     /// // A billion synapses, on any machine.
     /// let plan = EpropTrainer::<f32>::plan(1_000, 31_000, 2, &Config::default())?;
