@@ -62,6 +62,28 @@ def test_32_kb_are_enough_for_32_neurons_or_the_error_says_what_would_be(options
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_the_shortest_blocks_are_the_textbook(options):
+    """To rounding, in float64: outputs, traces and weights, step by step, with updates and resets in between."""
+    options = {"update_every": "sequence", "lr": 1e-3, **options, "dtype": "float64", "batch_size": 1}
+    with pytest.raises(ValueError, match="memory_limit") as refused:
+        eprop.EpropTrainer(*SIZES, engine="block", memory_limit=0, **options)
+    block = eprop.EpropTrainer(*SIZES, engine="block", memory_limit=least(refused.value), **options)
+    plan = eprop.EpropTrainer.plan(*SIZES, engine="block", memory_limit=least(refused.value), **options)
+    horizon = options.get("horizon", 1)
+    assert plan.block == horizon
+    other = {"engine": "textbook"} if horizon == 1 else {"engine": "block"}
+    slow = eprop.EpropTrainer(*SIZES, **other, **options)
+    rng = np.random.default_rng(2)
+    for n_steps in (1, 7, 40):
+        inputs, targets = rng.random((n_steps, 32)) < 0.3, rng.normal(size=(n_steps, 2))
+        outputs = [model.train_sequence(inputs, targets, return_outputs=True)[1] for model in (block, slow)]
+        assert np.allclose(*outputs, rtol=1e-9, atol=1e-10)
+        assert np.allclose(block.e_bar, slow.e_bar, rtol=1e-9, atol=1e-10)
+        assert np.allclose(block.W_rec, slow.W_rec, rtol=1e-9, atol=1e-10)
+    assert (block.W_rec != eprop.EpropTrainer(*SIZES, **options).W_rec).any()
+
+
 def test_a_stack_has_a_plan_and_a_limit():
     plan = eprop.OnlineTrainer.plan([8, 12, 4], optimizer="adam", dtype="float64")
     stack = eprop.OnlineTrainer([8, 12, 4], optimizer="adam", dtype="float64")

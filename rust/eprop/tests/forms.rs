@@ -4,7 +4,7 @@
 mod membranes;
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
+    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
     ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
@@ -433,33 +433,18 @@ fn engines(config: &Config) -> Vec<Engine> {
         .collect()
 }
 
-/// The bytes in which the block form has the shortest blocks there are, where it fits in as few with shorter ones.
-fn shortest_blocks(config: &Config) -> Option<usize> {
-    let config = Config {
-        engine: Some(Engine::Block),
-        memory_limit: Some(0),
-        ..config.clone()
-    };
-    match EpropTrainer::<f64>::plan(N_INPUTS, N, N_OUTPUTS, &config).unwrap_err() {
-        Error::Value { expected, .. } => expected.split(' ').find_map(|word| word.parse().ok()),
-        _ => None,
-    }
-}
-
 proptest! {
     // The same examples in every run: in one of some 20,000 others, thousands of steps of learning magnify a rounding error to 1e-10.
     #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(4), ..ProptestConfig::with_cases(128) })]
 
     #[test]
     fn the_fast_forms_are_the_textbook(config in any_config(), events in events(), look in any::<bool>()) {
-        let blocks = shortest_blocks(&config).map(|limit| (Engine::Block, Some(limit)));
-        let forms = engines(&config).into_iter().map(|engine| (engine, None)).chain(blocks);
-        for (engine, memory_limit) in forms {
-            let with = |engine, memory_limit| {
-                let config = Config { engine: Some(engine), memory_limit, ..config.clone() };
+        for engine in engines(&config) {
+            let with = |engine| {
+                let config = Config { engine: Some(engine), ..config.clone() };
                 EpropTrainer::<f64>::new(N_INPUTS, N, N_OUTPUTS, config).unwrap()
             };
-            let (mut fast, mut slow) = (with(engine, memory_limit), with(Engine::Textbook, None));
+            let (mut fast, mut slow) = (with(engine), with(Engine::Textbook));
             prop_assert_eq!(fast.engine(), engine);
             let (mut fast_noise, mut slow_noise) = (Noise(config.seed | 1), Noise(config.seed | 1));
             for event in &events {
