@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-streams bench-rivals bench-count no-std lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-streams bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -64,9 +64,13 @@ bench-rivals: build/rivals-env/stamp  ## the same beside braintrace, spyx and sn
 no-std:  ## build the crate without std, link it with C and run it
 	bash tests/no_std/run.sh
 
+device:  ## learn on an emulated microcontroller, and compare it with this machine to the bit
+	bash examples/device/run.sh
+
 lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings denied
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/no_std/Cargo.toml
+	cargo fmt --check --manifest-path examples/device/Cargo.toml
 	cargo clippy --workspace --all-targets -- -D warnings
 	build/test-env/bin/ruff format --check .
 	build/test-env/bin/ruff check .

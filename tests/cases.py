@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,8 @@ import eprop
 
 # Of the groups of weights.
 RATES = ("lr_in", "lr_rec", "lr_out")
+# No number depends on these.
+HOW_IT_COMPUTES = ("engine", "memory_limit")
 
 
 def neuron_options():
@@ -84,8 +87,25 @@ def eprop_options():
             # A pair: of neurons that differ, the first and the last.
             "tau_mem": st.sampled_from([20.0, 7.5, 60.0, 2.0, (5.0, 40.0)]),
             "tau_syn": st.sampled_from([0.0, 0.0, 0.0, 4.0, 25.0]),
+            "engine": st.sampled_from([None, None, None, None, "textbook"]),
+            # From the least that the network fits into, 0, to what it takes without a limit, 1.
+            "memory_limit": st.sampled_from([None, None, 0.0, 0.5]),
         }
     ).map(of_adaptive_feedback)
+
+
+def with_memory(sizes, options):
+    """The share of memory in bytes; with credit that flows back there is one form, which may grow."""
+    share, horizon = options["memory_limit"], options.get("horizon", 1)
+    options = {**options, "engine": options["engine"] if horizon == 1 else None, "memory_limit": None}
+    if share is None or horizon == "sequence":
+        return options
+    most = eprop.EpropTrainer.plan(*sizes, **options).bytes
+    try:
+        eprop.EpropTrainer.plan(*sizes, **{**options, "memory_limit": 0})
+    except ValueError as error:
+        least = int(re.search(r"memory_limit: expected at least (\d+) bytes", str(error))[1])
+    return {**options, "memory_limit": int(least + share * (most - least))}
 
 
 def of_adaptive_feedback(options):
@@ -142,7 +162,8 @@ class Case:
         return {**self.options, "dtype": dtype, **self._optimizer(face_optimizer)}
 
     def reference_options(self):
-        return {**self.options, **self._optimizer(reference_optimizer)}
+        options = {name: value for name, value in self.options.items() if name not in HOW_IT_COMPUTES}
+        return {**options, **self._optimizer(reference_optimizer)}
 
     def _optimizer(self, made):
         return {"optimizer": made(self.options["optimizer"])} if "optimizer" in self.options else {}
@@ -172,10 +193,10 @@ class Case:
 
     def eprop(self, dtype="float64"):
         """The package's trainer and the reference, with the same weights."""
-        n_inputs, n, n_outputs = self.sizes
+        n_inputs, n, _ = self.sizes
         scale = self.scale(n_inputs + n, self.P_INPUT)
         weights = eprop_weights(np.random.default_rng(self.seed), *self.sizes, scale)
-        trainer = eprop.EpropTrainer(n_inputs, n, n_outputs, **self.trainer_options(dtype))
+        trainer = eprop.EpropTrainer(*self.sizes, **with_memory(self.sizes, self.trainer_options(dtype)))
         assign(trainer, weights)
         W_in, W_rec, W_out, b, B = weights
         if not self.options["readout_bias"]:

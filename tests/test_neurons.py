@@ -1,6 +1,7 @@
 """Neurons that adapt, and settings that each neuron has for itself."""
 
 import copy
+import dataclasses
 import itertools
 import pickle
 import warnings
@@ -32,8 +33,7 @@ def trainer(**options):
 
 def in_form(form, model):
     """The same trainer, new, in the form that is asked for."""
-    object.__setattr__(model, "_engine", form)
-    model.__post_init__()
+    model = dataclasses.replace(model, engine=form)
     assert model.engine == form
     return model
 
@@ -133,10 +133,8 @@ def test_engines_of_neurons_that_adapt():
     few = {n: trainer(update_every=n, beta=0.1).engine for n in (1, 7, 8)}
     assert few == {1: "textbook", 7: "textbook", 8: "block"}
     assert trainer(beta=np.zeros(6)).engine == trainer().engine
-    forced = trainer(beta=3.3)
-    object.__setattr__(forced, "_engine", "factored")
     with pytest.raises(ValueError, match="engine: expected block or textbook where beta h is not below rho"):
-        forced.__post_init__()
+        trainer(beta=3.3, engine="factored")
 
 
 MEMBRANES = [
@@ -206,10 +204,8 @@ def test_a_current_is_a_filter_between_spike_and_membrane():
 def test_engines_of_membranes_that_differ_and_of_currents(options):
     engines = {n: trainer(update_every=n, **options).engine for n in (1, 7, 8, "sequence")}
     assert engines == {1: "textbook", 7: "textbook", 8: "block", "sequence": "block"}
-    forced = trainer(**options)
-    object.__setattr__(forced, "_engine", "factored")
     with pytest.raises(ValueError, match="engine: expected block or textbook"):
-        forced.__post_init__()
+        trainer(engine="factored", **options)
 
 
 @pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")

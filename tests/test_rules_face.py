@@ -74,6 +74,8 @@ KEYWORD_ONLY = {
         "lr_rec": None,
         "lr_out": None,
         "tau_syn": 0.0,
+        "engine": None,
+        "memory_limit": None,
     },
     eprop.OnlineLIFLayer: {
         **NEURON,
@@ -97,6 +99,7 @@ KEYWORD_ONLY = {
         "tau_adaptation": 200.0,
         "clip_norm": None,
         "w_max": None,
+        "memory_limit": None,
     },
 }
 CALLS = {

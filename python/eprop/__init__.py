@@ -19,6 +19,7 @@ from . import encode, optim
 from ._core import __version__
 from ._files import load
 from ._layer import OnlineLIFLayer
+from ._plan import Plan
 from ._stack import OnlineTrainer
 from ._trainer import EpropTrainer
 from ._warnings import (
@@ -38,6 +39,7 @@ __all__ = [
     "FiringRateWarning",
     "OnlineLIFLayer",
     "OnlineTrainer",
+    "Plan",
     "__version__",
     "encode",
     "load",

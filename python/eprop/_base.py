@@ -50,12 +50,7 @@ class Trainer:
 
     def _start(self) -> None:
         """Checks the types of all fields, and builds the core, which checks their values."""
-        lr_is_given = self.__dict__["lr"] is not LEARNING_RATE
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            name = field.name
-            self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
-        if not lr_is_given:
-            self.__dict__["lr"] = self._as_optimizer.default_lr
+        self._check_fields()
         self.__dict__["_core"] = self._core_class(self)
         self.__dict__["_n_inputs"] = self._core.n_inputs
         dt = self.__dict__["dt"]
@@ -63,6 +58,14 @@ class Trainer:
             # A filter that keeps less than 1 % of a step to the next: a time constant in seconds, most likely.
             if name.startswith("tau_") and tau is not None and np.any((tau > 0) & (tau < 0.2 * dt)):
                 warn_of_time(name, float(np.min(tau)), dt)
+
+    def _check_fields(self) -> None:
+        lr_is_given = self.__dict__["lr"] is not LEARNING_RATE
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            name = field.name
+            self.__dict__[name] = checked(name, str(field.type), self.__dict__[name])
+        if not lr_is_given:
+            self.__dict__["lr"] = self._as_optimizer.default_lr
 
     @property
     def _as_optimizer(self) -> Optimizer:
@@ -313,7 +316,8 @@ class Trainer:
         return {
             "schema": _SCHEMA,
             "eprop": _core.__version__,
-            "fields": {name: getattr(self, name) for name in self._names()},
+            # As they were given: an attribute may say what followed from it.
+            "fields": {name: self.__dict__[name] for name in self._names()},
             "engine": pieces[0] if len(pieces) == 1 else [_Piece(piece) for piece in pieces],
             "warned": self._core.warned,
         }

@@ -9,6 +9,7 @@ from typing_extensions import Self
 _Inputs: TypeAlias = NDArray[Any] | tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 _Sequences: TypeAlias = _Inputs | list[_Inputs]
 _Targets: TypeAlias = NDArray[Any] | list[NDArray[Any]]
+_Planned: TypeAlias = tuple[str | None, int, int, float, float, float, float, float]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
@@ -48,6 +49,7 @@ class _Learning(_Neuron, Protocol):
     batch_size: int
     clip_norm: float | None
     w_max: float | None
+    memory_limit: int | None
 
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]: ...
@@ -74,6 +76,7 @@ class _Recurrent(_Layer, _Learning, Protocol):
     lr_rec: float | None
     lr_out: float | None
     tau_syn: float
+    engine: str | None
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -152,6 +155,8 @@ class _Trainer(_Base):
 @final
 class EpropTrainer(_Trainer):
     def __new__(cls, face: _Recurrent) -> EpropTrainer: ...
+    @staticmethod
+    def plan(face: _Recurrent) -> _Planned: ...
     def set_lr_in(self, lr: float | None) -> None: ...
     def set_lr_rec(self, lr: float | None) -> None: ...
     def set_lr_out(self, lr: float | None) -> None: ...
@@ -206,6 +211,8 @@ class OnlineLIFLayer(_Base):
 @final
 class OnlineTrainer(_Trainer):
     def __new__(cls, face: _Stack) -> OnlineTrainer: ...
+    @staticmethod
+    def plan(face: _Stack) -> _Planned: ...
     def calibrate(self, inputs: _Sequences, rate: float) -> list[tuple[float, float, float]]: ...
     @property
     def n_layers(self) -> int: ...

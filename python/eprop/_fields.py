@@ -11,7 +11,7 @@ import numpy as np
 
 from ._arrays import as_numbers
 
-__all__ = ["LEARNING_RATE", "LearningRate", "checked", "number", "same"]
+__all__ = ["LEARNING_RATE", "Chosen", "LearningRate", "checked", "number", "same"]
 
 if TYPE_CHECKING:
 
@@ -32,6 +32,13 @@ else:
             return "0.01"
 
     LearningRate, LEARNING_RATE = float, _Unset(0.01)
+
+
+class Chosen(str):
+    """A form that nobody asked for: as the value of a field it is None."""
+
+    __slots__ = ()
+
 
 _U64_MAX = 2**64 - 1
 _SIZE_MAX = 2**63 - 1
@@ -120,6 +127,14 @@ def _optional_number(name: str, value: Any) -> float | None:
     return None if value is None else number(name, value)
 
 
+def _optional_text(name: str, value: Any) -> str | None:
+    return None if value is None or isinstance(value, Chosen) else _text(name, value)
+
+
+def _optional_whole(name: str, value: Any) -> int | None:
+    return None if value is None else _whole(name, value)
+
+
 def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool):
         raise _mistyped(name, "an int", value)
@@ -185,6 +200,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "float | None": _optional_number,
     "float | Array": _number_or_each,
     "str": _text,
+    "str | None": _optional_text,
+    "int | None": _optional_whole,
     "int | str": _whole_or_text,
     "bool": _flag,
     "str | Optimizer": lambda name, value: value,  # `optim` checks it

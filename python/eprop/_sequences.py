@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import signature
 from typing import Any, Literal, TypedDict, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from ._events import Inputs, StepInput
 from ._fields import number
 from ._labels import spread_labels
 from .callbacks import listeners
+from ._plan import Plan
 
 __all__ = ["SequenceTrainer", "Step"]
 
@@ -34,6 +36,38 @@ class Step(_Outcome, total=False):
 
 class SequenceTrainer(Trainer):
     """The methods of trainers that take inputs and targets, time first."""
+
+    _core_class: Any
+
+    @classmethod
+    def plan(cls, *args: Any, **kwargs: Any) -> Plan:
+        """What a trainer would take, before anything of its size is allocated.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As the constructor takes them.
+
+        Returns
+        -------
+        Plan
+            The form of the synapses, bytes, and what a step costs.
+
+        Raises what the constructor raises, but for memory that is not there.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> plan = EpropTrainer.plan(1_000, 31_000, 2)  # a billion synapses, on any machine
+        >>> plan.engine, plan.bytes >> 30
+        ('factored', 7)
+        """
+        bound = signature(cls).bind(*args, **kwargs)
+        bound.apply_defaults()
+        face = object.__new__(cls)
+        face.__dict__.update(bound.arguments)
+        face._check_fields()
+        return Plan(*cls._core_class.plan(face))
 
     def step(
         self,

@@ -67,6 +67,7 @@ class OnlineTrainer(SequenceTrainer):
     tau_adaptation: float = 200.0
     clip_norm: float | None = None
     w_max: float | None = None
+    memory_limit: int | None = None
 
     _core_class = _core.OnlineTrainer
 

@@ -12,7 +12,7 @@ from . import _core
 from ._arrays import as_numbers
 from ._batches import as_threads
 from ._events import Inputs
-from ._fields import LEARNING_RATE, LearningRate, checked, number
+from ._fields import LEARNING_RATE, Chosen, LearningRate, checked, number
 from ._sequences import SequenceTrainer
 from ._warnings import warn_of_adaptation
 from .optim import Optimizer
@@ -112,11 +112,28 @@ class EpropTrainer(SequenceTrainer):
     tau_syn : float
         Time constant of the synaptic current between a spike and the membrane; 0 = a spike reaches the membrane at once.
         With a current, weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+    engine : str, optional
+        How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers. None: the
+        fastest that the other options allow, and the attribute reads which that is.
+
+        ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and `tau_trace` in steps, is factored, and costs one
+        or two row operations per spike; larger n and ``"sequence"`` are block, one row addition per spike. Textbook, a pass
+        over all synapses at every step, is left for fewer than 4096 synapses with a time constant below 4 / 3 steps, where
+        factors cost more, and for n below 8 that exceed those 1.5. In a batch every stream changes the weights of all, and
+        ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit into factors: n below 8 is textbook then, all else block;
+        so are an array as `tau_mem`, `tau_syn`, and momentum of neurons that adapt. Where neurons adapt, n is also at most
+        log(0.01) / log(rho - beta h) of each, with h the height of the surrogate and rho = exp(-dt / tau_adaptation); small
+        networks of them are textbook for n below 8, else block.
+    memory_limit : int, optional
+        Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it
+        fits. None: no limit. What a call makes beside it, outputs, copies and gradients, does not count. With
+        ``horizon="sequence"``, where memory grows, there can be none.
 
     Raises
     ------
     ValueError
-        A value out of its range; an unknown choice.
+        A value out of its range; an unknown choice; an `engine` that cannot do what other options say; a `memory_limit` that
+        is too low, with the bytes that would be enough.
     TypeError
         A bool or a float as a size; a field of the wrong type.
     MemoryError
@@ -137,6 +154,13 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     >>> loss, outputs = trainer.train_sequence(np.ones((4, 20, 2)), np.zeros((4, 20, 1)), return_outputs=True)
     >>> outputs.shape, trainer.W_in.shape, trainer.v.shape
     ((4, 20, 1), (3, 2), (4, 3))
+
+    >>> EpropTrainer(20, 30, 1).engine, EpropTrainer(20, 30, 1, update_every="sequence").engine
+    ('factored', 'block')
+    >>> EpropTrainer(20, 30, 1, engine="textbook").engine
+    'textbook'
+    >>> EpropTrainer(16, 32, 2, memory_limit=32768).memory_bytes <= 32768
+    True
     """
 
     n_inputs: int
@@ -181,9 +205,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     lr_rec: float | None = None
     lr_out: float | None = None
     tau_syn: float = 0.0
+    engine: str | None = None
+    memory_limit: int | None = None
 
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
-
     _core_class = _core.EpropTrainer
 
     def __post_init__(self) -> None:
@@ -305,28 +330,6 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         )
 
     @property
-    def engine(self) -> str:
-        """How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers.
-
-        Sizes and options decide, nothing else: ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and
-        `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
-        block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
-        synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
-        In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit
-        into factors: n below 8 is textbook then, all else block; so are an array as `tau_mem`, `tau_syn`, and momentum of
-        neurons that adapt. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height
-        of the surrogate and rho = exp(-dt / tau_adaptation); small networks of them are textbook for n below 8, else block.
-
-        Examples
-        --------
-        >>> EpropTrainer(20, 30, 1).engine, EpropTrainer(20, 30, 1, update_every="sequence").engine
-        ('factored', 'block')
-        >>> EpropTrainer(2, 3, 1, tau_mem=1, tau_trace=1).engine
-        'textbook'
-        """
-        return self._core.engine  # type: ignore[no-any-return]
-
-    @property
     def W_in(self) -> Array:
         """Input weights (N, n_inputs).
 
@@ -439,3 +442,12 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     def e_bar(self) -> Array:
         """Filtered eligibilities (N, n_inputs + N), (B, N, n_inputs + N) of a batch; a neuron's own entry is 0."""
         return self._core.e_bar  # type: ignore[no-any-return]
+
+
+def _engine(trainer: EpropTrainer) -> str | None:
+    asked, core = trainer.__dict__["engine"], trainer.__dict__.get("_core")
+    return asked if asked is not None or core is None else Chosen(core.engine)
+
+
+# After the decorator, which would take a property for the field's default.
+setattr(EpropTrainer, "engine", property(_engine, doc="The form that the synapses take."))  # noqa: B010

@@ -70,6 +70,8 @@ OPTIONS = [
     Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
     Option("clip_norm", TRAINERS, one_of(None, 1.0)),
     Option("w_max", TRAINERS, one_of(None, 0.5)),
+    Option("engine", (EPROP,), one_of(None, None, None, "textbook")),
+    Option("memory_limit", TRAINERS, one_of(None, None, None, 10**12)),
     Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
     Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
     Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
@@ -109,6 +111,9 @@ class Recipe(NamedTuple):
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):
             options.pop("horizon", None)
+        if "horizon" in options:
+            options.pop("engine", None)
+            options.pop("memory_limit", None)
         if options.get("feedback") != "adaptive":
             options.pop("feedback_decay", None)
         return cls(kind, sizes, options)

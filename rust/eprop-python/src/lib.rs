@@ -16,6 +16,7 @@ mod memory;
 mod net;
 mod numbers;
 mod options;
+mod plan;
 mod room;
 mod series;
 mod signals;

@@ -54,6 +54,7 @@ struct Learning {
     batch_size: u64,
     clip_norm: Option<f64>,
     w_max: Option<f64>,
+    memory_limit: Option<u64>,
 }
 
 /// What the face makes of every optimizer: its name, and its constants by their names.
@@ -80,6 +81,7 @@ struct Recurrent {
     lr_rec: Option<f64>,
     lr_out: Option<f64>,
     tau_syn: f64,
+    engine: Option<String>,
 }
 
 /// A number of steps, or a word.
@@ -143,6 +145,7 @@ pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
         batch_size: count(learning.batch_size),
         clip_norm: learning.clip_norm,
         w_max: learning.w_max,
+        memory_limit: learning.memory_limit.map(count),
     })
 }
 
@@ -196,6 +199,7 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         batch_size,
         clip_norm,
         w_max,
+        memory_limit,
     } = stack(face)?;
     let recurrent: Recurrent = face.extract()?;
     Ok(Config {
@@ -228,11 +232,11 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         optimizer,
         reduction,
         batch_size,
-        // Not a field of the dataclass: the benchmark and the tests choose with it.
-        engine: match face.getattr_opt("_engine")? {
-            Some(engine) => Some(choice("engine", &engine.extract::<String>()?)?),
+        engine: match recurrent.engine {
+            Some(engine) => Some(choice("engine", &engine)?),
             None => None,
         },
+        memory_limit,
         horizon: horizon(recurrent.horizon)?,
         recurrent_gain: recurrent.recurrent_gain,
         delay: count(recurrent.delay),

@@ -9,6 +9,7 @@ use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
 use crate::numbers::Real;
 use crate::options;
+use crate::plan::{self, Planned};
 use crate::signals::interrupt;
 
 trainer_class!(
@@ -26,6 +27,17 @@ trainer_class!(
             || eprop::OnlineTrainer::new_until(&sizes, config.clone(), interrupt()),
         )
         .map(Self)
+    }
+
+    /// The plan of what the dataclass configures.
+    #[staticmethod]
+    fn plan(face: &Bound<'_, PyAny>) -> PyResult<Planned> {
+        let sizes = options::sizes(face, "layer_sizes")?;
+        let config = options::stack(face)?;
+        plan::tell(match options::is_wide(face)? {
+            false => eprop::OnlineTrainer::<f32>::plan(&sizes, &config),
+            true => eprop::OnlineTrainer::<f64>::plan(&sizes, &config),
+        })
     }
 
     #[getter]

@@ -11,6 +11,7 @@ use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
 use crate::numbers::Real;
 use crate::options::Every;
+use crate::plan::{self, Planned};
 use crate::signals::interrupt;
 use crate::{error, options};
 
@@ -30,6 +31,18 @@ trainer_class!(
             || eprop::EpropTrainer::new_until(i, n, o, config.clone(), interrupt()),
         )
         .map(Self)
+    }
+
+    /// The plan of what the dataclass configures.
+    #[staticmethod]
+    fn plan(face: &Bound<'_, PyAny>) -> PyResult<Planned> {
+        let size = |name| options::size(face, name);
+        let (i, n, o) = (size("n_inputs")?, size("n_neurons")?, size("n_outputs")?);
+        let config = options::recurrent(face)?;
+        plan::tell(match options::is_wide(face)? {
+            false => eprop::EpropTrainer::<f32>::plan(i, n, o, &config),
+            true => eprop::EpropTrainer::<f64>::plan(i, n, o, &config),
+        })
     }
 
     #[getter]

@@ -23,6 +23,7 @@ pub use face::evaluate::{Evaluation, Judged};
 pub use face::gradients::GradientRun;
 pub use face::layers::LayerState;
 pub use face::lif_layer::OnlineLifLayer;
+pub use face::plan::Plan;
 pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};
 pub use face::trainer::{BatchStep, EpropTrainer, OnlineTrainer, StepOutput, Trainer};
 pub use file::document::FileInfo;

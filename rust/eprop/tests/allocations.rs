@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Horizon, LayerConfig, OnlineLifLayer, OnlineTrainer,
-    Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
+    Config, Engine, EpropTrainer, Error, Feedback, Horizon, LayerConfig, OnlineLifLayer,
+    OnlineTrainer, Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -208,6 +208,142 @@ fn memory_bytes_is_all_that_is_allocated() {
     drop(layer);
     let stack = OnlineTrainer::<f32>::new(&[7, 9, 3], StackConfig::default()).unwrap();
     assert_eq!(stack.memory_bytes() as isize, LIVE.get() - before);
+}
+
+/// Every other configuration, as a batch or with an optimizer that keeps more.
+fn variants(config: Config) -> Vec<Config> {
+    let per_neuron = Optimizer::Auto {
+        weight_decay: 0.0,
+        per_neuron: true,
+    };
+    let mut variants = vec![config.clone()];
+    if config.engine.is_none() {
+        for batch_size in [1, 3] {
+            for optimizer in [config.optimizer, Optimizer::ADAM, per_neuron] {
+                variants.push(Config {
+                    batch_size,
+                    optimizer,
+                    ..config.clone()
+                });
+            }
+        }
+    }
+    variants
+}
+
+/// Of its lists, which are the user's.
+fn config_bytes(config: &Config) -> isize {
+    let tau_mem = config.each.tau_mem.as_ref();
+    tau_mem.map_or(0, |taus| (taus.len() * size_of::<f64>()) as isize)
+}
+
+#[test]
+fn a_plan_says_what_is_then_allocated() {
+    let (inputs, targets) = sequence(10);
+    for config in configs().into_iter().flat_map(variants) {
+        let plan = EpropTrainer::<f32>::plan(7, 20, 3, &config).unwrap();
+        let before = LIVE.get() + config_bytes(&config);
+        let mut trainer = EpropTrainer::<f32>::new(7, 20, 3, config.clone()).unwrap();
+        assert_eq!(plan.bytes as isize, LIVE.get() - before, "{config:?}");
+        assert_eq!(plan.engine, Some(trainer.engine()));
+        for (x, target) in inputs.outer_iter().zip(targets.outer_iter()) {
+            trainer.step(x, Some(target)).unwrap();
+        }
+        assert_eq!(plan.bytes as isize, LIVE.get() - before, "{config:?}");
+    }
+    for batch_size in [1, 17] {
+        let config = StackConfig {
+            batch_size,
+            ..StackConfig::default()
+        };
+        let plan = OnlineTrainer::<f64>::plan(&[7, 9, 3], &config).unwrap();
+        let before = LIVE.get();
+        let stack = OnlineTrainer::<f64>::new(&[7, 9, 3], config).unwrap();
+        assert_eq!(plan.bytes as isize, LIVE.get() - before);
+        assert_eq!(plan.bytes, stack.memory_bytes());
+    }
+}
+
+/// What the message says would be enough.
+fn least(error: Error) -> usize {
+    let text = error.to_string();
+    assert!(
+        text.starts_with("memory_limit: expected at least "),
+        "{text}"
+    );
+    let mut numbers = text.split(' ').filter_map(|word| word.parse().ok());
+    numbers.next().unwrap()
+}
+
+#[test]
+fn a_limit_of_memory_is_kept_or_the_error_says_what_would_be_enough() {
+    for config in configs().into_iter().flat_map(variants) {
+        let of = |memory_limit| {
+            let config = Config {
+                memory_limit,
+                ..config.clone()
+            };
+            EpropTrainer::<f32>::plan(7, 20, 3, &config)
+        };
+        let whole = of(None).unwrap();
+        let enough = least(of(Some(0)).unwrap_err());
+        assert!(enough <= whole.bytes);
+        assert_eq!(least(of(Some(enough - 1)).unwrap_err()), enough);
+        assert_eq!(of(Some(enough)).unwrap().bytes, enough);
+        assert_eq!(of(Some(whole.bytes)).unwrap(), whole);
+        let memory_limit = Some((enough + whole.bytes) / 2);
+        let config = Config {
+            memory_limit,
+            ..config
+        };
+        let before = LIVE.get();
+        let trainer = EpropTrainer::<f32>::new(7, 20, 3, config).unwrap();
+        let bytes = (LIVE.get() - before) as usize;
+        assert!(Some(bytes) <= memory_limit);
+        assert_eq!(bytes, trainer.memory_bytes());
+    }
+    let of = |memory_limit| {
+        let config = StackConfig {
+            memory_limit,
+            ..StackConfig::default()
+        };
+        OnlineTrainer::<f32>::new(&[7, 9, 3], config)
+    };
+    let enough = least(of(Some(0)).unwrap_err());
+    assert_eq!(of(Some(enough)).unwrap().memory_bytes(), enough);
+}
+
+#[test]
+fn a_rate_of_its_own_that_would_exceed_the_limit_is_refused_and_changes_nothing() {
+    let of = |memory_limit| {
+        let config = Config {
+            memory_limit,
+            ..Config::default()
+        };
+        EpropTrainer::<f32>::new(7, 20, 3, config)
+    };
+    let bytes = of(None).unwrap().memory_bytes();
+    let mut trainer = of(Some(bytes)).unwrap();
+    let enough = least(trainer.set_lr_in(Some(0.1)).unwrap_err());
+    assert!(enough > bytes);
+    assert_eq!(
+        (trainer.config().lr_in, trainer.memory_bytes()),
+        (None, bytes)
+    );
+    let mut trainer = of(Some(enough)).unwrap();
+    trainer.set_lr_in(Some(0.1)).unwrap();
+    assert_eq!(trainer.memory_bytes(), enough);
+}
+
+#[test]
+fn a_network_of_any_size_can_be_planned() {
+    let made = allocations(|| {
+        let plan = EpropTrainer::<f64>::plan(1 << 20, 1 << 16, 2, &Config::default()).unwrap();
+        assert!(plan.bytes > 1 << 40);
+    });
+    assert!(made < 50, "{made}");
+    let error = EpropTrainer::<f64>::plan(usize::MAX / 64, 64, 2, &Config::default()).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }));
 }
 
 #[test]

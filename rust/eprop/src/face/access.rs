@@ -287,10 +287,11 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     /// # use eprop::{Config, EpropTrainer};
     /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { readout_bias: true, ..Config::default() })?;
-    /// trainer.set_b(ndarray::array![0.1, 0.2].view())?;
+    /// trainer.set_b(&[0.1, 0.2])?;
     /// # Ok::<(), eprop::Error>(())
     /// ```
-    pub fn set_b(&mut self, b: ArrayView1<'_, F>) -> Result<(), Error> {
+    pub fn set_b<'b>(&mut self, b: impl Into<ArrayView1<'b, F>>) -> Result<(), Error> {
+        let b = b.into();
         if !self.first().head.readout.has_bias() {
             return Err(Error::value(
                 "b",

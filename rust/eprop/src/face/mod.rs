@@ -8,6 +8,8 @@ mod files;
 pub(crate) mod gradients;
 pub(crate) mod layers;
 pub(crate) mod lif_layer;
+pub(crate) mod plan;
 pub(crate) mod sequences;
+mod slices;
 mod state;
 pub(crate) mod trainer;

@@ -17,6 +17,7 @@ use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel;
 use crate::numbers::room::Room;
 use crate::options::domain::{non_negative, within};
+use crate::options::plan::Plan;
 use crate::options::{Config, Reduction, StackConfig};
 use crate::parts::check;
 use crate::parts::input::Input;
@@ -185,6 +186,13 @@ impl<F: Float> EpropTrainer<F> {
         change(&mut config);
         config.validate_for::<F>()?;
         let grouped = config.is_grouped();
+        if grouped != self.plan.grouped {
+            let plan = Plan {
+                grouped,
+                ..self.plan
+            };
+            Self::within_limit(&plan, &config)?;
+        }
         // Several streams are never in factors.
         let interrupt = self.streams.interrupt().clone();
         let synapses = &mut self.streams.first_mut().layer.synapses;
@@ -225,6 +233,7 @@ impl<N: Network> Trainer<N> {
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
         let n_streams = config.batch_size();
+        let plan = Self::fitting(plan, &config)?;
         let mut this = Self::silent(plan, config, n_streams, None, &interrupt)?;
         let config = this.config.clone();
         this.streams
@@ -533,7 +542,7 @@ impl<N: Network> Trainer<N> {
         }
     }
 
-    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]. Without a target nothing is taught, but the
+    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]; both may be slices. Without a target nothing is taught, but the
     /// regulariser and due updates go on. Allocates nothing, but in a batch.
     ///
     /// # Errors
@@ -546,6 +555,8 @@ impl<N: Network> Trainer<N> {
     /// let step = trainer.step(x.view(), None)?;
     /// assert_eq!(step.output.len(), 2);
     /// assert!(step.loss.is_none());
+    /// let step = trainer.step(&[1.0, 0.0, 1.0], &[0.5, -0.5])?;
+    /// assert!(step.loss.is_some());
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn step<'x>(

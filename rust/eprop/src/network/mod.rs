@@ -1,5 +1,6 @@
 //! Networks of parts: what one step is, and how streams learn side by side.
 
+pub(crate) mod cost;
 pub(crate) mod filed;
 pub(crate) mod gradients;
 pub(crate) mod head;

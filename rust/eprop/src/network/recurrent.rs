@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
 use super::head::Head;
 use super::layer::Layer;
@@ -124,6 +125,18 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn n_groups(_: &Plan) -> usize {
         3
+    }
+
+    fn n_neurons(plan: &Plan) -> usize {
+        plan.sizes.n
+    }
+
+    fn cost(plan: &Plan, config: &Config) -> Cost {
+        Cost::of_recurrent::<F>(plan, config)
+    }
+
+    fn slower(plan: &Plan, config: &Config) -> Option<Plan> {
+        plan.slower::<F>(config)
     }
 
     fn populations(plan: &Plan, config: &Config) -> Vec<Population> {
@@ -648,6 +661,9 @@ impl Settings for Config {
     }
     fn w_max(&self) -> Option<f64> {
         self.w_max
+    }
+    fn memory_limit(&self) -> Option<usize> {
+        self.memory_limit
     }
     fn looks_back(&self) -> bool {
         self.horizon.is_beyond_a_step()

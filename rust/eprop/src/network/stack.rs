@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::cost::Cost;
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
 use super::stage::Stage;
@@ -192,6 +193,17 @@ impl<F: Float> Wiring for Stack<F> {
 
     fn n_groups(plan: &StackPlan) -> usize {
         plan.sizes.len() - 1
+    }
+
+    fn n_neurons(plan: &StackPlan) -> usize {
+        plan.sizes
+            .iter()
+            .skip(1)
+            .fold(0, |n, &size| n.saturating_add(size))
+    }
+
+    fn cost(plan: &StackPlan, config: &StackConfig) -> Cost {
+        Cost::of_stack::<F>(plan, config)
     }
 
     fn is_at_once(plan: &StackPlan) -> bool {
@@ -520,6 +532,9 @@ impl Settings for StackConfig {
     }
     fn w_max(&self) -> Option<f64> {
         self.w_max
+    }
+    fn memory_limit(&self) -> Option<usize> {
+        self.memory_limit
     }
 }
 

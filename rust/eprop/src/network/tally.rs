@@ -64,6 +64,11 @@ impl StreamTally {
         })
     }
 
+    /// Bytes of the counts of so many neurons.
+    pub(crate) fn bytes(n_neurons: usize) -> usize {
+        n_neurons.saturating_mul(size_of::<u64>())
+    }
+
     /// One step: its loss, if it had a target, and what the loss of outputs of 0 would have been.
     pub(crate) fn take_in<N: Wiring>(&mut self, network: &N, loss: Option<f64>, of_nothing: f64) {
         if let Some(loss) = loss {

@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::cost::Cost;
 use super::filed::Filed;
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
@@ -57,6 +58,8 @@ pub trait Settings: Clone + Debug + PartialEq + Serialize + DeserializeOwned + S
     fn clip_norm(&self) -> Option<f64>;
     #[doc(hidden)]
     fn w_max(&self) -> Option<f64>;
+    #[doc(hidden)]
+    fn memory_limit(&self) -> Option<usize>;
     /// Whether credit flows back through recurrent spikes.
     #[doc(hidden)]
     fn looks_back(&self) -> bool {
@@ -143,6 +146,14 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn sizes(plan: &Self::Plan) -> alloc::string::String;
     /// How many groups of weights take steps of their own.
     fn n_groups(plan: &Self::Plan) -> usize;
+    /// Neurons of all layers.
+    fn n_neurons(plan: &Self::Plan) -> usize;
+    /// What a step of a stream costs.
+    fn cost(plan: &Self::Plan, config: &Self::Config) -> Cost;
+    /// The plan to take where there is too little memory for this one.
+    fn slower(_: &Self::Plan, _: &Self::Config) -> Option<Self::Plan> {
+        None
+    }
     /// The neurons of each group, where they may have scales of their own.
     fn populations(_: &Self::Plan, _: &Self::Config) -> Vec<Population> {
         Vec::new()

@@ -58,7 +58,7 @@ impl Gain {
 }
 
 /// The input spikes per step that the initial weights are scaled for.
-const EXPECTED_RATE: f64 = 0.02;
+pub(crate) const EXPECTED_RATE: f64 = 0.02;
 
 /// `exp(-dt/tau)`; a time constant of 0 is no filter.
 pub(crate) fn decay(dt: f64, tau: f64) -> f64 {
@@ -205,6 +205,9 @@ pub struct Config {
     pub lr_out: Option<f64>,
     /// Time constant of the synaptic current between a spike and the membrane; 0 = a spike reaches the membrane at once.
     pub tau_syn: f64,
+    /// Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it fits; `None` = no limit.
+    /// What a call makes beside it, outputs, copies and the gradients of `gradients`, does not count.
+    pub memory_limit: Option<usize>,
 }
 
 impl Default for Config {
@@ -249,6 +252,7 @@ impl Default for Config {
             lr_rec: None,
             lr_out: None,
             tau_syn: 0.0,
+            memory_limit: None,
         }
     }
 }
@@ -321,12 +325,24 @@ impl Config {
         valid_delay(self.delay)?;
         valid_bounds(self.clip_norm, self.w_max)?;
         self.validate_feedback()?;
+        self.validate_memory()?;
         for (name, lr) in self.rates_of_groups() {
             let lr = lr.unwrap_or(0.0);
             non_negative(name, lr)?;
             self.optimizer.accepts(name, lr)?;
         }
         self.optimizer.accepts("lr", self.lr)
+    }
+
+    fn validate_memory(&self) -> Result<(), Error> {
+        match self.memory_limit {
+            Some(limit) if self.horizon == Horizon::Sequence => {
+                let expected =
+                    "none with horizon = \"sequence\", whose memory grows with the sequence";
+                Err(Error::value("memory_limit", expected, limit))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn validate_feedback(&self) -> Result<(), Error> {
@@ -455,6 +471,8 @@ pub struct StackConfig {
     pub clip_norm: Option<f64>,
     /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
     pub w_max: Option<f64>,
+    /// Bytes that the trainer may hold, as `memory_bytes` counts them; `None` = no limit. There is one form of a stack: it fits, or it is refused.
+    pub memory_limit: Option<usize>,
 }
 
 impl Default for StackConfig {
@@ -468,6 +486,7 @@ impl Default for StackConfig {
             batch_size: 1,
             clip_norm: None,
             w_max: None,
+            memory_limit: None,
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct Plan {
     pub(crate) base_block: usize,
     /// Steps to a block of the block form.
     pub(crate) block: usize,
+    /// Blocks are no longer than this, unless a horizon is.
+    pub(crate) longest: usize,
     /// Whether the gradient needs `sum_t e`, for the sequence mode of the regulariser.
     pub(crate) sum_e: bool,
     /// Whether the regulariser has coefficients of its own at every step.
@@ -93,7 +95,11 @@ impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
         config.each.fit(sizes.n)?;
-        let form = form(sizes, config)?;
+        Ok(Self::in_form::<F>(form(sizes, config)?, sizes, config))
+    }
+
+    /// The plan of a network whose synapses take a form that they can take.
+    fn in_form<F: Float>(form: Engine, sizes: Sizes, config: &Config) -> Self {
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
         let limited = config.optimizer.is_limited();
@@ -116,6 +122,11 @@ impl Plan {
             at_once,
             base_block: factored_block(config).unwrap_or(1),
             block: 0,
+            // Where memory is short, a block that is not that of the form is that of `gradients`.
+            longest: match config.memory_limit {
+                Some(_) if form != Engine::Block => SHORTEST_BLOCK,
+                _ => LONGEST_BLOCK,
+            },
             sum_e: regularised && of_sequences,
             streamed_regulariser: regularised && !of_sequences,
             limited,
@@ -126,7 +137,25 @@ impl Plan {
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
         };
-        Ok(plan.with_block::<F>(rest(config.update_every)))
+        plan.with_block::<F>(rest(config.update_every))
+    }
+
+    /// What a network may do instead that takes less memory, as a rule, and more time: half a block, or the next slower form, unless one was asked for.
+    pub(crate) fn slower<F: Float>(&self, config: &Config) -> Option<Self> {
+        let next = match self.form {
+            Engine::Block => {
+                let longest = self.block / 2;
+                let shorter = Self { longest, ..*self }.with_block::<F>(rest(config.update_every));
+                if shorter.block > 0 && shorter.block < self.block {
+                    return Some(shorter);
+                }
+                Engine::Textbook
+            }
+            Engine::Factored => of_steps(config.update_every),
+            Engine::Textbook => return None,
+        };
+        let is_bound = config.engine.is_some() || config.horizon.is_beyond_a_step();
+        (!is_bound).then(|| Self::in_form::<F>(next, self.sizes, config))
     }
 
     /// The plan of a twin that makes the gradient of whole sequences: its gradient waits for ever, its weights rest.
@@ -202,7 +231,7 @@ impl Plan {
             .saturating_mul(self.sizes.sources())
             .saturating_mul(size_of::<F>());
         let bound = HISTORY_BYTES.max(weights / HISTORY_SHARE);
-        let mut block = LONGEST_BLOCK;
+        let mut block = self.longest;
         while block > SHORTEST_BLOCK && (Self { block, ..self }).history_bytes::<F>() > bound {
             block /= 2;
         }
@@ -278,10 +307,7 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         // Only a block knows its future.
         return Ok(Engine::Block);
     }
-    let of_steps = match config.update_every {
-        UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
-        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
-    };
+    let of_steps = of_steps(config.update_every);
     let form = match factored_block(config) {
         _ if config.has_own_membranes() || !fits_factors(config) => of_steps,
         Some(block) if config.layer().is_adaptive() => {
@@ -300,6 +326,14 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
         None => of_steps,
     };
     Ok(form)
+}
+
+/// Which form a network takes that does not fit into factors.
+fn of_steps(update_every: UpdateEvery) -> Engine {
+    match update_every {
+        UpdateEvery::Steps(rest) if rest < WORTH_A_BLOCK => Engine::Textbook,
+        UpdateEvery::Steps(_) | UpdateEvery::Sequence => Engine::Block,
+    }
 }
 
 /// Whether a form that was asked for can do what the configuration says.

@@ -11,6 +11,7 @@ use crate::{Error, Float};
 /// use eprop::{Config, EpropTrainer, Input};
 /// let mut trainer = EpropTrainer::<f32>::new(10_000, 8, 2, Config::default())?;
 /// trainer.step(Input::spikes(&[17, 4_711]), None)?; // two rows, and no array of 10,000
+/// trainer.step(&vec![0.0; 10_000], None)?;
 /// trainer.step(ndarray::Array1::zeros(10_000).view(), None)?;
 /// # Ok::<(), eprop::Error>(())
 /// ```
@@ -40,6 +41,25 @@ impl<'a, F> Input<'a, F> {
 impl<'a, F> From<ArrayView1<'a, F>> for Input<'a, F> {
     fn from(x: ArrayView1<'a, F>) -> Self {
         Self::Dense(x)
+    }
+}
+
+/// Values of all inputs: a slice, a list or an array of the language's own.
+impl<'a, F> From<&'a [F]> for Input<'a, F> {
+    fn from(x: &'a [F]) -> Self {
+        Self::Dense(x.into())
+    }
+}
+
+impl<'a, F> From<&'a alloc::vec::Vec<F>> for Input<'a, F> {
+    fn from(x: &'a alloc::vec::Vec<F>) -> Self {
+        x.as_slice().into()
+    }
+}
+
+impl<'a, F, const N: usize> From<&'a [F; N]> for Input<'a, F> {
+    fn from(x: &'a [F; N]) -> Self {
+        x.as_slice().into()
     }
 }
 

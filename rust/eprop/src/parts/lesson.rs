@@ -48,6 +48,24 @@ impl<'a, F: Float> From<Option<ArrayView1<'a, F>>> for Lesson<'a, F> {
     }
 }
 
+impl<'a, F: Float> From<&'a [F]> for Lesson<'a, F> {
+    fn from(target: &'a [F]) -> Self {
+        Self::of(target.into())
+    }
+}
+
+impl<'a, F: Float> From<&'a alloc::vec::Vec<F>> for Lesson<'a, F> {
+    fn from(target: &'a alloc::vec::Vec<F>) -> Self {
+        target.as_slice().into()
+    }
+}
+
+impl<'a, F: Float, const N: usize> From<&'a [F; N]> for Lesson<'a, F> {
+    fn from(target: &'a [F; N]) -> Self {
+        target.as_slice().into()
+    }
+}
+
 impl<'a, F: Float> Lesson<'a, F> {
     /// A target that counts once. Example: [`Lesson`].
     pub fn of(target: ArrayView1<'a, F>) -> Self {

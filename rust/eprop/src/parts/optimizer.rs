@@ -440,6 +440,19 @@ impl Optimizer {
         self.updates = self.updates.saturating_add(1);
     }
 
+    /// Bytes of all lists, of an optimizer of so many groups of weights, whose neurons are these.
+    pub(crate) fn bytes(rule: Rule, n_groups: usize, populations: &[Population]) -> usize {
+        let of_groups = n_groups * (size_of::<Group>() + size_of::<f64>());
+        let neurons = match rule.scales_neurons() {
+            true => populations
+                .iter()
+                .map(|population| population.neurons)
+                .sum(),
+            false => 0,
+        };
+        of_groups + 3 * neurons * size_of::<f64>()
+    }
+
     /// Bytes of the lists of groups.
     pub(crate) fn heap(&self) -> usize {
         self.groups.capacity() * size_of::<Group>()

@@ -19,6 +19,7 @@ use core::ops::Range;
 use ndarray::{ArrayView2, Axis};
 
 use block::Block;
+pub(crate) use factored::PATIENCE;
 use factored::{AdaptiveReading, Factored};
 use textbook::Textbook;
 

@@ -372,6 +372,7 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             batch_size: 1,
             clip_norm: chance.of(&[None, None, Some(0.5)]),
             w_max: chance.of(&[None, None, Some(1.0)]),
+            memory_limit: None,
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }

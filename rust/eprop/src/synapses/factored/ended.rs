@@ -11,7 +11,7 @@ use crate::{Error, Float};
 use core::ops::Range;
 
 /// So many blocks a source may wait; then it is made to catch up.
-pub(super) const PATIENCE: usize = 16;
+pub(crate) const PATIENCE: usize = 16;
 
 /// `alpha^u`, `kappa_e^u` and their inverses within a base block.
 #[derive(Debug)]

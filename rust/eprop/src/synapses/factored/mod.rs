@@ -21,7 +21,8 @@ use ndarray::ArrayView2;
 
 use adaptive::Adaptive;
 pub(super) use adaptive::AdaptiveReading;
-use ended::{Ended, PATIENCE, Powers};
+pub(crate) use ended::PATIENCE;
+use ended::{Ended, Powers};
 use lengths::{Growth, Lengths};
 use momentum::Momentum;
 use pending::Pending;
