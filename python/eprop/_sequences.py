@@ -15,8 +15,8 @@ from ._batches import are_several, as_lengths, as_sequences, as_steps, as_target
 from ._events import Inputs, StepInput
 from ._fields import number
 from ._labels import spread_labels
-from .callbacks import listeners
 from ._plan import Plan
+from .callbacks import listeners
 
 __all__ = ["SequenceTrainer", "Step"]
 
