@@ -49,6 +49,8 @@ def test_links_lead_somewhere(page: str) -> None:
     lost = []
     for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text(page)):
         target, _, anchor = link.partition("#")
+        if target.startswith("figures/"):
+            continue  # made by the site's build, which looks after them
         path = (ROOT / page).parent / target if target else ROOT / page
         if not path.exists() or (anchor and anchor not in anchors(path)):
             lost.append(link)

@@ -121,7 +121,7 @@ CALLS = {
         "*return_spikes=False",
         "*n_threads=None",
     ],
-    "train_stream": ["iterable", "*reset=False"],
+    "train_stream": ["iterable", "*reset=False", "*callbacks=None"],
     "gradients": ["inputs", "targets", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
     "evaluate": ["inputs", "targets=None", "*mask=None", "*weights=None", "*lengths=None", "*n_threads=None"],
     "apply_gradients": ["gradients"],

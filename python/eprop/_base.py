@@ -148,7 +148,9 @@ class Trainer:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return _same_fields(self.__dict__, other.__dict__, self._names())
+        names = self._names()
+        one, two = ({name: getattr(each, name) for name in names} for each in (self, other))
+        return _same_fields(one, two, names)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from math import isfinite
@@ -54,8 +55,6 @@ class EpropEstimator(base.Estimator):
         self.trainer_options = trainer_options
         self.seed = seed
         self.trainer: EpropTrainer | None = None
-        self._twin: EpropTrainer | None = None
-        self._saved: list[bytes] | None = None
         self._columns: dict[Hashable, int] = {}
         self._scaler = Scaler()
         self._centre: Array = np.zeros(0)
@@ -68,7 +67,6 @@ class EpropEstimator(base.Estimator):
     def _learn(self, values: dict[Hashable, float], n_outputs: int, target: Array) -> None:
         """One sample: shown for `n_steps` steps, the last of which has a target, whose update changes the weights."""
         trainer = self._with_room(values, n_outputs)
-        self._saved = None
         row = np.zeros(len(self._columns))
         for name, value in values.items():
             row[self._columns[name]] = value
@@ -94,7 +92,7 @@ class EpropEstimator(base.Estimator):
                 _capacity(n_outputs, trainer.n_outputs),
             )
         if trainer is not self.trainer:
-            self.trainer, self._twin = trainer, None
+            self.trainer = trainer
         if new:
             first = self._scaler.n == 0
             self._columns |= {name: len(self._columns) + k for k, name in enumerate(new)}
@@ -152,18 +150,14 @@ class EpropEstimator(base.Estimator):
     def _answer(self, x: dict[Hashable, Any]) -> Array | None:
         """Outputs (n_outputs,) at the end of this sample, had it come; None before any was learned.
 
-        A twin is brought to the state of the trainer and runs on, so that the answer is the trainer's own to the bit,
-        whatever its options. The price is a copy of weights and state for each sample that is learned.
+        A copy of the trainer runs on, so that the answer is the trainer's own to the bit, whatever its options. The price
+        is a copy of weights and state for each look.
         """
         values = self._read(x)
         if self.trainer is None:
             return None
-        if self._twin is None:
-            self._twin = self._new(self.trainer.n_inputs, self.trainer.n_outputs)
-        if self._saved is None:
-            self._saved = self.trainer._core.to_bytes()
-        self._twin._core.restore(self._saved)
-        outputs = self._twin.predict_sequence(self._shown(values, self.trainer), reset=False)
+        ahead = copy.copy(self.trainer)
+        outputs = ahead.predict_sequence(self._shown(values, self.trainer), reset=False)
         return np.asarray(outputs[-1], np.float64)
 
     def _shown(self, values: dict[Hashable, float], trainer: EpropTrainer) -> Array:
@@ -182,11 +176,7 @@ class EpropEstimator(base.Estimator):
 
     @property
     def _raw_memory_usage(self) -> int:
-        networks = (self.trainer, self._twin)
-        return int(super()._raw_memory_usage) + sum(one.memory_bytes for one in networks if one is not None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_twin": None, "_saved": None}
+        return int(super()._raw_memory_usage) + (0 if self.trainer is None else self.trainer.memory_bytes)
 
 
 def as_finite(name: str, value: Any) -> float:

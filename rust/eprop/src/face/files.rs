@@ -216,10 +216,14 @@ impl<N: Network> Trainer<N> {
     ) -> Result<Self, Error> {
         // Chosen here, so that no step has to.
         kernels::isa::avx2();
-        let plan = N::planned(&sizes, &config).map_err(unbuilt)?;
+        let plan = N::planned(&sizes, &config)
+            .and_then(|plan| Self::fitting(plan, &config))
+            .map_err(unbuilt)?;
         let n_streams = config.batch_size();
         let small = N::without_horizon(&config);
-        let of_small = N::planned(&sizes, &small).map_err(unbuilt)?;
+        let of_small = N::planned(&sizes, &small)
+            .and_then(|plan| Self::fitting(plan, &small))
+            .map_err(unbuilt)?;
         bounded(n_bytes, |room| {
             Streams::<N>::new(room, &of_small, &small, n_streams, None).map(drop)
         })?;
