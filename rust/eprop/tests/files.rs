@@ -1,6 +1,7 @@
 //! Files of trainers: what goes on from them, what is refused, and files that Python and Rust have written.
 //!
 //! `cargo test -p eprop --test files -- --ignored` writes `tests/files/rust_*.safetensors` anew, which is for a new schema only: files of old ones stay.
+#![cfg(feature = "std")]
 
 mod sealed;
 
