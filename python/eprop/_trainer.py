@@ -306,14 +306,16 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     def engine(self) -> str:
         """How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers.
 
-        Sizes and options decide, nothing else: ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and
-        `tau_trace` in steps, is factored, and costs one or two row operations per spike; larger n and ``"sequence"`` are
-        block, one row addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
+        Sizes and options decide, nothing else: ``update_every=n``, from 1 to 1.5 times the shortest of `tau_mem`,
+        `tau_trace` and `tau_syn` in steps, is factored, and costs one or two row operations per spike, or three where
+        neurons adapt, `tau_mem` is an array or there is a `tau_syn`; larger n and ``"sequence"`` are block, one row
+        addition per spike. Textbook, a pass over all synapses at every step, is left for fewer than 4096
         synapses with a time constant below 4 / 3 steps, where factors cost more, and for n below 8 that exceed those 1.5.
         In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit
-        into factors: n below 8 is textbook then, all else block; so are an array as `tau_mem`, `tau_syn`, and momentum of
-        neurons that adapt. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height
-        of the surrogate and rho = exp(-dt / tau_adaptation); small networks of them are textbook for n below 8, else block.
+        into factors: n below 8 is textbook then, all else block. So are neurons that adapt, an array as `tau_mem`, and
+        `tau_syn`, where there is momentum, or adaptation beside one of the other two, and in small networks. Where neurons
+        adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height of the surrogate and
+        rho = exp(-dt / tau_adaptation).
 
         Examples
         --------

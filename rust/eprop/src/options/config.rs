@@ -106,8 +106,9 @@ choice! {
         /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
         /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant. Where
-        /// neurons adapt, three, and weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shortest time constant of
+        /// membranes, traces and currents. Three where each neuron has its own `tau_mem`, where there is a `tau_syn`, and where neurons adapt; there
+        /// weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",
@@ -272,6 +273,16 @@ impl Config {
     /// The membrane's time constant: of several, the longest.
     pub(crate) fn longest_tau_mem(&self) -> f64 {
         self.each.longest_tau_mem(self.tau_mem)
+    }
+
+    /// The membrane's time constant: of several, the shortest.
+    pub(crate) fn shortest_tau_mem(&self) -> f64 {
+        self.each.shortest_tau_mem(self.tau_mem)
+    }
+
+    /// Whether a source has a second trace in each neuron: of a threshold that moves, a membrane of its own, or the one behind a current.
+    pub(crate) fn has_second_traces(&self) -> bool {
+        self.has_own_membranes() || self.layer().is_adaptive()
     }
 
     /// Whether there is more between a source and a membrane than one filter that all neurons share.
