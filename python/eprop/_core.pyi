@@ -1,5 +1,6 @@
 """The compiled trainers. Private: use the dataclasses of the package `eprop`."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, final
 
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ __all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
-    tau_mem: float | NDArray[Any]
+    tau_mem: float | NDArray[Any] | Sequence[float]
     threshold: float | NDArray[Any]
     lr: float
     dt: float

@@ -234,6 +234,7 @@ impl<F: Float> OnlineTrainer<F> {
             .iter()
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate_for::<F>()?;
+        config.fit(layer_sizes.len() - 1)?;
         let plan = StackPlan::of(layer_sizes, &config);
         check::addressable(layer_sizes, || Stack::<F>::sizes(&plan))?;
         Self::drawn(plan, config, interrupt)

@@ -1,5 +1,7 @@
 //! What a user may set, and the one place where it is validated.
 
+use alloc::vec::Vec;
+
 use super::choice::choice;
 use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
@@ -439,8 +441,14 @@ impl LayerConfig {
 ///
 /// ```
 /// use eprop::{LayerConfig, StackConfig};
+/// use eprop::OnlineTrainer;
 /// let config = StackConfig { layer: LayerConfig { tau_mem: 10.0, ..LayerConfig::default() }, ..StackConfig::default() };
 /// assert_eq!(config.layer.tau_mem, 10.0);
+/// let slower_above = StackConfig { tau_mem: Some([10.0, 40.0].to_vec()), ..config };
+/// OnlineTrainer::<f32>::new(&[5, 8, 2], slower_above.clone())?;
+/// let error = OnlineTrainer::<f32>::new(&[5, 2], slower_above).unwrap_err();
+/// assert_eq!(error.to_string(), "tau_mem: expected a number, or 1: one for each layer, got 2 numbers");
+/// # Ok::<(), eprop::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct StackConfig {
@@ -460,6 +468,8 @@ pub struct StackConfig {
     pub clip_norm: Option<f64>,
     /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
     pub w_max: Option<f64>,
+    /// Membrane time constant of each layer, first to last; `None` = that of `layer`, for all.
+    pub tau_mem: Option<Vec<f64>>,
 }
 
 impl Default for StackConfig {
@@ -473,13 +483,48 @@ impl Default for StackConfig {
             batch_size: 1,
             clip_norm: None,
             w_max: None,
+            tau_mem: None,
         }
     }
 }
 
 impl StackConfig {
+    /// What layer `l` is like.
+    pub(crate) fn layer_of(&self, l: usize) -> LayerConfig {
+        LayerConfig {
+            tau_mem: own(&self.tau_mem, l, self.layer.tau_mem),
+            ..self.layer.clone()
+        }
+    }
+
+    /// What all layers have in common, and what each that has its own tau_mem is like.
+    fn kinds(&self) -> impl Iterator<Item = LayerConfig> + '_ {
+        (0..=self.tau_mem.as_ref().map_or(0, Vec::len)).map(|l| self.layer_of(l))
+    }
+
+    /// The membranes' time constant: of several, the longest.
+    pub(crate) fn longest_tau_mem(&self) -> f64 {
+        let longest = |taus: &Vec<f64>| taus.iter().copied().fold(0.0, f64::max);
+        self.tau_mem.as_ref().map_or(self.layer.tau_mem, longest)
+    }
+
+    /// Whether there are as many numbers as layers, where there is one for each.
+    pub(crate) fn fit(&self, n_layers: usize) -> Result<(), Error> {
+        match self.tau_mem.as_ref().map(Vec::len) {
+            Some(n) if n != n_layers => {
+                let expected = alloc::format!("a number, or {n_layers}: one for each layer");
+                Err(Error::value(
+                    "tau_mem",
+                    expected,
+                    alloc::format!("{n} numbers"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        self.layer.validate()?;
+        self.kinds().try_for_each(|layer| layer.validate())?;
         self.layer.each.absent()?;
         self.layer.feeds_forward()?;
         self.optimizer.validate()?;
@@ -719,7 +764,7 @@ impl StackConfig {
         self.validate()?;
         self.optimizer.fits::<F>()?;
         bound_fits::<F>(self.w_max)?;
-        self.layer.fits::<F>()
+        self.kinds().try_for_each(|layer| layer.fits::<F>())
     }
 }
 

@@ -368,6 +368,9 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             batch_size: 1,
             clip_norm: chance.of(&[None, None, Some(0.5)]),
             w_max: chance.of(&[None, None, Some(1.0)]),
+            tau_mem: chance
+                .of(&[false, true])
+                .then(|| vec![7.0; sizes.len() - 1]),
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }

@@ -60,13 +60,12 @@ fn adaptive(config: &Config) -> Config {
 fn rules_and_second_traces(config: &Config) -> Vec<Config> {
     let mut all = rules(config);
     let descends = |config: &&Config| matches!(config.optimizer, Optimizer::Sgd { .. });
-    let plain: Vec<_> = all.iter().filter(descends).cloned().collect();
-    all.extend(plain.iter().map(adaptive));
-    // Weights rest for as long as base blocks allow: of the shortest membrane.
-    let short = plain
-        .iter()
-        .filter(|config| config.update_every == UpdateEvery::Steps(1));
-    all.extend(short.flat_map(literal::with_membranes));
+    let adapting: Vec<_> = all.iter().filter(descends).map(adaptive).collect();
+    all.extend(adapting);
+    // Their shortest time constant bounds base blocks, whatever tau is.
+    if config.tau_mem == 6.0 && config.update_every == UpdateEvery::Steps(1) {
+        all.extend(literal::with_membranes(config));
+    }
     all
 }
 
