@@ -345,6 +345,8 @@ def test_layers_have_a_tau_mem_each_and_the_rest_in_common():
         eprop.OnlineTrainer([3, 6, 2], tau_mem=[20.0, "long"])
     with pytest.raises(ValueError, match="tau_mem: expected a finite number > 0, got 0"):
         eprop.OnlineTrainer([3, 6, 2], tau_mem=[20.0, 0.0])
+    with pytest.warns(UserWarning, match="tau_mem"):
+        eprop.OnlineTrainer([3, 6, 2], tau_mem=[20.0, 0.02])
     stack = eprop.OnlineTrainer([3, 6, 2], tau_mem=np.array([10.0, 40.0]))
     assert stack.tau_mem == (10.0, 40.0)
     assert stack == eprop.OnlineTrainer([3, 6, 2], tau_mem=[10, 40]) != eprop.OnlineTrainer([3, 6, 2])
