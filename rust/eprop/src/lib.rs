@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod agent;
 mod error;
 mod face;
 mod kernels;
@@ -15,6 +16,7 @@ mod synapses;
 #[cfg(test)]
 mod testing;
 
+pub use agent::{AgentConfig, EpropAgent, Next};
 pub use error::Error;
 pub use face::access::{Matrix, StreamState};
 pub use face::calibrate::{Calibration, Scaled};
