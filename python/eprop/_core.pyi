@@ -11,7 +11,7 @@ _Targets: TypeAlias = NDArray[Any] | list[NDArray[Any]]
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
+__all__ = ["EpropAgent", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__"]
 
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
@@ -67,6 +67,30 @@ class _Recurrent(_Layer, _Learning, Protocol):
     delay: int
     feedback_decay: float
     c_reg_side: str
+    lr_in: float | None
+    lr_rec: float | None
+    lr_out: float | None
+    tau_syn: float
+
+class _Agent(_Layer, Protocol):
+    n_actions: int
+    gamma: float
+    lam: float
+    entropy: float
+    value_weight: float
+    steps_per_action: int
+    update_every: int | str
+    tau_trace: float
+    tau_out: float | None
+    readout_gain: str
+    feedback: str
+    feedback_decay: float
+    readout_bias: bool
+    reduction: str
+    batch_size: int
+    clip_norm: float | None
+    w_max: float | None
+    delay: int
     lr_in: float | None
     lr_rec: float | None
     lr_out: float | None
@@ -210,3 +234,41 @@ class OnlineTrainer(_Trainer):
     def layer_spikes(self, layer: int) -> NDArray[Any]: ...
     def layer_psi(self, layer: int) -> NDArray[Any]: ...
     def layer_z_bar(self, layer: int) -> NDArray[Any]: ...
+
+@final
+class EpropAgent(_Base):
+    def __new__(cls, face: _Agent) -> EpropAgent: ...
+    def act(self, observation: NDArray[Any], greedy: bool) -> list[int]: ...
+    def calibrate(self, observations: NDArray[Any], rate: float) -> float: ...
+    def learn(
+        self,
+        reward: list[float],
+        done: list[bool],
+        truncated: list[bool],
+        last_observation: NDArray[Any] | None,
+        reset: bool,
+    ) -> None: ...
+    def set_lr_in(self, lr: float | None) -> None: ...
+    def set_lr_rec(self, lr: float | None) -> None: ...
+    def set_lr_out(self, lr: float | None) -> None: ...
+    W_in: NDArray[Any]
+    W_rec: NDArray[Any]
+    W_out: NDArray[Any]
+    B: NDArray[Any]
+    b: NDArray[Any]
+    @property
+    def policy(self) -> NDArray[Any]: ...
+    @property
+    def value(self) -> list[float]: ...
+    @property
+    def td_error(self) -> list[float]: ...
+    @property
+    def n_updates(self) -> int: ...
+    @property
+    def a(self) -> NDArray[Any]: ...
+    @property
+    def v(self) -> NDArray[Any]: ...
+    @property
+    def z_bar(self) -> NDArray[Any]: ...
+    @property
+    def e_bar(self) -> NDArray[Any]: ...

@@ -1,6 +1,7 @@
 //! The PyO3 module `eprop._core`: it converts arrays, frees the GIL, lets threads take turns and maps errors.
 //! It decides nothing: the method is the crate `eprop`, the face that users see is the package `eprop`.
 
+mod agent;
 mod arrays;
 mod call;
 mod cell;
@@ -34,7 +35,9 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::{layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer};
+    use crate::{
+        agent::EpropAgent, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
+    };
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name for it
