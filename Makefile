@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-rivals bench-count no-std lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-reward bench-rivals bench-count no-std lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-stability: build/bench-env/stamp  ## what untouched defaults learn on twel
 
 bench-estimators: build/bench-env/stamp  ## what untouched estimators learn (DATA=folder of japanese_vowels and fsdd)
 	build/bench-env/bin/python benches/estimators.py $(if $(DATA),"$(DATA)")
+
+bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
+	build/bench-env/bin/python benches/reward.py
 
 bench-count:  ## instructions per step, beside those recorded (valgrind)
 	benches/count.sh

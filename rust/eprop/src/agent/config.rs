@@ -121,82 +121,52 @@ mod tests {
 
     use super::{AgentConfig, Config, Engine, Horizon, Loss, UpdateEvery};
 
+    fn refused(change: impl FnOnce(&mut AgentConfig)) -> alloc::string::String {
+        let mut config = AgentConfig::default();
+        change(&mut config);
+        config.validate::<f32>().unwrap_err().to_string()
+    }
+
     #[test]
-    fn what_an_agent_has_not_is_refused_by_name() {
-        let of = |network: Config| AgentConfig {
-            network,
-            ..AgentConfig::default()
-        };
-        let default = AgentConfig::default;
-        let refused = [
+    fn numbers_outside_their_domains_are_refused_by_name() {
+        assert!(AgentConfig::default().validate::<f32>().is_ok());
+        for (named, error) in [
+            ("gamma", refused(|config| config.gamma = 1.5)),
+            ("lam", refused(|config| config.lam = f64::NAN)),
+            ("entropy", refused(|config| config.entropy = -1.0)),
             (
-                AgentConfig {
-                    gamma: 1.5,
-                    ..default()
-                },
-                "gamma",
-            ),
-            (
-                AgentConfig {
-                    lam: f64::NAN,
-                    ..default()
-                },
-                "lam",
-            ),
-            (
-                AgentConfig {
-                    entropy: -1.0,
-                    ..default()
-                },
-                "entropy",
-            ),
-            (
-                AgentConfig {
-                    value_weight: 1e300,
-                    ..default()
-                },
                 "value_weight",
+                refused(|config| config.value_weight = 1e300),
             ),
             (
-                AgentConfig {
-                    steps_per_action: 0,
-                    ..default()
-                },
                 "steps_per_action",
+                refused(|config| config.steps_per_action = 0),
             ),
-            (
-                of(Config {
-                    c_reg: 1.0,
-                    ..Config::default()
-                }),
-                "c_reg",
-            ),
-            (
-                of(Config {
-                    horizon: Horizon::Steps(5),
-                    ..Config::default()
-                }),
-                "horizon",
-            ),
-            (
-                of(Config {
-                    engine: Some(Engine::Block),
-                    ..Config::default()
-                }),
-                "engine",
-            ),
-            (
-                of(Config {
-                    loss: Loss::CrossEntropy,
-                    ..Config::default()
-                }),
-                "loss",
-            ),
-        ];
-        for (config, named) in refused {
-            let error = config.validate::<f32>().unwrap_err().to_string();
+        ] {
             assert!(error.starts_with(named), "{named}: {error}");
         }
-        assert!(default().validate::<f32>().is_ok());
+    }
+
+    #[test]
+    fn what_an_agent_has_not_is_refused_by_name() {
+        let network = |change: fn(&mut Config)| refused(|config| change(&mut config.network));
+        for (named, error) in [
+            (
+                "update_every",
+                network(|config| config.update_every = UpdateEvery::Steps(0)),
+            ),
+            ("c_reg", network(|config| config.c_reg = 1.0)),
+            (
+                "horizon",
+                network(|config| config.horizon = Horizon::Steps(5)),
+            ),
+            (
+                "engine",
+                network(|config| config.engine = Some(Engine::Block)),
+            ),
+            ("loss", network(|config| config.loss = Loss::CrossEntropy)),
+        ] {
+            assert!(error.starts_with(named), "{named}: {error}");
+        }
     }
 }
