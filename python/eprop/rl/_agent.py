@@ -268,9 +268,11 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
         n, steps, n_inputs = self.batch_size, self.steps_per_action, self.n_inputs
         of_one = seen.shape if n == 1 else seen.shape[1:]
         if of_one not in ((n_inputs,), (steps, n_inputs)) or (n > 1 and len(seen) != n):
-            row, rows = ((n_inputs,), (steps, n_inputs)) if n == 1 else ((n, n_inputs), (n, steps, n_inputs))
+            at_all, at_each = (
+                ((n_inputs,), (steps, n_inputs)) if n == 1 else ((n, n_inputs), (n, steps, n_inputs))
+            )
             raise ValueError(
-                f"{name}: expected shape {row}, or {rows} with a row for each of steps_per_action, got {seen.shape}"
+                f"{name}: expected shape {at_all}, or {at_each} with a row for each of steps_per_action, got {seen.shape}"
             )
         if len(of_one) == 1:
             seen = seen.reshape(n, 1, n_inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -204,7 +204,7 @@ def _make(name: str) -> Environment:
         raise ImportError(
             f"environments: expected the package gymnasium for {name!r}, got none; pip install 'eprop[rl]'"
         ) from error
-    return gymnasium.make(name)  # type: ignore[no-any-return]
+    return cast(Environment, gymnasium.make(name))
 
 
 def _of_all(items: list[Any]) -> Any:
