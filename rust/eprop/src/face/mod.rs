@@ -2,7 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod calibrate;
-mod copies;
+pub(crate) mod copies;
 pub(crate) mod evaluate;
 mod files;
 pub(crate) mod gradients;

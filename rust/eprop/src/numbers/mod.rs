@@ -7,7 +7,6 @@ pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
-#[cfg(test)]
 pub(crate) mod plain;
 pub(crate) mod room;
 pub(crate) mod scale;

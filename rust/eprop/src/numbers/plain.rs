@@ -1,4 +1,4 @@
-//! For unit tests: the buffers of a part as bytes, one after the other, without names.
+//! The buffers of a part as bytes, one after the other, without names.
 
 use alloc::format;
 use alloc::vec::Vec;
