@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,22 @@ Bar = Callable[[Iterable[int]], Iterable[int]]
 def no_bar(iterations: Iterable[int]) -> Iterable[int]:
     """Shows nothing."""
     return iterations
+
+
+def classifier(sizes: tuple[int, int, int], seed: int, batch_size: int, **neurons: Any) -> EpropTrainer:
+    """The trainer of a task of trials, untaught: what all of them share, and the neurons of one."""
+    return EpropTrainer(
+        *sizes,
+        loss="cross_entropy",
+        n_ref=5,
+        readout_bias=True,
+        update_every="sequence",
+        reduction="mean",
+        optimizer="adam",
+        batch_size=batch_size,
+        seed=seed,
+        **neurons,
+    )
 
 
 def learn(

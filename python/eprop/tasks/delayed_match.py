@@ -11,7 +11,7 @@ import numpy as np
 
 from .._trainer import EpropTrainer
 from ..optim import cosine
-from ._trials import Bar, Learned, Rng, Trials, learn, no_bar, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 20
 """Inputs of each group: cue A, cue B, the question."""
@@ -65,21 +65,8 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     60
     """
     p = preset or Preset()
-    return EpropTrainer(
-        3 * GROUP,
-        p.n_neurons,
-        2,
-        loss="cross_entropy",
-        beta=p.beta,
-        tau_adaptation=p.tau_adaptation,
-        n_ref=5,
-        readout_bias=True,
-        update_every="sequence",
-        reduction="mean",
-        optimizer="adam",
-        batch_size=p.batch_size,
-        seed=seed,
-    )
+    sizes = (3 * GROUP, p.n_neurons, 2)
+    return classifier(sizes, seed, p.batch_size, beta=p.beta, tau_adaptation=p.tau_adaptation)
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._trainer import EpropTrainer
 from ..optim import cosine
-from ._trials import Bar, Learned, Rng, Trials, learn, no_bar, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 10
 """Inputs of each group: left, right, the question, noise."""
@@ -72,22 +72,15 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     [0.0, 0.05]
     """
     p = preset or Preset()
-    return EpropTrainer(
-        4 * GROUP,
-        p.n_lif + p.n_adaptive,
-        2,
-        loss="cross_entropy",
+    sizes = (4 * GROUP, p.n_lif + p.n_adaptive, 2)
+    return classifier(
+        sizes,
+        seed,
+        p.batch_size,
         beta=np.repeat([0.0, p.beta], [p.n_lif, p.n_adaptive]),
         tau_adaptation=p.tau_adaptation,
         feedback=p.feedback,
-        n_ref=5,
         c_reg=0.1,
-        readout_bias=True,
-        update_every="sequence",
-        reduction="mean",
-        optimizer="adam",
-        batch_size=p.batch_size,
-        seed=seed,
     )
 
 
