@@ -471,7 +471,7 @@ class ReferenceEprop(Stream):
         self.eps_a = np.zeros_like(self.W)
         self.F_z, self.F_1 = np.zeros(self.n), 0.0
         self.f = np.full(self.n, self.f_target)
-        self.most_err = self.most_F_z = 0.0
+        self.most_err = self.most_F_z = self.most_L = self.most_e_bar = 0.0
         self.L = np.zeros(self.n)
 
     def drop_pending(self):
@@ -545,7 +545,7 @@ class ReferenceEprop(Stream):
         err, loss = np.zeros(self.n_outputs), None
         if target is not None:
             err, loss = error_and_loss(self.loss, self.y, target, weight)
-        self.most_err = max(self.most_err, np.abs(err).max())
+        self._see(err)
         L = self.L = self.B @ err if signal is None else np.asarray(signal, dtype=float)
         self.g_W += L[:, None] * self.e_bar
         self.g_W_loss += L[:, None] * self.e_bar
@@ -554,6 +554,12 @@ class ReferenceEprop(Stream):
             self.g_b += err * self.zeta_o * self.F_1
         self._regularise()
         return loss
+
+    def _see(self, err):
+        """L adds up parts that may cancel: it rounds at the largest of them, whatever is left."""
+        self.most_err = max(self.most_err, np.abs(err).max())
+        self.most_L = max(self.most_L, np.abs(self.B * err[None, :]).max())
+        self.most_e_bar = max(self.most_e_bar, np.abs(self.e_bar).max())
 
     def _regularise(self):
         z = self.neuron.z
@@ -586,7 +592,12 @@ class ReferenceEprop(Stream):
         return g if self.readout_bias else {**g, "b": np.zeros(self.n_outputs)}
 
     def _products(self):
-        return {"W_out": self.most_err * self.zeta_o * self.most_F_z}
+        of_synapses = self.most_L * self.most_e_bar
+        return {
+            "W_in": of_synapses,
+            "W_rec": of_synapses,
+            "W_out": self.most_err * self.zeta_o * self.most_F_z,
+        }
 
 
 def without_self(e, n_inputs):

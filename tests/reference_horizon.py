@@ -44,7 +44,7 @@ class ReferenceHorizon(ReferenceEprop):
         if target is not None:
             err, loss = error_and_loss(self.loss, self.y, target, weight)
         self.L = self.B @ err
-        self.most_err = max(self.most_err, np.abs(err).max())
+        self._see(err)
         self.g_out += err[:, None] * (self.zeta_o * self.F_z)[None, :]
         if self.readout_bias:
             self.g_b += err * self.zeta_o * self.F_1
