@@ -891,16 +891,24 @@ impl<'s, N: Wiring> Collects<'s, N> {
         }
     }
 
+    /// Memory that nobody has touched yet takes long to be touched.
+    fn begin(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut pieces = self.sums.iter_mut().flat_map(|sum| sum.chunks_mut(PIECE));
+        pieces.try_for_each(|piece| {
+            piece.fill(N::F::ZERO);
+            pace.pass(piece.len())
+        })
+    }
+
     /// Adds what the next stream has learned, unless it is stopped before it.
     fn take(&mut self, state: &mut N, pace: &mut Pace<'_>) {
-        self.is_stopped = self.is_stopped || pace.pass(self.cost).is_err();
+        self.is_stopped = self.is_stopped
+            || pace.pass(self.cost).is_err()
+            || !self.is_begun && self.begin(pace).is_err();
         if self.is_stopped {
             return;
         }
-        if !self.is_begun {
-            self.sums.iter_mut().for_each(|sum| sum.fill(N::F::ZERO));
-            self.is_begun = true;
-        }
+        self.is_begun = true;
         if state.since().steps > 0 {
             state.collect(self.sums);
         }
