@@ -1,5 +1,6 @@
 //! A trainable matrix: its rows, the gradient that waits for the next update, and what the optimizer keeps for each weight.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::aligned::Aligned;
