@@ -494,7 +494,7 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
+    use alloc::{vec, vec::Vec};
 
     use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
     use crate::Float;
