@@ -1,7 +1,9 @@
 """Tasks that anybody can run: what is shown, a network that learns it, and how well it did.
 
-Each task is a module with a frozen dataclass ``Preset``, ``build(seed, preset)``, which makes the untaught network, and
-``run(seed, preset, bar)``, which trains and tests it. ``eprop demo NAME`` runs one and draws what happened.
+Each task is a module with a frozen dataclass ``Preset`` and ``run(..., seed, preset, bar)``, which trains and tests. Those
+that make their own data have ``draw`` and ``build(seed, preset)``, the untaught network; those of recordings have ``load``,
+which takes your path, and need scikit-learn: ``pip install 'eprop[sklearn]'``. ``eprop demo NAME`` runs one and draws what
+happened.
 
 Examples
 --------
@@ -11,6 +13,30 @@ Examples
 40
 """
 
-from . import delayed_match, evidence, mackey_glass, store_recall
+from . import (
+    copy_delay,
+    delayed_match,
+    digit_rows,
+    ecg,
+    elec2,
+    evidence,
+    mackey_glass,
+    mnist_rows,
+    spoken_digits,
+    store_recall,
+    vowels,
+)
 
-__all__ = ["delayed_match", "evidence", "mackey_glass", "store_recall"]
+__all__ = [
+    "copy_delay",
+    "delayed_match",
+    "digit_rows",
+    "ecg",
+    "elec2",
+    "evidence",
+    "mackey_glass",
+    "mnist_rows",
+    "spoken_digits",
+    "store_recall",
+    "vowels",
+]

@@ -83,7 +83,8 @@ def share_wrong(trainer: EpropTrainer, draw: Draw, rng: Rng, n_trials: int) -> f
         outputs = trainer.evaluate(trials.inputs)
         for said, labels in zip(outputs, trials.labels, strict=True):
             asked = np.nonzero(labels >= 0)[0]
-            runs = np.split(asked, np.nonzero(np.diff(asked) > 1)[0] + 1)
+            ends = (np.diff(asked) > 1) | (np.diff(labels[asked]) != 0)
+            runs = np.split(asked, np.nonzero(ends)[0] + 1)
             wrong.append(any(said[run].sum(axis=0).argmax() != labels[run[0]] for run in runs))
     return float(np.mean(wrong))
 

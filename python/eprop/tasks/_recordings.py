@@ -1,0 +1,82 @@
+"""What tasks of recordings share: a part to learn from, a part that is scored once, and a classifier of whole recordings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._trials import Bar, no_bar
+
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[Any]
+
+
+class Recordings(NamedTuple):
+    """Sequences (T_i, n_inputs) with a label each: `X`, `y` to learn from, `X_test`, `y_test` to be scored once."""
+
+    X: Any
+    y: Labels
+    X_test: Any
+    y_test: Labels
+
+
+class Classified(NamedTuple):
+    """An `EpropClassifier`, its loss after each pass, what it said of the test's recordings and the share that is right, and
+    the seconds of training."""
+
+    classifier: Any
+    losses: list[float]
+    predicted: Labels
+    right: float
+    seconds: float
+
+
+def classify(data: Recordings, seed: int, *, bar: Bar = no_bar, **options: Any) -> Classified:
+    """Learns from one part, and is scored on the other. It needs scikit-learn: ``pip install 'eprop[sklearn]'``."""
+    from ..sklearn import EpropClassifier
+
+    passes = iter(bar(range(options["max_iter"])))
+    classifier = EpropClassifier(random_state=seed, callbacks=[_each(passes)], **options)
+    start = time.perf_counter()
+    classifier.fit(data.X, data.y)
+    seconds = time.perf_counter() - start
+    for _ in passes:  # a bar that has not seen its end stays open
+        pass
+    predicted = classifier.predict(data.X_test)
+    right = float(np.mean(predicted == data.y_test))
+    return Classified(classifier, list(classifier.loss_curve_), predicted, right, seconds)
+
+
+def _each(passes: Iterable[int]) -> Callable[[Any, Any], None]:
+    """A callback that goes on to the next of them."""
+    at = iter(passes)
+
+    def listen(_estimator: Any, _logs: Any) -> None:
+        next(at, None)
+
+    return listen
+
+
+def held_out(X: Any, y: Labels, seed: int, share: float) -> Recordings:
+    """Of each class a random part for the test.
+
+    Examples
+    --------
+    >>> data = held_out(np.zeros((20, 5, 3)), np.arange(20) % 2, seed=0, share=0.2)
+    >>> data.X_test.shape, np.bincount(data.y_test).tolist()
+    ((4, 5, 3), [2, 2])
+    """
+    rng = np.random.default_rng(seed)
+    of_class = [rng.permutation(np.nonzero(y == label)[0]) for label in np.unique(y)]
+    test = np.sort(np.concatenate([rows[: round(share * len(rows))] for rows in of_class]))
+    train = np.setdiff1d(np.arange(len(y)), test)
+    return Recordings(pick(X, train), y[train], pick(X, test), y[test])
+
+
+def pick(X: Any, rows: NDArray[np.int64]) -> Any:
+    """These rows of an array, or items of a list."""
+    return [X[row] for row in rows] if isinstance(X, list) else X[rows]
