@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eprop.cli import main
-from eprop.demo import cli, digits, needs_extra, pattern, study
+from eprop.demo import cli, digits, digits_figure, needs_extra, pattern, study
 
 SMALL = digits.Settings(n_neurons=40, passes=1, lr=2e-3)
 
@@ -201,13 +201,15 @@ def test_testing_learns_nothing_and_is_reproducible(few):
 
 def test_digits_small_learns_reports_and_draws(few, tmp_path, capsys):
     out = tmp_path / "digits.png"
-    result = digits.run(3, out, data=few, settings=replace(SMALL, passes=3))
+    result = digits.run(3, out, data=few, settings=replace(SMALL, passes=3), n_splits=2)
     assert len(result.judged) == 3 * 600
     assert result.accuracy > 0.8
     assert result.judged[-200:].mean() > 0.8 > result.judged[:50].mean()
     assert is_png(out)
     printed = capsys.readouterr()
     assert f"held-out third: {result.accuracy:.1%}" in printed.out
+    assert f"of 2 splits: {result.accuracy:.1%}, " in printed.out
+    assert len(result.held_out) == 3 and result.held_out[-1] > 0.8 and result.right > 0.8
     assert re.search(r"45000 steps in .* steps per second", printed.out)
     assert f"{result.trainer.memory_per_step} numbers" in printed.out
     assert f"figure: {out}" in printed.out
@@ -223,9 +225,53 @@ def test_the_same_seed_gives_the_same_run(few):
     assert not np.array_equal(one.trainer.W_in, third.trainer.W_in)
 
 
+def test_watching_the_held_out_part_changes_nothing(few):
+    train, test = digits.split(few.take(np.arange(300)), 1)
+    watched = digits.learn(train, test, 1, replace(SMALL, passes=2))
+    rng = np.random.default_rng(1)
+    trainer = digits.build(train, 1, replace(SMALL, passes=2), rng)
+    judged = digits.teach(trainer, train, replace(SMALL, passes=2), rng)
+    np.testing.assert_array_equal(judged, watched.judged)
+    assert trainer.state_equal(watched.trainer) is False  # the last image that was shown is another
+    np.testing.assert_array_equal(trainer.W_in, watched.trainer.W_in)
+
+
+@pytest.mark.parametrize(("end", "begins"), [(".pdf", b"%PDF-"), (".svg", b"<?xml")])
+def test_the_figure_comes_as_what_its_name_says(end, begins, few, tmp_path):
+    out = tmp_path / f"digits{end}"
+    digits.run(3, out, data=few.take(np.arange(300)), settings=SMALL, n_splits=1)
+    assert out.read_bytes().startswith(begins)
+
+
+def drawn(monkeypatch, few):
+    """The Axes of a figure, by their letters."""
+    made, new = [], digits_figure.new_figure
+    monkeypatch.setattr(digits_figure, "new_figure", lambda *size: made.append(new(*size)) or made[-1])
+    monkeypatch.setattr(type(new(1.0, 1.0)), "savefig", lambda *_: None)
+    found = digits.run(3, None, data=few.take(np.arange(300)), settings=replace(SMALL, passes=2), n_splits=3)
+    return found, {axes.get_title(loc="left"): axes for axes in made[0].axes if axes.get_title(loc="left")}
+
+
+def test_the_figure_shows_every_split_both_curves_and_each_digit(few, monkeypatch):
+    found, panels = drawn(monkeypatch, few)
+    assert list(panels) == list("abcde")
+    # Without colour: each line of readouts carries its digit, and no two have them at the same steps as a pair.
+    markers = [line.get_marker() for line in panels["b"].lines]
+    assert markers == [f"${k}$" for k in range(10)]
+    training, held_out = panels["c"].lines[:2]
+    assert len(training.get_xdata()) == 400 - min(digits.WINDOW, 400) + 1
+    np.testing.assert_allclose(held_out.get_ydata(), 100.0 * np.array(found.held_out))
+    np.testing.assert_allclose(held_out.get_xdata(), [200, 400])
+    train, third = panels["e"].lines[:2]
+    assert [label.get_text() for label in panels["e"].get_yticklabels()] == ["3", "4", "5"]
+    assert (train.get_xdata()[0], third.get_xdata()[0]) == (100 * found.right, 100 * found.accuracy)
+    again = digits.learn(*digits.split(few.take(np.arange(300)), 5), 5, replace(SMALL, passes=2))
+    assert third.get_xdata()[2] == 100 * again.accuracy
+
+
 def test_the_main_job(tmp_path):
     """The demo as it is shipped, with its own seed: at least 96 % of images it never saw."""
-    result = digits.run(1, tmp_path / "digits.png")
+    result = digits.run(1, tmp_path / "digits.png", n_splits=1)
     assert len(result.test.labels) == 599
     assert result.accuracy >= 0.96
 

@@ -19,7 +19,7 @@ TASKS: dict[str, Callable[[int, Path], object]] = {
     "mackey-glass": tasks.series,
 }
 WHAT = {
-    "digits": "classify handwritten digits, spike by spike (3 s)",
+    "digits": "classify handwritten digits, spike by spike, in five splits (20 s)",
     "pattern": "draw one second of a waveform from frozen noise (5 s)",
     "evidence": "count cues and remember which side had more (40 s)",
     "store-recall": "keep a bit while others arrive (20 s)",
