@@ -20,7 +20,7 @@ import pytest
 
 import eprop
 from eprop import cli
-from eprop.cli import _audio, _bar, _data, _info, _run
+from eprop.cli import _audio, _bar, _data, _info, _run, _train
 from eprop.cli._config import Config, DataConfig
 
 PAGE = Path(__file__).parents[1] / "docs/cli.md"
@@ -280,6 +280,34 @@ def test_a_stop_in_the_middle_of_a_pass_goes_on_to_the_bit(folder, capsys, monke
     assert (progress["epoch"], progress["batch"], len(calls)) == (1, 4, 14)
     assert told(capsys, "train", "config.toml", "--resume")["loss"] == whole["loss"]
     assert eprop.load("run/trainer.safetensors").state_equal(eprop.load("whole/trainer.safetensors"))
+
+
+def test_checkpoints_are_written_on_the_way(folder, capsys, monkeypatch):
+    """A run that is killed goes on from the last one, to the bit."""
+    whole = told(capsys, "train", "config.toml", "--out", "whole")
+    monkeypatch.setattr(_train, "_EVERY", 0.0)
+    monkeypatch.setattr(_train, "save_run", killed_after(17, _train.save_run))
+    with pytest.raises(SystemExit):
+        cli.main(["train", "config.toml", "--json"])
+    progress = json.loads(Path("run/run.json").read_text(encoding="utf-8"))["progress"]
+    assert (progress["epoch"], progress["batch"]) == (1, 7)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert told(capsys, "train", "config.toml", "--resume")["loss"] == whole["loss"]
+    assert eprop.load("run/trainer.safetensors").state_equal(eprop.load("whole/trainer.safetensors"))
+
+
+def killed_after(n, save):
+    """The same function, which ends the process with its n-th call."""
+    calls = []
+
+    def saving(*arguments):
+        save(*arguments)
+        calls.append(1)
+        if len(calls) == n:
+            raise SystemExit
+
+    return saving
 
 
 def test_a_failed_write_leaves_the_old_run(folder, capsys, monkeypatch):

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..demo import cli as demo
 from . import _export, _info, _plan, _predict, _train
+from ._bar import clear
 from ._config import ConfigError
 
 __all__ = ["DONE", "FAILED", "STOPPED", "WRONG", "main"]
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(command: str, error: BaseException, code: int) -> int:
+    clear()
     print(f"eprop {command}: {error}", file=sys.stderr)
     return code
 

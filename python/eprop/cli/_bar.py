@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["bar"]
+__all__ = ["bar", "clear"]
 
 Item = TypeVar("Item")
 
@@ -35,7 +35,13 @@ def bar(items: Sequence[Item], what: str) -> Iterator[Item]:
             yield item
     finally:
         if drawn:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            clear()
+
+
+def clear() -> None:
+    """An empty line in the place of a bar, for what is said next."""
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _picture(what: str, n: int, n_items: int, seconds: float) -> str:

@@ -35,6 +35,12 @@ class Progress:
     """The losses of these batches, summed, and how many targets they were of."""
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def add(self, loss: float, n_targets: int) -> None:
+        """A batch was learned, with this mean loss of so many targets."""
+        self.batch += 1
+        self.total += loss * n_targets if n_targets > 0 else 0.0
+        self.n_targets += n_targets
+
 
 def save_run(folder: Path, network: Network, progress: Progress) -> None:
     """Writes the trainer, then the record that names it: at any moment the folder holds one that is whole.

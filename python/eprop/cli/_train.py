@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..optim import cosine
-from ._bar import bar
+from ._bar import bar, clear
 from ._config import Config, ConfigError, config_argument, read_config
 from ._data import Data, read_data
 from ._network import Network, build, split
@@ -100,33 +100,28 @@ def learn(
     trainer, epochs = network.trainer, network.config.training.epochs
     lessons = network.lessons(data.y)
     n_batches = math.ceil(len(data.X) / trainer.batch_size)
-    # The trainer's own rate is that of the last batch; a run that goes on needs the first.
     rate = _schedule(network, n_batches)
-    saved = time.monotonic()
+    first, order, saved = progress.epoch * n_batches + progress.batch, None, time.monotonic()
     with _finishes_the_batch() as stopped:
-        while progress.epoch < epochs:
-            order = np.random.default_rng([trainer.seed, progress.epoch]).permutation(len(data.X))
-            for batch in bar(range(progress.batch, n_batches), f"epoch {progress.epoch + 1}"):
-                rows = order[batch * trainer.batch_size : (batch + 1) * trainer.batch_size]
-                trainer.lr = rate(progress.epoch * n_batches + batch)
-                inputs, lengths = network.present(data.take(rows).X)
-                values, weights = lessons.take(rows).lesson(lengths, network.n_repeats)
-                noisy = _noisy(inputs, network.config.training.noise, [trainer.seed, progress.epoch, batch])
-                loss = trainer.train_sequence(noisy, values, weights=weights, lengths=lengths)
-                n = int(np.count_nonzero(weights))
-                progress.total += loss * n if n > 0 else 0.0
-                progress.n_targets += n
-                progress.batch = batch + 1
-                if stopped():
-                    break
+        for n in bar(range(first, epochs * n_batches), "training"):
+            epoch, batch = divmod(n, n_batches)
+            if order is None or batch == 0:
+                order = np.random.default_rng([trainer.seed, epoch]).permutation(len(data.X))
+            rows = order[batch * trainer.batch_size : (batch + 1) * trainer.batch_size]
+            trainer.lr = rate(n)
+            inputs, lengths = network.present(data.take(rows).X)
+            values, weights = lessons.take(rows).lesson(lengths, network.n_repeats)
+            noisy = _noisy(inputs, network.config.training.noise, [trainer.seed, epoch, batch])
+            loss = trainer.train_sequence(noisy, values, weights=weights, lengths=lengths)
+            progress.add(loss, int(np.count_nonzero(weights)))
             if progress.batch == n_batches:
                 _end_epoch(network, progress, held_out)
                 say(progress.history[-1], epochs)
-            is_late = time.monotonic() - saved > _EVERY
-            if stopped() or progress.epoch == epochs or is_late:
+            is_over, is_stopped = progress.epoch == epochs, stopped()
+            if is_over or is_stopped or time.monotonic() - saved > _EVERY:
                 save_run(folder, network, progress)
                 saved = time.monotonic()
-            if stopped() and progress.epoch < epochs:
+            if is_stopped and not is_over:
                 raise KeyboardInterrupt(
                     f"stopped in pass {progress.epoch + 1} of {epochs}, with a checkpoint in {folder}; --resume goes on"
                 )
@@ -210,6 +205,7 @@ def _finishes_the_batch() -> Iterator[Callable[[], bool]]:
 
 def _say(row: dict[str, float], epochs: int) -> None:
     held_out = f", held out {row['validation']:.4g}" if "validation" in row else ""
+    clear()
     print(f"pass {row['epoch']} of {epochs}: loss {row['loss']:.4g}{held_out}", flush=True)
 
 
