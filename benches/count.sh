@@ -15,6 +15,7 @@ paths=(
     sequence_limited every_limited sequence_auto every_auto
     infer_alif sequence_alif every_alif every_alif_limited every_alif_auto
     sequence_horizon50 sequence_horizon
+    every_taus every_current
     infer_delay sequence_delay every_delay
     sequence_momentum every_momentum sequence_adam every8_adam
 )

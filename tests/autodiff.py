@@ -167,14 +167,15 @@ def eprop_gradients(
     return {"W_in": g_in, "W_rec": g_rec, "W_out": g_out, "b": g_b, "loss": sum(losses)}
 
 
-def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", **neuron):
+def stack_gradients(weights, inputs, targets, *, mask=None, loss="mse", tau_mem=20.0, **neuron):
     """Online training through time: v has the value of line 2 and the gradient of
     `W z_bar + const` with `z_bar = alpha stop(z_bar) + zeta s`; an adaptation is a constant."""
     mask = numpy.ones(len(inputs), dtype=bool) if mask is None else mask
+    taus = numpy.broadcast_to(tau_mem, len(weights))
     losses = []
 
     def objective(parameters):
-        cells = [Neuron(len(W), **neuron) for W in parameters]
+        cells = [Neuron(len(W), tau_mem=tau, **neuron) for W, tau in zip(parameters, taus, strict=True)]
         state = [
             (np.zeros(len(W)), np.zeros(len(W)), np.zeros(len(W)), np.zeros(W.shape[1])) for W in parameters
         ]

@@ -127,8 +127,11 @@ class Case:
     P_INPUT = 0.3
 
     def __post_init__(self):
-        if isinstance(self.options["tau_mem"], tuple):
-            self.options["tau_mem"] = np.linspace(*self.options["tau_mem"], self.sizes[1])
+        ends = self.options["tau_mem"]
+        if isinstance(ends, (tuple, list)):
+            self.options["tau_mem"] = np.linspace(
+                *ends, self.sizes[1] if type(ends) is tuple else len(self.sizes) - 1
+            )
         self.rng = np.random.default_rng(self.seed)
         self.inputs = spike_trains(self.rng, 2 * self.T, self.sizes[0], self.P_INPUT, analog=self.analog)
         self.targets = target_rows(self.rng, 2 * self.T, self.sizes[-1], self.options["loss"])
@@ -359,7 +362,12 @@ def stack_cases(*more, **case):
     above = st.lists(st.integers(1, 4) | st.integers(3, 12), min_size=1, max_size=3)
     sizes = st.builds(lambda n, rest: (n, *rest), few_or_many(), above)
     rest = st.fixed_dictionaries(
-        {"loss": st.sampled_from(["mse", "cross_entropy"]), "update_every": update_every()}
+        {
+            "loss": st.sampled_from(["mse", "cross_entropy"]),
+            "update_every": update_every(),
+            # A list: of layers that differ, the first and the last.
+            "tau_mem": st.sampled_from([20.0, 7.5, 60.0, 2.0, [5.0, 40.0]]),
+        }
     )
     return _cases(sizes, merged(neuron_options(), rest, *more), **case)
 

@@ -657,14 +657,13 @@ class ReferenceStack(Stream):
         **layer,
     ):
         self._schedule(update_every, optimizer, lr, reduction, clip_norm=clip_norm, w_max=w_max)
-        self.layers = [ReferenceLayer(W, **layer) for W in weights]
+        taus = np.broadcast_to(layer.pop("tau_mem", 20.0), len(weights))
+        self.layers = [ReferenceLayer(W, tau_mem=tau, **layer) for W, tau in zip(weights, taus, strict=True)]
         self.groups = {i: [i] for i in range(len(weights))}
         self.cells = [layer.neuron for layer in self.layers]
-        neuron = self.cells[0]
-        self.answer, self.slowest = (
-            neuron.dt / neuron.tau_mem,
-            neuron.alpha,
-        )  # there is no readout to wait for
+        slowest = self.cells[np.argmax(taus)]
+        # There is no readout to wait for.
+        self.answer, self.slowest = slowest.dt / slowest.tau_mem, slowest.alpha
         self.loss, self.n_outputs = loss, len(weights[-1])
         self.reset()
 

@@ -113,9 +113,11 @@ def test_what_is_loaded_goes_on_as_if_it_had_never_stopped(tmp_path, name, dtype
     assert os.listdir(tmp_path) == ["trainer.safetensors"], "no temporary file is left"
 
 
+@pytest.mark.parametrize("tau_mem", [10.0, (10.0, 40.0)])
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_stacks_and_layers_go_on_too(tmp_path, batch_size):
-    stack = OnlineTrainer([6, 9, 2], batch_size=batch_size, update_every=7, optimizer="adam", tau_mem=10.0)
+def test_stacks_and_layers_go_on_too(tmp_path, batch_size, tau_mem):
+    options = {"update_every": 7, "optimizer": "adam", "tau_mem": tau_mem}
+    stack = OnlineTrainer([6, 9, 2], batch_size=batch_size, **options)
     layer = OnlineLIFLayer(6, 4, threshold=[1.0, 0.5, 0.8, 2.0], optimizer=SGD(weight_decay=0.1))
     train(stack)
     layer.step(X[0, 0])

@@ -173,8 +173,8 @@ def test_an_update_is_lr_times_the_gradient():
 @pytest.mark.parametrize("loss", OPTIONS["loss"])
 @pytest.mark.parametrize("input_gain", OPTIONS["input_gain"])
 @pytest.mark.parametrize("reset_mechanism", OPTIONS["reset_mechanism"])
-@pytest.mark.parametrize("n_ref", [0, 3])
-def test_stack(surrogate, loss, input_gain, reset_mechanism, n_ref):
+@pytest.mark.parametrize(("n_ref", "tau_mem"), [(0, 20.0), (3, [30.0, 5.0, 12.0])])
+def test_stack(surrogate, loss, input_gain, reset_mechanism, n_ref, tau_mem):
     """Online training through time, three layers deep."""
     sizes = [6, 8, 7, 3]
     neuron = {
@@ -182,12 +182,14 @@ def test_stack(surrogate, loss, input_gain, reset_mechanism, n_ref):
         "input_gain": input_gain,
         "reset_mechanism": reset_mechanism,
         "n_ref": n_ref,
+        "tau_mem": tau_mem,
     }
     rng = np.random.default_rng(11)
     trainer = eprop.OnlineTrainer(sizes, dtype="float64", loss=loss, **neuron)
     weights = []
-    for layer, n, m in zip(trainer.layers, sizes[:-1], sizes[1:], strict=True):
-        W = 1.2 * weight_scale(n, 0.25, input_gain=input_gain) * rng.normal(size=(m, n))
+    taus = np.broadcast_to(tau_mem, 3)
+    for layer, n, m, tau in zip(trainer.layers, sizes[:-1], sizes[1:], taus, strict=True):
+        W = 1.2 * weight_scale(n, 0.25, tau_mem=tau, input_gain=input_gain) * rng.normal(size=(m, n))
         layer.W = W
         weights.append(W)
     x, y = spike_trains(rng, T, sizes[0], 0.4), target_rows(rng, T, sizes[-1], loss)

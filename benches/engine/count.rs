@@ -3,6 +3,7 @@
 use eprop::{Config, Horizon, Optimizer, UpdateEvery};
 use ndarray::Array2;
 
+use crate::membranes;
 use crate::work::{N_OUTPUTS, Work};
 
 const STEPS: usize = 200;
@@ -18,10 +19,15 @@ pub fn run(what: &str, repeats: usize) {
         "every8" => UpdateEvery::Steps(8),
         _ => crate::fail(),
     };
-    let mut trainer = work.trainer_of(Config {
+    let config = Config {
         update_every,
         ..config(network, &work)
-    });
+    };
+    let mut trainer = match network {
+        // The work's weights are those of one tau_mem and no current.
+        "taus" | "current" => membranes::calibrated(&work, 20.0, config),
+        _ => work.trainer_of(config),
+    };
     let mut outputs = Array2::zeros((STEPS, N_OUTPUTS));
     for _ in 0..repeats {
         match call {
@@ -52,6 +58,8 @@ fn config(network: &str, work: &Work) -> Config {
             optimizer: Optimizer::AUTO,
             ..work.adaptive()
         },
+        "taus" => membranes::differing(256),
+        "current" => membranes::with_current(),
         "delay" => Config { delay: 5, ..plain },
         "horizon50" => Config {
             horizon: Horizon::Steps(50),

@@ -7,6 +7,7 @@ mod horizon;
 mod lengths;
 mod limits;
 mod line;
+mod membranes;
 mod rates;
 mod rows;
 mod sizes;
@@ -21,11 +22,13 @@ const USAGE: &str = "engine PART...
   rules N_INPUTS N SEC  steps that do not overshoot beside plain descent, at that size, with updates at every step
   rates STEPS           2 % against 0.2 % of inputs and neurons firing
   adaptive N STEPS      N sizes: neurons whose thresholds move beside others
+  membranes N STEPS     N sizes: a tau_mem for each neuron, and a current, in factors and in the textbook form
   horizon N STEPS       N sizes: credit through recurrent spikes beside e-prop, one stream and 32
   lengths T...          one long sequence of each length: time and resident set
   work N STEPS DIR      writes what the first N sizes are given to files, float32
    count WHAT REPEATS    CALL or CALL_NETWORK, as often, for a tool that counts instructions. CALL: infer, sequence, every or every8 (an update
-                         at every eighth step); NETWORK: limited, auto, momentum, adam, alif, alif_limited, alif_auto, delay, horizon50 or horizon";
+                         at every eighth step); NETWORK: limited, auto, momentum, adam, alif, alif_limited, alif_auto, taus, current, delay, horizon50
+                         or horizon";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +44,7 @@ fn main() {
         "sizes" => sizes::report(number(0), number(1)),
         "rules" => sizes::report_rules(number(0), number(1), number(2) as f64),
         "adaptive" => adaptive::report(number(0), number(1)),
+        "membranes" => membranes::report(number(0), number(1)),
         "rates" => rates::report(number(0)),
         "horizon" => horizon::report(number(0), number(1)),
         "lengths" => (0..rest.len()).for_each(|at| lengths::report(number(at))),

@@ -56,8 +56,10 @@ class Trainer:
         dt = self.__dict__["dt"]
         for name, tau in self.__dict__.items():
             # A filter that keeps less than 1 % of a step to the next: a time constant in seconds, most likely.
-            if name.startswith("tau_") and tau is not None and np.any((tau > 0) & (tau < 0.2 * dt)):
-                warn_of_time(name, float(np.min(tau)), dt)
+            if name.startswith("tau_") and tau is not None:
+                taus = np.asarray(tau)
+                if np.any((taus > 0) & (taus < 0.2 * dt)):
+                    warn_of_time(name, float(np.min(taus)), dt)
 
     def _check_fields(self) -> None:
         lr_is_given = self.__dict__["lr"] is not LEARNING_RATE

@@ -1,5 +1,6 @@
 """The compiled trainers. Private: use the dataclasses of the package `eprop`."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Protocol, TypeAlias, final
 
@@ -20,7 +21,7 @@ def class_of(bytes: bytes) -> str: ...
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""
 
-    tau_mem: float | NDArray[Any]
+    tau_mem: float | NDArray[Any] | Sequence[float]
     threshold: float | NDArray[Any]
     lr: float
     dt: float

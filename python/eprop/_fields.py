@@ -58,7 +58,7 @@ def checked(name: str, annotation: str, value: Any) -> Any:
 
     Returns
     -------
-    int, float, str, bool, tuple of int or None
+    int, float, str, bool, tuple of int or of float, or None
 
     Raises
     ------
@@ -121,6 +121,18 @@ def _number_or_each(name: str, value: Any) -> Any:
         )
     array.flags.writeable = False
     return array
+
+
+def _number_or_layers(name: str, value: Any) -> float | tuple[float, ...]:
+    if isinstance(value, numbers.Real):
+        return number(name, value)
+    if isinstance(value, (str, bytes)):
+        raise _mistyped(name, "a number, or one for each layer", value)
+    try:
+        items = list(value)
+    except TypeError:
+        raise _mistyped(name, "a number, or one for each layer", value) from None
+    return tuple(number(name, item) for item in items)
 
 
 def _optional_number(name: str, value: Any) -> float | None:
@@ -199,6 +211,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "LearningRate": number,
     "float | None": _optional_number,
     "float | Array": _number_or_each,
+    "float | Sequence[float]": _number_or_layers,
     "str": _text,
     "str | None": _optional_text,
     "int | None": _optional_whole,

@@ -107,7 +107,10 @@ def fields_of(document: str) -> dict[str, Any]:
 
     told = json.loads(document)
     fields: dict[str, Any] = _sizes(told["class"], told["sizes"]) | {"dtype": told["dtype"]}
-    fields |= {**told["config"].pop("layer", {}), **told["config"]}
+    layer, config = told["config"].pop("layer", {}), told["config"]
+    if config.get("tau_mem", 0) is None:  # of a stack: what `layer` says is true of all
+        del config["tau_mem"]
+    fields |= {**layer, **config}
     arrays = fields.pop("each", {})
     fields |= {name: array for name, array in arrays.items() if array is not None}
     for name in ("update_every", "horizon"):

@@ -31,6 +31,8 @@ class OnlineTrainer(SequenceTrainer):
     ----------
     layer_sizes : sequence of int
         Inputs first: ``[40, 100, 10]`` has two layers.
+    tau_mem : float or sequence of float (n_layers,)
+        Membrane time constant, one for all layers or one for each, first to last.
 
     Raises
     ------
@@ -42,10 +44,12 @@ class OnlineTrainer(SequenceTrainer):
     >>> trainer = OnlineTrainer([4, 8, 2])
     >>> trainer.n_layers, trainer.layers[0].W.shape
     (2, (8, 4))
+    >>> OnlineTrainer([4, 8, 2], tau_mem=[10, 40]).tau_mem
+    (10.0, 40.0)
     """
 
     layer_sizes: Sequence[int]
-    tau_mem: float = 20.0
+    tau_mem: float | Sequence[float] = 20.0
     threshold: float = 1.0
     lr: LearningRate = LEARNING_RATE
     _: KW_ONLY

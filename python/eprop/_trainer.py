@@ -35,7 +35,7 @@ class EpropTrainer(SequenceTrainer):
     n_inputs, n_neurons, n_outputs : int
     tau_mem : float or array_like (N,)
         Membrane time constant, one for all neurons or one for each. With an array each synapse has a presynaptic trace of
-        its own, and weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+        its own.
     tau_trace : float
         Time constant of the eligibility's low-pass, 0 = no filter.
     threshold : float or array_like (N,)
@@ -111,19 +111,19 @@ class EpropTrainer(SequenceTrainer):
         like `lr`.
     tau_syn : float
         Time constant of the synaptic current between a spike and the membrane; 0 = a spike reaches the membrane at once.
-        With a current, weights that change at every step, or rest for fewer than 8, take the textbook recursion.
     engine : str, optional
         How the synapses compute: ``"factored"``, ``"block"`` or ``"textbook"``, three forms of the same numbers. None: the
         fastest that the other options allow, and the attribute reads which that is.
 
-        ``update_every=n``, from 1 to 1.5 times the shorter of `tau_mem` and `tau_trace` in steps, is factored, and costs one
-        or two row operations per spike; larger n and ``"sequence"`` are block, one row addition per spike. Textbook, a pass
-        over all synapses at every step, is left for fewer than 4096 synapses with a time constant below 4 / 3 steps, where
-        factors cost more, and for n below 8 that exceed those 1.5. In a batch every stream changes the weights of all, and
-        ``"adam"``, ``"adamw"``, `clip_norm` and `w_max` do not fit into factors: n below 8 is textbook then, all else block;
-        so are an array as `tau_mem`, `tau_syn`, and momentum of neurons that adapt. Where neurons adapt, n is also at most
-        log(0.01) / log(rho - beta h) of each, with h the height of the surrogate and rho = exp(-dt / tau_adaptation); small
-        networks of them are textbook for n below 8, else block.
+        ``update_every=n``, from 1 to 1.5 times the shortest of `tau_mem`, `tau_trace` and `tau_syn` in steps, is factored,
+        and costs one or two row operations per spike, or three where neurons adapt, `tau_mem` is an array or there is a
+        `tau_syn`; larger n and ``"sequence"`` are block, one row addition per spike. Textbook, a pass over all synapses at
+        every step, is left for fewer than 4096 synapses with a time constant below 4 / 3 steps, where factors cost more, and
+        for n below 8 that exceed those 1.5. In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``,
+        `clip_norm` and `w_max` do not fit into factors: n below 8 is textbook then, all else block. So are neurons that
+        adapt, an array as `tau_mem`, and `tau_syn`, where there is momentum, or adaptation beside one of the other two, and
+        in small networks. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height of
+        the surrogate and rho = exp(-dt / tau_adaptation).
     memory_limit : int, optional
         Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it
         fits. None: no limit. What a call makes beside it, outputs, copies and gradients, does not count. With

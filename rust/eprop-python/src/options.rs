@@ -135,8 +135,17 @@ pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
 }
 
 pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
+    let mut config = in_common(face)?;
+    // Here an array has a number for each layer, not for each neuron.
+    config.tau_mem = config.layer.each.tau_mem.take();
+    Ok(config)
+}
+
+/// What trainers of sequences have in common.
+fn in_common(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
     let learning: Learning = face.extract()?;
     Ok(StackConfig {
+        tau_mem: None,
         layer: layer(face)?,
         loss: choice("loss", &learning.loss)?,
         update_every: update_every(learning.update_every)?,
@@ -200,7 +209,8 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         clip_norm,
         w_max,
         memory_limit,
-    } = stack(face)?;
+        tau_mem: _,
+    } = in_common(face)?;
     let recurrent: Recurrent = face.extract()?;
     Ok(Config {
         tau_mem: layer.tau_mem,

@@ -86,12 +86,23 @@ fn configs() -> Vec<Config> {
             }
         }
     }
-    // Neurons that adapt, in factors.
+    // Neurons that adapt, that have a membrane each, and with a current, in factors.
     for (update_every, lr_in) in [(1, None), (1, Some(1e-4)), (3, None)] {
-        for optimizer in [Optimizer::SGD, Optimizer::PLAIN_SGD] {
+        for (optimizer, beta, tau_mem, tau_syn) in [
+            (Optimizer::SGD, 0.2, None, 0.0),
+            (Optimizer::PLAIN_SGD, 0.2, None, 0.0),
+            (Optimizer::SGD, 0.0, Some(vec![9.0; 20]), 0.0),
+            (Optimizer::PLAIN_SGD, 0.0, Some(vec![9.0; 20]), 5.0),
+            (Optimizer::SGD, 0.0, None, 5.0),
+        ] {
             configs.push(Config {
                 engine: Some(Engine::Factored),
-                beta: 0.2,
+                beta,
+                each: PerNeuron {
+                    tau_mem,
+                    ..PerNeuron::default()
+                },
+                tau_syn,
                 update_every: UpdateEvery::Steps(update_every),
                 lr_in,
                 optimizer,
@@ -380,6 +391,23 @@ fn memory_per_step_counts_what_is_kept() {
     };
     let more = row + p * row + 4 * row + 16 * 4 * row + 3 * row;
     assert_eq!(adaptive(1).memory_per_step(), common + factored + more);
+    // So do membranes that differ, and currents, with the current itself; they have no a.
+    let behind = |tau_mem: Option<Vec<f64>>, tau_syn| {
+        let config = Config {
+            engine: Some(Engine::Factored),
+            each: PerNeuron {
+                tau_mem,
+                ..PerNeuron::default()
+            },
+            tau_syn,
+            ..Config::default()
+        };
+        let trainer = EpropTrainer::<f32>::new(n_inputs, n, o, config).unwrap();
+        trainer.memory_per_step()
+    };
+    let kept = common + factored + more;
+    assert_eq!(behind(None, 5.0), kept);
+    assert_eq!(behind(Some(vec![9.0; n]), 0.0), kept);
     // A gradient that waits: G, with S, T and R; the readouts' H.
     assert_eq!(
         adaptive(3).memory_per_step(),

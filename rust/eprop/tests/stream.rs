@@ -102,14 +102,16 @@ fn any_config() -> impl Strategy<Value = Config> {
         .prop_map(in_factors)
 }
 
-/// Of neurons that adapt, so few that the textbook is faster, every other network takes the factored form where it can.
+/// Of neurons whose sources have a second trace, so few that the textbook is faster, every other network takes the factored form where it can.
 fn in_factors(config: Config) -> Config {
     let factored = Config {
         engine: Some(Engine::Factored),
         ..config.clone()
     };
-    let may = config.beta > 0.0 && config.seed / 16 % 2 == 0;
-    match may && EpropTrainer::<f32>::new(1, 1, 1, factored.clone()).is_ok() {
+    let has_second_traces =
+        config.beta > 0.0 || config.tau_syn > 0.0 || config.each.tau_mem.is_some();
+    let may = has_second_traces && config.seed / 16 % 2 == 0;
+    match may && EpropTrainer::<f32>::new(1, 12, 1, factored.clone()).is_ok() {
         true => factored,
         false => config,
     }

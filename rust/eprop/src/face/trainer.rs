@@ -482,6 +482,7 @@ impl<N: Network> Trainer<N> {
         let scale = self.scale(steps);
         let streams = &mut self.streams;
         // Whatever may be stopped comes before anything changes.
+        streams.gather()?;
         let whole = match self.optimizer.clips() {
             true => streams.whole_length()?,
             false => 0.0,

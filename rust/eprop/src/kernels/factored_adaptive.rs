@@ -1,4 +1,5 @@
-//! As `factored.rs`, where thresholds move: a third row `D` per source, and what spikes, silence and steps do to it and through it.
+//! As `factored.rs`, where a source has a second trace in each neuron, as where thresholds move: a third row `D` per source, and what spikes, silence and
+//! steps do to it and through it.
 
 use super::factored::{Factors, Silence, SilenceMut, Silences, StepScales, Visit};
 use super::isa::Isa;
@@ -275,6 +276,14 @@ kernel! {
     }
 }
 
+/// How the second trace of a step goes on: `h = (rho - beta by) h + beta by alpha^u zt`. Where thresholds move, `by` is psi.
+#[derive(Clone, Copy)]
+pub(crate) struct Course<'a, F> {
+    pub(crate) by: &'a [F],
+    pub(crate) beta: &'a [F],
+    pub(crate) rho: &'a [F],
+}
+
 /// What the neurons make of traces so far in a base block: `e_bar = kappa_e^u (C + X1 zt + Q D)`, `beta eps_a = p D + w zt`.
 pub(crate) struct ResponsesMut<'a, F> {
     pub(crate) x1: &'a mut [F],
@@ -287,19 +296,20 @@ pub(crate) struct ResponsesMut<'a, F> {
 }
 
 kernel! {
-    /// `ez = psi (alpha^u - w); ed = -psi p; X1 += c kappa_e^-u ez; Q += c kappa_e^-u ed`, and with `delta = rho - beta psi`
-    /// `w = delta w + beta psi alpha^u; p *= delta`.
-    fn step_responses(scales: StepScales<F>, psi: &[F], beta: &[F], rho: &[F], to: ResponsesMut<'_, F>) {
+    /// `ez = psi (alpha^u - w); ed = -psi p; X1 += c kappa_e^-u ez; Q += c kappa_e^-u ed`, and with `delta = rho - beta by`
+    /// `w = delta w + beta by alpha^u; p *= delta`.
+    fn step_responses(scales: StepScales<F>, psi: &[F], course: Course<'_, F>, to: ResponsesMut<'_, F>) {
         let n = psi.len();
+        let Course { by, beta, rho } = course;
         let ResponsesMut { x1, q, w, p, ez, ed } = to;
-        let (beta, rho, x1, q) = (&beta[..n], &rho[..n], &mut x1[..n], &mut q[..n]);
+        let (by, beta, rho, x1, q) = (&by[..n], &beta[..n], &rho[..n], &mut x1[..n], &mut q[..n]);
         let (w, p, ez, ed) = (&mut w[..n], &mut p[..n], &mut ez[..n], &mut ed[..n]);
         for j in 0..n {
             let of_z = psi[j] * (scales.alpha - w[j]);
             let of_d = -psi[j] * p[j];
             x1[j] = I::fma(scales.grow, of_z, x1[j]);
             q[j] = I::fma(scales.grow, of_d, q[j]);
-            let raises = beta[j] * psi[j];
+            let raises = beta[j] * by[j];
             let delta = rho[j] - raises;
             w[j] = I::fma(delta, w[j], raises * scales.alpha);
             p[j] *= delta;
@@ -425,7 +435,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Factors,
+        AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Course, Factors,
         Responses, ResponsesMut, RowsMut, Silence, SilenceMut, Silences, StepScales, SumsMut,
         Visit, catch_up_adaptive, compose_adaptive, current_of_adaptation, follow_spikes_adaptive,
         step_adaptive_factors, step_responses,
@@ -575,7 +585,7 @@ mod tests {
     in_both! {
         fn a_step_leaves_every_trace_what_the_recursion_makes_of_it<F>() {
             let mut noise = Noise(3);
-            let [psi, c, d, l, of_raw] = [0; 5].map(|_| noise.numbers::<F>(STRIDE));
+            let [psi, by, c, d, l, of_raw] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
             let [mut x1, mut q, mut w, s0, t0, r0] = [0; 6].map(|_| noise.numbers::<F>(STRIDE));
             let beta: Vec<F> = (0..STRIDE).map(|j| F::cast(0.25 * (j % 3) as f64)).collect();
             let rho: Vec<F> = (0..STRIDE).map(|j| F::cast(1.5 - 0.125 * (j % 2) as f64)).collect();
@@ -593,12 +603,13 @@ mod tests {
                 let e = of(&psi, j) * (0.75 * zt - eps_before);
                 let after = e_bar(&x1, &q, j) + 1.25 * e;
                 let weight = of(&s0, j) * of(&c, j) + of(&t0, j) * zt + of(&r0, j) * of(&d, j);
-                expected[0].push(of(&rho, j) * eps_before + of(&beta, j) * e);
+                let raises = of(&beta, j) * of(&by, j);
+                expected[0].push((of(&rho, j) - raises) * eps_before + raises * 0.75 * zt);
                 expected[1].push(after);
                 expected[2].push(weight + 0.5 * of(&l, j) * after + 0.25 * of(&of_raw, j) * e);
             }
             let to = ResponsesMut { x1: &mut x1, q: &mut q, w: &mut w, p: &mut p, ez: &mut ez, ed: &mut ed };
-            step_responses(scales, &psi, &beta, &rho, to);
+            step_responses(scales, &psi, Course { by: &by, beta: &beta, rho: &rho }, to);
             let responses = Responses { x1: &x1, q: &q, w: &w, p: &p, ez: &ez, ed: &ed };
             let (mut s, mut t, mut r) = (s0.clone(), t0.clone(), r0.clone());
             let [mut y, mut x2, mut f] = [0; 3].map(|_| vec![F::ZERO; STRIDE]);

@@ -1,5 +1,6 @@
 //! As `lengths.rs`, of the factored form where thresholds move: squares of `e = C + X1 zt + Q D`, beside which there is `h = p D + w zt`.
 
+use super::factored_adaptive::Course;
 use super::isa::UNIT;
 use super::lengths::{Squares, SquaresMut, total};
 use super::{cut, cut_mut, kernel};
@@ -31,11 +32,11 @@ pub(crate) struct AdaptiveGrowth<'a, F> {
     /// `zeta_e kappa_e^-u`, and `alpha^u`.
     pub(crate) grow: F,
     pub(crate) alpha: F,
+    pub(crate) psi: &'a [F],
     pub(crate) q: &'a [F],
     pub(crate) w: &'a [F],
     pub(crate) p: &'a [F],
-    pub(crate) beta: &'a [F],
-    pub(crate) rho: &'a [F],
+    pub(crate) course: Course<'a, F>,
 }
 
 /// A unit of a neuron's own share, or of zeros.
@@ -53,15 +54,15 @@ unsafe fn own_unit(own: &[f64], from: usize) -> [f64; UNIT] {
 
 kernel! {
     /// A step of the sums of a set, as [`step_lengths`](super::step_lengths). A spike leaves `e` and `h`, so `EZ += grown (sum_c + Q sum_d) + X1 az` and
-    /// `HZ += grown p sum_d + w az`. Then `e += y zt + q h` with `y = grow psi alpha^u` and `q = -grow psi`, and `h = delta h + v zt` with `delta = rho - beta psi` and
-    /// `v = beta psi alpha^u`. Returns `sum_j L_j^2 EE`.
-    fn step_adaptive_lengths(grown: F, psi: &[F], l: &[F], x1: &[F], growth: AdaptiveGrowth<'_, F>, set: AdaptiveSquaresMut<'_, F>) -> f64 {
-        let AdaptiveGrowth { grow, alpha, q, w, p, beta, rho } = growth;
+    /// `HZ += grown p sum_d + w az`. Then `e += y zt + q h` with `y = grow psi alpha^u` and `q = -grow psi`, and `h = delta h + v zt` with `delta = rho - beta by` and
+    /// `v = beta by alpha^u`. Returns `sum_j L_j^2 EE`.
+    fn step_adaptive_lengths(grown: F, l: &[F], x1: &[F], growth: AdaptiveGrowth<'_, F>, set: AdaptiveSquaresMut<'_, F>) -> f64 {
+        let AdaptiveGrowth { grow, alpha, psi, q, w, p, course: Course { by, beta, rho } } = growth;
         let AdaptiveSquaresMut { plain, eh, hh, hz, own, sum_d } = set;
         let SquaresMut { ee, ez, zz, sum_c, az } = plain;
         let n = x1.len();
         assert!(psi.len() == n && l.len() == n && q.len() == n && w.len() == n && p.len() == n && n % UNIT == 0);
-        assert!(beta.len() == n && rho.len() == n && sum_c.len() == n && sum_d.len() == n && (own.is_empty() || own.len() == n));
+        assert!(by.len() == n && beta.len() == n && rho.len() == n && sum_c.len() == n && sum_d.len() == n && (own.is_empty() || own.len() == n));
         assert!(ee.len() == n && ez.len() == n && eh.len() == n && hh.len() == n && hz.len() == n);
         let (grow, alpha64, az) = (grow.to_f64(), alpha.to_f64(), F::cast(az));
         let mut lanes = [0.0; UNIT];
@@ -70,7 +71,7 @@ kernel! {
             unsafe {
                 let (psi, l, x1) = (cut::<F, UNIT>(psi, from), cut::<F, UNIT>(l, from), cut::<F, UNIT>(x1, from));
                 let (q, w, p) = (cut::<F, UNIT>(q, from), cut::<F, UNIT>(w, from), cut::<F, UNIT>(p, from));
-                let (beta, rho) = (cut::<F, UNIT>(beta, from), cut::<F, UNIT>(rho, from));
+                let (by, beta, rho) = (cut::<F, UNIT>(by, from), cut::<F, UNIT>(beta, from), cut::<F, UNIT>(rho, from));
                 let (sum_c, sum_d) = (cut::<F, UNIT>(sum_c, from), cut::<F, UNIT>(sum_d, from));
                 let own = own_unit(own, from);
                 let (mut ee_now, mut ez_now) = (*cut::<f64, UNIT>(ee, from), *cut::<f64, UNIT>(ez, from));
@@ -82,7 +83,7 @@ kernel! {
                     let of_h = I::fma(p[lane], grown_d, w[lane] * az);
                     let (ez, hz) = (ez_now[lane] + of_e.to_f64(), hz_now[lane] + of_h.to_f64());
                     let (eh, hh) = (eh_now[lane], hh_now[lane]);
-                    let raises = beta[lane] * psi[lane];
+                    let raises = beta[lane] * by[lane];
                     let (delta, v) = ((rho[lane] - raises).to_f64(), raises.to_f64() * alpha64);
                     let q = -grow * psi[lane].to_f64();
                     let y = -q * alpha64;
@@ -161,7 +162,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, dot_products,
+        AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, Course, dot_products,
         length_of_adaptive_factors, step_adaptive_lengths,
     };
     use crate::kernels::{Squares, SquaresMut};
@@ -224,7 +225,7 @@ mod tests {
         fn a_step_does_to_sums_what_its_spikes_and_psi_do_to_traces<F>() {
             let mut noise = Noise(1);
             let mut traces = Traces::new(&mut noise);
-            let [psi, l, x1, q, w, p, beta, rho] = [0; 8].map(|_| noise.numbers::<F>(STRIDE));
+            let [psi, l, x1, q, w, p, by, beta, rho] = [0; 9].map(|_| noise.numbers::<F>(STRIDE));
             let of = |row: &[F], j: usize| row[j].to_f64();
             let [mut ee, mut ez, mut eh, mut hh, mut hz] = traces.all();
             let (mut own, mut zz) = traces.squares();
@@ -246,7 +247,8 @@ mod tests {
             }
             let [sum_c, sum_d] = [sum_c, sum_d].map(|row| row.map(F::cast));
             let (grow, alpha) = (0.75, 0.625);
-            let growth = AdaptiveGrowth { grow: F::cast(grow), alpha: F::cast(alpha), q: &q, w: &w, p: &p, beta: &beta, rho: &rho };
+            let course = Course { by: &by, beta: &beta, rho: &rho };
+            let growth = AdaptiveGrowth { grow: F::cast(grow), alpha: F::cast(alpha), psi: &psi, q: &q, w: &w, p: &p, course };
             let set = AdaptiveSquaresMut {
                 plain: SquaresMut { ee: &mut ee, ez: &mut ez, zz, sum_c: &sum_c, az },
                 eh: &mut eh,
@@ -255,11 +257,11 @@ mod tests {
                 own: &own,
                 sum_d: &sum_d,
             };
-            let length = step_adaptive_lengths(F::cast(grown), &psi, &l, &x1, growth, set);
+            let length = step_adaptive_lengths(F::cast(grown), &l, &x1, growth, set);
             for i in 0..SOURCES {
                 for j in (0..STRIDE).filter(|&j| j != i) {
                     let (e, h, zt) = (traces.e[i][j], traces.h[i][j], traces.zt[i]);
-                    let raises = of(&beta, j) * of(&psi, j);
+                    let raises = of(&beta, j) * of(&by, j);
                     traces.e[i][j] = e + grow * of(&psi, j) * (alpha * zt - h);
                     traces.h[i][j] = (of(&rho, j) - raises) * h + raises * alpha * zt;
                 }

@@ -35,7 +35,7 @@ pub(crate) use factored::{
     current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
 };
 pub(crate) use factored_adaptive::{
-    AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Responses,
+    AdaptiveFactorsMut, AdaptiveSilence, AdaptiveSilenceMut, AdaptiveSilences, Course, Responses,
     ResponsesMut, RowsMut, SumsMut, catch_up_adaptive, compose_adaptive, current_of_adaptation,
     follow_spikes_adaptive, step_adaptive_factors, step_responses,
 };

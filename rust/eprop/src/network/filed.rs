@@ -185,6 +185,7 @@ impl<F: Float> Filed for Stack<F> {
             .iter()
             .try_for_each(|&size| valid_size("layer_sizes", size))?;
         config.validate_for::<F>()?;
+        config.fit(sizes.len() - 1)?;
         let plan = StackPlan::of(sizes, config);
         check::addressable(sizes, || Self::sizes(&plan))?;
         Ok(plan)

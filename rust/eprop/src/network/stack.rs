@@ -165,7 +165,7 @@ impl<F: Float> Wiring for Stack<F> {
             stages.push(Stage::new(
                 room,
                 (pair[0], pair[1]),
-                &config.layer,
+                &config.layer_of(l),
                 keeps,
                 first,
             )?);
@@ -174,7 +174,7 @@ impl<F: Float> Wiring for Stack<F> {
             stages,
             since: Since::default(),
             loss: config.loss,
-            times: (config.layer.dt, config.layer.tau_mem),
+            times: (config.layer.dt, config.longest_tau_mem()),
             n_inputs: plan.sizes[0],
             target: room.vec(F::ZERO, plan.sizes[plan.sizes.len() - 1])?,
         })
@@ -182,9 +182,8 @@ impl<F: Float> Wiring for Stack<F> {
 
     fn draw(&mut self, config: &StackConfig, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut gaussian = Gaussian::new(config.layer.seed);
-        self.stages
-            .iter_mut()
-            .try_for_each(|stage| stage.draw(&mut gaussian, &config.layer, pace))
+        let mut stages = self.stages.iter_mut().enumerate();
+        stages.try_for_each(|(l, stage)| stage.draw(&mut gaussian, &config.layer_of(l), pace))
     }
 
     fn sizes(plan: &StackPlan) -> String {
@@ -282,12 +281,12 @@ impl<F: Float> Wiring for Stack<F> {
 
     fn present(&self, config: &StackConfig) -> Result<Vec<Present<F>>, Error> {
         let mut layers = vec_for("an evaluation", self.stages.len())?;
-        for (p, n) in self.widths() {
+        for (l, (p, n)) in self.widths().enumerate() {
             let layer = Room::build(
                 || "an evaluation".into(),
                 |room| {
                     Ok(Present {
-                        neuron: Neuron::new(room, n, &config.layer)?,
+                        neuron: Neuron::new(room, n, &config.layer_of(l))?,
                         sources: SourceList::new(room, p, 0)?,
                         row: room.zeros(1, padded::<F>(n))?,
                         current: room.zeros(1, padded::<F>(n))?,
@@ -520,8 +519,8 @@ impl Settings for StackConfig {
     }
     fn times(&self) -> Times {
         Times {
-            answer: self.layer.dt / self.layer.tau_mem,
-            slowest: decay(self.layer.dt, self.layer.tau_mem),
+            answer: self.layer.dt / self.longest_tau_mem(),
+            slowest: decay(self.layer.dt, self.longest_tau_mem()),
         }
     }
     fn reduction(&self) -> Reduction {

@@ -18,7 +18,7 @@ use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel::{self, Until};
-use crate::numbers::parameter::{PIECE, Split};
+use crate::numbers::parameter::{PIECE, Split, sum_up};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
 use crate::parts::input::Inputs;
@@ -36,6 +36,8 @@ pub(crate) struct Streams<N: Wiring> {
     states: Vec<N>,
     /// The gradients of each group of streams, one per parameter of the synapses: filled and used within an update. None of a single stream.
     sums: Vec<Vec<Aligned<N::F>>>,
+    /// Whether all of them are in those of the first group, until the update.
+    gathered: bool,
     n_threads: Option<usize>,
     interrupt: Interrupt,
     work: usize,
@@ -116,6 +118,7 @@ impl<N: Wiring> Streams<N> {
         Ok(Self {
             states,
             sums,
+            gathered: false,
             n_threads: None,
             interrupt: Interrupt::NOBODY,
             work: N::work(plan),
@@ -408,6 +411,7 @@ impl<N: Wiring> Streams<N> {
 
     /// What groups have collected waits in their first streams, for another update: this one does not come.
     fn take_back(&mut self, collected: &[bool]) {
+        self.gathered = false;
         let group = self.group;
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
         for ((states, sums), collected) in groups.zip(collected) {
@@ -542,6 +546,37 @@ impl<N: Wiring> Streams<N> {
         unless(done.stopped)
     }
 
+    /// Before an update of several streams: their gradients become that of the first group, where to add them up takes long enough to be stopped. Then what
+    /// nobody stops passes one gradient, whatever the number of streams. No bit depends on it.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then all gradients wait.
+    pub(crate) fn gather(&mut self) -> Result<(), Error> {
+        let numbers = self.synapses.saturating_mul(self.sums.len());
+        if self.sums.len() < 2 || !self.interrupt.comes_in(numbers) {
+            return Ok(());
+        }
+        let mut pace = self.interrupt.pace();
+        let (first, rest) = split_first(&mut self.sums);
+        let gathered = rest.iter_mut().try_for_each(|sums| {
+            let mut pairs = first.iter_mut().zip(sums);
+            pairs.try_for_each(|(to, from)| gather_into(to, from, &mut pace))
+        });
+        match gathered {
+            Ok(()) => self.gathered = true,
+            Err(_) => self.take_back_all(),
+        }
+        gathered
+    }
+
+    /// The groups that hold something.
+    fn summed(&self) -> usize {
+        match self.gathered {
+            true => 1,
+            false => self.sums.len(),
+        }
+    }
+
     /// The squared length of the gradient of the loss that waits for an update, of each group of weights. Of several streams, the gradients must have
     /// been collected.
     ///
@@ -553,17 +588,18 @@ impl<N: Wiring> Streams<N> {
         }
         to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
+        let summed = &self.sums[..self.summed()];
         N::gather_heads(&mut self.states);
         let (first, _) = split_first(&mut self.states);
         first.head_squared_length(to);
-        for at in 0..self.sums[0].len() {
+        for at in 0..summed[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let len = parameter.rows.len();
                 let groups = first.groups_of(at);
                 let cut = groups.cut.min(len);
                 for (group, part) in [(groups.before, 0..cut), (groups.from, cut..len)] {
-                    let of_loss = self.sums.iter().map(|sums| &sums[at][part.clone()]);
-                    let of_loss: Vec<_> = of_loss.collect();
+                    let of_loss = summed.iter().map(|sums| &sums[at][part.clone()]);
+                    let of_loss = [of_loss.collect()];
                     match parallel_squares(&of_loss, threads, &self.interrupt) {
                         Ok(squared_length) => to[group] += squared_length,
                         Err(stopped) => {
@@ -587,8 +623,9 @@ impl<N: Wiring> Streams<N> {
             return state.lengths_of_neurons(&[], to, &mut pace);
         }
         N::gather_heads(&mut self.states);
+        let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
-        let measured = first.lengths_of_neurons(&self.sums, to, &mut pace);
+        let measured = first.lengths_of_neurons(summed, to, &mut pace);
         if measured.is_err() {
             self.take_back_all();
         }
@@ -630,14 +667,13 @@ impl<N: Wiring> Streams<N> {
         }
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);
+        let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
         let mut squared = first.head_whole_length();
-        for at in 0..self.sums[0].len() {
+        for at in 0..summed[0].len() {
             if let Some(parameter) = first.parameter(at) {
-                let len = parameter.rows.len();
-                let sums = self.sums.iter().map(|sums| &sums[at]);
-                let parts: Vec<_> = sums.flat_map(|sum| sum.chunks_exact(len)).collect();
-                match parallel_squares(&parts, threads, &self.interrupt) {
+                let gradients = kinds(summed, at, parameter.rows.len());
+                match parallel_squares(&gradients, threads, &self.interrupt) {
                     Ok(squared_length) => squared += squared_length,
                     Err(stopped) => {
                         self.take_back_all();
@@ -656,24 +692,24 @@ impl<N: Wiring> Streams<N> {
         } else {
             self.update_together(steps);
         }
+        self.gathered = false;
         self.states.iter_mut().for_each(N::updated);
     }
 
     fn update_together(&mut self, steps: Steps<'_>) {
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);
+        let summed = &self.sums[..self.summed()];
         let (first, rest) = split_first(&mut self.states);
         // Nobody reads the old weights any more.
         rest.iter_mut().for_each(N::release);
         first.update_head(steps);
-        for at in 0..self.sums[0].len() {
+        for at in 0..summed[0].len() {
             let groups = first.groups_of(at);
             if let Some(parameter) = first.parameter(at) {
-                let len = parameter.rows.len();
-                let of_groups = self.sums.iter().map(|sums| &sums[at]);
-                let sums: Vec<_> = of_groups.flat_map(|sum| sum.chunks_exact(len)).collect();
+                let gradients = kinds(summed, at, parameter.rows.len());
                 let split: Split<_> = groups.steps(steps);
-                let finite = parameter.descend(split, &sums, threads);
+                let finite = parameter.descend(split, &gradients, threads);
                 first.changed(at, finite);
             }
         }
@@ -749,6 +785,26 @@ pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
     numbers.fold(0, usize::saturating_add)
 }
 
+/// `to += from`, and then `from` is 0: whenever it is stopped, their sum is what it was.
+///
+/// # Errors
+/// [`Error::Interrupted`].
+fn gather_into<F: Float>(to: &mut [F], from: &mut [F], pace: &mut Pace<'_>) -> Result<(), Error> {
+    let mut pieces = to.chunks_mut(PIECE).zip(from.chunks_mut(PIECE));
+    pieces.try_for_each(|(to, from)| {
+        kernels::add_row(F::ONE, from, to);
+        from.fill(F::ZERO);
+        pace.pass(to.len())
+    })
+}
+
+/// The gradients of parameter number `at`, each `len` numbers: those of the loss of all groups, and then what the regulariser keeps apart.
+fn kinds<F>(sums: &[Vec<Aligned<F>>], at: usize, len: usize) -> Vec<Vec<&[F]>> {
+    let kinds = sums[0][at].len() / len.max(1);
+    let of_kind = |kind| sums.iter().map(move |sums| &sums[at][kind * len..][..len]);
+    (0..kinds).map(|kind| of_kind(kind).collect()).collect()
+}
+
 /// Asks before each step of a stream alone but the first, and does what the step would have to do first.
 fn go_on<N: Wiring>(interrupt: &Interrupt, synapses: usize) -> impl FnMut(usize, &mut N) -> bool {
     let mut pace = interrupt.pace();
@@ -781,14 +837,15 @@ fn new_sums<N: Wiring>(room: &mut Room, plan: &N::Plan) -> Result<Vec<Aligned<N:
 /// # Errors
 /// [`Error::Interrupted`].
 fn parallel_squares<F: Float>(
-    gradients: &[&[F]],
+    gradients: &[Vec<&[F]>],
     threads: usize,
     interrupt: &Interrupt,
 ) -> Result<f64, Error> {
-    let len = gradients.first().map_or(0, |g| g.len());
+    let of_each = gradients.iter().flatten();
+    let (n, len) = of_each.fold((0, 0), |(n, _), g| (n + 1, g.len()));
     let mut squares = alloc::vec![0.0; len.div_ceil(PIECE)];
     let pieces = squares.iter_mut().enumerate().collect();
-    let until = Until::asked(interrupt, 0, PIECE * gradients.len());
+    let until = Until::asked(interrupt, 0, PIECE * n);
     let done = parallel::run_until(
         threads,
         pieces,
@@ -797,9 +854,7 @@ fn parallel_squares<F: Float>(
             let piece = at * PIECE..len.min((at + 1) * PIECE);
             let mut sum = [F::ZERO; PIECE];
             let sum = &mut sum[..piece.len()];
-            for g in gradients {
-                kernels::add_row(F::ONE, &g[piece.clone()], sum);
-            }
+            sum_up(gradients, piece.start, sum);
             *squares = kernels::squared_length(sum);
         },
     );
@@ -836,16 +891,24 @@ impl<'s, N: Wiring> Collects<'s, N> {
         }
     }
 
+    /// Memory that nobody has touched yet takes long to be touched.
+    fn begin(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut pieces = self.sums.iter_mut().flat_map(|sum| sum.chunks_mut(PIECE));
+        pieces.try_for_each(|piece| {
+            piece.fill(N::F::ZERO);
+            pace.pass(piece.len())
+        })
+    }
+
     /// Adds what the next stream has learned, unless it is stopped before it.
     fn take(&mut self, state: &mut N, pace: &mut Pace<'_>) {
-        self.is_stopped = self.is_stopped || pace.pass(self.cost).is_err();
+        self.is_stopped = self.is_stopped
+            || pace.pass(self.cost).is_err()
+            || !self.is_begun && self.begin(pace).is_err();
         if self.is_stopped {
             return;
         }
-        if !self.is_begun {
-            self.sums.iter_mut().for_each(|sum| sum.fill(N::F::ZERO));
-            self.is_begun = true;
-        }
+        self.is_begun = true;
         if state.since().steps > 0 {
             state.collect(self.sums);
         }

@@ -162,6 +162,11 @@ impl Pace<'_> {
         self.interrupt.ask()
     }
 
+    /// As [`Interrupt::comes_in`].
+    pub(crate) fn is_asked_in(&self, numbers: usize) -> bool {
+        self.interrupt.comes_in(numbers)
+    }
+
     /// The parts of so many numbers that are done between one question and the next.
     pub(crate) fn pieces(&self, len: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let piece = self.interrupt.piece;

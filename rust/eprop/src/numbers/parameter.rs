@@ -1,5 +1,6 @@
 //! A trainable matrix: its rows, the gradient that waits for the next update, and what the optimizer keeps for each weight.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::aligned::Aligned;
@@ -382,13 +383,13 @@ impl<F: Float> Parameter<F> {
         step.take((from, self.width), &mut self.rows[part], g, m, v);
     }
 
-    /// Takes a step with the sum of some gradients, each as long as the rows, in their order. Returns whether the weights are finite.
+    /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
     ///
     /// Threads take pieces of the weights, so no bit depends on how many there are.
     pub(crate) fn descend<'s>(
         &mut self,
         steps: impl Into<Split<'s, F>>,
-        gradients: &[&[F]],
+        gradients: &[Vec<&[F]>],
         threads: usize,
     ) -> bool {
         let (steps, width) = (steps.into(), self.width);
@@ -399,9 +400,7 @@ impl<F: Float> Parameter<F> {
             let w: &mut [F] = w;
             let mut sum = [F::ZERO; PIECE];
             let sum = &mut sum[..w.len()];
-            for g in gradients {
-                kernels::add_row(F::ONE, &g[at * PIECE..][..w.len()], sum);
-            }
+            sum_up(gradients, at * PIECE, sum);
             steps.take((at * PIECE, width), w, sum, m, v);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
@@ -423,6 +422,23 @@ impl<F> Late<'_, F> {
         Self {
             sum: &mut [],
             by: None,
+        }
+    }
+}
+
+/// The sum of gradients of some kinds, from number `at` on: each kind in its order, and then the kinds. So no bit tells whether a kind was summed up before.
+pub(crate) fn sum_up<F: Float>(kinds: &[Vec<&[F]>], at: usize, to: &mut [F]) {
+    let mut of_kind = [F::ZERO; PIECE];
+    let of_kind = &mut of_kind[..to.len()];
+    to.fill(F::ZERO);
+    for (kind, gradients) in kinds.iter().enumerate() {
+        let sum = if kind == 0 { &mut *to } else { &mut *of_kind };
+        for g in gradients {
+            kernels::add_row(F::ONE, &g[at..][..sum.len()], sum);
+        }
+        if kind > 0 {
+            kernels::add_row(F::ONE, of_kind, to);
+            of_kind.fill(F::ZERO);
         }
     }
 }
@@ -478,11 +494,11 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
+    use alloc::{vec, vec::Vec};
 
-    use super::{Keeps, PIECE, Parameter, Split, Step};
+    use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
     use crate::Float;
-    use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
+    use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
     use crate::numbers::plain;
     use crate::numbers::walk;
     use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits};
@@ -522,7 +538,7 @@ mod tests {
             assert!(w.update(split()));
             near("update", &w.rows, &expected);
             let mut w = parameter::<F>(rows, width, keeps);
-            assert!(w.descend(split(), &[&g], 1));
+            assert!(w.descend(split(), &[vec![&g[..]]], 1));
             near("descend", &w.rows, &expected);
             let mut w = parameter::<F>(rows, width, keeps);
             w.take(before, 0, &g[..7 * width]);
@@ -682,17 +698,39 @@ mod tests {
             let mut noise = Noise(5);
             let gradients: [_; 3] = core::array::from_fn(|_| aligned(&noise.numbers::<F>(rows * width)));
             let all: Vec<&[F]> = gradients.iter().map(|g| &g[..]).collect();
+            let kinds = [all[..2].to_vec(), all[2..].to_vec()];
             let mut one = parameter::<F>(rows, width, BOTH);
             let mut literal = Literal::new(doubles(&one.rows));
             let mut many = parameter::<F>(rows, width, BOTH);
             let sum: Vec<f64> = (0..rows * width).map(|j| all.iter().map(|g| g[j].to_f64()).sum()).collect();
             for t in 1..=2 {
-                assert!(one.descend(adam(t, 1.0), &all, 1));
-                assert!(many.descend(adam(t, 1.0), &all, 3));
+                assert!(one.descend(adam(t, 1.0), &kinds, 1));
+                assert!(many.descend(adam(t, 1.0), &kinds, 3));
                 literal.step(&sum);
             }
             near("w", &one.rows, &literal.w);
             same_bits("w of threads", &many.rows, &one.rows);
+        }
+    }
+
+    in_both! {
+        fn no_bit_of_a_sum_tells_whether_a_kind_was_summed_up_before<F>() {
+            let mut noise = Noise(7);
+            let gradients: [_; 6] = core::array::from_fn(|_| noise.numbers::<F>(PIECE + 16));
+            let [a, b, c, d, e, f] = gradients.each_ref().map(|g| &g[..]);
+            let whole = |kinds: &[Vec<&[F]>]| {
+                let mut sum = vec![F::ONE; 20];
+                sum_up(kinds, PIECE - 4, &mut sum);
+                sum
+            };
+            let mut first = vec![F::ZERO; PIECE + 16];
+            for g in [a, b, c] { kernels::add_row(F::ONE, g, &mut first); }
+            let mut last = vec![F::ZERO; PIECE + 16];
+            for g in [d, e, f] { kernels::add_row(F::ONE, g, &mut last); }
+            let expected = whole(&[vec![a, b, c], vec![d, e, f]]);
+            same_bits("summed up", &whole(&[vec![&first], vec![&last]]), &expected);
+            let literal: Vec<f64> = (PIECE - 4..PIECE + 16).map(|j| gradients.iter().map(|g| g[j].to_f64()).sum()).collect();
+            near("the sum", &expected, &literal);
         }
     }
 
@@ -703,7 +741,7 @@ mod tests {
                 let mut w = parameter::<F>(PIECE / 16 + 1, 16, Keeps { pending: false, moments: 0 });
                 let mut g = noise.numbers::<F>(PIECE + 16);
                 g[at] = F::cast(f64::INFINITY);
-                assert!(!w.descend(Step::Descend { eta: F::ONE }, &[&aligned(&g)], 1));
+                assert!(!w.descend(Step::Descend { eta: F::ONE }, &[vec![&g[..]]], 1));
             }
         }
     }

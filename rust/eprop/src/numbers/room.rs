@@ -132,7 +132,21 @@ impl<'i> Room<'i> {
         if len == 0 {
             return Ok(Aligned::default());
         }
-        Aligned::zeros(len).ok_or_else(|| too_large(self.bytes))
+        let mut zeros = Aligned::zeros(len).ok_or_else(|| too_large(self.bytes))?;
+        if self.pace.is_asked_in(len) {
+            self.touch(&mut zeros)?;
+        }
+        Ok(zeros)
+    }
+
+    /// A system hands memory out where it is first written, which may take ten times as long as a pass over it: here it can be stopped, in the middle of
+    /// an update it cannot.
+    fn touch<F: Float>(&mut self, zeros: &mut Aligned<F>) -> Result<(), Error> {
+        for piece in self.pace.pieces(zeros.len()) {
+            zeros[piece.clone()].fill(F::ZERO);
+            self.pace.pass(piece.len())?;
+        }
+        Ok(())
     }
 
     /// As `zeros`, for a matrix that streams share.

@@ -1,5 +1,7 @@
 //! What a user may set, and the one place where it is validated.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
@@ -109,8 +111,9 @@ choice! {
         /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
         /// constant; and in a batch where they change after n < 8 steps.
         Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shorter time constant. Where
-        /// neurons adapt, three, and weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
+        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shortest time constant of
+        /// membranes, traces and currents. Three where each neuron has its own `tau_mem`, where there is a `tau_syn`, and where neurons adapt; there
+        /// weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
         Block = "block",
@@ -282,6 +285,16 @@ impl Config {
         self.each.longest_tau_mem(self.tau_mem)
     }
 
+    /// The membrane's time constant: of several, the shortest.
+    pub(crate) fn shortest_tau_mem(&self) -> f64 {
+        self.each.shortest_tau_mem(self.tau_mem)
+    }
+
+    /// Whether a source has a second trace in each neuron: of a threshold that moves, a membrane of its own, or the one behind a current.
+    pub(crate) fn has_second_traces(&self) -> bool {
+        self.has_own_membranes() || self.layer().is_adaptive()
+    }
+
     /// Whether there is more between a source and a membrane than one filter that all neurons share.
     pub(crate) fn has_own_membranes(&self) -> bool {
         self.tau_syn != 0.0 || self.each.tau_mem.is_some()
@@ -449,8 +462,14 @@ impl LayerConfig {
 ///
 /// ```
 /// use eprop::{LayerConfig, StackConfig};
+/// use eprop::OnlineTrainer;
 /// let config = StackConfig { layer: LayerConfig { tau_mem: 10.0, ..LayerConfig::default() }, ..StackConfig::default() };
 /// assert_eq!(config.layer.tau_mem, 10.0);
+/// let slower_above = StackConfig { tau_mem: Some([10.0, 40.0].to_vec()), ..config };
+/// OnlineTrainer::<f32>::new(&[5, 8, 2], slower_above.clone())?;
+/// let error = OnlineTrainer::<f32>::new(&[5, 2], slower_above).unwrap_err();
+/// assert_eq!(error.to_string(), "tau_mem: expected a number, or 1: one for each layer, got 2 numbers");
+/// # Ok::<(), eprop::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -473,6 +492,8 @@ pub struct StackConfig {
     pub w_max: Option<f64>,
     /// Bytes that the trainer may hold, as `memory_bytes` counts them; `None` = no limit. There is one form of a stack: it fits, or it is refused.
     pub memory_limit: Option<usize>,
+    /// Membrane time constant of each layer, first to last; `None` = that of `layer`, for all.
+    pub tau_mem: Option<Vec<f64>>,
 }
 
 impl Default for StackConfig {
@@ -487,13 +508,48 @@ impl Default for StackConfig {
             clip_norm: None,
             w_max: None,
             memory_limit: None,
+            tau_mem: None,
         }
     }
 }
 
 impl StackConfig {
+    /// What layer `l` is like.
+    pub(crate) fn layer_of(&self, l: usize) -> LayerConfig {
+        LayerConfig {
+            tau_mem: own(&self.tau_mem, l, self.layer.tau_mem),
+            ..self.layer.clone()
+        }
+    }
+
+    /// What all layers have in common, and what each that has its own tau_mem is like.
+    fn kinds(&self) -> impl Iterator<Item = LayerConfig> + '_ {
+        (0..=self.tau_mem.as_ref().map_or(0, Vec::len)).map(|l| self.layer_of(l))
+    }
+
+    /// The membranes' time constant: of several, the longest.
+    pub(crate) fn longest_tau_mem(&self) -> f64 {
+        let longest = |taus: &Vec<f64>| taus.iter().copied().fold(0.0, f64::max);
+        self.tau_mem.as_ref().map_or(self.layer.tau_mem, longest)
+    }
+
+    /// Whether there are as many numbers as layers, where there is one for each.
+    pub(crate) fn fit(&self, n_layers: usize) -> Result<(), Error> {
+        match self.tau_mem.as_ref().map(Vec::len) {
+            Some(n) if n != n_layers => {
+                let expected = alloc::format!("a number, or {n_layers}: one for each layer");
+                Err(Error::value(
+                    "tau_mem",
+                    expected,
+                    alloc::format!("{n} numbers"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        self.layer.validate()?;
+        self.kinds().try_for_each(|layer| layer.validate())?;
         self.layer.each.absent()?;
         self.layer.feeds_forward()?;
         self.optimizer.validate()?;
@@ -733,7 +789,7 @@ impl StackConfig {
         self.validate()?;
         self.optimizer.fits::<F>()?;
         bound_fits::<F>(self.w_max)?;
-        self.layer.fits::<F>()
+        self.kinds().try_for_each(|layer| layer.fits::<F>())
     }
 }
 

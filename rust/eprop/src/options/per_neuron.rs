@@ -61,6 +61,15 @@ impl PerNeuron {
         self.tau_mem.as_ref().map_or(common, longest)
     }
 
+    /// The shortest of them.
+    pub(crate) fn shortest_tau_mem(&self, common: f64) -> f64 {
+        let shortest = |taus: &Vec<f64>| {
+            taus.iter()
+                .fold(f64::INFINITY, |shortest, &tau| shortest.min(tau))
+        };
+        self.tau_mem.as_ref().map_or(common, shortest)
+    }
+
     /// How many numbers the longest array has.
     pub(crate) fn len(&self) -> usize {
         let lengths = self

@@ -309,8 +309,8 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
     }
     let of_steps = of_steps(config.update_every);
     let form = match factored_block(config) {
-        _ if config.has_own_membranes() || !fits_factors(config) => of_steps,
-        Some(block) if config.layer().is_adaptive() => {
+        _ if !fits_factors(config) => of_steps,
+        Some(block) if config.has_second_traces() => {
             let between_ends = match rest(config.update_every) {
                 1 => block,
                 rest => rest,
@@ -342,12 +342,6 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if form != Engine::Factored {
         return Ok(());
     }
-    if config.each.tau_mem.is_some() {
-        return refused("block or textbook where each neuron has its own tau_mem");
-    }
-    if config.tau_syn != 0.0 {
-        return refused("block or textbook with tau_syn");
-    }
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
@@ -365,8 +359,20 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
             "block or textbook where weights rest, steps are limited and firing rates are regularised",
         );
     }
-    if !adaptation_fits_factors(config) {
-        return refused("block or textbook where neurons adapt and steps have momentum");
+    if config.has_second_traces() && !config.optimizer.is_linear() {
+        return refused(
+            "block or textbook where steps have momentum, and neurons adapt, have a tau_mem each, or get their input through tau_syn",
+        );
+    }
+    if config.has_own_membranes() && config.layer().is_adaptive() {
+        return refused(
+            "block or textbook where neurons adapt, and have a tau_mem each or get their input through tau_syn",
+        );
+    }
+    if !membranes_last(config) {
+        return refused(
+            "block or textbook where exp(-dt / tau_mem) is below 0.01, and neurons have a tau_mem each or get their input through tau_syn",
+        );
     }
     if adaptive_block(&config.layer()) == 0 {
         return refused(
@@ -387,13 +393,22 @@ fn fits_factors(config: &Config) -> bool {
         && config.optimizer.fits_factors()
         && config.is_unbounded()
         && !measures_apart(config)
-        && adaptation_fits_factors(config)
+        && second_traces_fit_factors(config)
 }
 
-/// Where thresholds move, the factors are those of descent without momentum.
-fn adaptation_fits_factors(config: &Config) -> bool {
-    !config.layer().is_adaptive() || config.optimizer.is_linear()
+/// There is one row for a second trace of each source, and its factors are those of descent without momentum.
+fn second_traces_fit_factors(config: &Config) -> bool {
+    let both = config.has_own_membranes() && config.layer().is_adaptive();
+    !config.has_second_traces() || config.optimizer.is_linear() && !both && membranes_last(config)
 }
+
+/// Whether something is left of every membrane after a step, where that is divided by.
+fn membranes_last(config: &Config) -> bool {
+    !config.has_own_membranes() || decay(config.dt, config.shortest_tau_mem()) >= LEFT
+}
+
+/// What must be left of a number at the end of a base block if it is divided by.
+const LEFT: f64 = 1e-2;
 
 /// Whether a gradient waits whose length counts without the regulariser's part, which the factors do not keep apart.
 fn measures_apart(config: &Config) -> bool {
@@ -407,11 +422,10 @@ fn factored_block(config: &Config) -> Option<usize> {
     let UpdateEvery::Steps(rest) = config.update_every else {
         return None;
     };
-    let tau = if config.tau_mem < config.tau_trace {
-        config.tau_mem
-    } else {
-        config.tau_trace
-    };
+    let mut tau = config.shortest_tau_mem().min(config.tau_trace);
+    if config.tau_syn != 0.0 {
+        tau = tau.min(config.tau_syn);
+    }
     let mut tau_in_steps = tau / config.dt;
     if let (1, Optimizer::Momentum { mu, .. }) = (rest, config.optimizer) {
         // Powers of mu stand in front of the rows K, and are divided by.
@@ -424,8 +438,6 @@ fn factored_block(config: &Config) -> Option<usize> {
 /// To how many steps neurons that adapt bound a base block: p, of which a step leaves `rho - beta psi` at least `rho - beta h` times, is divided by, and
 /// must not come near 0. 0 where it may be there after a single step.
 fn adaptive_block(layer: &LayerConfig) -> usize {
-    /// What of p is left at the end, at least.
-    const LEFT: f64 = 1e-2;
     let neurons = (0..layer.each.len().max(1)).map(|j| layer.of(j));
     let steps = neurons.filter(|one| one.beta != 0.0).map(|one| {
         let delta = decay(one.dt, one.tau_adaptation) - one.beta * one.height();
@@ -492,43 +504,93 @@ mod tests {
     use Engine::{Block, Factored, Textbook};
     use UpdateEvery::{Sequence, Steps};
 
-    #[test]
-    fn membranes_that_differ_and_currents_are_in_no_factors() {
-        let tau_mem = Some(alloc::vec![20.0; SMALL.n]);
+    /// With time constants of 4 to 20 ms, and with a current of 5 ms.
+    fn with_membranes(config: &Config, n: usize) -> [Config; 2] {
+        let taus = (0..n).map(|j| [4.0, 8.0, 20.0][j % 3]).collect();
         let each = PerNeuron {
-            tau_mem,
+            tau_mem: Some(taus),
             ..PerNeuron::default()
         };
-        for (tau_syn, each, named) in [
-            (0.0, each, "tau_mem"),
-            (5.0, PerNeuron::default(), "tau_syn"),
+        let current = Config {
+            tau_syn: 5.0,
+            ..config.clone()
+        };
+        [
+            Config {
+                each,
+                ..config.clone()
+            },
+            current,
+        ]
+    }
+
+    #[test]
+    fn of_membranes_that_differ_and_currents_the_shortest_time_bounds_a_base_block() {
+        for (n, [of_differing, of_current]) in [
+            (1, [(Factored, 6), (Factored, 7)]),
+            (2, [(Textbook, 0), (Textbook, 0)]),
+            (8, [(Block, 0); 2]),
         ] {
-            let with = |update_every| Config {
-                tau_syn,
-                each: each.clone(),
-                ..config(20.0, update_every)
-            };
-            for (every, form) in [
-                (Steps(1), Textbook),
-                (Steps(7), Textbook),
-                (Steps(8), Block),
-                (Sequence, Block),
-            ] {
-                let plan = plan(SMALL, &with(every));
+            let configs = with_membranes(&config(20.0, Steps(n)), LARGER.n);
+            for (config, (form, base_block)) in configs.iter().zip([of_differing, of_current]) {
+                let plan = plan(LARGER, config);
                 assert_eq!((plan.form, plan.membranes), (form, true));
+                assert!(form != Factored || plan.base_block == base_block);
             }
-            let factored = Config {
-                engine: Some(Factored),
-                ..with(Steps(1))
-            };
-            let error = Plan::of::<f32>(SMALL, &factored).unwrap_err().to_string();
-            assert!(
-                error.starts_with("engine: expected block or textbook"),
-                "{error}"
-            );
-            assert!(error.contains(named), "{error}");
+        }
+        // Their ends of blocks do as much as those of adaptive neurons.
+        for config in with_membranes(&config(20.0, Steps(1)), SMALL.n) {
+            assert_eq!(plan(SMALL, &config).form, Textbook);
         }
         assert!(!plan(SMALL, &config(20.0, Steps(1))).membranes);
+    }
+
+    #[test]
+    fn membranes_that_differ_and_currents_are_in_factors_but_with_momentum_adaptation_or_no_memory()
+    {
+        for config in with_membranes(&config(20.0, Steps(1)), SMALL.n) {
+            let asked = |config: &Config| {
+                let config = Config {
+                    engine: Some(Factored),
+                    ..config.clone()
+                };
+                Plan::of::<f32>(SMALL, &config).map(|plan| plan.form)
+            };
+            assert_eq!(asked(&config), Ok(Factored));
+            let mut fleeting = config.clone();
+            (fleeting.tau_mem, fleeting.dt) = (0.1, 1.0);
+            if let Some(taus) = &mut fleeting.each.tau_mem {
+                taus[0] = 0.1;
+            }
+            let adapting = Config {
+                beta: 0.1,
+                ..config.clone()
+            };
+            let rolling = Config {
+                optimizer: Optimizer::MOMENTUM,
+                ..config
+            };
+            for (config, why) in [
+                (rolling, "momentum"),
+                (adapting, "adapt"),
+                (fleeting, "below 0.01"),
+            ] {
+                let error = asked(&config).unwrap_err().to_string();
+                assert!(
+                    error.starts_with("engine: expected block or textbook") && error.contains(why),
+                    "{error}"
+                );
+                let unasked = Plan::of::<f32>(
+                    LARGER,
+                    &Config {
+                        each: PerNeuron::default(),
+                        tau_syn: 5.0,
+                        ..config
+                    },
+                );
+                assert_eq!(unasked.map(|plan| plan.form), Ok(Textbook));
+            }
+        }
     }
 
     #[test]

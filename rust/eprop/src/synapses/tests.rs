@@ -15,7 +15,7 @@ use crate::numbers::parameter::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Engine, Optimizer, PerNeuron, UpdateEvery};
+use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::optimizer::{Measure, Optimizer as AtWork};
 use crate::parts::signal::{Backward, Lies, Signal};
@@ -590,10 +590,31 @@ fn float32_of_membranes_that_differ_and_of_currents() {
     for config in membranes() {
         for (engine, every) in [
             (Engine::Textbook, 1),
+            (Engine::Factored, 1),
+            (Engine::Factored, 5),
             (Engine::Block, 16),
             (Engine::Block, 250),
         ] {
             hold_drift(&drive::<f32>(engine, &config, script, every, 30));
+        }
+    }
+}
+
+#[test]
+fn factors_of_membranes_that_differ_and_of_currents_are_the_textbook() {
+    let script = Script {
+        steps: SHORT / 10,
+        ..SPARSE
+    };
+    for config in membranes() {
+        for input_gain in [Gain::Unit, Gain::Leak] {
+            let config = Config {
+                input_gain,
+                ..config.clone()
+            };
+            for every in [1, 2, 5] {
+                hold_exact(Engine::Factored, &config, script, every);
+            }
         }
     }
 }

@@ -373,6 +373,9 @@ impl<F: Float> Subject for OnlineTrainer<F> {
             clip_norm: chance.of(&[None, None, Some(0.5)]),
             w_max: chance.of(&[None, None, Some(1.0)]),
             memory_limit: None,
+            tau_mem: chance
+                .of(&[false, true])
+                .then(|| vec![7.0; sizes.len() - 1]),
         };
         Self::new(&sizes, config).expect("sizes and settings are good")
     }

@@ -29,6 +29,7 @@ fn config(update_every: UpdateEvery) -> StackConfig {
     StackConfig {
         layer,
         update_every,
+        tau_mem: Some(vec![6.0, 12.0, 3.0]),
         ..StackConfig::default()
     }
 }
@@ -49,6 +50,8 @@ struct Layer {
     psi: Vec<f64>,
     last_spike: Vec<Option<usize>>,
     z_bar: Vec<f64>,
+    alpha: f64,
+    zeta: f64,
 }
 
 struct Literal {
@@ -61,6 +64,8 @@ impl Literal {
     fn new(config: &StackConfig, stack: &Stack<f64>) -> Self {
         let layer = |(l, pair): (usize, &[usize])| {
             let (p, n) = (pair[0], pair[1]);
+            let tau_mem = config.tau_mem.as_ref().unwrap()[l];
+            let alpha = libm::exp(-config.layer.dt / tau_mem);
             let w = stack.input_weights(l, &mut unasked()).unwrap();
             Layer {
                 w: w.rows().into_iter().map(|row| row.to_vec()).collect(),
@@ -70,6 +75,12 @@ impl Literal {
                 psi: vec![0.0; n],
                 last_spike: vec![None; n],
                 z_bar: vec![0.0; p],
+                alpha,
+                zeta: if config.layer.input_gain == Gain::Leak {
+                    1.0 - alpha
+                } else {
+                    1.0
+                },
             }
         };
         Self {
@@ -81,15 +92,10 @@ impl Literal {
 
     fn forward(&mut self, x: &[f64]) {
         let config = &self.config.layer;
-        let alpha = libm::exp(-config.dt / config.tau_mem);
-        let zeta = if config.input_gain == Gain::Leak {
-            1.0 - alpha
-        } else {
-            1.0
-        };
         let (v_th, width) = (config.threshold, config.surrogate_width.unwrap());
         let mut s = x.to_vec();
         for layer in &mut self.layers {
+            let (alpha, zeta) = (layer.alpha, layer.zeta);
             for (z_bar, s) in layer.z_bar.iter_mut().zip(&s) {
                 *z_bar = alpha * *z_bar + zeta * s;
             }
@@ -117,12 +123,6 @@ impl Literal {
     fn learn(&mut self, x: &[f64], target: Option<&[f64]>) -> Option<f64> {
         self.forward(x);
         let target = target?;
-        let config = &self.config.layer;
-        let zeta = if config.input_gain == Gain::Leak {
-            1.0 - libm::exp(-config.dt / config.tau_mem)
-        } else {
-            1.0
-        };
         let y = &self.layers[2].z;
         let total: f64 = y.iter().map(|&y| libm::exp(y)).sum();
         let mut loss = 0.0;
@@ -148,12 +148,13 @@ impl Literal {
                 .map(|(psi, l)| psi * l)
                 .collect();
             let back = |i: usize| {
-                zeta * layer
-                    .w
-                    .iter()
-                    .zip(&delta)
-                    .map(|(w, delta)| w[i] * delta)
-                    .sum::<f64>()
+                layer.zeta
+                    * layer
+                        .w
+                        .iter()
+                        .zip(&delta)
+                        .map(|(w, delta)| w[i] * delta)
+                        .sum::<f64>()
             };
             signal = (0..layer.z_bar.len()).map(back).collect();
             for (g, delta) in layer.g.iter_mut().zip(&delta) {
@@ -352,7 +353,7 @@ fn layers_are_drawn_one_after_the_other_and_a_flaw_is_named_by_its_layer() {
             16,
             pair[0],
             pair[1],
-            &config.layer,
+            &config.layer_of(l),
             None,
             &mut unasked(),
         )

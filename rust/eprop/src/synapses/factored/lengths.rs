@@ -199,7 +199,7 @@ impl Lengths {
                 sum_d: sum_d[set],
             };
             let (grown, x1) = (growth.grown, growth.x1);
-            *squared = kernels::step_adaptive_lengths(grown, growth.psi, l, x1, of_adaptive, set);
+            *squared = kernels::step_adaptive_lengths(grown, l, x1, of_adaptive, set);
         }
         kinds(squared)
     }

@@ -21,6 +21,7 @@ use ndarray::ArrayView2;
 
 use adaptive::Adaptive;
 pub(super) use adaptive::AdaptiveReading;
+use adaptive::decay_of_zt;
 pub(crate) use ended::PATIENCE;
 use ended::{Ended, Powers};
 use lengths::{Growth, Lengths};
@@ -73,7 +74,7 @@ pub(crate) struct Factored<F> {
     pending: Option<Pending<F>>,
     /// Where steps are limited.
     lengths: Option<Lengths>,
-    /// Where thresholds move.
+    /// Where thresholds move, membranes differ, or a current lies before them.
     adaptive: Option<Adaptive<F>>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
@@ -119,7 +120,7 @@ impl<F: Float> Walked for Vec<Visit<F>> {
 impl<F: Float> Factored<F> {
     pub(crate) fn new(room: &mut Room, plan: &Plan, config: &Config) -> Result<Self, Error> {
         let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
-        let alpha = decay(config.dt, config.tau_mem);
+        let alpha = decay_of_zt(config);
         let kappa_e = decay(config.dt, config.tau_trace);
         let sets = 1 + usize::from(plan.grouped);
         let decays = config.optimizer.decays();
@@ -133,7 +134,7 @@ impl<F: Float> Factored<F> {
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
             sets,
-            filters: Filters::of(config),
+            filters: filters(config),
             powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
             a: room.zeros(p, stride)?,
             c: room.zeros(p, stride)?,
@@ -571,11 +572,12 @@ impl<F: Float> Factored<F> {
         };
         let first = 0..self.x1.len();
         let sum_c = [&self.sum_c[first.clone()], &self.sum_c[last.clone()]];
-        let Some(adaptive) = &self.adaptive else {
+        let Some(adaptive) = &mut self.adaptive else {
             return lengths.step(growth, l, sum_c);
         };
+        adaptive.take(psi);
         let sum_d = [first, last].map(|set| adaptive.sum_of(set));
-        lengths.step_adaptive(growth, l, sum_c, sum_d, adaptive.now_of(grow, alpha))
+        lengths.step_adaptive(growth, l, sum_c, sum_d, adaptive.now_of(grow, alpha, psi))
     }
 
     /// As [`length`](Synapses::length), with scratch memory of a row each.
@@ -647,6 +649,18 @@ impl<F: Float> Factored<F> {
             seen[at] = block;
         });
         (sum_zt, of_first)
+    }
+}
+
+/// Behind a current, or where membranes differ, traces have no gain.
+fn filters<F: Float>(config: &Config) -> Filters<F> {
+    let filters = Filters::of(config);
+    match config.has_own_membranes() {
+        true => Filters {
+            zeta: F::ONE,
+            ..filters
+        },
+        false => filters,
     }
 }
 
@@ -924,14 +938,32 @@ impl<F: Float> Synapses<F> for Factored<F> {
     }
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
-        let down = self.powers.alpha_down[self.u()];
-        for (source, &zt) in self.zt.iter().enumerate() {
-            let waited = match self.age(source) {
-                0 => F::ONE,
-                age => self.ended.last(self.set_of(source), age).1,
-            };
-            see((down * (waited * zt)).or_silence());
+        if self.adaptive.as_ref().is_some_and(Adaptive::differs) {
+            return;
         }
+        for source in 0..self.zt.len() {
+            // A neuron's own source has no synapse to it.
+            let any = usize::from(self.own(source) == Some(0));
+            see(self.z_bar_in(any, source).or_silence());
+        }
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        let mut row = Room::build(
+            || "reading the synapses".into(),
+            |room| room.zeros(1, self.n),
+        )?;
+        for source in 0..self.zt.len() {
+            for (j, z_bar) in row.iter_mut().enumerate() {
+                *z_bar = match self.own(source) == Some(j) {
+                    true => F::ZERO,
+                    false => self.z_bar_in(j, source).or_silence(),
+                };
+            }
+            see(source, &row)?;
+            pace.pass(self.n)?;
+        }
+        Ok(())
     }
 
     /// Within the limit, `|S C|` and `|T zt|` are at most 1e9 times numbers that are themselves sums of at most 1e18: an update cannot have

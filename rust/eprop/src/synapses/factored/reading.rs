@@ -8,7 +8,7 @@ use super::adaptive::{Adaptive, AdaptiveReading};
 use super::ended::PATIENCE;
 use super::momentum::Momentum;
 use super::{Factored, NEVER};
-use crate::kernels::{self, Drift, DriftMut, Silence, SilenceMut};
+use crate::kernels::{self, AdaptiveSilence, Drift, DriftMut, Silence, SilenceMut};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::parts::sources::Sources;
@@ -51,6 +51,26 @@ impl<F: Float> Factored<F> {
         }
     }
 
+    /// `z_bar` of a source in neuron `j`.
+    pub(super) fn z_bar_in(&self, j: usize, source: usize) -> F {
+        let (set, age, zt) = (self.set_of(source), self.age(source), self.zt[source]);
+        let down = self.powers.alpha_down[self.u()];
+        let Some(adaptive) = &self.adaptive else {
+            let waited = match age {
+                0 => F::ONE,
+                age => self.ended.last(set, age).1,
+            };
+            return down * (waited * zt);
+        };
+        let d = adaptive.d[source * self.stride() + j];
+        match self.ended.last_adaptive(set, age) {
+            None => adaptive.z_bar(j, down, zt, d),
+            Some((AdaptiveSilence { w, p, .. }, alpha)) => {
+                adaptive.z_bar(j, down, alpha * zt, p[j] * d + w[j] * zt)
+            }
+        }
+    }
+
     /// Blocks that a source has waited for, and the one under way, as one: like the catch-up that a reset or a prediction would lead to.
     fn catch_up_copy(&self, source: usize, to: &mut Reading<F>) {
         let Reading {
@@ -68,7 +88,7 @@ impl<F: Float> Factored<F> {
         kernels::catch_up(Silence { s, t, x, k }, zt, w, e_bar);
     }
 
-    /// The same where thresholds move.
+    /// The same where there are rows `D`.
     fn catch_up_adaptive(
         &self,
         adaptive: &Adaptive<F>,

@@ -56,12 +56,16 @@ fn adaptive(config: &Config) -> Config {
     }
 }
 
-/// The rules of weights; those without momentum also of neurons some of which adapt.
-fn rules_and_adaptation(config: &Config) -> Vec<Config> {
+/// The rules of weights; those without momentum also of neurons some of which adapt, of membranes that differ, and of currents.
+fn rules_and_second_traces(config: &Config) -> Vec<Config> {
     let mut all = rules(config);
     let descends = |config: &&Config| matches!(config.optimizer, Optimizer::Sgd { .. });
     let adapting: Vec<_> = all.iter().filter(descends).map(adaptive).collect();
     all.extend(adapting);
+    // Their shortest time constant bounds base blocks, whatever tau is.
+    if config.tau_mem == 6.0 && config.update_every == UpdateEvery::Steps(1) {
+        all.extend(literal::with_membranes(config));
+    }
     all
 }
 
@@ -73,7 +77,7 @@ fn all<F: Float>(check: fn(&Config, Make<Factored<F>>)) {
             ..config(tau, n)
         };
         for config in [regularised.clone(), limited(&regularised)] {
-            for config in rules_and_adaptation(&config) {
+            for config in rules_and_second_traces(&config) {
                 check(&config, make::<F>());
                 check(&grouped(&config), make::<F>());
             }
@@ -134,7 +138,7 @@ in_both! {
             for gain in [Gain::Unit, Gain::Leak] {
                 for c_reg in [0.0, 1.0] {
                     let config = Config { input_gain: gain, readout_gain: gain, c_reg, ..config(tau, n) };
-                    for config in [limited(&config), config].iter().flat_map(rules_and_adaptation) {
+                    for config in [limited(&config), config].iter().flat_map(rules_and_second_traces) {
                         literal::follows::<F, _>(&config, make::<F>(), 80);
                         literal::follows::<F, _>(&grouped(&config), make::<F>(), 80);
                     }
@@ -221,7 +225,7 @@ in_both! {
 in_both! {
     fn to_catch_up_changes_nothing_but_when_it_is_worked_off<F>() {
         for (tau, n) in CASES {
-            for config in rules_and_adaptation(&config(tau, n)) {
+            for config in rules_and_second_traces(&config(tau, n)) {
                 let mut both = Beside::<F, _>::new(&config, make::<F>());
                 for _ in 0..4 {
                     (0..11).for_each(|_| both.step(true));
@@ -365,7 +369,7 @@ fn the_example_by_hand_holds_in_every_row_and_factor() {
 in_both! {
     fn inputs_and_neurons_get_factors_of_their_own_and_share_them_again_in_the_middle_of_things<F>() {
         for (tau, n) in CASES {
-            for config in [config(tau, n), limited(&config(tau, n))].iter().flat_map(rules_and_adaptation) {
+            for config in [config(tau, n), limited(&config(tau, n))].iter().flat_map(rules_and_second_traces) {
                 literal::regroups::<F>(&config, make::<F>());
             }
         }

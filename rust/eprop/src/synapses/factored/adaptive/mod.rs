@@ -1,17 +1,22 @@
-//! Thresholds that move, in the factored form: what there is beside rows `A`, `C` and factors `S`, `T`, `X1`.
+//! Thresholds that move, membranes that differ, and currents, in the factored form: what there is beside rows `A`, `C` and factors `S`, `T`, `X1`.
 //!
-//! `W = A - S C - T zt - R D`, `e_bar = kappa_e^u (C + X1 zt + Q D)` and `beta eps_a = p D + w zt`, with one row `D` more per source. A neuron that does
-//! not adapt has beta = 0: its `D` and `w` are 0, its `p` is 1.
+//! Each of the three is a second trace `h` of a source in each neuron (`second.rs`). `W = A - S C - T zt - R D`, `e_bar = kappa_e^u (C + X1 zt + Q D)` and
+//! `h = p D + w zt`, with one row `D` more per source. A neuron without a second trace, as one that does not adapt, has beta = 0: its `D` and `w` are 0,
+//! its `p` is 1. What follows speaks of thresholds, which were there first: `h` is `beta eps_a` then.
 
 mod ended;
 mod lengths;
 mod reading;
+mod second;
 
 use core::ops::Range;
 
 pub(super) use ended::EndedAdaptive;
 pub(super) use lengths::AdaptiveLengths;
 pub(in crate::synapses) use reading::AdaptiveReading;
+pub(super) use second::decay_of_zt;
+
+use second::Second;
 
 use crate::kernels::{
     self, AdaptiveFactorsMut, AdaptiveGrowth, AdaptiveSilence, AdaptiveSilences, Factors,
@@ -21,14 +26,12 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
-use crate::synapses::adaptation::Adaptation;
 use crate::{Error, Float};
 
 /// The row `D` of every source, and the factors of every neuron that belong to it.
 #[derive(Debug)]
 pub(super) struct Adaptive<F> {
-    /// beta and rho; of a neuron that does not adapt 0 and 1.
-    of_neurons: Adaptation<F>,
+    second: Second<F>,
     pub(super) d: Aligned<F>,
     pub(super) q: Aligned<F>,
     pub(super) w: Aligned<F>,
@@ -47,26 +50,23 @@ pub(super) struct Adaptive<F> {
 
 parts!(Adaptive {
     State: [d, q, w, p, r],
-    Scratch: [of_neurons, x2, f, ez, ed, sum_d, scratch],
+    Scratch: [second, x2, f, ez, ed, sum_d, scratch],
 });
 
 impl<F: Float> Adaptive<F> {
-    /// `None` where no neuron adapts.
+    /// `None` where one trace of a source is all that its synapses need.
     pub(super) fn of(
         room: &mut Room,
         (p, n): (usize, usize),
         (sets, stride): (usize, usize),
         config: &Config,
     ) -> Result<Option<Self>, Error> {
-        let Some(mut of_neurons) = Adaptation::of(room, n, config)? else {
+        let Some(second) = Second::of(room, (n, stride), config)? else {
             return Ok(None);
         };
-        let pairs = of_neurons.rho.iter_mut().zip(of_neurons.beta.iter());
-        let still = pairs.filter(|(_, beta)| **beta == F::ZERO);
-        still.for_each(|(rho, _)| *rho = F::ONE);
         let mut row = || room.zeros(1, stride);
         let mut adaptive = Self {
-            of_neurons,
+            second,
             q: row()?,
             w: row()?,
             p: row()?,
@@ -138,7 +138,7 @@ impl<F: Float> Adaptive<F> {
 
     /// The responses, from a step's `psi`.
     pub(super) fn step_responses(&mut self, scales: StepScales<F>, psi: &[F], x1: &mut [F]) {
-        let Adaptation { beta, rho } = &self.of_neurons;
+        self.second.take(psi);
         let to = ResponsesMut {
             x1,
             q: &mut self.q,
@@ -147,7 +147,7 @@ impl<F: Float> Adaptive<F> {
             ez: &mut self.ez,
             ed: &mut self.ed,
         };
-        kernels::step_responses(scales, psi, beta, rho, to);
+        kernels::step_responses(scales, self.second.psi(psi), self.second.course(psi), to);
     }
 
     /// The factors of a set of rows of weights; `l` and `of_raw` may be empty.
@@ -237,17 +237,33 @@ impl<F: Float> Adaptive<F> {
         &self.sum_d[set]
     }
 
+    /// Before [`now_of`](Self::now_of): a step's psi.
+    pub(super) fn take(&mut self, psi: &[F]) {
+        self.second.take(psi);
+    }
+
     /// The responses before a step in which `X1` grows by so many psi, and `alpha^u`.
-    pub(super) fn now_of(&self, grow: F, alpha: F) -> AdaptiveGrowth<'_, F> {
+    pub(super) fn now_of<'a>(&'a self, grow: F, alpha: F, psi: &'a [F]) -> AdaptiveGrowth<'a, F> {
         AdaptiveGrowth {
             grow,
             alpha,
+            psi: self.second.psi(psi),
             q: &self.q,
             w: &self.w,
             p: &self.p,
-            beta: &self.of_neurons.beta,
-            rho: &self.of_neurons.rho,
+            course: self.second.course(psi),
         }
+    }
+
+    /// Whether a source has another `z_bar` in each neuron.
+    pub(super) fn differs(&self) -> bool {
+        self.second.differs()
+    }
+
+    /// `z_bar` in neuron `j`, of a source with `zt` and a row `D` that have caught up with the blocks before this one, and `alpha^u`.
+    pub(super) fn z_bar(&self, j: usize, alpha: F, zt: F, d: F) -> F {
+        let h = self.p[j] * d + self.w[j] * zt;
+        self.second.z_bar(j, alpha * zt, h)
     }
 
     /// `Q`, `w` and `p`.
