@@ -96,7 +96,7 @@ class Config:
         trainer = told.get("trainer", {})
         if not isinstance(trainer, Mapping):
             raise ConfigError(f"trainer: expected a table [trainer], got {trainer!r}")
-        _known("[trainer] ", trainer, [each.name for each in fields(EpropTrainer) if each.name != "_"])
+        _check_fields("trainer", EpropTrainer, trainer)
         for name in ("train", "test"):
             if (path := data.get(name)) is not None:
                 data[name] = str(folder / path)
@@ -150,10 +150,14 @@ def _table(of: Any, name: str, told: Any) -> dict[str, Any]:
     """The values of a table, each of the type of its field."""
     if not isinstance(told, Mapping):
         raise ConfigError(f"{name}: expected a table [{name}], got {told!r}")
-    known: dict[str, Field[Any]] = {each.name: each for each in fields(of)}
-    _known(f"[{name}] ", told, known)
     if name == "data" and "train" not in told:
         raise ConfigError('[data] train: expected the path of the data, as in train = "digits.npz", got none')
+    return _check_fields(name, of, told)
+
+
+def _check_fields(name: str, of: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    known: dict[str, Field[Any]] = {each.name: each for each in fields(of)}
+    _known(f"[{name}] ", told, known)
     try:
         return {key: checked(f"[{name}] {key}", str(known[key].type), value) for key, value in told.items()}
     except (TypeError, ValueError) as error:
