@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .. import __version__, _core
 from .._html import as_size
 
 JSON = "the same as one JSON object; memory in bytes"
@@ -56,25 +55,10 @@ def info() -> dict[str, Any]:
         "numpy": np.__version__,
         "packages": {name: found for name in _OPTIONAL if (found := _version(name)) is not None},
         "system": f"{platform.system()} {platform.machine()}",
-        "instruction_set": instruction_set(),
+        "instruction_set": _core.isa(),
         "threads": threads(),
         "memory": _memory(),
     }
-
-
-def instruction_set() -> str:
-    """``"avx2"`` or ``"portable"``: the crate's choice, by its rule, from what NumPy has found of the processor.
-
-    Examples
-    --------
-    >>> instruction_set() in ("avx2", "portable")
-    True
-    """
-    if os.environ.get("EPROP_ISA") == "portable":
-        return "portable"
-    numpy = "numpy._core" if np.__version__ >= "2" else "numpy.core"
-    found = getattr(import_module(f"{numpy}._multiarray_umath"), "__cpu_features__", {})
-    return "avx2" if found.get("AVX2") and found.get("FMA3") else "portable"
 
 
 def threads() -> int:
