@@ -490,6 +490,19 @@ def test_data_that_do_not_fit_are_named(arrays, message, folder, capsys):
 
 
 @pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0.5, np.nan, 1.0], "expected finite targets, got NaN"),
+        (["a", "b", "c"], "expected numbers, since task"),
+    ],
+)
+def test_targets_of_a_regression_are_finite_numbers(y, message, folder, capsys):
+    np.savez("data.npz", X=X3, y=y)
+    configure('task = "regress"\n' + CONFIG)
+    assert message in refused(capsys, "train", "config.toml", code=1)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a,label\n", "got 1 rows"),

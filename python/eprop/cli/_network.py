@@ -171,6 +171,8 @@ def sizes(config: Config, data: Data) -> tuple[int, int]:
     numbers = _rows(data.y)[0]
     if np.asarray(numbers).dtype.kind not in "fbiu":
         raise ValueError(f'{config.data.train}: expected numbers, since task = "regress", got {numbers[0]!r}')
+    if not all(np.isfinite(row).all() for row in _rows(data.y)):
+        raise ValueError(f"{config.data.train}: expected finite targets, got NaN or infinity")
     return data.X[0].shape[1], _columns(numbers).shape[1]
 
 
