@@ -1,6 +1,5 @@
 """Stop in the middle of a stream, save, load, go on: the same bits as without the stop."""
 
-import pickle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,9 +15,9 @@ def main() -> None:
     trainer = EpropTrainer(20, 50, 2, lr=1e-3)
     trainer.train_sequence(inputs[:150], targets[:150], reset=False)
     with TemporaryDirectory() as folder:
-        saved = Path(folder) / "trainer.pkl"
-        saved.write_bytes(pickle.dumps(trainer))
-        restored = pickle.loads(saved.read_bytes())  # only ever load a pickle that you wrote
+        saved = Path(folder) / "trainer.safetensors"
+        trainer.save(saved)
+        restored = EpropTrainer.load(saved)
     restored.train_sequence(inputs[150:], targets[150:], reset=False)
 
     uninterrupted = EpropTrainer(20, 50, 2, lr=1e-3)

@@ -2,13 +2,12 @@
 
 import logging
 import math
-import os
-import pickle
 
 import numpy as np
 import pytest
 
-from eprop import EpropTrainer
+import eprop
+from eprop import EpropTrainer, OnlineLIFLayer, OnlineTrainer
 from eprop.callbacks import Checkpoint, EarlyStopping, History, Log, TensorBoard, WandB, listeners
 from eprop.sklearn import EpropClassifier
 
@@ -100,34 +99,36 @@ def test_early_stopping_ends_a_fit_begins_anew_and_says_so(caplog):
 
 
 def test_checkpoints_are_the_network_of_their_pass(tmp_path):
-    every = Checkpoint(tmp_path / "net-{epoch}.pkl", every=2)
+    every = Checkpoint(tmp_path / "net-{epoch}.safetensors", every=2)
     model = EpropClassifier(**SMALL, callbacks=[every]).fit(X, Y)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["net-2.pkl", "net-4.pkl", "net-6.pkl"]
-    assert pickle.loads((tmp_path / "net-6.pkl").read_bytes()).state_equal(model.trainer_)
-    assert not pickle.loads((tmp_path / "net-2.pkl").read_bytes()).state_equal(model.trainer_)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"net-{n}.safetensors" for n in (2, 4, 6)]
+    assert eprop.load(tmp_path / "net-6.safetensors").state_equal(model.trainer_)
+    assert not eprop.load(tmp_path / "net-2.safetensors").state_equal(model.trainer_)
+
+
+@pytest.mark.parametrize(
+    "make", [EpropTrainer, lambda *n: OnlineTrainer(n), lambda *n: OnlineLIFLayer(*n[:2])]
+)
+def test_a_checkpoint_is_what_save_writes(make, tmp_path):
+    trainer = make(2, 3, 1)
+    Checkpoint(tmp_path / "checkpoint").on_epoch_end(trainer, {"epoch": 1})
+    trainer.save(tmp_path / "saved")
+    assert (tmp_path / "checkpoint").read_bytes() == (tmp_path / "saved").read_bytes()
 
 
 def test_a_checkpoint_of_the_best_is_written_when_it_is_better(tmp_path):
-    best = Checkpoint(tmp_path / "{epoch}.pkl", monitor="score", mode="max")
+    best = Checkpoint(tmp_path / "{epoch}", monitor="score", mode="max")
     for epoch, score in enumerate([0.5, 0.4, 0.7, 0.7], start=1):
         best.on_epoch_end(EpropTrainer(2, 3, 1), {"epoch": epoch, "score": score})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.pkl", "3.pkl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
 
 
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_checkpoint_that_fails_leaves_the_old_file(failing, tmp_path, monkeypatch):
-    path = tmp_path / "net.pkl"
-    checkpoint = Checkpoint(path)
-    checkpoint.on_epoch_end(EpropTrainer(2, 3, 1, seed=1), {"epoch": 1})
-    old = path.read_bytes()
-
-    def full(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, failing, full)
-    with pytest.raises(OSError, match="disk full"):
-        checkpoint.on_epoch_end(EpropTrainer(2, 3, 1, seed=2), {"epoch": 2})
-    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+def test_a_checkpoint_that_fails_says_so(tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        Checkpoint(tmp_path / "missing" / "net").on_epoch_end(EpropTrainer(2, 3, 1), {"epoch": 1})
+    with pytest.raises(TypeError, match="expected a trainer, or an estimator with a trainer_, got Told"):
+        Checkpoint(tmp_path / "net").on_epoch_end(Told(), {"epoch": 1})
+    assert list(tmp_path.iterdir()) == []
 
 
 class Sink:

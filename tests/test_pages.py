@@ -33,7 +33,10 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in DOCS if "```python" in text(page)])
-def test_python_blocks_run_from_top_to_bottom(page: str) -> None:
+def test_python_blocks_run_from_top_to_bottom(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # for what they write
     code = "\n".join(re.findall(r"```python\n(.*?)```", text(page), flags=re.DOTALL))
     assert "assert" in code or "pytest.raises" in code, "an example says what it shows"
     exec(compile(code, page, "exec"), {})

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eprop.demo import cli
+from eprop.cli import main
 from eprop.tasks import delayed_match, evidence, mackey_glass, store_recall
 
 SHORT = {
@@ -82,7 +82,7 @@ def test_a_demo_of_trials_and_of_the_series(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(mackey_glass, "Preset", lambda: short)
     for name in ("evidence", "store-recall", "delayed-match", "mackey-glass"):
         path = tmp_path / f"{name}.png"
-        assert cli.main(["demo", name, "--out", str(path)]) == 0
+        assert main(["demo", name, "--out", str(path)]) == 0
         assert path.stat().st_size > 10_000
     said = capsys.readouterr().out
     assert said.count("right of 512 fresh trials, after 2 batches of 32") == 3

@@ -123,7 +123,8 @@ def _read(argument: str, value: Any, expected: str) -> Array:
     if isinstance(value, np.ndarray):  # itself, since a view would not notice what is done to it
         return value
     try:
-        array = np.asarray(value)
+        by_dlpack = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+        array = np.from_dlpack(value) if by_dlpack else np.asarray(value)
     except MemoryError as error:
         raise MemoryError(f"{argument}: {error}") from error
     except Exception as error:  # ragged lists, or whatever the conversion of a foreign object raises

@@ -14,9 +14,10 @@ _Planned: TypeAlias = tuple[str | None, int, int, float, float, float, float, fl
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["EpropAgent", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__", "class_of"]
+__all__ = ["EpropAgent", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__", "class_of", "isa"]
 
 def class_of(bytes: bytes) -> str: ...
+def isa() -> str: ...
 
 class _Neuron(Protocol):
     """What is read of a dataclass: every layer's fields."""

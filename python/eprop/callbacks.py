@@ -34,7 +34,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import pickle
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -134,10 +133,10 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """Writes the trainer into a file, by pickle: after each `every`-th pass, or when a number is the best so far.
+    """Saves the trainer, by its `save`: after each `every`-th pass, or when a number is the best so far.
 
-    The file is written beside its place and then renamed: at any moment the old or the new one is whole. `pickle.load` reads
-    it; a pickle runs code, so load only your own.
+    At any moment the old file or the new one is whole. `eprop.load` reads it. Of an estimator it is `trainer_`, without what
+    the estimator has learned of the inputs' scale.
 
     Parameters
     ----------
@@ -152,13 +151,11 @@ class Checkpoint:
 
     Examples
     --------
-    >>> import pickle, tempfile
-    >>> from pathlib import Path
-    >>> from eprop import EpropTrainer
-    >>> trainer = EpropTrainer(2, 3, 1)
+    >>> import tempfile, eprop
+    >>> trainer = eprop.EpropTrainer(2, 3, 1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Checkpoint(f"{folder}/net-{{epoch}}.pkl").on_epoch_end(trainer, {"epoch": 7})
-    ...     pickle.loads(Path(folder, "net-7.pkl").read_bytes()).state_equal(trainer)
+    ...     Checkpoint(f"{folder}/net-{{epoch}}.safetensors").on_epoch_end(trainer, {"epoch": 7})
+    ...     eprop.load(f"{folder}/net-7.safetensors").state_equal(trainer)
     True
     """
 
@@ -174,10 +171,12 @@ class Checkpoint:
         self._best = None if monitor is None else _Best(monitor, mode, 0.0)
 
     def on_epoch_end(self, estimator: Any, logs: Logs) -> None:
-        """Writes if it is due.
+        """Saves if it is due.
 
         Raises
         ------
+        TypeError
+            Neither a trainer nor an estimator that has one.
         OSError
             The file cannot be written; what was there stays.
         KeyError
@@ -186,7 +185,7 @@ class Checkpoint:
         better = self._best is None or self._best.is_better(logs)
         if better and logs["epoch"] % self.every == 0:
             path = self.path.replace("{epoch}", str(logs["epoch"]))
-            _write(path, getattr(estimator, "trainer_", estimator))
+            _saver(getattr(estimator, "trainer_", estimator))(path)
             _logger.debug("epoch %s: wrote %s", logs["epoch"], path)
 
 
@@ -360,20 +359,14 @@ class _Best:
         return better
 
 
-def _write(path: str, trainer: Any) -> None:
-    """Whole or not at all: a temporary file beside the path, synced, then renamed."""
-    data = pickle.dumps(trainer)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+def _saver(trainer: Any) -> Callable[[str], Any]:
+    save: Callable[[str], Any] | None = getattr(trainer, "save", None)
+    if save is None:
+        raise TypeError(
+            f"estimator: expected a trainer, or an estimator with a trainer_, got {type(trainer).__name__}; hand over what "
+            "has a method save(path)"
+        )
+    return save
 
 
 def _count(name: str, value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Numbers as spikes, and back: rates, latencies, changes, populations.
+"""Numbers as spikes, and back: rates, latencies, changes, populations. Events of sensors as those of a trainer.
 
 Time is the axis before the last, as trainers have it: values (..., features) become (..., n_steps, features).
 
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_numbers
 from ._fields import checked, number
+from ._sensors import from_events
 
 __all__ = [
     "decode_delta",
@@ -33,6 +34,7 @@ __all__ = [
     "decode_population",
     "decode_rate",
     "delta",
+    "from_events",
     "latency",
     "population",
     "rate",

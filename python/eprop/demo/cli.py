@@ -1,11 +1,14 @@
-"""The command line: ``eprop demo [NAME] [--seed N] [--out FILE.png]``."""
+"""``eprop demo [NAME] [--seed N] [--out FILE]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from . import digits, needs_extra, pattern, tasks
 
@@ -16,7 +19,7 @@ TASKS: dict[str, Callable[[int, Path], object]] = {
     "mackey-glass": tasks.series,
 }
 WHAT = {
-    "digits": "classify handwritten digits, spike by spike (3 s)",
+    "digits": "classify handwritten digits, spike by spike, in five splits (20 s)",
     "pattern": "draw one second of a waveform from frozen noise (5 s)",
     "evidence": "count cues and remember which side had more (40 s)",
     "store-recall": "keep a bit while others arrive (20 s)",
@@ -25,50 +28,40 @@ WHAT = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status.
+JSON = "the task, the figure and the seconds as one JSON object, and what is said besides on stderr"
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        What follows the program's name; by default what the shell passed.
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     main(["demo", "pattern", "--out", f"{folder}/pattern.png"])  # doctest: +ELLIPSIS
-    loss (0.5 err^2, summed over 1000 ms): ... at the start, ... after ... iterations, ...% of the start
-    figure: ...pattern.png
-    0
+def run(options: argparse.Namespace) -> Any:
+    """Learns the task that was asked for and draws it, or lists the tasks.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        A module of the extra ``demo`` is not installed.
     """
-    options = _parser().parse_args(arguments)
     if options.task is None:
-        print("\n".join(f"eprop demo {name:14} {what}" for name, what in WHAT.items()))
-        return 0
+        if not options.json:
+            print("\n".join(f"eprop demo {name:14} {what}" for name, what in WHAT.items()))
+        return WHAT
     out: Path = options.out or Path(f"eprop-{options.task}.png")
-    try:
-        # Asked for now: a missing plotting library should not show after the training.
-        with needs_extra():
-            import matplotlib  # noqa: F401
-            import sklearn  # noqa: F401
-            import tqdm  # noqa: F401
-    except ModuleNotFoundError as missing:
-        print(f"eprop demo: {missing}", file=sys.stderr)
-        return 1
-    TASKS[options.task](options.seed, out)
-    return 0
+    # Asked for now: a missing plotting library should not show after the training.
+    with needs_extra():
+        import matplotlib  # noqa: F401
+        import sklearn  # noqa: F401
+        import tqdm  # noqa: F401
+    start = time.monotonic()
+    with redirect_stdout(sys.stderr) if options.json else nullcontext():
+        TASKS[options.task](options.seed, out)
+    return {"task": options.task, "figure": str(out), "seconds": time.monotonic() - start}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="eprop", description="Online learning with e-prop in spiking neural networks."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    demo = commands.add_parser(
+def add_to(commands: Any) -> argparse.ArgumentParser:
+    """Describes the command."""
+    demo: argparse.ArgumentParser = commands.add_parser(
         "demo",
         help="learn a task and draw what happened",
-        description="Learn a task online, print how well and how fast, and draw it into one PNG.",
+        description="Learn a task online, print how well and how fast, and draw it into one figure.",
+        epilog="example: eprop demo digits --out digits.pdf",
     )
     demo.add_argument(
         "task",
@@ -84,11 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--out",
-        type=_png,
-        metavar="FILE.png",
-        help="where the figure goes (default: eprop-TASK.png in this directory)",
+        type=_figure,
+        metavar="FILE",
+        help="where the figure goes, a .png, .pdf or .svg (default: eprop-TASK.png in this directory)",
     )
-    return parser
+    return demo
 
 
 def _seed(text: str) -> int:
@@ -97,10 +90,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _png(text: str) -> Path:
+def _figure(text: str) -> Path:
     path = Path(text)
-    if path.suffix.lower() != ".png":
-        raise argparse.ArgumentTypeError(f"expected a file name that ends in .png, got {text!r}")
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise argparse.ArgumentTypeError(
+            f"expected a file name that ends in .png, .pdf or .svg, got {text!r}"
+        )
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"expected a file, got the directory {text!r}")
     if not path.parent.is_dir():
@@ -108,7 +103,3 @@ def _png(text: str) -> Path:
             f"expected a file in a directory that exists, got {text!r}: create {path.parent} first"
         )
     return path
-
-
-if __name__ == "__main__":
-    sys.exit(main())

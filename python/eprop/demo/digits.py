@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,10 @@ class Result:
     """Per held-out image."""
     seconds: float
     """Of training."""
+    right: float
+    """Share of the training images that are classified correctly after training."""
+    held_out: list[float]
+    """Share of the held-out images, after each pass."""
 
     @property
     def accuracy(self) -> float:
@@ -74,7 +79,9 @@ class Result:
         return float(np.mean(self.predicted == self.test.labels))
 
 
-def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None) -> Result:
+def run(
+    seed: int, out: Path, data: Digits | None = None, settings: Settings | None = None, n_splits: int = 5
+) -> Result:
     """Learn, print how well and how fast, and write the figure.
 
     Parameters
@@ -82,16 +89,23 @@ def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | N
     seed : int
         Of the split, the network and the spikes.
     out : Path
-        The PNG to write.
+        The figure to write.
     data : Digits, optional
         By default all that scikit-learn carries.
     settings : Settings, optional
         By default the tuned ones.
-    """
-    from . import plots
+    n_splits : int
+        How many splits are learned, each by a network of its own: those of this seed and the next ones.
 
-    settings = settings or Settings()
-    train, test = split(data or load(), seed)
+    Returns
+    -------
+    Result
+        Of the first split.
+    """
+    from . import digits_figure
+
+    settings, data = settings or Settings(), data or load()
+    train, test = split(data, seed)
     print(f"{len(train.labels)} images to learn from, {len(test.labels)} held out")
     result = learn(train, test, seed, settings)
     trainer = result.trainer
@@ -99,12 +113,20 @@ def run(seed: int, out: Path, data: Digits | None = None, settings: Settings | N
     outputs, spikes = trainer.predict_sequence(
         encode(pixels, np.random.default_rng(seed)), return_spikes=True
     )
-    example = plots.Example(pixels, label, outputs, spikes, decide(outputs))
-    judged = plots.Run(result.judged, settings.passes, WINDOW, test.labels, result.predicted, N_CLASSES)
-    plots.digits(out, judged, example)
+    example = digits_figure.Example(pixels, label, outputs, spikes, decide(outputs))
+    learned = digits_figure.Run(
+        result.judged, result.held_out, WINDOW, test.labels, result.predicted, N_CLASSES
+    )
+    splits = [digits_figure.Split(seed, result.right, result.accuracy)]
+    for other in range(seed + 1, seed + n_splits):
+        found = learn(*split(data, other), other, settings)
+        splits.append(digits_figure.Split(other, found.right, found.accuracy))
+    digits_figure.draw(out, learned, example, splits)
     n_steps = len(result.judged) * STEPS
     print(
         f"accuracy on the held-out third: {result.accuracy:.1%}\n"
+        f"of {n_splits} splits: {', '.join(f'{each.held_out:.1%}' for each in splits)}, "
+        f"median {np.median([each.held_out for each in splits]):.1%}\n"
         f"training: {n_steps} steps in {result.seconds:.1f} s, "
         f"{n_steps / result.seconds:,.0f} steps per second\n"
         f"memory: {trainer.memory_bytes / 1024:.0f} KiB in all; {trainer.memory_per_step} numbers "
@@ -136,9 +158,20 @@ def learn(train: Digits, test: Digits, seed: int, settings: Settings) -> Result:
     rng = np.random.default_rng(seed)
     trainer = build(train, seed, settings, rng)
     start = time.perf_counter()
-    judged = teach(trainer, train, settings, rng)
-    seconds = time.perf_counter() - start
-    return Result(trainer, test, judged, classify(trainer, test, rng), seconds)
+    held_out: list[float] = []
+    watched = 0.0
+
+    def watch() -> None:
+        nonlocal watched
+        since = time.perf_counter()
+        # Chance of its own: looking changes nothing of what is learned.
+        held_out.append(score(trainer, test, np.random.default_rng([seed, len(held_out)])))
+        watched += time.perf_counter() - since
+
+    judged = teach(trainer, train, settings, rng, after_pass=watch)
+    seconds = time.perf_counter() - start - watched
+    predicted = classify(trainer, test, rng)
+    return Result(trainer, test, judged, predicted, seconds, score(trainer, train, rng), held_out)
 
 
 def build(train: Digits, seed: int, settings: Settings, rng: np.random.Generator) -> EpropTrainer:
@@ -187,7 +220,11 @@ def encode(pixels: Floats, rng: np.random.Generator) -> Floats:
 
 
 def teach(
-    trainer: EpropTrainer, train: Digits, settings: Settings, rng: np.random.Generator
+    trainer: EpropTrainer,
+    train: Digits,
+    settings: Settings,
+    rng: np.random.Generator,
+    after_pass: Callable[[], None] | None = None,
 ) -> NDArray[np.bool_]:
     """Stream the images past the network, fresh spikes each time, and say which it got right.
 
@@ -204,6 +241,8 @@ def teach(
         ``passes`` and ``lr`` are read.
     rng : numpy.random.Generator
         The order of the images, and their spikes.
+    after_pass : callable, optional
+        Called after each pass over the images.
 
     Returns
     -------
@@ -230,6 +269,8 @@ def teach(
             if n % 50 == 49:
                 running = judged[max(0, n + 1 - WINDOW) : n + 1].mean()
                 stream.set_postfix_str(f"running accuracy {running:.1%}", refresh=False)
+            if after_pass is not None and (n + 1) % len(train.labels) == 0:
+                after_pass()
     return judged
 
 
@@ -237,6 +278,13 @@ def classify(trainer: EpropTrainer, images: Digits, rng: np.random.Generator) ->
     """The network's answer to each image; nothing is learned, no label is read."""
     answers = [decide(trainer.predict_sequence(encode(pixels, rng))) for pixels in images.pixels]
     return np.array(answers, dtype=np.int64)
+
+
+def score(trainer: EpropTrainer, images: Digits, rng: np.random.Generator) -> float:
+    """The share of the images that the network gets right; nothing is learned."""
+    spikes = np.stack([encode(pixels, rng) for pixels in images.pixels])
+    answers = trainer.evaluate(spikes).sum(axis=1).argmax(axis=1)
+    return float(np.mean(answers == images.labels))
 
 
 def decide(outputs: Floats) -> int:

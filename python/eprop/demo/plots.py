@@ -1,9 +1,9 @@
-"""The figures of the demo. Nothing here depends on a display or changes matplotlib's settings."""
+"""The figures of the demo but that of the digits. Nothing here depends on a display or changes matplotlib's settings."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,44 +11,10 @@ from numpy.typing import NDArray
 from . import needs_extra
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-class Example(NamedTuple):
-    """One held-out image and what the network did: outputs (T, 10), spikes (T, N), and its answer."""
-
-    pixels: Floats
-    label: int
-    outputs: Floats
-    spikes: Floats
-    answer: int
-
-
-class Run(NamedTuple):
-    """Training images, right or wrong before their label was shown; of held-out images the labels and the answers."""
-
-    judged: NDArray[np.bool_]
-    passes: int
-    window: int
-    """Images over which the learning curve averages."""
-    labels: Labels
-    answers: Labels
-    n_classes: int
-
-
-def digits(path: Path, run: Run, example: Example) -> None:
-    """Raster and readouts of one test digit, learning curve, confusion matrix."""
-    figure = _figure(11.0, 8.2)
-    axes = figure.subplots(2, 2)
-    _raster(axes[0, 0], example)
-    _readouts(axes[0, 1], example)
-    _learning_curve(axes[1, 0], run)
-    _confusion(axes[1, 1], run)
-    figure.savefig(path)
 
 
 class Curves(NamedTuple):
@@ -63,7 +29,7 @@ class Curves(NamedTuple):
 
 def pattern(path: Path, result: Curves) -> None:
     """Target and output before and after training, and the loss."""
-    figure = _figure(9.0, 8.2)
+    figure = new_figure(9.0, 8.2)
     before, after, loss = figure.subplots(3, 1)
     after.sharey(before)
     for axes, title, output in (
@@ -84,6 +50,7 @@ def pattern(path: Path, result: Curves) -> None:
         xlim=(0, len(result.losses) - 1),
     )
     loss.legend(loc="upper right")
+    letter_panels(before, after, loss)
     figure.savefig(path)
 
 
@@ -99,7 +66,7 @@ class Trial(NamedTuple):
 
 def trial(path: Path, shown: Trial) -> None:
     """What came in, what fired, what was said and when it was asked for, and the loss."""
-    figure = _figure(9.0, 9.5)
+    figure = new_figure(9.0, 9.5)
     inputs, spikes, outputs, loss = figure.subplots(4, 1, height_ratios=(2, 3, 2, 2))
     n_steps = len(shown.inputs)
     asked = np.nonzero(shown.labels >= 0)[0]
@@ -114,8 +81,7 @@ def trial(path: Path, shown: Trial) -> None:
     outputs.legend(loc="upper left", ncols=3)
     loss.plot(shown.losses, color="C0")
     loss.set(xlabel="batches", ylabel="cross-entropy (nats)", xlim=(0, len(shown.losses) - 1), ylim=(0, None))
-    for axes, letter in zip((inputs, spikes, outputs, loss), "abcd", strict=True):
-        axes.set_title(letter, loc="left", fontweight="bold")
+    letter_panels(inputs, spikes, outputs, loss)
     figure.savefig(path)
 
 
@@ -128,7 +94,7 @@ class Series(NamedTuple):
 
 def series(path: Path, shown: Series, last: int = 500, window: int = 500) -> None:
     """The last steps of both, and the error over time."""
-    figure = _figure(9.0, 6.5)
+    figure = new_figure(9.0, 6.5)
     both, errors = figure.subplots(2, 1)
     steps = np.arange(len(shown.target))[-last:]
     both.plot(steps, shown.target[-last:], color="0.55", linewidth=3, label="series")
@@ -139,81 +105,18 @@ def series(path: Path, shown: Series, last: int = 500, window: int = 500) -> Non
     running = np.sqrt(np.convolve(squares, np.full(window, 1 / window), mode="valid"))
     errors.semilogy(np.arange(window, len(squares) + 1), running, color="C0")
     errors.set(xlabel="time (steps)", ylabel=f"error over the last {window} steps", xlim=(0, len(squares)))
-    for axes, letter in zip((both, errors), "ab", strict=True):
-        axes.set_title(letter, loc="left", fontweight="bold")
+    letter_panels(both, errors)
     figure.savefig(path)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, of no display."""
     with needs_extra():
         from matplotlib.figure import Figure
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
-def _raster(axes: Axes, example: Example) -> None:
-    steps, neurons = np.nonzero(example.spikes)
-    n_steps, n_neurons = example.spikes.shape
-    axes.scatter(steps, neurons, s=14, marker="|", color="black", linewidths=1.0)
-    axes.set(
-        title=f"spikes of the network, test digit {example.label}",
-        xlabel="time (ms)",
-        ylabel=f"neuron (index, {n_neurons} in all)",
-        xlim=(-0.5, n_steps - 0.5),
-        ylim=(-1, n_neurons),
-    )
-    side = int(np.sqrt(example.pixels.size))
-    # Beside the raster, where it hides no spike.
-    inset = axes.inset_axes((1.02, 0.74, 0.21, 0.26))
-    inset.imshow(example.pixels.reshape(side, side), cmap="gray_r")
-    inset.set(xticks=[], yticks=[])
-
-
-def _readouts(axes: Axes, example: Example) -> None:
-    answer = example.answer
-    for k, readout in enumerate(example.outputs.T):
-        wide = k in (example.label, answer)
-        axes.plot(readout, color=f"C{k}", linewidth=2.5 if wide else 1.0, label=str(k))
-    axes.set(
-        title=f"readouts: label {example.label}, answer {answer}",
-        xlabel="time (ms)",
-        ylabel="readout y (logit, no unit)",
-        xlim=(0, len(example.outputs) - 1),
-    )
-    axes.legend(title="digit", loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def _learning_curve(axes: Axes, run: Run) -> None:
-    window = min(run.window, len(run.judged))
-    running = np.convolve(run.judged, np.full(window, 100.0 / window), mode="valid")
-    images = np.arange(window, len(run.judged) + 1)
-    axes.plot(images, running, color="C0", label="training, judged before the label is shown")
-    held_out = 100.0 * np.mean(run.answers == run.labels)
-    axes.axhline(held_out, color="C1", linestyle="--", label=f"held-out third: {held_out:.1f} %")
-    first_pass = len(run.judged) / run.passes
-    axes.axvline(first_pass, color="0.6", linestyle=":", label="end of the first pass (all new)")
-    axes.set(
-        title=f"learning curve, {run.passes} passes",
-        xlabel="images shown",
-        ylabel=f"accuracy over the last {window} images (%)",
-        xlim=(0, len(run.judged)),
-    )
-    axes.locator_params(axis="x", nbins=5)
-    axes.legend(loc="lower right")
-
-
-def _confusion(axes: Axes, run: Run) -> None:
-    n = run.n_classes
-    counts = np.zeros((n, n), dtype=np.int64)
-    np.add.at(counts, (run.labels, run.answers), 1)
-    axes.imshow(counts, cmap="Blues")
-    for (label, answer), count in np.ndenumerate(counts):
-        if count:
-            color = "white" if count > counts.max() / 2 else "black"
-            axes.text(answer, label, str(count), ha="center", va="center", color=color)
-    axes.set(
-        title=f"held-out images: {counts.sum()}, errors: {counts.sum() - counts.trace()}",
-        xlabel="answer (digit)",
-        ylabel="label (digit)",
-        xticks=range(n),
-        yticks=range(n),
-    )
+def letter_panels(*panels: Any) -> None:
+    """a, b, c ... above the left corners of some Axes."""
+    for axes, letter in zip(panels, "abcdefgh", strict=False):
+        axes.set_title(letter, loc="left", fontweight="bold")

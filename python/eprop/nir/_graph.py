@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import nir
@@ -30,15 +31,11 @@ def parts_of(graph: Any) -> Parts:
     """The pieces of a graph, or a ValueError that says what is different in it."""
     nodes, edges = _flat(graph)
     neurons = _only(nodes, (nir.LIF, nir.CubaLIF), "layer of LIF or CubaLIF neurons")
-    w_in = _before(nodes, edges, neurons, _only(nodes, (nir.Input,), "input"))
+    start, end = _only(nodes, (nir.Input,), "input"), _only(nodes, (nir.Output,), "output")
+    w_in = _before(nodes, edges, neurons, start)
     w_rec, delay = _loop(nodes, edges, neurons)
-    w_out, readout = _after(nodes, edges, neurons, _only(nodes, (nir.Output,), "output"))
-    used = {neurons, w_in, w_rec, delay, w_out, readout}
-    for name, node in nodes.items():
-        if name not in used and not isinstance(node, (nir.Input, nir.Output)):
-            raise ValueError(
-                f"graph: expected one layer and its readouts, got a node {name} ({type(node).__name__}) beside them"
-            )
+    w_out, readout = _after(nodes, edges, neurons, end)
+    _only_these(nodes, edges, [[start, w_in, neurons, w_out, readout, end], [neurons, delay, w_rec, neurons]])
     weights, bias = _matrix(nodes[w_out])
     n = nodes[neurons].v_threshold.size
     return Parts(
@@ -81,6 +78,20 @@ def _only(nodes: dict[str, Any], kinds: tuple[type, ...], what: str) -> str:
             f"graph: expected one {what}, got {len(names)}{': ' if names else ''}{', '.join(names)}"
         )
     return names[0]
+
+
+def _only_these(nodes: dict[str, Any], edges: Edges, paths: list[list[str | None]]) -> None:
+    """Refuses whatever is beside these paths, which leave out what the graph does not have."""
+    steps = [[name for name in path if name is not None] for path in paths]
+    for name in nodes.keys() - {name for path in steps for name in path}:
+        raise ValueError(
+            f"graph: expected one layer and its readouts, got a node {name} ({type(nodes[name]).__name__}) beside them"
+        )
+    known = {edge for path in steps for edge in pairwise(path) if edge[0] != edge[1]}
+    for source, target in sorted(set(edges) - known):
+        raise ValueError(
+            f"graph: expected one layer and its readouts, got an edge from {source} to {target} beside them"
+        )
 
 
 def _is_matrix(node: Any) -> bool:

@@ -109,6 +109,8 @@ def _lost(parts: Parts) -> list[str]:
     neurons, lost = parts.neurons, []
     if np.any(neurons.v_reset != neurons.v_leak):
         lost.append("a v_reset that is not v_leak (a spike then resets to rest)")
+    if parts.readout is not None and np.any(parts.readout.v_leak):
+        lost.append("a v_leak of the readouts that is not 0 (they then rest at 0)")
     if np.any(np.diagonal(parts.w_rec)):
         lost.append("synapses of neurons onto themselves (they are then left out)")
         np.fill_diagonal(parts.w_rec, 0.0)

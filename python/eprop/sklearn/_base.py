@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._calibrating import calibrate
 from .._scaling import Scaler
+from .._targets import Targets, last_steps
 from .._trainer import EpropTrainer
 from ..optim import Adam, AdamW, Optimizer
 from ._parameters import check_parameters
 from ._sequences import Sequences, are_sequences, read_sequences
-from ._targets import Targets, last_steps
 from ._training import learn_for_epochs, pass_over
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ __all__ = ["EpropEstimator"]
 Array = NDArray[Any]
 
 _ADAM_LR = 0.005
-_SPIKES, _SLOWEST, _FASTEST = 3.0, 20.0, 200.0
-"""How often a neuron should spike in a sequence, and at how many Hz at least and at most."""
 _SAMPLE = 64
 """Sequences on which firing rates are calibrated."""
 _BATCH = 32
@@ -212,16 +211,8 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         sample = [
             item if issparse(item) else item[:length] for item, length in zip(inputs, lengths, strict=True)
         ]
-        if not isinstance(self.firing_rate, str):
-            self.trainer_.calibrate(sample, rate=self.firing_rate)
-            return
-        rate = 1000.0 * _SPIKES / (float(np.median(lengths)) * self.trainer_.dt)
-        rate = min(_FASTEST, max(_SLOWEST, rate))
-        # Refractory neurons, say, allow lower rates only. Inputs that are all 0 allow none; then biases still learn.
-        for near in (rate, rate / 2.0, rate / 4.0):
-            with suppress(ValueError):
-                self.trainer_.calibrate(sample, rate=near)
-                return
+        rate = None if isinstance(self.firing_rate, str) else self.firing_rate
+        calibrate(self.trainer_, sample, float(np.median(lengths)), rate)
 
     # X
 

@@ -12,10 +12,10 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from .._targets import NO_LABEL, Targets, are_of_steps, is_missing, read_steps
 from ..optim import Optimizer
 from ._base import EpropEstimator
 from ._sequences import Sequences, are_sequences
-from ._targets import NO_LABEL, Targets, are_of_steps, is_missing, read_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self

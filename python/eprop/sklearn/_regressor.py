@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
 from .._scaling import Scaler
+from .._targets import Targets, are_of_steps, read_steps
 from ._base import EpropEstimator
 from ._sequences import Sequences, are_sequences
-from ._targets import Targets, are_of_steps, read_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self

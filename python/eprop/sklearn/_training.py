@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from .._targets import Targets
 from ..callbacks import listeners
 from ..optim import cosine
 from ._sequences import Sequences
-from ._targets import Targets
 
 __all__ = ["learn_for_epochs", "pass_over"]
 

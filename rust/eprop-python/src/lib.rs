@@ -46,6 +46,12 @@ mod _core {
     #[allow(non_upper_case_globals)] // Python's name for it
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
+    /// The instruction-set path at work, "avx2" or "portable".
+    #[pyfunction]
+    fn isa() -> &'static str {
+        eprop::isa()
+    }
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::fork::watch(module)
