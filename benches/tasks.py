@@ -1,4 +1,8 @@
-"""How well the presets of `eprop.tasks` learn, seed by seed: ``python benches/tasks.py [NAME ...] [--seeds N]``."""
+"""How well the presets of `eprop.tasks` learn, seed by seed: ``python benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
+
+Those of recordings are there with ``--data``: a folder of mnist10k/mnist10k.npz, fsdd/recordings, japanese_vowels, qtdb and
+elec2/electricity.csv, of which any may be missing.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,26 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 import eprop
-from eprop.tasks import delayed_match, evidence, mackey_glass, store_recall
+from eprop.tasks import (
+    copy_delay,
+    delayed_match,
+    digit_rows,
+    ecg,
+    elec2,
+    evidence,
+    mackey_glass,
+    mnist_rows,
+    spoken_digits,
+    store_recall,
+    vowels,
+)
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
 def wrong(run: Callable[..., object]) -> Callable[[int], float]:
@@ -33,20 +52,83 @@ TASKS: dict[str, tuple[str, Callable[[int], float]]] = {
         lambda seed: store_recall.run(seed, store_recall.Preset(beta=0.0)).wrong,
     ),
     "delayed-match": ("share of 512 fresh trials that are wrong", wrong(delayed_match.run)),
+    "copy-delay": ("share of 512 fresh trials with a wrong symbol", wrong(copy_delay.run)),
     "mackey-glass": ("error in standard deviations", lambda seed: mackey_glass.run(seed).nrmse),
+    "digit-rows": (
+        "share of the held-out quarter that is right",
+        lambda seed: digit_rows.run(seed=seed).right,
+    ),
 }
+
+
+def strangers(folder: Path, seed: int) -> float:
+    """Mean over the speakers, each held out in turn."""
+    loads = (spoken_digits.load(folder, speaker=speaker) for speaker in SPEAKERS)
+    return float(np.mean([spoken_digits.run(data, seed).right for data in loads]))
+
+
+# The same of recordings: where they are in the folder, too.
+OF_RECORDINGS: dict[str, tuple[str, str, Callable[[Path, int], float]]] = {
+    "mnist-rows": (
+        "mnist10k/mnist10k.npz",
+        "share of 2,000 held-out images that is right",
+        lambda path, seed: mnist_rows.run(mnist_rows.load(path), seed).right,
+    ),
+    "spoken-digits": (
+        "fsdd/recordings",
+        "share of the held-out tenth that is right",
+        lambda path, seed: spoken_digits.run(spoken_digits.load(path, seed), seed).right,
+    ),
+    "spoken-digits-strangers": (
+        "fsdd/recordings",
+        "share that is right of a speaker who was never heard, mean of six",
+        strangers,
+    ),
+    "vowels": (
+        "japanese_vowels",
+        "share of the test set that is right",
+        lambda path, seed: vowels.run(vowels.load(path), seed).right,
+    ),
+    "ecg": (
+        "qtdb",
+        "share of the test set's labelled steps that is right",
+        lambda path, seed: 1.0 - ecg.run(ecg.load(path), ecg.load(path, "test"), seed).wrong,
+    ),
+    "elec2": (
+        "elec2/electricity.csv",
+        "share of half-hours judged rightly before they were learned",
+        lambda path, seed: elec2.run(elec2.load(path), seed).right,
+    ),
+}
+
+
+def of_recordings(folder: Path | None) -> dict[str, tuple[str, Callable[[int], float]]]:
+    """Those whose recordings are there."""
+    if folder is None:
+        return {}
+    found = {name: (folder / place, what, run) for name, (place, what, run) in OF_RECORDINGS.items()}
+    return {
+        name: (what, lambda seed, path=path, run=run: run(path, seed))
+        for name, (path, what, run) in found.items()
+        if path.exists()
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="How well the presets of eprop.tasks learn.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TASKS)} (default: all)")
+    everything = [*TASKS, *OF_RECORDINGS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(everything)} (default: all)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where recordings are")
     parser.add_argument("--seeds", type=int, default=5, help="networks and trials (default: 5)")
     options = parser.parse_args(arguments)
-    if unknown := set(options.names) - TASKS.keys():
-        parser.error(f"NAME: expected {', '.join(TASKS)}, got {', '.join(sorted(unknown))}")
+    if unknown := set(options.names) - set(everything):
+        parser.error(f"NAME: expected {', '.join(everything)}, got {', '.join(sorted(unknown))}")
+    tasks = TASKS | of_recordings(options.data)
+    if missing := set(options.names) - tasks.keys():
+        parser.error(f"--data: expected a folder of {', '.join(sorted(missing))}, got {options.data}")
     print(f"eprop {eprop.__version__}, NumPy {np.__version__}, seeds 0 to {options.seeds - 1}")
-    for name in options.names or TASKS:
-        what, run = TASKS[name]
+    for name in options.names or tasks:
+        what, run = tasks[name]
         start, found = time.perf_counter(), []
         for seed in range(options.seeds):
             found.append(run(seed))

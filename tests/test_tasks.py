@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eprop.cli import main
-from eprop.tasks import delayed_match, evidence, mackey_glass, store_recall
+from eprop.tasks import copy_delay, delayed_match, evidence, mackey_glass, store_recall
 
 SHORT = {
     evidence: evidence.Preset(
@@ -22,6 +22,7 @@ SHORT = {
     ),
     store_recall: store_recall.Preset(n_neurons=40, slot=60, n_slots=4, rate=0.1, iterations=60),
     delayed_match: delayed_match.Preset(n_neurons=60, cue=60, delay=100, answer=50, rate=0.1, iterations=100),
+    copy_delay: copy_delay.Preset(n_neurons=80, n_symbols=2, slot=40, delay=40, rate=0.2, iterations=150),
 }
 
 
@@ -57,6 +58,18 @@ def test_the_label_of_a_match_is_whether_both_cues_are_the_same():
     assert not groups[:, 60:160].any() and groups[:, -50:, 2].all()
 
 
+def test_what_is_copied_was_shown_in_that_order():
+    preset = replace(SHORT[copy_delay], rate=1.0)
+    trials = copy_delay.draw(np.random.default_rng(0), 30, preset)
+    groups = trials.inputs.reshape(30, 5, 40, 3, 10)  # trial, slot, step, group, input
+    on = groups.all(axis=(2, 4))
+    assert (on[:, :2, :2].sum(axis=2) == 1).all() and not groups[:, 2].any()
+    assert on[:, 3:, 2].all() and not on[:, 3:, :2].any()
+    labels = trials.labels.reshape(30, 5, 40)
+    assert (labels[:, :3] == -1).all()
+    np.testing.assert_array_equal(labels[:, 3:], np.repeat(on[:, :2, 1:2], 40, axis=2))
+
+
 @pytest.mark.parametrize("task", SHORT, ids=lambda task: task.__name__.split(".")[-1])
 def test_a_short_version_is_learned(task):
     learned = task.run(seed=1, preset=SHORT[task])
@@ -80,10 +93,10 @@ def test_a_demo_of_trials_and_of_the_series(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(task, "Preset", lambda preset=preset: replace(preset, iterations=2))
     short = mackey_glass.Preset(n_steps=1500, n_neurons=20)
     monkeypatch.setattr(mackey_glass, "Preset", lambda: short)
-    for name in ("evidence", "store-recall", "delayed-match", "mackey-glass"):
+    for name in ("evidence", "store-recall", "delayed-match", "copy-delay", "mackey-glass"):
         path = tmp_path / f"{name}.png"
         assert main(["demo", name, "--out", str(path)]) == 0
         assert path.stat().st_size > 10_000
     said = capsys.readouterr().out
-    assert said.count("right of 512 fresh trials, after 2 batches of 32") == 3
+    assert said.count("right of 512 fresh trials, after 2 batches of 32") == 4
     assert "Mackey-Glass, 10 steps ahead" in said

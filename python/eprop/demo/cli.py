@@ -10,7 +10,7 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from . import digits, needs_extra, pattern, tasks
+from . import digits, needs_extra, pattern, recordings, tasks
 
 TASKS: dict[str, Callable[[int, Path], object]] = {
     "digits": digits.run,
@@ -18,13 +18,26 @@ TASKS: dict[str, Callable[[int, Path], object]] = {
     **{name: tasks.of_trials(name) for name in tasks.OF_TRIALS},
     "mackey-glass": tasks.series,
 }
+# Those that take a path, too.
+OF_RECORDINGS: dict[str, recordings.Run] = {
+    **{name: recordings.of_classes(name) for name in recordings.OF_CLASSES},
+    "ecg": recordings.heartbeats,
+    "elec2": recordings.market,
+}
 WHAT = {
     "digits": "classify handwritten digits, spike by spike, in five splits (20 s)",
     "pattern": "draw one second of a waveform from frozen noise (5 s)",
     "evidence": "count cues and remember which side had more (40 s)",
     "store-recall": "keep a bit while others arrive (20 s)",
     "delayed-match": "compare two cues that are a second apart (60 s)",
+    "copy-delay": "say two symbols again after a silence (60 s)",
     "mackey-glass": "predict a chaotic series online (5 s)",
+    "digit-rows": "classify handwritten digits, row by row (TIME)",
+    "mnist-rows": "the same with MNIST's (--data; TIME)",
+    "spoken-digits": "which digit was said? (--data; TIME)",
+    "vowels": "who said it? (--data; TIME)",
+    "ecg": "which wave of the heartbeat, at every step (--data; TIME)",
+    "elec2": "will the price rise? a market that drifts (--data; TIME)",
 }
 
 
@@ -38,11 +51,15 @@ def run(options: argparse.Namespace) -> Any:
     ------
     ModuleNotFoundError
         A module of the extra ``demo`` is not installed.
+    ValueError
+        No `--data` for a task that needs it.
     """
     if options.task is None:
         if not options.json:
             print("\n".join(f"eprop demo {name:14} {what}" for name, what in WHAT.items()))
         return WHAT
+    if options.task in recordings.DATA and options.data is None:
+        raise ValueError(f"--data: expected {recordings.DATA[options.task]}, got nothing")
     out: Path = options.out or Path(f"eprop-{options.task}.png")
     # Asked for now: a missing plotting library should not show after the training.
     with needs_extra():
@@ -51,7 +68,10 @@ def run(options: argparse.Namespace) -> Any:
         import tqdm  # noqa: F401
     start = time.monotonic()
     with redirect_stdout(sys.stderr) if options.json else nullcontext():
-        TASKS[options.task](options.seed, out)
+        if options.task in OF_RECORDINGS:
+            OF_RECORDINGS[options.task](options.seed, out, options.data)
+        else:
+            TASKS[options.task](options.seed, out)
     return {"task": options.task, "figure": str(out), "seconds": time.monotonic() - start}
 
 
@@ -66,7 +86,7 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     demo.add_argument(
         "task",
         nargs="?",
-        choices=list(TASKS),
+        choices=list(WHAT),
         help="; ".join(f"{name}: {what}" for name, what in WHAT.items()) + "; none: lists them",
     )
     demo.add_argument(
@@ -80,6 +100,12 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
         type=_figure,
         metavar="FILE",
         help="where the figure goes, a .png, .pdf or .svg (default: eprop-TASK.png in this directory)",
+    )
+    demo.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="; ".join(f"of {name}: {what}" for name, what in recordings.DATA.items()),
     )
     return demo
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from eprop.tasks import delayed_match, evidence, mackey_glass, store_recall
+from eprop.tasks import copy_delay, delayed_match, evidence, mackey_glass, store_recall
 
 from . import needs_extra
 
@@ -16,8 +16,14 @@ SAID = {
     "evidence": "which side had more cues",
     "store-recall": "the bit that was stored",
     "delayed-match": "whether two cues a second apart were the same",
+    "copy-delay": "a row of symbols after a silence",
 }
-OF_TRIALS = {"evidence": evidence, "store-recall": store_recall, "delayed-match": delayed_match}
+OF_TRIALS = {
+    "evidence": evidence,
+    "store-recall": store_recall,
+    "delayed-match": delayed_match,
+    "copy-delay": copy_delay,
+}
 
 
 def progress(iterations: Iterable[int]) -> Iterable[int]:

@@ -88,9 +88,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     )
 
 
-def run(
-    train: Steps, test: Steps, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar
-) -> Learned:
+def run(train: Steps, test: Steps, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:
     """Learns from some recordings, and counts the labelled steps of others that are wrong.
 
     Examples

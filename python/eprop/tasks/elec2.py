@@ -1,7 +1,7 @@
 """Elec2: will the price of electricity rise above its mean of the last day? 45,312 half-hours of a market that drifts.
 
-Harries 1999. One pass, and nothing is held out: each half-hour is judged before its label is learned. "The same as last time"
-is right in 85 %, since prices move slowly; a network that goes on from half-hour to half-hour can find that by itself.
+Harries 1999. One pass, and nothing is held out: each half-hour is judged before its label is learned. "The same as last
+time" is right in 85 %, since prices move slowly; a network that goes on from half-hour to half-hour can find that by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import time
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -21,13 +22,13 @@ from ._trials import Bar, no_bar
 class Stream(NamedTuple):
     """Half-hours: a dict of features for each, and whether the price rose."""
 
-    X: list[dict[str, float]]
+    X: list[dict[Hashable, float]]
     y: list[bool]
 
 
 class Judged(NamedTuple):
-    """A classifier, whether each half-hour was judged rightly before it was learned, the share that was, the share of "the same as
-    last time", and the seconds."""
+    """A classifier, whether each half-hour was judged rightly before it was learned, the share that was, the share of "the
+    same as last time", and the seconds."""
 
     classifier: Any
     was_right: NDArray[np.bool_]

@@ -1,0 +1,178 @@
+"""Tasks of recordings: files are read as they are described, and what is easy is learned. Every file is made here."""
+
+import csv
+import wave
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from eprop.cli import main
+from eprop.tasks import digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
+
+pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
+
+
+def write_vowels(folder, n=60):
+    """Two speakers: whose first coefficient rises, and whose falls. Utterances of 7 to 12 steps."""
+    rng = np.random.default_rng(0)
+    for part in ("TRAIN", "TEST"):
+        lines = ["# made by a test", "@problemName JapaneseVowels", "@data"]
+        for k in range(n):
+            T = int(rng.integers(7, 13))
+            x = rng.normal(0.0, 0.1, (12, T))
+            x[0] += np.linspace(-1, 1, T) * (1 if k % 2 else -1)
+            lines.append(":".join(",".join(f"{v:.4f}" for v in row) for row in x) + f":{k % 2 + 1}")
+        (folder / f"JapaneseVowels_{part}.ts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def write_words(folder, n=20):
+    """A low tone is 0, a high one is 1; two speakers."""
+    rng = np.random.default_rng(1)
+    for k in range(2 * n):
+        digit, speaker = k % 2, ("ann", "bob")[k // 2 % 2]
+        t = np.arange(rng.integers(1500, 2500)) / 8000.0
+        samples = 0.3 * np.sin(2 * np.pi * (400.0, 1500.0)[digit] * t) + rng.normal(0.0, 0.01, len(t))
+        with wave.open(str(folder / f"{digit}_{speaker}_{k}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes((32767 * samples).astype(np.int16).tobytes())
+    return folder
+
+
+def write_images(folder, n=60):
+    """Left or right half bright, sorted by label as the real ones are."""
+    labels = np.repeat([0, 1], n // 2)
+    images = np.zeros((n, 28, 28), np.uint8)
+    images[labels == 0, :, :14] = images[labels == 1, :, 14:] = 200
+    np.savez(folder / "images.npz", images=images, labels=labels)
+    return folder / "images.npz"
+
+
+def write_heartbeats(folder, n=16, T=80):
+    """The class at each step is which input was on last; every tenth step has no label."""
+    rng = np.random.default_rng(2)
+    for part in ("train", "test"):
+        x, y = np.zeros((n, T, 4)), np.zeros((n, T, 6))
+        for k in range(n):
+            for t in range(0, T, 20):
+                which = rng.integers(2)
+                x[k, t : t + 5, which] = 1.0
+                y[k, t : t + 20, which] = 1.0
+        y[:, ::10] = 0.0
+        savemat(folder / f"QTDB_{part}.mat", {"x": x, "y": y})
+    return folder
+
+
+def write_market(folder, n=400):
+    rng = np.random.default_rng(3)
+    price = np.cumsum(rng.normal(size=n)) / 10
+    with open(folder / "electricity.csv", "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["nswprice", "noise", "class"])
+        rows.writerows([p, rng.random(), int(p > 0)] for p in price)
+    return folder / "electricity.csv"
+
+
+def test_utterances_are_read_with_their_lengths_and_learned(tmp_path):
+    data = vowels.load(write_vowels(tmp_path))
+    assert all(x.shape[1] == 12 and 7 <= len(x) <= 12 for x in data.X) and len({len(x) for x in data.X}) > 1
+    assert data.y.tolist() == ["1", "2"] * 30 == data.y_test.tolist()
+    assert data.X[1][-1, 0] > 0.5 > data.X[0][-1, 0]
+    found = vowels.run(data, preset=vowels.Preset(n_neurons=30, max_iter=30))
+    assert found.right >= 0.9 and found.losses[-1] < 0.5 * found.losses[0]
+    assert found.right == np.mean(found.predicted == data.y_test)
+
+
+def test_words_are_read_as_spectra_and_learned(tmp_path):
+    data = spoken_digits.load(write_words(tmp_path), seed=1)
+    assert len(data.X_test) == 4 and len(data.X) == 36 and data.X[0].shape[1] == spoken_digits.N_BANDS
+    # A tone of 400 Hz is in a lower band than one of 1,500 Hz.
+    peaks = {y: np.abs(x).mean(axis=0).argmax() for x, y in zip(data.X, data.y, strict=True)}
+    assert set(data.y) == {0, 1} and peaks.keys() == {0, 1}
+    assert spoken_digits.run(data, preset=spoken_digits.Preset(n_neurons=40, max_iter=20)).right >= 0.75
+    stranger = spoken_digits.load(tmp_path, speaker="bob")
+    assert len(stranger.X) == len(stranger.X_test) == 20
+    with pytest.raises(ValueError, match="speaker: expected one of ann, bob, got 'eve'"):
+        spoken_digits.load(tmp_path, speaker="eve")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"folder: expected \.wav files"):
+        spoken_digits.load(tmp_path / "empty")
+
+
+def test_a_tone_is_in_its_band():
+    t = np.arange(4000) / 8000.0
+    bands = []
+    for hertz in (200, 800, 3000):
+        tone = np.where(t < 0.25, 0.0, np.sin(2 * np.pi * hertz * t))  # silence first: a band has mean 0
+        bands.append(spoken_digits.log_mel(tone, 8000)[-5:].mean(axis=0).argmax())
+    assert bands == sorted(bands) and len(set(bands)) == 3
+
+
+def test_images_are_rows_from_0_to_1_and_every_fifth_is_held_out(tmp_path):
+    data = mnist_rows.load(write_images(tmp_path))
+    assert data.X.shape == (48, 28, 28) and data.X_test.shape == (12, 28, 28)
+    assert data.X.min() == 0.0 and data.X.max() == pytest.approx(200 / 255)
+    assert mnist_rows.run(data, preset=mnist_rows.Preset(n_neurons=30, max_iter=10)).right == 1.0
+
+
+def test_digits_of_scikit_learn_are_split_by_class():
+    data = digit_rows.load(seed=3)
+    assert len(data.y) + len(data.y_test) == 1797 and 0.24 < len(data.y_test) / 1797 < 0.26
+    assert not (data.X[:, None] == data.X_test[None, :5]).all(axis=(2, 3)).any(axis=0).all()
+    assert digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5)).right > 0.75
+
+
+def test_steps_without_a_label_count_nowhere(tmp_path):
+    train, test = (ecg.load(write_heartbeats(tmp_path), part) for part in ("train", "test"))
+    assert train.inputs.shape == (16, 80, 4) and set(np.unique(train.labels)) == {-1, 0, 1}
+    assert (train.labels[:, ::10] == -1).all() and (train.labels[:, 1:10] >= 0).all()
+    preset = ecg.Preset(n_neurons=20, passes=25)
+    learned = ecg.run(train, test, preset=preset)
+    assert learned.wrong < 0.2 and len(learned.losses) == 25
+    # What an unlabelled step is given as an input, too, decides nothing of the score.
+    said = np.concatenate(
+        [learned.trainer.evaluate(test.inputs[at : at + 8]).argmax(axis=2) for at in (0, 8)]
+    )
+    known = test.labels >= 0
+    assert learned.wrong == pytest.approx(np.mean(said[known] != test.labels[known]))
+
+
+def test_a_stream_is_judged_before_it_is_learned(tmp_path):
+    stream = elec2.load(write_market(tmp_path))
+    assert len(stream.X) == 400 and stream.X[0].keys() == {"nswprice", "noise"}
+    found = elec2.run(stream)
+    assert found.was_right.shape == (400,) and found.right == found.was_right.mean() > 0.85
+    labels = np.array(stream.y)
+    assert found.persistence == np.mean(labels[1:] == labels[:-1])
+    # With labels turned around from here on, nothing that was judged before changes.
+    other = elec2.Stream(stream.X, [*stream.y[:200], *(not y for y in stream.y[200:])])
+    again = elec2.run(other)
+    np.testing.assert_array_equal(again.was_right[:200], found.was_right[:200])
+    assert again.was_right[200] != found.was_right[200]
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "module", "preset"),
+    [
+        ("vowels", write_vowels, vowels, vowels.Preset(n_neurons=10, max_iter=2)),
+        ("spoken-digits", write_words, spoken_digits, spoken_digits.Preset(n_neurons=10, max_iter=2)),
+        ("mnist-rows", write_images, mnist_rows, mnist_rows.Preset(n_neurons=10, max_iter=2)),
+        ("ecg", write_heartbeats, ecg, ecg.Preset(n_neurons=10, passes=2)),
+        ("elec2", write_market, elec2, elec2.Preset(n_neurons=10)),
+    ],
+)
+def test_a_demo_says_one_line_and_draws(monkeypatch, tmp_path, capsys, name, write, module, preset):
+    monkeypatch.setattr(module, "Preset", lambda: preset)
+    path, out = write(tmp_path), tmp_path / "figure.png"
+    assert main(["demo", name, "--data", str(path), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "right" in said and f"figure: {out}" in said and out.stat().st_size > 10_000
+
+
+def test_a_demo_of_a_recording_asks_for_its_path(capsys):
+    assert main(["demo", "ecg"]) != 0
+    assert (
+        "--data: expected the folder of QTDB_train.mat and QTDB_test.mat, got nothing"
+        in capsys.readouterr().err
+    )
