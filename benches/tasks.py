@@ -1,4 +1,4 @@
-"""How well the presets of `eprop.tasks` learn, seed by seed: ``python benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
+"""How well the presets of `eprop.tasks` learn, seed by seed: ``benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
 
 Those of recordings are there with ``--data``: a folder of mnist10k/mnist10k.npz, fsdd/recordings, japanese_vowels, qtdb and
 elec2/electricity.csv, of which any may be missing.
