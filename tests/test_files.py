@@ -18,6 +18,7 @@ from helpers import TRAINER_STATE, assert_same_bits, snapshot
 import eprop
 from eprop import EpropTrainer, OnlineLIFLayer, OnlineTrainer
 from eprop.optim import SGD, Adam, cosine
+from eprop.rl import EpropAgent
 
 RNG = np.random.default_rng(0)
 X = (RNG.random((3, 60, 6)) < 0.3).astype(float)
@@ -332,6 +333,10 @@ def test_files_of_every_schema_load(path):
     elif isinstance(trainer, OnlineTrainer):
         np.testing.assert_allclose(trainer.layers[0].W, found["layers.0.W"], rtol=1e-6)
         trainer.step(np.ones(3), [0.0, 1.0])
+    elif isinstance(trainer, EpropAgent):
+        np.testing.assert_allclose(trainer.W_out, found["W_out"], rtol=1e-6)
+        assert trainer.n_updates == 1 and trainer.act(np.ones(3)) in (0, 1)
+        assert np.abs(trainer.e_bar).max() > 0
     else:
         np.testing.assert_allclose(trainer.W, found["W"], rtol=1e-6)
         trainer.step(np.ones(3))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from eprop import EpropTrainer, OnlineLIFLayer, OnlineTrainer
+from eprop.rl import EpropAgent
 
 FOLDER = Path(__file__).parents[1] / "rust" / "eprop" / "tests" / "files"
 
@@ -32,6 +33,12 @@ def main() -> None:
     layer = OnlineLIFLayer(3, 4, beta=0.1)
     layer.step(x[0])
     layer.save(FOLDER / "python_layer.safetensors")
+    agent = EpropAgent(3, 4, 2, optimizer="adam", update_every="episode")
+    agent.W_in = 3 * agent.W_in
+    for at, row in enumerate(x[:9]):
+        agent.act(row)
+        agent.learn(1.0, done=at == 4)
+    agent.save(FOLDER / "python_agent.safetensors")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _Planned: TypeAlias = tuple[str | None, int, int, float, float, float, float, fl
 _Step: TypeAlias = NDArray[Any] | tuple[NDArray[Any]]
 
 __version__: str
-__all__ = ["EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__", "class_of", "isa"]
+__all__ = ["EpropAgent", "EpropTrainer", "OnlineLIFLayer", "OnlineTrainer", "__version__", "class_of", "isa"]
 
 def class_of(bytes: bytes) -> str: ...
 def isa() -> str: ...
@@ -79,6 +79,30 @@ class _Recurrent(_Layer, _Learning, Protocol):
     lr_out: float | None
     tau_syn: float
     engine: str | None
+
+class _Agent(_Layer, Protocol):
+    n_actions: int
+    gamma: float
+    lam: float
+    entropy: float
+    value_weight: float
+    steps_per_action: int
+    update_every: int | str
+    tau_trace: float
+    tau_out: float | None
+    readout_gain: str
+    feedback: str
+    feedback_decay: float
+    readout_bias: bool
+    reduction: str
+    batch_size: int
+    clip_norm: float | None
+    w_max: float | None
+    delay: int
+    lr_in: float | None
+    lr_rec: float | None
+    lr_out: float | None
+    tau_syn: float
 
 class _Base:
     """What all of them have; at run time they have no common base."""
@@ -224,3 +248,41 @@ class OnlineTrainer(_Trainer):
     def layer_spikes(self, layer: int) -> NDArray[Any]: ...
     def layer_psi(self, layer: int) -> NDArray[Any]: ...
     def layer_z_bar(self, layer: int) -> NDArray[Any]: ...
+
+@final
+class EpropAgent(_Base):
+    def __new__(cls, face: _Agent) -> EpropAgent: ...
+    def act(self, observation: NDArray[Any], greedy: bool) -> list[int]: ...
+    def calibrate(self, observations: NDArray[Any], rate: float) -> float: ...
+    def learn(
+        self,
+        reward: list[float],
+        done: list[bool],
+        truncated: list[bool],
+        last_observation: NDArray[Any] | None,
+        reset: bool,
+    ) -> None: ...
+    def set_lr_in(self, lr: float | None) -> None: ...
+    def set_lr_rec(self, lr: float | None) -> None: ...
+    def set_lr_out(self, lr: float | None) -> None: ...
+    W_in: NDArray[Any]
+    W_rec: NDArray[Any]
+    W_out: NDArray[Any]
+    B: NDArray[Any]
+    b: NDArray[Any]
+    @property
+    def policy(self) -> NDArray[Any]: ...
+    @property
+    def value(self) -> list[float]: ...
+    @property
+    def td_error(self) -> list[float]: ...
+    @property
+    def n_updates(self) -> int: ...
+    @property
+    def a(self) -> NDArray[Any]: ...
+    @property
+    def v(self) -> NDArray[Any]: ...
+    @property
+    def z_bar(self) -> NDArray[Any]: ...
+    @property
+    def e_bar(self) -> NDArray[Any]: ...

@@ -42,6 +42,16 @@ class Chosen(str):
 
 _U64_MAX = 2**64 - 1
 _SIZE_MAX = 2**63 - 1
+_SIZES = {
+    "n_inputs",
+    "n_neurons",
+    "n_outputs",
+    "n_actions",
+    "layer_sizes",
+    "batch_size",
+    "steps_per_action",
+    "n_threads",
+}
 
 
 def checked(name: str, annotation: str, value: Any) -> Any:
@@ -154,7 +164,7 @@ def _whole(name: str, value: Any) -> int:
         whole = operator.index(value)
     except TypeError:
         raise _mistyped(name, "an int", value) from None
-    if name in ("n_inputs", "n_neurons", "n_outputs", "layer_sizes", "batch_size", "n_threads"):
+    if name in _SIZES:
         return _size(name, whole)
     if not 0 <= whole <= _U64_MAX:
         raise ValueError(f"{name}: expected 0 to {_U64_MAX}, got {whole}")

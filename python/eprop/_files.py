@@ -25,7 +25,7 @@ def load(path: Path) -> Any:
 
     Returns
     -------
-    EpropTrainer, OnlineTrainer or OnlineLIFLayer
+    EpropTrainer, OnlineTrainer, OnlineLIFLayer or eprop.rl.EpropAgent
         It goes on with the same bits as the one that was saved.
 
     Raises
@@ -49,8 +49,9 @@ def load(path: Path) -> Any:
     from ._layer import OnlineLIFLayer
     from ._stack import OnlineTrainer
     from ._trainer import EpropTrainer
+    from .rl import EpropAgent
 
-    classes = {of.__name__: of for of in (EpropTrainer, OnlineTrainer, OnlineLIFLayer)}
+    classes = {of.__name__: of for of in (EpropTrainer, OnlineTrainer, OnlineLIFLayer, EpropAgent)}
     data = read(path)
     with named(path):
         name = _core.class_of(data)
@@ -108,6 +109,10 @@ def fields_of(document: str) -> dict[str, Any]:
     told = json.loads(document)
     fields: dict[str, Any] = _sizes(told["class"], told["sizes"]) | {"dtype": told["dtype"]}
     layer, config = told["config"].pop("layer", {}), told["config"]
+    if "network" in config:  # of an agent, whose sequences are episodes
+        config |= config.pop("network")
+        if config["update_every"] == "sequence":
+            config["update_every"] = "episode"
     if config.get("tau_mem", 0) is None:  # of a stack: what `layer` says is true of all
         del config["tau_mem"]
     fields |= {**layer, **config}
@@ -125,6 +130,7 @@ def _sizes(cls: str, sizes: list[int]) -> dict[str, Any]:
     names = {
         "EpropTrainer": ("n_inputs", "n_neurons", "n_outputs"),
         "OnlineLIFLayer": ("n_inputs", "n_neurons"),
+        "EpropAgent": ("n_inputs", "n_neurons", "n_actions"),
     }
     return (
         {"layer_sizes": tuple(sizes)} if cls == "OnlineTrainer" else dict(zip(names[cls], sizes, strict=True))

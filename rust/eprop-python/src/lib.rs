@@ -1,6 +1,7 @@
 //! The PyO3 module `eprop._core`: it converts arrays, frees the GIL, lets threads take turns and maps errors.
 //! It decides nothing: the method is the crate `eprop`, the face that users see is the package `eprop`.
 
+mod agent;
 mod arrays;
 mod call;
 mod cell;
@@ -37,7 +38,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::{
-        files::class_of, layer::OnlineLIFLayer, stack::OnlineTrainer, trainer::EpropTrainer,
+        agent::EpropAgent, files::class_of, layer::OnlineLIFLayer, stack::OnlineTrainer,
+        trainer::EpropTrainer,
     };
 
     #[pymodule_export]

@@ -260,7 +260,7 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
 }
 
 /// One of the crate's named choices, under the name that the user typed (two options share the type `Gain`).
-fn choice<C: FromStr<Err = Error>>(argument: &'static str, text: &str) -> PyResult<C> {
+pub fn choice<C: FromStr<Err = Error>>(argument: &'static str, text: &str) -> PyResult<C> {
     text.parse().map_err(|error| match error {
         Error::Value { expected, got, .. } => raise(Error::Value {
             argument: argument.into(),
@@ -293,7 +293,7 @@ pub fn horizon(every: Every) -> PyResult<Horizon> {
 }
 
 /// More than the address space holds is as good as the most that it holds.
-fn count(n: u64) -> usize {
+pub fn count(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 

@@ -52,7 +52,7 @@ trainer_class!(
 
     #[getter(W_in)]
     fn w_in<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => matrix(py, cell, "W_in", Matrix::WIn))
+        at_width!(&self.0, cell => matrix_of(py, cell, "W_in", Matrix::WIn))
     }
 
     #[setter(W_in)]
@@ -62,7 +62,7 @@ trainer_class!(
 
     #[getter(W_rec)]
     fn w_rec<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => matrix(py, cell, "W_rec", Matrix::WRec))
+        at_width!(&self.0, cell => matrix_of(py, cell, "W_rec", Matrix::WRec))
     }
 
     #[setter(W_rec)]
@@ -72,7 +72,7 @@ trainer_class!(
 
     #[getter(W_out)]
     fn w_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => matrix(py, cell, "W_out", Matrix::WOut))
+        at_width!(&self.0, cell => matrix_of(py, cell, "W_out", Matrix::WOut))
     }
 
     #[setter(W_out)]
@@ -94,7 +94,7 @@ trainer_class!(
 
     #[getter(B)]
     fn b_feedback<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        at_width!(&self.0, cell => matrix(py, cell, "B", Matrix::B))
+        at_width!(&self.0, cell => matrix_of(py, cell, "B", Matrix::B))
     }
 
     #[setter(B)]
@@ -176,65 +176,78 @@ trainer_class!(
     }
 });
 
-type Inner<F> = Cell<eprop::EpropTrainer<F>>;
+/// What has a recurrent network to be read.
+pub trait HasNetwork: Send {
+    type F: Real;
+    fn network(&self) -> &eprop::EpropTrainer<Self::F>;
+}
+
+impl<F: Real> HasNetwork for eprop::EpropTrainer<F> {
+    type F = F;
+    fn network(&self) -> &Self {
+        self
+    }
+}
 
 /// A matrix, read into memory that was asked for first.
-fn matrix<'py, F: Real>(
+pub fn matrix_of<'py, T: HasNetwork>(
     py: Python<'py>,
-    cell: &Inner<F>,
+    cell: &Cell<T>,
     name: &str,
     matrix: Matrix,
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
-    let (rows, columns) = cell.lock().dim(matrix);
-    let mut to: Array2<F> = zeros(name, rows, columns)?;
-    py.detach(|| cell.lock().read(matrix, to.view_mut()))
+    let (rows, columns) = cell.lock().network().dim(matrix);
+    let mut to: Array2<T::F> = zeros(name, rows, columns)?;
+    py.detach(|| cell.lock().network().read(matrix, to.view_mut()))
         .map_err(error::raise)?;
     give(py, to)
 }
 
 /// A vector of the stream, or, of a batch, a row per stream.
-fn state<'py, F: Real>(
+pub fn state<'py, T: HasNetwork>(
     py: Python<'py>,
-    cell: &Inner<F>,
-    of: impl Fn(&eprop::StreamState<'_, F>) -> Array1<F> + Send + Sync,
+    cell: &Cell<T>,
+    of: impl Fn(&eprop::StreamState<'_, T::F>) -> Array1<T::F> + Send + Sync,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let rows = cell.run(py, |trainer| {
-        let streams = (0..trainer.batch_size()).filter_map(|b| trainer.stream(b));
+    let rows = cell.run(py, |inner| {
+        let network = inner.network();
+        let streams = (0..network.batch_size()).filter_map(|b| network.stream(b));
         streams.map(|stream| of(&stream)).collect()
     })?;
     give_rows(py, rows)
 }
 
 /// A vector where all neurons have the same, else a matrix.
-fn z_bar<'py, F: Real>(py: Python<'py>, cell: &Inner<F>) -> PyResult<Bound<'py, PyAny>> {
-    match cell.run(py, |trainer| trainer.config().each.tau_mem.is_some())? {
+pub fn z_bar<'py, T: HasNetwork>(py: Python<'py>, cell: &Cell<T>) -> PyResult<Bound<'py, PyAny>> {
+    match cell.run(py, |inner| inner.network().config().each.tau_mem.is_some())? {
         true => traces(py, cell, "z_bar", Matrix::ZBar),
         false => state(py, cell, |stream| stream.z_bar()),
     }
 }
 
 /// A matrix (N, n_inputs + N) of the stream, or, of a batch, one of each.
-fn traces<'py, F: Real>(
+pub fn traces<'py, T: HasNetwork>(
     py: Python<'py>,
-    cell: &Inner<F>,
+    cell: &Cell<T>,
     name: &str,
     matrix: impl Fn(usize) -> Matrix + Send + Sync,
 ) -> PyResult<Bound<'py, PyAny>> {
     let _turn = cell.take(py)?;
     let (n_streams, (n, sources)) = {
-        let trainer = cell.lock();
-        (trainer.batch_size(), trainer.dim(matrix(0)))
+        let inner = cell.lock();
+        let network = inner.network();
+        (network.batch_size(), network.dim(matrix(0)))
     };
     let failed = || error::no_memory(name, &[n_streams, n, sources]);
     let rows = n_streams.checked_mul(n).ok_or_else(failed)?;
-    let flat: Array2<F> = zeros(name, rows, sources).map_err(|_| failed())?;
+    let flat: Array2<T::F> = zeros(name, rows, sources).map_err(|_| failed())?;
     let shape = (n_streams, n, sources);
-    let mut all: Array3<F> = flat.into_shape_with_order(shape).map_err(|_| failed())?;
+    let mut all: Array3<T::F> = flat.into_shape_with_order(shape).map_err(|_| failed())?;
     py.detach(|| {
-        let trainer = cell.lock();
+        let inner = cell.lock();
         let mut streams = all.axis_iter_mut(Axis(0)).enumerate();
-        streams.try_for_each(|(b, to)| trainer.read(matrix(b), to))
+        streams.try_for_each(|(b, to)| inner.network().read(matrix(b), to))
     })
     .map_err(error::raise)?;
     if n_streams == 1 {

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod agent;
 mod error;
 mod face;
 mod file;
@@ -16,6 +17,7 @@ mod synapses;
 #[cfg(test)]
 mod testing;
 
+pub use agent::{AgentConfig, EpropAgent, Next};
 pub use error::Error;
 pub use face::access::{Matrix, StreamState};
 pub use face::calibrate::{Calibration, Scaled};

@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Horizon, LayerConfig, OnlineLifLayer,
-    OnlineTrainer, Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
+    AgentConfig, Config, Engine, EpropAgent, EpropTrainer, Error, Feedback, Horizon, LayerConfig,
+    OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -219,6 +219,20 @@ fn memory_bytes_is_all_that_is_allocated() {
     drop(layer);
     let stack = OnlineTrainer::<f32>::new(&[7, 9, 3], StackConfig::default()).unwrap();
     assert_eq!(stack.memory_bytes() as isize, LIVE.get() - before);
+    drop(stack);
+    for (entropy, batch_size) in [(0.0, 1), (0.1, 3)] {
+        let network = Config {
+            batch_size,
+            ..Config::default()
+        };
+        let config = AgentConfig {
+            network,
+            entropy,
+            ..AgentConfig::default()
+        };
+        let agent = EpropAgent::<f32>::new(7, 9, 3, config).unwrap();
+        assert_eq!(agent.memory_bytes() as isize, LIVE.get() - before);
+    }
 }
 
 /// Every other configuration, as a batch or with an optimizer that keeps more.

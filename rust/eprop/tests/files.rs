@@ -6,7 +6,7 @@
 mod sealed;
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, FileInfo, Float, LayerConfig, OnlineLifLayer,
+    Config, Engine, EpropAgent, EpropTrainer, Error, FileInfo, Float, LayerConfig, OnlineLifLayer,
     OnlineTrainer, Optimizer, StackConfig, UpdateEvery,
 };
 use ndarray::{Array1, array};
@@ -199,7 +199,7 @@ fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     sealed(&whole)
 }
 
-const KEPT: [(&str, &[u8]); 6] = [
+const KEPT: [(&str, &[u8]); 7] = [
     (
         "EpropTrainer",
         include_bytes!("files/rust_recurrent.safetensors"),
@@ -223,6 +223,10 @@ const KEPT: [(&str, &[u8]); 6] = [
     (
         "OnlineLIFLayer",
         include_bytes!("files/python_layer.safetensors"),
+    ),
+    (
+        "EpropAgent",
+        include_bytes!("files/python_agent.safetensors"),
     ),
 ];
 
@@ -249,6 +253,12 @@ fn files_of_every_schema_load_whoever_wrote_them() {
             "OnlineTrainer" => {
                 let stack = OnlineTrainer::<f32>::from_bytes(bytes).unwrap();
                 assert_eq!(stack.layer_sizes(), [3, 4, 2]);
+            }
+            "EpropAgent" => {
+                let mut agent = EpropAgent::<f32>::from_bytes(bytes).unwrap();
+                assert_eq!((agent.n_inputs(), agent.n_actions()), (3, 2));
+                assert_eq!(agent.network().n_updates(), 1);
+                assert!(agent.act(array![1.0, 0.0, 1.0].view()).unwrap() < 2);
             }
             _ => {
                 let layer = OnlineLifLayer::<f32>::from_bytes(bytes).unwrap();

@@ -28,7 +28,7 @@ const PER_BYTE: usize = 1024;
 const AT_LEAST: usize = 64 << 20;
 
 /// Whether a configuration that came with so many bytes asks for no more memory than these can be the reason for.
-fn bounded(
+pub(crate) fn bounded(
     bytes: usize,
     make: impl FnMut(&mut Room<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -43,7 +43,7 @@ fn bounded(
 }
 
 /// The error of a constructor, of what a file holds.
-fn unbuilt(error: Error) -> Error {
+pub(crate) fn unbuilt(error: Error) -> Error {
     match error {
         Error::Value { .. } | Error::Shape { .. } => {
             saved("sizes and a configuration that a constructor takes", error)

@@ -2,9 +2,9 @@
 
 pub(crate) mod access;
 pub(crate) mod calibrate;
-mod copies;
+pub(crate) mod copies;
 pub(crate) mod evaluate;
-mod files;
+pub(crate) mod files;
 pub(crate) mod gradients;
 pub(crate) mod layers;
 pub(crate) mod lif_layer;

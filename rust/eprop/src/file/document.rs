@@ -75,7 +75,7 @@ pub struct FileInfo {
     pub schema: u32,
     /// The version of `eprop` that wrote it.
     pub version: String,
-    /// `EpropTrainer`, `OnlineTrainer` or `OnlineLIFLayer`.
+    /// `EpropTrainer`, `OnlineTrainer`, `OnlineLIFLayer` or `EpropAgent`.
     pub class: String,
     /// `float32` or `float64`.
     pub dtype: String,

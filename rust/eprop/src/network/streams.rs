@@ -141,6 +141,15 @@ impl<N: Wiring> Streams<N> {
         self.states.get(at)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &N> {
+        self.states.iter()
+    }
+
+    /// For what changes no weight.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut N> {
+        self.states.iter_mut()
+    }
+
     /// The first stream, for a change that all of them see: of weights that are shared, if it is given up by all others before.
     pub(crate) fn alter<R>(&mut self, change: impl FnOnce(&mut N) -> R) -> R {
         let (first, rest) = split_first(&mut self.states);

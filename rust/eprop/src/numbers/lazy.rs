@@ -600,7 +600,7 @@ impl<F: Float> Lazy<F> {
     }
 
     /// The traces of the sources.
-    pub(crate) fn traces(&self) -> impl Iterator<Item = F> {
+    pub(crate) fn traces(&self) -> impl Iterator<Item = F> + Clone {
         let down = self.down[self.u()];
         self.f[..self.shape.sources]
             .iter()

@@ -187,6 +187,12 @@ impl<F: Float> Readout<F> {
         }
     }
 
+    /// What errors are multiplied with in this step's gradient: `zeta_o F(z)` of every neuron, and `zeta_o F(1)`.
+    pub(crate) fn traces(&self) -> (impl Iterator<Item = F> + Clone, F) {
+        let of_neurons = self.w_out.traces().map(|filtered| self.zeta_o * filtered);
+        (of_neurons, self.zeta_o * self.filtered_one)
+    }
+
     /// The squared length of this step's gradient, `zeta_o^2 |err|^2 (sum_j F(z_j)^2 + F(1)^2)`.
     pub(crate) fn squared_length_of_step(&self, err: &[F]) -> f64 {
         let one = if self.has_bias {

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use chance::Chance;
-use eprop::{EpropTrainer, OnlineLifLayer, OnlineTrainer};
+use eprop::{EpropAgent, EpropTrainer, OnlineLifLayer, OnlineTrainer};
 use rounds::{Counts, round};
 
 fn variable(name: &str) -> Option<u64> {
@@ -22,12 +22,14 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 fn any_round(chance: &mut Chance, counts: &mut Counts) {
-    match chance.below(10) {
+    match chance.below(12) {
         0..4 => round::<EpropTrainer<f32>>(chance, counts),
         4..6 => round::<EpropTrainer<f64>>(chance, counts),
         6..8 => round::<OnlineTrainer<f32>>(chance, counts),
         8 => round::<OnlineTrainer<f64>>(chance, counts),
-        _ => round::<OnlineLifLayer<f32>>(chance, counts),
+        9 => round::<OnlineLifLayer<f32>>(chance, counts),
+        10 => round::<EpropAgent<f32>>(chance, counts),
+        _ => round::<EpropAgent<f64>>(chance, counts),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is fuzzed: each trainer of the crate in both widths, with random settings, and every call of it with random arguments.
 
 use eprop::{
-    Config, Engine, EpropTrainer, Error, Feedback, Float, Gain, Horizon, Input, Inputs,
-    LayerConfig, Loss, OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron, Reduction,
-    ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
+    AgentConfig, Config, Engine, EpropAgent, EpropTrainer, Error, Feedback, Float, Gain, Horizon,
+    Input, Inputs, LayerConfig, Loss, Next, OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron,
+    Reduction, ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -466,5 +466,90 @@ impl<F: Float> Subject for OnlineLifLayer<F> {
     }
     fn state_equal(&self, other: &Self) -> bool {
         self.state_equal(other)
+    }
+}
+
+impl<F: Float> Subject for EpropAgent<F> {
+    fn draw(chance: &mut Chance) -> Self {
+        let (i, n) = (size(chance), size(chance));
+        let network = Config {
+            loss: Loss::Mse,
+            c_reg: 0.0,
+            horizon: Horizon::Steps(1),
+            engine: None,
+            memory_limit: None,
+            batch_size: chance.within(1, 3),
+            ..config(chance)
+        };
+        let config = AgentConfig {
+            network,
+            gamma: chance.of(&[0.0, 0.9, 1.0]),
+            lam: chance.of(&[0.0, 0.9, 1.0]),
+            entropy: chance.of(&[0.0, 0.01]),
+            steps_per_action: chance.within(1, 4),
+            ..AgentConfig::default()
+        };
+        Self::new(i, n, chance.within(1, 4), config).expect("sizes and settings are good")
+    }
+    fn call(&mut self, chance: &mut Chance) -> Result<(), Error> {
+        let (i, n, n_streams) = (
+            self.n_inputs(),
+            self.network().n_neurons(),
+            self.batch_size(),
+        );
+        // One in eight has a row too many, and one a stream too many.
+        let steps = self.config().steps_per_action + usize::from(chance.below(8) == 0);
+        let streams = n_streams + usize::from(chance.below(8) == 0);
+        let seen: Vec<Array2<F>> = (0..streams).map(|_| matrix(steps, i, chance)).collect();
+        let rows: Vec<Inputs<'_, F>> = seen.iter().map(|rows| rows.view().into()).collect();
+        match chance.below(12) {
+            0..4 => self.act_batch(&rows).map(drop),
+            4..8 => {
+                let rewards: Vec<f64> = (0..streams)
+                    .map(|_| chance.of(&[0.0, 1.0, -3.0, 1e30, f64::NAN]))
+                    .collect();
+                let next = |&rows| match chance.below(4) {
+                    0 => Next::End,
+                    1 => Next::TimeLimit(rows),
+                    _ => Next::Decision,
+                };
+                let next: Vec<_> = rows.iter().map(next).collect();
+                self.learn_batch(&rewards, &next, chance.of(&[true, false]))
+            }
+            8 => self.act_greedily_batch(&rows).map(drop),
+            9 => {
+                self.reset();
+                Ok(())
+            }
+            10 => self.set_lr(chance.of(&[0.0, 1e-3, 1.0, -1.0, f64::NAN])),
+            _ => self.set_w_in(matrix(n, i, chance).view()),
+        }
+    }
+    fn look(&self) {
+        self.network().look();
+        let _ = (self.policy(0), self.value(1), self.td_error(0));
+        let _ = (self.memory_bytes(), self.memory_per_step());
+    }
+    fn is_finite(&self) -> bool {
+        let of_last = |value: Option<f64>| value.is_none_or(f64::is_finite);
+        self.network().is_finite() && of_last(self.td_error(0)) && of_last(self.value(0))
+    }
+    fn set_lr(&mut self, lr: f64) -> Result<(), Error> {
+        self.set_lr(lr)
+    }
+    fn take_rates(&mut self, other: &Self) -> Result<(), Error> {
+        self.set_lr(other.config().network.lr)
+    }
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.restore(bytes)
+    }
+    fn made_of(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_bytes(bytes)
+    }
+    fn state_equal(&self, other: &Self) -> bool {
+        self.try_state_equal(other).expect("memory for two agents")
     }
 }

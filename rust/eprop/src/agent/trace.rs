@@ -1,0 +1,121 @@
+//! A number for every weight: the trace of an episode's decisions, and sums over such traces.
+
+use crate::kernels::{add_row, squared_length};
+use crate::network::recurrent::{Recurrent, group};
+use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::interrupt::Interrupt;
+use crate::numbers::parameter::Kinds;
+use crate::numbers::room::Room;
+use crate::numbers::walk::parts;
+use crate::options::plan::Sizes;
+use crate::parts::optimizer::Steps;
+use crate::synapses::{Synapses, What, add_squares_of_neurons};
+use crate::{Error, Float};
+
+/// As weights lie: a padded row of N per source, a padded row of N per readout, and the biases, if there are any.
+#[derive(Debug)]
+pub(super) struct Trace<F> {
+    stride: usize,
+    /// Numbers in the rows of inputs.
+    cut: usize,
+    w: Aligned<F>,
+    w_out: Aligned<F>,
+    b: Aligned<F>,
+}
+
+parts!(Trace {
+    State: [w, w_out, b]
+});
+
+impl<F: Float> Trace<F> {
+    pub(super) fn new(room: &mut Room, sizes: Sizes, has_bias: bool) -> Result<Self, Error> {
+        let stride = padded::<F>(sizes.n);
+        Ok(Self {
+            stride,
+            cut: sizes.n_inputs * stride,
+            w: room.zeros(sizes.sources(), stride)?,
+            w_out: room.zeros(sizes.n_outputs, stride)?,
+            b: room.zeros(usize::from(has_bias), sizes.n_outputs)?,
+        })
+    }
+
+    /// `M = decay M + L e_bar`, and of the readouts `M = decay M + err zeta_o F`, with the traces of the last step.
+    pub(super) fn take_in(&mut self, decay: F, of: &Recurrent<F>, l: &[F], err: &[F]) {
+        let (stride, w) = (self.stride, &mut self.w);
+        let sources = 0..w.len() / stride;
+        let read = of.layer.synapses.read(
+            What::Eligibility,
+            sources,
+            &mut Interrupt::NOBODY.pace(),
+            &mut |source, e_bar| {
+                let row = w[source * stride..].iter_mut();
+                for ((m, &l), &e_bar) in row.zip(l).zip(e_bar) {
+                    *m = (decay * *m + l * e_bar).or_silence();
+                }
+                Ok(())
+            },
+        );
+        // Nobody is asked, and the textbook form needs no memory to be read.
+        debug_assert!(read.is_ok());
+        let (filtered, one) = of.head.readout.traces();
+        for (row, &err) in self.w_out.chunks_exact_mut(stride).zip(err) {
+            for (m, filtered) in row.iter_mut().zip(filtered.clone()) {
+                *m = (decay * *m + err * filtered).or_silence();
+            }
+        }
+        for (m, &err) in self.b.iter_mut().zip(err) {
+            *m = (decay * *m + err * one).or_silence();
+        }
+    }
+
+    /// Adds a multiple of another.
+    pub(super) fn add(&mut self, times: F, other: &Self) {
+        add_row(times, &other.w, &mut self.w);
+        add_row(times, &other.w_out, &mut self.w_out);
+        add_row(times, &other.b, &mut self.b);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.w.fill(F::ZERO);
+        self.w_out.fill(F::ZERO);
+        self.b.fill(F::ZERO);
+    }
+
+    /// The squared length of the part of each group of weights.
+    pub(super) fn squared_lengths(&self, to: &mut [f64]) {
+        let (inputs, neurons) = self.w.split_at(self.cut);
+        to[group::IN] = squared_length(inputs);
+        to[group::REC] = squared_length(neurons);
+        to[group::OUT] = squared_length(&self.w_out) + squared_length(&self.b);
+    }
+
+    /// That of the part of each neuron, of one group after the other.
+    pub(super) fn squared_lengths_of_neurons(&self, n: usize, to: &mut [f64]) {
+        let (inputs, to) = to.split_at_mut(n);
+        let (neurons, readouts) = to.split_at_mut(n);
+        inputs.fill(0.0);
+        neurons.fill(0.0);
+        let place = (self.cut, self.stride);
+        let to = Kinds { inputs, neurons };
+        // Nobody is asked.
+        let added =
+            add_squares_of_neurons(&[&self.w[..]], place, to, &mut Interrupt::NOBODY.pace());
+        debug_assert!(added.is_ok());
+        for (k, to) in readouts.iter_mut().enumerate() {
+            let of_bias = self.b.get(k..=k).map_or(0.0, squared_length);
+            *to = squared_length(&self.w_out[k * self.stride..][..self.stride]) + of_bias;
+        }
+    }
+
+    /// All weights take their steps with this as their gradient.
+    pub(super) fn apply(&self, to: &mut Recurrent<F>, steps: Steps<'_>) -> Result<(), Error> {
+        if let Some(parameter) = to.layer.synapses.parameter() {
+            let (inputs, neurons) = self.w.split_at(self.cut);
+            parameter.take(steps.of(group::IN), 0, inputs);
+            parameter.take(steps.of(group::REC), self.cut, neurons);
+        }
+        let w_out = |j, k| self.w_out[k * self.stride + j];
+        let pace = &mut Interrupt::NOBODY.pace();
+        to.head.take(steps.of(group::OUT), w_out, &self.b, pace)
+    }
+}
