@@ -245,23 +245,45 @@ def test_export_is_the_graph_of_the_trainer(folder, capsys):
 # Ctrl-C
 
 
+# As `eprop train`, but that the 37th batch waits for Ctrl-C.
+WAITING = """
+import signal, sys, time, eprop
+from eprop import cli
+
+learn, calls = eprop.EpropTrainer.train_sequence, []
+
+def waiting(self, *arguments, **options):
+    calls.append(1)
+    handler = signal.getsignal(signal.SIGINT)
+    if len(calls) == 37:
+        print("waiting", flush=True)
+        while signal.getsignal(signal.SIGINT) is handler:
+            time.sleep(0.01)
+    return learn(self, *arguments, **options)
+
+eprop.EpropTrainer.train_sequence = waiting
+sys.exit(cli.main(["train", "config.toml", "--epochs", "8"]))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a signal that only POSIX sends")
 def test_ctrl_c_leaves_a_checkpoint_that_goes_on_to_the_bit(folder, capsys):
-    told(capsys, "train", "config.toml", "--out", "whole", "--epochs", "200")
-    command = [sys.executable, "-m", "eprop.cli", "train", "config.toml", "--epochs", "200"]
+    told(capsys, "train", "config.toml", "--out", "whole", "--epochs", "8")
+    command = [sys.executable, "-c", WAITING]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    assert child.stdout.readline().startswith("pass 1 of 200")
+    lines = iter(child.stdout.readline, "")
+    assert "waiting\n" in lines
     child.send_signal(signal.SIGINT)
     _, error = child.communicate(timeout=60)
     assert child.returncode == 130, error
-    assert "with a checkpoint in run; --resume goes on" in error
+    assert error == "eprop train: stopped in pass 4 of 8, with a checkpoint in run; --resume goes on\n"
     progress = json.loads(Path("run/run.json").read_text(encoding="utf-8"))["progress"]
-    assert 1 <= progress["epoch"] < 200
+    assert (progress["epoch"], progress["batch"]) == (3, 7)
     # Where it stands already answers.
     assert len(told(capsys, "predict", "run", "data.npz")["answers"]) == 60
-    came = told(capsys, "train", "config.toml", "--epochs", "200", "--resume")
-    assert came["epochs"] == 200
+    came = told(capsys, "train", "config.toml", "--epochs", "8", "--resume")
+    assert came["epochs"] == 8
     whole, stopped = (eprop.load(f"{out}/trainer.safetensors") for out in ("whole", "run"))
     assert stopped.state_equal(whole)
     assert [path.name for path in sorted(Path("run").iterdir())] == ["run.json", "trainer.safetensors"]
@@ -269,7 +291,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_goes_on_to_the_bit(folder, capsys):
 
 def test_a_stop_in_the_middle_of_a_pass_goes_on_to_the_bit(folder, capsys, monkeypatch):
     whole = told(capsys, "train", "config.toml", "--out", "whole")
-    learn, calls = eprop.EpropTrainer.train_sequence, []
+    learn, calls, handler = eprop.EpropTrainer.train_sequence, [], signal.getsignal(signal.SIGINT)
 
     def stopped(self, *arguments, **options):
         calls.append(1)
@@ -279,7 +301,7 @@ def test_a_stop_in_the_middle_of_a_pass_goes_on_to_the_bit(folder, capsys, monke
 
     monkeypatch.setattr(eprop.EpropTrainer, "train_sequence", stopped)
     assert "stopped in pass 2 of 3" in refused(capsys, "train", "config.toml", code=130)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     progress = json.loads(Path("run/run.json").read_text(encoding="utf-8"))["progress"]
     assert (progress["epoch"], progress["batch"], len(calls)) == (1, 4, 14)
     assert told(capsys, "train", "config.toml", "--resume")["loss"] == whole["loss"]

@@ -15,7 +15,9 @@ Examples
 True
 """
 
-from . import encode, optim
+from typing import TYPE_CHECKING, Any
+
+from . import optim
 from ._core import __version__
 from ._files import load
 from ._layer import OnlineLIFLayer
@@ -29,6 +31,10 @@ from ._warnings import (
     DivergenceWarning,
     FiringRateWarning,
 )
+
+if TYPE_CHECKING:
+    from . import callbacks as callbacks
+    from . import encode
 
 __all__ = [
     "AdaptationWarning",
@@ -45,3 +51,16 @@ __all__ = [
     "load",
     "optim",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Modules that are imported when somebody asks for them."""
+    if name in ("callbacks", "encode"):
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "callbacks"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import signature
 from typing import Any, Literal, TypedDict, overload
@@ -15,8 +14,8 @@ from ._batches import are_several, as_lengths, as_sequences, as_steps, as_target
 from ._events import Inputs, StepInput
 from ._fields import number
 from ._labels import spread_labels
+from ._listeners import listeners
 from ._plan import Plan
-from .callbacks import listeners
 
 __all__ = ["SequenceTrainer", "Step"]
 
@@ -621,6 +620,8 @@ class SequenceTrainer(Trainer):
     def _calibrate(self, inputs: Any, rate: float, names: list[str]) -> list[float]:
         """The factor of each of these matrices; says what it did to whoever listens to the logger ``eprop``."""
         done = self._core.calibrate(as_sequences(inputs, self._n_inputs), number("rate", rate))
+        import logging  # not at import, which it makes two milliseconds longer
+
         logger = logging.getLogger("eprop")
         for name, (factor, before, after) in zip(names, done, strict=True):
             logger.info("calibrate: %s times %.3g: %.3g Hz, before %.3g Hz", name, factor, after, before)

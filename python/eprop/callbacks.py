@@ -34,7 +34,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,32 +42,13 @@ from numpy.typing import NDArray
 
 from ._fields import checked, number
 from ._html import as_table
+from ._listeners import listeners
 
 __all__ = ["Checkpoint", "EarlyStopping", "History", "Log", "Logger", "TensorBoard", "WandB", "listeners"]
 
 _logger = logging.getLogger("eprop")
 
 Logs = Mapping[str, Any]
-_EVENTS = ("on_step", "on_sequence", "on_epoch_end")
-
-
-def listeners(callbacks: Iterable[Any] | None, event: str) -> list[Callable[[Any, Logs], Any]]:
-    """The methods of this name of those callbacks that have it; a plain function listens to ``"on_epoch_end"``.
-
-    Examples
-    --------
-    >>> listeners([History(), print], "on_epoch_end")[1] is print
-    True
-    >>> listeners([History(), print], "on_step")
-    []
-    """
-    found = [getattr(callback, event, None) or _as_function(callback, event) for callback in callbacks or ()]
-    return [method for method in found if method is not None]
-
-
-def _as_function(callback: Any, event: str) -> Any:
-    has_methods = any(hasattr(callback, name) for name in _EVENTS)
-    return callback if event == "on_epoch_end" and callable(callback) and not has_methods else None
 
 
 class EarlyStopping:
