@@ -14,7 +14,7 @@ SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-reward bench-streams bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ bench-estimators: build/bench-env/stamp  ## what untouched estimators learn (DAT
 
 bench-streams: build/bench-env/stamp  ## accuracy, memory and time on a stream that drifts, beside river's models (DATA=folder of elec2)
 	build/bench-env/bin/python benches/streams.py "$(DATA)"
+bench-tasks: build/bench-env/stamp  ## what the presets of the tasks learn, seed by seed (DATA=folder of recordings)
+	build/bench-env/bin/python benches/tasks.py $(if $(DATA),--data "$(DATA)")
+
+bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same networks (DATA=folder of qtdb and fsdd)
+	build/bench-env/bin/python benches/learning.py "$(DATA)"
+
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
 	build/bench-env/bin/python benches/reward.py
 
