@@ -73,8 +73,8 @@ def test_seed_and_out_arrive(monkeypatch, tmp_path):
 def test_demo_alone_lists_the_tasks(capsys):
     assert main(["demo"]) == 0
     listed = capsys.readouterr().out
-    assert cli.TASKS.keys() == cli.WHAT.keys()
-    assert all(f"eprop demo {name}" in listed for name in cli.TASKS)
+    assert cli.TASKS.keys() | cli.OF_RECORDINGS.keys() == cli.WHAT.keys()
+    assert all(f"eprop demo {name}" in listed for name in cli.WHAT)
 
 
 @pytest.mark.parametrize("module", ["sklearn", "matplotlib", "tqdm"])
