@@ -35,7 +35,8 @@ class Preset:
     """Time constants in ms, at 1 ms a step. `gain` is the `recurrent_gain` of a horizon over the whole recording."""
 
     n_neurons: int = 36
-    beta: float = 1.8
+    tau_trace: float = 10.0
+    beta: float = 1.0
     shortest: float = 20.0  # of tau_adaptation: a geometric row, from neuron to neuron
     longest: float = 700.0
     gain: float = 0.3
@@ -80,6 +81,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         optimizer="adam",
         readout_bias=True,
         batch_size=p.batch_size,
+        tau_trace=p.tau_trace,
         beta=p.beta,
         tau_adaptation=np.geomspace(p.shortest, p.longest, p.n_neurons),
         horizon="sequence",
