@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eprop.tasks import spoken_digits, vowels
 
 Array = NDArray[Any]
 
@@ -44,48 +45,13 @@ def pick(X: Any, rows: Array) -> Any:
 
 def japanese_vowels(folder: Path) -> Task:
     """Nine speakers, 12 cepstral coefficients, 7 to 29 steps; its own split."""
-    return Task(*_read_ts(folder / "JapaneseVowels_TRAIN.ts"), *_read_ts(folder / "JapaneseVowels_TEST.ts"))
+    return Task(*vowels.load(folder))
 
 
-def _read_ts(path: Path) -> tuple[list[Array], Array]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    records = [line.split(":") for line in lines if line and line[0] not in "#@"]
-    X = [np.array([channel.split(",") for channel in record[:-1]], np.float64).T for record in records]
-    return X, np.array([record[-1] for record in records])
-
-
-def spoken_digits(folder: Path) -> tuple[list[Array], Array]:
+def all_words(folder: Path) -> tuple[list[Array], Array]:
     """Digits of six speakers as log-mel spectra, and which digits they are."""
-    paths = sorted(folder.glob("*.wav"))
-    return [log_mel(*_read_wav(path)) for path in paths], np.array([int(path.name[0]) for path in paths])
-
-
-def _read_wav(path: Path) -> tuple[Array, int]:
-    with wave.open(str(path)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        return samples / 32768.0, file.getframerate()
-
-
-def log_mel(samples: Array, rate: int, window: int = 256, hop: int = 128, n_bands: int = 32) -> Array:
-    """Logarithms of the energies in bands of equal width on the mel scale (T, n_bands).
-
-    Each band has its mean over the recording subtracted, so that neither loudness nor the microphone counts.
-    """
-    samples = np.pad(samples, (0, max(0, window - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop]
-    power = np.abs(np.fft.rfft(frames * np.hanning(window))) ** 2
-    energies = np.log(power @ _mel_bands(rate, window, n_bands).T + 1e-6)
-    return energies - energies.mean(axis=0)
-
-
-def _mel_bands(rate: int, window: int, n_bands: int) -> Array:
-    """Triangles (n_bands, n_frequencies), each from the centre of the band before to that of the band after."""
-    top = 2595.0 * np.log10(1.0 + rate / 2 / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(0.0, top, n_bands + 2) / 2595.0) - 1.0)
-    frequencies = np.fft.rfftfreq(window, 1.0 / rate)
-    rising = (frequencies - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - frequencies) / np.diff(edges)[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling))
+    split = spoken_digits.load(folder)
+    return [*split.X, *split.X_test], np.concatenate([split.y, split.y_test])
 
 
 def spike_patterns(seed: int, rate: float) -> Task:

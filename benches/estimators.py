@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from bars import Bar, beside
-from estimator_data import Task, digits, held_out, japanese_vowels, spike_patterns, spoken_digits
+from estimator_data import Task, all_words, digits, held_out, japanese_vowels, spike_patterns
 
 import eprop
 from eprop.sklearn import EpropClassifier
@@ -77,7 +77,7 @@ def learn_spoken(options: argparse.Namespace) -> None:
     if folder is None or not folder.is_dir():
         print("spoken digits: left out, FOLDER/fsdd/recordings is absent")
         return
-    X, y = spoken_digits(folder)
+    X, y = all_words(folder)
     # Speakers are mixed: a fifth of the recordings of each digit is held out.
     measure(options, "spoken digits", lambda seed: held_out(X, y, seed, 0.2), Bar(0.95, "", at_least=True))
 
