@@ -22,6 +22,7 @@ from river import forest, linear_model, preprocessing, tree
 
 from eprop.river import EpropClassifier
 
+N_FEATURES = 6
 Sample = tuple[dict[str, float], bool]
 
 
@@ -56,13 +57,12 @@ def models(n_seeds: int) -> dict[str, Any]:
     named["Hoeffding tree"] = tree.HoeffdingTreeClassifier()
     named["adaptive random forest"] = forest.ARFClassifier(seed=0)
     try:
-        from deep_river.classification import LogisticRegressionInitialized
+        from deep_river.classification import LogisticRegression, LSTMClassifier
     except ImportError as missing:
         print(f"deep-river: left out, {missing}")
     else:
-        named["deep-river, logistic regression"] = (
-            preprocessing.StandardScaler() | LogisticRegressionInitialized()
-        )
+        for name, of in (("logistic regression", LogisticRegression), ("LSTM of 16", LSTMClassifier)):
+            named[f"deep-river, {name}"] = preprocessing.StandardScaler() | of(n_features=N_FEATURES)
     return named
 
 

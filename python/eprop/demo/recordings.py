@@ -1,4 +1,4 @@
-"""The tasks of recordings and of a real stream, each in one line of verdict and one figure."""
+"""The tasks of recordings, of a real stream and of an environment, each in one line of verdict and one figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eprop.tasks import digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
+from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
 
 from .plots import letter_panels, new_figure
 from .tasks import progress
@@ -89,6 +89,24 @@ def market(seed: int, out: Path, path: Path) -> None:
     print(
         f"Elec2: {found.right:.1%} of {len(found.was_right)} half-hours right before they were learned; the same as last "
         f"time: {found.persistence:.1%}; {found.seconds:.0f} s\nfigure: {out}"
+    )
+
+
+def pole(seed: int, out: Path, _path: Path) -> None:
+    """Balances a pole, prints how long it stood, and draws the return of every episode."""
+    lived = cartpole.run(seed, bar=progress)
+    figure = new_figure(9.0, 5.0)
+    axes = figure.subplots()
+    window = min(20, len(lived.returns))
+    axes.plot(lived.returns, ".", color="0.6", markersize=3, label="an episode")
+    running = np.convolve(lived.returns, np.full(window, 1.0 / window), "valid")
+    axes.plot(np.arange(window - 1, len(lived.returns)), running, color="C0", label=f"mean of {window}")
+    axes.set(xlabel="episode", ylabel="steps that the pole stood", ylim=(0, 520))
+    axes.legend(frameon=False)
+    figure.savefig(out)
+    print(
+        f"CartPole: {lived.best:.0f} steps on average in the best {cartpole.IN_A_ROW} episodes in a row of "
+        f"{len(lived.returns)}, {lived.last:.0f} in the last; {lived.seconds:.0f} s\nfigure: {out}"
     )
 
 

@@ -14,6 +14,7 @@ Examples
 """
 
 from . import (
+    cartpole,
     copy_delay,
     delayed_match,
     digit_rows,
@@ -28,6 +29,7 @@ from . import (
 )
 
 __all__ = [
+    "cartpole",
     "copy_delay",
     "delayed_match",
     "digit_rows",

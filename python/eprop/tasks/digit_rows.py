@@ -12,7 +12,7 @@ from ._trials import Bar, no_bar
 class Preset:
     """Parameters of `EpropClassifier`; each row is shown for a few steps, since 8 are few."""
 
-    n_neurons: int = 400
+    n_neurons: int = 200
     max_iter: int = 60
 
 
