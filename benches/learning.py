@@ -3,7 +3,8 @@
 ``python benches/learning.py FOLDER [NAME ...] [--seeds N] [--figure FILE]``; the folder has qtdb and fsdd/recordings. All
 methods have the same network, data, passes and optimizer. Each has the learning rate, and where credit goes through
 recurrent spikes the `recurrent_gain`, that one network of seed 100 did best with on validation data. Then other seeds are
-scored on the test part, once.
+scored on the test part, once. Where torch and snnTorch are installed (``pip install 'eprop[torch]'``), networks without
+adaptation are taught by snnTorch's backpropagation, too, from the same weights.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Method:
     name: str
     horizon: int | str = 1
     gains: tuple[float, ...] = (1.0,)
+    in_torch: bool = False
 
 
 COLUMNS = (
@@ -86,14 +88,61 @@ METHODS = (
     Method("horizon 10", 10, GAINS),
     Method("horizon 50", 50, GAINS),
     Method("BPTT", "sequence", GAINS),
+    Method("BPTT, snnTorch", in_torch=True),
 )
+
+
+class SnnTorch:
+    """The same network as layers of snnTorch, taught by autograd and torch's Adam."""
+
+    def __init__(self, trainer: eprop.EpropTrainer) -> None:
+        import torch
+
+        from eprop.torch import to_snntorch
+
+        torch.set_num_threads(1)
+        self.net, self.batch_size, self.torch = to_snntorch(trainer), trainer.batch_size, torch
+        recurrent = self.net.neurons.recurrent.weight
+        elsewhere = 1.0 - torch.eye(len(recurrent))
+        recurrent.register_hook(lambda gradient: gradient * elsewhere)  # no neuron is its own source
+        self.optimizer = torch.optim.Adam(self.net.parameters())
+        self.n_updates = 0
+
+    def learn(self, inputs: NDArray[Any], labels: NDArray[Any], lr: float) -> None:
+        outputs, _ = self.net(self.torch.from_numpy(inputs))
+        loss = self.torch.nn.functional.cross_entropy(
+            outputs.flatten(0, 1), self.torch.from_numpy(labels).flatten(), ignore_index=-1
+        )
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.n_updates += 1
+
+    def evaluate(self, inputs: NDArray[Any], **_: Any) -> NDArray[Any]:
+        with self.torch.no_grad():
+            outputs: NDArray[Any] = self.net(self.torch.from_numpy(inputs))[0].numpy()
+        return outputs
+
+
+Learner = eprop.EpropTrainer | SnnTorch
+
+
+def has_torch() -> bool:
+    try:
+        import snntorch  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as missing:
+        print(f"snnTorch: left out, {missing}")
+        return False
+    return True
 
 
 @dataclass
 class Found:
     """Of one training: the validation part's share after each pass, and the seconds until then."""
 
-    trainer: eprop.EpropTrainer
+    learner: Learner
     shares: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
@@ -164,7 +213,9 @@ PROBLEMS = {
 }
 
 
-def train(problem: Problem, data: tuple[Data, Data], seed: int, lr: float, **credit: Any) -> Found:
+def train(
+    problem: Problem, data: tuple[Data, Data], seed: int, lr: float, *, in_torch: bool = False, **credit: Any
+) -> Found:
     """All passes with one learning rate, which falls along a cosine."""
     learned, judged = data
     trainer = eprop.EpropTrainer(
@@ -180,19 +231,24 @@ def train(problem: Problem, data: tuple[Data, Data], seed: int, lr: float, **cre
     )
     seen = [learned.inputs[k, : learned.lengths[k]] for k in range(min(20, len(learned.inputs)))]
     trainer.calibrate(seen, rate=problem.firing_rate)
-    rng, found = np.random.default_rng(seed), Found(trainer)
+    learner: Learner = SnnTorch(trainer) if in_torch else trainer
+    rng, found = np.random.default_rng(seed), Found(learner)
     batches = len(learned.inputs) // trainer.batch_size
     schedule = cosine(lr, n_updates=problem.passes * batches)
     spent = 0.0
     for _ in range(problem.passes):
         start = time.process_time()
         for rows in _batches(rng, len(learned.inputs), trainer.batch_size):
-            trainer.lr = schedule(trainer.n_updates)
             inputs, labels, lengths = learned.take(rows)
             longest = int(lengths.max())
-            trainer.train_sequence(inputs[:, :longest], labels[:, :longest], lengths=lengths, n_threads=1)
+            inputs, labels, rate = inputs[:, :longest], labels[:, :longest], schedule(learner.n_updates)
+            if isinstance(learner, SnnTorch):
+                learner.learn(inputs, labels, rate)
+            else:
+                learner.lr = rate
+                learner.train_sequence(inputs, labels, lengths=lengths, n_threads=1)
         spent += time.process_time() - start
-        found.shares.append(share_right(trainer, judged, at_each_step=problem.at_each_step))
+        found.shares.append(share_right(learner, judged, at_each_step=problem.at_each_step))
         found.seconds.append(spent)
     return found
 
@@ -201,11 +257,11 @@ def _batches(rng: np.random.Generator, n: int, size: int) -> NDArray[np.int64]:
     return rng.permutation(n)[: n // size * size].reshape(-1, size)
 
 
-def share_right(trainer: eprop.EpropTrainer, data: Data, *, at_each_step: bool) -> float:
+def share_right(learner: Learner, data: Data, *, at_each_step: bool) -> float:
     right = []
-    for at in range(0, len(data.inputs), trainer.batch_size):
-        inputs, labels, lengths = data.take(slice(at, at + trainer.batch_size))
-        outputs = trainer.evaluate(inputs, lengths=lengths, n_threads=1)
+    for at in range(0, len(data.inputs), learner.batch_size):
+        inputs, labels, lengths = data.take(slice(at, at + learner.batch_size))
+        outputs = learner.evaluate(inputs, lengths=lengths, n_threads=1)
         known = labels >= 0
         if at_each_step:
             right.append((outputs.argmax(axis=2) == labels)[known])
@@ -236,7 +292,7 @@ class Row(NamedTuple):
     shares: list[float]
     to_bar: list[float]
     steps_per_second: float
-    kib: tuple[int, int]
+    kib: tuple[int, int] | None
 
 
 def rows(problem: Problem, folder: Path, seeds: int, quick: bool) -> Iterator[Row]:
@@ -245,10 +301,13 @@ def rows(problem: Problem, folder: Path, seeds: int, quick: bool) -> Iterator[Ro
         learned, judged, test = (part.take(slice(40)) for part in (learned, judged, test))
     steps = int(learned.lengths.sum())
     held = (100, 400) if quick else STEPS
+    torch_is_there = has_torch()
     for method in METHODS:
+        if method.in_torch and (not torch_is_there or "beta" in problem.options):
+            continue
         credits = [{"horizon": method.horizon, "recurrent_gain": gain} for gain in method.gains]
         if method.horizon == 1:
-            credits = [{}]
+            credits = [{"in_torch": True}] if method.in_torch else [{}]
         tried = {
             (lr, at): train(problem, (learned, judged), CHOSEN_WITH, lr, **credit).shares[-1]
             for at, credit in enumerate(credits)
@@ -260,10 +319,15 @@ def rows(problem: Problem, folder: Path, seeds: int, quick: bool) -> Iterator[Ro
             method,
             lr,
             method.gains[at],
-            [share_right(f.trainer, test, at_each_step=problem.at_each_step) for f in found],
+            [share_right(f.learner, test, at_each_step=problem.at_each_step) for f in found],
             [f.seconds_to(problem.bar) for f in found],
             statistics.median(problem.passes * steps / f.seconds[-1] for f in found),
-            (memory(problem, held[0], **credits[at]) >> 10, memory(problem, held[1], **credits[at]) >> 10),
+            None
+            if method.in_torch
+            else (
+                memory(problem, held[0], **credits[at]) >> 10,
+                memory(problem, held[1], **credits[at]) >> 10,
+            ),
         )
 
 
@@ -272,7 +336,7 @@ def table_line(row: Row) -> str:
     gain = "" if row.method.horizon == 1 else f"{row.gain:g}"
     to_bar = statistics.median(row.to_bar)
     reached = "not reached" if np.isnan(to_bar) else f"{to_bar:.1f}"
-    held = f"{row.kib[0]:,}; {row.kib[1]:,}"
+    held = f"{row.kib[0]:,}; {row.kib[1]:,}" if row.kib else "not measured"
     pace = f"{row.steps_per_second:,.0f}"
     return f"| {row.method.name} | {row.lr:g} | {gain} | {shares} | {reached} | {pace} | {held} |"
 
@@ -294,9 +358,12 @@ def draw(path: Path, found: dict[str, list[Row]]) -> None:
         left.errorbar(range(len(rows)), medians, yerr=spread, fmt="o-", color="C0", capsize=3)
         left.set_xticks(range(len(rows)), [row.method.name for row in rows], rotation=20)
         left.set(ylabel="right in the test part (%)", title=name)
-        right.errorbar([row.kib[1] for row in rows], medians, yerr=spread, fmt="o", color="C0", capsize=3)
         for row, median in zip(rows, medians, strict=True):
-            right.annotate(row.method.name, (row.kib[1], median), xytext=(4, 4), textcoords="offset points")
+            if row.kib:
+                right.plot(row.kib[1], median, "o", color="C0")
+                right.annotate(
+                    row.method.name, (row.kib[1], median), xytext=(4, 4), textcoords="offset points"
+                )
         right.set(xscale="log", xlabel="memory at 16,000 steps (KiB)")
     figure.savefig(path)
 

