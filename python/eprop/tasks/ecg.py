@@ -32,17 +32,17 @@ class Steps(NamedTuple):
 
 @dataclass(frozen=True)
 class Preset:
-    """Time constants in ms, at 1 ms a step. `gain` is the `recurrent_gain` of a horizon over the whole recording."""
+    """Time constants in ms, at 1 ms a step. `horizon`: steps over which recurrent spikes are credited, undamped."""
 
     n_neurons: int = 36
     tau_trace: float = 10.0
     beta: float = 1.0
     shortest: float = 20.0  # of tau_adaptation: a geometric row, from neuron to neuron
     longest: float = 700.0
-    gain: float = 0.3
+    horizon: int = 50
     lr: float = 0.02
     batch_size: int = 8
-    passes: int = 60
+    passes: int = 40
 
 
 def load(folder: str | os.PathLike[str], part: str = "train") -> Steps:
@@ -84,8 +84,8 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         tau_trace=p.tau_trace,
         beta=p.beta,
         tau_adaptation=np.geomspace(p.shortest, p.longest, p.n_neurons),
-        horizon="sequence",
-        recurrent_gain=p.gain,
+        horizon=p.horizon,
+        recurrent_gain=1.0,
         seed=seed,
     )
 
