@@ -33,13 +33,13 @@ WHAT = {
     "delayed-match": "compare two cues that are a second apart (60 s)",
     "copy-delay": "say two symbols again after a silence (60 s)",
     "mackey-glass": "predict a chaotic series online (5 s)",
-    "digit-rows": "classify handwritten digits, row by row (TIME)",
-    "mnist-rows": "the same with MNIST's (--data; TIME)",
-    "spoken-digits": "which digit was said? (--data; TIME)",
-    "vowels": "who said it? (--data; TIME)",
-    "ecg": "which wave of the heartbeat, at every step (--data; TIME)",
+    "digit-rows": "classify handwritten digits, row by row (50 s)",
+    "mnist-rows": "the same with MNIST's (--data; 3 min)",
+    "spoken-digits": "which digit was said? (--data; 50 s)",
+    "vowels": "who said it? (--data; 15 s)",
+    "ecg": "which wave of the heartbeat, at every step (--data; 75 s)",
     "cartpole": "balance a pole, from rewards alone (10 s; pip install 'eprop[rl]')",
-    "elec2": "will the price rise? a market that drifts (--data; TIME)",
+    "elec2": "will the price rise? a market that drifts (--data; 35 s)",
 }
 
 
