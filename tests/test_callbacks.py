@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 
 import numpy as np
 import pytest
@@ -111,9 +112,11 @@ def test_checkpoints_are_the_network_of_their_pass(tmp_path):
 )
 def test_a_checkpoint_is_what_save_writes(make, tmp_path):
     trainer = make(2, 3, 1)
-    Checkpoint(tmp_path / "checkpoint").on_epoch_end(trainer, {"epoch": 1})
+    for path in (tmp_path / "checkpoint", os.fsencode(tmp_path / "checkpoint of bytes")):
+        Checkpoint(path).on_epoch_end(trainer, {"epoch": 1})
     trainer.save(tmp_path / "saved")
-    assert (tmp_path / "checkpoint").read_bytes() == (tmp_path / "saved").read_bytes()
+    for name in ("checkpoint", "checkpoint of bytes"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "saved").read_bytes()
 
 
 def test_a_checkpoint_of_the_best_is_written_when_it_is_better(tmp_path):

@@ -48,6 +48,15 @@ def test_population_comes_back(values: Any, n_units: int, width: float | None) -
     np.testing.assert_allclose(back, values, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1e-200, 1e-300, 1e200, 1e300])
+def test_population_comes_back_whatever_its_activities_are_multiplied_with(factor: float) -> None:
+    """Squares of 1e200 are infinite, and those of 1e-200 are 0: both gave NaN."""
+    activities = encode.population([0.3, 0.9], 5, width=0.5)
+    np.testing.assert_allclose(
+        encode.decode_population(factor * activities, 5, width=0.5), [0.3, 0.9], rtol=1e-9
+    )
+
+
 def test_population_of_counts_is_near() -> None:
     values = np.random.default_rng(0).uniform(size=(50, 2))
     spikes = encode.rate(encode.population(values, 8), n_steps=400, seed=1)
@@ -100,6 +109,12 @@ def test_trainers_take_what_codes_make() -> None:
         ),
         (lambda: encode.population([0.5], 1), ValueError, "n_units: expected at least 2"),
         (lambda: encode.population([0.5], 3, low=1.0), ValueError, "high: expected more than low = 1.0"),
+        (lambda: encode.population([0.5], 3, high=np.inf), ValueError, "high: expected a finite distance"),
+        (
+            lambda: encode.population([0.5], 3, low=-1e308, high=1e308),
+            ValueError,
+            "high: expected a finite distance",
+        ),
         (lambda: encode.population([0.5], 3, width=-1.0), ValueError, "width: expected a finite number > 0"),
         (
             lambda: encode.decode_population([0.5, 1.0], 3),

@@ -128,6 +128,9 @@ def test_the_graph_that_is_changed_below_is_a_trainer() -> None:
             "expected one delay of whole steps of 1 ms, got",
         ),
         (through_delay(each(0.0015)), "expected one delay of whole steps of 1 ms, got"),
+        (through_delay(each(np.nan)), "expected one delay of whole steps of 1 ms, got"),
+        (through_delay(each(np.inf)), "expected one delay of whole steps of 1 ms, got"),
+        (through_delay(each(-0.002)), "expected one delay of whole steps of 1 ms, got"),
         # Its output
         (graph(less=[("readout", "output")]), "one node before the output, got 0"),
         (graph(more=[("w_out", "output")]), "one node before the output, got 2"),
@@ -194,11 +197,18 @@ def test_what_a_trainer_does_not_have_is_refused_or_told(changed: Any, message: 
         ({"dt": "1"}, TypeError, "dt: expected a number"),
         ({"dt": 0.0}, ValueError, "dt: expected"),
         ({"library": "NEST"}, ValueError, "library: expected None"),
+        ({"library": ["snntorch"]}, ValueError, "library: expected None"),
     ],
 )
 def test_options_that_are_not_the_user_s_to_give(options: dict[str, Any], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         from_nir(graph(), **options)
+
+
+@pytest.mark.parametrize("dt", [0.0, float("nan")])
+def test_a_step_is_refused_before_delays_are_counted_in_it(dt: float) -> None:
+    with pytest.raises(ValueError, match="dt: expected a finite number > 0"):
+        from_nir(through_delay(each(0.002)), dt=dt)
 
 
 def test_a_step_of_a_library_is_shorter_than_its_time_constants() -> None:

@@ -163,3 +163,9 @@ def test_a_pickle_keeps_the_limit_and_goes_on_bit_for_bit():
     for model in (trainer, twin):
         model.step(x, [0.3, 0.2])
     assert twin.state_equal(trainer)
+
+
+@pytest.mark.parametrize(("active", "error"), [(np.nan, ValueError), (-1, ValueError), ("few", TypeError)])
+def test_active_sources_are_a_finite_number(active, error):
+    with pytest.raises(error, match="active: expected a"):
+        eprop.EpropTrainer.plan(*SIZES).at(active)

@@ -108,6 +108,17 @@ def test_batches_layers_and_stacks():
         ([], {}, ValueError, "got none"),
         (["v"], {"units": [N]}, ValueError, f"units: expected numbers from 0 to {N - 1}"),
         (["v"], {"units": [0.5]}, ValueError, "units: expected a list"),
+        (
+            ["v"],
+            {"units": np.ma.array([0, 1], mask=[True, False])},
+            TypeError,
+            "units: .* without masked elements",
+        ),
+        (["v"], {"units": [[0], [0, 1]]}, TypeError, "units: expected an array"),
+        (["v"], {"layer": 0}, TypeError, "layer: expected none of a trainer without layers, EpropTrainer"),
+        (3, {}, TypeError, "names: expected a list of names, got 3"),
+        (["v"], {"max_steps": 10**13}, MemoryError, "max_steps: expected as many records as fit into memory"),
+        (["v"], {"max_steps": 10**18}, MemoryError, "max_steps: expected as many records as fit into memory"),
         (["v"], {"every": 0}, ValueError, "every: expected at least 1, got 0"),
         (["v"], {"max_steps": 0}, ValueError, "max_steps: expected at least 1, got 0"),
         (["v"], {"every": 1.5}, TypeError, "every"),
@@ -116,6 +127,14 @@ def test_batches_layers_and_stacks():
 def test_what_cannot_be_recorded_is_refused(names, options, error, message):
     with pytest.raises(error, match=message):
         Recorder(trainer(), names, **options)
+
+
+def test_what_is_no_trainer_or_no_layer_is_refused():
+    with pytest.raises(TypeError, match="trainer: expected a trainer, got object"):
+        Recorder(object(), ["v"])
+    for layer in (2, "first"):
+        with pytest.raises(ValueError, match=f"layer: expected an int of 0 to 1, got {layer!r}"):
+            Recorder(OnlineTrainer([N_IN, 5, 2]), ["v"], layer=layer)
 
 
 def test_another_trainer_and_another_name_are_refused():

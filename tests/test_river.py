@@ -146,6 +146,18 @@ def test_targets_that_are_no_numbers_are_refused() -> None:
     assert model.trainer is None
 
 
+@pytest.mark.parametrize("y", [float("nan"), ["a list"], np.zeros(2)])
+def test_labels_that_cannot_be_found_again_are_refused_and_change_nothing(y: Any) -> None:
+    """Each NaN would be a class of its own, and there would be room for ever more."""
+    model = EpropClassifier(n_neurons=8, seed=0)
+    for known, label in stream(5):
+        model.learn_one(known, label)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError, match="y: expected a label"):
+        model.learn_one({"price": 1.0}, y)
+    assert pickle.dumps(model) == before
+
+
 @pytest.mark.parametrize("options", [{"n_neurons": 0}, {"n_steps": 0}, {"firing_rate": 0.0}, {"lr": -1.0}])
 def test_parameters_out_of_range_are_named(options: dict[str, Any]) -> None:
     model = EpropClassifier(**options)

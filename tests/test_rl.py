@@ -131,6 +131,10 @@ def test_encoders_scale_bound_and_refuse():
     ]:
         with pytest.raises(ValueError, match=message):
             PopulationEncoder(*bounds)
+    with pytest.raises(ValueError, match="high: expected finite distances"):
+        PopulationEncoder([-1e308], [1e308])
+    with pytest.raises(ValueError, match="gain: expected a finite number, got nan"):
+        PopulationEncoder([0.0], [1.0], gain=float("nan"))
     with pytest.raises(ValueError, match="n_units: expected at least 2"):
         PopulationEncoder([0.0], [1.0], n_units=1)
     with pytest.raises(ValueError, match=r"observation: expected shape \(2,\)"):

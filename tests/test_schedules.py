@@ -117,3 +117,8 @@ def test_a_rate_is_that_of_the_next_update(kind):
     for name, W in parameters_of(scheduled).items():
         assert np.array_equal(W, parameters_of(by_hand)[name])
     assert scheduled.lr == 0.0
+
+
+def test_a_rate_beyond_all_floats_is_named():
+    with pytest.raises(ValueError, match="factor: expected rates that are floats"):
+        step_decay(0.1, 1, factor=2.0)(2000)

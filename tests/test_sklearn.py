@@ -437,6 +437,7 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
         ({"firing_rate": 0.0}, ValueError, 'firing_rate: expected "auto" or Hz > 0'),
         ({"callbacks": print}, TypeError, "callbacks: expected None or a list"),
         ({"optimizer": "adamant"}, ValueError, "optimizer"),
+        ({"trainer_options": 5}, TypeError, "trainer_options: expected None or a dict"),
         ({"trainer_options": {"delay": 0}}, ValueError, "delay"),
     ],
 )
@@ -475,6 +476,46 @@ def test_a_refused_fit_changes_nothing(parameters: dict[str, Any], y: list[str])
         model.set_params(**parameters).fit(wider, y)
     assert model.n_features_in_ == 2 and model.classes_.tolist() == ["down", "up"]
     np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+def test_a_fit_that_is_interrupted_before_it_learns_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, labels = rising_or_falling()
+    model = EpropClassifier(**SMALL).fit(X, labels)
+    before = model.decision_function(X)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eprop.sklearn._base.calibrate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit([np.hstack([x, x]) for x in X], labels)
+    np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+@pytest.mark.parametrize("masked", ["X", "rows", "y", "sample_weight"])
+def test_masked_numbers_are_not_learned(masked: str) -> None:
+    rng = np.random.default_rng(0)
+    given: dict[str, Any] = {"X": rng.random((8, 5, 2)), "y": [0, 1] * 4, "sample_weight": np.ones(8)}
+    if masked == "rows":
+        given["X"] = given["X"][:, 0]
+    name = "X" if masked == "rows" else masked
+    given[name] = np.ma.masked_greater(given[name], 0.5)
+    with pytest.raises(TypeError, match=f"{name}: expected an array without masked elements"):
+        EpropClassifier(**SMALL).fit(**given)
+
+
+def test_numbers_whose_variance_is_infinite_are_refused_and_change_nothing() -> None:
+    """Their scale would be 0: what was learned would not depend on them."""
+    X = np.random.default_rng(0).random((20, 3))
+    with pytest.raises(ValueError, match="X: expected numbers with a finite variance"):
+        EpropRegressor(**SMALL).fit(1e300 * X, X[:, 0])
+    with pytest.raises(ValueError, match="y: expected numbers with a finite variance"):
+        EpropRegressor(**SMALL).fit(X, 1e300 * X[:, 0])
+    model = EpropRegressor(**SMALL).fit(X, X[:, 0])
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="finite variance"):
+        model.partial_fit(1e300 * X, X[:, 0])
+    np.testing.assert_array_equal(model.predict(X), before)
 
 
 def test_negative_weights_are_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_indices", "as_integers", "as_mask", "as_numbers"]
+__all__ = ["as_indices", "as_integers", "as_mask", "as_numbers", "refuse_masked"]
 
 Array = NDArray[Any]
 
@@ -118,7 +118,7 @@ def as_indices(argument: str, value: ArrayLike) -> Array:
 
 def _read(argument: str, value: Any, expected: str) -> Array:
     if isinstance(value, np.ma.MaskedArray):
-        _refuse_masked(argument, value)
+        refuse_masked(argument, value)
         return value.data
     if isinstance(value, np.ndarray):  # itself, since a view would not notice what is done to it
         return value
@@ -136,15 +136,21 @@ def _read(argument: str, value: Any, expected: str) -> Array:
             ) from error
         raise TypeError(f"{argument}: expected {expected}, got a {kind} that is none: {error}") from error
     if array.ndim > 1:  # of a vector NumPy itself makes NaN of what is masked
-        _refuse_masked(argument, value)
+        refuse_masked(argument, value)
     return array
 
 
-def _refuse_masked(argument: str, value: Any) -> None:
+def refuse_masked(argument: str, value: Any) -> None:
+    """Raises TypeError where a masked element would be taken for the number behind it, in lists, too.
+
+    Examples
+    --------
+    >>> refuse_masked("y", np.ma.array([1, 2], mask=[False, False]))
+    """
     if isinstance(value, (list, tuple)):
         if any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in set(map(type, value))):
             for item in value:
-                _refuse_masked(argument, item)
+                refuse_masked(argument, item)
     elif isinstance(value, np.ma.MaskedArray):
         n_masked = int(np.ma.getmaskarray(value).sum())
         if n_masked > 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ._fields import number
+
 __all__ = ["Plan"]
 
 
@@ -49,6 +51,11 @@ class Plan:
     def at(self, active: float) -> Plan:
         """The same plan where `active` sources are active in a step, on average.
 
+        Raises
+        ------
+        ValueError, TypeError
+            Less than 0, or not finite; no number.
+
         Examples
         --------
         >>> from eprop import EpropTrainer
@@ -57,10 +64,13 @@ class Plan:
         >>> round(more) == round(14 * plan.multiply_adds_per_spike)
         True
         """
-        more = active - self.active
+        sources = number("active", active)
+        if not 0.0 <= sources < float("inf"):
+            raise ValueError(f"active: expected a finite number of sources >= 0, got {sources}")
+        more = sources - self.active
         return replace(
             self,
-            active=float(active),
+            active=sources,
             multiply_adds=self.multiply_adds + more * self.multiply_adds_per_spike,
             bytes_moved=self.bytes_moved + more * self.bytes_moved_per_spike,
         )

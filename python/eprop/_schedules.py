@@ -139,4 +139,10 @@ def _line(fallen: float) -> float:
 
 
 def _stepping(lr: float, every: int, factor: float, update: int) -> float:
-    return lr * factor ** (update // every)
+    try:
+        return lr * factor ** (update // every)
+    except OverflowError:
+        raise ValueError(
+            f"factor: expected rates that are floats, got {factor} to the power of {update // every}; with a factor above 1 "
+            "end the schedule earlier"
+        ) from None

@@ -24,6 +24,9 @@ _NAMES = {
 """What libraries and drivers call the fields."""
 _UNITS = {"s": 1e-3, "ms": 1.0, "us": 1e3, "ns": 1e6}
 """How many of them are a millisecond."""
+_MOST_STEPS = 2.0**53
+"""Beyond it a float does not tell a step from the next."""
+_LARGEST_TIME = 2**62
 
 
 def from_events(
@@ -67,8 +70,8 @@ def from_events(
     TypeError
         A field that is no array of numbers; x, y, p that are no integers.
     ValueError
-        No field of a name; fields of different lengths; a pixel outside of the sensor; times that are not finite; no event
-        where `n_steps` or `start` would have to be read from them.
+        No field of a name; fields of different lengths; a pixel outside of the sensor; times that are not finite, or more
+        than 2^53 steps from the start; no event where `n_steps` or `start` would have to be read from them.
 
     Examples
     --------
@@ -108,6 +111,8 @@ def _size(sensor_size: Sequence[int]) -> tuple[int, int, int]:
     sizes = tuple(checked("sensor_size", "Sequence[int]", sensor_size))
     if len(sizes) != 3 or min(sizes) < 1 or sizes[2] > 2:
         raise ValueError(f"sensor_size: expected (W, H, P), columns, rows and 1 or 2 polarities, got {sizes}")
+    if sizes[0] * sizes[1] * sizes[2] >= 2**63:
+        raise ValueError(f"sensor_size: expected at most 2**63 - 1 units, W H P, got {sizes}")
     return sizes
 
 
@@ -137,21 +142,30 @@ def _times(events: Any) -> Array:
     times = as_numbers("t", field)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise ValueError(f"t: expected finite times (n_events,), got shape {times.shape}")
-    # Unsigned differences would wrap around.
-    return times.astype(np.float64 if times.dtype.kind == "f" else np.int64)
+    if times.dtype.kind == "f":
+        return times.astype(np.float64)
+    # Unsigned differences would wrap around, and so would those of times that are further apart than an int64 can say.
+    largest = max(abs(int(times.min(initial=0))), int(times.max(initial=0)))
+    return times.astype(np.int64 if largest < _LARGEST_TIME else np.float64)
 
 
 def _steps(t: Array, start: float, step: float) -> Array:
-    since = t - (int(start) if t.dtype.kind == "i" and start == int(start) else start)
+    is_whole = t.dtype.kind == "i" and start == int(start) and abs(start) < _LARGEST_TIME
+    with np.errstate(over="ignore"):
+        steps = (t - (int(start) if is_whole else start)) / step
+    if np.abs(steps).max(initial=0.0) >= _MOST_STEPS:
+        raise ValueError(
+            f"t: expected times within {_MOST_STEPS:g} steps of the start, {start:g}, got one {np.abs(steps).max():g} steps "
+            "away; leave it out, or say in which time_unit the times are"
+        )
     # A time such as 0.005 s is the end of five steps of 1 ms, and a bit less as a float.
-    rounding = 1e-6 if since.dtype.kind == "f" else 0.0
-    return np.floor(since / step + rounding).astype(np.int64)
+    return np.floor(steps + (0.0 if is_whole else 1e-6)).astype(np.int64)
 
 
 def _places(name: str, field: Any, size: int) -> Array | None:
     if field is None:
         return None
-    places = as_integers(name, field, "pixels").astype(np.int64)
+    places = as_integers(name, field, "pixels")
     if places.ndim != 1:
         raise ValueError(f"{name}: expected pixels (n_events,), got shape {places.shape}")
     outside = (places < 0) | (places >= size)
@@ -160,7 +174,7 @@ def _places(name: str, field: Any, size: int) -> Array | None:
         raise ValueError(
             f"{name}: expected pixels of 0 to {size - 1}, as sensor_size says, got {places[at]} at index {at}"
         )
-    return places
+    return places.astype(np.int64)
 
 
 def _polarities(field: Any) -> Array | None:
@@ -183,7 +197,7 @@ def _start(start: float | None, t: Array) -> float:
 
 
 def _unit(name: str) -> float:
-    if name not in _UNITS:
+    if not isinstance(name, str) or name not in _UNITS:
         raise ValueError(f"time_unit: expected one of {', '.join(_UNITS)}, got {name!r}")
     return _UNITS[name]
 

@@ -148,7 +148,7 @@ class Checkpoint:
         monitor: str | None = None,
         mode: str = "min",
     ) -> None:
-        self.path, self.every = os.fspath(path), _count("every", every)
+        self.path, self.every = os.fsdecode(path), _count("every", every)
         self._best = None if monitor is None else _Best(monitor, mode, 0.0)
 
     def on_epoch_end(self, estimator: Any, logs: Logs) -> None:

@@ -285,6 +285,9 @@ def decode_population(
             f"{flat.min(initial=0.0)}"
         )
     units = flat.reshape(*flat.shape[:-1], -1, n_units)
+    # Only their ratios count, and the squares of the smallest and of the largest numbers are none.
+    highest = units.max(axis=-1, keepdims=True)
+    units = np.divide(units, highest, out=np.zeros_like(units), where=highest > 0.0)
     weights = np.square(units)
     # log a + c^2 / 2 w^2 is a line in c, whose slope is value / w^2
     line = np.log(np.where(units > 0.0, units, 1.0)) + 0.5 * np.square(centres / width)
@@ -302,6 +305,8 @@ def _fields(n_units: int, low: float, high: float, width: float | None) -> tuple
     n_units, low, high = _count("n_units", n_units, least=2), number("low", low), number("high", high)
     if not low < high:
         raise ValueError(f"high: expected more than low = {low}, got {high}")
+    if not np.isfinite(high - low):
+        raise ValueError(f"high: expected a finite distance from low = {low}, got {high}")
     centres = np.linspace(low, high, n_units)
     return centres, float(centres[1] - centres[0]) if width is None else _positive("width", width)
 

@@ -21,6 +21,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._arrays import as_numbers
 from ._fields import checked
 from ._html import as_size, as_table
 
@@ -61,9 +62,9 @@ class Recorder:
     Raises
     ------
     ValueError
-        A name that the trainer does not have, a unit that there is not, a number below 1.
+        A name that the trainer does not have, a unit or a layer that there is not, a number below 1.
     TypeError
-        A number of the wrong type.
+        A number of the wrong type; no trainer.
     MemoryError
         The bound does not fit into memory.
 
@@ -88,14 +89,14 @@ class Recorder:
         max_steps: int = 1000,
         layer: int | None = None,
     ) -> None:
-        self.trainer, self._source = trainer, trainer if layer is None else trainer.layers[layer]
+        self.trainer, self._source = trainer, trainer if layer is None else _layer(trainer, layer)
         self.every, self.max_steps = _count("every", every), _count("max_steps", max_steps)
         self.names = _names(names, self._source)
         self._units = None if units is None else _units(units, np.shape(self._source.v)[-1])
         self._rows = {}
         for name in self.names:
             sample = self._read(name)
-            self._rows[name] = np.zeros((self.max_steps, *sample.shape), sample.dtype)
+            self._rows[name] = _room(name, self.max_steps, sample)
         self._steps = np.zeros(self.max_steps, np.int64)
         self.clear()
 
@@ -222,11 +223,38 @@ def _count(name: str, value: Any) -> int:
     return n
 
 
+def _layer(trainer: Any, layer: int) -> Any:
+    layers = getattr(trainer, "layers", None)
+    if layers is None:
+        raise TypeError(
+            f"layer: expected none of a trainer without layers, {type(trainer).__name__}, got {layer!r}"
+        )
+    try:
+        return layers[layer]
+    except (IndexError, TypeError):
+        raise ValueError(f"layer: expected an int of 0 to {len(layers) - 1}, got {layer!r}") from None
+
+
+def _room(name: str, n: int, sample: Array) -> Array:
+    try:
+        return np.zeros((n, *sample.shape), sample.dtype)
+    except (MemoryError, ValueError):  # ValueError: more bytes than can be addressed
+        raise MemoryError(
+            f"max_steps: expected as many records as fit into memory, got {n} of {name}, each {as_size(sample.nbytes)}; "
+            "keep fewer, or only some units"
+        ) from None
+
+
 def _names(names: Any, source: Any) -> tuple[str, ...]:
     if isinstance(names, str):
         raise ValueError(f"names: expected a list of names, got the text {names!r}; write [{names!r}]")
-    names = tuple(names)
+    try:
+        names = tuple(names)
+    except TypeError:
+        raise TypeError(f"names: expected a list of names, got {names!r}") from None
     possible = [name for name in (*_NEURON_AXIS, *_WHOLE) if hasattr(source, name)]
+    if not possible:
+        raise TypeError(f"trainer: expected a trainer, got {type(source).__name__}")
     for name in names:
         if name not in possible:
             kind = type(source).__name__
@@ -237,7 +265,7 @@ def _names(names: Any, source: Any) -> tuple[str, ...]:
 
 
 def _units(units: ArrayLike, n_neurons: int) -> Array:
-    array = np.asarray(units)
+    array = as_numbers("units", units)
     if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
         raise ValueError(
             f"units: expected a list of the numbers of neurons, got shape {array.shape} of {array.dtype}"

@@ -81,6 +81,8 @@ def from_nir(
         raise TypeError(f"graph: expected a nir.NIRGraph, got {type(graph).__name__}")
     parts, reader = parts_of(graph), library_of(library)
     step = number("dt", (graph.metadata or {}).get("dt_ms", 1.0) if dt is None else dt)
+    if not 0.0 < step < np.inf:
+        raise ValueError(f"dt: expected a finite number > 0, got {step:g}")
     if lost := _lost(parts):
         if not approximate:
             raise ValueError(
@@ -184,6 +186,6 @@ def _steps(delay: Array | None, dt: float) -> int:
     if delay is None:
         return 0
     steps = np.unique(np.asarray(delay) * 1e3 / dt)
-    if len(steps) > 1 or abs(steps[0] - round(steps[0])) > 1e-6:
+    if len(steps) != 1 or not 0.0 <= steps[0] < np.inf or abs(steps[0] - round(steps[0])) > 1e-6:
         raise ValueError(f"graph: expected one delay of whole steps of {dt:g} ms, got {steps} steps")
     return round(float(steps[0]))

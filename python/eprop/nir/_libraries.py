@@ -39,7 +39,7 @@ def library_of(name: str | None) -> Library | None:
     Traceback (most recent call last):
     ValueError: library: expected None, "snntorch" or "spikingjelly", got 'NEST'
     """
-    if name is not None and name not in _LIBRARIES:
+    if name is not None and not (isinstance(name, str) and name in _LIBRARIES):
         raise ValueError(f'library: expected None, "snntorch" or "spikingjelly", got {name!r}')
     return None if name is None else _LIBRARIES[name]
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arrays import as_numbers
+from .._fields import checked
 from ._style import COLORS, as_dt, as_matrix, axes, line, map_of
 
 __all__ = ["firing_rates", "membrane", "psi", "raster", "traces"]
@@ -91,7 +93,7 @@ def membrane(
     ['v', 'threshold', 'spike']
     """
     array, dt = _one("v", v), as_dt(dt)
-    moving = np.asarray(threshold, dtype=np.float64)
+    moving = np.asarray(as_numbers("threshold", threshold), dtype=np.float64)
     bound = _one("threshold", np.full(len(array), moving) if moving.ndim == 0 else moving, len(array))
     fired = None if spikes is None else _one("spikes", spikes, len(array))
     ax = axes(ax)
@@ -230,6 +232,8 @@ def firing_rates(spikes: ArrayLike, *, dt: float = 1.0, bins: int = 20, ax: Any 
     ['mean 250.0 Hz', 'silent: 1 of 2']
     """
     array, dt = as_matrix("spikes", spikes), as_dt(dt)
+    if checked("bins", "int", bins) < 1:
+        raise ValueError(f"bins: expected at least 1, got {bins}")
     ax = axes(ax)
     rates = 1000.0 / dt * (array != 0.0).mean(axis=0)
     ax.hist(rates, bins=bins, range=(0.0, max(float(rates.max()), 1.0)), color=COLORS[5], edgecolor="white")

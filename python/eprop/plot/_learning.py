@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._arrays import as_numbers, refuse_masked
 from ._style import COLORS, MAP, as_matrix, axes, line, map_of
 
 __all__ = ["confusion_matrix", "gradients", "learning_curve", "weights"]
@@ -39,8 +40,8 @@ def learning_curve(
 
     Raises
     ------
-    ValueError
-        No curve; a curve that is empty or has more than one axis.
+    ValueError, TypeError
+        No curve; a curve that is empty or has more than one axis; not numbers.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def learning_curve(
     named = curves if isinstance(curves, Mapping) else {"": curves}
     if not named:
         raise ValueError("curves: expected at least one curve, got an empty dict")
-    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in named.items()}
+    arrays = {name: np.asarray(as_numbers("curves", values), np.float64) for name, values in named.items()}
     for name, values in arrays.items():
         if values.ndim != 1 or values.size == 0:
             raise ValueError(f"curves: expected (n_epochs,), got {values.shape} {name}".rstrip())
@@ -139,6 +140,8 @@ def confusion_matrix(
     ------
     ValueError
         Two lengths, nothing at all, or a label that `labels` has not.
+    TypeError
+        Masked labels.
 
     Examples
     --------
@@ -146,6 +149,8 @@ def confusion_matrix(
     >>> ax.get_title()
     '2 of 3 right (66.7 %)'
     """
+    for name, given in (("y_true", y_true), ("y_pred", y_pred)):
+        refuse_masked(name, given)
     true, answered = np.asarray(y_true), np.asarray(y_pred)
     if true.ndim != 1 or true.shape != answered.shape or true.size == 0:
         raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_numbers
 from .._fields import number
 
 __all__ = ["COLORS", "as_dt", "as_matrix", "axes", "line", "map_of"]
@@ -41,10 +42,7 @@ def map_of(ax: Any, values: NDArray[Any], label: str, **options: Any) -> Any:
 
 def as_matrix(name: str, value: ArrayLike, axes: str = "(T, n)") -> NDArray[np.float64]:
     """Finite numbers with two axes; with `axes` (T, n) a single row of time (T,) is one column."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected numbers {axes}, got {type(value).__name__}") from None
+    array = np.asarray(as_numbers(name, value), dtype=np.float64)
     if array.ndim == 1 and axes == "(T, n)":
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.size == 0:

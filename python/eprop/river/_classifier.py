@@ -54,7 +54,8 @@ class EpropClassifier(EpropEstimator, base.Classifier):
     Raises
     ------
     ValueError
-        From the methods: a value of a feature that is no finite number; a parameter out of its range. Nothing changes.
+        From the methods: a value of a feature that is no finite number; a label that is NaN, or not hashable; a parameter
+        out of its range. Nothing changes.
 
     Examples
     --------
@@ -108,6 +109,7 @@ class EpropClassifier(EpropEstimator, base.Classifier):
             The label.
         """
         values = self._read(x)
+        _check_label(y)
         classes = self.classes if y in self.classes else [*self.classes, y]
         self._learn(values, len(classes), np.eye(len(classes))[classes.index(y)])
         self.classes = classes
@@ -126,3 +128,13 @@ class EpropClassifier(EpropEstimator, base.Classifier):
         outputs = outputs[: len(self.classes)]
         raised = np.exp(outputs - outputs.max())
         return dict(zip(self.classes, (raised / raised.sum()).tolist(), strict=True))
+
+
+def _check_label(y: Any) -> None:
+    """A label that can be found again: NaN would be a new one each time."""
+    try:
+        hash(y)
+    except TypeError:
+        raise ValueError(f"y: expected a label that is hashable, got {y!r} ({type(y).__name__})") from None
+    if y != y:
+        raise ValueError(f"y: expected a label, got {y!r}; leave out samples without one")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_numbers
+from .._fields import number
 from ..encode import population
 
 __all__ = ["PopulationEncoder"]
@@ -35,7 +36,8 @@ class PopulationEncoder:
     Raises
     ------
     ValueError
-        `low` not below `high` everywhere, infinite bounds, fewer than 2 units; from a call, an observation of another shape.
+        `low` not below `high` everywhere, infinite bounds or gain, fewer than 2 units; from a call, an observation of
+        another shape.
     TypeError
         Not numbers.
 
@@ -64,6 +66,11 @@ class PopulationEncoder:
             object.__setattr__(self, name, bound)
         if self.low.shape != self.high.shape or not (self.low < self.high).all():
             raise ValueError(f"high: expected numbers above those of low = {self.low}, got {self.high}")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(self.high - self.low).all():
+                raise ValueError(f"high: expected finite distances from low = {self.low}, got {self.high}")
+        if not np.isfinite(number("gain", self.gain)):
+            raise ValueError(f"gain: expected a finite number, got {self.gain}")
         population([0.0], self.n_units)
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._arrays import refuse_masked
 from .._calibrating import calibrate
 from .._scaling import Scaler
 from .._targets import Targets, last_steps
@@ -32,7 +34,7 @@ from ._training import learn_for_epochs, pass_over
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["EpropEstimator"]
+__all__ = ["EpropEstimator", "learned"]
 
 Array = NDArray[Any]
 
@@ -141,7 +143,9 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         before = dict(self.__dict__)
         try:
             yield
-        except Exception:
+        except (
+            BaseException
+        ):  # Ctrl-C, too: a network that is not calibrated would not go with what was learned before
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -202,8 +206,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         return self.trainer_._as_optimizer.default_lr if lr is None else lr
 
     def _learn_scale(self, sequences: Sequences) -> None:
-        for piece in sequences.pieces():
-            (self.scaler_.learn_sparse if issparse(piece) else self.scaler_.learn)(piece)
+        self.scaler_ = learned("X", self.scaler_, sequences.pieces())
 
     def _calibrate(self, sequences: Sequences) -> None:
         rows = self._random_state.permutation(len(sequences))[:_SAMPLE]
@@ -221,6 +224,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     ) -> Any:
         """X as sequences; with y as scikit-learn checks it, where X has no axis of time."""
         if not are_sequences(X):
+            refuse_masked("X", X)
             read = validate_data(self, X, y, reset=first, accept_sparse="csr", dtype="numeric", **checks)
             X, y = read if isinstance(read, tuple) else (read, y)
             self._note_kind(of_steps=False, first=first)
@@ -250,6 +254,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         """(n,), such that those that count are 1 on average."""
         if sample_weight is None:
             return np.ones(n)
+        refuse_masked("sample_weight", sample_weight)
         weights: Array = _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float64)
         if weights.min(initial=0.0) < 0.0:
             raise ValueError(f"sample_weight: expected numbers >= 0, got {weights.min()}")
@@ -274,6 +279,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None"
             )
+        refuse_masked("y", y)
 
     # What the network answers
 
@@ -311,3 +317,23 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
 def _small_batch(n: int) -> int:
     """So many of n sequences that an epoch has some updates."""
     return max(1, min(_BATCH, n // _LEAST_UPDATES))
+
+
+def learned(name: str, scaler: Scaler, pieces: Iterable[Any]) -> Scaler:
+    """A scaler that has learned rows, some at a time; the given one stays as it is.
+
+    Raises
+    ------
+    ValueError
+        Numbers so large that their variance is infinite.
+    """
+    learned = copy.copy(scaler)  # which binds new arrays and changes none
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in pieces:
+            (learned.learn_sparse if issparse(rows) else learned.learn)(rows)
+    if not np.isfinite(learned.squares).all():
+        largest = float(np.max(learned.largest))
+        raise ValueError(
+            f"{name}: expected numbers with a finite variance, got one of size {largest:g}; scale them first"
+        )
+    return learned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .._fields import checked, number
@@ -43,6 +44,9 @@ def check_parameters(estimator: Any) -> None:
         )
     if estimator.firing_rate != "auto" and not number("firing_rate", estimator.firing_rate) > 0.0:
         raise ValueError(f'firing_rate: expected "auto" or Hz > 0, got {estimator.firing_rate}')
+    if not isinstance(estimator.trainer_options, (Mapping, type(None))):
+        kind = type(estimator.trainer_options).__name__
+        raise TypeError(f"trainer_options: expected None or a dict of EpropTrainer's parameters, got {kind}")
     if not isinstance(estimator.callbacks, (list, tuple, type(None))):
         kind = type(estimator.callbacks).__name__
         raise TypeError(f"callbacks: expected None or a list of them, got {kind}")

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._arrays import as_numbers
 from .._scaling import Scaler
 from .._targets import Targets, are_of_steps, read_steps
-from ._base import EpropEstimator
+from ._base import EpropEstimator, learned
 from ._sequences import Sequences, are_sequences
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ best_validation_score_
     def _learn_spread(self, rows: Array) -> None:
         known = np.isfinite(rows).all(axis=1)
         if known.any():
-            self._target_scaler.learn(rows[known])
+            self._target_scaler = learned("y", self._target_scaler, [rows[known]])
         elif self._target_scaler.n == 0:
             raise ValueError("y: expected at least one target, got none")
 

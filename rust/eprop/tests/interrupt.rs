@@ -587,6 +587,27 @@ fn what_reads_copies_judges_or_makes_gradients_asks_by_its_cost_and_changes_noth
     }
 }
 
+#[test]
+fn a_calibration_asks_by_the_cost_of_its_steps_and_changes_nothing_when_it_is_stopped() {
+    let inputs = data(1, 200).0.index_axis_move(ndarray::Axis(0), 0);
+    let mut calibrated = trainer(Config::default());
+    let before = calibrated.clone();
+    let (never, asked) = stop_at(usize::MAX);
+    calibrated.set_interrupt(never);
+    let factor = calibrated.calibrate(inputs.view(), 40.0).unwrap();
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked >= 2 * inputs.nrows(), "asks {asked} times");
+    for at in [1, asked / 2 + 1, asked] {
+        let mut stopped = before.clone();
+        stopped.set_interrupt(stop_at(at).0);
+        let result = stopped.calibrate(inputs.view(), 40.0);
+        assert_eq!(result.unwrap_err(), Error::Interrupted, "{at} of {asked}");
+        stopped.set_interrupt(Interrupt::default());
+        assert!(stopped.state_equal(&before), "{at} of {asked}");
+        assert_eq!(stopped.calibrate(inputs.view(), 40.0), Ok(factor));
+    }
+}
+
 /// A system hands memory out where it is first written, which is slow: so that is in the constructor, and not in an update that nobody can stop.
 #[test]
 fn a_constructor_asks_by_what_it_writes_and_draws_and_makes_nothing_when_it_is_stopped() {

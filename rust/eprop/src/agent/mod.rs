@@ -18,7 +18,6 @@ use self::policy::uniform;
 use self::trace::Trace;
 use crate::error::Dim;
 use crate::network::recurrent::Recurrent;
-use crate::network::run;
 use crate::network::wiring::Wiring;
 use crate::numbers::interrupt::Interrupt;
 use crate::numbers::memory::vec_for;
@@ -301,7 +300,8 @@ impl<F: Float> EpropAgent<F> {
     /// As [`learn`](Self::learn), of every environment. With `reset` the network of an episode that is over is silent again; without, it goes on as it is.
     ///
     /// # Errors
-    /// As [`learn`](Self::learn); those of a last observation are the errors of [`act`](Self::act). Example: [`Next`].
+    /// As [`learn`](Self::learn); those of a last observation are the errors of [`act`](Self::act). [`Error::Interrupted`] within the steps of a last
+    /// observation: then rewards still wait. Example: [`Next`].
     pub fn learn_batch(
         &mut self,
         rewards: &[f64],
@@ -309,6 +309,12 @@ impl<F: Float> EpropAgent<F> {
         reset: bool,
     ) -> Result<(), Error> {
         self.check_outcome(rewards, next)?;
+        // First, since they can be stopped: rewards still wait then.
+        for (b, next) in next.iter().enumerate() {
+            if let Next::TimeLimit(observation) = next {
+                self.trainer.streams.predict_alone(b, *observation)?;
+            }
+        }
         let memory = &mut self.memory;
         let (gamma, mut ended) = (self.config.gamma, false);
         let streams = self.trainer.streams.iter_mut().zip(&mut memory.episodes);
@@ -317,10 +323,7 @@ impl<F: Float> EpropAgent<F> {
             let following = match next {
                 Next::Decision => continue,
                 Next::End => 0.0,
-                Next::TimeLimit(observation) => {
-                    run::predict(stream, *observation, None, None, |_, _| true);
-                    stream.output().last().map_or(0.0, |value| value.to_f64())
-                }
+                Next::TimeLimit(_) => stream.output().last().map_or(0.0, |value| value.to_f64()),
             };
             memory.loss += episode.judge(gamma, following, &mut memory.sum);
             ended = true;

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, array};
 
 use super::{AgentConfig, EpropAgent, Next};
 use crate::testing::{Noise, in_both, near};
-use crate::{Config, Float, Inputs, Optimizer, UpdateEvery};
+use crate::{Config, Error, Float, Inputs, Interrupt, Optimizer, UpdateEvery};
 
 const N_INPUTS: usize = 3;
 const STEPS: usize = 4;
@@ -221,4 +221,22 @@ fn an_update_is_due_after_as_many_errors_or_at_an_end() {
             }
         }
     }
+}
+
+#[test]
+fn the_steps_of_a_last_observation_can_be_stopped_and_the_reward_still_waits() {
+    let mut agent = agent::<f64>(config(Config::default()));
+    let x = seen(&mut Noise(5));
+    let rows = agent.at_each_step(&x.view()).unwrap().to_owned();
+    agent.act(x.view()).unwrap();
+    let mut whole = agent.clone();
+    agent.trainer.set_interrupt(Interrupt::every(1, || true));
+    let over = [Next::TimeLimit(rows.view().into())];
+    let stopped = agent.learn_batch(&[1.0], &over, true);
+    assert_eq!(stopped, Err(Error::Interrupted));
+    agent.trainer.set_interrupt(Interrupt::default());
+    assert!(agent.memory.episodes[0].awaits_reward());
+    agent.learn_batch(&[1.0], &over, true).unwrap();
+    whole.learn_batch(&[1.0], &over, true).unwrap();
+    assert_eq!(agent.network().n_updates(), whole.network().n_updates());
 }

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use crate::network::streams::synapses;
 use crate::network::wiring::{Network, Wiring};
 use crate::numbers::memory;
 use crate::options::domain::positive;
@@ -87,11 +88,14 @@ impl<N: Network> Trainer<N> {
         inputs: impl Into<Inputs<'x, N::F>>,
         rate: f64,
     ) -> Result<N::Factor, Error> {
-        let found = self.calibrate_while(&[inputs.into()], rate, &mut || true)?;
-        let factors = |done: Calibration| done.groups.iter().map(|group| group.factor).collect();
-        Ok(found
-            .map(|done| N::factor(factors(done)))
-            .unwrap_or_default())
+        let (interrupt, cost) = (self.streams.interrupt().clone(), synapses::<N>(&self.plan));
+        let mut pace = interrupt.pace();
+        let keep_going = &mut || pace.pass(cost).is_ok();
+        let found = self.calibrate_while(&[inputs.into()], rate, keep_going)?;
+        let done = found.ok_or(Error::Interrupted)?;
+        Ok(N::factor(
+            done.groups.iter().map(|group| group.factor).collect(),
+        ))
     }
 
     /// As `calibrate`, over any number of sequences, each from a silent start; asks `keep_going` at every step, and returns `None` when it says no: then

@@ -430,6 +430,21 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
+    /// The steps of stream `b` alone, whose output is then that of the last of them.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] between two steps.
+    pub(crate) fn predict_alone(
+        &mut self,
+        b: usize,
+        inputs: Inputs<'_, N::F>,
+    ) -> Result<(), Error> {
+        let (mut pace, cost) = (self.interrupt.pace(), self.synapses);
+        let go_on = |t, _: &mut N| t == 0 || pace.pass(cost).is_ok();
+        let steps = run::predict(&mut self.states[b], inputs, None, None, go_on);
+        unless(steps < inputs.n_steps())
+    }
+
     /// One step of each of the first `n` streams; what `learn` returns of each. `due`: the gradients are collected right after it. It may be stopped as
     /// [`learn`](Self::learn).
     pub(crate) fn step(
