@@ -46,12 +46,22 @@ def learn(seed: int, preset: cartpole.Preset) -> float:
     lived = cartpole.run(seed, preset)
     curve = [round(float(np.mean(part))) for part in np.array_split(lived.returns, min(10, preset.episodes))]
     greedy = np.mean(evaluate(lived.agent, "CartPole-v1", 20, encode=lived.encoder, seed=1000 + seed))
+    reached = reached_at(lived.returns)
     print(
-        f"seed {seed}: best {lived.best:6.1f}, last {lived.last:6.1f}; means of tenths {curve}; greedy {greedy:.0f}; "
+        f"seed {seed}: best {lived.best:6.1f}, last {lived.last:6.1f}; bar at episode {reached or 'none'}; "
+        f"means of tenths {curve}; greedy {greedy:.0f}; "
         f"{lived.seconds:.0f} s, {lived.agent.memory_bytes / 1e3:.0f} kB at any length",
         flush=True,
     )
     return lived.best
+
+
+def reached_at(returns: list[float]) -> int | None:
+    """The episode after which the mean return of as many in a row is first at the bar."""
+    for end in range(cartpole.IN_A_ROW, len(returns) + 1):
+        if np.mean(returns[end - cartpole.IN_A_ROW : end]) >= BAR:
+            return end
+    return None
 
 
 if __name__ == "__main__":

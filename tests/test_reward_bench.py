@@ -1,5 +1,6 @@
 """`benches/reward.py` runs, and says whether the bar is reached."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,5 +17,15 @@ def test_it_runs() -> None:
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert "CartPole-v1, " in lines[0] and "episodes=3" in lines[0]
-    assert lines[1].startswith("seed 7: best")
+    assert lines[1].startswith("seed 7: best") and "bar at episode none" in lines[1]
     assert lines[-1].endswith("bar 195: 0 of 1 seeds")
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
+def test_the_episode_of_the_bar_by_hand() -> None:
+    """After 100 returns of 0, 50 of 390 make the mean of the last hundred 195."""
+    reached_at = runpy.run_path(str(BENCH))["reached_at"]
+    assert reached_at([0.0] * 100 + [390.0] * 100) == 150
+    assert reached_at([195.0] * 100) == 100
+    assert reached_at([0.0] * 100 + [390.0] * 49) is None
+    assert reached_at([500.0] * 99) is None
