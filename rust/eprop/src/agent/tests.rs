@@ -1,5 +1,5 @@
 use alloc::string::ToString;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use ndarray::{Array1, Array2, array};
 
