@@ -64,9 +64,7 @@ def heartbeats(seed: int, out: Path, path: Path) -> None:
     taken for whom."""
     train, test = ecg.load(path, "train"), ecg.load(path, "test")
     found = ecg.run(train, test, seed, bar=progress)
-    size = found.trainer.batch_size
-    parts = [found.trainer.evaluate(test.inputs[at : at + size]) for at in range(0, len(test.inputs), size)]
-    said, known = np.concatenate(parts).argmax(axis=2), test.labels >= 0
+    said, known = ecg.predict(found.trainer, test.inputs), test.labels >= 0
     _draw(out, found.losses, test.labels[known], said[known])
     print(
         f"ECG: {1 - found.wrong:.1%} right of the test set's labelled steps, after {len(found.losses)} passes over "

@@ -12,6 +12,7 @@ from .. import _core
 from .._arrays import as_mask, as_numbers
 from .._base import Trainer
 from .._fields import LEARNING_RATE, LearningRate, number
+from .._recurrent import Recurrent
 from ..optim import Optimizer
 
 __all__ = ["EpropAgent"]
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 @final
 @dataclass(eq=False)
-class EpropAgent(Trainer):
+class EpropAgent(Recurrent, Trainer):
     """Learns from rewards by e-prop: a recurrent layer with a readout for each action and one for the value.
 
     A decision takes `steps_per_action` steps of the network. `act` makes them and draws an action from the policy, `learn`
@@ -311,63 +312,3 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
     def n_updates(self) -> int:
         """How many updates there have been."""
         return self._core.n_updates  # type: ignore[no-any-return]
-
-    @property
-    def W_in(self) -> Array:
-        """Input weights (N, n_inputs)."""
-        return self._core.W_in  # type: ignore[no-any-return]
-
-    @W_in.setter
-    def W_in(self, value: ArrayLike) -> None:
-        self._core.W_in = as_numbers("W_in", value)
-
-    @property
-    def W_rec(self) -> Array:
-        """Recurrent weights (N, N), to by from; the diagonal is 0."""
-        return self._core.W_rec  # type: ignore[no-any-return]
-
-    @W_rec.setter
-    def W_rec(self, value: ArrayLike) -> None:
-        self._core.W_rec = as_numbers("W_rec", value)
-
-    @property
-    def W_out(self) -> Array:
-        """Readout weights (n_actions + 1, N), those of the value last."""
-        return self._core.W_out  # type: ignore[no-any-return]
-
-    @W_out.setter
-    def W_out(self, value: ArrayLike) -> None:
-        self._core.W_out = as_numbers("W_out", value)
-
-    @property
-    def b(self) -> Array:
-        """Readout biases (n_actions + 1,); 0, and not to be assigned, without `readout_bias`."""
-        return self._core.b  # type: ignore[no-any-return]
-
-    @b.setter
-    def b(self, value: ArrayLike) -> None:
-        self._core.b = as_numbers("b", value)
-
-    @property
-    def B(self) -> Array:
-        """Feedback weights (N, n_actions + 1); `W_out.T`, and not to be assigned, if symmetric."""
-        return self._core.B  # type: ignore[no-any-return]
-
-    @B.setter
-    def B(self, value: ArrayLike) -> None:
-        self._core.B = as_numbers("B", value)
-
-    @property
-    def a(self) -> Array:
-        """Adaptations (N,), (B, N) of several environments: 0 where no threshold moves."""
-        return self._core.a  # type: ignore[no-any-return]
-
-    @property
-    def z_bar(self) -> Array:
-        """Presynaptic traces, as in `EpropTrainer`."""
-        return self._core.z_bar  # type: ignore[no-any-return]
-
-    @property
-    def e_bar(self) -> Array:
-        """Filtered eligibilities (N, n_inputs + N), (B, N, n_inputs + N) of several environments."""
-        return self._core.e_bar  # type: ignore[no-any-return]

@@ -143,9 +143,8 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         before = dict(self.__dict__)
         try:
             yield
-        except (
-            BaseException
-        ):  # Ctrl-C, too: a network that is not calibrated would not go with what was learned before
+        except BaseException:
+            # Ctrl-C, too: a network that is not calibrated would not go with what was learned before.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -327,13 +326,13 @@ def learned(name: str, scaler: Scaler, pieces: Iterable[Any]) -> Scaler:
     ValueError
         Numbers so large that their variance is infinite.
     """
-    learned = copy.copy(scaler)  # which binds new arrays and changes none
+    grown = copy.copy(scaler)  # which binds new arrays and changes none
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in pieces:
-            (learned.learn_sparse if issparse(rows) else learned.learn)(rows)
-    if not np.isfinite(learned.squares).all():
-        largest = float(np.max(learned.largest))
+            (grown.learn_sparse if issparse(rows) else grown.learn)(rows)
+    if not np.isfinite(grown.squares).all():
+        largest = float(np.max(grown.largest))
         raise ValueError(
             f"{name}: expected numbers with a finite variance, got one of size {largest:g}; scale them first"
         )
-    return learned
+    return grown

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._trials import Bar, no_bar
+from ._trials import Bar, no_bar, stepping
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[Any]
@@ -39,26 +38,18 @@ def classify(data: Recordings, seed: int, *, bar: Bar = no_bar, **options: Any) 
     """Learns from one part, and is scored on the other. It needs scikit-learn: ``pip install 'eprop[sklearn]'``."""
     from ..sklearn import EpropClassifier
 
-    passes = iter(bar(range(options["max_iter"])))
-    classifier = EpropClassifier(random_state=seed, callbacks=[_each(passes)], **options)
-    start = time.perf_counter()
-    classifier.fit(data.X, data.y)
-    seconds = time.perf_counter() - start
-    for _ in passes:  # a bar that has not seen its end stays open
-        pass
+    with stepping(bar, options["max_iter"]) as step:
+
+        def listen(_estimator: Any, _logs: Any) -> None:
+            step()
+
+        classifier = EpropClassifier(random_state=seed, callbacks=[listen], **options)
+        start = time.perf_counter()
+        classifier.fit(data.X, data.y)
+        seconds = time.perf_counter() - start
     predicted = classifier.predict(data.X_test)
     right = float(np.mean(predicted == data.y_test))
     return Classified(classifier, list(classifier.loss_curve_), predicted, right, seconds)
-
-
-def _each(passes: Iterable[int]) -> Callable[[Any, Any], None]:
-    """A callback that goes on to the next of them."""
-    at = iter(passes)
-
-    def listen(_estimator: Any, _logs: Any) -> None:
-        next(at, None)
-
-    return listen
 
 
 def held_out(X: Any, y: Labels, seed: int, share: float) -> Recordings:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._trainer import EpropTrainer
+from ..optim import cosine
 
 Rng = np.random.Generator
 
@@ -39,6 +41,21 @@ def no_bar(iterations: Iterable[int]) -> Iterable[int]:
     return iterations
 
 
+@contextmanager
+def stepping(bar: Bar, n: int) -> Iterator[Callable[[], object]]:
+    """What goes on to the next of n, for work that calls back; a bar that has not seen its end would stay open.
+
+    Examples
+    --------
+    >>> with stepping(no_bar, 3) as step:
+    ...     _ = step()
+    """
+    steps = iter(bar(range(n)))
+    yield lambda: next(steps, None)
+    for _ in steps:
+        pass
+
+
 def classifier(sizes: tuple[int, int, int], seed: int, batch_size: int, **neurons: Any) -> EpropTrainer:
     """The trainer of a task of trials, untaught: what all of them share, and the neurons of one."""
     return EpropTrainer(
@@ -58,14 +75,18 @@ def classifier(sizes: tuple[int, int, int], seed: int, batch_size: int, **neuron
 def learn(
     trainer: EpropTrainer,
     draw: Draw,
-    rng: Rng,
+    seed: int,
     *,
+    lr: float,
     iterations: int,
-    schedule: Callable[[int], float],
+    bar: Bar,
+    n_calibrated: int = 4,
     n_test: int = 512,
-    bar: Bar = no_bar,
 ) -> Learned:
-    """Trains on fresh batches, and then counts the errors in trials that are fresh, too."""
+    """Calibrates on a few trials, trains on fresh batches at a rate that falls along a cosine, and then counts the errors in
+    trials that are fresh, too."""
+    rng, schedule = np.random.default_rng(seed), cosine(lr, n_updates=iterations)
+    trainer.calibrate(list(draw(rng, n_calibrated).inputs), rate=20.0)
     losses, start = [], time.perf_counter()
     for _ in bar(range(iterations)):
         trials = draw(rng, trainer.batch_size)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..rl import EpropAgent, PopulationEncoder, train
-from ._trials import Bar, no_bar
+from ._trials import Bar, no_bar, stepping
 
 BOUNDS = np.array([2.4, 3.0, 0.21, 3.0])
 """Cart position and velocity, pole angle and velocity: beyond these an episode is over or nearly so."""
@@ -39,7 +39,8 @@ class Preset:
 
 
 class Lived(NamedTuple):
-    """The agent, the return of each episode, the best mean of 100 in a row and the mean of the last 100, and the seconds."""
+    """The agent and what makes its inputs, the return of each episode, the best mean of 100 in a row and that of the last
+    100, and the seconds."""
 
     agent: EpropAgent
     encoder: PopulationEncoder
@@ -90,20 +91,18 @@ def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Lived
     """
     p = preset or Preset()
     agent, encoder = build(seed, p)
-    episodes = iter(bar(range(p.episodes)))
-
-    def slower(episode: int, _return: float) -> None:
-        agent.lr = p.lr * (1.0 - (1.0 - p.least) * (episode + 1) / p.episodes)
-        next(episodes, None)
-
-    start = time.perf_counter()
     scale = 1.0 - p.gamma
-    returns = train(
-        agent, "CartPole-v1", p.episodes, encode=encoder, reward_scale=scale, seed=seed, on_episode=slower
-    )
-    seconds = time.perf_counter() - start
-    for _ in episodes:  # a bar that has not seen its end stays open
-        pass
+    with stepping(bar, p.episodes) as step:
+
+        def slower(episode: int, _return: float) -> None:
+            agent.lr = p.lr * (1.0 - (1.0 - p.least) * (episode + 1) / p.episodes)
+            step()
+
+        start = time.perf_counter()
+        returns = train(
+            agent, "CartPole-v1", p.episodes, encode=encoder, reward_scale=scale, seed=seed, on_episode=slower
+        )
+        seconds = time.perf_counter() - start
     in_a_row = min(IN_A_ROW, p.episodes)
     means = np.convolve(returns, np.full(in_a_row, 1.0 / in_a_row), "valid")
     return Lived(agent, encoder, returns, float(means.max()), float(means[-1]), seconds)

@@ -112,7 +112,9 @@ def run(train: Steps, test: Steps, seed: int = 0, preset: Preset | None = None, 
             losses.append(trainer.train_sequence(train.inputs[batch], train.labels[batch]))
     seconds = time.perf_counter() - start
     of_passes = np.reshape(losses, (p.passes, batches)).mean(axis=1).tolist()
-    return Learned(trainer, of_passes, share_wrong(trainer, test), seconds)
+    known = test.labels >= 0
+    wrong = float(np.mean(predict(trainer, test.inputs)[known] != test.labels[known]))
+    return Learned(trainer, of_passes, wrong, seconds)
 
 
 def _batches(rng: Rng, n: int, size: int) -> NDArray[np.int64]:
@@ -120,11 +122,14 @@ def _batches(rng: Rng, n: int, size: int) -> NDArray[np.int64]:
     return rng.permutation(n)[: n // size * size].reshape(-1, size)
 
 
-def share_wrong(trainer: EpropTrainer, data: Steps) -> float:
-    """Of the labelled steps."""
-    wrong = []
-    for at in range(0, len(data.inputs), trainer.batch_size):
-        rows = slice(at, at + trainer.batch_size)
-        said = trainer.evaluate(data.inputs[rows]).argmax(axis=2)
-        wrong.append((said != data.labels[rows])[data.labels[rows] >= 0])
-    return float(np.mean(np.concatenate(wrong)))
+def predict(trainer: EpropTrainer, inputs: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The class (n, T) that is the most likely at each step of inputs (n, T, 4).
+
+    Examples
+    --------
+    >>> predict(build(), np.zeros((3, 20, 4), np.float32)).shape
+    (3, 20)
+    """
+    size = trainer.batch_size
+    parts = [trainer.evaluate(inputs[at : at + size]).argmax(axis=2) for at in range(0, len(inputs), size)]
+    return np.concatenate(parts)

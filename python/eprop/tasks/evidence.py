@@ -6,11 +6,11 @@ The answer needs all cues, and they are over long before it is due. Half of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ..optim import cosine
 from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 10
@@ -94,9 +94,5 @@ def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learn
     True
     """
     p = preset or Preset()
-    rng, trainer = np.random.default_rng(seed), build(seed, p)
-    trainer.calibrate(list(draw(rng, 2, p).inputs), rate=20.0)
-    schedule = cosine(p.lr, n_updates=p.iterations)
-    return learn(
-        trainer, lambda rng, n: draw(rng, n, p), rng, iterations=p.iterations, schedule=schedule, bar=bar
-    )
+    trials = partial(draw, preset=p)
+    return learn(build(seed, p), trials, seed, lr=p.lr, iterations=p.iterations, bar=bar, n_calibrated=2)

@@ -426,20 +426,23 @@ impl<F> Late<'_, F> {
     }
 }
 
-/// The sum of gradients of some kinds, from number `at` on: each kind in its order, and then the kinds. So no bit tells whether a kind was summed up before.
+/// Adds the sum of gradients of some kinds, from number `at` on, to zeros: each kind in its order, and then the kinds. So no bit tells whether a kind was
+/// summed up before.
 pub(crate) fn sum_up<F: Float>(kinds: &[Vec<&[F]>], at: usize, to: &mut [F]) {
-    let mut of_kind = [F::ZERO; PIECE];
-    let of_kind = &mut of_kind[..to.len()];
-    to.fill(F::ZERO);
-    for (kind, gradients) in kinds.iter().enumerate() {
-        let sum = if kind == 0 { &mut *to } else { &mut *of_kind };
+    let add = |gradients: &[&[F]], sum: &mut [F]| {
         for g in gradients {
             kernels::add_row(F::ONE, &g[at..][..sum.len()], sum);
         }
-        if kind > 0 {
-            kernels::add_row(F::ONE, of_kind, to);
-            of_kind.fill(F::ZERO);
-        }
+    };
+    let Some((first, rest)) = kinds.split_first() else {
+        return;
+    };
+    add(first, to);
+    for gradients in rest {
+        let mut of_kind = [F::ZERO; PIECE];
+        let of_kind = &mut of_kind[..to.len()];
+        add(gradients, of_kind);
+        kernels::add_row(F::ONE, of_kind, to);
     }
 }
 
@@ -719,7 +722,7 @@ mod tests {
             let gradients: [_; 6] = core::array::from_fn(|_| noise.numbers::<F>(PIECE + 16));
             let [a, b, c, d, e, f] = gradients.each_ref().map(|g| &g[..]);
             let whole = |kinds: &[Vec<&[F]>]| {
-                let mut sum = vec![F::ONE; 20];
+                let mut sum = vec![F::ZERO; 20];
                 sum_up(kinds, PIECE - 4, &mut sum);
                 sum
             };

@@ -1,0 +1,115 @@
+"""What is read and assigned of a recurrent layer with its readouts, in a trainer or in an agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from ._arrays import as_numbers
+
+Array = NDArray[Any]
+
+
+class Recurrent:
+    """Weights and traces; of a batch, or of several environments, state has a leading axis B."""
+
+    _core: Any
+
+    @property
+    def W_in(self) -> Array:
+        """Input weights (N, n_inputs).
+
+        Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
+        later bits are those of the assigned weights, even if these are what was just read.
+        """
+        return self._core.W_in  # type: ignore[no-any-return]
+
+    @W_in.setter
+    def W_in(self, value: ArrayLike) -> None:
+        self._core.W_in = as_numbers("W_in", value)
+
+    @property
+    def W_rec(self) -> Array:
+        """Recurrent weights (N, N), to by from; the diagonal is 0.
+
+        Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
+        later bits are those of the assigned weights, even if these are what was just read.
+        """
+        return self._core.W_rec  # type: ignore[no-any-return]
+
+    @W_rec.setter
+    def W_rec(self, value: ArrayLike) -> None:
+        self._core.W_rec = as_numbers("W_rec", value)
+
+    @property
+    def W_out(self) -> Array:
+        """Readout weights (O, N); of an agent O is n_actions + 1, and the value is the last.
+
+        Assigning folds what the readouts hold in factors for good. Traces and all other weights stay; later bits are
+        those of the assigned weights, even if these are what was just read.
+        """
+        return self._core.W_out  # type: ignore[no-any-return]
+
+    @W_out.setter
+    def W_out(self, value: ArrayLike) -> None:
+        self._core.W_out = as_numbers("W_out", value)
+
+    @property
+    def b(self) -> Array:
+        """Readout biases (O,); 0, and not to be assigned, without `readout_bias`."""
+        return self._core.b  # type: ignore[no-any-return]
+
+    @b.setter
+    def b(self, value: ArrayLike) -> None:
+        self._core.b = as_numbers("b", value)
+
+    @property
+    def B(self) -> Array:
+        """Feedback weights (N, O); `W_out.T`, and not to be assigned, if symmetric.
+
+        Assigned, they stay apart from `W_out` by what they are then.
+        """
+        return self._core.B  # type: ignore[no-any-return]
+
+    @B.setter
+    def B(self, value: ArrayLike) -> None:
+        self._core.B = as_numbers("B", value)
+
+    @property
+    def a(self) -> Array:
+        """Adaptations (N,), (B, N) of a batch: 0 where no threshold moves.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(1, 1, 1, beta=0.2)
+        >>> trainer.W_in = [[5.0]]
+        >>> spiked = trainer.step([1.0])["spikes"]
+        >>> silent = trainer.step([0.0])["spikes"]
+        >>> spiked, trainer.a  # a spike, one step late
+        (array([1.], dtype=float32), array([1.], dtype=float32))
+        """
+        return self._core.a  # type: ignore[no-any-return]
+
+    @property
+    def z_bar(self) -> Array:
+        """Presynaptic traces, inputs first (n_inputs + N,); (B, n_inputs + N) of a batch.
+
+        Where `tau_mem` is an array, each neuron has its own: (N, n_inputs + N), (B, N, n_inputs + N) of a batch, and a
+        neuron's own entry is 0.
+
+        Examples
+        --------
+        >>> from eprop import EpropTrainer
+        >>> trainer = EpropTrainer(1, 2, 1, tau_mem=[5.0, 20.0])
+        >>> _ = trainer.step([1.0]), trainer.step([0.0])
+        >>> trainer.z_bar[:, 0].round(3)  # exp(-1 / 5) and exp(-1 / 20)
+        array([0.819, 0.951], dtype=float32)
+        """
+        return self._core.z_bar  # type: ignore[no-any-return]
+
+    @property
+    def e_bar(self) -> Array:
+        """Filtered eligibilities (N, n_inputs + N), (B, N, n_inputs + N) of a batch; a neuron's own entry is 0."""
+        return self._core.e_bar  # type: ignore[no-any-return]
