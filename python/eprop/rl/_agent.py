@@ -149,6 +149,8 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
             of an episode that is learned from. Nothing has changed.
         FloatingPointError
             The update drove weights out of the finite range.
+        KeyboardInterrupt
+            Some steps of the decision may have been made, of which nothing is learned: `reset` starts anew.
 
         Examples
         --------
@@ -191,6 +193,8 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
             Nothing has changed.
         FloatingPointError
             The update drove weights out of the finite range.
+        KeyboardInterrupt
+            Some steps of a last observation may have been made, and the reward still waits: `reset` starts anew.
 
         Examples
         --------
