@@ -1,5 +1,6 @@
 //! A trainable matrix: its rows, the gradient that waits for the next update, and what the optimizer keeps for each weight.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -87,16 +88,6 @@ impl<'a, F: Float> Step<'a, F> {
                 bound,
                 ..step
             }),
-        }
-    }
-
-    /// Whether the learning rate is 0.
-    pub(crate) fn stands_still(self) -> bool {
-        match self {
-            Self::Descend { eta } => eta == F::ZERO,
-            Self::Shrink(step) | Self::Scaled { step, .. } => step.eta == F::ZERO,
-            Self::Momentum(step) => step.eta == F::ZERO,
-            Self::Adam(step) => step.eta == F::ZERO,
         }
     }
 
@@ -288,6 +279,8 @@ pub struct Parameter<F> {
     width: usize,
     m: Aligned<F>,
     v: Aligned<F>,
+    /// Dale's law: a sign for each row, or a row may be of any.
+    signs: Option<Arc<[i8]>>,
 }
 
 // A gradient of 0 is not saved.
@@ -321,7 +314,16 @@ impl<F: Float> Parameter<F> {
                 Some(first) => first.share(),
                 None => room.shared(rows, width)?,
             },
+            signs: None,
         })
+    }
+
+    /// With a sign for each row that weights keep after every step: 1, -1, or 0 for either.
+    pub(crate) fn signed(self, signs: Option<&Arc<[i8]>>) -> Self {
+        Self {
+            signs: signs.cloned(),
+            ..self
+        }
     }
 
     /// Applies the gradient that waits, which starts again from 0. Returns whether the weights are finite.
@@ -350,6 +352,7 @@ impl<F: Float> Parameter<F> {
                 sum.fill(F::ZERO);
             }
             steps.take((at, self.width), w, g, m, v);
+            keep_signs(self.signs.as_deref(), (at, self.width), w);
             g.fill(F::ZERO);
             finite &= kernels::all_finite(w);
         }
@@ -380,7 +383,9 @@ impl<F: Float> Parameter<F> {
         };
         let (of_m, of_v) = (of(&self.m), of(&self.v));
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
-        step.take((from, self.width), &mut self.rows[part], g, m, v);
+        let w = &mut self.rows[part];
+        step.take((from, self.width), w, g, m, v);
+        keep_signs(self.signs.as_deref(), (from, self.width), w);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
@@ -393,6 +398,7 @@ impl<F: Float> Parameter<F> {
         threads: usize,
     ) -> bool {
         let (steps, width) = (steps.into(), self.width);
+        let signs = self.signs.as_deref();
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -402,11 +408,31 @@ impl<F: Float> Parameter<F> {
             let sum = &mut sum[..w.len()];
             sum_up(gradients, at * PIECE, sum);
             steps.take((at * PIECE, width), w, sum, m, v);
+            keep_signs(signs, (at * PIECE, width), w);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
             }
         });
         finite.load(Ordering::Relaxed)
+    }
+}
+
+/// Weights that left the sign of their row become 0; `at`: number of the first in a matrix of this width.
+fn keep_signs<F: Float>(signs: Option<&[i8]>, (at, width): (usize, usize), w: &mut [F]) {
+    let Some(signs) = signs else {
+        return;
+    };
+    let mut done = 0;
+    while done < w.len() {
+        let (row, column) = ((at + done) / width, (at + done) % width);
+        let end = w.len().min(done + width - column);
+        let sign = F::cast(f64::from(signs[row]));
+        for w in &mut w[done..end] {
+            if sign * *w < F::ZERO {
+                *w = F::ZERO;
+            }
+        }
+        done = end;
     }
 }
 

@@ -1,10 +1,12 @@
 //! What follows from sizes and options, worked out once: which form the synapses take, when a gradient is applied, how long blocks are.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
 use super::optimizer::Optimizer;
+use super::wires::{Wires, signs_of};
 use crate::numbers::aligned::padded;
 use crate::{Error, Float};
 
@@ -58,7 +60,7 @@ impl Sizes {
 }
 
 /// How a recurrent network computes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) sizes: Sizes,
     /// The form of the synapses. Only they ask for it.
@@ -89,17 +91,32 @@ pub struct Plan {
     pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
+    /// The synapses that exist; `None`: all.
+    pub(crate) wires: Option<Arc<Wires>>,
+    /// Dale's law, a sign for each source; `None`: all are free.
+    pub(crate) signs: Option<Arc<[i8]>>,
 }
+
+/// Which synapses exist, and their signs.
+type Structure = (Option<Arc<Wires>>, Option<Arc<[i8]>>);
 
 impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
         config.each.fit(sizes.n)?;
-        Ok(Self::in_form::<F>(form(sizes, config)?, sizes, config))
+        let wires = Wires::of(sizes, config)?;
+        let signs = signs_of(sizes, config)?;
+        let form = form(sizes, config)?;
+        Ok(Self::in_form::<F>(form, sizes, config, (wires, signs)))
     }
 
     /// The plan of a network whose synapses take a form that they can take.
-    fn in_form<F: Float>(form: Engine, sizes: Sizes, config: &Config) -> Self {
+    fn in_form<F: Float>(
+        form: Engine,
+        sizes: Sizes,
+        config: &Config,
+        (wires, signs): Structure,
+    ) -> Self {
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
         let limited = config.optimizer.is_limited();
@@ -136,6 +153,8 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
+            wires,
+            signs,
         };
         plan.with_block::<F>(rest(config.update_every))
     }
@@ -145,7 +164,11 @@ impl Plan {
         let next = match self.form {
             Engine::Block => {
                 let longest = self.block / 2;
-                let shorter = Self { longest, ..*self }.with_block::<F>(rest(config.update_every));
+                let shorter = Self {
+                    longest,
+                    ..self.clone()
+                }
+                .with_block::<F>(rest(config.update_every));
                 if shorter.block > 0 && shorter.block < self.block {
                     return Some(shorter);
                 }
@@ -155,7 +178,10 @@ impl Plan {
             Engine::Textbook => return None,
         };
         let is_bound = config.engine.is_some() || config.horizon.is_beyond_a_step();
-        (!is_bound).then(|| Self::in_form::<F>(next, self.sizes, config))
+        (!is_bound).then(|| {
+            let structure = (self.wires.clone(), self.signs.clone());
+            Self::in_form::<F>(next, self.sizes, config, structure)
+        })
     }
 
     /// The plan of a twin that makes the gradient of whole sequences: its gradient waits for ever, its weights rest.
@@ -170,7 +196,7 @@ impl Plan {
             limited: false,
             apart: false,
             horizon,
-            ..*self
+            ..self.clone()
         };
         twin.with_block::<F>(usize::MAX)
     }
@@ -225,16 +251,17 @@ impl Plan {
 
     /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone; not longer than `rest`. Of a horizon, a multiple
     /// of it, or as long as that.
-    fn with_block<F>(self, rest: usize) -> Self {
+    fn with_block<F>(mut self, rest: usize) -> Self {
         let weights = self
             .stride::<F>()
             .saturating_mul(self.sizes.sources())
             .saturating_mul(size_of::<F>());
         let bound = HISTORY_BYTES.max(weights / HISTORY_SHARE);
-        let mut block = self.longest;
-        while block > SHORTEST_BLOCK && (Self { block, ..self }).history_bytes::<F>() > bound {
-            block /= 2;
+        self.block = self.longest;
+        while self.block > SHORTEST_BLOCK && self.history_bytes::<F>() > bound {
+            self.block /= 2;
         }
+        let block = self.block;
         let (block, whole) = match self.horizon {
             Horizon::Steps(1) | Horizon::Sequence => (block.min(rest), 1),
             Horizon::Steps(h) if h >= block.min(rest) => (h.min(rest), h.min(rest)),
@@ -345,6 +372,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
+    if config.is_wired() {
+        return refused("block or textbook with connect_in or connect_rec");
+    }
     if config.optimizer.scales_neurons() {
         return refused("block or textbook with the optimizer auto, per_neuron");
     }
@@ -352,7 +382,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
     if !config.is_unbounded() {
-        return refused("block or textbook with clip_norm or w_max");
+        return refused("block or textbook with clip_norm, w_max or sign");
     }
     if measures_apart(config) {
         return refused(
@@ -390,6 +420,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
     config.batch_size == 1
+        && !config.is_wired()
         && config.optimizer.fits_factors()
         && config.is_unbounded()
         && !measures_apart(config)
