@@ -11,7 +11,8 @@ use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::padded;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::memory::{self, vec_for};
-use crate::options::wires::Wires;
+use crate::numbers::wires::Wires;
+use crate::options::wires::listed;
 use crate::parts::check;
 use crate::synapses::{Synapses, What};
 use crate::{Engine, EpropTrainer, Error, Float, SynapseList};
@@ -280,7 +281,8 @@ impl<F: Float> EpropTrainer<F> {
     /// ```
     pub fn synapses(&self, matrix: Matrix) -> Option<SynapseList> {
         let wires = self.plan.wires.as_ref()?;
-        self.sources_of(matrix).map(|sources| wires.list(sources))
+        self.sources_of(matrix)
+            .map(|sources| listed(wires, sources))
     }
 
     /// The weights of the synapses that exist, in the order of [`synapses`](Self::synapses). Example: there.
@@ -292,10 +294,7 @@ impl<F: Float> EpropTrainer<F> {
         let mut weights = vec_for("the weights of synapses", wires.count(sources.clone()))?;
         let synapses = &self.first().layer.synapses;
         let mut pace = self.streams.interrupt().pace();
-        synapses.read(What::Weight, sources, &mut pace, &mut |source, row| {
-            weights.extend(wires.targets(source).iter().map(|&j| row[j as usize]));
-            Ok(())
-        })?;
+        synapses.read_weights(sources, &wires, &mut weights, &mut pace)?;
         Ok(weights)
     }
 

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -21,9 +22,9 @@ use crate::numbers::memory;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
+use crate::numbers::wires::Wires;
 use crate::options::config::decay;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::wires::Wires;
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::delay::Delay;
@@ -112,14 +113,19 @@ impl<F: Float> Wiring for Recurrent<F> {
         let n = self.layer.neuron.len();
         let stride = padded::<F>(n);
         let n_inputs = self.n_inputs;
-        let rows = self.layer.synapses.first_rows();
+        let synapses = &mut self.layer.synapses;
         match &self.wires {
             Some(wires) => {
                 let sizes = (n_inputs, n);
-                let put = |source, _, j, w| rows[source * stride + j] = w;
+                let signs = self.signs.as_deref();
+                let put = |source, at, j, w| {
+                    let sign = signs.map_or(0, |signs| signs[source]);
+                    *synapses.first_weight(source, (at, j), stride) = with_sign(w, sign);
+                };
                 weights_of_wires(&mut gaussian, wires, sizes, &config.layer(), pace, put)?;
             }
             None => {
+                let rows = synapses.first_rows();
                 let balance = Balance::of(&gaussian, n_inputs, n, pace)?;
                 layer_weights(
                     &mut gaussian,
@@ -131,13 +137,11 @@ impl<F: Float> Wiring for Recurrent<F> {
                     balance.as_ref(),
                     pace,
                 )?;
+                let signs = self.signs.iter().flat_map(|signs| signs.iter());
+                for (row, &sign) in rows.chunks_exact_mut(stride).zip(signs) {
+                    row.iter_mut().for_each(|w| *w = with_sign(*w, sign));
+                }
             }
-        }
-        for (row, &sign) in rows
-            .chunks_exact_mut(stride)
-            .zip(self.signs.iter().flat_map(|signs| signs.iter()))
-        {
-            row.iter_mut().for_each(|w| *w = with_sign(*w, sign));
         }
         self.head.draw(&mut gaussian, n, config.readout_gain);
         Ok(())
@@ -197,7 +201,10 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn sums(plan: &Plan) -> Vec<(usize, usize)> {
         // The regulariser's part lies behind that of the loss.
         let matrices = 1 + usize::from(plan.apart);
-        vec![(matrices * plan.sizes.sources(), plan.stride::<F>())]
+        match plan.listed() {
+            Some(wires) => vec![(matrices, wires.len())],
+            None => vec![(matrices * plan.sizes.sources(), plan.stride::<F>())],
+        }
     }
 
     fn work(plan: &Plan) -> usize {
@@ -443,7 +450,10 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn groups_of(&self, _: usize) -> Groups {
         Groups {
-            cut: self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            cut: match &self.wires {
+                Some(wires) if self.layer.synapses.is_listed() => wires.counts()[0],
+                _ => self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            },
             before: group::IN,
             from: group::REC,
         }
@@ -519,17 +529,12 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let (synapses, n) = (&mut self.layer.synapses, self.layer.neuron.len());
+        let of_other = &from.layer.synapses;
         // What can be shared, this stream reads already.
-        if from.layer.synapses.shared().is_none() {
-            let stride = padded::<F>(self.layer.neuron.len());
-            let rows = self.layer.synapses.first_rows();
-            let all = 0..from.n_inputs + from.layer.neuron.len();
-            from.layer
-                .synapses
-                .read(What::Weight, all, pace, &mut |source, row| {
-                    rows[source * stride..][..row.len()].copy_from_slice(row);
-                    Ok(())
-                })?;
+        if of_other.shared().is_none() || of_other.is_listed() != synapses.is_listed() {
+            let (stride, n_sources) = (padded::<F>(n), from.n_inputs + n);
+            synapses.take_weights(of_other, stride, n_sources, pace)?;
         }
         self.head.take_weights(&from.head, pace)
     }
@@ -548,10 +553,26 @@ impl<F: Float> Wiring for Recurrent<F> {
         let first = &mut first[0];
         let (n, n_outputs) = (first.layer.neuron.len(), first.n_outputs());
         let stride = padded::<F>(n);
-        let of_inputs = sums[0].chunks_exact(stride).take(first.n_inputs);
-        let of_neurons = sums[0].chunks_exact(stride).skip(first.n_inputs);
-        let w_in = transposed("the gradient of W_in", of_inputs, (n, first.n_inputs), pace)?;
-        let w_rec = transposed("the gradient of W_rec", of_neurons, (n, n), pace)?;
+        let n_inputs = first.n_inputs;
+        let (w_in, w_rec) = match &first.wires {
+            Some(wires) if first.layer.synapses.is_listed() => (
+                scattered("the gradient of W_in", (wires, 0..n_inputs), &sums[0], n)?,
+                scattered(
+                    "the gradient of W_rec",
+                    (wires, n_inputs..n_inputs + n),
+                    &sums[0],
+                    n,
+                )?,
+            ),
+            _ => {
+                let of_inputs = sums[0].chunks_exact(stride).take(n_inputs);
+                let of_neurons = sums[0].chunks_exact(stride).skip(n_inputs);
+                (
+                    transposed("the gradient of W_in", of_inputs, (n, n_inputs), pace)?,
+                    transposed("the gradient of W_rec", of_neurons, (n, n), pace)?,
+                )
+            }
+        };
         for other in rest {
             first.head.readout.take_in(&mut other.head.readout);
         }
@@ -653,6 +674,23 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.head.reset();
         self.since = Since::default();
     }
+}
+
+/// The numbers of some sources' synapses, which are listed, as a matrix (N, sources).
+fn scattered<F: Float>(
+    what: &str,
+    (wires, sources): (&Wires, Range<usize>),
+    numbers: &[F],
+    n: usize,
+) -> Result<Array2<F>, Error> {
+    let mut to = memory::matrix(what, n, sources.len())?;
+    for (column, source) in sources.enumerate() {
+        let numbers = &numbers[wires.row(source)];
+        for (&j, &x) in wires.targets(source).iter().zip(numbers) {
+            to[(j as usize, column)] = x;
+        }
+    }
+    Ok(to)
 }
 
 impl<F: Float> Recurrent<F> {

@@ -10,6 +10,7 @@ use super::parallel;
 use super::room::Room;
 use super::shared::Shared;
 use super::walk::{Role, Walk, WalkMut, Walked, first, parts};
+use super::wires::Wires;
 use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
 use crate::{Error, Float};
 
@@ -280,7 +281,7 @@ pub struct Parameter<F> {
     m: Aligned<F>,
     v: Aligned<F>,
     /// Dale's law: a sign for each row, or a row may be of any.
-    signs: Option<Arc<[i8]>>,
+    signs: Option<Signs>,
 }
 
 // A gradient of 0 is not saved.
@@ -321,7 +322,21 @@ impl<F: Float> Parameter<F> {
     /// With a sign for each row that weights keep after every step: 1, -1, or 0 for either.
     pub(crate) fn signed(self, signs: Option<&Arc<[i8]>>) -> Self {
         Self {
-            signs: signs.cloned(),
+            signs: signs.map(|of_rows| Signs {
+                of_rows: Arc::clone(of_rows),
+                wires: None,
+            }),
+            ..self
+        }
+    }
+
+    /// The same of a list of synapses, with a sign for each source.
+    pub(crate) fn listed(self, signs: Option<&Arc<[i8]>>, wires: &Arc<Wires>) -> Self {
+        Self {
+            signs: signs.map(|of_rows| Signs {
+                of_rows: Arc::clone(of_rows),
+                wires: Some(Arc::clone(wires)),
+            }),
             ..self
         }
     }
@@ -352,7 +367,7 @@ impl<F: Float> Parameter<F> {
                 sum.fill(F::ZERO);
             }
             steps.take((at, self.width), w, g, m, v);
-            keep_signs(self.signs.as_deref(), (at, self.width), w);
+            keep_signs(self.signs.as_ref(), (at, self.width), w);
             g.fill(F::ZERO);
             finite &= kernels::all_finite(w);
         }
@@ -385,7 +400,7 @@ impl<F: Float> Parameter<F> {
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
         let w = &mut self.rows[part];
         step.take((from, self.width), w, g, m, v);
-        keep_signs(self.signs.as_deref(), (from, self.width), w);
+        keep_signs(self.signs.as_ref(), (from, self.width), w);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
@@ -398,7 +413,7 @@ impl<F: Float> Parameter<F> {
         threads: usize,
     ) -> bool {
         let (steps, width) = (steps.into(), self.width);
-        let signs = self.signs.as_deref();
+        let signs = self.signs.as_ref();
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -418,15 +433,21 @@ impl<F: Float> Parameter<F> {
 }
 
 /// Weights that left the sign of their row become 0; `at`: number of the first in a matrix of this width.
-fn keep_signs<F: Float>(signs: Option<&[i8]>, (at, width): (usize, usize), w: &mut [F]) {
+fn keep_signs<F: Float>(signs: Option<&Signs>, (at, width): (usize, usize), w: &mut [F]) {
     let Some(signs) = signs else {
         return;
     };
     let mut done = 0;
     while done < w.len() {
-        let (row, column) = ((at + done) / width, (at + done) % width);
-        let end = w.len().min(done + width - column);
-        let sign = F::cast(f64::from(signs[row]));
+        let (row, end) = match &signs.wires {
+            None => ((at + done) / width, done + width - (at + done) % width),
+            Some(wires) => {
+                let source = wires.source_of(at + done);
+                (source, wires.row(source).end - at)
+            }
+        };
+        let end = w.len().min(end);
+        let sign = F::cast(f64::from(signs.of_rows[row]));
         for w in &mut w[done..end] {
             if sign * *w < F::ZERO {
                 *w = F::ZERO;
@@ -434,6 +455,13 @@ fn keep_signs<F: Float>(signs: Option<&[i8]>, (at, width): (usize, usize), w: &m
         }
         done = end;
     }
+}
+
+/// Dale's law: a sign for each row, or for each source of synapses that are listed.
+#[derive(Debug)]
+struct Signs {
+    of_rows: Arc<[i8]>,
+    wires: Option<Arc<Wires>>,
 }
 
 /// What joins a gradient as late as in its update, and starts again from 0 then: `r_j sum_ij`, or the sum as it is.
@@ -525,6 +553,7 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 mod tests {
     use alloc::{vec, vec::Vec};
 
+    use super::wires::Wires;
     use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
     use crate::Float;
     use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};

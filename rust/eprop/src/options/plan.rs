@@ -6,8 +6,9 @@ use core::fmt;
 use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
 use super::optimizer::Optimizer;
-use super::wires::{Wires, signs_of};
+use super::wires::{signs_of, wires_of};
 use crate::numbers::aligned::padded;
+use crate::numbers::wires::Wires;
 use crate::{Error, Float};
 
 /// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
@@ -91,6 +92,8 @@ pub struct Plan {
     pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
+    /// Whether rows are as long as the lists of the synapses that exist. Otherwise rows have a place for every neuron.
+    pub(crate) is_listed: bool,
     /// The synapses that exist; `None`: all.
     pub(crate) wires: Option<Arc<Wires>>,
     /// Dale's law, a sign for each source; `None`: all are free.
@@ -104,10 +107,21 @@ impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
         config.each.fit(sizes.n)?;
-        let wires = Wires::of(sizes, config)?;
+        let wires = wires_of(sizes, config)?;
         let signs = signs_of(sizes, config)?;
-        let form = form(sizes, config)?;
-        Ok(Self::in_form::<F>(form, sizes, config, (wires, signs)))
+        let is_listed = match &wires {
+            Some(wires) => is_listed(sizes, config, wires),
+            None => false,
+        };
+        let form = match is_listed {
+            true => Engine::Factored,
+            false => form(sizes, config)?,
+        };
+        let plan = Self::in_form::<F>(form, sizes, config, (wires, signs));
+        Ok(match is_listed {
+            true => plan.with_lists(config),
+            false => plan,
+        })
     }
 
     /// The plan of a network whose synapses take a form that they can take.
@@ -153,14 +167,38 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
+            is_listed: false,
             wires,
             signs,
         };
         plan.with_block::<F>(rest(config.update_every))
     }
 
+    /// The same where rows are lists: weights that take every step are in factors, and so is the gradient of those that rest, for however long.
+    fn with_lists(self, config: &Config) -> Self {
+        let takes_it_at_once = config.steps_are_linear() && !config.optimizer.decays();
+        let at_once = config.update_every == UpdateEvery::Steps(1)
+            && config.batch_size == 1
+            && takes_it_at_once;
+        Self {
+            is_listed: true,
+            at_once,
+            base_block: base_block(config.tau_mem.min(config.tau_trace) / config.dt),
+            apart: self.limited && config.c_reg != 0.0 && !at_once,
+            ..self
+        }
+    }
+
+    /// The synapses, where rows are lists of them.
+    pub(crate) fn listed(&self) -> Option<&Arc<Wires>> {
+        self.wires.as_ref().filter(|_| self.is_listed)
+    }
+
     /// What a network may do instead that takes less memory, as a rule, and more time: half a block, or the next slower form, unless one was asked for.
     pub(crate) fn slower<F: Float>(&self, config: &Config) -> Option<Self> {
+        if self.is_listed {
+            return None;
+        }
         let next = match self.form {
             Engine::Block => {
                 let longest = self.block / 2;
@@ -188,10 +226,12 @@ impl Plan {
     pub(crate) fn for_gradients<F: Float>(&self, horizon: Horizon) -> Self {
         let form = match self.form {
             Engine::Textbook if !horizon.is_beyond_a_step() => Engine::Textbook,
+            Engine::Factored if self.is_listed && !horizon.is_beyond_a_step() => Engine::Factored,
             _ => Engine::Block,
         };
         let twin = Self {
             form,
+            is_listed: self.is_listed && form == Engine::Factored,
             at_once: false,
             limited: false,
             apart: false,
@@ -208,7 +248,10 @@ impl Plan {
 
     /// What a step costs, in synapses passed.
     pub(crate) fn work(&self) -> usize {
-        let synapses = self.sizes.sources().saturating_mul(self.sizes.n);
+        let synapses = match self.listed() {
+            Some(wires) => wires.len(),
+            None => self.sizes.sources().saturating_mul(self.sizes.n),
+        };
         match self.form {
             Engine::Textbook => synapses,
             Engine::Factored | Engine::Block => synapses / 16,
@@ -355,6 +398,23 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
     Ok(form)
 }
 
+/// Below this share of synapses that exist, rows are lists of them where weights rest. Where they take every step, rows are lists whatever the share is.
+const FEW_OF_ALL: f64 = 0.5;
+
+/// Whether rows are lists of the synapses that exist.
+fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
+    let possible = !config.has_second_traces()
+        && !config.horizon.is_beyond_a_step()
+        && !config.optimizer.scales_neurons();
+    let all = sizes.sources() as f64 * sizes.n as f64;
+    let share = wires.len() as f64 / all;
+    match config.engine {
+        Some(form) => possible && form == Engine::Factored,
+        None if of_steps(config.update_every) == Engine::Textbook => possible,
+        None => possible && share < FEW_OF_ALL,
+    }
+}
+
 /// Which form a network takes that does not fit into factors.
 fn of_steps(update_every: UpdateEvery) -> Engine {
     match update_every {
@@ -373,7 +433,9 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         return refused("block or textbook in a batch");
     }
     if config.is_wired() {
-        return refused("block or textbook with connect_in or connect_rec");
+        return refused(
+            "block or textbook with connect_in or connect_rec, where neurons adapt, have a tau_mem each or get their input through tau_syn, with a horizon, and with the optimizer auto, per_neuron",
+        );
     }
     if config.optimizer.scales_neurons() {
         return refused("block or textbook with the optimizer auto, per_neuron");

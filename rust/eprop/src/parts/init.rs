@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::options::wires::Wires;
+use crate::numbers::wires::Wires;
 use crate::options::{Gain, LayerConfig};
 use crate::{Error, Float};
 

@@ -18,9 +18,9 @@ use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_len
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
+use crate::numbers::wires::Wires;
 use crate::options::Config;
 use crate::options::plan::Plan;
-use crate::options::wires::Wires;
 use crate::parts::signal::Signal;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
