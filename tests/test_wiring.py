@@ -1,5 +1,6 @@
 """Topologies: degrees, shares and distances are what their definitions say, and mistakes are named."""
 
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -69,7 +70,8 @@ def test_random_of_density_1_is_all_but_the_diagonal_of_a_square():
     np.testing.assert_array_equal(wiring.random(5, 5, 1.0, sparse=False), ~np.eye(5, dtype=bool))
     assert wiring.random(5, 5, 1.0, self_connections=True, sparse=False).all()
     assert wiring.random(5, 4, 1.0, sparse=False).all()
-    assert wiring.random(1, 1, 1.0).nnz == 0
+    assert wiring.random(1, 1, 1.0).nnz == wiring.random(1, 1, 0.5).nnz == 0
+    assert wiring.random(10**6, 10**6, 1e-300, seed=0).nnz == 0
 
 
 def test_random_of_a_flys_size_takes_the_memory_of_its_synapses():
@@ -218,7 +220,8 @@ def test_a_wiring_counts_what_is_there(kind):
     connect_in, connect_rec = rng.random((6, 4)) < 0.5, rng.random((6, 6)) < 0.5
     np.fill_diagonal(connect_rec, False)
     sign = [0, 0, 0, 0, 1, 1, 1, 1, -1, -1]
-    net = Wiring(4, 6, connect_in=kind(connect_in), connect_rec=kind(connect_rec), sign=sign)
+    net = Wiring(4, 6, connect_in=kind(connect_in), connect_rec=kind(connect_rec), sign=sign,
+                 groups={"first": slice(3)})  # fmt: skip
     whole = np.concatenate([connect_in, connect_rec], axis=1)
     assert net.n_synapses == whole.sum()
     np.testing.assert_array_equal(net.fan_in, whole.sum(axis=1))
@@ -226,6 +229,9 @@ def test_a_wiring_counts_what_is_there(kind):
     assert list(net.options()) == ["connect_in", "connect_rec", "sign"]
     with pytest.raises(AttributeError):
         net.sign = None
+    again = pickle.loads(pickle.dumps(net))
+    assert repr(again) == repr(net) and again.groups == net.groups
+    np.testing.assert_array_equal(again.fan_in, net.fan_in)
 
 
 def test_a_wiring_of_all_to_all_has_all_but_self_connections():
@@ -233,6 +239,13 @@ def test_a_wiring_of_all_to_all_has_all_but_self_connections():
     assert (net.n_synapses, net.options()) == (5 * (3 + 4), {})
     np.testing.assert_array_equal(net.fan_in, [7] * 5)
     np.testing.assert_array_equal(net.fan_out, [5] * 3 + [4] * 5)
+
+
+def test_repr_names_some_groups():
+    cells = {f"cell {k}": slice(k, k + 1) for k in range(9)}
+    assert repr(Wiring(1, 9, groups=cells)).endswith(
+        "81 synapses; groups: cell 0, cell 1, cell 2, ..., cell 8>"
+    )
 
 
 def test_stored_zeros_are_synapses():
@@ -250,6 +263,8 @@ TWICE = sparse.coo_array((np.ones(4), ([0, 2, 2, 2], [1, 0, 0, 0])), shape=(3, 3
         (lambda: wiring.random(3, 3, 0.0), ValueError, r"density: expected a number in \(0, 1\], got 0.0"),
         (lambda: wiring.random(3, 3, 1.5), ValueError, r"density: expected a number in \(0, 1\], got 1.5"),
         (lambda: wiring.random(3, 3, float("nan")), ValueError, "density: expected a number in"),
+        (lambda: wiring.random(3, 3, 0.5, sparse="csr"), TypeError, "sparse: expected True or False, got 'csr'"),
+        (lambda: wiring.random(3, 3, 0.5, self_connections=1), TypeError, "self_connections: expected True or"),
         (lambda: wiring.random(0, 3, 0.5), ValueError, "n_post: expected at least 1, got 0"),
         (lambda: wiring.random(3, 2.0, 0.5), TypeError, "n_pre: expected an int, got 2.0"),
         (lambda: wiring.fixed_indegree(3, 3, 3), ValueError, "k: expected at most 2, .*beside the neuron itself"),

@@ -99,6 +99,7 @@ def test_signs_of_a_column_and_of_a_mapping_are_those_of_sources():
 
 
 def test_free_sources_keep_their_weights():
+    assert from_edges([0], [1], [-1.0], {}, neurons=2).sign.tolist() == [0, 0]
     made = from_edges([0, 0], [1, 2], [-1.0, 1.0], {0: 0}, neurons=3)
     np.testing.assert_array_equal(made.connect.toarray()[:, 0], [0.0, -1.0, 1.0])
 
@@ -163,7 +164,7 @@ def test_no_edge_is_an_empty_array():
         (lambda: from_edges([0], [1], [1.0, 2.0], neurons=2), ValueError, r"weight: expected shape \(1,\)"),
         (lambda: from_edges([0], [1], ["strong"], neurons=2), TypeError, "weight: expected an array of real"),
         (lambda: from_edges([0], [1, 0], neurons=2), ValueError, r"post: expected shape \(1,\), .*got \(2,\)"),
-        (lambda: from_edges([[0]], [1], neurons=2), ValueError, r"pre: expected shape \(n_edges,\), got \(1, 1\)"),
+        (lambda: from_edges([[0]], [1], neurons=2), ValueError, r"pre: .* of shape \(n,\), got \(1, 1\)"),
         (lambda: from_edges([0, 7], [1, 1], neurons=7), ValueError, "pre: expected indices of neurons below 7, got 7"),
         (lambda: from_edges([0], [-1], neurons=7), ValueError, "post: expected indices .* got -1 at edge 0"),
         (lambda: from_edges([3], [1], neurons=4, inputs=3), ValueError, "pre: expected indices of inputs below 3"),
@@ -171,7 +172,7 @@ def test_no_edge_is_an_empty_array():
         (
             lambda: from_edges(["a", "x", "y"], ["b", "a", "a"], neurons=["a", "b"]),
             ValueError,
-            "pre: expected labels that neurons lists, got 2 others, the first 'x' at edge 1",
+            "pre: expected labels of neurons, got 2 that it has not, the first 'x' at edge 1",
         ),
         (lambda: from_edges([1], [2], neurons=["a", "b"]), TypeError, r"neurons has them \(strings\), got integers"),
         (lambda: from_edges(["1"], [2]), TypeError, "pre, post: expected labels of one kind, .* got both"),
@@ -185,6 +186,11 @@ def test_no_edge_is_an_empty_array():
         (lambda: from_edges(["a"], ["b"], neurons=[]), ValueError, "neurons: expected labels.*got none"),
         (lambda: from_edges([0], [1], neurons=0), ValueError, "neurons: expected at least 1, got 0"),
         (lambda: from_edges([], []), ValueError, "pre, post: expected at least one edge"),
+        (lambda: from_edges(["a"], ["b"], None, {"c": 1}), ValueError, "sign: expected labels of .*'c' at entry 0"),
+        (lambda: from_edges([0], [1], None, {2: 1}, neurons=2), ValueError, "sign: expected .* got 2 at entry 0"),
+        (lambda: from_edges([0], [1], None, {0: 1, 1: True}, neurons=2), ValueError, "sign: .*, got True"),
+        (lambda: from_edges([0], [1], None, {0: 1, 1: -3}, neurons=2), ValueError, "sign: .*, got -3"),
+        (lambda: from_edges([0], [1], neurons="ab"), ValueError, r"neurons: .* of shape \(n,\), got \(\)"),
         (
             lambda: from_edges(np.ma.array([0, 1], mask=[0, 1]), [1, 0], neurons=2),
             TypeError,

@@ -110,8 +110,9 @@ def from_edges(
         )
         rows, columns = rows[kept], columns[kept]
         values = None if values is None else values[kept]
-    order = np.lexsort((columns, rows))
-    _refuse_duplicates(rows, columns, order, of_neurons, of_sources)
+    places = rows * len(of_sources) + columns
+    order = np.argsort(places)
+    _refuse_duplicates(places, order, of_neurons, of_sources)
     data = np.ones(len(rows), dtype=bool) if values is None else values[order]
     shape = (len(of_neurons), len(of_sources))
     connect = csr_array(shape, np.bincount(rows, minlength=shape[0]), columns[order], data)
@@ -141,11 +142,11 @@ def _as_weights(weight: ArrayLike, n_edges: int) -> Array:
 def _signs(sign: Any, columns: Array, sources: Labels) -> Array:
     """One for each source."""
     if isinstance(sign, Mapping):
-        named = _one_of_three(np.array(list(sign.values())))
-        places = sources.indices("sign", list(sign))
+        named, places = _one_of_three(list(sign.values())), sources.indices("sign", list(sign), "entry")
     else:
-        named, places = _one_of_three(as_integers("sign", sign, "1, -1 or 0 for each edge")), columns
-        _same_length("sign", named, len(columns))
+        given = as_integers("sign", sign, "1, -1 or 0 for each edge")
+        _same_length("sign", given, len(columns))
+        named, places = _one_of_three(given), columns
     signs = np.zeros(len(sources), dtype=np.int8)
     signs[places] = named
     both = np.flatnonzero(signs[places] != named)
@@ -158,10 +159,15 @@ def _signs(sign: Any, columns: Array, sources: Labels) -> Array:
     return signs
 
 
-def _one_of_three(signs: Array) -> Array:
-    if signs.size > 0 and (signs.dtype.kind not in "iu" or not np.isin(signs, (-1, 0, 1)).all()):
-        wrong = next(one for one in signs.ravel().tolist() if type(one) is not int or one not in (-1, 0, 1))
-        raise ValueError(f"sign: expected 1 (excitatory), -1 (inhibitory) or 0 (free), got {wrong!r}")
+def _one_of_three(signs: Array | list[Any]) -> Array:
+    if isinstance(signs, list):
+        wrong = [sign for sign in signs if type(sign) is bool or not isinstance(sign, (int, np.integer))]
+        signs = np.array([] if wrong else signs)
+    else:
+        wrong = []
+    wrong += signs[~np.isin(signs, (-1, 0, 1))].tolist()
+    if wrong:
+        raise ValueError(f"sign: expected 1 (excitatory), -1 (inhibitory) or 0 (free), got {wrong[0]!r}")
     return signs.astype(np.int8)
 
 
@@ -188,12 +194,14 @@ def _beside_itself(rows: Array, columns: Array, neurons: Labels, drop: bool) -> 
     return np.asarray(kept)
 
 
-def _refuse_duplicates(rows: Array, columns: Array, order: Array, neurons: Labels, sources: Labels) -> None:
-    again = np.flatnonzero((np.diff(rows[order]) == 0) & (np.diff(columns[order]) == 0)) + 1
-    if len(again) > 0:
-        first = order[again].min()
-        raise ValueError(
-            f"pre, post: expected each edge once, got {len(again)} of them again, the first at edge {first}, from "
-            f"{sources.name(columns[first])} to {neurons.name(rows[first])}; add them up first, as "
-            '`table.groupby(["pre", "post"], as_index=False).sum()` of pandas does'
-        )
+def _refuse_duplicates(places: Array, order: Array, neurons: Labels, sources: Labels) -> None:
+    if (np.diff(places[order]) > 0).all():
+        return
+    order = np.argsort(places, kind="stable")  # so that the first of equal edges is no duplicate
+    again = order[1:][np.diff(places[order]) == 0]
+    row, column = divmod(int(places[again.min()]), len(sources))
+    raise ValueError(
+        f"pre, post: expected each edge once, got {len(again)} of them again, the first at edge {again.min()}, from "
+        f"{sources.name(column)} to {neurons.name(row)}; add them up first, as "
+        '`table.groupby(["pre", "post"], as_index=False).sum()` of pandas does'
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_numbers
 from .._fields import number
@@ -14,7 +14,9 @@ from ._synapses import as_connection, as_count, as_probability, distinct
 
 __all__ = ["distance", "small_world"]
 
-_CELLS = 2**20
+Array = NDArray[Any]
+
+_CELLS = 2**17
 """Pairs that are looked at at a time."""
 
 
@@ -142,8 +144,10 @@ def distance(
     at_a_time = max(1, _CELLS // len(pre))
     for start in range(0, len(post), at_a_time):
         rows = post[start : start + at_a_time]
-        far = np.sqrt(sum(np.subtract.outer(rows[:, d], pre[:, d]) ** 2 for d in range(post.shape[1])))
-        taken = rng.random(far.shape) < peak * np.exp(far / -length)
+        far = _squared_distances(rows, pre)
+        # u < peak exp(-d / scale) of a uniform u is d < scale (log(peak) - log(u)), and -log(u) is exponential.
+        reach = length * (np.log(peak) + rng.standard_exponential(far.shape))
+        taken = (reach > 0.0) & (far < reach * reach)
         if sources is None:
             taken[np.arange(len(rows)), start + np.arange(len(rows))] = False
         per_row.append(np.count_nonzero(taken, axis=1))
@@ -152,7 +156,15 @@ def distance(
     return as_connection(shape, np.concatenate(per_row), np.concatenate(columns), sparse=sparse)
 
 
-def _as_positions(name: str, value: ArrayLike) -> Any:
+def _squared_distances(rows: Array, pre: Array) -> Array:
+    far = np.zeros((len(rows), len(pre)))
+    for d in range(rows.shape[1]):
+        apart = np.subtract.outer(rows[:, d], pre[:, d])
+        far += apart * apart
+    return far
+
+
+def _as_positions(name: str, value: ArrayLike) -> Array:
     array = np.asarray(as_numbers(name, value), dtype=np.float64)
     if array.ndim == 1:
         array = array[:, np.newaxis]

@@ -51,11 +51,11 @@ class Labels:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def indices(self, name: str, column: ArrayLike) -> Array:
-        """The index of each label of a column (n_edges,)."""
+    def indices(self, name: str, column: ArrayLike, where: str = "edge") -> Array:
+        """The index of each label of a column; `where` is what messages call its places."""
         labels = _as_labels(name, column)
         if self._are_indices:
-            return self._in_range(name, labels)
+            return self._in_range(name, labels, where)
         if self._order is None:
             self._order = np.argsort(self.labels, kind="stable")
         if labels.size > 0 and labels.dtype.kind != self.labels.dtype.kind:
@@ -70,8 +70,8 @@ class Labels:
         unknown = np.flatnonzero(self.labels[found] != labels)
         if len(unknown) > 0:
             raise ValueError(
-                f"{name}: expected labels that {self.argument} lists, got {len(unknown)} others, the first "
-                f"{labels[unknown].tolist()[0]!r} at edge {unknown[0]}"
+                f"{name}: expected labels of {self.argument}, got {len(unknown)} that it has not, the first "
+                f"{labels[unknown].tolist()[0]!r} at {where} {unknown[0]}"
             )
         return found
 
@@ -79,7 +79,7 @@ class Labels:
         """A label as messages show it."""
         return repr(self.labels[operator.index(index)].item())
 
-    def _in_range(self, name: str, labels: Array) -> Array:
+    def _in_range(self, name: str, labels: Array, where: str) -> Array:
         if labels.size > 0 and labels.dtype.kind != "i":
             raise TypeError(
                 f"{name}: expected indices, since {self.argument}={len(self)} is a number, got strings; leave it out, "
@@ -89,7 +89,7 @@ class Labels:
         if len(outside) > 0:
             at = outside[0]
             raise ValueError(
-                f"{name}: expected indices of {self.argument} below {len(self)}, got {labels[at]} at edge {at}"
+                f"{name}: expected indices of {self.argument} below {len(self)}, got {labels[at]} at {where} {at}"
             )
         return labels.astype(np.int64)
 
@@ -118,7 +118,7 @@ def _as_labels(name: str, column: Any) -> Array:
     refuse_masked(name, column)
     labels = np.asarray(column)
     if labels.ndim != 1:
-        raise ValueError(f"{name}: expected shape (n_edges,), got {labels.shape}")
+        raise ValueError(f"{name}: expected labels or indices of shape (n,), got {labels.shape}")
     if labels.dtype.kind == "O" and labels.size > 0:
         labels = _of_objects(name, labels)
     if labels.size == 0:

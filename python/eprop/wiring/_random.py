@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._fields import checked
 from ._synapses import as_connection, as_count, as_probability, distinct
 
 __all__ = ["dale", "fixed_indegree", "random"]
@@ -70,7 +71,7 @@ def random(
     n_post, n_pre = as_count("n_post", n_post), as_count("n_pre", n_pre)
     density = as_probability("density", density, zero=False)
     # Without its diagonal a row is one pair shorter.
-    gap = int(n_post == n_pre and not self_connections)
+    gap = int(n_post == n_pre and not checked("self_connections", "bool", self_connections))
     width = n_pre - gap
     cells = _bernoulli(n_post * width, density, np.random.default_rng(seed))
     rows, columns = cells // max(width, 1), cells % max(width, 1)
@@ -117,7 +118,7 @@ def fixed_indegree(
     {5}
     """
     n_post, n_pre, k = as_count("n_post", n_post), as_count("n_pre", n_pre), as_count("k", k)
-    gap = int(n_post == n_pre and not self_connections)
+    gap = int(n_post == n_pre and not checked("self_connections", "bool", self_connections))
     if k > n_pre - gap:
         others = " beside the neuron itself" if gap else ""
         raise ValueError(f"k: expected at most {n_pre - gap}, as many sources as there are{others}, got {k}")

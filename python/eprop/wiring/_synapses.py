@@ -23,7 +23,7 @@ def as_connection(shape: tuple[int, int], per_row: Array, columns: Array, *, spa
     array([[False, False,  True],
            [ True,  True, False]])
     """
-    if sparse:
+    if checked("sparse", "bool", sparse):
         return csr_array(shape, per_row, columns, np.ones(len(columns), dtype=bool))
     dense = np.zeros(shape, dtype=bool)
     dense[np.repeat(np.arange(shape[0]), per_row), columns] = True

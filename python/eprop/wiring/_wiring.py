@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from ._synapses import as_count
 __all__ = ["Wiring"]
 
 Array = NDArray[Any]
+
+_MOST_NAMES = 6
+"""Of groups, in `repr`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,7 +86,7 @@ class Wiring:
             "connect_in": connect_in,
             "connect_rec": connect_rec,
             "sign": _sign(self.sign, n_inputs + n),
-            "groups": MappingProxyType({name: _group(name, group, n) for name, group in self.groups.items()}),
+            "groups": {name: _group(name, group, n) for name, group in self.groups.items()},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -124,14 +127,16 @@ class Wiring:
         )
 
     def __repr__(self) -> str:
-        groups = f"; groups: {', '.join(self.groups)}" if self.groups else ""
+        names = [*self.groups]
+        shown = [*names[:3], "...", names[-1]] if len(names) > _MOST_NAMES else names
+        groups = f"; groups: {', '.join(shown)}" if shown else ""
         return f"<Wiring: {self.n_inputs} inputs, {self.n_neurons} neurons, {self.n_synapses:,} synapses{groups}>"
 
 
 def _connection(name: str, value: Any, shape: tuple[int, int]) -> Any:
     if value is None:
         return None
-    if np.ndim(value) == 0 and not hasattr(value, "tocoo"):
+    if isinstance(value, numbers.Real):
         raise TypeError(
             f"{name}: expected None, a boolean array or a SciPy sparse array, got {value!r} ({type(value).__name__}); "
             f"eprop.wiring.random({shape[0]}, {shape[1]}, density) draws one"
