@@ -32,6 +32,11 @@ def within(count, n, p, sigmas=5.0):
     return abs(count - n * p) <= sigmas * np.sqrt(n * p * (1 - p)) + 1e-9
 
 
+def test_every_function_that_draws_is_here():
+    others = {"Edges", "Wiring", "dale", "from_edges", "layered"}
+    assert {name.split()[0] for name in TOPOLOGIES} == set(wiring.__all__) - others
+
+
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_a_seed_says_it_all_and_sparse_is_dense(name):
     draw = TOPOLOGIES[name]

@@ -69,8 +69,8 @@ def layered(
            [1, 1, 0, 0, 0],
            [1, 1, 1, 0, 1],
            [1, 1, 1, 1, 0]])
-    >>> wiring.connect_in[wiring.groups["layer_1"]].any()
-    np.False_
+    >>> wiring.connect_in.any(axis=1).tolist()
+    [True, True, True, False, False]
     """
     widths = [as_count("sizes", size) for size in checked("sizes", "Sequence[int]", sizes)]
     if not widths:
