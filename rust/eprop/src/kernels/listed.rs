@@ -2,7 +2,8 @@
 //! of them in one line of the cache.
 
 use super::factored::Visit;
-use super::isa::Isa;
+use super::isa::{Isa, UNIT};
+use super::lengths::total;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -47,6 +48,14 @@ pub(crate) struct ListedRows<'a, F> {
 /// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
 const ROWS_AHEAD: usize = 3;
 const TARGETS_AHEAD: usize = 1;
+
+/// Bytes of factors from which on a network is too large for the caches near a core.
+const FAR: usize = 1 << 19;
+
+#[inline(always)]
+fn is_far<F>(factors: &[F]) -> bool {
+    size_of_val(factors) >= FAR
+}
 
 /// Asks for every cache line of a row.
 #[inline(always)]
@@ -93,8 +102,11 @@ kernel! {
     fn follow_listed(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], rows: ListedRows<'_, F>, sums: &mut [F]) {
         let ListedRows { a, c, .. } = rows;
         assert!(factors.len() == sums.len() && entries.len == sums.len());
+        let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
-            look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [a, c, &[], &[]]);
+            if far {
+                look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [a, c, &[], &[]]);
+            }
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
             let (a, c) = (&mut a[row.clone()], &mut c[row.clone()]);
             let targets = &lists.targets[row];
@@ -144,8 +156,11 @@ kernel! {
     fn follow_resting(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: ListedRows<'_, F>, current: &mut [F]) {
         let ListedRows { a: g, c, h } = rows;
         assert!(factors.len() == LANES * current.len() && entries.len == factors.len());
+        let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
-            look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [g, c, w, h]);
+            if far {
+                look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [g, c, w, h]);
+            }
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
             let (g, c, w) = (&mut g[row.clone()], &mut c[row.clone()], &w[row.clone()]);
             let targets = &lists.targets[row.clone()];
@@ -306,22 +321,33 @@ kernel! {
     fn step_listed_lengths(up: f64, grow: f64, sums: &[F], psi: &[F], x1: &[F], l: &[F], to: ListedSquares<'_>) -> f64 {
         let ListedSquares { ee, ez, zz } = to;
         let n = ee.len();
-        let (ez, zz, psi, x1) = (&mut ez[..n], &mut zz[..n], &psi[..n], &x1[..n]);
-        let mut length = 0.0;
-        for j in 0..n {
-            if !sums.is_empty() {
-                let q = LANES * j;
-                let (sc, az) = (up * sums[q + 1].to_f64(), up * sums[q + 2].to_f64());
-                ez[j] += sc + x1[j].to_f64() * az;
-                zz[j] += 2.0 * az + up * up * sums[q + 3].to_f64();
-            }
-            let x = grow * psi[j].to_f64();
-            ee[j] += x * (2.0 * ez[j] + x * zz[j]);
-            ez[j] += x * zz[j];
-            if let Some(l) = l.get(j) {
-                length += l.to_f64() * l.to_f64() * ee[j];
+        assert!(n % UNIT == 0 && ez.len() == n && zz.len() == n && psi.len() == n && x1.len() == n && l.len() == n);
+        assert!(sums.is_empty() || sums.len() == LANES * n);
+        let mut lengths = [0.0; UNIT];
+        for from in (0..n).step_by(UNIT) {
+            // SAFETY: every slice is n long, a multiple of UNIT, and the sums LANES times as long. Copies, so that the compiler need not think of one slice as part of another.
+            unsafe {
+                let (mut e, mut z, mut s) = (*cut::<f64, UNIT>(ee, from), *cut::<f64, UNIT>(ez, from), *cut::<f64, UNIT>(zz, from));
+                let (psi, x1, l) = (*cut::<F, UNIT>(psi, from), *cut::<F, UNIT>(x1, from), *cut::<F, UNIT>(l, from));
+                if !sums.is_empty() {
+                    for lane in 0..UNIT {
+                        let [_, sc, sz, ss] = *cut::<F, LANES>(sums, LANES * (from + lane));
+                        let (sc, az) = (up * sc.to_f64(), up * sz.to_f64());
+                        z[lane] += sc + x1[lane].to_f64() * az;
+                        s[lane] += 2.0 * az + up * up * ss.to_f64();
+                    }
+                }
+                for lane in 0..UNIT {
+                    let x = grow * psi[lane].to_f64();
+                    e[lane] += x * (2.0 * z[lane] + x * s[lane]);
+                    z[lane] += x * s[lane];
+                    lengths[lane] += l[lane].to_f64() * l[lane].to_f64() * e[lane];
+                }
+                *cut_mut(ee, from) = e;
+                *cut_mut(ez, from) = z;
+                *cut_mut(zz, from) = s;
             }
         }
-        length
+        total(lengths)
     }
 }

@@ -1,0 +1,204 @@
+"""Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
+
+``python benches/sparse.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the least of some
+runs in processor time:
+
+1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing (printed and asserted);
+2. N = 1,000 at densities from 1 to 0.02, in lists, in rows with a place for each neuron, and with all synapses;
+3. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are installed.
+"""
+
+import os
+
+os.environ.setdefault("EPROP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("FLYDNET_THREADS", "1")
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from bars import Bar, beside
+from scipy import sparse
+
+from eprop import EpropTrainer
+
+FLY, SYNAPSES = 138_639, 15_000_000
+N_INPUTS, N_OUTPUTS, STEPS = 100, 10, 300
+RATE_HZ, LEAST_RATE, MOST_RATE = 5.0, 0.004, 0.006
+TIMES = {
+    "inference": Bar(350, " us"),
+    "one update a sequence": Bar(1200, " us"),
+    "update at every step": Bar(2100, " us"),
+}
+BYTES = Bar(24, " bytes")
+TENTH = Bar(4, at_least=True)
+LEARNED = Bar(200, at_least=True)
+DENSITIES = (1.0, 0.7, 0.5, 0.3, 0.1, 0.05, 0.02)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--neurons", type=int, default=FLY, help="of the large network")
+    parser.add_argument("--no-rivals", action="store_true")
+    options = parser.parse_args()
+    share = options.neurons / FLY
+    lists = connectome(options.neurons, int(SYNAPSES * share))
+    ours = large(lists, options.neurons == FLY)
+    densities()
+    if not options.no_rivals:
+        rivals(lists, ours)
+
+
+def connectome(n: int, synapses: int) -> sparse.csr_array:
+    """Which synapses exist: degrees in and out that are spread as a log-normal, with a mean of 110 and a tail to thousands."""
+    rng = np.random.default_rng(0)
+    degrees = rng.lognormal(0.0, 1.0, n)
+    degrees = np.clip(degrees * synapses / degrees.sum(), 1, 10_000).astype(int)
+    sources = np.repeat(np.arange(n), degrees)
+    drawn = np.cumsum(rng.lognormal(0.0, 1.0, n))
+    targets = np.searchsorted(drawn / drawn[-1], rng.random(len(sources)))
+    keys = np.unique(sources * n + np.minimum(targets, n - 1))
+    sources, targets = keys // n, keys % n
+    keep = sources != targets
+    exists = np.ones(keep.sum(), dtype=bool)
+    lists = sparse.csr_array((exists, (targets[keep], sources[keep])), shape=(n, n))
+    most = np.bincount(sources[keep]).max()
+    print(f"{n:,} neurons, {lists.nnz:,} synapses between them, {lists.nnz / n:.0f} a neuron, at most {most:,}\n")
+    return lists
+
+
+def stream(steps: int, n_inputs: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(1)
+    return rng.random((steps, n_inputs)) < 0.05, 0.1 * rng.normal(size=(steps, N_OUTPUTS)).astype(np.float32)
+
+
+def least(work: Callable[[], object], runs: int = 5) -> float:
+    """Microseconds a step, in processor time."""
+    times = []
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return 1e6 * min(times) / STEPS
+
+
+def large(lists: Any, is_judged: bool) -> dict[str, float]:
+    x, y = stream(STEPS, N_INPUTS)
+    found = {}
+    print("| what | us a step | bytes a synapse | ns a synapse that is passed |\n| --- | --- | --- | --- |")
+    for every in ("sequence", 1):
+        trainer = EpropTrainer(
+            N_INPUTS, lists.shape[0], N_OUTPUTS, connect_rec=lists, connect_in=0.1, update_every=every
+        )
+        trainer.calibrate(x[:200], rate=RATE_HZ)
+        _, spikes = trainer.predict_sequence(x, return_spikes=True)
+        rate = float(spikes.mean())
+        passed = float((spikes.mean(axis=0) * np.diff(lists.tocsc().indptr)).sum())
+        assert LEAST_RATE < rate < MOST_RATE, f"{rate:.4f} of the neurons fired in a step"
+        bytes_each = trainer.memory_bytes / (lists.nnz + trainer.W_in.nnz)
+        rows = {}
+        if every == "sequence":
+            # No W is changed by it, and nothing is kept for learning.
+            rows["inference"] = lambda: trainer.evaluate(x)
+            rows["one update a sequence"] = lambda: trainer.train_sequence(x, y)
+        else:
+            rows["update at every step"] = lambda: trainer.train_sequence(x, y)
+        for name, work in rows.items():
+            found[name] = least(work)
+            us = beside(found[name], TIMES[name] if is_judged else None, " us")
+            print(f"| {name} | {us} | {beside(bytes_each, BYTES)} | {1e3 * found[name] / passed:.1f} |", flush=True)
+    print(f"\n{rate:.2%} of the neurons fired in a step, {passed:,.0f} synapses passed\n")
+    return found
+
+
+def densities() -> None:
+    n, x_y = 1000, stream(STEPS, N_INPUTS)
+    print("| N = 1,000, density | every step: listed | masked | all | sequence: listed | masked | all |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    of_all = {every: learned(every, n, x_y) for every in (1, "sequence")}
+    for density in DENSITIES:
+        cells = []
+        for every in (1, "sequence"):
+            listed = learned(every, n, x_y, connect_in=density, connect_rec=density, engine="factored")
+            masked = learned(every, n, x_y, connect_in=density, connect_rec=density, engine="block" if every == "sequence" else "textbook")
+            judged = TENTH if density == 0.1 and every == 1 else None
+            ratio = beside(of_all[every] / listed, judged)
+            cells += [f"{listed:.1f} us, {ratio}", f"{masked:.1f} us", f"{of_all[every]:.1f} us"]
+        print(f"| {density:g} | {' | '.join(cells)} |", flush=True)
+    print("\nThe ratio is that of all synapses to lists.\n")
+
+
+def learned(every: int | str, n: int, x_y: tuple[Any, Any], **options: Any) -> float:
+    trainer = EpropTrainer(N_INPUTS, n, N_OUTPUTS, update_every=every, **options)
+    trainer.calibrate(x_y[0], rate=20.0)
+    return least(lambda: trainer.train_sequence(*x_y), runs=3 if options.get("engine") == "textbook" else 7)
+
+
+def rivals(lists: Any, ours: dict[str, float]) -> None:
+    print("| beside | us a step | ours | ratio |\n| --- | --- | --- | --- |")
+    for name, measure, row, bar in (
+        ("flydnet, ThreeFactor, one update a sequence", flydnet, "one update a sequence", LEARNED),
+        ("brian2, inference", brian2, "inference", Bar(1, at_least=True)),
+    ):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                theirs, what = measure(lists)
+        except ImportError as missing:
+            print(f"| {name} | left out: {missing} | | |")
+            continue
+        ratio = beside(theirs / ours[row], bar)
+        print(f"| {name}: {what} | {theirs:,.0f} us | {ours[row]:.0f} us | {ratio} |", flush=True)
+
+
+def flydnet(lists: Any) -> tuple[float, str]:
+    """Of all of its synapses: the forward pass, then the pass that sums traces times signals, for a step of 1 ms."""
+    import flydnet as fd
+
+    n, coo = lists.shape[0], lists.tocoo()
+    rng = np.random.default_rng(2)
+    groups = {"in": np.arange(N_INPUTS), "rest": np.arange(N_INPUTS, n - N_OUTPUTS), "out": np.arange(n - N_OUTPUTS, n)}
+    circuit = fd.Circuit.from_edges(coo.col, coo.row, weight=rng.normal(size=coo.nnz).astype(np.float32), groups=groups)
+    steps = 3
+    layer = fd.ConnectomeLayer(circuit, "in", ("out",), t_ms=float(steps), dt=1.0, trainable=True, timing="brian")
+    rule = fd.ThreeFactor(layer)
+    rates = np.full((1, N_INPUTS), 50.0, dtype=np.float32)
+    start = time.process_time()
+    out = rule(rates, seed=0)
+    out.retro = np.ones_like(out.data)
+    rule.assign(out)
+    seconds = time.process_time() - start
+    return 1e6 * seconds / steps, f"{circuit.N:,} neurons, {circuit.n_edges:,} synapses, {steps} steps"
+
+
+def brian2(lists: Any) -> tuple[float, str]:
+    """The same neurons and synapses, dt = 1 ms, compiled; about as many spikes."""
+    import brian2 as b2
+
+    n, coo = lists.shape[0], lists.tocoo()
+    neurons = b2.NeuronGroup(
+        n, "dv/dt = -v / (20 * ms) : 1", threshold="v >= 1", reset="v -= 1", method="exact", dt=1 * b2.ms
+    )
+    inputs = b2.PoissonGroup(n, 5 * b2.Hz, dt=1 * b2.ms)
+    drive = b2.Synapses(inputs, neurons, on_pre="v += 1.05")
+    drive.connect(j="i")
+    synapses = b2.Synapses(neurons, neurons, "w : 1", on_pre="v_post += w", delay=1 * b2.ms, dt=1 * b2.ms)
+    synapses.connect(i=coo.col, j=coo.row)
+    synapses.w = 0.0
+    counted = b2.SpikeMonitor(neurons, record=False)
+    network = b2.Network(neurons, inputs, drive, synapses, counted)
+    network.run(20 * b2.ms)
+    before, start, steps = counted.num_spikes, time.process_time(), 100
+    network.run(steps * b2.ms)
+    us = 1e6 * (time.process_time() - start) / steps
+    return us, f"{(counted.num_spikes - before) / steps / n:.2%} fired in a step"
+
+
+if __name__ == "__main__":
+    main()
