@@ -1,0 +1,369 @@
+"""What `test_mpi.py` runs on several ranks: ``mpiexec -n 2 python tests/ranks.py NAME...``, some with ``--file FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+
+import numpy as np
+from helpers import assert_close, assert_same_bits
+from mpi4py import MPI
+from streams import (
+    KINDS,
+    OPTIMIZERS,
+    REDUCTIONS,
+    B,
+    T,
+    assert_parameters,
+    build,
+    data,
+    flat,
+    moved,
+    parameters_of,
+    without_regulariser,
+)
+
+import eprop
+from eprop.mpi import DataParallel, RankError, fit
+
+COMM = MPI.COMM_WORLD
+RANK, SIZE = COMM.Get_rank(), COMM.Get_size()
+N_STREAMS = 7  # of no multiple of the ranks
+TIMEOUT = 20.0
+
+
+def own(arrays):
+    """This rank's streams, as a user who shares data out has them."""
+    return [np.array_split(array, SIZE)[RANK] for array in arrays]
+
+
+def spread(trainer, **options):
+    return DataParallel(trainer, COMM, timeout=TIMEOUT, **options)
+
+
+def bits_of(trainer):
+    return b"".join(W.tobytes() for W in parameters_of(trainer).values())
+
+
+def assert_same_on_all(trainer):
+    """Bit for bit."""
+    assert len(set(COMM.allgather(bits_of(trainer)))) == 1, "ranks differ"
+
+
+def raised(call, kind=Exception):
+    """What a call raises, as its kind and its text."""
+    try:
+        call()
+    except kind as error:
+        return type(error), str(error)
+    raise AssertionError("nothing was raised")
+
+
+# What ranks learn
+
+
+PER_NEURON = ("Auto", {"per_neuron": True})
+
+
+def learns():
+    """Every optimizer and reduction."""
+    for kind in KINDS:
+        for optimizer in (*OPTIMIZERS.values(), *([PER_NEURON] if kind == "eprop" else [])):
+            for reduction in REDUCTIONS:
+                learns_with(kind, optimizer, reduction)
+
+
+def learns_with(kind, optimizer, reduction):
+    """Streams of unequal lengths, shared out in both ways; in the last round nothing is taught."""
+    options = {"optimizer": optimizer, "reduction": reduction, "update_every": "sequence"}
+    options |= {"c_reg": 0.0} if optimizer == PER_NEURON else without_regulariser(kind, optimizer)
+    shared, whole, alone = (build(kind, N_STREAMS, **options) for _ in range(3))
+    before = parameters_of(alone)
+    ranks = spread(shared), spread(whole, data="whole")
+    for seed in range(4):
+        x, y, mask = data(N_STREAMS, seed=seed)
+        mask &= seed < 3
+        lengths = np.random.default_rng(seed).integers(1, T + 1, size=N_STREAMS)
+        expected = alone.train_sequence(x, y, mask=mask, lengths=lengths)
+        part_x, part_y, part_mask, part_lengths = own([x, y, mask, lengths])
+        losses = [
+            ranks[0].train_sequence(part_x, part_y, mask=part_mask, lengths=part_lengths),
+            ranks[1].train_sequence(x, y, mask=mask, lengths=lengths),
+        ]
+        for loss in losses:
+            np.testing.assert_allclose(loss, expected, rtol=1e-12)
+        assert np.isnan(expected) == (seed == 3)
+        for trainer in (shared, whole):
+            assert_parameters(trainer, parameters_of(alone), 1e-12, f"{kind} {optimizer} {reduction}")
+            assert trainer.n_updates == alone.n_updates
+        # Of as many ranks the same bits, and again.
+        assert_same_bits(parameters_of(shared), parameters_of(whole))
+    moved(alone, before)
+    assert_same_on_all(shared)
+
+
+def clips():
+    """What is measured of the whole gradient is measured of the sum."""
+    x, y, mask = data(N_STREAMS)
+    options = {"optimizer": "plain", "update_every": "sequence", "clip_norm": 0.05, "w_max": 0.3}
+    trainer, alone = build("eprop", N_STREAMS, **options), build("eprop", N_STREAMS, **options)
+    ranks = spread(trainer, data="whole")
+    for _ in range(3):
+        ranks.train_sequence(x, y, mask=mask)
+        alone.train_sequence(x, y, mask=mask)
+    assert_parameters(trainer, parameters_of(alone), 1e-12)
+
+
+def takes_what_a_trainer_takes():
+    """Labels, weights, lists, events, one mask for all, one sequence, fewer streams than ranks."""
+    options = {"optimizer": "adam", "update_every": "sequence", "loss": "cross_entropy", "c_reg": 0.5}
+    x, _, mask = data(N_STREAMS)
+    rng = np.random.default_rng(3)
+    weights = rng.uniform(size=(N_STREAMS, T)) * mask
+    ragged = [x[b, : 20 + 5 * b] for b in range(N_STREAMS)]
+    of_steps = rng.integers(-1, 2, size=(N_STREAMS, T))
+    calls = {
+        "labels of sequences": (x, rng.integers(0, 2, size=N_STREAMS), {}),
+        "labels of steps": (x, of_steps, {"weights": weights}),
+        "one mask": (x, of_steps, {"mask": mask[0], "weights": weights[0]}),
+        "a list": (ragged, [np.eye(2)[[b % 2] * len(rows)] for b, rows in enumerate(ragged)], {}),
+        "labels of a list": (
+            ragged,
+            [labels[: len(rows)] for labels, rows in zip(of_steps, ragged, strict=True)],
+            {},
+        ),
+        "events": ([(*np.nonzero(rows), T) for rows in x], of_steps, {"mask": mask}),
+        "one sequence": (x[0], of_steps[0], {"mask": mask[0]}),
+        "one of several": (x[:1], of_steps[:1], {"lengths": [40]}),
+    }
+    trainer, alone = build("eprop", N_STREAMS, **options), build("eprop", N_STREAMS, **options)
+    ranks = spread(trainer, data="whole")
+    for name, (inputs, targets, how) in calls.items():
+        before = parameters_of(trainer)
+        one, other = alone.gradients(inputs, targets, **how), ranks.gradients(inputs, targets, **how)
+        assert one.keys() == other.keys()
+        for key in ("n_targets", "n_streams"):
+            assert one[key] == other[key], name
+        np.testing.assert_allclose(other["loss"], one["loss"], rtol=1e-12)
+        for key, g in flat(one).items():
+            assert_close(flat(other)[key], g, 1e-12, f"{name} {key}")
+        assert_same_bits(parameters_of(trainer), before)
+
+        taught, outputs = ranks.evaluate(inputs, targets, **how)
+        expected, expected_outputs = alone.evaluate(inputs, targets, **how)
+        np.testing.assert_allclose(taught, expected, rtol=1e-12)
+        assert_close(outputs, expected_outputs, 1e-10, name)
+        bare = {key: value for key, value in how.items() if key == "lengths"}
+        assert outputs.tobytes() == ranks.evaluate(inputs, **bare).tobytes(), name
+        predicted, spikes = ranks.predict_sequence(inputs, return_spikes=True, **bare)
+        expected, expected_spikes = alone.predict_sequence(inputs, return_spikes=True, **bare)
+        assert spikes.sum() > 0 and np.array_equal(spikes, expected_spikes), name
+        assert_close(predicted, expected, 1e-10, name)
+
+        loss, outputs = ranks.train_sequence(inputs, targets, return_outputs=True, **how)
+        expected, expected_outputs = alone.train_sequence(inputs, targets, return_outputs=True, **how)
+        np.testing.assert_allclose(loss, expected, rtol=1e-12)
+        assert_close(outputs, expected_outputs, 1e-10, name)
+        assert_parameters(trainer, parameters_of(alone), 1e-12, name)
+    assert_same_on_all(trainer)
+
+
+def has_no_stream():
+    """A rank without data of its own takes part, with a gradient of 0 and no outputs."""
+    x, y, mask = data(B)
+    trainer, alone = (build("eprop", optimizer="adam", update_every="sequence") for _ in range(2))
+    ranks = spread(trainer)
+    parts = (x, y, mask) if RANK == SIZE - 1 else ([], [], None)
+    loss, outputs = ranks.train_sequence(*parts[:2], mask=parts[2], return_outputs=True)
+    np.testing.assert_allclose(loss, alone.train_sequence(x, y, mask=mask), rtol=1e-12)
+    assert_parameters(trainer, parameters_of(alone), 1e-12)
+    assert (outputs is None) == (RANK != SIZE - 1)
+    kind, text = raised(lambda: ranks.train_sequence([], []))
+    assert (
+        kind is ValueError and text == "inputs: expected at least one stream on all ranks together, got none"
+    )
+
+
+def estimators_learn():
+    """What one process learns, early stopping included, to the rounding errors of a sum."""
+    from eprop.sklearn import EpropClassifier, EpropRegressor
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, size=60)
+    X = [
+        rng.normal(size=(int(n), 4)) + np.eye(3, 4)[label]
+        for n, label in zip(rng.integers(4, 9, size=60), y, strict=True)
+    ]
+    common = {"n_neurons": 20, "max_iter": 3, "random_state": 1, "dtype": "float64", "n_threads": 1}
+    for model, targets in (
+        (EpropClassifier(**common, early_stopping=True), y),
+        (EpropRegressor(**common), np.array([rows.sum() for rows in X])),
+    ):
+        alone = type(model)(**model.get_params()).fit(X, targets)
+        assert fit(model, X, targets, COMM, timeout=TIMEOUT) is model
+        np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-9)
+        assert_parameters(model.trainer_, parameters_of(alone.trainer_), 1e-9)
+        assert_same_on_all(model.trainer_)
+        assert "_spread" not in model.__dict__
+        np.testing.assert_allclose(model.score(X, targets), alone.score(X, targets), rtol=1e-9)
+    kind, text = raised(
+        lambda: fit(EpropClassifier(**common | {"random_state": RANK}), X, y, COMM, timeout=TIMEOUT)
+    )
+    assert kind is RankError and "seed: expected the same on all ranks" in text, text
+
+
+# Where ranks disagree, and go on
+
+
+def disagrees():
+    x, y, _ = data(N_STREAMS)
+    options = {"optimizer": "adam", "update_every": "sequence"}
+    trainer = build("eprop", N_STREAMS, **options)
+    ranks, whole = spread(trainer), spread(build("eprop", N_STREAMS, **options), data="whole")
+    before = parameters_of(trainer)
+    is_last = RANK == SIZE - 1
+    last = SIZE - 1
+
+    def refused(call, text_of_last, text_of_others, kind_of_last=RankError):
+        kind, text = raised(call)
+        expected, part = (kind_of_last, text_of_last) if is_last else (RankError, text_of_others)
+        assert kind is expected and part in text, (RANK, kind, text)
+
+    flawed = np.full_like(x, np.nan) if is_last else x
+    named = f"train_sequence: rank {last} failed: ValueError: inputs: expected finite values, got NaN"
+    refused(lambda: ranks.train_sequence(flawed, y), "inputs: expected finite values", named, ValueError)
+    wrong = x[:, :, 1:] if is_last else x
+    refused(lambda: ranks.evaluate(wrong, y), "inputs: expected shape", f"rank {last} failed", ValueError)
+    other_call = (lambda: ranks.evaluate(x, y)) if is_last else (lambda: ranks.train_sequence(x, y))
+    same = f"rank {last} calls evaluate, rank 0 train_sequence"
+    refused(other_call, same, same)
+    fewer = x[:-1] if is_last else x
+    streams = f"number of streams: expected the same on all ranks, got {len(x) - 1} on rank {last}, {len(x)} on rank 0"
+    refused(lambda: whole.train_sequence(fewer, y[: len(fewer)]), streams, streams)
+    others = 1.0 - x if is_last else x
+    refused(lambda: whole.train_sequence(others, y), "sample: expected the same", "sample: expected the same")
+    kind, text = raised(lambda: whole.train_sequence(x, y[:-1]))
+    assert kind is ValueError and text == "targets: expected 7 streams, as inputs have, got 6", text
+    trainer.lr = 0.5 if is_last else 0.001
+    rate = f"lr: expected the same on all ranks, got 0.5 on rank {last}, 0.001 on rank 0"
+    refused(lambda: ranks.train_sequence(x, y), rate, rate)
+    trainer.lr = 0.001
+    assert_same_bits(parameters_of(trainer), before)
+
+    ranks.train_sequence(x, y)  # and it goes on
+    assert_same_on_all(trainer)
+    moved(trainer, before)
+    folder = os.path.join(os.getcwd(), "absent")
+    kind, text = raised(lambda: ranks.save(os.path.join(folder, "file")))
+    assert kind is (FileNotFoundError if RANK == 0 else RankError) and "absent" in text, text
+    kind, text = raised(lambda: DataParallel.load(os.path.join(folder, "file"), COMM, timeout=TIMEOUT))
+    assert kind is (FileNotFoundError if RANK == 0 else RankError) and "absent" in text, text
+
+    # Other configurations and weights
+    kind, text = raised(lambda: spread(build("eprop", tau_mem=20.0 + is_last, **options)))
+    assert (
+        kind is RankError and f"tau_mem: expected the same on all ranks, got 21.0 on rank {last}" in text
+    ), text
+    kind, text = raised(lambda: spread(build("stack" if is_last else "eprop", **options)))
+    assert kind is RankError and "class: expected the same" in text, text
+    other = build("eprop", **options)
+    other.W_rec = (1.0 + is_last) * other.W_rec
+    kind, text = raised(lambda: spread(other))
+    assert kind is RankError and "weights: expected the same" in text, text
+    remembers = build("eprop", **options)
+    weights = parameters_of(remembers)
+    remembers.train_sequence(x[:B], (2.0 if is_last else 1.0) * y[:B])
+    for name, W in weights.items():
+        setattr(remembers, name, W)
+    kind, text = raised(lambda: spread(remembers))
+    assert kind is RankError and "weights: expected the same" in text, text
+
+    # Weights that part later
+    changed = trainer.W_out
+    trainer.W_out = (1.0 + 1e-15 * is_last) * changed
+    kind, text = raised(lambda: ranks.train_sequence(x, y))
+    assert kind is RankError and "weights of the readout: expected the same" in text, text
+    trainer.W_out = changed
+    trainer.W_in = (1.0 + 1e-9 * is_last) * trainer.W_in
+
+    def many():
+        for _ in range(17):
+            ranks.train_sequence(x, y)
+
+    kind, text = raised(many)
+    assert kind is RankError and "weights: expected the same" in text, text
+    kind, text = raised(lambda: ranks.save("file"))
+    assert kind is RankError and "weights: expected the same" in text and not os.path.exists("file"), text
+
+
+# Where ranks are lost
+
+
+def lessons():
+    x, y, _ = data()
+    trainer = build("eprop", optimizer="adam", update_every="sequence")
+    ranks = DataParallel(trainer, COMM, timeout=1.0 if "hangs" in NAMES else 60.0)
+    ranks.train_sequence(x, y)
+    return lambda: [ranks.train_sequence(x, y) for _ in range(1000)]
+
+
+def raises():
+    go_on = lessons()
+    if RANK == SIZE - 1:
+        raise ZeroDivisionError("no data left")
+    go_on()
+
+
+def is_killed():
+    go_on = lessons()
+    if RANK == SIZE - 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    go_on()
+
+
+def hangs():
+    go_on = lessons()
+    if RANK == SIZE - 1:
+        time.sleep(600)
+    go_on()
+
+
+# Checkpoints
+
+
+def saves():
+    x, y, mask = data(N_STREAMS)
+    ranks = spread(build("eprop", N_STREAMS, optimizer="adam", update_every="sequence"), data="whole")
+    ranks.train_sequence(x, y, mask=mask)
+    ranks.save(FILE)
+
+
+def goes_on():
+    """On another number of ranks."""
+    x, y, mask = data(N_STREAMS)
+    ranks = DataParallel.load(FILE, COMM, data="whole", timeout=TIMEOUT)
+    alone = build("eprop", N_STREAMS, optimizer="adam", update_every="sequence")
+    alone.train_sequence(x, y, mask=mask)
+    assert_parameters(ranks.trainer, parameters_of(alone), 1e-12)
+    assert ranks.trainer == alone and ranks.trainer.n_updates == 1
+    for _ in range(3):
+        alone.train_sequence(x, y, mask=mask)
+        ranks.train_sequence(x, y, mask=mask)
+    assert_parameters(ranks.trainer, parameters_of(alone), 1e-12)
+    assert_same_on_all(ranks.trainer)
+    assert isinstance(ranks.trainer, eprop.EpropTrainer)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="+")
+    parser.add_argument("--file")
+    options = parser.parse_args()
+    NAMES, FILE = options.names, options.file
+    for name in NAMES:
+        globals()[name]()
+        COMM.Barrier()
+        if RANK == 0:
+            print("ok", name)
