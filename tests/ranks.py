@@ -170,6 +170,37 @@ def takes_what_a_trainer_takes():
     assert_same_on_all(trainer)
 
 
+def adds_up_in_the_order_of_the_ranks():
+    """To the bit what a sum of the ranks' gradients is, each added to those before it."""
+    x, y, mask = data(N_STREAMS)
+    trainer = build("eprop", N_STREAMS, optimizer="adam", update_every="sequence", dtype="float32")
+    ranks = spread(trainer)
+    got = ranks.gradients(*own([x, y]), mask=own([mask])[0])
+    parts = [
+        DataParallel(trainer, MPI.COMM_SELF).gradients(*part[:2], mask=part[2])
+        for part in zip(*(np.array_split(array, SIZE) for array in (x, y, mask)), strict=True)
+    ]
+    expected = flat(parts[0])
+    for part in parts[1:]:
+        expected = {name: expected[name] + g for name, g in flat(part).items()}
+    assert_same_bits(flat(got), expected)
+
+
+def has_more_streams_than_a_trainer():
+    """They are worked on some at a time."""
+    x, y, mask = data(9)
+    how = {"optimizer": "adam", "update_every": "sequence"}
+    trainer, alone = build("eprop", 2, **how), build("eprop", 9, **how)
+    ranks = spread(trainer, data="whole")
+    lengths = np.arange(1, 10) * 6
+    for _ in range(2):
+        loss, outputs = ranks.train_sequence(x, y, mask=mask, lengths=lengths, return_outputs=True)
+        expected = alone.train_sequence(x, y, mask=mask, lengths=lengths, return_outputs=True)
+        np.testing.assert_allclose(loss, expected[0], rtol=1e-12)
+        assert_close(outputs, expected[1], 1e-10)
+    assert_parameters(trainer, parameters_of(alone), 1e-12)
+
+
 def has_no_stream():
     """A rank without data of its own takes part, with a gradient of 0 and no outputs."""
     x, y, mask = data(B)
@@ -260,6 +291,14 @@ def disagrees():
     assert kind is (FileNotFoundError if RANK == 0 else RankError) and "absent" in text, text
     kind, text = raised(lambda: DataParallel.load(os.path.join(folder, "file"), COMM, timeout=TIMEOUT))
     assert kind is (FileNotFoundError if RANK == 0 else RankError) and "absent" in text, text
+
+    # In which stream a flaw is
+    x_flawed = x.copy()
+    x_flawed[-1, 20, 1] = np.inf
+    kind, text = raised(lambda: whole.train_sequence(x_flawed, y))
+    assert kind is (ValueError if is_last else RankError), text
+    last_part = {2: "in stream 2 (of streams 4 to 6)", 4: "(of stream 6)"}
+    assert last_part[SIZE] in text, text
 
     # Other configurations and weights
     kind, text = raised(lambda: spread(build("eprop", tau_mem=20.0 + is_last, **options)))

@@ -18,6 +18,8 @@ import pytest
 from streams import N_OUT, B, T, build, data
 
 RANKS = Path(__file__).parent / "ranks.py"
+LEARNS = ["learns", "clips", "adds_up_in_the_order_of_the_ranks", "has_more_streams_than_a_trainer"]
+CALLS = ["takes_what_a_trainer_takes", "has_no_stream", "estimators_learn", "disagrees"]
 PAGE = RANKS.parents[1] / "docs/scale.md"
 # Beside this Python, where a wheel puts it, or on the path.
 MPIEXEC = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
@@ -59,8 +61,8 @@ def run(n_ranks: int, *arguments: str, script: Path = RANKS) -> subprocess.Compl
 @pytest.mark.parametrize("n_ranks", [2, 4])
 @pytest.mark.parametrize(
     "names",
-    [["learns", "clips"], ["takes_what_a_trainer_takes", "has_no_stream", "estimators_learn", "disagrees"]],
-    ids=["optimizers", "calls"],
+    [LEARNS, CALLS],
+    ids=["learns", "calls"],
 )
 def test_ranks_are_one_process(names: list[str], n_ranks: int) -> None:
     done = run(n_ranks, *names)
@@ -167,6 +169,17 @@ def test_what_cannot_be_spread_is_refused(
     trainer = build("eprop", **{"update_every": "sequence", **options})
     with pytest.raises(ValueError, match=message):
         DataParallel(trainer, Alone(), **how)
+
+
+def test_a_rank_warns_of_its_own_streams_once() -> None:
+    from eprop import FiringRateWarning
+    from eprop.mpi import DataParallel
+
+    ranks = DataParallel(build("stack", update_every="sequence"), Alone())
+    x, y, _ = data(n_steps=200)
+    with pytest.warns(FiringRateWarning, match="no neuron fired"):
+        ranks.train_sequence(0 * x, y)
+    ranks.train_sequence(0 * x, y)
 
 
 def test_only_trainers_of_sequences_are_spread() -> None:

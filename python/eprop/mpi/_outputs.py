@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._exchange import Exchange
 
-__all__ = ["gather"]
+__all__ = ["gather", "joined"]
 
 Array = NDArray[Any]
 
@@ -37,3 +37,22 @@ def gather(exchange: Exchange, doing: str, own: Array | None) -> Array:
     send = {rank: mine for rank in exchange.others if len(mine) > 0}
     exchange.arrays(send, {rank: parts[rank] for rank in exchange.others if sizes[rank] > 0}, doing)
     return whole if ndim == 3 else whole[0]
+
+
+def joined(pieces: list[Array]) -> Array | None:
+    """Arrays (B, T, n), one after the other, with the longest T; None of none, and one as it is.
+
+    Examples
+    --------
+    >>> joined([np.ones((1, 1, 2)), np.ones((2, 3, 2))]).shape
+    (3, 3, 2)
+    """
+    if len(pieces) < 2:
+        return pieces[0] if pieces else None
+    n_steps = max(piece.shape[1] for piece in pieces)
+    whole = np.zeros((sum(map(len, pieces)), n_steps, pieces[0].shape[2]), pieces[0].dtype)
+    first = 0
+    for piece in pieces:
+        whole[first : first + len(piece), : piece.shape[1]] = piece
+        first += len(piece)
+    return whole

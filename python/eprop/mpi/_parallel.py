@@ -16,7 +16,7 @@ from .._trainer import EpropTrainer
 from ._agreement import Agreement, fields_of, rates_of, sum_of, sum_of_trainer, sum_of_weights
 from ._checkpoints import load_on_all, save_by_one
 from ._exchange import Exchange, world
-from ._outputs import gather
+from ._outputs import gather, joined
 from ._parameters import add_to_vector, as_gradients, n_parameters, readout_of
 from ._refusals import check
 from ._streams import Streams
@@ -42,8 +42,7 @@ class DataParallel:
     the bit. R ranks learn what one process learns from all streams: with the same R the same bits, and with another the same
     numbers to the order of summation. All ranks make the same calls in the same order.
 
-    Each call is of whole sequences from a silent network, as ``reset=True``; the trainer's own streams stay as they are.
-    There are no warnings of firing rates and of divergence.
+    Each call is of whole sequences from a silent network, as ``reset=True``. Warnings are those of a rank's own streams.
 
     Parameters
     ----------
@@ -134,7 +133,7 @@ class DataParallel:
         inputs, targets, mask, weights, lengths
             As `train_sequence` of a trainer takes them: the streams of this rank, or those of all with ``data="whole"``.
         return_outputs : bool
-            Also return the outputs before the update, which costs a second pass over the inputs.
+            Also return the outputs, which are those before the update.
         n_threads : int, optional
             Of each rank. None: as of a trainer, which is one per core.
 
@@ -156,12 +155,9 @@ class DataParallel:
         """
         agreement = self._agreement("train_sequence", with_weights=True)
         agreement.same["return_outputs"] = bool(return_outputs)
-        outputs = None
         with agreement.work():
             streams = self._read(agreement, inputs, targets, mask, weights, lengths)
-            total = self._of_own(agreement, streams, n_threads)
-            if return_outputs:
-                outputs = self._outputs_of(streams, n_threads)
+            total, outputs = self._of_own(agreement, streams, n_threads, return_outputs)
         notes = agreement.reach()
         total = self._summed(total, notes)
         n_targets = total["n_targets"]
@@ -198,7 +194,7 @@ class DataParallel:
         agreement = self._agreement("gradients")
         with agreement.work():
             streams = self._read(agreement, inputs, targets, mask, weights, lengths)
-            total = self._of_own(agreement, streams, n_threads)
+            total, _ = self._of_own(agreement, streams, n_threads)
         total = self._summed(total, agreement.reach())
         return {name: _copied(value) for name, value in total.items()}
 
@@ -361,26 +357,23 @@ class DataParallel:
         }
         return streams.of_rank(self.rank, self.size)
 
-    def _of_own(self, agreement: Agreement, streams: Streams, n_threads: int | None) -> dict[str, Any]:
-        """The gradient of this rank's streams, in `_vector`; the others are told its counts."""
+    def _of_own(
+        self, agreement: Agreement, streams: Streams, n_threads: int | None, return_outputs: bool = False
+    ) -> tuple[dict[str, Any], Array | None]:
+        """The gradient of this rank's streams, in `_vector`, whose counts the others are told; the outputs."""
         counts: dict[str, Any] = {"loss": 0.0, "n_targets": 0, "n_streams": 0}
         self._vector[...] = 0.0
-        threads = as_threads(n_threads)
+        pieces = []
         for few in streams.a_few_at_a_time(self.trainer.batch_size):
             with few.named():
-                gradients = self.trainer._core.gradients(*few.arguments, threads)
+                gradients, outputs = self.trainer._core.train_for_gradients(
+                    *few.arguments, bool(return_outputs), as_threads(n_threads)
+                )
             add_to_vector(gradients, self._vector)
             counts = {name: counts[name] + gradients[name] for name in counts}
+            pieces.append(outputs)
         agreement.own = {**counts, "n_steps": streams.n_steps}
-        return counts
-
-    def _outputs_of(self, streams: Streams, n_threads: int | None) -> Array | None:
-        if len(streams) == 0:
-            return None
-        _, outputs = self.trainer._core.evaluate(
-            streams.inputs, None, None, None, streams.lengths, as_threads(n_threads)
-        )
-        return outputs  # type: ignore[no-any-return]
+        return counts, joined(pieces) if return_outputs else None
 
     def _summed(self, counts: dict[str, Any], notes: list[Any]) -> dict[str, Any]:
         """The gradient of all ranks, in `_arrays`, with its counts."""

@@ -107,7 +107,9 @@ class Streams:
         except (ValueError, TypeError) as error:
             if self.first == 0:
                 raise
-            raise type(error)(f"{error} (of streams {self.first} to {self.first + len(self) - 1})") from error
+            last = self.first + len(self) - 1
+            which = f"stream {last}" if last == self.first else f"streams {self.first} to {last}"
+            raise type(error)(f"{error} (of {which})") from error
 
     @property
     def sample(self) -> int:
