@@ -33,7 +33,7 @@ import eprop
 # Of the groups of weights.
 RATES = ("lr_in", "lr_rec", "lr_out")
 # No number depends on these.
-HOW_IT_COMPUTES = ("engine", "memory_limit")
+HOW_IT_COMPUTES = ("engine", "memory_limit", "wiring")
 
 
 def neuron_options():
@@ -90,6 +90,8 @@ def eprop_options():
             "engine": st.sampled_from([None, None, None, None, "textbook"]),
             # From the least that the network fits into, 0, to what it takes without a limit, 1.
             "memory_limit": st.sampled_from([None, None, 0.0, 0.5]),
+            # The share of synapses that exist, and whether sources have signs.
+            "wiring": st.sampled_from([None, None, None, (0.3, False), (0.8, False), (0.5, True), (1.0, True)]),
         }
     ).map(of_adaptive_feedback)
 
@@ -162,11 +164,40 @@ class Case:
 
     def trainer_options(self, dtype):
         """As the package takes them."""
-        return {**self.options, "dtype": dtype, **self._optimizer(face_optimizer)}
+        options = {name: value for name, value in self.options.items() if name != "wiring"}
+        return {**options, "dtype": dtype, **self._optimizer(face_optimizer), **self._connections()}
 
     def reference_options(self):
         options = {name: value for name, value in self.options.items() if name not in HOW_IT_COMPUTES}
-        return {**options, **self._optimizer(reference_optimizer)}
+        return {**options, **self._optimizer(reference_optimizer), **self._structure()}
+
+    def _structure(self):
+        """Which synapses exist, (N, n_inputs + N), and the signs of sources, where not all do, and where they have any."""
+        if self.options.get("wiring") is None:
+            return {}
+        share, signed = self.options["wiring"]
+        n_inputs, n, _ = self.sizes
+        rng = np.random.default_rng(self.seed + 1)
+        structure = {"connected": rng.random((n, n_inputs + n)) < share} if share < 1.0 else {}
+        return {**structure, "sign": rng.integers(-1, 2, n_inputs + n)} if signed else structure
+
+    def _connections(self):
+        """The same as a trainer takes it."""
+        structure, n_inputs = self._structure(), self.sizes[0]
+        options = {"sign": structure["sign"]} if "sign" in structure else {}
+        if "connected" in structure:
+            into = structure["connected"][:, :n_inputs]
+            between = structure["connected"][:, n_inputs:] & ~np.eye(self.sizes[1], dtype=bool)
+            options |= {"connect_in": into, "connect_rec": between}
+        return options
+
+    def _wired(self, W_in, W_rec, *others):
+        """Weights where there are synapses, with the signs of their sources."""
+        structure, n_inputs = self._structure(), self.sizes[0]
+        W = np.concatenate([W_in, W_rec], axis=1) * structure.get("connected", True)
+        sign = structure.get("sign", np.zeros(W.shape[1]))
+        W = np.where(sign != 0, sign * np.abs(W), W)
+        return W[:, :n_inputs], W[:, n_inputs:], *others
 
     def _optimizer(self, made):
         return {"optimizer": made(self.options["optimizer"])} if "optimizer" in self.options else {}
@@ -199,6 +230,7 @@ class Case:
         n_inputs, n, _ = self.sizes
         scale = self.scale(n_inputs + n, self.P_INPUT)
         weights = eprop_weights(np.random.default_rng(self.seed), *self.sizes, scale)
+        weights = self._wired(*weights)
         trainer = eprop.EpropTrainer(*self.sizes, **with_memory(self.sizes, self.trainer_options(dtype)))
         assign(trainer, weights)
         W_in, W_rec, W_out, b, B = weights

@@ -429,6 +429,8 @@ class ReferenceEprop(Stream):
         lr_rec=None,
         lr_out=None,
         delay=1,
+        connected=True,
+        sign=None,
         **neuron,
     ):
         rates = {"in": lr_in, "rec": lr_rec, "out": lr_out}
@@ -439,6 +441,10 @@ class ReferenceEprop(Stream):
         self.n_outputs = len(W_out)
         self.delay = delay
         self.W = np.concatenate([W_in, W_rec], axis=1).astype(float)
+        # Where there is a synapse, (N, n_inputs + N), and the sign of each source, 0 where it is free.
+        self.connected = np.broadcast_to(connected, self.W.shape)
+        self.sign = np.zeros(self.W.shape[1]) if sign is None else np.asarray(sign, dtype=float)
+        assert not np.any(self.W[~self.connected])
         self.W_out = np.array(W_out, dtype=float)
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
         self.adaptive, self.keep = feedback == "adaptive", 1.0 - feedback_decay
@@ -490,7 +496,8 @@ class ReferenceEprop(Stream):
 
     @parameters.setter
     def parameters(self, new):
-        self.W = np.concatenate([new["W_in"], new["W_rec"]], axis=1)
+        W = np.concatenate([new["W_in"], new["W_rec"]], axis=1)
+        self.W = np.where(self.sign * W < 0.0, 0.0, W)
         if self.adaptive:
             self.B_random = self.B_random + (new["W_out"] - self.W_out).T
         self.W_out, self.b = new["W_out"], new["b"]
@@ -515,7 +522,7 @@ class ReferenceEprop(Stream):
         """Of every source, or where neurons have a tau_mem each, of every synapse."""
         if np.ndim(self.neuron.tau_mem) == 0:
             return self.z_bars[0]
-        return without_self(self.z_bars, self.n_inputs)
+        return self.connected * without_self(self.z_bars, self.n_inputs)
 
     def _sources(self, x):
         """The inputs of this step, and the spikes that arrive in it."""
@@ -532,7 +539,8 @@ class ReferenceEprop(Stream):
         self.x_bar = neuron.sigma * self.x_bar + s
         self.z_bars = alpha * self.z_bars + zeta * self.x_bar[None, :]
         of_threshold = neuron.beta[:, None] * self.eps_a
-        self.e = without_self(neuron.psi[:, None] * (self.z_bars - of_threshold), self.n_inputs)
+        e = without_self(neuron.psi[:, None] * (self.z_bars - of_threshold), self.n_inputs)
+        self.e = self.connected * e
         self.eps_a = neuron.rho[:, None] * self.eps_a + self.e
         self.e_bar = self.kappa_e * self.e_bar + self.zeta_e * self.e
         self.F_z = self.kappa * self.F_z + neuron.z

@@ -88,7 +88,7 @@ class ReferenceHorizon(ReferenceEprop):
         G += m[:, None] * self.eps_a_0
         G += np.outer(zeta * sigma * p, self.x_bar_0) + (alpha * q)[:, None] * self.z_bars_0
         G += (self.kappa_e * (self.B @ R))[:, None] * self.e_bar_0
-        return without_self(G, self.n_inputs)
+        return self.connected * without_self(G, self.n_inputs)
 
     def _pending(self):
         self._end_block()

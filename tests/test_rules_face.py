@@ -76,6 +76,9 @@ KEYWORD_ONLY = {
         "tau_syn": 0.0,
         "engine": None,
         "memory_limit": None,
+        "connect_in": None,
+        "connect_rec": None,
+        "sign": None,
     },
     eprop.OnlineLIFLayer: {
         **NEURON,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
-from ._arrays import as_numbers
+from ._arrays import as_integers, as_numbers
+from ._connections import as_connect
 
 __all__ = ["LEARNING_RATE", "Chosen", "LearningRate", "checked", "number", "same"]
 
@@ -157,6 +158,23 @@ def _optional_whole(name: str, value: Any) -> int | None:
     return None if value is None else _whole(name, value)
 
 
+def _signs(name: str, value: Any) -> Any:
+    """A sign for each source, which nobody changes any more."""
+    if value is None:
+        return None
+    array = as_integers(name, value, "signs: 1, -1 or 0 for each source")
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected an array (n_inputs + n_neurons,), got shape {array.shape}")
+    wrong = np.flatnonzero((array < -1) | (array > 1))
+    if len(wrong):
+        raise ValueError(
+            f"{name}: expected 1, -1 or 0 (free) for each source, got {array[wrong[0]]} at index {wrong[0]}"
+        )
+    array = np.array(array, dtype=np.int8)
+    array.flags.writeable = False
+    return array
+
+
 def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool):
         raise _mistyped(name, "an int", value)
@@ -229,4 +247,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "bool": _flag,
     "str | Optimizer": lambda name, value: value,  # `optim` checks it
     "Sequence[int]": _sizes,
+    "Connect": as_connect,
+    "Array | None": _signs,
 }

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from ._arrays import as_numbers
 from ._batches import as_threads
+from ._connections import Connect, take_first_weights
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Chosen, LearningRate, checked, number
 from ._recurrent import Recurrent
@@ -128,6 +130,13 @@ class EpropTrainer(Recurrent, SequenceTrainer):
         Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it
         fits. None: no limit. What a call makes beside it, outputs, copies and gradients, does not count. With
         ``horizon="sequence"``, where memory grows, there can be none.
+    connect_in, connect_rec : float, array_like of bool, or SciPy sparse array, optional
+        Which synapses exist, from inputs (N, n_inputs) and between neurons (N, N), to by from. None: all. A density, above 0
+        and at most 1: each exists with that probability, drawn from `seed`. A sparse array of numbers says which exist, and
+        gives their first weights. Others have neither weight nor gradient nor trace. Initial weights are scaled by the mean
+        number of synapses that a neuron has. Arrays read as `Connections`.
+    sign : array_like of int (n_inputs + N,), optional
+        Dale's law: the weights from a source are at least 0 (1), at most 0 (-1), or free (0); each update ends with it.
 
     Raises
     ------
@@ -207,6 +216,9 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     tau_syn: float = 0.0
     engine: str | None = None
     memory_limit: int | None = None
+    connect_in: Connect = None
+    connect_rec: Connect = None
+    sign: Array | None = None
 
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
     _core_class = _core.EpropTrainer
@@ -214,6 +226,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     def __post_init__(self) -> None:
         self._start()
         self._check_adaptation()
+        for name, connect in ("W_in", self.connect_in), ("W_rec", self.connect_rec):
+            weights = take_first_weights(connect)
+            if weights is not None:
+                self._core.set_synapses(name, as_numbers(f"connect_{name[2:]}", weights))
 
     def _check_adaptation(self) -> None:
         """Of the neuron whose adaptation is the least stable."""

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use eprop::{Config, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, UpdateEvery};
+use eprop::{
+    Config, Connect, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, SynapseList,
+    UpdateEvery,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -82,7 +85,38 @@ struct Recurrent {
     lr_out: Option<f64>,
     tau_syn: f64,
     engine: Option<String>,
+    connect_in: Option<Connected>,
+    connect_rec: Option<Connected>,
+    sign: Option<Signs>,
 }
+
+/// Synapses that exist, where not all do.
+#[derive(FromPyObject)]
+enum Connected {
+    Density(f64),
+    Listed(Listed),
+}
+
+/// As the face lists them.
+#[derive(FromPyObject)]
+struct Listed {
+    shape: (usize, usize),
+    starts: Numbers<i64>,
+    targets: Numbers<u32>,
+}
+
+/// A vector of an array that the face has made, and nobody changes.
+struct Numbers<T>(Vec<T>);
+
+impl<'py, T: numpy::Element + Copy> FromPyObject<'_, 'py> for Numbers<T> {
+    type Error = PyErr;
+    fn extract(array: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let array: numpy::PyReadonlyArray1<'py, T> = array.extract()?;
+        Ok(Self(array.as_array().to_vec()))
+    }
+}
+
+type Signs = Numbers<i8>;
 
 /// A number of steps, or a word.
 #[derive(FromPyObject)]
@@ -256,7 +290,26 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         lr_rec: recurrent.lr_rec,
         lr_out: recurrent.lr_out,
         tau_syn: recurrent.tau_syn,
+        connect_in: connect(recurrent.connect_in)?,
+        connect_rec: connect(recurrent.connect_rec)?,
+        sign: recurrent.sign.map(|signs| signs.0),
     })
+}
+
+fn connect(connected: Option<Connected>) -> PyResult<Connect> {
+    match connected {
+        None => Ok(Connect::All),
+        Some(Connected::Density(density)) => Ok(Connect::Density(density)),
+        Some(Connected::Listed(Listed {
+            shape: (n, _),
+            starts,
+            targets,
+        })) => {
+            let starts = starts.0.into_iter().map(|start| start as usize).collect();
+            let listed = SynapseList::of_sources(n, starts, targets.0).map_err(raise)?;
+            Ok(Connect::Listed(listed))
+        }
+    }
 }
 
 /// One of the crate's named choices, under the name that the user typed (two options share the type `Gain`).

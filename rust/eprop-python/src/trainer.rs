@@ -80,6 +80,20 @@ trainer_class!(
         at_width!(&self.0, cell => assign(py, cell, "W_out", value, |t| t.dim(Matrix::WOut), |t, w| t.set_w_out(w)))
     }
 
+    /// Assigns the weights of the synapses that exist, in the order of their lists.
+    fn set_synapses(&self, py: Python<'_>, name: &str, weights: &Bound<'_, PyAny>) -> PyResult<()> {
+        let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
+        let n = |t: Option<eprop::SynapseList>| t.map_or(0, |list| list.all_targets().len());
+        at_width!(&self.0, cell => assign_vector(
+            py,
+            cell,
+            "weights",
+            weights,
+            |t| n(t.synapses(matrix)),
+            |t, weights| t.set_weights_of_synapses(matrix, weights.into()),
+        ))
+    }
+
     fn set_lr_in(&self, py: Python<'_>, lr: Option<f64>) -> PyResult<()> {
         at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr_in(lr)))
     }

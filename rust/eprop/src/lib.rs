@@ -38,8 +38,8 @@ pub use network::watch::{Divergence, Misfit, Verdict};
 pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{
-    Config, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron, Reduction,
-    RegularisedSide, ResetMechanism, StackConfig, Surrogate, UpdateEvery,
+    Config, Connect, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron,
+    Reduction, RegularisedSide, ResetMechanism, StackConfig, Surrogate, SynapseList, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
 pub use parts::lesson::Lesson;

@@ -116,6 +116,7 @@ impl<F: Float> Trace<F> {
         }
         let w_out = |j, k| self.w_out[k * self.stride + j];
         let pace = &mut Interrupt::NOBODY.pace();
-        to.head.take(steps.of(group::OUT), w_out, &self.b, pace)
+        let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
+        to.head.take(of_readouts, w_out, &self.b, pace)
     }
 }

@@ -1,14 +1,21 @@
 //! What a user reads and assigns of an [`EpropTrainer`]: copies out, whole arrays in, in (postsynaptic, presynaptic) shape.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 
 use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::padded;
 use crate::numbers::interrupt::{Interrupt, Pace};
+use crate::numbers::memory::{self, vec_for};
+use crate::numbers::wires::Wires;
+use crate::options::wires::listed;
 use crate::parts::check;
 use crate::synapses::{Synapses, What};
-use crate::{Engine, EpropTrainer, Error, Float};
+use crate::{Engine, EpropTrainer, Error, Float, SynapseList};
 
 /// A matrix of an [`EpropTrainer`] that can be read into memory of the caller's.
 ///
@@ -215,9 +222,12 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity; [`Error::Interrupted`], and then nothing has changed.
+    /// [`Error::Shape`], [`Error::Value`] for NaN or infinity, for a weight where there is no synapse, and one of another sign than `sign` says;
+    /// [`Error::Interrupted`], and then nothing has changed.
     pub fn set_w_in(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
         check::matrix("W_in", w, self.n_neurons(), self.n_inputs())?;
+        self.first().check_wires("W_in", 0, w)?;
+        self.first().check_signs("W_in", 0, w)?;
         self.change(|this, pace| {
             this.streams
                 .alter(|first| first.layer.synapses.assign(0, w, pace))
@@ -230,7 +240,8 @@ impl<F: Float> EpropTrainer<F> {
     /// are those of the assigned weights, even if these are what was just read.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, or a diagonal that is not 0; [`Error::Interrupted`], and then nothing has changed.
+    /// [`Error::Shape`], [`Error::Value`] for NaN, infinity, a diagonal that is not 0, a weight where there is no synapse, and one of another sign than `sign` says;
+    /// [`Error::Interrupted`], and then nothing has changed.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -243,6 +254,8 @@ impl<F: Float> EpropTrainer<F> {
         check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
         check::no_self_connections("W_rec", w)?;
         let n_inputs = self.n_inputs();
+        self.first().check_wires("W_rec", n_inputs, w)?;
+        self.first().check_signs("W_rec", n_inputs, w)?;
         let credits = self.plan.credits() > 0;
         self.change(|this, pace| {
             if credits {
@@ -252,6 +265,89 @@ impl<F: Float> EpropTrainer<F> {
             this.streams
                 .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
         })
+    }
+
+    /// The synapses of `W_in` or `W_rec` that exist; `None` where all do, and for other matrices.
+    ///
+    /// ```
+    /// use eprop::{Config, Connect, EpropTrainer, Matrix};
+    /// let config = Config { connect_rec: Connect::Density(0.1), ..Config::default() };
+    /// let trainer = EpropTrainer::<f32>::new(3, 50, 2, config)?;
+    /// let there = trainer.synapses(Matrix::WRec).expect("some are missing");
+    /// let weights = trainer.weights_of_synapses(Matrix::WRec)?;
+    /// assert_eq!(there.all_targets().len(), weights.len());
+    /// assert_eq!(weights[0], trainer.w_rec()[(there.targets(0)[0] as usize, 0)]);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn synapses(&self, matrix: Matrix) -> Option<SynapseList> {
+        let wires = self.plan.wires.as_ref()?;
+        self.sources_of(matrix)
+            .map(|sources| listed(wires, sources))
+    }
+
+    /// The weights of the synapses that exist, in the order of [`synapses`](Self::synapses). Example: there.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where all synapses exist; [`Error::TooLarge`], [`Error::Interrupted`].
+    pub fn weights_of_synapses(&self, matrix: Matrix) -> Result<Vec<F>, Error> {
+        let (sources, wires) = self.wired(matrix)?;
+        let mut weights = vec_for("the weights of synapses", wires.count(sources.clone()))?;
+        let synapses = &self.first().layer.synapses;
+        let mut pace = self.streams.interrupt().pace();
+        synapses.read_weights(sources, &wires, &mut weights, &mut pace)?;
+        Ok(weights)
+    }
+
+    /// Assigns the weights of the synapses that exist, in the order of [`synapses`](Self::synapses).
+    ///
+    /// # Errors
+    /// [`Error::Value`] where all synapses exist; as [`set_w_rec`](Self::set_w_rec).
+    ///
+    /// ```
+    /// use eprop::{Config, Connect, EpropTrainer, Matrix};
+    /// let config = Config { connect_in: Connect::Density(0.5), ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f32>::new(30, 4, 2, config)?;
+    /// let doubled: Vec<f32> = trainer.weights_of_synapses(Matrix::WIn)?.iter().map(|w| 2.0 * w).collect();
+    /// trainer.set_weights_of_synapses(Matrix::WIn, (&doubled[..]).into())?;
+    /// assert_eq!(trainer.weights_of_synapses(Matrix::WIn)?, doubled);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn set_weights_of_synapses(
+        &mut self,
+        matrix: Matrix,
+        weights: ArrayView1<'_, F>,
+    ) -> Result<(), Error> {
+        let (sources, wires) = self.wired(matrix)?;
+        check::vector("weights", weights, wires.count(sources.clone()))?;
+        let (rows, columns) = self.dim(matrix);
+        let mut dense = memory::matrix("the weights of synapses", rows, columns)?;
+        let mut weights = weights.iter();
+        for (column, source) in sources.enumerate() {
+            for (&j, &w) in wires.targets(source).iter().zip(&mut weights) {
+                dense[(j as usize, column)] = w;
+            }
+        }
+        match matrix {
+            Matrix::WIn => self.set_w_in(dense.view()),
+            _ => self.set_w_rec(dense.view()),
+        }
+    }
+
+    fn wired(&self, matrix: Matrix) -> Result<(Range<usize>, Arc<Wires>), Error> {
+        let sources = self.sources_of(matrix);
+        sources.zip(self.plan.wires.clone()).ok_or_else(|| {
+            let expected = "W_in or W_rec of a network with connect_in or connect_rec";
+            Error::value("matrix", expected, alloc::format!("{matrix:?}"))
+        })
+    }
+
+    fn sources_of(&self, matrix: Matrix) -> Option<Range<usize>> {
+        let (n_inputs, n) = (self.n_inputs(), self.n_neurons());
+        match matrix {
+            Matrix::WIn => Some(0..n_inputs),
+            Matrix::WRec => Some(n_inputs..n_inputs + n),
+            _ => None,
+        }
     }
 
     /// Assigns the readout weights (O, N).

@@ -189,7 +189,7 @@ impl<F: Float> EpropTrainer<F> {
         if grouped != self.plan.grouped {
             let plan = Plan {
                 grouped,
-                ..self.plan
+                ..self.plan.clone()
             };
             Self::within_limit(&plan, &config)?;
         }

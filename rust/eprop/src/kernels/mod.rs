@@ -18,6 +18,7 @@ mod factored_momentum;
 pub(crate) mod isa;
 mod lengths;
 mod lengths_adaptive;
+mod listed;
 mod neuron;
 mod optimizer;
 mod rows;
@@ -49,6 +50,11 @@ pub(crate) use lengths::{
 pub(crate) use lengths_adaptive::{
     AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, dot_products, length_of_adaptive_factors,
     step_adaptive_lengths,
+};
+pub(crate) use listed::{
+    Entries, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed, catch_up_listed,
+    compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
+    step_listed_lengths,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};

@@ -124,40 +124,40 @@ impl<F: Float> Head<F> {
         self.move_on();
     }
 
-    /// The readouts learn from the errors of this step.
-    pub(crate) fn learn(&mut self, at_once: Option<Step<'_, F>>) {
+    /// The readouts learn from the errors of this step. `fixed`: whether their learning rate is 0.
+    pub(crate) fn learn(&mut self, at_once: Option<Step<'_, F>>, fixed: bool) {
         self.readout.learn(&self.err, at_once);
         if let Some(step) = at_once {
-            self.updated(step);
+            self.updated(step, fixed);
         }
     }
 
     /// Applies the pending gradient of the readouts.
-    pub(crate) fn update(&mut self, step: Step<'_, F>) {
+    pub(crate) fn update(&mut self, step: Step<'_, F>, fixed: bool) {
         self.keep_l();
         self.readout.update(step);
-        self.updated(step);
+        self.updated(step, fixed);
     }
 
     /// Takes a step with a gradient from elsewhere: of the weight from neuron j to output k, and of the bias of output k.
     pub(crate) fn take(
         &mut self,
-        step: Step<'_, F>,
+        (step, fixed): (Step<'_, F>, bool),
         w_out: impl Fn(usize, usize) -> F,
         b: &[F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.readout.take(step, w_out, b, pace)?;
-        self.updated(step);
+        self.updated(step, fixed);
         Ok(())
     }
 
-    /// `W_out` has taken its step. Where its learning rate is 0 it rests, but for a bound that it did not keep.
-    fn updated(&mut self, step: Step<'_, F>) {
+    /// `W_out` has taken its step. Where its learning rate is 0 it rests, but for a bound that it did not keep. A step of no length is none of these: it decays.
+    fn updated(&mut self, step: Step<'_, F>, fixed: bool) {
         if !self.feedback.is_adaptive() {
             return;
         }
-        let keep = match (step.stands_still(), step.is_bounded()) {
+        let keep = match (fixed, step.is_bounded()) {
             (false, _) => self.feedback.keep(),
             (true, true) => F::ONE,
             (true, false) => return,
@@ -329,7 +329,7 @@ mod tests {
                 head.err.copy_from_slice(&[F::ONE, F::cast(-1.0)]);
                 let (_, _, l) = head.signal(None, true);
                 near("L", &l[..N], &[-10.0; N]);
-                head.learn(Some(Step::Descend { eta: F::cast(0.25) }));
+                head.learn(Some(Step::Descend { eta: F::cast(0.25) }), false);
             }
         }
     }
@@ -343,7 +343,7 @@ mod tests {
             for (b, head) in core::iter::once(&mut first).chain(&mut rest).enumerate() {
                 head.readout.step(&[b as u32], true);
                 head.err.fill(F::cast(1.0 + b as f64));
-                head.learn(None);
+                head.learn(None, false);
             }
             let place = first.readout.w_out().w.rows.as_ptr();
             first.take_in(rest.iter_mut());
@@ -371,7 +371,7 @@ mod tests {
             from.feedback.assign(|j, k| F::cast((j + 10 * k) as f64));
             from.readout.step(&[1], true);
             from.err.fill(F::ONE);
-            from.learn(Some(Step::Descend { eta: F::cast(0.25) }));
+            from.learn(Some(Step::Descend { eta: F::cast(0.25) }), false);
             let mut twin = head::<F>(&config(Engine::Block, 8, feedback), None);
             twin.take_weights(&from, &mut unasked()).unwrap();
             twin.readout.w_out().read(|j, row| {

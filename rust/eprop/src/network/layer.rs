@@ -44,7 +44,7 @@ impl<F: Float> Layer<F> {
         config: &Config,
         first: Option<&Self>,
     ) -> Result<Self, Error> {
-        let shared = first.and_then(|first| first.synapses.shared());
+        let shared = first.and_then(|first| first.synapses.shared_under(plan));
         Ok(Self {
             sources: SourceList::new(room, plan.sizes.n_inputs, plan.sizes.n)?,
             current: room.zeros(1, plan.stride::<F>())?,

@@ -2,8 +2,10 @@
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -20,13 +22,15 @@ use crate::numbers::memory;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
+use crate::numbers::wires::Wires;
 use crate::options::config::decay;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Loss, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::check;
 use crate::parts::delay::Delay;
 use crate::parts::init::{
-    Balance, Gaussian, layer_weights, standard_deviation_of_readouts, standard_deviations,
+    Balance, Gaussian, fan_in, layer_weights, standard_deviation_of_readouts, standard_deviations,
+    weights_of_wires, with_sign,
 };
 use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
@@ -55,6 +59,9 @@ pub struct Recurrent<F> {
     n_inputs: usize,
     loss: Loss,
     times: (f64, f64),
+    /// The synapses that exist, and the signs of sources, where there are such.
+    wires: Option<Arc<Wires>>,
+    signs: Option<Arc<[i8]>>,
 }
 
 /// The state of a sequence on the weights of the moment.
@@ -96,6 +103,8 @@ impl<F: Float> Wiring for Recurrent<F> {
             n_inputs: plan.sizes.n_inputs,
             loss: config.loss,
             times: (config.dt, config.longest_tau_mem()),
+            wires: plan.wires.clone(),
+            signs: plan.signs.clone(),
         })
     }
 
@@ -103,18 +112,37 @@ impl<F: Float> Wiring for Recurrent<F> {
         let mut gaussian = Gaussian::new(config.seed);
         let n = self.layer.neuron.len();
         let stride = padded::<F>(n);
-        let balance = Balance::of(&gaussian, self.n_inputs, n, pace)?;
-        let rows = self.layer.synapses.first_rows();
-        layer_weights(
-            &mut gaussian,
-            rows,
-            stride,
-            self.n_inputs,
-            n,
-            &config.layer(),
-            balance.as_ref(),
-            pace,
-        )?;
+        let n_inputs = self.n_inputs;
+        let synapses = &mut self.layer.synapses;
+        match &self.wires {
+            Some(wires) => {
+                let sizes = (n_inputs, n);
+                let signs = self.signs.as_deref();
+                let put = |source, at, j, w| {
+                    let sign = signs.map_or(0, |signs| signs[source]);
+                    *synapses.first_weight(source, (at, j), stride) = with_sign(w, sign);
+                };
+                weights_of_wires(&mut gaussian, wires, sizes, &config.layer(), pace, put)?;
+            }
+            None => {
+                let rows = synapses.first_rows();
+                let balance = Balance::of(&gaussian, n_inputs, n, pace)?;
+                layer_weights(
+                    &mut gaussian,
+                    rows,
+                    stride,
+                    n_inputs,
+                    n,
+                    &config.layer(),
+                    balance.as_ref(),
+                    pace,
+                )?;
+                let signs = self.signs.iter().flat_map(|signs| signs.iter());
+                for (row, &sign) in rows.chunks_exact_mut(stride).zip(signs) {
+                    row.iter_mut().for_each(|w| *w = with_sign(*w, sign));
+                }
+            }
+        }
         self.head.draw(&mut gaussian, n, config.readout_gain);
         Ok(())
     }
@@ -145,11 +173,12 @@ impl<F: Float> Wiring for Recurrent<F> {
             n,
             n_outputs,
         } = plan.sizes;
-        let [of_input, of_neuron] = standard_deviations(n_inputs, n, &config.layer());
+        let fan_in = fan_in(n_inputs, n, plan.wires.as_deref());
+        let [of_input, of_neuron] = standard_deviations(fan_in, &config.layer());
         let of_readout = standard_deviation_of_readouts(n, config.readout_gain);
         let groups = [
-            (n, n_inputs, of_input),
-            (n, n, of_neuron),
+            (n, fan_in[0] as usize, of_input),
+            (n, fan_in[1] as usize, of_neuron),
             (n_outputs, n, of_readout),
         ];
         let groups = groups.map(|(neurons, sources, sigma)| Population {
@@ -160,6 +189,11 @@ impl<F: Float> Wiring for Recurrent<F> {
         groups.into()
     }
 
+    fn plan_bytes(plan: &Plan) -> usize {
+        let of_wires = plan.wires.as_ref().map_or(0, |wires| wires.bytes());
+        of_wires + plan.signs.as_ref().map_or(0, |signs| signs.len())
+    }
+
     fn is_at_once(plan: &Plan) -> bool {
         plan.at_once
     }
@@ -167,7 +201,10 @@ impl<F: Float> Wiring for Recurrent<F> {
     fn sums(plan: &Plan) -> Vec<(usize, usize)> {
         // The regulariser's part lies behind that of the loss.
         let matrices = 1 + usize::from(plan.apart);
-        vec![(matrices * plan.sizes.sources(), plan.stride::<F>())]
+        match plan.listed() {
+            Some(wires) => vec![(matrices, wires.len())],
+            None => vec![(matrices * plan.sizes.sources(), plan.stride::<F>())],
+        }
     }
 
     fn work(plan: &Plan) -> usize {
@@ -223,6 +260,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             neurons: learns(group::REC),
         };
         let of_readouts = teaches && learns(group::OUT);
+        let readouts_are_fixed = at_once
+            .as_ref()
+            .is_some_and(|rule| rule.stands_still(group::OUT));
         self.layer.forward(x, learning_of_synapses);
         let fired = self.layer.neuron.fired();
         self.head.readout.step(fired, of_readouts);
@@ -251,7 +291,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         if lesson.signal.is_some() && !reads_signal {
             self.layer.learn_from(l);
         }
-        self.head.learn(steps.map(|steps| steps.1));
+        self.head
+            .learn(steps.map(|steps| steps.1), readouts_are_fixed);
         match at_once {
             Some(rule) => rule.updated(),
             None => self.since.step(loss),
@@ -413,7 +454,10 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn groups_of(&self, _: usize) -> Groups {
         Groups {
-            cut: self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            cut: match &self.wires {
+                Some(wires) if self.layer.synapses.is_listed() => wires.counts()[0],
+                _ => self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            },
             before: group::IN,
             from: group::REC,
         }
@@ -436,7 +480,8 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
-        self.head.update(steps.of(group::OUT));
+        let fixed = steps.rests(group::OUT);
+        self.head.update(steps.of(group::OUT), fixed);
     }
 
     fn updated(&mut self) {
@@ -488,17 +533,12 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let (synapses, n) = (&mut self.layer.synapses, self.layer.neuron.len());
+        let of_other = &from.layer.synapses;
         // What can be shared, this stream reads already.
-        if from.layer.synapses.shared().is_none() {
-            let stride = padded::<F>(self.layer.neuron.len());
-            let rows = self.layer.synapses.first_rows();
-            let all = 0..from.n_inputs + from.layer.neuron.len();
-            from.layer
-                .synapses
-                .read(What::Weight, all, pace, &mut |source, row| {
-                    rows[source * stride..][..row.len()].copy_from_slice(row);
-                    Ok(())
-                })?;
+        if of_other.shared().is_none() || of_other.is_listed() != synapses.is_listed() {
+            let (stride, n_sources) = (padded::<F>(n), from.n_inputs + n);
+            synapses.take_weights(of_other, stride, n_sources, pace)?;
         }
         self.head.take_weights(&from.head, pace)
     }
@@ -517,10 +557,26 @@ impl<F: Float> Wiring for Recurrent<F> {
         let first = &mut first[0];
         let (n, n_outputs) = (first.layer.neuron.len(), first.n_outputs());
         let stride = padded::<F>(n);
-        let of_inputs = sums[0].chunks_exact(stride).take(first.n_inputs);
-        let of_neurons = sums[0].chunks_exact(stride).skip(first.n_inputs);
-        let w_in = transposed("the gradient of W_in", of_inputs, (n, first.n_inputs), pace)?;
-        let w_rec = transposed("the gradient of W_rec", of_neurons, (n, n), pace)?;
+        let n_inputs = first.n_inputs;
+        let (w_in, w_rec) = match &first.wires {
+            Some(wires) if first.layer.synapses.is_listed() => (
+                scattered("the gradient of W_in", (wires, 0..n_inputs), &sums[0], n)?,
+                scattered(
+                    "the gradient of W_rec",
+                    (wires, n_inputs..n_inputs + n),
+                    &sums[0],
+                    n,
+                )?,
+            ),
+            _ => {
+                let of_inputs = sums[0].chunks_exact(stride).take(n_inputs);
+                let of_neurons = sums[0].chunks_exact(stride).skip(n_inputs);
+                (
+                    transposed("the gradient of W_in", of_inputs, (n, n_inputs), pace)?,
+                    transposed("the gradient of W_rec", of_neurons, (n, n), pace)?,
+                )
+            }
+        };
         for other in rest {
             first.head.readout.take_in(&mut other.head.readout);
         }
@@ -548,6 +604,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         check::matrix("gradients.W_in", gradients.w_in.view(), n, self.n_inputs)?;
         check::matrix("gradients.W_rec", gradients.w_rec.view(), n, n)?;
         check::no_self_connections("gradients.W_rec", gradients.w_rec.view())?;
+        self.check_wires("gradients.W_in", 0, gradients.w_in.view())?;
+        self.check_wires("gradients.W_rec", self.n_inputs, gradients.w_rec.view())?;
         check::matrix("gradients.W_out", gradients.w_out.view(), n_outputs, n)?;
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
@@ -564,7 +622,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         let w_rec = gradients.w_rec.view();
         synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
         let b: Vec<F> = gradients.b.to_vec();
-        let of_readouts = steps.of(group::OUT);
+        let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
         let w_out = |j, k| gradients.w_out[(k, j)];
         self.head.take(of_readouts, w_out, &b, pace)
     }
@@ -622,6 +680,51 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 }
 
+/// The numbers of some sources' synapses, which are listed, as a matrix (N, sources).
+fn scattered<F: Float>(
+    what: &str,
+    (wires, sources): (&Wires, Range<usize>),
+    numbers: &[F],
+    n: usize,
+) -> Result<Array2<F>, Error> {
+    let mut to = memory::matrix(what, n, sources.len())?;
+    for (column, source) in sources.enumerate() {
+        let numbers = &numbers[wires.row(source)];
+        for (&j, &x) in wires.targets(source).iter().zip(numbers) {
+            to[(j as usize, column)] = x;
+        }
+    }
+    Ok(to)
+}
+
+impl<F: Float> Recurrent<F> {
+    /// Whether a matrix (N, sources) of the sources from `first` on is 0 where there is no synapse.
+    pub(crate) fn check_wires(
+        &self,
+        argument: &'static str,
+        first: usize,
+        w: ArrayView2<'_, F>,
+    ) -> Result<(), Error> {
+        match &self.wires {
+            Some(wires) => check::only_where(argument, w, |j, i| wires.exists(j, first + i)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether weights (N, sources) of the sources from `first` on have the signs of these.
+    pub(crate) fn check_signs(
+        &self,
+        argument: &'static str,
+        first: usize,
+        w: ArrayView2<'_, F>,
+    ) -> Result<(), Error> {
+        match &self.signs {
+            Some(signs) => check::of_signs(argument, w, &signs[first..]),
+            None => Ok(()),
+        }
+    }
+}
+
 fn of_synapses<F: Float>(steps: Steps<'_>) -> Kinds<Step<'_, F>> {
     Kinds {
         inputs: steps.of(group::IN),
@@ -664,7 +767,9 @@ impl Settings for Config {
         self.clip_norm
     }
     fn w_max(&self) -> Option<f64> {
-        self.w_max
+        // So that a step is one that keeps weights within something: their signs.
+        let signed = self.sign.as_ref().map(|_| f64::from(f32::MAX));
+        self.w_max.or(signed)
     }
     fn memory_limit(&self) -> Option<usize> {
         self.memory_limit

@@ -14,6 +14,7 @@ pub(crate) mod scale;
 pub(crate) mod shared;
 pub(crate) mod slice;
 pub(crate) mod walk;
+pub(crate) mod wires;
 
 pub use float::Float;
 pub use interrupt::Interrupt;

@@ -1,5 +1,6 @@
 //! A trainable matrix: its rows, the gradient that waits for the next update, and what the optimizer keeps for each weight.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,7 @@ use super::parallel;
 use super::room::Room;
 use super::shared::Shared;
 use super::walk::{Role, Walk, WalkMut, Walked, first, parts};
+use super::wires::Wires;
 use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
 use crate::{Error, Float};
 
@@ -87,16 +89,6 @@ impl<'a, F: Float> Step<'a, F> {
                 bound,
                 ..step
             }),
-        }
-    }
-
-    /// Whether the learning rate is 0.
-    pub(crate) fn stands_still(self) -> bool {
-        match self {
-            Self::Descend { eta } => eta == F::ZERO,
-            Self::Shrink(step) | Self::Scaled { step, .. } => step.eta == F::ZERO,
-            Self::Momentum(step) => step.eta == F::ZERO,
-            Self::Adam(step) => step.eta == F::ZERO,
         }
     }
 
@@ -288,6 +280,8 @@ pub struct Parameter<F> {
     width: usize,
     m: Aligned<F>,
     v: Aligned<F>,
+    /// Dale's law: a sign for each row, or a row may be of any.
+    signs: Option<Signs>,
 }
 
 // A gradient of 0 is not saved.
@@ -321,7 +315,30 @@ impl<F: Float> Parameter<F> {
                 Some(first) => first.share(),
                 None => room.shared(rows, width)?,
             },
+            signs: None,
         })
+    }
+
+    /// With a sign for each row that weights keep after every step: 1, -1, or 0 for either.
+    pub(crate) fn signed(self, signs: Option<&Arc<[i8]>>) -> Self {
+        Self {
+            signs: signs.map(|of_rows| Signs {
+                of_rows: Arc::clone(of_rows),
+                wires: None,
+            }),
+            ..self
+        }
+    }
+
+    /// The same of a list of synapses, with a sign for each source.
+    pub(crate) fn listed(self, signs: Option<&Arc<[i8]>>, wires: &Arc<Wires>) -> Self {
+        Self {
+            signs: signs.map(|of_rows| Signs {
+                of_rows: Arc::clone(of_rows),
+                wires: Some(Arc::clone(wires)),
+            }),
+            ..self
+        }
     }
 
     /// Applies the gradient that waits, which starts again from 0. Returns whether the weights are finite.
@@ -350,6 +367,7 @@ impl<F: Float> Parameter<F> {
                 sum.fill(F::ZERO);
             }
             steps.take((at, self.width), w, g, m, v);
+            keep_signs(self.signs.as_ref(), (at, self.width), w);
             g.fill(F::ZERO);
             finite &= kernels::all_finite(w);
         }
@@ -380,7 +398,9 @@ impl<F: Float> Parameter<F> {
         };
         let (of_m, of_v) = (of(&self.m), of(&self.v));
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
-        step.take((from, self.width), &mut self.rows[part], g, m, v);
+        let w = &mut self.rows[part];
+        step.take((from, self.width), w, g, m, v);
+        keep_signs(self.signs.as_ref(), (from, self.width), w);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
@@ -393,6 +413,7 @@ impl<F: Float> Parameter<F> {
         threads: usize,
     ) -> bool {
         let (steps, width) = (steps.into(), self.width);
+        let signs = self.signs.as_ref();
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -402,12 +423,45 @@ impl<F: Float> Parameter<F> {
             let sum = &mut sum[..w.len()];
             sum_up(gradients, at * PIECE, sum);
             steps.take((at * PIECE, width), w, sum, m, v);
+            keep_signs(signs, (at * PIECE, width), w);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
             }
         });
         finite.load(Ordering::Relaxed)
     }
+}
+
+/// Weights that left the sign of their row become 0; `at`: number of the first in a matrix of this width.
+fn keep_signs<F: Float>(signs: Option<&Signs>, (at, width): (usize, usize), w: &mut [F]) {
+    let Some(signs) = signs else {
+        return;
+    };
+    let mut done = 0;
+    while done < w.len() {
+        let (row, end) = match &signs.wires {
+            None => ((at + done) / width, done + width - (at + done) % width),
+            Some(wires) => {
+                let source = wires.source_of(at + done);
+                (source, wires.row(source).end - at)
+            }
+        };
+        let end = w.len().min(end);
+        let sign = F::cast(f64::from(signs.of_rows[row]));
+        for w in &mut w[done..end] {
+            if sign * *w < F::ZERO {
+                *w = F::ZERO;
+            }
+        }
+        done = end;
+    }
+}
+
+/// Dale's law: a sign for each row, or for each source of synapses that are listed.
+#[derive(Debug)]
+struct Signs {
+    of_rows: Arc<[i8]>,
+    wires: Option<Arc<Wires>>,
 }
 
 /// What joins a gradient as late as in its update, and starts again from 0 then: `r_j sum_ij`, or the sum as it is.
@@ -499,6 +553,7 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 mod tests {
     use alloc::{vec, vec::Vec};
 
+    use super::wires::Wires;
     use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
     use crate::Float;
     use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::choice::choice;
+use super::connect::Connect;
 use super::domain::{above_zero, non_negative, positive, valid_size, within};
 use super::feedback::Feedback;
 use super::horizon::Horizon;
@@ -211,6 +212,15 @@ pub struct Config {
     /// Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it fits; `None` = no limit.
     /// What a call makes beside it, outputs, copies and the gradients of `gradients`, does not count.
     pub memory_limit: Option<usize>,
+    /// Which synapses from inputs exist. Others have neither weight nor gradient nor trace; the initial weights are scaled by how many each neuron has.
+    #[serde(skip_serializing_if = "Connect::is_all")]
+    pub connect_in: Connect,
+    /// Which synapses between neurons exist.
+    #[serde(skip_serializing_if = "Connect::is_all")]
+    pub connect_rec: Connect,
+    /// Dale's law: of each source, inputs first, whether its weights are at least 0 (1), at most 0 (-1), or free (0), after every update; `None` = all are free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Vec<i8>>,
 }
 
 impl Default for Config {
@@ -256,6 +266,9 @@ impl Default for Config {
             lr_out: None,
             tau_syn: 0.0,
             memory_limit: None,
+            connect_in: Connect::All,
+            connect_rec: Connect::All,
+            sign: None,
         }
     }
 }
@@ -337,6 +350,8 @@ impl Config {
         non_negative("recurrent_gain", self.recurrent_gain)?;
         valid_delay(self.delay)?;
         valid_bounds(self.clip_norm, self.w_max)?;
+        self.connect_in.validate("connect_in")?;
+        self.connect_rec.validate("connect_rec")?;
         self.validate_feedback()?;
         self.validate_memory()?;
         for (name, lr) in self.rates_of_groups() {
@@ -374,9 +389,14 @@ impl Config {
         self.optimizer.is_linear() && self.is_unbounded()
     }
 
+    /// Whether not all synapses exist.
+    pub(crate) fn is_wired(&self) -> bool {
+        !self.connect_in.is_all() || !self.connect_rec.is_all()
+    }
+
     /// Whether gradients and weights may be of any length.
     pub(crate) fn is_unbounded(&self) -> bool {
-        self.clip_norm.is_none() && self.w_max.is_none()
+        self.clip_norm.is_none() && self.w_max.is_none() && self.sign.is_none()
     }
 }
 

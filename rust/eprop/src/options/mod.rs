@@ -2,6 +2,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod config;
+mod connect;
 pub(crate) mod domain;
 mod feedback;
 mod horizon;
@@ -11,8 +12,10 @@ mod per_neuron;
 pub(crate) mod plan;
 mod side;
 mod surrogate;
+pub(crate) mod wires;
 
 pub use config::{Config, Engine, Gain, LayerConfig, ResetMechanism, StackConfig, UpdateEvery};
+pub use connect::{Connect, SynapseList};
 pub use feedback::Feedback;
 pub use horizon::Horizon;
 pub use loss::Loss;

@@ -1,11 +1,14 @@
 //! What follows from sizes and options, worked out once: which form the synapses take, when a gradient is applied, how long blocks are.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
 use super::optimizer::Optimizer;
+use super::wires::{signs_of, wires_of};
 use crate::numbers::aligned::padded;
+use crate::numbers::wires::Wires;
 use crate::{Error, Float};
 
 /// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
@@ -58,7 +61,7 @@ impl Sizes {
 }
 
 /// How a recurrent network computes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) sizes: Sizes,
     /// The form of the synapses. Only they ask for it.
@@ -89,17 +92,45 @@ pub struct Plan {
     pub(crate) membranes: bool,
     /// Whether weights from inputs and those from neurons take steps that differ by more than their gradient.
     pub(crate) grouped: bool,
+    /// Whether rows are as long as the lists of the synapses that exist. Otherwise rows have a place for every neuron.
+    pub(crate) is_listed: bool,
+    /// The synapses that exist; `None`: all.
+    pub(crate) wires: Option<Arc<Wires>>,
+    /// Dale's law, a sign for each source; `None`: all are free.
+    pub(crate) signs: Option<Arc<[i8]>>,
 }
+
+/// Which synapses exist, and their signs.
+type Structure = (Option<Arc<Wires>>, Option<Arc<[i8]>>);
 
 impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
         config.each.fit(sizes.n)?;
-        Ok(Self::in_form::<F>(form(sizes, config)?, sizes, config))
+        let wires = wires_of(sizes, config)?;
+        let signs = signs_of(sizes, config)?;
+        let is_listed = match &wires {
+            Some(wires) => is_listed(sizes, config, wires),
+            None => false,
+        };
+        let form = match is_listed {
+            true => Engine::Factored,
+            false => form(sizes, config)?,
+        };
+        let plan = Self::in_form::<F>(form, sizes, config, (wires, signs));
+        Ok(match is_listed {
+            true => plan.with_lists(config),
+            false => plan,
+        })
     }
 
     /// The plan of a network whose synapses take a form that they can take.
-    fn in_form<F: Float>(form: Engine, sizes: Sizes, config: &Config) -> Self {
+    fn in_form<F: Float>(
+        form: Engine,
+        sizes: Sizes,
+        config: &Config,
+        (wires, signs): Structure,
+    ) -> Self {
         let regularised = config.c_reg != 0.0;
         let of_sequences = config.update_every == UpdateEvery::Sequence;
         let limited = config.optimizer.is_limited();
@@ -136,16 +167,46 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
+            is_listed: false,
+            wires,
+            signs,
         };
         plan.with_block::<F>(rest(config.update_every))
     }
 
+    /// The same where rows are lists: weights that take every step are in factors, and so is the gradient of those that rest, for however long.
+    fn with_lists(self, config: &Config) -> Self {
+        let takes_it_at_once = config.steps_are_linear() && !config.optimizer.decays();
+        let at_once = config.update_every == UpdateEvery::Steps(1)
+            && config.batch_size == 1
+            && takes_it_at_once;
+        Self {
+            is_listed: true,
+            at_once,
+            base_block: base_block(config.tau_mem.min(config.tau_trace) / config.dt),
+            apart: self.limited && config.c_reg != 0.0 && !at_once,
+            ..self
+        }
+    }
+
+    /// The synapses, where rows are lists of them.
+    pub(crate) fn listed(&self) -> Option<&Arc<Wires>> {
+        self.wires.as_ref().filter(|_| self.is_listed)
+    }
+
     /// What a network may do instead that takes less memory, as a rule, and more time: half a block, or the next slower form, unless one was asked for.
     pub(crate) fn slower<F: Float>(&self, config: &Config) -> Option<Self> {
+        if self.is_listed {
+            return None;
+        }
         let next = match self.form {
             Engine::Block => {
                 let longest = self.block / 2;
-                let shorter = Self { longest, ..*self }.with_block::<F>(rest(config.update_every));
+                let shorter = Self {
+                    longest,
+                    ..self.clone()
+                }
+                .with_block::<F>(rest(config.update_every));
                 if shorter.block > 0 && shorter.block < self.block {
                     return Some(shorter);
                 }
@@ -155,22 +216,27 @@ impl Plan {
             Engine::Textbook => return None,
         };
         let is_bound = config.engine.is_some() || config.horizon.is_beyond_a_step();
-        (!is_bound).then(|| Self::in_form::<F>(next, self.sizes, config))
+        (!is_bound).then(|| {
+            let structure = (self.wires.clone(), self.signs.clone());
+            Self::in_form::<F>(next, self.sizes, config, structure)
+        })
     }
 
     /// The plan of a twin that makes the gradient of whole sequences: its gradient waits for ever, its weights rest.
     pub(crate) fn for_gradients<F: Float>(&self, horizon: Horizon) -> Self {
         let form = match self.form {
             Engine::Textbook if !horizon.is_beyond_a_step() => Engine::Textbook,
+            Engine::Factored if self.is_listed && !horizon.is_beyond_a_step() => Engine::Factored,
             _ => Engine::Block,
         };
         let twin = Self {
             form,
+            is_listed: self.is_listed && form == Engine::Factored,
             at_once: false,
             limited: false,
             apart: false,
             horizon,
-            ..*self
+            ..self.clone()
         };
         twin.with_block::<F>(usize::MAX)
     }
@@ -182,7 +248,10 @@ impl Plan {
 
     /// What a step costs, in synapses passed.
     pub(crate) fn work(&self) -> usize {
-        let synapses = self.sizes.sources().saturating_mul(self.sizes.n);
+        let synapses = match self.listed() {
+            Some(wires) => wires.len(),
+            None => self.sizes.sources().saturating_mul(self.sizes.n),
+        };
         match self.form {
             Engine::Textbook => synapses,
             Engine::Factored | Engine::Block => synapses / 16,
@@ -225,16 +294,17 @@ impl Plan {
 
     /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone; not longer than `rest`. Of a horizon, a multiple
     /// of it, or as long as that.
-    fn with_block<F>(self, rest: usize) -> Self {
+    fn with_block<F>(mut self, rest: usize) -> Self {
         let weights = self
             .stride::<F>()
             .saturating_mul(self.sizes.sources())
             .saturating_mul(size_of::<F>());
         let bound = HISTORY_BYTES.max(weights / HISTORY_SHARE);
-        let mut block = self.longest;
-        while block > SHORTEST_BLOCK && (Self { block, ..self }).history_bytes::<F>() > bound {
-            block /= 2;
+        self.block = self.longest;
+        while self.block > SHORTEST_BLOCK && self.history_bytes::<F>() > bound {
+            self.block /= 2;
         }
+        let block = self.block;
         let (block, whole) = match self.horizon {
             Horizon::Steps(1) | Horizon::Sequence => (block.min(rest), 1),
             Horizon::Steps(h) if h >= block.min(rest) => (h.min(rest), h.min(rest)),
@@ -328,6 +398,23 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
     Ok(form)
 }
 
+/// Below this share of synapses that exist, rows are lists of them where weights rest. Where they take every step, rows are lists whatever the share is.
+const FEW_OF_ALL: f64 = 0.5;
+
+/// Whether rows are lists of the synapses that exist.
+fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
+    let possible = !config.has_second_traces()
+        && !config.horizon.is_beyond_a_step()
+        && !config.optimizer.scales_neurons();
+    let all = sizes.sources() as f64 * sizes.n as f64;
+    let share = wires.len() as f64 / all;
+    match config.engine {
+        Some(form) => possible && form == Engine::Factored,
+        None if of_steps(config.update_every) == Engine::Textbook => possible,
+        None => possible && share < FEW_OF_ALL,
+    }
+}
+
 /// Which form a network takes that does not fit into factors.
 fn of_steps(update_every: UpdateEvery) -> Engine {
     match update_every {
@@ -345,6 +432,11 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     if config.batch_size > 1 {
         return refused("block or textbook in a batch");
     }
+    if config.is_wired() {
+        return refused(
+            "block or textbook with connect_in or connect_rec, where neurons adapt, have a tau_mem each or get their input through tau_syn, with a horizon, and with the optimizer auto, per_neuron",
+        );
+    }
     if config.optimizer.scales_neurons() {
         return refused("block or textbook with the optimizer auto, per_neuron");
     }
@@ -352,7 +444,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         return refused("block or textbook with an optimizer that is not linear in the gradient");
     }
     if !config.is_unbounded() {
-        return refused("block or textbook with clip_norm or w_max");
+        return refused("block or textbook with clip_norm, w_max or sign");
     }
     if measures_apart(config) {
         return refused(
@@ -390,6 +482,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
 /// Weights in the factors of a stream are changed by that stream alone, and by multiples of its gradient.
 fn fits_factors(config: &Config) -> bool {
     config.batch_size == 1
+        && !config.is_wired()
         && config.optimizer.fits_factors()
         && config.is_unbounded()
         && !measures_apart(config)

@@ -76,6 +76,51 @@ pub(crate) fn no_self_connections<F: Float>(
     }
 }
 
+/// A matrix, or a gradient, with numbers only where there are synapses.
+pub(crate) fn only_where<F: Float>(
+    argument: &'static str,
+    w: ArrayView2<'_, F>,
+    exists: impl Fn(usize, usize) -> bool,
+) -> Result<(), Error> {
+    let stray = w
+        .indexed_iter()
+        .find(|&((j, i), &w)| w != F::ZERO && !exists(j, i));
+    match stray {
+        None => Ok(()),
+        Some((at, w)) => {
+            let expected = "0 where connect_in and connect_rec have no synapse";
+            Err(Error::value(
+                argument,
+                expected,
+                alloc::format!("{w} at index {at:?}"),
+            ))
+        }
+    }
+}
+
+/// Weights (N, sources) with the signs of their sources.
+pub(crate) fn of_signs<F: Float>(
+    argument: &'static str,
+    w: ArrayView2<'_, F>,
+    signs: &[i8],
+) -> Result<(), Error> {
+    let breaks_it = |i: usize, w: F| F::cast(f64::from(signs[i])) * w < F::ZERO;
+    let stray = w.indexed_iter().find(|&((_, i), &w)| breaks_it(i, w));
+    match stray {
+        None => Ok(()),
+        Some((at, w)) => {
+            let sign = signs[at.1];
+            let expected =
+                alloc::format!("weights of sign {sign} from this source, as `sign` says");
+            Err(Error::value(
+                argument,
+                expected,
+                alloc::format!("{w} at index {at:?}"),
+            ))
+        }
+    }
+}
+
 /// Memory of the caller's for a matrix of these rows and columns.
 pub(crate) fn room<F>(
     argument: &'static str,

@@ -7,6 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
+use crate::numbers::wires::Wires;
 use crate::options::{Gain, LayerConfig};
 use crate::{Error, Float};
 
@@ -99,13 +100,23 @@ impl Balance {
     }
 }
 
-/// Those that the weights from inputs and from neurons are drawn with, of a neuron with the usual membrane.
-pub(crate) fn standard_deviations(n_inputs: usize, n: usize, config: &LayerConfig) -> [f64; 2] {
+/// Those that the weights from inputs and from neurons are drawn with, of a neuron with the usual membrane that so many reach.
+pub(crate) fn standard_deviations(fan_in: [f64; 2], config: &LayerConfig) -> [f64; 2] {
     let unit = config.membrane_unit();
     [
-        INPUT_SCALE * unit / libm::sqrt(n_inputs as f64),
-        RECURRENT_SCALE * unit / libm::sqrt(n as f64),
+        INPUT_SCALE * unit / libm::sqrt(fan_in[0]),
+        RECURRENT_SCALE * unit / libm::sqrt(fan_in[1]),
     ]
+}
+
+/// How many inputs and how many neurons reach a neuron: where not all synapses exist, on average; at least one.
+pub(crate) fn fan_in(n_inputs: usize, n: usize, wires: Option<&Wires>) -> [f64; 2] {
+    match wires {
+        None => [n_inputs as f64, n as f64],
+        Some(wires) => wires
+            .counts()
+            .map(|count| (count as f64 / n as f64).max(1.0)),
+    }
 }
 
 /// That of the weights of N neurons to readouts.
@@ -136,7 +147,7 @@ pub(crate) fn layer_weights<F: Float>(
     balance: Option<&Balance>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
-    let [of_input, of_neuron] = standard_deviations(n_inputs, n, config);
+    let [of_input, of_neuron] = standard_deviations(fan_in(n_inputs, n, None), config);
     for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
         let (scale, balance) = match i < n_inputs {
             true => (of_input, balance),
@@ -153,6 +164,83 @@ pub(crate) fn layer_weights<F: Float>(
         pace.pass(n)?;
     }
     Ok(())
+}
+
+/// Draws the weights of the synapses that exist, source by source; `put` gets the source, which of its synapses it is, the neuron, and the weight.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::Interrupted`].
+pub(crate) fn weights_of_wires<F: Float>(
+    gaussian: &mut Gaussian,
+    wires: &Wires,
+    (n_inputs, n): (usize, usize),
+    config: &LayerConfig,
+    pace: &mut Pace<'_>,
+    mut put: impl FnMut(usize, usize, usize, F),
+) -> Result<(), Error> {
+    let [of_input, of_neuron] = standard_deviations(fan_in(n_inputs, n, Some(wires)), config);
+    let balance = BalanceOfWires::of(gaussian, wires, n_inputs, n, pace)?;
+    for i in 0..n_inputs + n {
+        let targets = wires.targets(i);
+        for (at, &j) in targets.iter().enumerate() {
+            let (j, drawn) = (j as usize, gaussian.next());
+            let number = match i < n_inputs {
+                true => of_input * balance.balanced(j, drawn),
+                false => of_neuron * drawn,
+            };
+            put(i, at, j, F::cast(config.relative_unit(j) * number));
+        }
+        pace.pass(targets.len())?;
+    }
+    Ok(())
+}
+
+/// As [`Balance`], where each neuron has inputs of its own.
+struct BalanceOfWires {
+    sums: Vec<f64>,
+    counts: Vec<u32>,
+}
+
+impl BalanceOfWires {
+    fn of(
+        gaussian: &Gaussian,
+        wires: &Wires,
+        n_inputs: usize,
+        n: usize,
+        pace: &mut Pace<'_>,
+    ) -> Result<Self, Error> {
+        let mut gaussian = gaussian.clone();
+        let mut sums = vec_for("the sums of initial weights", n)?;
+        sums.resize(n, 0.0);
+        let mut counts = vec_for("the sums of initial weights", n)?;
+        counts.resize(n, 0);
+        for i in 0..n_inputs {
+            for &j in wires.targets(i) {
+                sums[j as usize] += gaussian.next();
+                counts[j as usize] += 1;
+            }
+            pace.pass(wires.targets(i).len())?;
+        }
+        Ok(Self { sums, counts })
+    }
+
+    fn balanced(&self, neuron: usize, drawn: f64) -> f64 {
+        let all = f64::from(self.counts[neuron]);
+        let left = FEW_INPUTS / all;
+        if left >= 1.0 {
+            return drawn;
+        }
+        let gain = 1.0 / libm::sqrt(1.0 - (1.0 - left * left) / all);
+        gain * (drawn - (1.0 - left) / all * self.sums[neuron])
+    }
+}
+
+/// The same weight with the sign that its source has, or as it is if that has none.
+pub(crate) fn with_sign<F: Float>(w: F, sign: i8) -> F {
+    match sign {
+        0 => w,
+        sign => F::cast(f64::from(sign)) * w.abs(),
+    }
 }
 
 #[cfg(test)]

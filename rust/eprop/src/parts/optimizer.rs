@@ -512,6 +512,11 @@ impl Neurons {
 }
 
 impl<'a> Steps<'a> {
+    /// Whether a group is fixed: its learning rate is 0.
+    pub(crate) fn rests(self, group: usize) -> bool {
+        self.optimizer.stands_still(group)
+    }
+
     /// The step of a group.
     pub(crate) fn of<F: Float>(self, group: usize) -> Step<'a, F> {
         let Self { optimizer, scale } = self;

@@ -6,6 +6,7 @@ mod adaptation;
 mod block;
 mod factored;
 pub(crate) mod feedforward;
+mod listed;
 #[cfg(test)]
 mod literal;
 mod membranes;
@@ -21,6 +22,7 @@ use ndarray::{ArrayView2, Axis};
 use block::Block;
 pub(crate) use factored::PATIENCE;
 use factored::{AdaptiveReading, Factored};
+use listed::Listed;
 use textbook::Textbook;
 
 use crate::kernels;
@@ -31,6 +33,7 @@ use crate::numbers::parameter::{Kinds, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
+use crate::numbers::wires::Wires;
 use crate::options::config::decay;
 use crate::options::plan::Plan;
 use crate::options::{Config, Engine};
@@ -262,6 +265,7 @@ pub(crate) enum Form<F> {
     Textbook(Textbook<F>),
     Factored(Factored<F>),
     Block(Block<F>),
+    Listed(Listed<F>),
 }
 
 impl<F: Float> Form<F> {
@@ -272,6 +276,9 @@ impl<F: Float> Form<F> {
         config: &Config,
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
+        if let Some(wires) = plan.listed() {
+            return Ok(Self::Listed(Listed::new(room, plan, wires, config, first)?));
+        }
         Ok(match plan.form {
             Engine::Textbook => Self::Textbook(Textbook::new(room, plan, config, first)?),
             Engine::Factored => Self::Factored(Factored::new(room, plan, config)?),
@@ -284,8 +291,73 @@ impl<F: Float> Form<F> {
         match (self, first) {
             (Self::Textbook(form), Self::Textbook(first)) => form.share_weights(first),
             (Self::Block(form), Self::Block(first)) => form.share_weights(first),
+            (Self::Listed(form), Self::Listed(first)) => form.share_weights(first),
             _ => {}
         }
+    }
+
+    /// The weights, to be read by a stream under another plan too, where both have them in the same layout.
+    pub(crate) fn shared_under(&self, plan: &Plan) -> Option<Shared<F>> {
+        self.shared().filter(|_| self.is_listed() == plan.is_listed)
+    }
+
+    /// Whether rows are lists of synapses.
+    pub(crate) fn is_listed(&self) -> bool {
+        matches!(self, Self::Listed(_))
+    }
+
+    /// The weight of a source's synapse number `at`, to neuron `j`, to be drawn; `stride`: of rows that have a place for every neuron.
+    pub(crate) fn first_weight(
+        &mut self,
+        source: usize,
+        (at, j): (usize, usize),
+        stride: usize,
+    ) -> &mut F {
+        match self {
+            Self::Listed(form) => form.first_weight(source, at),
+            _ => &mut self.first_rows()[source * stride + j],
+        }
+    }
+
+    /// The weights of some sources, in the order of the lists of their synapses.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn read_weights(
+        &self,
+        sources: Range<usize>,
+        wires: &Wires,
+        to: &mut Vec<F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        if let Self::Listed(form) = self {
+            return form.read_weights(sources, to, pace);
+        }
+        self.read(What::Weight, sources, pace, &mut |source, row| {
+            to.extend(wires.targets(source).iter().map(|&j| row[j as usize]));
+            Ok(())
+        })
+    }
+
+    /// Takes the weights of another form, as they read, into rows that nobody else reads.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`].
+    pub(crate) fn take_weights(
+        &mut self,
+        from: &Self,
+        stride: usize,
+        n_sources: usize,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        if let (Self::Listed(form), Self::Listed(from)) = (&mut *self, from) {
+            return form.take_weights(from, pace);
+        }
+        let rows = self.first_rows();
+        from.read(What::Weight, 0..n_sources, pace, &mut |source, row| {
+            rows[source * stride..][..row.len()].copy_from_slice(row);
+            Ok(())
+        })
     }
 
     /// From now on inputs and neurons take steps of their own, or the same.
@@ -295,6 +367,7 @@ impl<F: Float> Form<F> {
     pub(crate) fn regroup(&mut self, grouped: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
         match self {
             Self::Factored(form) => form.regroup(grouped, pace),
+            Self::Listed(form) => form.regroup(grouped, pace),
             Self::Textbook(_) | Self::Block(_) => Ok(()),
         }
     }
@@ -313,7 +386,7 @@ impl<F: Float> Form<F> {
     {
         let blocks = streams.filter_map(|form| match form {
             Self::Block(block) => Some(block),
-            Self::Textbook(_) | Self::Factored(_) => None,
+            Self::Textbook(_) | Self::Factored(_) | Self::Listed(_) => None,
         });
         let mut blocks: Vec<_> = blocks.collect();
         Block::credit_together(&mut blocks, ending, pace)
@@ -323,7 +396,7 @@ impl<F: Float> Form<F> {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Block(block) => block.is_ready(),
-            Self::Textbook(_) | Self::Factored(_) => true,
+            Self::Textbook(_) | Self::Factored(_) | Self::Listed(_) => true,
         }
     }
 
@@ -331,7 +404,7 @@ impl<F: Float> Form<F> {
     pub(crate) fn until_full(&self) -> usize {
         match self {
             Self::Block(block) => block.until_full(),
-            Self::Textbook(_) | Self::Factored(_) => usize::MAX,
+            Self::Textbook(_) | Self::Factored(_) | Self::Listed(_) => usize::MAX,
         }
     }
 
@@ -339,7 +412,7 @@ impl<F: Float> Form<F> {
     pub(crate) fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
         match self {
             Self::Block(block) => block.reserve(steps, learning),
-            Self::Textbook(_) | Self::Factored(_) => Ok(()),
+            Self::Textbook(_) | Self::Factored(_) | Self::Listed(_) => Ok(()),
         }
     }
 
@@ -358,7 +431,8 @@ impl<F: Float> Form<F> {
         match self {
             Self::Textbook(textbook) => textbook.lengths_of_neurons(to, pace),
             Self::Block(block) => block.lengths_of_neurons(to, pace),
-            Self::Factored(_) => Ok(()),
+            // The plan gives steps that ask for it other forms.
+            Self::Factored(_) | Self::Listed(_) => Ok(()),
         }
     }
 
@@ -516,6 +590,7 @@ macro_rules! at_work {
             Form::Textbook($synapses) => $call,
             Form::Factored($synapses) => $call,
             Form::Block($synapses) => $call,
+            Form::Listed($synapses) => $call,
         }
     };
 }

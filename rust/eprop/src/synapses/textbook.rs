@@ -1,5 +1,6 @@
 //! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form.
 
+use alloc::sync::Arc;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
@@ -17,6 +18,7 @@ use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_len
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
+use crate::numbers::wires::Wires;
 use crate::options::Config;
 use crate::options::plan::Plan;
 use crate::parts::signal::Signal;
@@ -56,6 +58,8 @@ pub(crate) struct Textbook<F> {
     eps_a: Aligned<F>,
     /// `e` of one source; empty where it is `z_bar psi`, with a number for `z_bar`.
     e: Aligned<F>,
+    /// Where not all synapses exist.
+    wires: Option<Arc<Wires>>,
 }
 
 parts!(Textbook {
@@ -102,7 +106,7 @@ impl<F: Float> Textbook<F> {
             eps_a: room.zeros(adapting * p, stride)?,
             e: room.zeros(adapting.max(differing), stride)?,
             filters: Filters::of(config),
-            w: Parameter::new(room, (p, stride), keeps, first)?,
+            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.signs.as_ref()),
             traces: Traces::new(room, membranes.as_ref(), (p, stride))?,
             membranes,
             e_bar: room.zeros(p, stride)?,
@@ -111,6 +115,7 @@ impl<F: Float> Textbook<F> {
             apart: plan.apart,
             of_stream: plan.apart && plan.streamed_regulariser,
             of_raw: room.zeros(usize::from(plan.apart && plan.streamed_regulariser), stride)?,
+            wires: plan.wires.clone(),
         })
     }
 
@@ -286,6 +291,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 if let Some(j) = own {
                     traces[j] = F::ZERO;
                 }
+                if let Some(wires) = &self.wires {
+                    wires.clear(i, 0, traces);
+                }
             }
             if let Some(j) = own {
                 // No self-connection: neither a trace, nor a weight or its gradient.
@@ -296,6 +304,16 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 }
                 if sums {
                     self.sum_e[own] = F::ZERO;
+                }
+            }
+            if let Some(wires) = &self.wires {
+                // Nor is there anything where there is no synapse.
+                wires.clear(i, 0, &mut self.e_bar[row.clone()]);
+                if signal.is_some() {
+                    wires.clear(i, 0, &mut learned[row.clone()]);
+                }
+                if sums {
+                    wires.clear(i, 0, &mut self.sum_e[row]);
                 }
             }
         }

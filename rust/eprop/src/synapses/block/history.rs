@@ -826,7 +826,10 @@ mod tests {
             };
             let plan = Plan::of::<f32>(sizes, &config).unwrap();
             let bytes = |block| {
-                let sizes = Sizes::of::<f32>(&Plan { block, ..plan });
+                let sizes = Sizes::of::<f32>(&Plan {
+                    block,
+                    ..plan.clone()
+                });
                 Room::count(|room| History::<f32>::new(room, sizes)).unwrap()
             };
             let bound = BOUND.max(plan.stride::<f32>() * (n_inputs + n));

@@ -5,6 +5,7 @@ mod credit;
 mod history;
 mod scratch;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -23,6 +24,7 @@ use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_len
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
+use crate::numbers::wires::Wires;
 use crate::options::Config;
 use crate::options::plan::Plan;
 use crate::parts::input::Inputs;
@@ -81,6 +83,8 @@ pub(crate) struct Block<F> {
     ahead: Aligned<F>,
     ahead_next: usize,
     ahead_end: usize,
+    /// Where not all synapses exist.
+    wires: Option<Arc<Wires>>,
 }
 
 // A gradient and traces that are 0 are not looked at, so not saved.
@@ -148,7 +152,7 @@ impl<F: Float> Block<F> {
             eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
             adaptation,
             filters,
-            w: Parameter::new(room, (p, stride), keeps, first)?,
+            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.signs.as_ref()),
             finite: true,
             history: History::new(room, sizes)?,
             used: false,
@@ -172,6 +176,7 @@ impl<F: Float> Block<F> {
             ahead: room.zeros(AHEAD, stride)?,
             ahead_next: 0,
             ahead_end: 0,
+            wires: plan.wires.clone(),
         })
     }
 
@@ -479,11 +484,17 @@ impl<F: Float> Block<F> {
         to: &mut [F],
     ) -> bool {
         // Written out, since a width has to be known when the kernel is compiled.
-        match width {
+        let finite = match width {
             8 => self.tile::<8>(column, what, finish, scratch, to),
             16 => self.tile::<16>(column, what, finish, scratch, to),
             _ => self.tile::<32>(column, what, finish, scratch, to),
+        };
+        if let Some(wires) = &self.wires {
+            for (source, row) in to.chunks_exact_mut(self.sizes().stride).enumerate() {
+                wires.clear(source, column, &mut row[column..column + width]);
+            }
         }
+        finite
     }
 
     fn tile<const W: usize>(

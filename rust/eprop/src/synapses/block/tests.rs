@@ -25,7 +25,7 @@ fn make_short<F: Float>() -> Make<Block<F>> {
             room,
             &Plan {
                 block: plan.block.min(5),
-                ..*plan
+                ..plan.clone()
             },
             config,
             None,

@@ -16,12 +16,12 @@ pub(crate) const PATIENCE: usize = 16;
 /// `alpha^u`, `kappa_e^u` and their inverses within a base block.
 #[derive(Debug)]
 pub(crate) struct Powers<F> {
-    pub(super) alpha_down: Vec<F>,
-    pub(super) alpha_up: Vec<F>,
-    pub(super) kappa_down: Vec<F>,
-    pub(super) kappa_up: Vec<F>,
-    pub(super) alpha_block: F,
-    pub(super) kappa_block: F,
+    pub(crate) alpha_down: Vec<F>,
+    pub(crate) alpha_up: Vec<F>,
+    pub(crate) kappa_down: Vec<F>,
+    pub(crate) kappa_up: Vec<F>,
+    pub(crate) alpha_block: F,
+    pub(crate) kappa_block: F,
 }
 
 parts!(Powers {

@@ -22,8 +22,9 @@ use ndarray::ArrayView2;
 use adaptive::Adaptive;
 pub(super) use adaptive::AdaptiveReading;
 use adaptive::decay_of_zt;
+use ended::Ended;
 pub(crate) use ended::PATIENCE;
-use ended::{Ended, Powers};
+pub(super) use ended::Powers;
 use lengths::{Growth, Lengths};
 use momentum::Momentum;
 use pending::Pending;
@@ -46,7 +47,7 @@ use crate::parts::sources::Sources;
 use crate::{Error, Float};
 
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// The rows of every source and the factors of every neuron.
 #[derive(Debug)]

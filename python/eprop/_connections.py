@@ -1,0 +1,187 @@
+"""Which synapses exist, as lists: for each source the neurons that it reaches."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ._arrays import as_mask
+
+__all__ = ["Connect", "Connections", "as_connect", "take_first_weights"]
+
+Array = NDArray[Any]
+# None, a density, a boolean array, a SciPy sparse array, or `Connections`; SciPy is no dependency, so it can't be said here.
+Connect = Any
+
+_EXPECTED = "None, a density in (0, 1], a boolean array, a SciPy sparse array"
+
+
+class Connections:
+    """Listed synapses of shape (n_neurons, n_sources), to by from: what `connect_in` and `connect_rec` read as.
+
+    A trainer makes it of a boolean array or a SciPy sparse array, and takes it in their place. NumPy reads it as a boolean
+    array (``np.asarray``).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Neurons, sources.
+    starts : array_like of int (n_sources + 1,)
+        Source i reaches the neurons ``targets[starts[i]:starts[i + 1]]``.
+    targets : array_like of int
+        Neurons, ascending for each source, none twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eprop import EpropTrainer
+    >>> trainer = EpropTrainer(2, 3, 1, connect_in=np.array([[True, False], [True, True], [False, True]]))
+    >>> trainer.connect_in
+    <Connections (3, 2): 4 synapses>
+    >>> np.asarray(trainer.connect_in)
+    array([[ True, False],
+           [ True,  True],
+           [False,  True]])
+    >>> trainer.W_in[0, 1]
+    np.float32(0.0)
+    """
+
+    __slots__ = ("_first_weights", "shape", "starts", "targets")
+
+    def __init__(self, shape: tuple[int, int], starts: Any, targets: Any) -> None:
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.starts = _frozen(starts, np.int64)
+        self.targets = _frozen(targets, np.uint32)
+        self._first_weights: Array | None = None
+
+    @property
+    def n_synapses(self) -> int:
+        """How many there are."""
+        return len(self.targets)
+
+    @property
+    def sources(self) -> Array:
+        """The source of each synapse, in the order of `targets`."""
+        return np.repeat(np.arange(self.shape[1]), np.diff(self.starts))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        dense = np.zeros(self.shape, dtype=bool)
+        dense[self.targets, self.sources] = True
+        return dense if dtype is None else dense.astype(dtype)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Connections):
+            return NotImplemented
+        same = self.shape == other.shape and np.array_equal(self.starts, other.starts)
+        return bool(same and np.array_equal(self.targets, other.targets))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Connections, (self.shape, self.starts, self.targets)
+
+    def __repr__(self) -> str:
+        return f"<Connections {self.shape}: {self.n_synapses:,} synapses>"
+
+
+def as_connect(name: str, value: Connect) -> float | Connections | None:
+    """What a user gives for `connect_in` or `connect_rec`: None, a density, or lists.
+
+    Examples
+    --------
+    >>> as_connect("connect_in", [[True, False]])
+    <Connections (1, 2): 1 synapses>
+    >>> as_connect("connect_in", [[1, 0]])
+    Traceback (most recent call last):
+    TypeError: connect_in: expected an array of bool, got dtype int64
+    """
+    if value is None or isinstance(value, Connections):
+        return value
+    if isinstance(value, bool):
+        raise TypeError(f"{name}: expected {_EXPECTED}, got {value!r} (bool)")
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, dict):  # as a file has them
+        return _from_file(value)
+    if hasattr(value, "tocoo"):
+        return _from_sparse(name, value)
+    exists = as_mask(name, value)
+    if exists.ndim != 2:
+        raise ValueError(
+            f"{name}: expected {_EXPECTED} of shape (n_neurons, sources), got shape {exists.shape}"
+        )
+    sources, targets = np.nonzero(exists.T)
+    return _listed(exists.shape, sources, targets)
+
+
+def take_first_weights(connect: float | Connections | None) -> Array | None:
+    """The weights that came with a sparse array, in the order of its lists: once."""
+    if not isinstance(connect, Connections):
+        return None
+    weights, connect._first_weights = connect._first_weights, None
+    return weights
+
+
+def _from_sparse(name: str, value: Any) -> Connections:
+    coo = value.tocoo()
+    if coo.ndim != 2:
+        raise ValueError(
+            f"{name}: expected a sparse array of shape (n_neurons, sources), got shape {coo.shape}"
+        )
+    order = np.lexsort((coo.row, coo.col))
+    targets, sources, weights = coo.row[order], coo.col[order], coo.data[order]
+    again = np.flatnonzero((np.diff(sources) == 0) & (np.diff(targets) == 0))
+    if len(again):
+        at = (int(targets[again[0]]), int(sources[again[0]]))
+        raise ValueError(
+            f"{name}: expected each synapse once, got {len(again)} of them again, first at index {at}; "
+            "`sum_duplicates()` adds them up"
+        )
+    listed = _listed(coo.shape, sources, targets)
+    if weights.dtype.kind in "fiu":
+        listed._first_weights = weights
+    elif weights.dtype.kind != "b":
+        raise TypeError(
+            f"{name}: expected a sparse array of bool or of real numbers, got dtype {weights.dtype}"
+        )
+    return listed
+
+
+def _listed(shape: tuple[int, ...], sources: Array, targets: Array) -> Connections:
+    """Of synapses that are sorted by source, then by neuron."""
+    starts = np.searchsorted(sources, np.arange(shape[1] + 1))
+    return Connections((shape[0], shape[1]), starts, targets)
+
+
+def _from_file(told: dict[str, Any]) -> float | Connections:
+    if "density" in told:
+        return float(told["density"])
+    listed = told["listed"]
+    shape, digits = (listed["neurons"], listed["sources"]), np.frombuffer(listed["gaps"].encode(), np.uint8)
+    values = _VALUES[digits].astype(np.int64)
+    # A number is the digits up to one without the bit that says that it goes on; five bits each, the lowest first.
+    ends = np.flatnonzero(values < 32)
+    firsts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    place = np.arange(len(values)) - np.repeat(firsts, np.diff(np.append(firsts, len(values))))
+    steps = np.add.reduceat((values % 32) << (5 * place), firsts) if len(ends) else ends
+    # A step of 0 ends the list of a source; the others lead from target to target.
+    source = np.cumsum(steps == 0)
+    is_target = steps > 0
+    sums = np.cumsum(steps)
+    before = np.concatenate([[0], sums[steps == 0]])[source[is_target]]
+    return _listed(shape, source[is_target], sums[is_target] - before - 1)
+
+
+_VALUES = np.zeros(256, np.uint8)
+_VALUES[
+    np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
+] = np.arange(64)
+
+
+def _frozen(values: Any, dtype: DTypeLike) -> Array:
+    array = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array

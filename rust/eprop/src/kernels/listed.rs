@@ -1,0 +1,243 @@
+//! Rows of synapses that are listed, in factors (DESIGN.md, "Synapses that are listed"): what a spike reads and writes. A neuron's numbers lie side by side, so that a synapse finds all
+//! of them in one line of the cache.
+
+use super::factored::Visit;
+use super::{cut, cut_mut, kernel};
+use crate::Float;
+
+/// Numbers of a neuron that lie side by side.
+pub(crate) const LANES: usize = 4;
+
+/// The synapses of each source: those of source i are `starts[i]..starts[i + 1]`, and lead to the neurons `targets`, which there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Lists<'a> {
+    pub(crate) starts: &'a [usize],
+    pub(crate) targets: &'a [u32],
+}
+
+/// What the last block, the last two and so on do to rows that waited for them: entries of `[S, T, x, U]` of each neuron, and a `k` for each.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a, F> {
+    pub(crate) of_neurons: &'a [F],
+    pub(crate) k: &'a [F],
+    /// Numbers to an entry.
+    pub(crate) len: usize,
+}
+
+impl<'a, F: Float> Entries<'a, F> {
+    /// The entry of a source that waited for so many blocks; `None` of none.
+    #[inline(always)]
+    fn of(&self, age: u32) -> Option<(&'a [F], F)> {
+        let entry = (age as usize).checked_sub(1)?;
+        let of_neurons = &self.of_neurons[entry * self.len..(entry + 1) * self.len];
+        Some((of_neurons, self.k[entry]))
+    }
+}
+
+/// Rows of what a synapse keeps, as long as its list is.
+pub(crate) struct ListedRows<'a, F> {
+    /// Weights that take every step: `A`. Or the gradient that waits: `G`.
+    pub(crate) a: &'a mut [F],
+    pub(crate) c: &'a mut [F],
+    /// Of a second sum, `H`; empty without.
+    pub(crate) h: &'a mut [F],
+}
+
+kernel! {
+    /// Weights that take every step. Every active source catches up, and then `sums += [s A, s C, s zt, s s]` of its targets, `A -= a Y; C -= a X1`. `factors`: `[X1, Y, -, -]` of each neuron.
+    fn follow_listed(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], rows: ListedRows<'_, F>, sums: &mut [F]) {
+        let ListedRows { a, c, .. } = rows;
+        assert!(factors.len() == sums.len() && entries.len == sums.len());
+        for visit in visits {
+            let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
+            let (a, c) = (&mut a[row.clone()], &mut c[row.clone()]);
+            let targets = &lists.targets[row];
+            let (value, shift) = (visit.value, visit.shift);
+            let zt = match visit.age {
+                0 => visit.zt,
+                age => left[age as usize - 1] * visit.zt,
+            };
+            let of_zt = [value * zt, value * value];
+            let mut send = |q: usize, a: &mut F, c: &mut F| {
+                // SAFETY: targets are neurons that there are, whose numbers lie within both.
+                unsafe {
+                    let [x1, y, ..] = *cut::<F, LANES>(factors, q);
+                    let sum = cut_mut::<F, LANES>(sums, q);
+                    sum[0] = I::fma(value, *a, sum[0]);
+                    sum[1] = I::fma(value, *c, sum[1]);
+                    sum[2] += of_zt[0];
+                    sum[3] += of_zt[1];
+                    *a = I::fma(-shift, y, *a);
+                    *c = I::fma(-shift, x1, *c);
+                }
+            };
+            match entries.of(visit.age) {
+                None => {
+                    for ((&j, a), c) in targets.iter().zip(a).zip(c) {
+                        send(LANES * j as usize, a, c);
+                    }
+                }
+                Some((waited, k)) => {
+                    for ((&j, a), c) in targets.iter().zip(a).zip(c) {
+                        let q = LANES * j as usize;
+                        // SAFETY: as above.
+                        let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
+                        *a -= I::fma(s, *c, t * visit.zt);
+                        *c = I::fma(k, *c, x * visit.zt);
+                        send(q, a, c);
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Weights that rest, and the gradient that waits. Every active source catches up, and then `current += s W` of its targets, `G += a Y; C -= a X1; H -= a U`. `factors`: `[X1, Y, U, -]` of
+    /// each neuron.
+    fn follow_resting(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: ListedRows<'_, F>, current: &mut [F]) {
+        let ListedRows { a: g, c, h } = rows;
+        assert!(factors.len() == LANES * current.len() && entries.len == factors.len());
+        for visit in visits {
+            let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
+            let (g, c, w) = (&mut g[row.clone()], &mut c[row.clone()], &w[row.clone()]);
+            let targets = &lists.targets[row.clone()];
+            let h = if h.is_empty() { &mut [][..] } else { &mut h[row] };
+            let (value, shift) = (visit.value, visit.shift);
+            if let Some((waited, k)) = entries.of(visit.age) {
+                for (at, &j) in targets.iter().enumerate() {
+                    // SAFETY: targets are neurons that there are, whose numbers lie within.
+                    let [s, t, x, u] = unsafe { *cut::<F, LANES>(waited, LANES * j as usize) };
+                    g[at] += I::fma(s, c[at], t * visit.zt);
+                    c[at] = I::fma(k, c[at], x * visit.zt);
+                    if let Some(h) = h.get_mut(at) {
+                        *h = I::fma(u, visit.zt, *h);
+                    }
+                }
+            }
+            for (at, &j) in targets.iter().enumerate() {
+                // SAFETY: as above; there is a current for each neuron.
+                let [x1, y, u, _] = unsafe { *cut::<F, LANES>(factors, LANES * j as usize) };
+                let current = &mut current[j as usize];
+                *current = I::fma(value, w[at], *current);
+                g[at] = I::fma(shift, y, g[at]);
+                c[at] = I::fma(-shift, x1, c[at]);
+                if let Some(h) = h.get_mut(at) {
+                    *h = I::fma(-shift, u, *h);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// `to += s W` of the targets of an active source.
+    fn add_listed(value: F, targets: &[u32], w: &[F], to: &mut [F]) {
+        for (&j, &w) in targets.iter().zip(w) {
+            let to = &mut to[j as usize];
+            *to = I::fma(value, w, *to);
+        }
+    }
+}
+
+/// A row of one source that catches up.
+pub(crate) struct ListedRow<'a, F> {
+    pub(crate) targets: &'a [u32],
+    pub(crate) rows: ListedRows<'a, F>,
+}
+
+kernel! {
+    /// A row that waited: `A -= S C + T zt`, or `G +=` that; `C = k C + x zt; H += U zt`. Returns whether anything is left of `C`. `sign`: -1 of weights, 1 of a gradient.
+    fn catch_up_listed(waited: (&[F], F), zt: F, sign: F, row: ListedRow<'_, F>) -> bool {
+        let ListedRow { targets, rows: ListedRows { a, c, h } } = row;
+        let (of_neurons, k) = waited;
+        let mut left = F::ZERO;
+        for (at, &j) in targets.iter().enumerate() {
+            let q = LANES * j as usize;
+            let [s, t, x, u]: [F; LANES] = core::array::from_fn(|lane| of_neurons[q + lane]);
+            a[at] += sign * I::fma(s, c[at], t * zt);
+            c[at] = I::fma(k, c[at], x * zt).or_silence();
+            if let Some(h) = h.get_mut(at) {
+                *h = I::fma(u, zt, *h);
+            }
+            left += c[at].abs();
+        }
+        left != F::ZERO
+    }
+}
+
+kernel! {
+    /// `first`, then `last`, as one, of every neuron: `S = S1 + k1 S2; T = T1 + x1 S2 + a1 T2; x = k2 x1 + a1 x2; U = U1 + a1 U2`, into the place of `first`.
+    fn compose_listed(first: &[F], decays: (F, F), last: &[F], k2: F, to: &mut [F]) {
+        let (k1, a1) = decays;
+        let (first, last) = (&first[..to.len()], &last[..to.len()]);
+        for q in (0..to.len()).step_by(LANES) {
+            let (s1, t1, x1, u1) = (first[q], first[q + 1], first[q + 2], first[q + 3]);
+            let (s2, t2, x2, u2) = (last[q], last[q + 1], last[q + 2], last[q + 3]);
+            to[q] = I::fma(k1, s2, s1);
+            to[q + 1] = I::fma(a1, t2, I::fma(x1, s2, t1));
+            to[q + 2] = I::fma(a1, x2, k2 * x1);
+            to[q + 3] = I::fma(a1, u2, u1);
+        }
+    }
+}
+
+kernel! {
+    /// `I += sum_a - S sum_c - T sum_zt` of every neuron, where its sums lie side by side.
+    fn current_of_listed(sums: &[F], s: &[F], t: &[F], current: &mut [F]) {
+        let n = current.len();
+        let (s, t, sums) = (&s[..n], &t[..n], &sums[..LANES * n]);
+        for j in 0..n {
+            let q = LANES * j;
+            current[j] += sums[q] - I::fma(s[j], sums[q + 1], t[j] * sums[q + 2]);
+        }
+    }
+}
+
+kernel! {
+    /// Puts factors side by side: `[X1, Y, U, 0]` of each neuron; `u` may be empty.
+    fn interleave(x1: &[F], y: &[F], u: &[F], to: &mut [F]) {
+        let n = x1.len();
+        let (y, to) = (&y[..n], &mut to[..LANES * n]);
+        for j in 0..n {
+            to[LANES * j] = x1[j];
+            to[LANES * j + 1] = y[j];
+        }
+        for (j, &u) in u.iter().enumerate() {
+            to[LANES * j + 2] = u;
+        }
+    }
+}
+
+/// The sums over the sources of every neuron of a set, `sum_i e^2`, `sum_i e zt` and `sum_i zt^2`, with `e = C + X1 zt`.
+pub(crate) struct ListedSquares<'a> {
+    pub(crate) ee: &'a mut [f64],
+    pub(crate) ez: &'a mut [f64],
+    pub(crate) zz: &'a mut [f64],
+}
+
+kernel! {
+    /// A step of these sums: spikes, whose `a` is `up` times their value, leave e what it is, `EZ += sC + X1 az; ZZ += 2 az + aa`. Then `X1` grows by `x = grow psi`: `EE += 2 x EZ + x^2 ZZ; EZ += x ZZ`.
+    /// `sums`: `[-, s C, s zt, s s]` of each neuron; empty where nothing was active. Returns `sum_j L_j^2 EE_j`.
+    fn step_listed_lengths(up: f64, grow: f64, sums: &[F], psi: &[F], x1: &[F], l: &[F], to: ListedSquares<'_>) -> f64 {
+        let ListedSquares { ee, ez, zz } = to;
+        let n = ee.len();
+        let (ez, zz, psi, x1) = (&mut ez[..n], &mut zz[..n], &psi[..n], &x1[..n]);
+        let mut length = 0.0;
+        for j in 0..n {
+            if !sums.is_empty() {
+                let q = LANES * j;
+                let (sc, az) = (up * sums[q + 1].to_f64(), up * sums[q + 2].to_f64());
+                ez[j] += sc + x1[j].to_f64() * az;
+                zz[j] += 2.0 * az + up * up * sums[q + 3].to_f64();
+            }
+            let x = grow * psi[j].to_f64();
+            ee[j] += x * (2.0 * ez[j] + x * zz[j]);
+            ez[j] += x * zz[j];
+            if let Some(l) = l.get(j) {
+                length += l.to_f64() * l.to_f64() * ee[j];
+            }
+        }
+        length
+    }
+}

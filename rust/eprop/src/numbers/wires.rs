@@ -1,0 +1,144 @@
+//! The synapses that a recurrent network has, where these are not all: for every source the neurons that it reaches.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::memory::vec_for;
+use crate::Error;
+use crate::kernels::Lists;
+
+/// For every source, inputs first, the neurons that it reaches, ascending.
+#[derive(Debug)]
+pub(crate) struct Wires {
+    n_inputs: usize,
+    n: usize,
+    /// The targets of source i are `starts[i]..starts[i + 1]`.
+    starts: Vec<usize>,
+    targets: Vec<u32>,
+}
+
+impl Wires {
+    /// Without a source.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], also for more neurons than lists can name.
+    pub(crate) fn new(n_inputs: usize, n: usize) -> Result<Self, Error> {
+        u32::try_from(n).map_err(|_| too_large())?;
+        let mut starts = vec_for("synapses", n_inputs.saturating_add(n).saturating_add(1))?;
+        starts.push(0);
+        Ok(Self {
+            n_inputs,
+            n,
+            starts,
+            targets: Vec::new(),
+        })
+    }
+
+    /// Lists more neurons of the source under way.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn push(&mut self, targets: impl Iterator<Item = usize>) -> Result<(), Error> {
+        let (at_least, _) = targets.size_hint();
+        self.targets
+            .try_reserve(at_least)
+            .map_err(|_| too_large())?;
+        for j in targets {
+            if self.targets.len() == self.targets.capacity() {
+                self.targets.try_reserve(1).map_err(|_| too_large())?;
+            }
+            self.targets.push(j as u32);
+        }
+        Ok(())
+    }
+
+    /// The source under way has no more.
+    pub(crate) fn end_source(&mut self) {
+        self.starts.push(self.targets.len());
+    }
+
+    /// The neurons that a source reaches.
+    #[inline]
+    pub(crate) fn targets(&self, source: usize) -> &[u32] {
+        &self.targets[self.row(source)]
+    }
+
+    /// All of them, as kernels read them.
+    #[inline]
+    pub(crate) fn lists(&self) -> Lists<'_> {
+        Lists {
+            starts: &self.starts,
+            targets: &self.targets,
+        }
+    }
+
+    /// The numbers of a source's synapses among all.
+    #[inline]
+    pub(crate) fn row(&self, source: usize) -> Range<usize> {
+        self.starts[source]..self.starts[source + 1]
+    }
+
+    /// The neurons that all sources reach, one list after the other.
+    pub(crate) fn all_targets(&self) -> &[u32] {
+        &self.targets
+    }
+
+    /// The source of a synapse, by its number among all.
+    pub(crate) fn source_of(&self, synapse: usize) -> usize {
+        self.starts.partition_point(|&start| start <= synapse) - 1
+    }
+
+    /// How many synapses some sources have.
+    pub(crate) fn count(&self, sources: Range<usize>) -> usize {
+        self.starts[sources.end] - self.starts[sources.start]
+    }
+
+    /// How many synapses there are from inputs, and from neurons.
+    pub(crate) fn counts(&self) -> [usize; 2] {
+        let all = self.n_inputs + self.n;
+        [self.count(0..self.n_inputs), self.count(self.n_inputs..all)]
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// How many neurons there are.
+    pub(crate) fn n_neurons(&self) -> usize {
+        self.n
+    }
+
+    /// Whether a synapse exists.
+    pub(crate) fn exists(&self, neuron: usize, source: usize) -> bool {
+        self.targets(source).binary_search(&(neuron as u32)).is_ok()
+    }
+
+    /// Sets the places of a source's row to 0 at which there is no synapse: those of the neurons from `first` on.
+    pub(crate) fn clear<F: Copy + Default>(&self, source: usize, first: usize, row: &mut [F]) {
+        let targets = self.targets(source);
+        let here = &targets[targets.partition_point(|&j| (j as usize) < first)..];
+        let mut from = 0;
+        for &j in here {
+            let at = j as usize - first;
+            if at >= row.len() {
+                break;
+            }
+            row[from..at].fill(F::default());
+            from = at + 1;
+        }
+        row[from..].fill(F::default());
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.starts.capacity() * size_of::<usize>() + self.targets.capacity() * size_of::<u32>()
+    }
+}
+
+fn too_large() -> Error {
+    Error::TooLarge {
+        sizes: "synapses".into(),
+        bytes: None,
+    }
+}

@@ -1,0 +1,112 @@
+//! What ended blocks do to rows that waited, with the numbers of a neuron side by side.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::kernels::{self, Entries, LANES};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::room::Room;
+use crate::numbers::walk::{first, parts};
+use crate::{Error, Float};
+
+/// So many blocks a source may wait; then it is made to catch up.
+pub(super) const PATIENCE: usize = 16;
+
+/// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron.
+#[derive(Debug)]
+pub(super) struct Ages<F> {
+    /// Numbers to an entry.
+    width: usize,
+    sets: usize,
+    pub(super) len: usize,
+    of_neurons: Aligned<F>,
+    k: Vec<F>,
+    pub(super) a: Vec<F>,
+}
+
+// Only the entries in use.
+parts!(Ages {
+    Mark: [len],
+    State: [
+        of_neurons(Self::used),
+        k(|this: &Self| first(this.n_entries())),
+        a(|this: &Self| first(this.n_entries())),
+    ],
+} then Self::loaded);
+
+impl<F: Float> Ages<F> {
+    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+        Ok(Self {
+            width: LANES * stride,
+            sets,
+            len: 0,
+            of_neurons: room.zeros(sets * PATIENCE, LANES * stride)?,
+            k: room.vec(F::ONE, PATIENCE)?,
+            a: room.vec(F::ONE, PATIENCE)?,
+        })
+    }
+
+    fn n_entries(&self) -> usize {
+        self.len.min(self.k.len())
+    }
+
+    fn used(&self) -> Vec<Range<usize>> {
+        let starts = (0..self.sets).map(|set| set * PATIENCE * self.width);
+        starts
+            .map(|start| start..start + self.n_entries() * self.width)
+            .collect()
+    }
+
+    fn loaded(&mut self) -> Result<(), Error> {
+        match self.len <= PATIENCE {
+            true => Ok(()),
+            false => Err(Error::State {
+                reason: "more ended blocks than are kept".into(),
+            }),
+        }
+    }
+
+    /// Composes every entry with one more block, and begins an entry with it: `[S, T, x, U]` of each neuron of each set.
+    pub(super) fn push(&mut self, block: &[F], k: F, a: F) {
+        let width = self.width;
+        self.len = PATIENCE.min(self.len + 1);
+        for set in 0..self.sets {
+            let last = &block[set * width..(set + 1) * width];
+            let entries = &mut self.of_neurons[set * PATIENCE * width..][..PATIENCE * width];
+            for m in (1..self.len).rev() {
+                let (first, to) = entries.split_at_mut(m * width);
+                let first = &first[(m - 1) * width..];
+                let decays = (self.k[m - 1], self.a[m - 1]);
+                kernels::compose_listed(first, decays, last, k, &mut to[..width]);
+            }
+            entries[..width].copy_from_slice(last);
+        }
+        for m in (1..self.len).rev() {
+            self.k[m] = self.k[m - 1] * k;
+            self.a[m] = self.a[m - 1] * a;
+        }
+        (self.k[0], self.a[0]) = (k, a);
+    }
+
+    /// Nobody waits for any of them.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// All entries of a set.
+    pub(super) fn of_set(&self, set: usize) -> Entries<'_, F> {
+        let len = PATIENCE * self.width;
+        Entries {
+            of_neurons: &self.of_neurons[set * len..(set + 1) * len],
+            k: &self.k,
+            len: self.width,
+        }
+    }
+
+    /// The last `age` blocks as one, to the sources of a set: `[S, T, x, U]`, `k`, and what they leave of `zt`.
+    pub(super) fn last(&self, set: usize, age: usize) -> (&[F], F, F) {
+        let at = (set * PATIENCE + age - 1) * self.width;
+        let of_neurons = &self.of_neurons[at..at + self.width];
+        (of_neurons, self.k[age - 1], self.a[age - 1])
+    }
+}

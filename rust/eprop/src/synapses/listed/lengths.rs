@@ -1,0 +1,106 @@
+//! How long a step's gradient is, without a pass over all synapses: as in the factored form, of each neuron's own sources.
+
+use core::ops::Range;
+
+use crate::kernels::{self, ListedSquares};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::room::Room;
+use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
+use crate::{Error, Float};
+
+/// `sum_i e^2`, `sum_i e zt` and `sum_i zt^2` over the sources of every neuron, in float64, of each set.
+#[derive(Debug)]
+pub(super) struct Lengths {
+    stride: usize,
+    ee: Aligned<f64>,
+    ez: Aligned<f64>,
+    zz: Aligned<f64>,
+    /// Whether the sums do not know yet what the step under way does to them.
+    pub(super) due: bool,
+}
+
+/// What a step does to the sums.
+#[derive(Clone, Copy)]
+pub(super) struct Growth<'a, F> {
+    /// What a spike of value 1 adds to `zt`.
+    pub(super) up: F,
+    /// `X1` grows by so many psi.
+    pub(super) grow: F,
+    pub(super) psi: &'a [F],
+    /// Before it grows.
+    pub(super) x1: &'a [F],
+}
+
+impl Lengths {
+    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+        Ok(Self {
+            stride,
+            ee: room.zeros(sets, stride)?,
+            ez: room.zeros(sets, stride)?,
+            zz: room.zeros(sets, stride)?,
+            due: false,
+        })
+    }
+
+    fn row(&self, set: usize) -> Range<usize> {
+        set * self.stride..(set + 1) * self.stride
+    }
+
+    /// Ends a step of a set: what its spikes summed up, and the growth of `X1`. Returns `sum_j L_j^2 Q_j / kappa_e^2u`.
+    pub(super) fn step<F: Float>(
+        &mut self,
+        set: usize,
+        growth: Growth<'_, F>,
+        l: &[F],
+        sums: &[F],
+    ) -> f64 {
+        let row = self.row(set);
+        let to = ListedSquares {
+            ee: &mut self.ee[row.clone()],
+            ez: &mut self.ez[row.clone()],
+            zz: &mut self.zz[row],
+        };
+        let Growth { up, grow, psi, x1 } = growth;
+        kernels::step_listed_lengths(up.to_f64(), grow.to_f64(), sums, psi, x1, l, to)
+    }
+
+    /// A block's end, at which `k` is left of `C + X1 zt`, which is `C` from then on, and `a` of `zt`.
+    pub(super) fn end_block<F: Float>(&mut self, k: F, a: F) {
+        let (k, a) = (k.to_f64(), a.to_f64());
+        if k == 1.0 && a == 1.0 {
+            return;
+        }
+        kernels::scale_row(k * k, &mut self.ee);
+        kernels::scale_row(k * a, &mut self.ez);
+        kernels::scale_row(a * a, &mut self.zz);
+    }
+
+    /// No traces at all.
+    pub(super) fn clear(&mut self) {
+        for sums in [&mut self.ee, &mut self.ez, &mut self.zz] {
+            sums.fill(0.0);
+        }
+        self.due = false;
+    }
+
+    /// A synapse of a set, to sums that it is not in yet, at a block's start.
+    pub(super) fn add<F: Float>(&mut self, set: usize, j: usize, c: F, zt: F) {
+        let (at, c, zt) = (set * self.stride + j, c.to_f64(), zt.to_f64());
+        self.ee[at] += c * c;
+        self.ez[at] += c * zt;
+        self.zz[at] += zt * zt;
+    }
+}
+
+impl Walked for Lengths {
+    fn walk<'a>(&'a self, _: &'static str, _: Role, to: &mut dyn Walk<'a>) {
+        self.ee.walk("ee", Role::State, to);
+        self.ez.walk("ez", Role::State, to);
+        self.zz.walk("zz", Role::State, to);
+    }
+    fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
+        self.ee.walk_mut("ee", Role::State, to)?;
+        self.ez.walk_mut("ez", Role::State, to)?;
+        self.zz.walk_mut("zz", Role::State, to)
+    }
+}

@@ -1,0 +1,974 @@
+//! The factored form of synapses that are listed: rows are as long as the lists of their sources, and the numbers of a neuron lie side by side.
+//!
+//! The equations are those of `factored/`. Where weights take every step, `A` and `C` are the rows. Where they rest, W is read as it is, and the gradient that waits is the matrix in
+//! factors, `dE/dW = G + S C + T zt`: the same with `G = -A` and a rate of 1, for as many base blocks as weights rest. What the regulariser needs beside it, `H + U zt`, is a third row.
+
+mod ages;
+mod lengths;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use ndarray::ArrayView2;
+
+use ages::{Ages, PATIENCE};
+use lengths::{Growth, Lengths};
+
+use super::factored::{NEVER, Powers};
+use super::{Filters, Present, See, Synapses, What, squared_lengths};
+use crate::kernels::{self, FactorsMut, LANES, ListedRow, ListedRows, Lists, StepScales, Visit};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::{Interrupt, Pace};
+use crate::numbers::lazy::LIMIT;
+use crate::numbers::memory::vec_for;
+use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::room::Room;
+use crate::numbers::shared::Shared;
+use crate::numbers::walk::{first, parts};
+use crate::numbers::wires::Wires;
+use crate::options::Config;
+use crate::options::config::decay;
+use crate::options::plan::Plan;
+use crate::parts::signal::Signal;
+use crate::parts::sources::Sources;
+use crate::{Error, Float};
+
+/// Rows of every source, as long as its list, and the factors of every neuron.
+#[derive(Debug)]
+pub(crate) struct Listed<F> {
+    wires: Arc<Wires>,
+    n: usize,
+    n_inputs: usize,
+    stride: usize,
+    /// Sets of the factors: one for all sources, or one for inputs and one for neurons, where these take steps of their own.
+    sets: usize,
+    /// Whether weights take every step. Otherwise they rest, and their gradient waits.
+    at_once: bool,
+    filters: Filters<F>,
+    powers: Powers<F>,
+    /// `A`; or W, with `G` as the gradient that waits.
+    w: Parameter<F>,
+    c: Aligned<F>,
+    /// `H` of `sum_t e`, or of the stream's `sum_t r e` where that is kept apart; empty without either.
+    h: Aligned<F>,
+    zt: Vec<F>,
+    /// The block that a source's row belongs to.
+    seen: Vec<u64>,
+    x1: Aligned<F>,
+    s: Aligned<F>,
+    t: Aligned<F>,
+    y: Aligned<F>,
+    /// `U`; empty without `H`.
+    u: Aligned<F>,
+    ended: Ages<F>,
+    /// Where steps are limited, and taken at once.
+    lengths: Option<Lengths>,
+    /// Steps since `reset`, and the blocks ended since.
+    steps: u64,
+    block: u64,
+    /// Whether the last step left factors of learning, to the weights from inputs and to those from neurons.
+    learned: Kinds<bool>,
+    /// Whether there has been no step since the rows were folded.
+    folded: bool,
+    /// Whether the regulariser's part of the gradient is kept apart, and whether `H` is a stream's.
+    apart: bool,
+    of_stream: bool,
+    within: bool,
+    finite: bool,
+    /// `[X1, Y, U, 0]` of each neuron, and what the sources of a step sum up, of each set.
+    factors: Aligned<F>,
+    sums: Aligned<F>,
+    /// Whether the sums of a set are of this step.
+    summed: [bool; 2],
+    visits: Vec<Visit<F>>,
+    none: Aligned<F>,
+}
+
+parts!(Listed {
+    Weight: [w],
+    State: [
+        c,
+        h(|this: &Self| first(if this.w.waits { this.h.len() } else { 0 })),
+        x1, s, t, u, zt, ended, lengths,
+    ],
+    Mark: [seen],
+    Counter: [steps, block],
+    Mark: [learned, folded],
+    Scratch: [y, factors, sums, visits, none, powers],
+} then Self::loaded);
+
+impl<F: Float> Listed<F> {
+    pub(crate) fn new(
+        room: &mut Room,
+        plan: &Plan,
+        wires: &Arc<Wires>,
+        config: &Config,
+        first: Option<&Shared<F>>,
+    ) -> Result<Self, Error> {
+        let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
+        let synapses = wires.count(0..p);
+        let at_once = plan.at_once;
+        let sets = 1 + usize::from(at_once && plan.grouped);
+        let keeps = Keeps {
+            pending: !at_once,
+            moments: match at_once {
+                true => 0,
+                false => config.optimizer.n_moments(),
+            },
+        };
+        let sums_raw = plan.sums_raw_traces();
+        let (alpha, kappa_e) = (
+            decay(config.dt, config.tau_mem),
+            decay(config.dt, config.tau_trace),
+        );
+        Ok(Self {
+            wires: Arc::clone(wires),
+            n: plan.sizes.n,
+            n_inputs: plan.sizes.n_inputs,
+            stride,
+            sets,
+            at_once,
+            filters: Filters::of(config),
+            powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
+            w: Parameter::new(room, (1, synapses), keeps, first)?
+                .listed(plan.signs.as_ref(), wires),
+            c: room.zeros(1, synapses)?,
+            h: room.zeros(usize::from(sums_raw), synapses)?,
+            zt: room.vec(F::ZERO, p)?,
+            seen: room.vec(NEVER, p)?,
+            x1: room.zeros(1, stride)?,
+            s: room.zeros(sets, stride)?,
+            t: room.zeros(sets, stride)?,
+            y: room.zeros(sets, stride)?,
+            u: room.zeros(usize::from(sums_raw), stride)?,
+            ended: Ages::new(room, sets, stride)?,
+            lengths: match plan.limited && at_once {
+                true => Some(Lengths::new(room, sets, stride)?),
+                false => None,
+            },
+            steps: 0,
+            block: 0,
+            learned: Kinds::same(false),
+            folded: true,
+            apart: plan.apart,
+            of_stream: plan.apart && plan.streamed_regulariser,
+            within: true,
+            finite: true,
+            factors: room.zeros(sets, LANES * stride)?,
+            sums: room.zeros(if at_once { sets } else { 0 }, LANES * stride)?,
+            summed: [false; 2],
+            visits: room.list(p)?,
+            none: room.zeros(1, stride)?,
+        })
+    }
+
+    fn loaded(&mut self) -> Result<(), Error> {
+        let longest = self.ended.len.min(PATIENCE - 1) as u64;
+        let waits =
+            |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= longest;
+        if !self.seen.iter().all(waits) {
+            return Err(Error::State {
+                reason: "sources of blocks that are not kept".into(),
+            });
+        }
+        self.within = false;
+        self.finite = kernels::all_finite(&self.w.rows);
+        self.respond();
+        Ok(())
+    }
+
+    fn lists(&self) -> Lists<'_> {
+        self.wires.lists()
+    }
+
+    /// The synapses of a source.
+    fn row(&self, source: usize) -> Range<usize> {
+        self.wires.row(source)
+    }
+
+    /// The numbers of the synapses from inputs.
+    fn cut(&self) -> usize {
+        self.wires.count(0..self.n_inputs)
+    }
+
+    /// Steps since the start of the base block; before the first step, 0.
+    fn steps_of_block(&self) -> usize {
+        (self.steps.saturating_sub(1) % self.powers.len() as u64) as usize
+    }
+
+    fn set_of(&self, source: usize) -> usize {
+        if source < self.n_inputs {
+            0
+        } else {
+            self.sets - 1
+        }
+    }
+
+    fn of_set(&self, set: usize) -> Range<usize> {
+        set * self.stride..(set + 1) * self.stride
+    }
+
+    fn lanes_of(&self, set: usize) -> Range<usize> {
+        set * LANES * self.stride..(set + 1) * LANES * self.stride
+    }
+
+    /// -1 of weights that lose `S C + T zt`, 1 of a gradient that gains it.
+    fn sign(&self) -> F {
+        if self.at_once { -F::ONE } else { F::ONE }
+    }
+
+    /// How many blocks a source has waited.
+    fn age(&self, source: usize) -> usize {
+        match self.seen[source] {
+            NEVER => 0,
+            seen => (self.block - seen) as usize,
+        }
+    }
+
+    fn factors_within(&self) -> bool {
+        let limit = F::cast(LIMIT);
+        let mut rows = [&self.x1, &self.s, &self.t].into_iter();
+        rows.all(|row| kernels::all_within(limit, row))
+    }
+
+    /// The block so far as what it does to a row: `[S, T, x, U]` of each neuron of a set, into memory that is as long.
+    fn now(&self, set: usize, to: &mut [F]) {
+        let row = self.of_set(set);
+        let (s, t) = (&self.s[row.clone()], &self.t[row]);
+        for (j, to) in to.chunks_exact_mut(LANES).enumerate() {
+            let u = self.u.get(j).copied().unwrap_or(F::ZERO);
+            to.copy_from_slice(&[s[j], t[j], self.x1[j], u]);
+        }
+    }
+
+    /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
+    fn end_block(&mut self, alpha: F, kappa_e: F) {
+        self.within &= self.factors_within();
+        if kappa_e != F::ONE {
+            kernels::scale_row(kappa_e, &mut self.x1);
+        }
+        if let Some(lengths) = &mut self.lengths {
+            lengths.end_block(kappa_e, alpha);
+        }
+        let mut block = core::mem::take(&mut self.factors);
+        for set in 0..self.sets {
+            self.now(set, &mut block[self.lanes_of(set)]);
+        }
+        self.ended.push(&block, kappa_e, alpha);
+        self.factors = block;
+        self.block += 1;
+        for row in [
+            &mut self.x1,
+            &mut self.s,
+            &mut self.t,
+            &mut self.y,
+            &mut self.u,
+        ] {
+            row.fill(F::ZERO);
+        }
+        self.factors.fill(F::ZERO);
+        for source in 0..self.seen.len() {
+            if self.age(source) == PATIENCE {
+                self.catch_up_source(source);
+            }
+        }
+    }
+
+    fn catch_up_source(&mut self, source: usize) {
+        let age = self.age(source);
+        if age == 0 {
+            return;
+        }
+        let row = self.row(source);
+        let sign = self.sign();
+        let (of_neurons, k, alpha) = self.ended.last(self.set_of(source), age);
+        let zt = self.zt[source];
+        let a: &mut [F] = match self.at_once {
+            true => &mut self.w.rows[row.clone()],
+            false => &mut self.w.pending[row.clone()],
+        };
+        let h: &mut [F] = match self.h.is_empty() {
+            true => &mut [],
+            false => &mut self.h[row.clone()],
+        };
+        let rows = ListedRows {
+            a,
+            c: &mut self.c[row],
+            h,
+        };
+        let targets = self.wires.targets(source);
+        let listed = ListedRow { targets, rows };
+        let left = kernels::catch_up_listed((of_neurons, k), zt, sign, listed);
+        self.zt[source] = (alpha * zt).or_silence();
+        self.seen[source] = if left || self.zt[source] != F::ZERO {
+            self.block
+        } else {
+            NEVER
+        };
+    }
+
+    /// All rows as they are now, factors 0. Where it is stopped, some rows wait on.
+    fn fold(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if self.folded {
+            return Ok(());
+        }
+        self.end_block(F::ONE, F::ONE);
+        (0..self.seen.len()).try_for_each(|source| {
+            self.catch_up_source(source);
+            pace.pass(self.wires.targets(source).len())
+        })?;
+        self.folded = true;
+        Ok(())
+    }
+
+    fn fold_unasked(&mut self) {
+        // Nobody stops it.
+        _ = self.fold(&mut Interrupt::NOBODY.pace());
+    }
+
+    /// Gives inputs and neurons factors of their own, or all sources the same.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Interrupted`], and then no weight has changed but by rounding.
+    pub(super) fn regroup(&mut self, grouped: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let sets = 1 + usize::from(grouped);
+        if sets == self.sets || !self.at_once {
+            return Ok(());
+        }
+        let (stride, limited) = (self.stride, self.lengths.is_some());
+        let ([s, t, y], [factors, sums], ended, mut lengths) = Room::build(
+            || "factors of their own".into(),
+            |room| {
+                let mut rows = |width| room.zeros(sets, width);
+                let of_neurons = [rows(stride)?, rows(stride)?, rows(stride)?];
+                let lanes = [rows(LANES * stride)?, rows(LANES * stride)?];
+                let lengths = match limited {
+                    true => Some(Lengths::new(room, sets, stride)?),
+                    false => None,
+                };
+                Ok((of_neurons, lanes, Ages::new(room, sets, stride)?, lengths))
+            },
+        )?;
+        self.folded = false;
+        self.fold(pace)?;
+        if let Some(lengths) = &mut lengths {
+            for source in 0..self.seen.len() {
+                let set = if source < self.n_inputs { 0 } else { sets - 1 };
+                let row = self.row(source);
+                for (&j, &c) in self.wires.targets(source).iter().zip(&self.c[row]) {
+                    lengths.add(set, j as usize, c, self.zt[source]);
+                }
+            }
+        }
+        (self.s, self.t, self.y, self.factors, self.sums) = (s, t, y, factors, sums);
+        (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
+        Ok(())
+    }
+
+    /// `Y` of the factors, made by a step in which nothing happens.
+    fn respond(&mut self) {
+        let none = core::mem::take(&mut self.none);
+        self.step_sets([StepScales::nothing(); 2], &none, &[], &[]);
+        self.none = none;
+    }
+
+    /// A step of the factors of each set, and of `X1`.
+    fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
+        let stride = self.stride;
+        let (s, s_of_last) = self.s.split_at_mut(stride);
+        let (t, t_of_last) = self.t.split_at_mut(stride);
+        let (y, y_of_last) = self.y.split_at_mut(stride);
+        let (first, x1) = (FactorsMut { s, t, y }, &mut self.x1);
+        if self.sets == 1 {
+            kernels::step_factors([scales[0]], psi, l, r, x1, [first]);
+        } else {
+            let last = FactorsMut {
+                s: s_of_last,
+                t: t_of_last,
+                y: y_of_last,
+            };
+            kernels::step_factors(scales, psi, l, r, x1, [first, last]);
+        }
+        for set in 0..self.sets {
+            let (row, lanes) = (self.of_set(set), self.lanes_of(set));
+            kernels::interleave(&self.x1, &self.y[row], &self.u, &mut self.factors[lanes]);
+        }
+    }
+
+    fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let u = self.steps_of_block();
+        let lanes = [self.lanes_of(0), self.lanes_of(self.sets - 1)];
+        let Some(lengths) = &mut self.lengths else {
+            return Kinds::same(0.0);
+        };
+        lengths.due = false;
+        let growth = Growth {
+            up: self.powers.alpha_up[u] * self.filters.zeta,
+            grow: self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u],
+            psi,
+            x1: &self.x1,
+        };
+        let mut squared = [0.0; 2];
+        for set in 0..self.sets {
+            let sums = match self.summed[set] {
+                true => &self.sums[lanes[set].clone()],
+                false => &[],
+            };
+            squared[set] = lengths.step(set, growth, l, sums);
+        }
+        Kinds {
+            inputs: squared[0],
+            neurons: squared[1],
+        }
+    }
+
+    /// Lists a step's active sources, and moves their `zt`. Returns how many of them are of the first set.
+    fn list(&mut self, sources: &Sources<'_, F>) -> usize {
+        let up = self.powers.alpha_up[self.steps_of_block()] * self.filters.zeta;
+        let (limit, block, n_inputs, sets) = (F::cast(LIMIT), self.block, self.n_inputs, self.sets);
+        let (zt, seen, left) = (&mut self.zt[..], &mut self.seen[..], &self.ended.a[..]);
+        let (visits, within) = (&mut self.visits, &mut self.within);
+        let mut of_first = 0;
+        visits.clear();
+        sources.all().for_each(|(source, value)| {
+            let at = source as usize;
+            let age = match seen[at] {
+                NEVER => 0,
+                seen => (block - seen) as u32,
+            };
+            let before = zt[at];
+            let caught_up = match age {
+                0 => before,
+                age => left[age as usize - 1] * before,
+            };
+            let shift = up * value;
+            of_first += usize::from(sets == 1 || at < n_inputs);
+            visits.push(Visit {
+                source,
+                age,
+                value,
+                shift,
+                zt: before,
+                own: usize::MAX,
+            });
+            zt[at] = caught_up + shift;
+            *within &= zt[at].abs() <= limit;
+            seen[at] = block;
+        });
+        of_first
+    }
+
+    /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.
+    fn add_regulariser(&mut self, r: Option<&[F]>, to: &mut [F]) {
+        if self.h.is_empty() {
+            return;
+        }
+        match r {
+            Some(r) => {
+                let synapses = self.wires.all_targets().iter().zip(&self.h[..]);
+                for (to, (&j, &h)) in to.iter_mut().zip(synapses) {
+                    *to += r[j as usize] * h;
+                }
+            }
+            None if self.of_stream => kernels::add_row(F::ONE, &self.h, to),
+            None => {}
+        }
+        self.h.fill(F::ZERO);
+    }
+
+    /// Makes the pending gradient whole. It has to be used then.
+    fn complete(&mut self, r: Option<&[F]>) {
+        let mut pending = core::mem::take(&mut self.w.pending);
+        self.add_regulariser(r, &mut pending);
+        self.w.pending = pending;
+    }
+
+    pub(super) fn share_weights(&mut self, first: &Self) {
+        self.w.rows = first.w.rows.share();
+        self.finite = first.finite;
+    }
+
+    /// The weights of synapses from `from` on, to be drawn.
+    pub(super) fn first_weight(&mut self, source: usize, at: usize) -> &mut F {
+        let from = self.row(source).start;
+        &mut self.w.rows[from + at]
+    }
+
+    /// The weights of some sources, in the order of their lists.
+    pub(super) fn read_weights(
+        &self,
+        sources: Range<usize>,
+        to: &mut Vec<F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let mut now = self.now_of_sets()?;
+        for source in sources {
+            let n = self.wires.targets(source).len();
+            (0..n).for_each(|at| to.push(self.synapse(source, at, &mut now).0));
+            pace.pass(n)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces them.
+    pub(super) fn assign_weights(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        let from = self.row(first_source).start;
+        let rows = &mut self.w.rows[from..];
+        rows.iter_mut().zip(weights).for_each(|(to, w)| *to = w);
+        self.finite = kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    /// The weights of another that has the same synapses.
+    pub(super) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        let mut weights = vec_for("the weights of synapses", from.c.len())?;
+        from.read_weights(0..from.seen.len(), &mut weights, pace)?;
+        self.w.rows.copy_from_slice(&weights);
+        Ok(())
+    }
+
+    fn before_weights_change(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if self.at_once {
+            self.folded = false;
+            self.fold(pace)?;
+            self.within = false;
+        }
+        Ok(())
+    }
+
+    /// What the block under way does to rows, of each set.
+    fn now_of_sets(&self) -> Result<Aligned<F>, Error> {
+        let mut now = Room::build(
+            || "reading the synapses".into(),
+            |room| room.zeros(self.sets, LANES * self.stride),
+        )?;
+        for set in 0..self.sets {
+            self.now(set, &mut now[self.lanes_of(set)]);
+        }
+        Ok(now)
+    }
+
+    /// W of a synapse, number `at` of its source, and what a fold would leave of its `C`.
+    fn synapse(&self, source: usize, at: usize, now: &mut [F]) -> (F, F) {
+        let (age, zt, set) = (self.age(source), self.zt[source], self.set_of(source));
+        let at = self.row(source).start + at;
+        let j = self.wires.all_targets()[at] as usize;
+        let (mut a, mut c) = ([self.w.rows[at]], [self.c[at]]);
+        if self.seen[source] == NEVER {
+            return (a[0], c[0]);
+        }
+        let lanes = set * LANES * self.stride + LANES * j;
+        let mut waited: [F; LANES] = core::array::from_fn(|lane| now[lanes + lane]);
+        let mut k = F::ONE;
+        if age > 0 {
+            let (entry, k1, a1) = self.ended.last(set, age);
+            let first: [F; LANES] = core::array::from_fn(|lane| entry[LANES * j + lane]);
+            let last = waited;
+            kernels::compose_listed(&first, (k1, a1), &last, F::ONE, &mut waited);
+            k = k1;
+        }
+        let rows = ListedRows {
+            a: &mut a,
+            c: &mut c,
+            h: &mut [],
+        };
+        let row = ListedRow {
+            targets: &[0],
+            rows,
+        };
+        kernels::catch_up_listed((&waited, k), zt, -F::ONE, row);
+        // A gradient in factors moves no weight.
+        (if self.at_once { a[0] } else { self.w.rows[at] }, c[0])
+    }
+}
+
+impl<F: Float> Synapses<F> for Listed<F> {
+    fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
+        let stops = |learned: bool, learning: bool| learned && !learning;
+        if self.at_once {
+            if stops(self.learned.inputs, learning.inputs)
+                || stops(self.learned.neurons, learning.neurons)
+            {
+                self.end_block(F::ONE, F::ONE);
+            }
+            self.learned = learning;
+        }
+        if self.steps > 0 && self.steps % self.powers.len() as u64 == 0 {
+            self.end_block(self.powers.alpha_block, self.powers.kappa_block);
+        }
+        self.steps += 1;
+        self.folded = false;
+        current.fill(F::ZERO);
+        let of_first = self.list(sources);
+        let wires = Arc::clone(&self.wires);
+        let lists = wires.lists();
+        if !self.at_once {
+            let rows = ListedRows {
+                a: &mut self.w.pending,
+                c: &mut self.c,
+                h: &mut self.h,
+            };
+            let (visits, entries) = (&self.visits, self.ended.of_set(0));
+            let w = &self.w.rows;
+            kernels::follow_resting(lists, visits, entries, &self.factors, w, rows, current);
+            return;
+        }
+        if let Some(lengths) = &mut self.lengths {
+            lengths.due = true;
+        }
+        let (first, rest) = self.visits.split_at(of_first);
+        for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
+            self.summed[set] = !visits.is_empty();
+            if visits.is_empty() {
+                continue;
+            }
+            let lanes = self.lanes_of(set);
+            let sums = &mut self.sums[lanes.clone()];
+            sums.fill(F::ZERO);
+            let rows = ListedRows {
+                a: &mut self.w.rows,
+                c: &mut self.c,
+                h: &mut [],
+            };
+            let (entries, left) = (self.ended.of_set(set), &self.ended.a);
+            let factors = &self.factors[lanes];
+            kernels::follow_listed(lists, visits, entries, left, factors, rows, sums);
+            let row = set * self.stride..(set + 1) * self.stride;
+            kernels::current_of_listed(sums, &self.s[row.clone()], &self.t[row], current);
+        }
+    }
+
+    fn learn(
+        &mut self,
+        _: &Sources<'_, F>,
+        psi: &[F],
+        signal: Option<Signal<'_, F>>,
+        at_once: Option<Kinds<Step<'_, F>>>,
+    ) {
+        if self.lengths.as_ref().is_some_and(|lengths| lengths.due) {
+            // Nobody asks how long it is.
+            self.step_lengths(psi, psi);
+        }
+        let u = self.steps_of_block();
+        let scales = StepScales {
+            alpha: self.powers.alpha_down[u],
+            grow: self.filters.zeta_e * self.powers.kappa_up[u],
+            learn: self.powers.kappa_down[u],
+            // A gradient that waits has no learning rate yet.
+            eta: F::ONE,
+        };
+        let l = signal.map_or(&[][..], |signal| signal.l);
+        let mut r = signal.and_then(|signal| signal.r);
+        if !self.at_once {
+            self.w.waits |= signal.is_some();
+            let of_stream = r.take_if(|_| self.of_stream);
+            if signal.is_some() && !self.u.is_empty() {
+                for (j, u) in self.u.iter_mut().enumerate() {
+                    let of_raw = of_stream.map_or(F::ONE, |r| r[j]);
+                    *u += of_raw * psi[j] * scales.alpha;
+                }
+            }
+            return self.step_sets([scales; 2], psi, l, r.unwrap_or(&[]));
+        }
+        let steps = at_once.and_then(Kinds::linear);
+        let etas = steps.map_or([F::ZERO; 2], |eta| [eta.inputs, eta.neurons]);
+        let of_sets = etas.map(|eta| StepScales {
+            learn: eta * scales.learn,
+            eta,
+            ..scales
+        });
+        self.step_sets(of_sets, psi, l, r.unwrap_or(&[]));
+    }
+
+    fn length_of_step(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
+        let kappa = self.powers.kappa_down[self.steps_of_block()].to_f64();
+        let squared = self.step_lengths(psi, l);
+        squared.map(|squared| (kappa * kappa * squared).max(0.0))
+    }
+
+    /// Folds a gradient that waits.
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        match self.at_once {
+            true => Ok(()),
+            false => self.fold(pace),
+        }
+    }
+
+    fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
+        self.settle(pace)?;
+        match self.w.waits {
+            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            false => Ok(Kinds::same(0.0)),
+        }
+    }
+
+    fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
+        if self.at_once || !self.w.waits && steps.linear().is_some() {
+            return;
+        }
+        self.fold_unasked();
+        self.complete(r);
+        self.finite &= self.w.update(steps.split(self.cut()));
+    }
+
+    fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
+        // Nobody stops it.
+        _ = self.collect_until(r, sum, &mut Interrupt::NOBODY.pace());
+    }
+
+    fn collect_until(
+        &mut self,
+        r: Option<&[F]>,
+        sum: &mut [F],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        if self.at_once || !self.w.waits {
+            return Ok(());
+        }
+        self.fold(pace)?;
+        let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
+        if self.apart {
+            self.add_regulariser(r, of_regulariser);
+        } else {
+            self.complete(r);
+        }
+        kernels::add_row(F::ONE, &self.w.pending, sum);
+        self.w.drop_gradient();
+        Ok(())
+    }
+
+    fn whole_length(&mut self, r: Option<&[F]>, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        self.settle(pace)?;
+        if !self.w.waits {
+            return Ok(0.0);
+        }
+        let mut squared = 0.0;
+        let synapses = self.wires.all_targets().iter().zip(&self.w.pending[..]);
+        for (at, (&j, &g)) in synapses.enumerate() {
+            let h = self.h.get(at).copied().unwrap_or(F::ZERO);
+            let of_raw = match r {
+                Some(r) => r[j as usize] * h,
+                None if self.of_stream => h,
+                None => F::ZERO,
+            };
+            let g = (g + of_raw).to_f64();
+            squared += g * g;
+        }
+        pace.pass(self.c.len())?;
+        Ok(squared)
+    }
+
+    fn take_back(&mut self, sum: &mut Aligned<F>) {
+        if !self.apart {
+            return self.w.take_back(sum);
+        }
+        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
+        self.w.pending.copy_from_slice(of_loss);
+        self.w.waits = true;
+        if self.of_stream {
+            self.h.copy_from_slice(of_regulariser);
+        } else {
+            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
+            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
+        }
+    }
+
+    fn read(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        pace: &mut Pace<'_>,
+        see: See<'_, F>,
+    ) -> Result<(), Error> {
+        let mut now = self.now_of_sets()?;
+        let mut row = vec_for("reading the synapses", self.n)?;
+        row.resize(self.n, F::ZERO);
+        let kappa = self.powers.kappa_down[self.steps_of_block()];
+        for source in sources {
+            row.fill(F::ZERO);
+            for (at, &j) in self.wires.targets(source).iter().enumerate() {
+                let (w, c) = self.synapse(source, at, &mut now);
+                row[j as usize] = match what {
+                    What::Weight => w,
+                    What::Eligibility => kappa * c,
+                };
+            }
+            see(source, &row)?;
+            pace.pass(self.n)?;
+        }
+        Ok(())
+    }
+
+    fn present(&self) -> Result<Present<F>, Error> {
+        let mut present = Present::default();
+        if self.at_once {
+            present.sum = Room::build(
+                || "an evaluation".into(),
+                |room| room.zeros(self.sets, self.stride),
+            )?;
+            present.w = self.now_of_sets()?;
+        }
+        Ok(present)
+    }
+
+    fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
+        current.fill(F::ZERO);
+        if !self.at_once {
+            sources.all().for_each(|(source, value)| {
+                let row = self.row(source as usize);
+                let targets = self.wires.targets(source as usize);
+                kernels::add_listed(value, targets, &self.w.rows[row], current);
+            });
+            return;
+        }
+        present.sum.fill(F::ZERO);
+        sources.all().for_each(|(source, value)| {
+            let source = source as usize;
+            let sum = &mut present.sum[self.of_set(self.set_of(source))];
+            for (at, &j) in self.wires.targets(source).iter().enumerate() {
+                let (w, _) = self.synapse(source, at, &mut present.w);
+                kernels::add_listed(value, &[j], &[w], sum);
+            }
+        });
+        for sum in present.sum.chunks_exact(self.stride) {
+            current.iter_mut().zip(sum).for_each(|(to, &x)| *to += x);
+        }
+    }
+
+    fn assign(
+        &mut self,
+        first_source: usize,
+        w: ArrayView2<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        for (column, w) in w.columns().into_iter().enumerate() {
+            let source = first_source + column;
+            let row = self.row(source);
+            let targets = self.wires.targets(source);
+            let rows = &mut self.w.rows[row];
+            rows.iter_mut()
+                .zip(targets)
+                .for_each(|(to, &j)| *to = w[j as usize]);
+            pace.pass(targets.len())?;
+        }
+        self.finite = kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        first_source: usize,
+        g: ArrayView2<'_, F>,
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        let mut of_source = vec_for("a row of the gradient", self.n)?;
+        for (column, g) in g.columns().into_iter().enumerate() {
+            let source = first_source + column;
+            let targets = self.wires.targets(source);
+            of_source.clear();
+            of_source.extend(targets.iter().map(|&j| g[j as usize]));
+            self.w.take(step, self.row(source).start, &of_source);
+            pace.pass(targets.len())?;
+        }
+        self.finite &= kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    /// The weights of all synapses, in the order of their lists.
+    fn first_rows(&mut self) -> &mut [F] {
+        &mut self.w.rows
+    }
+
+    fn z_bar(&self, see: &mut dyn FnMut(F)) {
+        let down = self.powers.alpha_down[self.steps_of_block()];
+        for source in 0..self.zt.len() {
+            let waited = match self.age(source) {
+                0 => F::ONE,
+                age => self.ended.a[age - 1],
+            };
+            see((down * (waited * self.zt[source])).or_silence());
+        }
+    }
+
+    /// As in the factored form: within the limit no step can have made a finite weight infinite.
+    fn finite(&mut self) -> bool {
+        if !self.at_once {
+            return self.finite;
+        }
+        if self.within && self.factors_within() {
+            return true;
+        }
+        let mut weights = Vec::new();
+        let nobody = &mut Interrupt::NOBODY.pace();
+        let looked = self.read_weights(0..self.seen.len(), &mut weights, nobody);
+        let finite = looked.is_ok() && kernels::all_finite(&weights);
+        self.within = finite && kernels::all_within(F::cast(LIMIT), &self.zt);
+        finite
+    }
+
+    fn reset(&mut self) {
+        if self.at_once {
+            // To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
+            if self.steps > 0 {
+                self.x1.fill(F::ZERO);
+                self.end_block(F::ZERO, F::ZERO);
+            }
+        } else if self.steps > 0 {
+            self.w.drop_gradient();
+            for numbers in [
+                &mut self.c,
+                &mut self.h,
+                &mut self.x1,
+                &mut self.s,
+                &mut self.t,
+                &mut self.y,
+                &mut self.u,
+                &mut self.factors,
+            ] {
+                numbers.fill(F::ZERO);
+            }
+            self.zt.fill(F::ZERO);
+            self.seen.fill(NEVER);
+            self.ended.clear();
+            self.block = 0;
+            self.folded = true;
+        }
+        if let Some(lengths) = &mut self.lengths {
+            lengths.clear();
+        }
+        self.steps = 0;
+        self.learned = Kinds::same(false);
+    }
+
+    fn parameter(&mut self) -> Option<&mut Parameter<F>> {
+        (!self.at_once).then_some(&mut self.w)
+    }
+
+    fn shared(&self) -> Option<Shared<F>> {
+        (!self.at_once).then(|| self.w.rows.share())
+    }
+
+    fn changed(&mut self, finite: bool) {
+        self.finite = finite;
+    }
+
+    /// Rows as they are, whoever waited and for however long.
+    fn catch_up(&mut self) {
+        for source in 0..self.seen.len() {
+            self.catch_up_source(source);
+            self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
+        }
+        self.ended.clear();
+        self.block = 0;
+    }
+}
