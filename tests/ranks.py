@@ -104,6 +104,28 @@ def learns_with(kind, optimizer, reduction):
     assert_same_on_all(shared)
 
 
+def learns_listed_synapses():
+    """Some synapses of each kind, with signs; of one stream and of several."""
+    rng = np.random.default_rng(2)
+    sizes = {"n_inputs": 7, "n_neurons": 30, "n_outputs": 2}
+    for optimizer in ("adam", "sgd", "auto"):
+        how = {"optimizer": optimizer, "update_every": "sequence", "dtype": "float64", "tau_mem": 10.0}
+        how |= {"connect_in": 0.7, "connect_rec": 0.2, "sign": rng.integers(-1, 1, size=37)}
+        for batch_size in (1, N_STREAMS):
+            trainer = eprop.EpropTrainer(**sizes, **how, batch_size=batch_size)
+            alone = eprop.EpropTrainer(**sizes, **how, batch_size=N_STREAMS)
+            for either in (trainer, alone):
+                either.W_in = 1.5 * either.W_in
+            before, ranks = parameters_of(alone), spread(trainer, data="whole")
+            for seed in range(3):
+                x, y, mask = data(N_STREAMS, seed=seed)
+                loss = ranks.train_sequence(x, y, mask=mask)
+                np.testing.assert_allclose(loss, alone.train_sequence(x, y, mask=mask), rtol=1e-12)
+            assert_parameters(trainer, parameters_of(alone), 1e-12, f"{optimizer} {batch_size}")
+            moved(trainer, before)
+            assert_same_on_all(trainer)
+
+
 def clips():
     """What is measured of the whole gradient is measured of the sum."""
     x, y, mask = data(N_STREAMS)

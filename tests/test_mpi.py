@@ -18,8 +18,14 @@ import pytest
 from streams import N_OUT, B, T, build, data
 
 RANKS = Path(__file__).parent / "ranks.py"
-LEARNS = ["learns", "clips", "adds_up_in_the_order_of_the_ranks", "has_more_streams_than_a_trainer"]
-CALLS = ["takes_what_a_trainer_takes", "has_no_stream", "estimators_learn", "disagrees"]
+LEARNS = ["learns", "learns_listed_synapses", "clips", "adds_up_in_the_order_of_the_ranks"]
+CALLS = [
+    "takes_what_a_trainer_takes",
+    "has_more_streams_than_a_trainer",
+    "has_no_stream",
+    "estimators_learn",
+    "disagrees",
+]
 PAGE = RANKS.parents[1] / "docs/scale.md"
 # Beside this Python, where a wheel puts it, or on the path.
 MPIEXEC = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
