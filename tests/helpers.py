@@ -80,13 +80,24 @@ def assign(trainer, weights):
         trainer.B = B
 
 
+def dense(value):
+    """A SciPy sparse array as the array that it stands for."""
+    return value.toarray() if hasattr(value, "tocoo") else value
+
+
 def snapshot(trainer):
     """Every array a user can read, copied."""
     if hasattr(trainer, "layers"):
         per_layer = [{k: np.array(getattr(x, k)) for k in LAYER_STATE} for x in trainer.layers]
         return {f"{k}[{i}]": a for i, layer in enumerate(per_layer) for k, a in layer.items()}
     names = LAYER_STATE if hasattr(trainer, "W") else TRAINER_STATE
-    return {name: np.array(getattr(trainer, name)) for name in names}
+    return {name: np.array(read_dense(trainer, name)) for name in names}
+
+
+def read_dense(trainer, name):
+    """An attribute as an array, of listed synapses too; of a batch their traces are a list."""
+    value = getattr(trainer, name)
+    return np.array([dense(one) for one in value]) if isinstance(value, list) else dense(value)
 
 
 def assert_same_bits(got, expected, what=""):
@@ -99,7 +110,7 @@ def assert_same_bits(got, expected, what=""):
 
 def worst_error(got, expected):
     """Largest difference, relative to the largest expected value."""
-    got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
+    got, expected = np.asarray(dense(got), dtype=float), np.asarray(expected, dtype=float)
     assert got.shape == expected.shape, f"shape {got.shape}, expected {expected.shape}"
     if expected.size == 0:
         return 0.0

@@ -13,11 +13,13 @@ from matplotlib import pyplot
 
 from eprop import EpropTrainer, OnlineTrainer, plot
 from eprop.plot._style import COLORS, line
+from eprop.wiring import Wiring, random
 
 RNG = np.random.default_rng(0)
 SPIKES = RNG.random((80, 12)) < 0.1
 V = RNG.normal(size=(80, 12))
 TRUE, ANSWERS = RNG.integers(0, 10, 200), RNG.integers(0, 10, 200)
+WIRING = Wiring(10, 60, connect_in=random(60, 10, 0.3, seed=0), connect_rec=random(60, 60, 0.1, seed=1))
 INPUTS, TARGETS = RNG.random((60, 10)) < 0.1, RNG.normal(size=(60, 1))
 
 FIGURES = {
@@ -29,6 +31,7 @@ FIGURES = {
     "learning_curve": lambda ax: plot.learning_curve({"training": [3, 2, 1], "held out": [4, 3, 2]}, ax=ax),
     "confusion_matrix": lambda ax: plot.confusion_matrix(TRUE, ANSWERS, ax=ax),
     "firing_rates": lambda ax: plot.firing_rates(SPIKES, ax=ax),
+    "fan": lambda ax: plot.fan(WIRING, ax=ax),
     "gradients": lambda ax: plot.gradients(EpropTrainer(10, 20, 1), INPUTS, TARGETS, ax=ax),
 }
 
@@ -127,6 +130,24 @@ def test_firing_rates_are_in_hz():
     assert ax.get_legend_handles_labels()[1] == ["mean 250.0 Hz", "silent: 1 of 3"]
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_fan_counts_every_neuron_once(log):
+    star = np.zeros((60, 60), bool)
+    star[1:, 0] = star[5, 1:5] = True  # 0 reaches all others; 1 to 4 reach 5; 0 is reached by none
+    ax = plot.fan(Wiring(3, 60, connect_in=np.zeros((60, 3), bool), connect_rec=star), bins=7, log=log)
+    fan_in, fan_out = (stairs.get_data() for stairs in ax.patches)
+    if log:
+        assert (fan_in.values.sum(), fan_out.values.sum()) == (59, 5)
+        assert ax.get_legend_handles_labels()[1] == [
+            "fan-in, mean 1.1, none: 1",
+            "fan-out, mean 1.1, none: 55",
+        ]
+        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    else:
+        assert (fan_in.values.sum(), fan_out.values.sum()) == (60, 60)
+        assert fan_out.values[-1] == 1 and fan_out.edges[-1] == 59.5 and fan_in.edges[0] == -0.5
+
+
 def test_gradients_are_those_of_both_methods():
     trainer = EpropTrainer(10, 20, 1, dtype="float64")
     own = trainer.gradients(INPUTS, TARGETS)["W_rec"].ravel()
@@ -182,6 +203,13 @@ def test_colours_are_told_apart_by_colour_blind_readers_and_in_grey():
         (lambda: plot.learning_curve({"a": []}), ValueError, r"got \(0,\) a"),
         (lambda: plot.confusion_matrix([1], [1, 2]), ValueError, "same length"),
         (lambda: plot.confusion_matrix([1], [2], labels=[1]), ValueError, "got none for 2"),
+        (lambda: plot.fan(np.eye(3)), TypeError, "wiring: expected an eprop.wiring.Wiring, got ndarray"),
+        (lambda: plot.fan(WIRING, bins=0), ValueError, "bins: expected at least 1, got 0"),
+        (
+            lambda: plot.fan(Wiring(1, 1, connect_in=np.zeros((1, 1), bool)), log=True),
+            ValueError,
+            "log: expected a wiring with synapses, got none",
+        ),
         (lambda: plot.gradients(OnlineTrainer([2, 1]), [[0, 0]], [[0]]), TypeError, "got OnlineTrainer"),
         (lambda: plot.gradients(EpropTrainer(2, 2, 1), [[0, 0]], [[0]], name="W"), ValueError, "got 'W'"),
     ],

@@ -35,6 +35,7 @@ from ._warnings import (
 if TYPE_CHECKING:
     from . import callbacks as callbacks
     from . import encode
+    from . import wiring as wiring
 
 __all__ = [
     "AdaptationWarning",
@@ -55,7 +56,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Modules that are imported when somebody asks for them."""
-    if name in ("callbacks", "encode"):
+    if name in ("callbacks", "encode", "wiring"):
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
@@ -63,4 +64,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "callbacks"})
+    return sorted({*globals(), *__all__, "callbacks", "wiring"})

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._arrays import as_mask
+from ._arrays import as_mask, as_numbers
 
-__all__ = ["Connect", "Connections", "as_connect", "take_first_weights"]
+__all__ = ["Connect", "Connections", "as_connect", "as_dense", "as_listed", "as_sparse", "take_first_weights"]
 
 Array = NDArray[Any]
 # None, a density, a boolean array, a SciPy sparse array, or `Connections`; SciPy is no dependency, so it can't be said here.
@@ -123,6 +123,68 @@ def take_first_weights(connect: float | Connections | None) -> Array | None:
         return None
     weights, connect._first_weights = connect._first_weights, None
     return weights
+
+
+def as_sparse(values: Array, shape: tuple[int, int], starts: Array, targets: Array) -> Any:
+    """Numbers of listed synapses as a SciPy sparse array, read-only as all that a trainer returns."""
+    try:
+        from scipy.sparse import csc_array
+    except ImportError as error:
+        raise ImportError(
+            "the synapses of this trainer are listed, and read as SciPy sparse arrays, which needs SciPy: "
+            "pip install 'eprop[sparse]'"
+        ) from error
+    made = csc_array((values, targets, starts), shape=shape)
+    for part in (made.data, made.indices, made.indptr):
+        part.flags.writeable = False
+    return made
+
+
+def as_dense(value: Any) -> Any:
+    """A SciPy sparse array as the array that it stands for; all else as it is.
+
+    Examples
+    --------
+    >>> as_dense(1.0)
+    1.0
+    """
+    return value.toarray() if hasattr(value, "tocoo") else value
+
+
+def as_listed(name: str, value: Any, shape: tuple[int, int], starts: Array, targets: Array) -> Array:
+    """Numbers of listed synapses, in the order of their lists, of a dense or a sparse array that has them."""
+    sources = np.repeat(np.arange(shape[1]), np.diff(starts))
+    if not hasattr(value, "tocoo"):
+        dense = as_numbers(name, value)
+        if dense.shape != shape:
+            raise ValueError(f"{name}: expected shape {shape}, got {dense.shape}")
+        listed = dense[targets, sources]
+        if np.count_nonzero(dense) > np.count_nonzero(listed):
+            exists = np.zeros(shape, dtype=bool)
+            exists[targets, sources] = True
+            at = np.argwhere((dense != 0) & ~exists)[0]
+            raise _stray(name, dense[tuple(at)], (int(at[0]), int(at[1])))
+        return listed
+    coo = value.tocoo()
+    if coo.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {coo.shape}")
+    keys = sources.astype(np.int64) * shape[0] + targets
+    given = coo.col.astype(np.int64) * shape[0] + coo.row
+    place = np.minimum(np.searchsorted(keys, given), max(len(keys) - 1, 0))
+    there = keys[place] == given if len(keys) else np.zeros(len(given), dtype=bool)
+    stray = np.flatnonzero(~there & (coo.data != 0))
+    if len(stray):
+        at = stray[0]
+        raise _stray(name, coo.data[at], (int(coo.row[at]), int(coo.col[at])))
+    listed = np.zeros(len(keys), dtype=coo.data.dtype)
+    np.add.at(listed, place[there], coo.data[there])
+    return listed
+
+
+def _stray(name: str, weight: Any, at: tuple[int, int]) -> ValueError:
+    return ValueError(
+        f"{name}: expected 0 where connect_in and connect_rec have no synapse, got {weight} at index {at}"
+    )
 
 
 def _from_sparse(name: str, value: Any) -> Connections:

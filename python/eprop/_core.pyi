@@ -79,6 +79,9 @@ class _Recurrent(_Layer, _Learning, Protocol):
     lr_out: float | None
     tau_syn: float
     engine: str | None
+    connect_in: Any
+    connect_rec: Any
+    sign: NDArray[Any] | None
 
 class _Agent(_Layer, Protocol):
     n_actions: int
@@ -208,6 +211,12 @@ class EpropTrainer(_Trainer):
         horizon: int | str | None,
         recurrent_gain: float | None,
     ) -> dict[str, Any]: ...
+    def set_synapses(self, name: str, weights: NDArray[Any]) -> None: ...
+    def lists(self, name: str) -> tuple[NDArray[Any], NDArray[Any]] | None: ...
+    def weights_of_synapses(self, name: str) -> NDArray[Any]: ...
+    def traces_of_synapses(self, stream: int) -> NDArray[Any]: ...
+    @property
+    def is_listed(self) -> bool: ...
     W_in: NDArray[Any]
     W_rec: NDArray[Any]
     W_out: NDArray[Any]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_numbers
+from ._connections import as_dense, as_listed, as_sparse
 
 Array = NDArray[Any]
 
@@ -15,32 +17,35 @@ class Recurrent:
     """Weights and traces; of a batch, or of several environments, state has a leading axis B."""
 
     _core: Any
+    n_inputs: int
+    n_neurons: int
+    batch_size: int
 
     @property
     def W_in(self) -> Array:
-        """Input weights (N, n_inputs).
+        """Input weights (N, n_inputs); a SciPy sparse array where synapses are listed (`storage`).
 
         Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
-        return self._core.W_in  # type: ignore[no-any-return]
+        return self._matrix("W_in")
 
     @W_in.setter
     def W_in(self, value: ArrayLike) -> None:
-        self._core.W_in = as_numbers("W_in", value)
+        self._assign("W_in", value)
 
     @property
     def W_rec(self) -> Array:
-        """Recurrent weights (N, N), to by from; the diagonal is 0.
+        """Recurrent weights (N, N), to by from; the diagonal is 0. A SciPy sparse array where synapses are listed.
 
         Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
-        return self._core.W_rec  # type: ignore[no-any-return]
+        return self._matrix("W_rec")
 
     @W_rec.setter
     def W_rec(self, value: ArrayLike) -> None:
-        self._core.W_rec = as_numbers("W_rec", value)
+        self._assign("W_rec", value)
 
     @property
     def W_out(self) -> Array:
@@ -111,5 +116,37 @@ class Recurrent:
 
     @property
     def e_bar(self) -> Array:
-        """Filtered eligibilities (N, n_inputs + N), (B, N, n_inputs + N) of a batch; a neuron's own entry is 0."""
-        return self._core.e_bar  # type: ignore[no-any-return]
+        """Filtered eligibilities (N, n_inputs + N), (B, N, n_inputs + N) of a batch; a neuron's own entry is 0.
+
+        Where synapses are listed, a SciPy sparse array, or of a batch a list of them.
+        """
+        if not self._is_listed:
+            return self._core.e_bar  # type: ignore[no-any-return]
+        (n, n_inputs), in_starts, in_targets = self._lists("W_in")
+        _, rec_starts, rec_targets = self._lists("W_rec")
+        starts = np.concatenate([in_starts, rec_starts[1:] + in_starts[-1]])
+        lists = (n, n_inputs + n), starts, np.concatenate([in_targets, rec_targets])
+        traces = [as_sparse(self._core.traces_of_synapses(b), *lists) for b in range(self.batch_size)]
+        return traces[0] if len(traces) == 1 else traces
+
+    @property
+    def _is_listed(self) -> bool:
+        return getattr(self._core, "is_listed", False)
+
+    def _lists(self, name: str) -> tuple[tuple[int, int], Array, Array]:
+        """Shape, starts and targets of listed synapses."""
+        n = self.n_neurons
+        shape = (n, self.n_inputs if name == "W_in" else n)
+        starts, targets = self._core.lists(name)
+        return shape, starts, targets
+
+    def _matrix(self, name: str) -> Any:
+        if not self._is_listed:
+            return getattr(self._core, name)
+        return as_sparse(self._core.weights_of_synapses(name), *self._lists(name))
+
+    def _assign(self, name: str, value: Any) -> None:
+        if not self._is_listed:
+            setattr(self._core, name, as_numbers(name, as_dense(value)))
+        else:
+            self._core.set_synapses(name, as_listed(name, value, *self._lists(name)))

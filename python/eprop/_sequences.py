@@ -490,7 +490,11 @@ class SequenceTrainer(Trainer):
             raise TypeError(
                 f"gradients: expected a dict, as gradients() returns it, got {gradients!r} ({kind})"
             )
-        self._core.apply_gradients({key: _as_gradient(key, value) for key, value in gradients.items()})
+        taken = self._as_taken(dict(gradients))
+        self._core.apply_gradients({key: _as_gradient(key, value) for key, value in taken.items()})
+
+    def _as_taken(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        return gradients
 
     @overload
     def evaluate(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._batches import as_threads
-from ._connections import Connect, take_first_weights
+from ._connections import Connect, as_listed, as_sparse, take_first_weights
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Chosen, LearningRate, checked, number
 from ._recurrent import Recurrent
@@ -337,13 +337,47 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         """
         sequence = self._sequence(inputs, targets, mask, weights, lengths)
         if horizon is None and recurrent_gain is None:
-            return self._core.gradients(*sequence, as_threads(n_threads))  # type: ignore[no-any-return]
-        return self._core.gradients_with(  # type: ignore[no-any-return]
+            return self._as_returned(self._core.gradients(*sequence, as_threads(n_threads)))
+        made = self._core.gradients_with(
             *sequence,
             as_threads(n_threads),
             None if horizon is None else checked("horizon", "int | str", horizon),
             None if recurrent_gain is None else number("recurrent_gain", recurrent_gain),
         )
+        return self._as_returned(made)
+
+    def _as_returned(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        """Rows of listed synapses as sparse arrays."""
+        for name in ("W_in", "W_rec") if self._is_listed else ():
+            if len(gradients[name]) == 1:
+                gradients[name] = as_sparse(gradients[name][0], *self._lists(name))
+        return gradients
+
+    def _as_taken(self, gradients: dict[str, Any]) -> dict[str, Any]:
+        for name in ("W_in", "W_rec") if self._is_listed else ():
+            if name in gradients:
+                what = f'gradients["{name}"]'
+                gradients[name] = as_listed(what, gradients[name], *self._lists(name))[None]
+        return gradients
+
+    @property
+    def storage(self) -> str:
+        """How synapses lie in memory.
+
+        ``"dense"``: all exist. ``"masked"``: not all do, and rows have a place for each neuron all the same. ``"listed"``:
+        rows are lists of the synapses that exist; `W_in`, `W_rec`, `e_bar` and their gradients are SciPy sparse arrays.
+        Lists are taken below a density of a half, and at any density where weights change at every step or rest for fewer
+        than 8; not where neurons adapt, have a `tau_mem` each or get their input through `tau_syn`, with a `horizon`, with
+        ``Auto(per_neuron=True)``, and where another `engine` is asked for than ``"factored"``.
+
+        Examples
+        --------
+        >>> EpropTrainer(3, 50, 1).storage, EpropTrainer(3, 50, 1, connect_rec=0.1).storage
+        ('dense', 'listed')
+        """
+        if self.connect_in is None and self.connect_rec is None:
+            return "dense"
+        return "listed" if self._is_listed else "masked"
 
     @property
     def psi(self) -> Array:

@@ -164,7 +164,7 @@ class DataParallel:
         loss = total["loss"] / n_targets if n_targets > 0 else math.nan
         if n_targets == 0:  # then an update is of all steps, of which the loss says nothing
             total["n_targets"] = sum(note["n_steps"] for note in notes)
-        self.trainer.apply_gradients(total)
+        self.trainer._core.apply_gradients(total)
         return (loss, self._gathered("train_sequence", streams, outputs)) if return_outputs else loss
 
     def gradients(
@@ -196,7 +196,8 @@ class DataParallel:
             streams = self._read(agreement, inputs, targets, mask, weights, lengths)
             total, _ = self._of_own(agreement, streams, n_threads)
         total = self._summed(total, agreement.reach())
-        return {name: _copied(value) for name, value in total.items()}
+        total = {name: _copied(value) for name, value in total.items()}
+        return self.trainer._as_returned(total) if isinstance(self.trainer, EpropTrainer) else total
 
     def evaluate(
         self,

@@ -17,9 +17,12 @@ _RECURRENT = ("W_in", "W_rec", "W_out", "b")
 
 
 def parameters_of(trainer: Any) -> list[Array]:
-    """Copies of all weights, in the order of a vector."""
+    """Copies of all weights, in the order of a vector; of listed synapses one row."""
     if hasattr(trainer, "layers"):
         return [layer.W for layer in trainer.layers]
+    if trainer._is_listed:
+        listed = [trainer._core.weights_of_synapses(name) for name in ("W_in", "W_rec")]
+        return [*listed, *readout_of(trainer)]
     return [getattr(trainer, name) for name in _RECURRENT]
 
 
@@ -50,7 +53,7 @@ def add_to_vector(gradients: Mapping[str, Any], vector: Array) -> None:
 
 
 def as_gradients(trainer: Any, vector: Array) -> dict[str, Any]:
-    """The arrays that a vector holds, as `apply_gradients` takes them: views of it.
+    """The arrays that a vector holds, as the compiled trainer takes and returns them: views of it.
 
     Examples
     --------
@@ -70,4 +73,7 @@ def _shapes(trainer: Any) -> list[tuple[int, ...]]:
         sizes = trainer.layer_sizes
         return [(above, below) for below, above in pairwise(sizes)]
     n_inputs, n, n_outputs = trainer.n_inputs, trainer.n_neurons, trainer.n_outputs
-    return [(n, n_inputs), (n, n), (n_outputs, n), (n_outputs,)]
+    of_synapses = [(n, n_inputs), (n, n)]
+    if trainer._is_listed:
+        of_synapses = [(1, len(trainer._lists(name)[2])) for name in ("W_in", "W_rec")]
+    return [*of_synapses, (n_outputs, n), (n_outputs,)]

@@ -26,9 +26,11 @@ except ModuleNotFoundError as missing:
 
 from ._activity import firing_rates, membrane, psi, raster, traces
 from ._learning import confusion_matrix, gradients, learning_curve, weights
+from ._wiring import fan
 
 __all__ = [
     "confusion_matrix",
+    "fan",
     "firing_rates",
     "gradients",
     "learning_curve",

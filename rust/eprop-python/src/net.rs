@@ -1,8 +1,8 @@
 //! What the binding asks of a network besides what a trainer of the crate has: how its gradients look in Python.
 
 use eprop::{
-    EpropTrainer, Gradients, Horizon, Network, OnlineTrainer, Optimizer, Recurrent, Reduction,
-    Stack, StackGradients, Trainer,
+    EpropTrainer, Gradients, Horizon, Matrix, Network, OnlineTrainer, Optimizer, Recurrent,
+    Reduction, Stack, StackGradients, Trainer,
 };
 use numpy::ndarray::Array1;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -31,7 +31,13 @@ pub trait Net: Network<F: Real, Gradients: Send> + 'static {
 
 impl<F: Real> Net for Recurrent<F> {
     fn synapses(trainer: &EpropTrainer<F>) -> usize {
-        (trainer.n_inputs() + trainer.n_neurons()).saturating_mul(trainer.n_neurons())
+        match trainer.is_listed() {
+            true => [Matrix::WIn, Matrix::WRec]
+                .map(|matrix| trainer.n_synapses(matrix))
+                .iter()
+                .sum(),
+            false => (trainer.n_inputs() + trainer.n_neurons()).saturating_mul(trainer.n_neurons()),
+        }
     }
 
     fn recurrent_gain(trainer: &EpropTrainer<F>) -> Option<f64> {
@@ -58,6 +64,14 @@ impl<F: Real> Net for Recurrent<F> {
             matrix(&Table::new(name, &value)?, &format!("({rows}, {columns})"))
         };
         let (n_inputs, n) = (trainer.n_inputs(), trainer.n_neurons());
+        let (of_inputs, of_neurons) = match trainer.is_listed() {
+            // The face makes rows of what it is given.
+            true => (
+                (1, trainer.n_synapses(Matrix::WIn)),
+                (1, trainer.n_synapses(Matrix::WRec)),
+            ),
+            false => ((n, n_inputs), (n, n)),
+        };
         let b = gradients.get_item("b")?;
         let b = match b {
             Some(b) => vector("gradients[\"b\"]", &b, trainer.n_outputs(), "")?,
@@ -67,8 +81,8 @@ impl<F: Real> Net for Recurrent<F> {
         let config = trainer.config();
         let of_what = Counts::of(gradients, config.optimizer, config.reduction)?;
         Ok(Gradients {
-            w_in: of("gradients[\"W_in\"]", "W_in", n, n_inputs)?,
-            w_rec: of("gradients[\"W_rec\"]", "W_rec", n, n)?,
+            w_in: of("gradients[\"W_in\"]", "W_in", of_inputs.0, of_inputs.1)?,
+            w_rec: of("gradients[\"W_rec\"]", "W_rec", of_neurons.0, of_neurons.1)?,
             w_out: of("gradients[\"W_out\"]", "W_out", trainer.n_outputs(), n)?,
             b,
             loss: of_what.loss,

@@ -1,6 +1,7 @@
 //! `_core.EpropTrainer`.
 
 use eprop::Matrix;
+use numpy::IntoPyArray;
 use numpy::ndarray::{Array1, Array2, Array3, Axis};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -80,16 +81,53 @@ trainer_class!(
         at_width!(&self.0, cell => assign(py, cell, "W_out", value, |t| t.dim(Matrix::WOut), |t, w| t.set_w_out(w)))
     }
 
+    /// Whether rows are lists of the synapses that exist.
+    #[getter]
+    fn is_listed(&self, py: Python<'_>) -> PyResult<bool> {
+        at_width!(&self.0, cell => cell.run(py, |t| t.is_listed()))
+    }
+
+    /// The synapses that exist, of `W_in` or `W_rec`: where the list of each source starts, and the neurons that it reaches; None where all exist.
+    fn lists<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
+        let list = at_width!(&self.0, cell => cell.run(py, |t| t.synapses(matrix)))?;
+        let Some(list) = list else {
+            return Ok(None);
+        };
+        let starts: Vec<i64> = list.starts().iter().map(|&start| start as i64).collect();
+        let targets: Vec<i64> = list.all_targets().iter().map(|&j| i64::from(j)).collect();
+        let array = |numbers: Vec<i64>| numbers.into_pyarray(py).into_any();
+        Ok(Some((array(starts), array(targets))))
+    }
+
+    /// The weights of the synapses that exist, in the order of their lists.
+    fn weights_of_synapses<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
+        at_width!(&self.0, cell => {
+            let _turn = cell.take(py)?;
+            let weights = py.detach(|| cell.lock().weights_of_synapses(matrix));
+            give(py, Array1::from_vec(weights.map_err(error::raise)?))
+        })
+    }
+
+    /// The traces of the synapses that exist, of a stream, inputs first.
+    fn traces_of_synapses<'py>(&self, py: Python<'py>, stream: usize) -> PyResult<Bound<'py, PyAny>> {
+        at_width!(&self.0, cell => {
+            let _turn = cell.take(py)?;
+            let traces = py.detach(|| cell.lock().traces_of_synapses(stream));
+            give(py, Array1::from_vec(traces.map_err(error::raise)?))
+        })
+    }
+
     /// Assigns the weights of the synapses that exist, in the order of their lists.
     fn set_synapses(&self, py: Python<'_>, name: &str, weights: &Bound<'_, PyAny>) -> PyResult<()> {
         let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
-        let n = |t: Option<eprop::SynapseList>| t.map_or(0, |list| list.all_targets().len());
         at_width!(&self.0, cell => assign_vector(
             py,
             cell,
             "weights",
             weights,
-            |t| n(t.synapses(matrix)),
+            |t| t.n_synapses(matrix),
             |t, weights| t.set_weights_of_synapses(matrix, weights.into()),
         ))
     }

@@ -294,7 +294,7 @@ impl<F: Float> EpropTrainer<F> {
         let mut weights = vec_for("the weights of synapses", wires.count(sources.clone()))?;
         let synapses = &self.first().layer.synapses;
         let mut pace = self.streams.interrupt().pace();
-        synapses.read_weights(sources, &wires, &mut weights, &mut pace)?;
+        synapses.read_listed(What::Weight, sources, &wires, &mut weights, &mut pace)?;
         Ok(weights)
     }
 
@@ -319,6 +319,25 @@ impl<F: Float> EpropTrainer<F> {
     ) -> Result<(), Error> {
         let (sources, wires) = self.wired(matrix)?;
         check::vector("weights", weights, wires.count(sources.clone()))?;
+        if self.is_listed() {
+            let signs = self.plan.signs.clone();
+            let all = sources
+                .clone()
+                .flat_map(|source| wires.row(source).map(move |_| source));
+            for (source, &w) in all.zip(weights) {
+                let sign = signs.as_ref().map_or(0, |signs| signs[source]);
+                if F::cast(f64::from(sign)) * w < F::ZERO {
+                    let expected = "weights with the sign of their source, as `sign` says";
+                    return Err(Error::value("weights", expected, w));
+                }
+            }
+            return self.change(|this, pace| {
+                this.streams.alter(|first| {
+                    let synapses = &mut first.layer.synapses;
+                    synapses.assign_listed(sources.start, &mut weights.iter().copied(), pace)
+                })
+            });
+        }
         let (rows, columns) = self.dim(matrix);
         let mut dense = memory::matrix("the weights of synapses", rows, columns)?;
         let mut weights = weights.iter();
@@ -331,6 +350,58 @@ impl<F: Float> EpropTrainer<F> {
             Matrix::WIn => self.set_w_in(dense.view()),
             _ => self.set_w_rec(dense.view()),
         }
+    }
+
+    /// How many synapses there are from inputs (`W_in`) or between neurons (`W_rec`): of those that exist, where not all do.
+    ///
+    /// ```
+    /// use eprop::{Config, EpropTrainer, Matrix};
+    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
+    /// assert_eq!([Matrix::WIn, Matrix::WRec].map(|matrix| trainer.n_synapses(matrix)), [24, 56]);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn n_synapses(&self, matrix: Matrix) -> usize {
+        let (n, columns) = self.dim(matrix);
+        match (self.sources_of(matrix), &self.plan.wires) {
+            (Some(sources), Some(wires)) => wires.count(sources),
+            (Some(_), None) if matrix == Matrix::WRec => n * (n - 1),
+            _ => n * columns,
+        }
+    }
+
+    /// Whether rows are lists of the synapses that exist, where not all do; otherwise they have a place for each neuron. By sizes and options alone. The
+    /// gradients of `W_in` and `W_rec` are a row of the numbers of their synapses then, (1, synapses), in the order of [`synapses`](Self::synapses).
+    ///
+    /// ```
+    /// use eprop::{Config, Connect, EpropTrainer};
+    /// let config = Config { connect_rec: Connect::Density(0.1), ..Config::default() };
+    /// assert!(EpropTrainer::<f32>::new(3, 50, 2, config)?.is_listed());
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn is_listed(&self) -> bool {
+        self.plan.is_listed
+    }
+
+    /// The filtered eligibilities of the synapses that exist, of a stream, inputs first, in the order of their lists.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where all synapses exist, and for a stream that there is not; [`Error::TooLarge`], [`Error::Interrupted`].
+    ///
+    /// ```
+    /// use eprop::{Config, Connect, EpropTrainer};
+    /// let config = Config { connect_rec: Connect::Density(0.1), ..Config::default() };
+    /// let trainer = EpropTrainer::<f32>::new(3, 50, 2, config)?;
+    /// assert!(trainer.traces_of_synapses(0)?.iter().all(|&e_bar| e_bar == 0.0));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn traces_of_synapses(&self, stream: usize) -> Result<Vec<F>, Error> {
+        let (of_inputs, wires) = self.wired(Matrix::WIn)?;
+        let sources = 0..of_inputs.end + self.n_neurons();
+        let mut traces = vec_for("the traces of synapses", wires.len())?;
+        let synapses = &self.existing(stream)?.layer.synapses;
+        let mut pace = self.streams.interrupt().pace();
+        synapses.read_listed(What::Eligibility, sources, &wires, &mut traces, &mut pace)?;
+        Ok(traces)
     }
 
     fn wired(&self, matrix: Matrix) -> Result<(Range<usize>, Arc<Wires>), Error> {

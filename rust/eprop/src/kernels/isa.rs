@@ -17,6 +17,9 @@ pub(crate) trait Isa {
 
     /// The sum of all, halves upon halves: the same bits in every implementation.
     fn sum<F: Float>(unit: &[F; UNIT]) -> F;
+
+    /// Asks for the cache line of a number that will be needed soon.
+    fn fetch<T>(at: &T);
 }
 
 /// What every processor has: two roundings.
@@ -46,6 +49,9 @@ impl Isa for Portable {
         }
         sums[0]
     }
+
+    #[inline(always)]
+    fn fetch<T>(_: &T) {}
 }
 
 /// AVX2 and FMA: one rounding. Only inside functions that are compiled with both, or it would be a library call.
@@ -114,6 +120,13 @@ impl Isa for Avx2 {
                 core::mem::transmute_copy(&sum)
             }
         }
+    }
+
+    #[inline(always)]
+    fn fetch<T>(at: &T) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every processor of this architecture has it, and it reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(at).cast()) };
     }
 }
 

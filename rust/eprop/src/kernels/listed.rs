@@ -2,6 +2,7 @@
 //! of them in one line of the cache.
 
 use super::factored::Visit;
+use super::isa::Isa;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -43,12 +44,57 @@ pub(crate) struct ListedRows<'a, F> {
     pub(crate) h: &'a mut [F],
 }
 
+/// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
+const ROWS_AHEAD: usize = 3;
+const TARGETS_AHEAD: usize = 1;
+
+/// Asks for every cache line of a row.
+#[inline(always)]
+fn fetch_row<I: Isa, T>(row: &[T]) {
+    row.iter()
+        .step_by(64 / size_of::<T>())
+        .for_each(|number| I::fetch(number));
+    // It need not begin with a line.
+    row.last().into_iter().for_each(|number| I::fetch(number));
+}
+
+/// Asks for what the visits after this one will need: a network that does not fit into the cache would wait for each.
+#[inline(always)]
+fn look_ahead<I: Isa, F: Float>(
+    lists: Lists<'_>,
+    visits: &[Visit<F>],
+    entries: &Entries<'_, F>,
+    factors: &[F],
+    rows: [&[F]; 4],
+) {
+    if let Some(visit) = visits.get(ROWS_AHEAD) {
+        let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
+        fetch_row::<I, _>(&lists.targets[row.clone()]);
+        for numbers in rows {
+            if let Some(numbers) = numbers.get(row.clone()) {
+                fetch_row::<I, _>(numbers);
+            }
+        }
+    }
+    if let Some(visit) = visits.get(TARGETS_AHEAD) {
+        let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
+        let waited = entries.of(visit.age).map(|(waited, _)| waited);
+        for &j in &lists.targets[row] {
+            I::fetch(&factors[LANES * j as usize]);
+            if let Some(waited) = waited {
+                I::fetch(&waited[LANES * j as usize]);
+            }
+        }
+    }
+}
+
 kernel! {
     /// Weights that take every step. Every active source catches up, and then `sums += [s A, s C, s zt, s s]` of its targets, `A -= a Y; C -= a X1`. `factors`: `[X1, Y, -, -]` of each neuron.
     fn follow_listed(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], rows: ListedRows<'_, F>, sums: &mut [F]) {
         let ListedRows { a, c, .. } = rows;
         assert!(factors.len() == sums.len() && entries.len == sums.len());
-        for visit in visits {
+        for (at, visit) in visits.iter().enumerate() {
+            look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [a, c, &[], &[]]);
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
             let (a, c) = (&mut a[row.clone()], &mut c[row.clone()]);
             let targets = &lists.targets[row];
@@ -98,7 +144,8 @@ kernel! {
     fn follow_resting(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: ListedRows<'_, F>, current: &mut [F]) {
         let ListedRows { a: g, c, h } = rows;
         assert!(factors.len() == LANES * current.len() && entries.len == factors.len());
-        for visit in visits {
+        for (at, visit) in visits.iter().enumerate() {
+            look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [g, c, w, h]);
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
             let (g, c, w) = (&mut g[row.clone()], &mut c[row.clone()], &w[row.clone()]);
             let targets = &lists.targets[row.clone()];
@@ -163,6 +210,43 @@ kernel! {
             left += c[at].abs();
         }
         left != F::ZERO
+    }
+}
+
+/// A row of one source as it stands, and what it waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct FoldedRow<'a, F> {
+    pub(crate) targets: &'a [u32],
+    pub(crate) a: &'a [F],
+    pub(crate) c: &'a [F],
+    pub(crate) zt: F,
+    /// What ended blocks do to it, with their `k` and what they leave of `zt`; `None` if it has not waited.
+    pub(crate) waited: Option<(&'a [F], F, F)>,
+    /// What the block under way does, `[S, T, x, U]` of each neuron.
+    pub(crate) now: &'a [F],
+}
+
+kernel! {
+    /// `A` and `C` of a source as they would be if it caught up with the block under way, too: with the operations of that.
+    fn unfold_listed(row: FoldedRow<'_, F>, to_a: &mut [F], to_c: &mut [F]) {
+        let FoldedRow { targets, a, c, zt, waited, now } = row;
+        let (to_a, to_c) = (&mut to_a[..targets.len()], &mut to_c[..targets.len()]);
+        let (a, c) = (&a[..targets.len()], &c[..targets.len()]);
+        for (at, &j) in targets.iter().enumerate() {
+            let q = LANES * j as usize;
+            let [mut s, mut t, mut x, _]: [F; LANES] = core::array::from_fn(|lane| now[q + lane]);
+            let mut k = F::ONE;
+            if let Some((entry, k1, a1)) = waited {
+                let [s1, t1, x1, _]: [F; LANES] = core::array::from_fn(|lane| entry[q + lane]);
+                let (s2, t2, x2) = (s, t, x);
+                s = I::fma(k1, s2, s1);
+                t = I::fma(a1, t2, I::fma(x1, s2, t1));
+                x = I::fma(a1, x2, x1);
+                k = k1;
+            }
+            to_a[at] = a[at] - I::fma(s, c[at], t * zt);
+            to_c[at] = I::fma(k, c[at], x * zt).or_silence();
+        }
     }
 }
 

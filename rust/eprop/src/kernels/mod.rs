@@ -52,9 +52,9 @@ pub(crate) use lengths_adaptive::{
     step_adaptive_lengths,
 };
 pub(crate) use listed::{
-    Entries, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed, catch_up_listed,
-    compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
-    step_listed_lengths,
+    Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed,
+    catch_up_listed, compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
+    step_listed_lengths, unfold_listed,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};

@@ -12,7 +12,7 @@ use super::stack::Stack;
 use super::wiring::Wiring;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::Layout;
-use crate::numbers::memory::matrix;
+use crate::numbers::memory::{matrix, vec_for};
 use crate::options::domain::valid_size;
 use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Horizon, StackConfig};
@@ -82,9 +82,14 @@ impl<F: Float> Filed for Recurrent<F> {
             n,
             n_outputs,
         } = plan.sizes;
+        let [of_inputs, of_neurons] = match plan.listed() {
+            // In the order of their lists.
+            Some(wires) => wires.counts().map(|count| [count].to_vec()),
+            None => [[n, n_inputs].to_vec(), [n, n].to_vec()],
+        };
         [
-            ("W_in".into(), [n, n_inputs].to_vec()),
-            ("W_rec".into(), [n, n].to_vec()),
+            ("W_in".into(), of_inputs),
+            ("W_rec".into(), of_neurons),
             ("W_out".into(), [n_outputs, n].to_vec()),
             ("B".into(), [n, n_outputs].to_vec()),
             ("b".into(), [n_outputs].to_vec()),
@@ -94,6 +99,20 @@ impl<F: Float> Filed for Recurrent<F> {
 
     fn read_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
         let (n_inputs, n, n_outputs) = (self.n_inputs(), self.layer.neuron.len(), self.n_outputs());
+        if let (0 | 1, Some(wires)) = (at, self.listed()) {
+            let sources = match at {
+                0 => 0..n_inputs,
+                _ => n_inputs..n_inputs + n,
+            };
+            let mut weights = vec_for("the weights", wires.count(sources.clone()))?;
+            let synapses = &self.layer.synapses;
+            synapses.read_listed(What::Weight, sources, wires, &mut weights, pace)?;
+            let failed = |_| Error::TooLarge {
+                sizes: "the weights".into(),
+                bytes: None,
+            };
+            return Array2::from_shape_vec((1, weights.len()), weights).map_err(failed);
+        }
         let (rows, columns) = match at {
             0 => (n, n_inputs),
             1 => (n, n),

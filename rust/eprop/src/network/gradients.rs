@@ -14,9 +14,9 @@ use crate::{Error, Float};
 /// [`Trainer::apply_gradients`](crate::Trainer::apply_gradients).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients<F> {
-    /// (N, n_inputs)
+    /// (N, n_inputs); where rows are lists of synapses ([`is_listed`](crate::EpropTrainer::is_listed)), a row of their numbers (1, synapses)
     pub w_in: Array2<F>,
-    /// (N, N), diagonal 0
+    /// (N, N), diagonal 0; or a row, as `w_in`
     pub w_rec: Array2<F>,
     /// (O, N)
     pub w_out: Array2<F>,

@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -454,9 +453,9 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn groups_of(&self, _: usize) -> Groups {
         Groups {
-            cut: match &self.wires {
-                Some(wires) if self.layer.synapses.is_listed() => wires.counts()[0],
-                _ => self.n_inputs * padded::<F>(self.layer.neuron.len()),
+            cut: match self.listed() {
+                Some(wires) => wires.counts()[0],
+                None => self.n_inputs * padded::<F>(self.layer.neuron.len()),
             },
             before: group::IN,
             from: group::REC,
@@ -558,17 +557,15 @@ impl<F: Float> Wiring for Recurrent<F> {
         let (n, n_outputs) = (first.layer.neuron.len(), first.n_outputs());
         let stride = padded::<F>(n);
         let n_inputs = first.n_inputs;
-        let (w_in, w_rec) = match &first.wires {
-            Some(wires) if first.layer.synapses.is_listed() => (
-                scattered("the gradient of W_in", (wires, 0..n_inputs), &sums[0], n)?,
-                scattered(
-                    "the gradient of W_rec",
-                    (wires, n_inputs..n_inputs + n),
-                    &sums[0],
-                    n,
-                )?,
-            ),
-            _ => {
+        let (w_in, w_rec) = match first.listed() {
+            Some(wires) => {
+                let (of_inputs, of_neurons) = sums[0][..wires.len()].split_at(wires.counts()[0]);
+                (
+                    in_a_row("the gradient of W_in", of_inputs)?,
+                    in_a_row("the gradient of W_rec", of_neurons)?,
+                )
+            }
+            None => {
                 let of_inputs = sums[0].chunks_exact(stride).take(n_inputs);
                 let of_neurons = sums[0].chunks_exact(stride).skip(n_inputs);
                 (
@@ -601,11 +598,21 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn check_gradients(&self, gradients: &Gradients<F>) -> Result<(), Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        check::matrix("gradients.W_in", gradients.w_in.view(), n, self.n_inputs)?;
-        check::matrix("gradients.W_rec", gradients.w_rec.view(), n, n)?;
-        check::no_self_connections("gradients.W_rec", gradients.w_rec.view())?;
-        self.check_wires("gradients.W_in", 0, gradients.w_in.view())?;
-        self.check_wires("gradients.W_rec", self.n_inputs, gradients.w_rec.view())?;
+        let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
+        match self.listed() {
+            Some(wires) => {
+                let [of_inputs, of_neurons] = wires.counts();
+                check::matrix("gradients.W_in", w_in, 1, of_inputs)?;
+                check::matrix("gradients.W_rec", w_rec, 1, of_neurons)?;
+            }
+            None => {
+                check::matrix("gradients.W_in", w_in, n, self.n_inputs)?;
+                check::matrix("gradients.W_rec", w_rec, n, n)?;
+                check::no_self_connections("gradients.W_rec", w_rec)?;
+                self.check_wires("gradients.W_in", 0, w_in)?;
+                self.check_wires("gradients.W_rec", self.n_inputs, w_rec)?;
+            }
+        }
         check::matrix("gradients.W_out", gradients.w_out.view(), n_outputs, n)?;
         check::vector("gradients.b", gradients.b.view(), n_outputs)
     }
@@ -617,10 +624,20 @@ impl<F: Float> Wiring for Recurrent<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
+        let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
+        let from = self.listed().map(|wires| wires.counts()[0]);
         let synapses = &mut self.layer.synapses;
-        synapses.take(0, gradients.w_in.view(), of_synapses.inputs, pace)?;
-        let w_rec = gradients.w_rec.view();
-        synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
+        match from {
+            Some(from) => {
+                let of = |w: ArrayView2<'_, F>| w.iter().copied().collect::<Vec<F>>();
+                synapses.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
+                synapses.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
+            }
+            None => {
+                synapses.take(0, w_in, of_synapses.inputs, pace)?;
+                synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
+            }
+        }
         let b: Vec<F> = gradients.b.to_vec();
         let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
         let w_out = |j, k| gradients.w_out[(k, j)];
@@ -680,24 +697,20 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 }
 
-/// The numbers of some sources' synapses, which are listed, as a matrix (N, sources).
-fn scattered<F: Float>(
-    what: &str,
-    (wires, sources): (&Wires, Range<usize>),
-    numbers: &[F],
-    n: usize,
-) -> Result<Array2<F>, Error> {
-    let mut to = memory::matrix(what, n, sources.len())?;
-    for (column, source) in sources.enumerate() {
-        let numbers = &numbers[wires.row(source)];
-        for (&j, &x) in wires.targets(source).iter().zip(numbers) {
-            to[(j as usize, column)] = x;
-        }
-    }
+/// Numbers of synapses that are listed, as a matrix of one row.
+fn in_a_row<F: Float>(what: &str, numbers: &[F]) -> Result<Array2<F>, Error> {
+    let mut to = memory::matrix(what, 1, numbers.len())?;
+    to.iter_mut().zip(numbers).for_each(|(to, &x)| *to = x);
     Ok(to)
 }
 
 impl<F: Float> Recurrent<F> {
+    /// The synapses, where rows are lists of them.
+    pub(crate) fn listed(&self) -> Option<&Wires> {
+        let wires = self.wires.as_deref();
+        wires.filter(|_| self.layer.synapses.is_listed())
+    }
+
     /// Whether a matrix (N, sources) of the sources from `first` on is 0 where there is no synapse.
     pub(crate) fn check_wires(
         &self,

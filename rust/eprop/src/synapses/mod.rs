@@ -319,24 +319,58 @@ impl<F: Float> Form<F> {
         }
     }
 
-    /// The weights of some sources, in the order of the lists of their synapses.
+    /// What can be read of the synapses of some sources, in the order of their lists.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Interrupted`].
-    pub(crate) fn read_weights(
+    pub(crate) fn read_listed(
         &self,
+        what: What,
         sources: Range<usize>,
         wires: &Wires,
         to: &mut Vec<F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         if let Self::Listed(form) = self {
-            return form.read_weights(sources, to, pace);
+            return form.read_listed(what, sources, to, pace);
         }
-        self.read(What::Weight, sources, pace, &mut |source, row| {
+        self.read(what, sources, pace, &mut |source, row| {
             to.extend(wires.targets(source).iter().map(|&j| row[j as usize]));
             Ok(())
         })
+    }
+
+    /// Replaces the weights of the synapses of some sources, in the order of their lists, where rows are lists.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn assign_listed(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Listed(form) => form.assign_weights(first_source, weights, pace),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on, where rows are lists.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have taken it.
+    pub(crate) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Listed(form) => form.take_listed(from, g, step, pace),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the weights of another form, as they read, into rows that nobody else reads.

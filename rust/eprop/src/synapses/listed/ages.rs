@@ -10,7 +10,7 @@ use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
 
 /// So many blocks a source may wait; then it is made to catch up.
-pub(super) const PATIENCE: usize = 16;
+pub(super) const PATIENCE: usize = 12;
 
 /// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron.
 #[derive(Debug)]

@@ -17,7 +17,9 @@ use lengths::{Growth, Lengths};
 
 use super::factored::{NEVER, Powers};
 use super::{Filters, Present, See, Synapses, What, squared_lengths};
-use crate::kernels::{self, FactorsMut, LANES, ListedRow, ListedRows, Lists, StepScales, Visit};
+use crate::kernels::{
+    self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, StepScales, Visit,
+};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
@@ -176,10 +178,6 @@ impl<F: Float> Listed<F> {
         self.finite = kernels::all_finite(&self.w.rows);
         self.respond();
         Ok(())
-    }
-
-    fn lists(&self) -> Lists<'_> {
-        self.wires.lists()
     }
 
     /// The synapses of a source.
@@ -495,17 +493,24 @@ impl<F: Float> Listed<F> {
         &mut self.w.rows[from + at]
     }
 
-    /// The weights of some sources, in the order of their lists.
-    pub(super) fn read_weights(
+    /// What can be read of the synapses of some sources, in the order of their lists.
+    pub(super) fn read_listed(
         &self,
+        what: What,
         sources: Range<usize>,
         to: &mut Vec<F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let mut now = self.now_of_sets()?;
+        let (now, mut rows) = (self.now_of_sets()?, self.two_rows()?);
+        let (w, c) = rows.split_at_mut(self.n);
+        let kappa = self.powers.kappa_down[self.steps_of_block()];
         for source in sources {
             let n = self.wires.targets(source).len();
-            (0..n).for_each(|at| to.push(self.synapse(source, at, &mut now).0));
+            self.unfold(source, &now, w, c);
+            match what {
+                What::Weight => to.extend_from_slice(&w[..n]),
+                What::Eligibility => to.extend(c[..n].iter().map(|&c| kappa * c)),
+            }
             pace.pass(n)?;
         }
         Ok(())
@@ -529,8 +534,25 @@ impl<F: Float> Listed<F> {
     /// The weights of another that has the same synapses.
     pub(super) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut weights = vec_for("the weights of synapses", from.c.len())?;
-        from.read_weights(0..from.seen.len(), &mut weights, pace)?;
+        from.read_listed(What::Weight, 0..from.seen.len(), &mut weights, pace)?;
         self.w.rows.copy_from_slice(&weights);
+        Ok(())
+    }
+
+    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
+    pub(super) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        for piece in pace.pieces(g.len()) {
+            pace.pass(piece.len())?;
+            self.w.take(step, from + piece.start, &g[piece]);
+        }
+        self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
 
@@ -541,6 +563,14 @@ impl<F: Float> Listed<F> {
             self.within = false;
         }
         Ok(())
+    }
+
+    /// Memory for a row of weights and one of traces.
+    fn two_rows(&self) -> Result<Aligned<F>, Error> {
+        Room::build(
+            || "reading the synapses".into(),
+            |room| room.zeros(2, self.n),
+        )
     }
 
     /// What the block under way does to rows, of each set.
@@ -555,37 +585,30 @@ impl<F: Float> Listed<F> {
         Ok(now)
     }
 
-    /// W of a synapse, number `at` of its source, and what a fold would leave of its `C`.
-    fn synapse(&self, source: usize, at: usize, now: &mut [F]) -> (F, F) {
-        let (age, zt, set) = (self.age(source), self.zt[source], self.set_of(source));
-        let at = self.row(source).start + at;
-        let j = self.wires.all_targets()[at] as usize;
-        let (mut a, mut c) = ([self.w.rows[at]], [self.c[at]]);
+    /// W of a source's synapses, and what a fold would leave of their `C`; `now`: what the block under way does.
+    fn unfold(&self, source: usize, now: &[F], to_w: &mut [F], to_c: &mut [F]) {
+        let (row, set) = (self.row(source), self.set_of(source));
         if self.seen[source] == NEVER {
-            return (a[0], c[0]);
+            to_w[..row.len()].copy_from_slice(&self.w.rows[row.clone()]);
+            to_c[..row.len()].copy_from_slice(&self.c[row]);
+            return;
         }
-        let lanes = set * LANES * self.stride + LANES * j;
-        let mut waited: [F; LANES] = core::array::from_fn(|lane| now[lanes + lane]);
-        let mut k = F::ONE;
-        if age > 0 {
-            let (entry, k1, a1) = self.ended.last(set, age);
-            let first: [F; LANES] = core::array::from_fn(|lane| entry[LANES * j + lane]);
-            let last = waited;
-            kernels::compose_listed(&first, (k1, a1), &last, F::ONE, &mut waited);
-            k = k1;
+        let folded = FoldedRow {
+            targets: self.wires.targets(source),
+            a: &self.w.rows[row.clone()],
+            c: &self.c[row.clone()],
+            zt: self.zt[source],
+            waited: match self.age(source) {
+                0 => None,
+                age => Some(self.ended.last(set, age)),
+            },
+            now: &now[self.lanes_of(set)],
+        };
+        kernels::unfold_listed(folded, to_w, to_c);
+        if !self.at_once {
+            // A gradient in factors moves no weight.
+            to_w[..row.len()].copy_from_slice(&self.w.rows[row]);
         }
-        let rows = ListedRows {
-            a: &mut a,
-            c: &mut c,
-            h: &mut [],
-        };
-        let row = ListedRow {
-            targets: &[0],
-            rows,
-        };
-        kernels::catch_up_listed((&waited, k), zt, -F::ONE, row);
-        // A gradient in factors moves no weight.
-        (if self.at_once { a[0] } else { self.w.rows[at] }, c[0])
     }
 }
 
@@ -787,17 +810,18 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
-        let mut now = self.now_of_sets()?;
+        let (now, mut rows) = (self.now_of_sets()?, self.two_rows()?);
+        let (w, c) = rows.split_at_mut(self.n);
         let mut row = vec_for("reading the synapses", self.n)?;
         row.resize(self.n, F::ZERO);
         let kappa = self.powers.kappa_down[self.steps_of_block()];
         for source in sources {
+            self.unfold(source, &now, w, c);
             row.fill(F::ZERO);
             for (at, &j) in self.wires.targets(source).iter().enumerate() {
-                let (w, c) = self.synapse(source, at, &mut now);
                 row[j as usize] = match what {
-                    What::Weight => w,
-                    What::Eligibility => kappa * c,
+                    What::Weight => w[at],
+                    What::Eligibility => kappa * c[at],
                 };
             }
             see(source, &row)?;
@@ -813,7 +837,8 @@ impl<F: Float> Synapses<F> for Listed<F> {
                 || "an evaluation".into(),
                 |room| room.zeros(self.sets, self.stride),
             )?;
-            present.w = self.now_of_sets()?;
+            present.s = self.now_of_sets()?;
+            present.w = self.two_rows()?;
         }
         Ok(present)
     }
@@ -829,13 +854,12 @@ impl<F: Float> Synapses<F> for Listed<F> {
             return;
         }
         present.sum.fill(F::ZERO);
+        let (w, c) = present.w.split_at_mut(self.n);
         sources.all().for_each(|(source, value)| {
             let source = source as usize;
             let sum = &mut present.sum[self.of_set(self.set_of(source))];
-            for (at, &j) in self.wires.targets(source).iter().enumerate() {
-                let (w, _) = self.synapse(source, at, &mut present.w);
-                kernels::add_listed(value, &[j], &[w], sum);
-            }
+            self.unfold(source, &present.s, w, c);
+            kernels::add_listed(value, self.wires.targets(source), w, sum);
         });
         for sum in present.sum.chunks_exact(self.stride) {
             current.iter_mut().zip(sum).for_each(|(to, &x)| *to += x);
@@ -910,7 +934,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         }
         let mut weights = Vec::new();
         let nobody = &mut Interrupt::NOBODY.pace();
-        let looked = self.read_weights(0..self.seen.len(), &mut weights, nobody);
+        let looked = self.read_listed(What::Weight, 0..self.seen.len(), &mut weights, nobody);
         let finite = looked.is_ok() && kernels::all_finite(&weights);
         self.within = finite && kernels::all_within(F::cast(LIMIT), &self.zt);
         finite
