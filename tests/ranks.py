@@ -31,7 +31,7 @@ from eprop.mpi import DataParallel, RankError, fit
 COMM = MPI.COMM_WORLD
 RANK, SIZE = COMM.Get_rank(), COMM.Get_size()
 N_STREAMS = 7  # of no multiple of the ranks
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 def own(arrays):
@@ -377,7 +377,8 @@ def disagrees():
 def lessons():
     x, y, _ = data()
     trainer = build("eprop", optimizer="adam", update_every="sequence")
-    ranks = DataParallel(trainer, COMM, timeout=1.0 if "hangs" in NAMES else 60.0)
+    COMM.Barrier()  # however long each took to start
+    ranks = DataParallel(trainer, COMM, timeout=3.0 if "hangs" in NAMES else TIMEOUT)
     ranks.train_sequence(x, y)
     return lambda: [ranks.train_sequence(x, y) for _ in range(1000)]
 
