@@ -345,6 +345,10 @@ def disagrees():
     other.W_rec = (1.0 + is_last) * other.W_rec
     kind, text = raised(lambda: spread(other))
     assert kind is RankError and "weights: expected the same" in text, text
+    busy = build("eprop", **options)
+    if is_last:
+        busy.predict_sequence(x[:B])
+    spread(busy)  # what its streams went through makes no difference
     remembers = build("eprop", **options)
     weights = parameters_of(remembers)
     remembers.train_sequence(x[:B], (2.0 if is_last else 1.0) * y[:B])
