@@ -74,3 +74,4 @@ DEFAULTS_WORST = Bar(3)
 SHARE_MISSED = Bar(0.25, "")  # of the problems, above DEFAULTS_MISSED: 3 of 12
 NO_RUN = Bar(0, "")
 AT_CHANCE = Bar(0.9, "")  # of the score of the best constant answer
+CONSTANTS = Bar(0.1, "")  # of the start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,12 +45,16 @@ def learners() -> tuple[dict[str, Learner], list[str]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Scores: of the untaught network, of the last third of training before each step or update, of the frozen one."""
+    """Scores: of the untaught network, of the last third of training before each step or update, of the frozen one.
+
+    `stops`: of the network frozen at moments of the last third, the last of which is its end.
+    """
 
     start: float
     judged: float
     frozen: float
     diverged: bool
+    stops: tuple[float, ...] = ()
 
     @property
     def score(self) -> float:
@@ -58,13 +63,13 @@ class Outcome:
         return worse if np.isfinite(worse) else np.inf
 
 
-def learn(task: Task, learner: Learner, seed: int, lr: float | None = None) -> Outcome:
-    """One run, with the learner's default rate unless said."""
+def learn(task: Task, learner: Learner, seed: int, lr: float | None = None, n_stops: int = 0) -> Outcome:
+    """One run, with the learner's default rate unless said, frozen at `n_stops` moments."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", eprop.CalibrationWarning)
         warnings.simplefilter("ignore", eprop.FiringRateWarning)
         warnings.simplefilter("ignore", eprop.DivergenceWarning)
-        return _learn(task, build(task, learner, seed, lr))
+        return _learn(task, build(task, learner, seed, lr), n_stops)
 
 
 def build(task: Task, learner: Learner, seed: int, lr: float | None) -> eprop.EpropTrainer:
@@ -79,26 +84,29 @@ def build(task: Task, learner: Learner, seed: int, lr: float | None) -> eprop.Ep
     return trainer
 
 
-def _learn(task: Task, trainer: eprop.EpropTrainer) -> Outcome:
+def _learn(task: Task, trainer: eprop.EpropTrainer, n_stops: int) -> Outcome:
     start = task.score(predict(task, trainer, task.held), task.held)
     limit = DIVERGED * loss_of(trainer, task.train[:20])
     trainer.reset()
-    losses, outputs = [], []
+    losses, outputs, stops = [], [], []
+    last = len(task.train) * 2 // 3
+    moments = set(np.linspace(last, len(task.train), n_stops + 1).astype(int)[1:])
     try:
-        for one in task.train:
+        for n_seen, one in enumerate(task.train, start=1):
             loss, y = trainer.train_sequence(
                 one.inputs, one.targets, mask=one.mask, reset=not task.is_stream, return_outputs=True
             )
             losses.append(loss)
             outputs.append(y)
+            if n_seen in moments:
+                stops.append(task.score(predict(task, copy.deepcopy(trainer), task.held), task.held))
         frozen = task.score(predict(task, trainer, task.held), task.held)
     except FloatingPointError:
-        return Outcome(start, np.inf, np.inf, diverged=True)
-    last = len(outputs) * 2 // 3
+        return Outcome(start, np.inf, np.inf, diverged=True, stops=(np.inf,) * n_stops)
     judged = task.score(outputs[last:], task.train[last:])
     # One sequence alone may be surprising: a tenth of them is looked at together.
     tenths = [float(np.mean(part)) for part in np.array_split(losses, min(10, len(losses)))]
-    return Outcome(start, judged, frozen, diverged=not np.all(np.array(tenths) < limit))
+    return Outcome(start, judged, frozen, not np.all(np.array(tenths) < limit), tuple(stops))
 
 
 def loss_of(trainer: eprop.EpropTrainer, samples: list[Sample]) -> float:

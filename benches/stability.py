@@ -22,10 +22,12 @@ from pathlib import Path
 
 import bars
 import numpy as np
-from bars import Bar, beside
+import scales
+from bars import beside
+from constants import print_constants
 from learners import Learner, Outcome, learn, learners
 from problems import AbsentError, Problem, Task
-from scale_problems import SCALES, chance
+from scale_problems import SCALES
 from sequence_problems import sequences
 from stream_problems import STREAMS
 
@@ -50,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         print_sweep(options, known)
     if options.scales:
         print_scales(options, known)
-    if not (options.sweep or options.scales):
+    if options.constants:
+        print_constants(10 * options.seeds)
+    if not (options.sweep or options.scales or options.constants):
         print_defaults(options, known)
     print(f"{time.perf_counter() - start:.0f} s")
     return 0
@@ -61,6 +65,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sweep", action="store_true", help="instead: which of many rates run away")
     parser.add_argument(
         "--scales", action="store_true", help="instead: inputs, rates, lengths and outputs of other sizes"
+    )
+    parser.add_argument(
+        "--constants", action="store_true", help="instead: one short sequence, again and again"
     )
     parser.add_argument("--seeds", type=int, default=3, help="networks and data of each problem (default: 3)")
     parser.add_argument("--ecg", type=Path, metavar="FOLDER", help="where QTDB_train.mat is")
@@ -174,29 +181,14 @@ def print_sweep(options: argparse.Namespace, known: dict[str, Learner]) -> None:
 
 
 def print_scales(options: argparse.Namespace, known: dict[str, Learner]) -> None:
-    print(
-        "score of the worst seed, as a share of a constant answer's, untouched / after calibrate(rate=20); ! where it\n"
-        f"is above {bars.AT_CHANCE.limit:g} (at chance), D where a run diverges"
-    )
+    print(scales.LEGEND)
     shown = [learner for name, learner in known.items() if name != "plain"]
-    print(f"{'':<{NAME}}{''.join(f'{learner.name:>22}' for learner in shown)}", flush=True)
+    if "sgd" in known:
+        shown.insert(1, replace(known["sgd"], name=f"sgd, every {scales.EVERY}", every=scales.EVERY))
+    print(f"{'':<{2 * NAME - 12}}{scales.header(shown)}", flush=True)
     for problem, made in tasks(SCALES, options):
-        cells = [f"{at_scale(made, learner, None)} / {at_scale(made, learner, 20.0)}" for learner in shown]
-        print(f"{problem.name:<{NAME}}{''.join(f'{cell:>22}' for cell in cells)}", flush=True)
-
-
-def at_scale(made: list[Task], learner: Learner, rate: float | None) -> str:
-    try:
-        outcomes = runs([replace(task, rate=rate) for task in made], learner)
-    except ValueError:  # of calibrate
-        return "no rate"
-    worst = max(o.frozen / chance(task) for o, task in zip(outcomes, made, strict=True))
-    diverged = "D" if any(o.diverged for o in outcomes) else ""
-    return f"{worst:.2g}{mark(worst, bars.AT_CHANCE)}{diverged}"
-
-
-def mark(value: float, bar: Bar) -> str:
-    return "" if bar.holds(value) else "!"
+        for network, cells in scales.rows(made, known["plain"], shown):
+            print(f"{problem.name:<{NAME}}{network:<{NAME - 12}}{cells}", flush=True)
 
 
 if __name__ == "__main__":

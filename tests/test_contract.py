@@ -271,7 +271,7 @@ def test_configuration_equality_repr_fields_and_hash():
         "readout_bias", "c_reg", "f_target", "tau_reg", "update_every", "dtype", "seed", "batch_size",
         "optimizer", "reduction", "beta", "tau_adaptation", "horizon", "recurrent_gain", "delay", "clip_norm", "w_max",
         "feedback_decay", "c_reg_side", "lr_in", "lr_rec", "lr_out", "tau_syn",
-        "engine", "memory_limit",
+        "engine", "memory_limit", "connect_in", "connect_rec", "sign",
     ]  # fmt: skip
     assert eval(repr(model), {"EpropTrainer": EpropTrainer}) == model
     for unhashable in (model, stack(), layer()):

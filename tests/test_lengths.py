@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 from cases import Tally, batch_cases
-from helpers import assert_close, assert_same_bits, snapshot
+from helpers import assert_close, assert_same_bits, read_dense, snapshot
 from hypothesis import given, settings
 from streams import (
     EVERY,
@@ -123,7 +123,7 @@ def assert_state(trainer, model):
         "e_bar": [stream.e_bar for stream in model.streams],
     }
     for name, array in expected.items():
-        assert_close(getattr(trainer, name), array, TOLERANCE, name)
+        assert_close(read_dense(trainer, name), array, TOLERANCE, name)
 
 
 @pytest.mark.parametrize(("kind", "examples"), [("eprop", 150), ("stack", 100)])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 BENCHES = Path(__file__).parents[1] / "benches"
 sys.path.insert(0, str(BENCHES))
 
+import constants  # noqa: E402
 import learners  # noqa: E402
 import problems  # noqa: E402
 import scale_problems  # noqa: E402
+import scales  # noqa: E402
 import sequence_problems  # noqa: E402
 import stream_problems  # noqa: E402
 
@@ -48,13 +51,19 @@ def test_every_problem_has_a_row_or_a_reason() -> None:
     assert [line for line in lines if "left out, this eprop does not know it" in line] == left_out
 
 
-def test_a_sweep_counts_and_scales_compare_with_a_constant() -> None:
+def test_a_sweep_counts_and_scales_and_constants_have_their_rows() -> None:
     toys = printed("--sweep", "--only", "toy")
     (row,) = (line for line in toys if line.startswith("toy"))
     assert "of  4" in row
     assert any(line.startswith("plain: ") and "of 4 runs diverge" in line for line in toys)
-    scales = printed("--scales", "--only", "T = ")
-    assert sum(line.startswith("T = ") and " / " in line for line in scales) == 3
+    rows = printed("--scales", "--only", "inputs + 5")
+    networks = [line.split()[3] for line in rows if line.startswith("inputs + 5")]
+    assert networks == ["as", "calibrated", "centred"]
+    assert all(line.count("%") >= 6 for line in rows if line.startswith("inputs + 5"))
+    again = printed("--constants")
+    for inputs in constants.INPUTS:
+        n_rows = sum(line.startswith(f"{inputs} ") and line.count("%") == 2 for line in again)
+        assert n_rows == len(constants.WAYS) + len(constants.TARGETS) - 1
 
 
 def test_without_data_a_problem_is_absent(tmp_path: Path) -> None:
@@ -75,6 +84,74 @@ def test_chance_is_the_best_constant_answer() -> None:
     task = sequence_problems.templates(0)
     best = min(constant(task, answer) for answer in np.eye(3))
     assert best == pytest.approx(scale_problems.chance(task), abs=0.5 / len(task.held))
+
+
+def scale(name: str) -> problems.Problem:
+    (problem,) = (problem for problem in scale_problems.SCALES if problem.name == name)
+    return problem
+
+
+@pytest.mark.parametrize("make", [stream_problems.toy, sequence_problems.templates])
+def test_a_linear_readout_is_what_the_trainer_reads(make: Callable[[int], problems.Task]) -> None:
+    """Targets that some readout of the spikes gives are read without an error; shuffled ones are not."""
+    task = replace(make(0), options={}, score=problems.mean_loss)
+    trainer = learners.build(task, PLAIN, 0, None)
+    trainer.W_out = np.random.default_rng(1).normal(size=trainer.W_out.shape)
+    samples = [*task.train, *task.held]
+    outputs = learners.predict(task, trainer, samples)
+    for order, low, high in ((np.s_[:], 0.0, 1e-3), (np.s_[::-1], 0.1, np.inf)):
+        taught = [one._replace(targets=y[order]) for one, y in zip(samples, outputs, strict=True)]
+        n_train = len(task.train)
+        read = replace(task, train=taught[:n_train], held=taught[n_train:])
+        assert low <= scales.Start.of(read, PLAIN, 0).readout <= high
+
+
+@pytest.mark.parametrize(
+    ("name", "silent", "busy"), [("inputs x 0.01", 1.0, 0.0), ("inputs x 100", 0.16, 0.5)]
+)
+def test_a_network_that_cannot_tell_inputs_apart_is_told_so(name: str, silent: float, busy: float) -> None:
+    """It is silent, or its neurons fire always or never; a warning names `calibrate`, and after it there is learning."""
+    task = scale(name).make(0)
+    start = scales.Start.of(task, SGD, 0)
+    assert start.told
+    assert (start.silent, start.busy) == pytest.approx((silent, busy), abs=0.01)
+    assert learners.learn(task, SGD, 0).frozen > 0.9 * scale_problems.chance(task)
+    calibrated = replace(task, rate=scales.RATE)
+    assert not scales.Start.of(calibrated, SGD, 0).told
+    assert learners.learn(calibrated, SGD, 0).frozen < 0.9 * scale_problems.chance(task)
+
+
+def test_inputs_on_a_pedestal_leave_nothing_to_learn_from() -> None:
+    """No neuron is near its threshold and half of them fire at every step: no rate of plain descent learns."""
+    task = scale("inputs + 5").make(0)
+    start = scales.Start.of(task, SGD, 0)
+    assert start.psi < 1e-3 and start.readout > 0.99
+    scores = [learners.learn(task, PLAIN, 0, lr).frozen for lr in scales.PLAIN_RATES]
+    assert min(scores) > 0.99 * scale_problems.chance(task)
+
+
+def test_a_network_is_frozen_at_moments_of_the_last_third() -> None:
+    """The last is the end; at a rate of 0 all are the same, and the run is what it is without them."""
+    task = stream_problems.toy(0)
+    outcome = learners.learn(task, SGD, 0, n_stops=4)
+    assert len(outcome.stops) == 4 and outcome.stops[-1] == outcome.frozen
+    assert replace(outcome, stops=()) == learners.learn(task, SGD, 0)
+    still = learners.learn(task, SGD, 0, 0.0, n_stops=4)
+    assert still.stops == pytest.approx([still.frozen] * 4, rel=0.02)
+
+
+def test_a_short_sequence_again_and_again() -> None:
+    """The floor of a constant drive is a readout's best gain; from untaught, inputs that vary are learned below a tenth."""
+    rise = 1 - np.exp(-np.arange(1, 51) / 20)
+    assert min(np.mean((gain * rise - 1) ** 2) for gain in np.linspace(1, 2, 1001)) == pytest.approx(
+        constants.floor(), rel=1e-5
+    )
+    for seed in range(3):
+        untaught, _, last = constants.losses("U(-1, 1)", "1", "as it is", seed)
+        assert last < 0.1 * untaught
+    for way in ("reset=False", "tau_out=0"):
+        _, first, last = constants.losses("U(0, 1)", "1", way, 0)
+        assert last < 0.1 * first
 
 
 def test_noise_is_learned_from_and_not_judged_by() -> None:

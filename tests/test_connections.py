@@ -1,0 +1,279 @@
+"""Which synapses exist (`connect_in`, `connect_rec`), and Dale's law (`sign`): in every form, with every optimizer, in copies and files."""
+
+import copy
+import os
+import pickle
+
+import numpy as np
+import pytest
+from helpers import assert_close, dense, read_dense
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eprop
+from eprop import EpropTrainer
+
+sparse = pytest.importorskip("scipy.sparse")
+
+N_IN, N, O, T = 5, 12, 2, 60
+OPTIMIZERS = ["sgd", "momentum", "auto", "adam", "adamw", eprop.optim.Auto(per_neuron=True)]
+# Forms and storages: lists, and rows with a place for each neuron.
+FORMS = [{}, {"engine": "textbook"}, {"engine": "block", "update_every": 10}, {"update_every": "sequence"}]
+# As many random wirings as this are compared; 100,000 take some minutes.
+N_WIRINGS = int(os.environ.get("EPROP_WIRINGS", "300"))
+
+
+def wiring(seed=0, density=0.4, n_in=N_IN, n=N):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, n_in)) < density, (rng.random((n, n)) < density) & ~np.eye(n, dtype=bool)
+
+
+def data(seed=1, n_in=N_IN, n_out=O):
+    rng = np.random.default_rng(seed)
+    return (rng.random((T, n_in)) < 0.4).astype(float), 0.3 * rng.normal(size=(T, n_out))
+
+
+def louder(trainer):
+    """Weights at which neurons fire."""
+    trainer.W_in = 2.0 * dense(trainer.W_in)
+    return trainer
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_what_does_not_exist_has_neither_weight_nor_gradient_nor_trace(form, optimizer):
+    into, between = wiring()
+    trainer = louder(
+        EpropTrainer(
+            N_IN, N, O, connect_in=into, connect_rec=between, optimizer=optimizer, c_reg=1.0, lr=1e-3, **form
+        )
+    )
+    before = dense(trainer.W_rec)
+    x, y = data()
+    for _ in range(3):
+        trainer.train_sequence(x, y)
+    trainer.train_sequence(x[:25], y[:25], reset=False)
+    gradients = trainer.gradients(x, y)
+    trainer.apply_gradients(gradients)
+    trainer = eprop.EpropTrainer.from_bytes(trainer.to_bytes())
+    for name, exists in [("W_in", into), ("W_rec", between)]:
+        assert not dense(getattr(trainer, name))[~exists].any()
+        assert not dense(gradients[name])[~exists].any()
+        assert dense(gradients[name])[exists].any()
+    e_bar = read_dense(trainer, "e_bar")
+    assert not e_bar[:, :N_IN][~into].any() and not e_bar[:, N_IN:][~between].any()
+    assert e_bar.any() and not np.array_equal(dense(trainer.W_rec), before)
+
+
+def test_lists_and_places_for_all_have_the_same_numbers():
+    """Of storages: the same first weights, and the same learning to rounding."""
+    into, between = wiring(3)
+    options = {"connect_in": into, "connect_rec": between, "dtype": "float64"}
+    listed = louder(EpropTrainer(N_IN, N, O, **options))
+    masked = louder(EpropTrainer(N_IN, N, O, engine="textbook", **options))
+    assert (listed.storage, masked.storage) == ("listed", "masked")
+    assert (listed.engine, masked.engine) == ("factored", "textbook")
+    assert np.array_equal(dense(listed.W_rec), masked.W_rec)
+    x, y = data()
+    for _ in range(3):
+        assert_close(listed.train_sequence(x, y), masked.train_sequence(x, y), 1e-10)
+    for name in ("W_in", "W_rec", "W_out", "e_bar", "z_bar", "v"):
+        assert_close(read_dense(listed, name), read_dense(masked, name), 1e-10, name)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.5, 1.0])
+def test_a_density_is_drawn_from_the_seed(density):
+    n = 200
+    trainer = EpropTrainer(N_IN, n, O, connect_rec=density)
+    there = dense(trainer.W_rec) != 0
+    possible = n * (n - 1)
+    spread = np.sqrt(possible * density * (1 - density))
+    assert abs(there.sum() - density * possible) <= 5 * spread
+    assert not there.diagonal().any()
+    again = EpropTrainer(N_IN, n, O, connect_rec=density)
+    other = EpropTrainer(N_IN, n, O, connect_rec=density, seed=7)
+    assert np.array_equal(dense(again.W_rec), dense(trainer.W_rec))
+    assert density == 1.0 or not np.array_equal(dense(other.W_rec) != 0, there)
+    # As strong a drive as with all synapses: the sum of fewer weights is as wide.
+    full = EpropTrainer(N_IN, n, O).W_rec
+    assert 0.8 < dense(trainer.W_rec).sum(axis=1).std() / full.sum(axis=1).std() < 1.25
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("kind", ["csr_array", "csc_array", "coo_array", "csr_matrix"])
+def test_a_sparse_array_is_a_structure_and_first_weights(kind, form):
+    rng = np.random.default_rng(4)
+    between = wiring(4)[1]
+    weights = np.where(between, rng.normal(size=(N, N)), 0.0)
+    trainer = EpropTrainer(
+        N_IN, N, O, connect_rec=getattr(sparse, kind)(weights), dtype="float64", **form
+    )
+    assert np.array_equal(dense(trainer.W_rec), weights)
+    assert np.array_equal(np.asarray(trainer.connect_rec), between)
+
+
+def test_stored_zeros_are_synapses_and_unsorted_lists_are_sorted():
+    rows, columns = np.array([3, 1, 0, 2]), np.array([1, 0, 2, 1], dtype=np.int64)
+    given = sparse.coo_array((np.array([0.0, 2.0, 0.5, -1.0]), (rows, columns)), shape=(4, 4))
+    trainer = EpropTrainer(2, 4, 1, connect_rec=given, dtype="float64")
+    assert trainer.connect_rec.n_synapses == 4
+    assert np.array_equal(dense(trainer.W_rec), given.toarray())
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[:5], ids=str)
+def test_signs_are_kept_by_every_update(optimizer, form):
+    """Adam moves every weight by about lr, so that many would change their sign."""
+    into, between = wiring(5)
+    sign = np.random.default_rng(5).integers(-1, 2, N_IN + N)
+    lr = 0.05 if optimizer.startswith("adam") else None
+    trainer = EpropTrainer(
+        N_IN, N, O, connect_in=into, connect_rec=between, sign=sign, optimizer=optimizer,
+        **({} if lr is None else {"lr": lr}), **form,
+    )  # fmt: skip
+    x, y = data()
+    drawn = np.hstack([dense(trainer.W_in), dense(trainer.W_rec)])
+    assert np.all(sign * drawn >= 0)
+    for _ in range(4):
+        trainer.train_sequence(x, y)
+        W = np.hstack([dense(trainer.W_in), dense(trainer.W_rec)])
+        assert np.all(sign * W >= 0)
+    if lr is not None:
+        assert np.any((W == 0) & (drawn != 0) & (sign != 0)), "none has met its sign"
+    trainer.apply_gradients(
+        {name: np.ones_like(W) if name == "W_out" else 0 * dense(W) if np.ndim(dense(W)) else W
+         for name, W in trainer.gradients(x, y).items()}
+    )  # fmt: skip
+
+
+def test_copies_files_and_pickles_know_the_synapses():
+    into, between = wiring(6)
+    sign = np.r_[np.ones(N_IN), -np.ones(3), np.zeros(N - 3)].astype(int)
+    trainer = louder(EpropTrainer(N_IN, N, O, connect_in=0.5, connect_rec=between, sign=sign))
+    x, y = data()
+    trainer.train_sequence(x, y)
+    trainer.step(x[0], y[0])
+    twins = [copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer)), EpropTrainer.from_bytes(trainer.to_bytes())]
+    for twin in twins:
+        assert twin == trainer and twin.state_equal(trainer)
+        assert twin.connect_rec == trainer.connect_rec and np.array_equal(twin.sign, sign)
+        assert twin.train_sequence(x, y) == copy.deepcopy(trainer).train_sequence(x, y)
+    assert trainer != EpropTrainer(N_IN, N, O, connect_in=0.5, connect_rec=into @ into.T & between, sign=sign)
+    assert trainer != EpropTrainer(N_IN, N, O, connect_in=0.4, connect_rec=between, sign=sign)
+
+
+def test_weights_and_gradients_go_in_dense_or_sparse_and_never_where_there_is_no_synapse():
+    between = wiring(7)[1]
+    trainer = EpropTrainer(N_IN, N, O, connect_rec=between, dtype="float64")
+    weights = np.where(between, 0.25, 0.0)
+    for given in (weights, sparse.csr_array(weights), sparse.coo_array(weights)):
+        trainer.W_rec = given
+        assert np.array_equal(dense(trainer.W_rec), weights)
+    absent = tuple(int(at) for at in np.argwhere(~between & ~np.eye(N, dtype=bool))[0])
+    stray = weights.copy()
+    stray[absent] = 1.0
+    for given in (stray, sparse.csr_array(stray)):
+        with pytest.raises(ValueError, match=r"W_rec: expected 0 where .* have no synapse, got 1.0 at index \("):
+            trainer.W_rec = given
+        gradients = trainer.gradients(*data())
+        gradients["W_rec"] = given
+        with pytest.raises(ValueError, match="no synapse"):
+            trainer.apply_gradients(gradients)
+    with pytest.raises(ValueError, match=r"W_rec: expected shape \(12, 12\), got \(12, 5\)"):
+        trainer.W_rec = np.zeros((N, N_IN))
+    assert np.array_equal(dense(trainer.W_rec), weights)
+
+
+TWICE = sparse.coo_array((np.ones(2), (np.array([1, 1]), np.array([2, 2]))), shape=(N, N))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"connect_rec": np.ones((N, N), bool)}, ValueError, r"diagonal without synapses .* index \(0, 0\)"),
+        ({"connect_in": 0.0}, ValueError, "connect_in: expected a density, more than 0 and at most 1, got 0"),
+        ({"connect_in": 1.5}, ValueError, "connect_in: expected a density"),
+        ({"connect_in": float("nan")}, ValueError, "connect_in: expected a density"),
+        ({"connect_in": True}, TypeError, "connect_in: expected None, a density"),
+        ({"connect_rec": np.ones((N, N))}, TypeError, "connect_rec: expected an array of bool, got dtype float64"),
+        ({"connect_in": np.ones((N, 4), bool)}, ValueError, r"connect_in: expected synapses of shape \(12, 5\)"),
+        ({"connect_in": np.ones(N, bool)}, ValueError, "connect_in: .* got shape"),
+        ({"connect_rec": TWICE}, ValueError, r"each synapse once, got 1 of them again, first at index \(1, 2\)"),
+        ({"sign": [1, -1]}, ValueError, r"sign: expected an array \(17,\)"),
+        ({"sign": 2 * np.ones(N_IN + N, int)}, ValueError, "sign: expected 1, -1 or 0 .* got 2 at index 0"),
+        ({"sign": np.ones(N_IN + N)}, TypeError, "sign: expected an array of integers"),
+        ({"connect_in": 0.5, "engine": "factored", "beta": 0.1}, ValueError, "engine: expected block or textbook"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_wiring_is_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        EpropTrainer(N_IN, N, O, **options)
+
+
+def test_a_first_weight_against_its_sign_is_refused():
+    weights = sparse.csr_array(np.where(wiring(8)[1], 0.5, 0.0))
+    with pytest.raises(ValueError, match="sign of their source"):
+        EpropTrainer(N_IN, N, O, connect_rec=weights, sign=-np.ones(N_IN + N, int))
+
+
+def test_a_large_sparse_network_is_never_dense():
+    """20,000 neurons: a dense matrix would take 1.6 GB; lists take less than 24 bytes a synapse in either mode, in float32."""
+    n, k = 20_000, 40
+    rng = np.random.default_rng(9)
+    sources = np.repeat(np.arange(n), k)
+    targets = (sources + rng.integers(1, n, len(sources))) % n
+    keys = np.unique(targets * n + sources)
+    lists = sparse.coo_array((np.ones(len(keys), bool), (keys // n, keys % n)), shape=(n, n))
+    x, y = (rng.random((20, 10)) < 0.2).astype(np.float32), np.zeros((20, 2))
+    for every in (1, "sequence"):
+        trainer = EpropTrainer(10, n, 2, connect_rec=lists, connect_in=0.1, update_every=every)
+        trainer.train_sequence(x, y)
+        synapses = trainer.W_rec.nnz + trainer.W_in.nnz
+        # What has a place for each neuron is some hundred numbers: factors of ended blocks, and readouts.
+        assert trainer.memory_bytes < 24 * synapses + 600 * n
+        gradient = trainer.gradients(x, y)["W_rec"]
+        trainer.apply_gradients(trainer.gradients(x, y))
+        assert gradient.nnz == trainer.W_rec.nnz == len(keys) and trainer.e_bar.nnz == synapses
+        assert len(trainer.to_bytes()) < 24 * synapses + 600 * n
+
+
+def wirings():
+    """Of one neuron to nine, with rows that are empty, full or between, unsorted, with indices of 64 bits."""
+    sizes = st.tuples(st.integers(1, 4), st.integers(1, 9))
+    share = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
+    every = st.sampled_from([1, 1, 3, 20, "sequence"])
+    optimizer = st.sampled_from(["sgd", "sgd", "auto", "adam", "momentum"])
+    return st.tuples(sizes, share, share, every, optimizer, st.booleans(), st.integers(0, 2**32 - 1))
+
+
+def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
+    n_in, n = sizes
+    rng = np.random.default_rng(seed)
+    into, between = rng.random((n, n_in)) < share_in, rng.random((n, n)) < share_rec
+    between &= ~np.eye(n, dtype=bool)
+    options = {"update_every": every, "optimizer": optimizer, "dtype": "float64", "lr": 0.003, "seed": seed}
+    if signed:
+        options["sign"] = rng.integers(-1, 2, n_in + n)
+    rows, columns = np.nonzero(between)
+    order = rng.permutation(len(rows))
+    lists = sparse.coo_array(
+        (np.ones(len(rows), bool), (rows[order].astype(np.int64), columns[order].astype(np.int64))), shape=(n, n)
+    )
+    listed = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=lists, engine="factored", **options)
+    masked = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=between, engine="textbook", **options)
+    x, y = (rng.random((30, n_in)) < 0.5) * 1.0, rng.normal(size=(30, 1))
+    for trainer in (listed, masked):
+        trainer.W_in = 3.0 * dense(trainer.W_in)
+        trainer.train_sequence(x, y)
+        trainer.train_sequence(x, y, reset=False)
+    for name in ("W_in", "W_rec", "W_out", "e_bar", "v"):
+        got, expected = read_dense(listed, name), read_dense(masked, name)
+        assert np.abs(got - expected).max(initial=0.0) <= 1e-10 * max(np.abs(expected).max(initial=0.0), 1.0), name
+
+
+@settings(max_examples=N_WIRINGS)
+@given(wirings())
+def test_random_wirings_are_the_dense_recursion_with_the_same_mask(case):
+    """The textbook form with a mask is held to the reference by the property tests of the oracle."""
+    compared(*case)
