@@ -26,6 +26,7 @@ CALLS = [
     "estimators_learn",
     "disagrees",
 ]
+BENCH = RANKS.parents[1] / "benches/ranks.py"
 PAGE = RANKS.parents[1] / "docs/scale.md"
 # Beside this Python, where a wheel puts it, or on the path.
 MPIEXEC = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
@@ -106,6 +107,18 @@ def test_the_script_of_the_page_runs(tmp_path: Path) -> None:
     done = run(2, script=script)
     assert done.returncode == 0 and done.stdout.startswith("2 ranks, loss "), done.stderr
     assert (tmp_path / "network.safetensors").exists()
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
+def test_the_bench_says_what_a_second_rank_gains() -> None:
+    done = run(2, "--rounds", "1", script=BENCH)
+    assert done.returncode == 0, done.stderr
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()[2:5]] == [
+        "2 ranks",
+        "1 rank",
+        "no DataParallel",
+    ]
+    assert done.stdout.splitlines()[-1].startswith("2 ranks against 1: ")
 
 
 # Without ranks
