@@ -243,7 +243,9 @@ def wirings():
     sizes = st.tuples(st.integers(1, 4), st.integers(1, 9))
     share = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
     every = st.sampled_from([1, 1, 3, 20, "sequence"])
-    optimizer = st.sampled_from(["sgd", "sgd", "auto", "adam", "momentum"])
+    # With a small eps Adam would make whole steps of rounding errors.
+    adam = eprop.optim.Adam(eps=1e-2)
+    optimizer = st.sampled_from(["sgd", "sgd", "auto", "momentum", adam])
     return st.tuples(sizes, share, share, every, optimizer, st.booleans(), st.integers(0, 2**32 - 1))
 
 

@@ -128,7 +128,7 @@ trainer_class!(
             "weights",
             weights,
             |t| t.n_synapses(matrix),
-            |t, weights| t.set_weights_of_synapses(matrix, weights.into()),
+            |t, weights| t.set_weights_of_synapses(matrix, weights),
         ))
     }
 

@@ -8,8 +8,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use eprop::{
-    AgentConfig, Config, Engine, EpropAgent, EpropTrainer, Error, Feedback, Horizon, LayerConfig,
-    OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron, StackConfig, TrainOptions, UpdateEvery,
+    AgentConfig, Config, Connect, Engine, EpropAgent, EpropTrainer, Error, Feedback, Horizon,
+    LayerConfig, OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron, StackConfig, TrainOptions,
+    UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -129,6 +130,27 @@ fn configs() -> Vec<Config> {
                 lr: 1e-5,
                 ..Config::default()
             });
+        }
+    }
+    // Not all synapses, in lists and in rows with a place for each neuron.
+    for update_every in [
+        UpdateEvery::Steps(1),
+        UpdateEvery::Steps(9),
+        UpdateEvery::Sequence,
+    ] {
+        for (density, c_reg, sign) in [(0.3, 0.0, None), (0.8, 0.1, Some(vec![0; 27]))] {
+            for optimizer in [Optimizer::SGD, Optimizer::AUTO, Optimizer::MOMENTUM] {
+                configs.push(Config {
+                    update_every,
+                    connect_in: Connect::Density(density),
+                    connect_rec: Connect::Density(density),
+                    sign: sign.clone(),
+                    c_reg,
+                    optimizer,
+                    lr: 1e-5,
+                    ..Config::default()
+                });
+            }
         }
     }
     let plain = configs.iter().take(3).chain(configs.iter().rev().take(2));
@@ -259,7 +281,8 @@ fn variants(config: Config) -> Vec<Config> {
 /// Of its lists, which are the user's.
 fn config_bytes(config: &Config) -> isize {
     let tau_mem = config.each.tau_mem.as_ref();
-    tau_mem.map_or(0, |taus| (taus.len() * size_of::<f64>()) as isize)
+    let taus = tau_mem.map_or(0, |taus| (taus.len() * size_of::<f64>()) as isize);
+    taus + config.sign.as_ref().map_or(0, |signs| signs.len() as isize)
 }
 
 #[test]

@@ -4,8 +4,8 @@
 mod membranes;
 
 use eprop::{
-    Config, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Optimizer, RegularisedSide,
-    ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, Connect, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Matrix, Optimizer,
+    RegularisedSide, ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
@@ -211,6 +211,19 @@ fn any_config() -> impl Strategy<Value = Config> {
         )
         .prop_map(|config| membranes::drawn(config, N))
         .prop_map(adaptations)
+        .prop_map(wires)
+}
+
+/// Of every third network not all synapses exist.
+fn wires(mut config: Config) -> Config {
+    let density = |draw: u64| {
+        [Connect::All, Connect::Density(0.2), Connect::Density(0.7)][draw as usize % 3].clone()
+    };
+    if config.seed / 32 % 3 == 0 {
+        config.connect_in = density(config.seed / 96);
+        config.connect_rec = density(config.seed / 288);
+    }
+    config
 }
 
 /// Of every third network in which neurons adapt, each does so in its own way, and some do not.
@@ -366,7 +379,12 @@ fn happen(event: &Event, trainer: &mut EpropTrainer<f64>, noise: &mut Noise) -> 
             );
         }
         Event::AssignInputs => {
-            let w = Array2::from_shape_simple_fn((N, N_INPUTS), || noise.uniform() - 0.4);
+            let mut w = Array2::from_shape_simple_fn((N, N_INPUTS), || noise.uniform() - 0.4);
+            if let Some(there) = trainer.synapses(Matrix::WIn) {
+                let exists = |j: usize, i: usize| there.targets(i).contains(&(j as u32));
+                w.indexed_iter_mut()
+                    .for_each(|((j, i), w)| *w *= f64::from(exists(j, i)));
+            }
             let before = (trainer.w_rec(), trainer.w_out(), trainer.e_bar());
             trainer.set_w_in(w.view()).unwrap();
             assert_eq!(
@@ -463,12 +481,23 @@ proptest! {
             }
             same(&fast, &slow);
             let (x, y) = (fast_noise.inputs(70, 0.1, false), fast_noise.targets(70));
-            let (fast, slow) = (
-                fast.gradients(x.view(), y.view(), None).unwrap(),
-                slow.gradients(x.view(), y.view(), None).unwrap(),
-            );
-            near("gradient of W_in", &fast.w_in, &slow.w_in);
-            near("gradient of W_rec", &fast.w_rec, &slow.w_rec);
+            let of_fast = fast.gradients(x.view(), y.view(), None).unwrap();
+            let of_slow = slow.gradients(x.view(), y.view(), None).unwrap();
+            for (what, matrix, got, expected) in [
+                ("gradient of W_in", Matrix::WIn, &of_fast.w_in, &of_slow.w_in),
+                ("gradient of W_rec", Matrix::WRec, &of_fast.w_rec, &of_slow.w_rec),
+            ] {
+                match fast.synapses(matrix).filter(|_| fast.is_listed()) {
+                    None => near(what, got, expected),
+                    Some(there) => {
+                        let all = (0..there.n_sources()).flat_map(|i| there.targets(i).iter().map(move |&j| (j as usize, i)));
+                        let listed: Array1<f64> = all.map(|at| expected[at]).collect();
+                        near(what, &got.row(0).to_owned(), &listed);
+                        prop_assert_eq!(expected.iter().filter(|&&g| g != 0.0).count(), listed.iter().filter(|&&g| g != 0.0).count());
+                    }
+                }
+            }
+            let (fast, slow) = (of_fast, of_slow);
             near("gradient of W_out", &fast.w_out, &slow.w_out);
             near("gradient of b", &fast.b, &slow.b);
         }

@@ -190,7 +190,10 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn plan_bytes(plan: &Plan) -> usize {
         let of_wires = plan.wires.as_ref().map_or(0, |wires| wires.bytes());
-        of_wires + plan.signs.as_ref().map_or(0, |signs| signs.len())
+        let around = 2 * size_of::<usize>();
+        let of_signs =
+            |signs: &Arc<[i8]>| (around + signs.len()).next_multiple_of(align_of::<usize>());
+        of_wires + plan.signs.as_ref().map_or(0, of_signs)
     }
 
     fn is_at_once(plan: &Plan) -> bool {

@@ -553,7 +553,6 @@ fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
 mod tests {
     use alloc::{vec, vec::Vec};
 
-    use super::wires::Wires;
     use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
     use crate::Float;
     use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};

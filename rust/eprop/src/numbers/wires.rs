@@ -52,6 +52,11 @@ impl Wires {
         Ok(())
     }
 
+    /// All sources are listed: memory that nobody needs is given back.
+    pub(crate) fn finish(&mut self) {
+        self.targets.shrink_to_fit();
+    }
+
     /// The source under way has no more.
     pub(crate) fn end_source(&mut self) {
         self.starts.push(self.targets.len());
@@ -130,9 +135,12 @@ impl Wires {
         row[from..].fill(F::default());
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take where several share them.
     pub(crate) fn bytes(&self) -> usize {
-        self.starts.capacity() * size_of::<usize>() + self.targets.capacity() * size_of::<u32>()
+        let of_lists = self.starts.capacity() * size_of::<usize>()
+            + self.targets.capacity() * size_of::<u32>();
+        // Two counts of who shares them lie before them.
+        of_lists + size_of::<Self>() + 2 * size_of::<usize>()
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn wires_of(sizes: Sizes, config: &Config) -> Result<Option<Arc<Wires
     for source in 0..n {
         connect(connect_rec, (source, Some(source)), n, &mut rng, &mut wires)?;
     }
+    wires.finish();
     Ok(Some(Arc::new(wires)))
 }
 

@@ -1,9 +1,9 @@
 //! What is fuzzed: each trainer of the crate in both widths, with random settings, and every call of it with random arguments.
 
 use eprop::{
-    AgentConfig, Config, Engine, EpropAgent, EpropTrainer, Error, Feedback, Float, Gain, Horizon,
-    Input, Inputs, LayerConfig, Loss, Next, OnlineLifLayer, OnlineTrainer, Optimizer, PerNeuron,
-    Reduction, ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
+    AgentConfig, Config, Connect, Engine, EpropAgent, EpropTrainer, Error, Feedback, Float, Gain,
+    Horizon, Input, Inputs, LayerConfig, Loss, Next, OnlineLifLayer, OnlineTrainer, Optimizer,
+    PerNeuron, Reduction, ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -120,6 +120,23 @@ fn with_membranes(config: Config, n: usize, chance: &mut Chance) -> Config {
         ..config.each
     };
     Config { each, ..config }
+}
+
+/// Now and then not all synapses, and signs of the sources.
+fn with_synapses(config: Config, n_sources: usize, chance: &mut Chance) -> Config {
+    let share = |chance: &mut Chance| match chance.of(&[1.0, 1.0, 0.2, 0.9]) {
+        1.0 => Connect::All,
+        density => Connect::Density(density),
+    };
+    let (connect_in, connect_rec) = (share(chance), share(chance));
+    let signs = chance.once_in(6);
+    let sign = signs.then(|| (0..n_sources).map(|_| chance.of(&[-1, 0, 1])).collect());
+    Config {
+        connect_in,
+        connect_rec,
+        sign,
+        ..config
+    }
 }
 
 /// A horizon that goes with the rest.
@@ -304,6 +321,7 @@ impl<F: Float> Subject for EpropTrainer<F> {
     fn draw(chance: &mut Chance) -> Self {
         let (i, n, o) = (size(chance), size(chance), chance.within(1, 4));
         let config = with_membranes(config(chance), n, chance);
+        let config = with_synapses(config, i + n, chance);
         Self::new(i, n, o, config).expect("sizes and settings are good")
     }
     fn call(&mut self, chance: &mut Chance) -> Result<(), Error> {
