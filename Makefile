@@ -12,9 +12,11 @@ NUMBERS := reference gradients stream published
 # Of the fuzzers: for how long, and what follows from which all that they do.
 SECONDS ?= 60
 SEED    ?= $(shell date +%Y%m%d)
+# How ranks are started, beside the Python of an environment. As root, in a container, with --allow-run-as-root.
+RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -62,6 +64,9 @@ bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same network
 
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
 	build/bench-env/bin/python benches/reward.py
+
+bench-ranks: build/bench-env/stamp  ## what a second rank gains; RANKS="mpiexec -n 2" may have options
+	build/bench-env/bin/$(RANKS) build/bench-env/bin/python benches/ranks.py
 
 bench-count:  ## instructions per step, beside those recorded (valgrind)
 	benches/count.sh

@@ -176,6 +176,16 @@ class _Trainer(_Base):
         lengths: NDArray[Any] | None,
         n_threads: int | None,
     ) -> dict[str, Any]: ...
+    def train_for_gradients(
+        self,
+        inputs: _Sequences,
+        targets: _Targets,
+        mask: NDArray[Any] | None,
+        weights: NDArray[Any] | None,
+        lengths: NDArray[Any] | None,
+        return_outputs: bool,
+        n_threads: int | None,
+    ) -> tuple[dict[str, Any], NDArray[Any] | None]: ...
     def apply_gradients(self, gradients: dict[str, Any]) -> None: ...
     def update(self) -> None: ...
     @property

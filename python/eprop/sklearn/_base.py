@@ -53,6 +53,8 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
 
     _loss: str
     _per_step: bool
+    # Of `eprop.mpi.fit`: what makes of a trainer one whose calls are spread over ranks.
+    _spread: Callable[[EpropTrainer], Any] | None = None
     n_features_in_: int
     loss_: float
     loss_curve_: list[float]
@@ -204,6 +206,11 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         lr = self._given_lr
         return self.trainer_._as_optimizer.default_lr if lr is None else lr
 
+    @property
+    def _learner(self) -> Any:
+        """Who takes the calls of the trainer."""
+        return self.trainer_ if self._spread is None else self._spread(self.trainer_)
+
     def _learn_scale(self, sequences: Sequences) -> None:
         self.scaler_ = learned("X", self.scaler_, sequences.pieces())
 
@@ -293,7 +300,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         for first in range(0, len(sequences), _AT_ONCE):
             part = sequences.take(np.arange(first, min(first + _AT_ONCE, len(sequences))))
             inputs, lengths = part.scaled(self.scaler_, self.dtype)
-            outputs = self.trainer_.evaluate(
+            outputs = self._learner.evaluate(
                 inputs, lengths=None if isinstance(inputs, list) else lengths, n_threads=self.n_threads
             )
             if self._per_step:

@@ -52,7 +52,7 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
         inputs, lengths = sequences.take(rows).scaled(estimator.scaler_, estimator.dtype)
         values, weights = targets.take(rows).lesson(lengths, sequences.n_repeats)
         trainer.lr = lr(batch)
-        loss = trainer.train_sequence(
+        loss = estimator._learner.train_sequence(
             _noisy(inputs, estimator.noise, random),
             values,
             weights=weights,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eprop::{Error, GradientRun, Inputs, Judged, Stream, Trainer};
+use eprop::{Error, GradientRun, Inputs, Judged, Stream, Tally, Trainer};
 use numpy::ndarray::{Array3, ArrayViewMut3, Axis, s};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,6 +20,8 @@ use crate::verdict::{self, Rates};
 
 /// The loss, and the outputs if they were asked for.
 pub type Trained<'py> = (f64, Option<Bound<'py, PyAny>>);
+/// The gradient, and the outputs if they were asked for.
+pub type Taken<'py> = (Bound<'py, PyDict>, Option<Bound<'py, PyAny>>);
 /// The outputs and, if they were asked for, the spikes.
 pub type Predicted<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
@@ -84,6 +86,30 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
     }
 
     pub fn train(self, reset: bool, keep_outputs: bool) -> PyResult<Trained<'py>> {
+        // A whole sequence leaves nothing pending.
+        let (tally, outputs) = self.learn(reset, reset, keep_outputs)?;
+        let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
+        self.warn(&tally)?;
+        Ok((tally.loss(), outputs))
+    }
+
+    /// The gradient of whole sequences, and the outputs if they are asked for; the trainer is silent then, with the weights that it had.
+    pub fn train_for_gradients(self, keep_outputs: bool) -> PyResult<Taken<'py>> {
+        let (tally, outputs) = self.learn(true, false, keep_outputs)?;
+        let gradients = self.py.detach(|| self.cell.lock().take_gradients());
+        let gradients = N::give(self.py, gradients.map_err(error::raise)?)?;
+        let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
+        self.warn(&tally)?;
+        Ok((gradients, outputs))
+    }
+
+    /// `update`: the gradient of the last piece is applied with it.
+    fn learn(
+        &self,
+        reset: bool,
+        update: bool,
+        keep_outputs: bool,
+    ) -> PyResult<(Tally, Option<Array3<N::F>>)> {
         let n_outputs = self.cell.lock().n_outputs();
         let mut outputs = keep_outputs
             .then(|| self.room("outputs", n_outputs))
@@ -100,25 +126,27 @@ impl<'a, 'py, N: Net> Call<'a, 'py, N> {
             if piece.is_first() && reset {
                 trainer.restart();
             }
-            // A whole sequence leaves nothing pending.
-            if piece.last && reset {
+            if piece.last && update {
                 trainer.train_last_piece(&piece.streams, rows, &mut tally)
             } else {
                 trainer.train_piece(&piece.streams, rows, &mut tally)
             }
         })?;
+        Ok((tally, outputs))
+    }
+
+    /// What the trainer has to say of it, if weights are finite.
+    fn warn(self, tally: &Tally) -> PyResult<()> {
         let verdict = self.py.detach(|| {
             let mut trainer = self.cell.lock();
             let checked = trainer.check_weights();
-            checked.map(|()| trainer.judge(&tally))
+            checked.map(|()| trainer.judge(tally))
         });
         let verdict = verdict.map_err(error::raise)?;
-        let outputs = outputs.map(|outputs| self.give(outputs)).transpose()?;
         let rates = Rates::of(&*self.cell.lock());
         let Self { py, cell, turn, .. } = self;
         drop(turn);
-        verdict::warn(py, cell, rates, verdict)?;
-        Ok((tally.loss(), outputs))
+        verdict::warn(py, cell, rates, verdict)
     }
 
     pub fn predict(self, reset: bool, keep_spikes: bool) -> PyResult<Predicted<'py>> {

@@ -190,6 +190,25 @@ macro_rules! trainer_class {
                 })
             }
 
+            #[pyo3(signature = (inputs, targets, mask, weights, lengths, return_outputs, n_threads))]
+            #[allow(clippy::too_many_arguments)] // those of the face
+            fn train_for_gradients<'py>(
+                &self,
+                py: Python<'py>,
+                inputs: &Bound<'py, PyAny>,
+                targets: &Bound<'py, PyAny>,
+                mask: Option<&Bound<'py, PyAny>>,
+                weights: Option<&Bound<'py, PyAny>>,
+                lengths: Option<&Bound<'py, PyAny>>,
+                return_outputs: bool,
+                n_threads: Option<usize>,
+            ) -> PyResult<$crate::call::Taken<'py>> {
+                at_width!(&self.0, cell => {
+                    let call = $crate::call::Call::new(py, cell, inputs, false, n_threads)?;
+                    call.with_targets(targets, mask, weights)?.with_lengths(lengths)?.train_for_gradients(return_outputs)
+                })
+            }
+
             fn apply_gradients(&self, py: Python<'_>, gradients: &Bound<'_, pyo3::types::PyDict>) -> PyResult<()> {
                 at_width!(&self.0, cell => {
                     let _turn = cell.take(py)?;

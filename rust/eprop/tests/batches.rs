@@ -290,6 +290,30 @@ proptest! {
         prop_assert!((sum.loss - loss).abs() <= 1e-12 * loss.abs());
     }
 
+    /// Twice, since the second finds what the first has left; and it leaves the weights alone.
+    #[test]
+    fn a_gradient_that_is_taken_is_that_of_twins(config in any_config(), t in 2_usize..40, n_streams in 1_usize..4) {
+        let optimizer = if config.c_reg == 0.0 { Optimizer::SGD } else { Optimizer::PLAIN_SGD };
+        let config = Config { update_every: UpdateEvery::Sequence, engine: None, optimizer, batch_size: n_streams, ..config };
+        let data = Data::new(n_streams, t, config.seed);
+        let mut trainer = batch(&config);
+        let weights = trainer.w_rec();
+        for _ in 0..2 {
+            let expected = trainer.gradients_batch(&data.streams()).unwrap();
+            let mut tally = trainer.tally();
+            trainer.train_piece(&data.streams(), None, &mut tally).unwrap();
+            let taken = trainer.take_gradients().unwrap();
+            assert_near(taken.w_in.view(), expected.w_in.view(), "W_in");
+            assert_near(taken.w_rec.view(), expected.w_rec.view(), "W_rec");
+            assert_near(taken.w_out.view(), expected.w_out.view(), "W_out");
+            prop_assert!((taken.loss - expected.loss).abs() <= 1e-12 * expected.loss.abs());
+            prop_assert_eq!((taken.n_targets, taken.n_streams), (expected.n_targets, expected.n_streams));
+            prop_assert!(trainer.v().iter().all(|&v| v == 0.0));
+            trainer.update().unwrap();
+            prop_assert!(trainer.w_rec() == weights, "nothing is pending");
+        }
+    }
+
     #[test]
     fn bytes_and_copies_go_on_alike(config in any_config(), t in 2_usize..40) {
         let data = Data::new(config.batch_size, t, config.seed);
@@ -396,6 +420,28 @@ fn a_gradient_takes_in_all_streams_alike_or_none() {
     assert_eq!(
         run.finish().unwrap(),
         trainer.gradients_batch(&data.streams()).unwrap()
+    );
+}
+
+#[test]
+fn a_gradient_that_no_sequence_ends_with_is_not_taken() {
+    let of = |config| {
+        let mut trainer = EpropTrainer::<f64>::new(3, 4, 1, config).unwrap();
+        trainer.take_gradients().unwrap_err().to_string()
+    };
+    let message = of(Config::default());
+    assert!(
+        message.starts_with("update_every: expected the sequence"),
+        "{message}"
+    );
+    let message = of(Config {
+        update_every: UpdateEvery::Sequence,
+        c_reg: 0.5,
+        ..Config::default()
+    });
+    assert!(
+        message.starts_with("c_reg: expected 0 where steps are limited"),
+        "{message}"
     );
 }
 

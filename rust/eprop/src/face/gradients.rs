@@ -120,6 +120,45 @@ impl<N: Network> Trainer<N> {
         Ok(twin)
     }
 
+    /// The gradient of the steps since the last update, which is handed out in the place of the update that sequences end with. All streams are silent then,
+    /// as after [`restart`](Self::restart). It takes no memory but for the gradient, while [`gradients`](Self::gradients) makes twins of all streams.
+    ///
+    /// # Errors
+    /// [`Error::Value`] unless `update_every` is [`Sequence`](crate::UpdateEvery::Sequence), and for a regulariser together with a limit of the step, which are
+    /// kept apart; [`Error::TooLarge`], [`Error::Interrupted`], and then nothing is pending.
+    ///
+    /// ```
+    /// # use eprop::{Config, EpropTrainer, Stream, UpdateEvery};
+    /// let config = Config { update_every: UpdateEvery::Sequence, batch_size: 2, ..Config::default() };
+    /// let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, config)?;
+    /// let (x, y) = (ndarray::Array3::ones((2, 20, 3)), ndarray::Array3::zeros((2, 20, 2)));
+    /// let streams = Stream::of(x.view(), y.view(), None);
+    /// let expected = trainer.gradients_batch(&streams)?;
+    /// let mut tally = trainer.tally();
+    /// trainer.train_piece(&streams, None, &mut tally)?;
+    /// assert_eq!(trainer.take_gradients()?, expected);
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn take_gradients(&mut self) -> Result<N::Gradients, Error> {
+        if !self.schedule.is_of_sequences() {
+            let expected = "the sequence, at whose end a gradient can be taken";
+            return Err(Error::value("update_every", expected, "a number of steps"));
+        }
+        if N::keeps_apart(&self.plan) {
+            let expected = "0 where steps are limited, to take a gradient";
+            return Err(Error::value("c_reg", expected, "more"));
+        }
+        let (since, n_streams) = self.streams.since();
+        let of = Sum {
+            loss: since.loss,
+            n_targets: since.targets,
+            n_streams,
+        };
+        let gradients = self.streams.gradients(&self.plan, of);
+        self.restart();
+        gradients
+    }
+
     /// One step of the optimizer, at once, with a gradient as [`gradients`](Self::gradients) returns it: summed over others, or changed in any way. What
     /// is pending stays pending, traces and the count of `update_every` stay as they are. With [`Reduction::Mean`](crate::Reduction::Mean) it is divided by its
     /// `n_targets` first. The limit of [`Optimizer::SGD`](crate::Optimizer::SGD) asks for its `loss`, `n_targets` and `n_streams`, and counts the length of all of

@@ -217,6 +217,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.for_gradients::<F>(config.horizon)
     }
 
+    fn keeps_apart(plan: &Plan) -> bool {
+        plan.apart
+    }
+
     fn grows(plan: &Plan) -> bool {
         plan.grows()
     }

@@ -25,6 +25,11 @@ impl Schedule {
         Self::new(UpdateEvery::Sequence)
     }
 
+    /// Whether no count of steps makes an update due.
+    pub(crate) fn is_of_sequences(&self) -> bool {
+        self.every.is_none()
+    }
+
     /// Steps until the next update falls due, itself included.
     pub(crate) fn until_update(&self) -> usize {
         let left = self.every.map_or(u64::MAX, |n| n - self.count % n);

@@ -166,6 +166,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn work(plan: &Self::Plan) -> usize;
     /// The plan of a twin whose gradient waits for ever.
     fn for_gradients(plan: &Self::Plan, config: &Self::Config) -> Self::Plan;
+    /// Whether the regulariser's part of a gradient waits by itself.
+    fn keeps_apart(_: &Self::Plan) -> bool {
+        false
+    }
     /// Whether what a stream keeps grows with the steps between two updates.
     fn grows(_: &Self::Plan) -> bool {
         false
