@@ -1,11 +1,13 @@
 """Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
 
-``python benches/sparse.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the least of some
-runs in processor time:
+``python benches/sparse.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the
+least of some runs in processor time:
 
-1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing (printed and asserted);
+1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing, which is
+   printed and asserted;
 2. N = 1,000 at densities from 1 to 0.02, in lists, in rows with a place for each neuron, and with all synapses;
-3. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are installed.
+3. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
+   installed.
 """
 
 import os
@@ -18,6 +20,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +59,7 @@ def main() -> None:
 
 
 def connectome(n: int, synapses: int) -> sparse.csr_array:
-    """Which synapses exist: degrees in and out that are spread as a log-normal, with a mean of 110 and a tail to thousands."""
+    """Which synapses exist: log-normal degrees, in and out, with a mean of about 110 and a tail to thousands."""
     rng = np.random.default_rng(0)
     degrees = rng.lognormal(0.0, 1.0, n)
     degrees = np.clip(degrees * synapses / degrees.sum(), 1, 10_000).astype(int)
@@ -69,7 +72,9 @@ def connectome(n: int, synapses: int) -> sparse.csr_array:
     exists = np.ones(keep.sum(), dtype=bool)
     lists = sparse.csr_array((exists, (targets[keep], sources[keep])), shape=(n, n))
     most = np.bincount(sources[keep]).max()
-    print(f"{n:,} neurons, {lists.nnz:,} synapses between them, {lists.nnz / n:.0f} a neuron, at most {most:,}\n")
+    print(
+        f"{n:,} neurons, {lists.nnz:,} synapses between them, {lists.nnz / n:.0f} a neuron, at most {most:,}\n"
+    )
     return lists
 
 
@@ -102,17 +107,19 @@ def large(lists: Any, is_judged: bool) -> dict[str, float]:
         passed = float((spikes.mean(axis=0) * np.diff(lists.tocsc().indptr)).sum())
         assert LEAST_RATE < rate < MOST_RATE, f"{rate:.4f} of the neurons fired in a step"
         bytes_each = trainer.memory_bytes / (lists.nnz + trainer.W_in.nnz)
-        rows = {}
+        learn = "one update a sequence" if every == "sequence" else "update at every step"
+        found[learn] = least(partial(trainer.train_sequence, x, y))
+        names = [learn]
         if every == "sequence":
             # No W is changed by it, and nothing is kept for learning.
-            rows["inference"] = lambda: trainer.evaluate(x)
-            rows["one update a sequence"] = lambda: trainer.train_sequence(x, y)
-        else:
-            rows["update at every step"] = lambda: trainer.train_sequence(x, y)
-        for name, work in rows.items():
-            found[name] = least(work)
+            found["inference"] = least(partial(trainer.evaluate, x))
+            names.insert(0, "inference")
+        for name in names:
             us = beside(found[name], TIMES[name] if is_judged else None, " us")
-            print(f"| {name} | {us} | {beside(bytes_each, BYTES)} | {1e3 * found[name] / passed:.1f} |", flush=True)
+            print(
+                f"| {name} | {us} | {beside(bytes_each, BYTES)} | {1e3 * found[name] / passed:.1f} |",
+                flush=True,
+            )
     print(f"\n{rate:.2%} of the neurons fired in a step, {passed:,.0f} synapses passed\n")
     return found
 
@@ -126,7 +133,14 @@ def densities() -> None:
         cells = []
         for every in (1, "sequence"):
             listed = learned(every, n, x_y, connect_in=density, connect_rec=density, engine="factored")
-            masked = learned(every, n, x_y, connect_in=density, connect_rec=density, engine="block" if every == "sequence" else "textbook")
+            masked = learned(
+                every,
+                n,
+                x_y,
+                connect_in=density,
+                connect_rec=density,
+                engine="block" if every == "sequence" else "textbook",
+            )
             judged = TENTH if density == 0.1 and every == 1 else None
             ratio = beside(of_all[every] / listed, judged)
             cells += [f"{listed:.1f} us, {ratio}", f"{masked:.1f} us", f"{of_all[every]:.1f} us"]
@@ -163,10 +177,18 @@ def flydnet(lists: Any) -> tuple[float, str]:
 
     n, coo = lists.shape[0], lists.tocoo()
     rng = np.random.default_rng(2)
-    groups = {"in": np.arange(N_INPUTS), "rest": np.arange(N_INPUTS, n - N_OUTPUTS), "out": np.arange(n - N_OUTPUTS, n)}
-    circuit = fd.Circuit.from_edges(coo.col, coo.row, weight=rng.normal(size=coo.nnz).astype(np.float32), groups=groups)
+    groups = {
+        "in": np.arange(N_INPUTS),
+        "rest": np.arange(N_INPUTS, n - N_OUTPUTS),
+        "out": np.arange(n - N_OUTPUTS, n),
+    }
+    circuit = fd.Circuit.from_edges(
+        coo.col, coo.row, weight=rng.normal(size=coo.nnz).astype(np.float32), groups=groups
+    )
     steps = 3
-    layer = fd.ConnectomeLayer(circuit, "in", ("out",), t_ms=float(steps), dt=1.0, trainable=True, timing="brian")
+    layer = fd.ConnectomeLayer(
+        circuit, "in", ("out",), t_ms=float(steps), dt=1.0, trainable=True, timing="brian"
+    )
     rule = fd.ThreeFactor(layer)
     rates = np.full((1, N_INPUTS), 50.0, dtype=np.float32)
     start = time.process_time()

@@ -91,7 +91,9 @@ def eprop_options():
             # From the least that the network fits into, 0, to what it takes without a limit, 1.
             "memory_limit": st.sampled_from([None, None, 0.0, 0.5]),
             # The share of synapses that exist, and whether sources have signs.
-            "wiring": st.sampled_from([None, None, None, (0.3, False), (0.8, False), (0.5, True), (1.0, True)]),
+            "wiring": st.sampled_from(
+                [None, None, None, (0.3, False), (0.8, False), (0.5, True), (1.0, True)]
+            ),
         }
     ).map(of_adaptive_feedback)
 

@@ -1,4 +1,4 @@
-"""Which synapses exist (`connect_in`, `connect_rec`), and Dale's law (`sign`): in every form, with every optimizer, in copies and files."""
+"""Which synapses exist (`connect_in`, `connect_rec`), and Dale's law (`sign`): all forms and optimizers, copies, files."""
 
 import copy
 import os
@@ -15,7 +15,7 @@ from eprop import EpropTrainer
 
 sparse = pytest.importorskip("scipy.sparse")
 
-N_IN, N, O, T = 5, 12, 2, 60
+N_IN, N, N_OUT, T = 5, 12, 2, 60
 OPTIMIZERS = ["sgd", "momentum", "auto", "adam", "adamw", eprop.optim.Auto(per_neuron=True)]
 # Forms and storages: lists, and rows with a place for each neuron.
 FORMS = [{}, {"engine": "textbook"}, {"engine": "block", "update_every": 10}, {"update_every": "sequence"}]
@@ -28,7 +28,7 @@ def wiring(seed=0, density=0.4, n_in=N_IN, n=N):
     return rng.random((n, n_in)) < density, (rng.random((n, n)) < density) & ~np.eye(n, dtype=bool)
 
 
-def data(seed=1, n_in=N_IN, n_out=O):
+def data(seed=1, n_in=N_IN, n_out=N_OUT):
     rng = np.random.default_rng(seed)
     return (rng.random((T, n_in)) < 0.4).astype(float), 0.3 * rng.normal(size=(T, n_out))
 
@@ -45,7 +45,15 @@ def test_what_does_not_exist_has_neither_weight_nor_gradient_nor_trace(form, opt
     into, between = wiring()
     trainer = louder(
         EpropTrainer(
-            N_IN, N, O, connect_in=into, connect_rec=between, optimizer=optimizer, c_reg=1.0, lr=1e-3, **form
+            N_IN,
+            N,
+            N_OUT,
+            connect_in=into,
+            connect_rec=between,
+            optimizer=optimizer,
+            c_reg=1.0,
+            lr=1e-3,
+            **form,
         )
     )
     before = dense(trainer.W_rec)
@@ -69,8 +77,8 @@ def test_lists_and_places_for_all_have_the_same_numbers():
     """Of storages: the same first weights, and the same learning to rounding."""
     into, between = wiring(3)
     options = {"connect_in": into, "connect_rec": between, "dtype": "float64"}
-    listed = louder(EpropTrainer(N_IN, N, O, **options))
-    masked = louder(EpropTrainer(N_IN, N, O, engine="textbook", **options))
+    listed = louder(EpropTrainer(N_IN, N, N_OUT, **options))
+    masked = louder(EpropTrainer(N_IN, N, N_OUT, engine="textbook", **options))
     assert (listed.storage, masked.storage) == ("listed", "masked")
     assert (listed.engine, masked.engine) == ("factored", "textbook")
     assert np.array_equal(dense(listed.W_rec), masked.W_rec)
@@ -84,18 +92,18 @@ def test_lists_and_places_for_all_have_the_same_numbers():
 @pytest.mark.parametrize("density", [0.05, 0.5, 1.0])
 def test_a_density_is_drawn_from_the_seed(density):
     n = 200
-    trainer = EpropTrainer(N_IN, n, O, connect_rec=density)
+    trainer = EpropTrainer(N_IN, n, N_OUT, connect_rec=density)
     there = dense(trainer.W_rec) != 0
     possible = n * (n - 1)
     spread = np.sqrt(possible * density * (1 - density))
     assert abs(there.sum() - density * possible) <= 5 * spread
     assert not there.diagonal().any()
-    again = EpropTrainer(N_IN, n, O, connect_rec=density)
-    other = EpropTrainer(N_IN, n, O, connect_rec=density, seed=7)
+    again = EpropTrainer(N_IN, n, N_OUT, connect_rec=density)
+    other = EpropTrainer(N_IN, n, N_OUT, connect_rec=density, seed=7)
     assert np.array_equal(dense(again.W_rec), dense(trainer.W_rec))
     assert density == 1.0 or not np.array_equal(dense(other.W_rec) != 0, there)
     # As strong a drive as with all synapses: the sum of fewer weights is as wide.
-    full = EpropTrainer(N_IN, n, O).W_rec
+    full = EpropTrainer(N_IN, n, N_OUT).W_rec
     assert 0.8 < dense(trainer.W_rec).sum(axis=1).std() / full.sum(axis=1).std() < 1.25
 
 
@@ -106,7 +114,7 @@ def test_a_sparse_array_is_a_structure_and_first_weights(kind, form):
     between = wiring(4)[1]
     weights = np.where(between, rng.normal(size=(N, N)), 0.0)
     trainer = EpropTrainer(
-        N_IN, N, O, connect_rec=getattr(sparse, kind)(weights), dtype="float64", **form
+        N_IN, N, N_OUT, connect_rec=getattr(sparse, kind)(weights), dtype="float64", **form
     )
     assert np.array_equal(dense(trainer.W_rec), weights)
     assert np.array_equal(np.asarray(trainer.connect_rec), between)
@@ -128,7 +136,7 @@ def test_signs_are_kept_by_every_update(optimizer, form):
     sign = np.random.default_rng(5).integers(-1, 2, N_IN + N)
     lr = 0.05 if optimizer.startswith("adam") else None
     trainer = EpropTrainer(
-        N_IN, N, O, connect_in=into, connect_rec=between, sign=sign, optimizer=optimizer,
+        N_IN, N, N_OUT, connect_in=into, connect_rec=between, sign=sign, optimizer=optimizer,
         **({} if lr is None else {"lr": lr}), **form,
     )  # fmt: skip
     x, y = data()
@@ -149,34 +157,42 @@ def test_signs_are_kept_by_every_update(optimizer, form):
 def test_copies_files_and_pickles_know_the_synapses():
     into, between = wiring(6)
     sign = np.r_[np.ones(N_IN), -np.ones(3), np.zeros(N - 3)].astype(int)
-    trainer = louder(EpropTrainer(N_IN, N, O, connect_in=0.5, connect_rec=between, sign=sign))
+    trainer = louder(EpropTrainer(N_IN, N, N_OUT, connect_in=0.5, connect_rec=between, sign=sign))
     x, y = data()
     trainer.train_sequence(x, y)
     trainer.step(x[0], y[0])
-    twins = [copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer)), EpropTrainer.from_bytes(trainer.to_bytes())]
+    twins = [
+        copy.deepcopy(trainer),
+        pickle.loads(pickle.dumps(trainer)),
+        EpropTrainer.from_bytes(trainer.to_bytes()),
+    ]
     for twin in twins:
         assert twin == trainer and twin.state_equal(trainer)
         assert twin.connect_rec == trainer.connect_rec and np.array_equal(twin.sign, sign)
         assert twin.train_sequence(x, y) == copy.deepcopy(trainer).train_sequence(x, y)
-    assert trainer != EpropTrainer(N_IN, N, O, connect_in=0.5, connect_rec=into @ into.T & between, sign=sign)
-    assert trainer != EpropTrainer(N_IN, N, O, connect_in=0.4, connect_rec=between, sign=sign)
+    assert trainer != EpropTrainer(
+        N_IN, N, N_OUT, connect_in=0.5, connect_rec=into @ into.T & between, sign=sign
+    )
+    assert trainer != EpropTrainer(N_IN, N, N_OUT, connect_in=0.4, connect_rec=between, sign=sign)
 
 
 def test_weights_and_gradients_go_in_dense_or_sparse_and_never_where_there_is_no_synapse():
     between = wiring(7)[1]
-    trainer = EpropTrainer(N_IN, N, O, connect_rec=between, dtype="float64")
+    trainer = EpropTrainer(N_IN, N, N_OUT, connect_rec=between, dtype="float64")
     weights = np.where(between, 0.25, 0.0)
-    for given in (weights, sparse.csr_array(weights), sparse.coo_array(weights)):
-        trainer.W_rec = given
+    for value in (weights, sparse.csr_array(weights), sparse.coo_array(weights)):
+        trainer.W_rec = value
         assert np.array_equal(dense(trainer.W_rec), weights)
     absent = tuple(int(at) for at in np.argwhere(~between & ~np.eye(N, dtype=bool))[0])
     stray = weights.copy()
     stray[absent] = 1.0
-    for given in (stray, sparse.csr_array(stray)):
-        with pytest.raises(ValueError, match=r"W_rec: expected 0 where .* have no synapse, got 1.0 at index \("):
-            trainer.W_rec = given
+    for value in (stray, sparse.csr_array(stray)):
+        with pytest.raises(
+            ValueError, match=r"W_rec: expected 0 where .* have no synapse, got 1.0 at index \("
+        ):
+            trainer.W_rec = value
         gradients = trainer.gradients(*data())
-        gradients["W_rec"] = given
+        gradients["W_rec"] = value
         with pytest.raises(ValueError, match="no synapse"):
             trainer.apply_gradients(gradients)
     with pytest.raises(ValueError, match=r"W_rec: expected shape \(12, 12\), got \(12, 5\)"):
@@ -208,17 +224,17 @@ TWICE = sparse.coo_array((np.ones(2), (np.array([1, 1]), np.array([2, 2]))), sha
 )  # fmt: skip
 def test_what_is_no_wiring_is_refused(options, error, message):
     with pytest.raises(error, match=message):
-        EpropTrainer(N_IN, N, O, **options)
+        EpropTrainer(N_IN, N, N_OUT, **options)
 
 
 def test_a_first_weight_against_its_sign_is_refused():
     weights = sparse.csr_array(np.where(wiring(8)[1], 0.5, 0.0))
     with pytest.raises(ValueError, match="sign of their source"):
-        EpropTrainer(N_IN, N, O, connect_rec=weights, sign=-np.ones(N_IN + N, int))
+        EpropTrainer(N_IN, N, N_OUT, connect_rec=weights, sign=-np.ones(N_IN + N, int))
 
 
 def test_a_large_sparse_network_is_never_dense():
-    """20,000 neurons: a dense matrix would take 1.6 GB; lists take less than 24 bytes a synapse in either mode, in float32."""
+    """20,000 neurons: a dense matrix would take 1.6 GB; lists take less than 24 bytes a synapse in either mode."""
     n, k = 20_000, 40
     rng = np.random.default_rng(9)
     sources = np.repeat(np.arange(n), k)
@@ -260,7 +276,8 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
     rows, columns = np.nonzero(between)
     order = rng.permutation(len(rows))
     lists = sparse.coo_array(
-        (np.ones(len(rows), bool), (rows[order].astype(np.int64), columns[order].astype(np.int64))), shape=(n, n)
+        (np.ones(len(rows), bool), (rows[order].astype(np.int64), columns[order].astype(np.int64))),
+        shape=(n, n),
     )
     listed = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=lists, engine="factored", **options)
     masked = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=between, engine="textbook", **options)
@@ -271,7 +288,9 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
         trainer.train_sequence(x, y, reset=False)
     for name in ("W_in", "W_rec", "W_out", "e_bar", "v"):
         got, expected = read_dense(listed, name), read_dense(masked, name)
-        assert np.abs(got - expected).max(initial=0.0) <= 1e-10 * max(np.abs(expected).max(initial=0.0), 1.0), name
+        assert np.abs(got - expected).max(initial=0.0) <= 1e-10 * max(
+            np.abs(expected).max(initial=0.0), 1.0
+        ), name
 
 
 @settings(max_examples=N_WIRINGS)

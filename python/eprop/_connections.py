@@ -238,9 +238,9 @@ def _from_file(told: dict[str, Any]) -> float | Connections:
 
 
 _VALUES = np.zeros(256, np.uint8)
-_VALUES[
-    np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
-] = np.arange(64)
+_VALUES[np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)] = (
+    np.arange(64)
+)
 
 
 def _frozen(values: Any, dtype: DTypeLike) -> Array:

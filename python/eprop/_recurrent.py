@@ -28,7 +28,7 @@ class Recurrent:
         Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
-        return self._matrix("W_in")
+        return self._matrix("W_in")  # type: ignore[no-any-return]
 
     @W_in.setter
     def W_in(self, value: ArrayLike) -> None:
@@ -41,7 +41,7 @@ class Recurrent:
         Assigning folds what the synapses hold in factors for good. Traces and all other weights stay as they read;
         later bits are those of the assigned weights, even if these are what was just read.
         """
-        return self._matrix("W_rec")
+        return self._matrix("W_rec")  # type: ignore[no-any-return]
 
     @W_rec.setter
     def W_rec(self, value: ArrayLike) -> None:
@@ -127,7 +127,7 @@ class Recurrent:
         starts = np.concatenate([in_starts, rec_starts[1:] + in_starts[-1]])
         lists = (n, n_inputs + n), starts, np.concatenate([in_targets, rec_targets])
         traces = [as_sparse(self._core.traces_of_synapses(b), *lists) for b in range(self.batch_size)]
-        return traces[0] if len(traces) == 1 else traces
+        return traces[0] if len(traces) == 1 else traces  # type: ignore[return-value]
 
     @property
     def _is_listed(self) -> bool:
