@@ -16,7 +16,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench-tasks: build/bench-env/stamp  ## what the presets of the tasks learn, seed
 
 bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same networks (DATA=folder of qtdb and fsdd)
 	build/bench-env/bin/python benches/learning.py "$(DATA)"
+
+bench-sparse: build/bench-env/stamp  ## networks of which not all synapses exist, beside flydnet and brian2 where they install
+	build/bench-env/bin/python $(PIP) install -q flydnet brian2 || true
+	build/bench-env/bin/python benches/sparse.py
 
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
 	build/bench-env/bin/python benches/reward.py

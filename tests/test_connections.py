@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eprop
-from eprop import EpropTrainer
+from eprop import EpropTrainer, record
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -252,6 +252,39 @@ def test_a_large_sparse_network_is_never_dense():
         trainer.apply_gradients(trainer.gradients(x, y))
         assert gradient.nnz == trainer.W_rec.nnz == len(keys) and trainer.e_bar.nnz == synapses
         assert len(trainer.to_bytes()) < 24 * synapses + 600 * n
+
+
+def test_a_group_that_is_not_trained_is_fixed():
+    trainer = EpropTrainer(N_IN, N, N_OUT, train_rec=False)
+    assert (trainer.lr_rec, trainer.train_rec, trainer.train_in) == (0.0, False, True)
+    assert trainer == EpropTrainer(N_IN, N, N_OUT, lr_rec=0.0)
+    before, x_y = trainer.W_rec, data()
+    louder(trainer).train_sequence(*x_y)
+    assert np.array_equal(trainer.W_rec, before)
+    trainer.lr_rec = 0.01
+    assert trainer.train_rec
+    with pytest.raises(
+        ValueError, match=r"lr_out: expected 0 or None where the group is not trained, got 0.1"
+    ):
+        EpropTrainer(N_IN, N, N_OUT, train_out=False, lr_out=0.1)
+    with pytest.raises(TypeError, match="train_in: expected True or False"):
+        EpropTrainer(N_IN, N, N_OUT, train_in=0)
+
+
+def test_graphs_records_and_figures_take_networks_without_all_synapses():
+    nir = pytest.importorskip("eprop.nir")
+    plot = pytest.importorskip("eprop.plot")
+    pytest.importorskip("nir")
+    pytest.importorskip("matplotlib")
+    trainer = EpropTrainer(N_IN, N, N_OUT, connect_rec=wiring(10)[1], reset_mechanism="zero")
+    graph = nir.to_nir(trainer)
+    assert np.array_equal(dense(nir.from_nir(graph).W_rec), dense(trainer.W_rec))
+    recorder = record.Recorder(trainer, ["W_rec", "e_bar"])
+    x, y = data()
+    for at, target in zip(x[:3], y, strict=False):
+        recorder.step(at, target)
+    assert recorder["W_rec"].shape[1:] == (N, N) and recorder["e_bar"].shape[1:] == (N, N_IN + N)
+    plot.weights(trainer.W_rec)
 
 
 def wirings():

@@ -79,6 +79,9 @@ KEYWORD_ONLY = {
         "connect_in": None,
         "connect_rec": None,
         "sign": None,
+        "train_in": True,
+        "train_rec": True,
+        "train_out": True,
     },
     eprop.OnlineLIFLayer: {
         **NEURON,

@@ -147,6 +147,7 @@ class Recurrent:
 
     def _assign(self, name: str, value: Any) -> None:
         if not self._is_listed:
-            setattr(self._core, name, as_numbers(name, as_dense(value)))
+            is_wired = getattr(self, f"connect_{name[2:]}", None) is not None
+            setattr(self._core, name, as_numbers(name, as_dense(value) if is_wired else value))
         else:
             self._core.set_synapses(name, as_listed(name, value, *self._lists(name)))

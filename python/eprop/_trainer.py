@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any, final
 
 import numpy as np
@@ -137,6 +137,9 @@ class EpropTrainer(Recurrent, SequenceTrainer):
         number of synapses that a neuron has. Arrays read as `Connections`.
     sign : array_like of int (n_inputs + N,), optional
         Dale's law: the weights from a source are at least 0 (1), at most 0 (-1), or free (0); each update ends with it.
+    train_in, train_rec, train_out : bool
+        False: the group is fixed, as with a rate of 0, which its `lr_in`, `lr_rec` or `lr_out` then reads as. Not fields:
+        they read as whether the rate is other than 0.
 
     Raises
     ------
@@ -219,17 +222,31 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     connect_in: Connect = None
     connect_rec: Connect = None
     sign: Array | None = None
+    train_in: InitVar[bool] = True
+    train_rec: InitVar[bool] = True
+    train_out: InitVar[bool] = True
 
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
     _core_class = _core.EpropTrainer
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, train_in: bool, train_rec: bool, train_out: bool) -> None:
+        for name, train in ("lr_in", train_in), ("lr_rec", train_rec), ("lr_out", train_out):
+            self._fix(name, checked(name.replace("lr", "train"), "bool", train))
         self._start()
         self._check_adaptation()
         for name, connect in ("W_in", self.connect_in), ("W_rec", self.connect_rec):
             weights = take_first_weights(connect)
             if weights is not None:
                 self._core.set_synapses(name, as_numbers(f"connect_{name[2:]}", weights))
+
+    def _fix(self, rate: str, train: bool) -> None:
+        """A group that is not trained has a rate of 0."""
+        if train:
+            return
+        if self.__dict__[rate] not in (None, 0):
+            given = self.__dict__[rate]
+            raise ValueError(f"{rate}: expected 0 or None where the group is not trained, got {given!r}")
+        self.__dict__[rate] = 0.0
 
     def _check_adaptation(self) -> None:
         """Of the neuron whose adaptation is the least stable."""
@@ -405,3 +422,12 @@ def _engine(trainer: EpropTrainer) -> str | None:
 
 # After the decorator, which would take a property for the field's default.
 setattr(EpropTrainer, "engine", property(_engine, doc="The form that the synapses take."))  # noqa: B010
+
+
+def _is_trained(rate: str) -> property:
+    return property(lambda trainer: getattr(trainer, rate) != 0, doc=f"Whether `{rate}` is other than 0.")
+
+
+setattr(EpropTrainer, "train_in", _is_trained("lr_in"))  # noqa: B010
+setattr(EpropTrainer, "train_rec", _is_trained("lr_rec"))  # noqa: B010
+setattr(EpropTrainer, "train_out", _is_trained("lr_out"))  # noqa: B010

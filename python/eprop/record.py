@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_numbers
+from ._connections import as_dense
 from ._fields import checked
 from ._html import as_size, as_table
 
@@ -192,7 +193,8 @@ class Recorder:
         return ordered
 
     def _read(self, name: str) -> Array:
-        value: Array = getattr(self._source, name)
+        # Listed synapses are recorded with a place for each pair.
+        value: Array = as_dense(getattr(self._source, name))
         axis = _NEURON_AXIS.get(name)
         if axis is None or self._units is None:
             return value

@@ -25,6 +25,11 @@ class Sequence(NamedTuple):
         return Sequence(self.x[..., start:stop, :], self.y[..., start:stop, :], mask)
 
 
+def dense(value: Any) -> Any:
+    """A SciPy sparse array as the array that it stands for."""
+    return value.toarray() if hasattr(value, "tocoo") else value
+
+
 def draw_sequence(rng: Rng, recipe: Recipe) -> Sequence:
     n_steps = int(rng.integers(1, 60)) if rng.random() < 0.9 else int(rng.integers(60, 400))
     shape = (*recipe.streams, n_steps)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from data import Sequence, draw_sequence
+from data import Sequence, dense, draw_sequence
 from options import ALL, EPROP, LAYER, STACK, TRAINERS, Recipe, Rng
 
 
@@ -124,7 +124,7 @@ def attribute(name: str, value: Any) -> Callable[[Any, Sequence, Rng], None]:
 
 
 def assign(name: str, change: Callable[[Rng, Any], Any]) -> Callable[[Any, Sequence, Rng], None]:
-    return lambda trainer, s, rng: setattr(trainer, name, change(rng, getattr(trainer, name)))
+    return lambda trainer, s, rng: setattr(trainer, name, change(rng, dense(getattr(trainer, name))))
 
 
 def one_more(rng: Rng, array: Any) -> Any:

@@ -72,6 +72,9 @@ OPTIONS = [
     Option("w_max", TRAINERS, one_of(None, 0.5)),
     Option("engine", (EPROP,), one_of(None, None, None, "textbook")),
     Option("memory_limit", TRAINERS, one_of(None, None, None, 10**12)),
+    Option("connect_in", (EPROP,), one_of(None, None, None, 0.2, 0.8)),
+    Option("connect_rec", (EPROP,), one_of(None, None, None, 0.1, 0.9)),
+    Option("sign", (EPROP,), one_of(None, None, None, "drawn")),
     Option("lr_in", (EPROP,), one_of(None, None, 0.0)),
     Option("lr_rec", (EPROP,), one_of(None, None, 1e-3)),
     Option("lr_out", (EPROP,), one_of(None, None, 0.0)),
@@ -107,6 +110,8 @@ class Recipe(NamedTuple):
         # Now and then a membrane for each neuron.
         if kind == EPROP and rng.random() < 0.15:
             options["tau_mem"] = rng.choice([1.0, 5.0, 20.0, 200.0], size=n_neurons)
+        if options.get("sign") is not None:
+            options["sign"] = rng.integers(-1, 2, n_inputs + n_neurons)
         # A step has no future to look at, and a horizon of a sequence wants whole sequences.
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from actions import ACTIONS, Outcome, Subject
-from data import draw_sequence
+from data import dense, draw_sequence
 from disturbances import BAD, LOOKS
 from options import Recipe, Rng
 
@@ -99,9 +99,10 @@ class Round:
 
 
 def agree(name: str, one: Outcome, other: Outcome) -> None:
-    for key, value in one.exact.items():
-        if not same_bits(value, other.exact[key]):
-            raise DifferenceError(f"{name}: {key} differs: {first_difference(value, other.exact[key])}")
+    for key, got in one.exact.items():
+        value, expected = dense(got), dense(other.exact[key])
+        if not same_bits(value, expected):
+            raise DifferenceError(f"{name}: {key} differs: {first_difference(value, expected)}")
     for key, number in one.close.items():
         if not np.isclose(number, other.close[key], rtol=1e-9, atol=1e-12, equal_nan=True):
             raise DifferenceError(f"{name}: {key} differs: {number!r} and {other.close[key]!r}")

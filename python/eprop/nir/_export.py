@@ -9,6 +9,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
+from .._connections import as_dense
 from .._trainer import EpropTrainer
 from .._warnings import warn_of_conversion
 from ._libraries import Library, exponential_gain, library_of
@@ -100,7 +101,7 @@ def _tau_out(trainer: EpropTrainer) -> float:
 def _graph(trainer: EpropTrainer, reader: Library | None) -> Any:
     # An Euler library fixes the gain of its neurons, so that of the trainer goes into the weights.
     gain = 1.0 if reader is None else _gain(trainer)
-    neurons, w_rec = _neurons(trainer, reader), nir.Linear(weight=_scaled(trainer.W_rec, gain))
+    neurons, w_rec = _neurons(trainer, reader), nir.Linear(weight=_scaled(as_dense(trainer.W_rec), gain))
     kappa_gain, tau_out = 1.0, _tau_out(trainer)
     if trainer.readout_gain == "leak" and tau_out > 0.0:
         kappa_gain = float(exponential_gain(np.float64(tau_out), trainer.dt))
@@ -109,7 +110,7 @@ def _graph(trainer: EpropTrainer, reader: Library | None) -> Any:
     w_out = _scaled(trainer.W_out, out_gain)
     nodes = {
         "input": nir.Input({"input": np.array([trainer.n_inputs])}),
-        "w_in": nir.Linear(weight=_scaled(trainer.W_in, gain)),
+        "w_in": nir.Linear(weight=_scaled(as_dense(trainer.W_in), gain)),
         "neurons": _recurrent(trainer, neurons, w_rec, reader),
         "w_out": nir.Affine(weight=w_out, bias=_scaled(trainer.b, out_gain))
         if trainer.readout_bias

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._arrays import as_numbers, refuse_masked
+from .._connections import as_dense
 from ._style import COLORS, MAP, as_matrix, axes, line, map_of
 
 __all__ = ["confusion_matrix", "gradients", "learning_curve", "weights"]
@@ -105,7 +106,7 @@ def weights(
     >>> low == -high
     True
     """
-    array = as_matrix("W", W, "(n_to, n_from)")
+    array = as_matrix("W", as_dense(W), "(n_to, n_from)")
     ax = axes(ax)
     largest = float(np.abs(array).max()) or 1.0
     map_of(ax, array, label, vmin=-largest, vmax=largest)
@@ -239,7 +240,7 @@ def gradients(
         raise TypeError(f"trainer: expected an EpropTrainer, got {type(trainer).__name__}")
     if name not in ("W_in", "W_rec", "W_out", "b"):
         raise ValueError(f'name: expected "W_in", "W_rec", "W_out" or "b", got {name!r}')
-    own = np.ravel(trainer.gradients(inputs, targets, **options)[name])
+    own = np.ravel(as_dense(trainer.gradients(inputs, targets, **options)[name]))
     whole = trainer.gradients(inputs, targets, horizon="sequence", recurrent_gain=1.0, **options)
     bptt = np.ravel(whole[name])
     ax = axes(ax)

@@ -46,8 +46,8 @@ pub(crate) struct ListedRows<'a, F> {
 }
 
 /// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
-const ROWS_AHEAD: usize = 3;
-const TARGETS_AHEAD: usize = 1;
+const ROWS_AHEAD: usize = 4;
+const TARGETS_AHEAD: usize = 2;
 
 /// Bytes of factors from which on a network is too large for the caches near a core.
 const FAR: usize = 1 << 19;
