@@ -63,7 +63,7 @@ bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same network
 	build/bench-env/bin/python benches/learning.py "$(DATA)"
 
 bench-sparse: build/bench-env/stamp  ## networks of which not all synapses exist, beside flydnet and brian2 where they install
-	build/bench-env/bin/python $(PIP) install -q flydnet brian2 || true
+	for guest in flydnet 'brian2>=2.9'; do build/bench-env/bin/python $(PIP) install -q "$$guest" || echo "not installed: $$guest"; done
 	build/bench-env/bin/python benches/sparse.py
 
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1

@@ -164,7 +164,7 @@ def rivals(lists: Any, ours: dict[str, float]) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 theirs, what = measure(lists)
-        except ImportError as missing:
+        except (ImportError, AttributeError) as missing:  # absent, or not made for this NumPy
             print(f"| {name} | left out: {missing} | | |")
             continue
         ratio = beside(theirs / ours[row], bar)

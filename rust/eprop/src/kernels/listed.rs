@@ -162,31 +162,79 @@ kernel! {
                 look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [g, c, w, h]);
             }
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-            let (g, c, w) = (&mut g[row.clone()], &mut c[row.clone()], &w[row.clone()]);
+            let (g, c, w) = (
+                &mut g[row.clone()],
+                &mut c[row.clone()],
+                &w[row.clone()],
+            );
             let targets = &lists.targets[row.clone()];
-            let h = if h.is_empty() { &mut [][..] } else { &mut h[row] };
             let (value, shift) = (visit.value, visit.shift);
+            if h.is_empty() {
+                // SAFETY: targets are neurons that there are, whose numbers lie within all of these.
+                let mut send = |q: usize, j: usize, w: F, g: &mut F, c: &mut F| unsafe {
+                    let [x1, y, ..] = *cut::<F, LANES>(factors, q);
+                    let [current] = cut_mut::<F, 1>(current, j);
+                    *current = I::fma(value, w, *current);
+                    *g = I::fma(shift, y, *g);
+                    *c = I::fma(-shift, x1, *c);
+                };
+                let synapses = targets.iter().zip(w).zip(g.iter_mut().zip(c.iter_mut()));
+                match entries.of(visit.age) {
+                    None => {
+                        for ((&j, &w), (g, c)) in synapses {
+                            send(LANES * j as usize, j as usize, w, g, c);
+                        }
+                    }
+                    Some((waited, k)) => {
+                        for ((&j, &w), (g, c)) in synapses {
+                            let q = LANES * j as usize;
+                            // SAFETY: as above.
+                            let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
+                            *g += I::fma(s, *c, t * visit.zt);
+                            *c = I::fma(k, *c, x * visit.zt);
+                            send(q, j as usize, w, g, c);
+                        }
+                    }
+                }
+                continue;
+            }
+            let h = &mut h[row];
             if let Some((waited, k)) = entries.of(visit.age) {
                 for (at, &j) in targets.iter().enumerate() {
-                    // SAFETY: targets are neurons that there are, whose numbers lie within.
+                    // SAFETY: as above.
                     let [s, t, x, u] = unsafe { *cut::<F, LANES>(waited, LANES * j as usize) };
                     g[at] += I::fma(s, c[at], t * visit.zt);
                     c[at] = I::fma(k, c[at], x * visit.zt);
-                    if let Some(h) = h.get_mut(at) {
-                        *h = I::fma(u, visit.zt, *h);
-                    }
+                    h[at] = I::fma(u, visit.zt, h[at]);
                 }
             }
             for (at, &j) in targets.iter().enumerate() {
-                // SAFETY: as above; there is a current for each neuron.
+                // SAFETY: as above.
                 let [x1, y, u, _] = unsafe { *cut::<F, LANES>(factors, LANES * j as usize) };
                 let current = &mut current[j as usize];
                 *current = I::fma(value, w[at], *current);
                 g[at] = I::fma(shift, y, g[at]);
                 c[at] = I::fma(-shift, x1, c[at]);
-                if let Some(h) = h.get_mut(at) {
-                    *h = I::fma(-shift, u, *h);
-                }
+                h[at] = I::fma(-shift, u, h[at]);
+            }
+        }
+    }
+}
+
+kernel! {
+    /// `to += s W` of the targets of every active source.
+    fn send_listed(lists: Lists<'_>, sources: &[u32], values: &[F], w: &[F], to: &mut [F]) {
+        let far = size_of_val(to) >= FAR / LANES;
+        for (at, (&source, &value)) in sources.iter().zip(values).enumerate() {
+            if let (true, Some(&next)) = (far, sources.get(at + ROWS_AHEAD)) {
+                let row = lists.starts[next as usize]..lists.starts[next as usize + 1];
+                fetch_row::<I, _>(&lists.targets[row.clone()]);
+                fetch_row::<I, _>(&w[row]);
+            }
+            let row = lists.starts[source as usize]..lists.starts[source as usize + 1];
+            for (&j, &w) in lists.targets[row.clone()].iter().zip(&w[row]) {
+                let to = &mut to[j as usize];
+                *to = I::fma(value, w, *to);
             }
         }
     }

@@ -54,7 +54,7 @@ pub(crate) use lengths_adaptive::{
 pub(crate) use listed::{
     Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed,
     catch_up_listed, compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
-    step_listed_lengths, unfold_listed,
+    send_listed, step_listed_lengths, unfold_listed,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};

@@ -846,12 +846,14 @@ impl<F: Float> Synapses<F> for Listed<F> {
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         current.fill(F::ZERO);
         if !self.at_once {
-            sources.all().for_each(|(source, value)| {
-                let row = self.row(source as usize);
-                let targets = self.wires.targets(source as usize);
-                kernels::add_listed(value, targets, &self.w.rows[row], current);
-            });
-            return;
+            let (lists, w) = (self.wires.lists(), &self.w.rows);
+            for (source, &value) in sources.dense.unwrap_or(&[]).iter().enumerate() {
+                if value != F::ZERO {
+                    let targets = self.wires.targets(source);
+                    kernels::add_listed(value, targets, &w[self.row(source)], current);
+                }
+            }
+            return kernels::send_listed(lists, sources.index, sources.value, w, current);
         }
         present.sum.fill(F::ZERO);
         let (w, c) = present.w.split_at_mut(self.n);
