@@ -64,7 +64,7 @@ bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same network
 
 bench-sparse: build/bench-env/stamp  ## networks of which not all synapses exist, beside flydnet and brian2 where they install
 	for guest in flydnet 'brian2>=2.9'; do build/bench-env/bin/python $(PIP) install -q "$$guest" || echo "not installed: $$guest"; done
-	build/bench-env/bin/python benches/sparse.py
+	build/bench-env/bin/python benches/wirings.py
 
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
 	build/bench-env/bin/python benches/reward.py

@@ -59,9 +59,11 @@ const READ: Work = Work::of(1.0, 1.0);
 
 impl Cost {
     pub(crate) fn of_recurrent<F: Float>(plan: &Plan, config: &Config) -> Self {
-        let row = plan.stride::<F>() as f64;
+        let of_all = plan.stride::<F>() as f64;
         let (n, n_outputs) = (plan.sizes.n as f64, plan.sizes.n_outputs as f64);
         let sources = plan.sizes.sources() as f64;
+        // Of synapses that are listed, on average.
+        let row = (plan.listed()).map_or(of_all, |wires| wires.len() as f64 / sources);
         let (of_step, of_spike) = match plan.form {
             Engine::Textbook => textbook(plan, config),
             Engine::Block => block(plan, config),
@@ -71,7 +73,7 @@ impl Cost {
         let of_neurons = NEURON + of_step.neurons;
         let of_readouts = Work::of(2.0, 1.0).times(n * n_outputs);
         Self {
-            step: of_step.rows.times(sources * row) + of_neurons.times(row) + of_readouts,
+            step: of_step.rows.times(sources * row) + of_neurons.times(of_all) + of_readouts,
             spike: of_spike.times(row) + READ.times(n_outputs),
             sources,
         }

@@ -1,6 +1,6 @@
 """Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
 
-``python benches/sparse.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the
+``python benches/wirings.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the
 least of some runs in processor time:
 
 1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing, which is
