@@ -20,6 +20,7 @@ Examples
 ['connect_in', 'connect_rec', 'sign']
 """
 
+from .._connections import Connections
 from ._edges import Edges, from_edges
 from ._graphs import distance, small_world
 from ._layered import layered
@@ -27,6 +28,7 @@ from ._random import dale, fixed_indegree, random
 from ._wiring import Wiring
 
 __all__ = [
+    "Connections",
     "Edges",
     "Wiring",
     "dale",
