@@ -33,7 +33,7 @@ def within(count, n, p, sigmas=5.0):
 
 
 def test_every_function_that_draws_is_here():
-    others = {"Edges", "Wiring", "dale", "from_edges", "layered"}
+    others = {"Connections", "Edges", "Wiring", "dale", "from_edges", "layered"}
     assert {name.split()[0] for name in TOPOLOGIES} == set(wiring.__all__) - others
 
 
