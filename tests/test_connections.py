@@ -229,7 +229,10 @@ def test_what_is_no_wiring_is_refused(options, error, message):
 
 def test_a_first_weight_against_its_sign_is_refused():
     weights = sparse.csr_array(np.where(wiring(8)[1], 0.5, 0.0))
-    with pytest.raises(ValueError, match="sign of their source"):
+    with pytest.raises(
+        ValueError,
+        match=r"W_rec: expected a weight of at most 0 from source \d+, as `sign` says, got 0.5 at index",
+    ):
         EpropTrainer(N_IN, N, N_OUT, connect_rec=weights, sign=-np.ones(N_IN + N, int))
 
 

@@ -10,7 +10,8 @@ from connectome import gaps, hexagon, lay_out
 
 from eprop.wiring import Wiring, from_edges
 
-FILE = Path(os.environ.get("EPROP_DATA", "/work/shared/data")) / "connectome" / "fib25-fib19_v2.2.json"
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
+FILE = Path(os.environ.get("EPROP_DATA", BESIDE)) / "connectome" / "fib25-fib19_v2.2.json"
 
 needs_data = pytest.mark.skipif(
     not FILE.exists(), reason="no connectome here: EPROP_DATA names the folder of recordings"

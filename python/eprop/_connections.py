@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from ._arrays import as_mask, as_numbers
 
-__all__ = ["Connect", "Connections", "as_connect", "as_dense", "as_listed", "as_sparse", "take_first_weights"]
+__all__ = [
+    "Connect",
+    "Connections",
+    "as_connect",
+    "as_dense",
+    "as_listed",
+    "as_sparse",
+    "from_file",
+    "take_first_weights",
+]
 
 Array = NDArray[Any]
 # None, a density, a boolean array, a SciPy sparse array, or `Connections`; SciPy is no dependency, so it can't be said here.
@@ -104,8 +114,6 @@ def as_connect(name: str, value: Connect) -> float | Connections | None:
         raise TypeError(f"{name}: expected {_EXPECTED}, got {value!r} (bool)")
     if isinstance(value, numbers.Real):
         return float(value)
-    if isinstance(value, dict):  # as a file has them
-        return _from_file(value)
     if hasattr(value, "tocoo"):
         return _from_sparse(name, value)
     exists = as_mask(name, value)
@@ -218,29 +226,9 @@ def _listed(shape: tuple[int, ...], sources: Array, targets: Array) -> Connectio
     return Connections((shape[0], shape[1]), starts, targets)
 
 
-def _from_file(told: dict[str, Any]) -> float | Connections:
-    if "density" in told:
-        return float(told["density"])
-    listed = told["listed"]
-    shape, digits = (listed["neurons"], listed["sources"]), np.frombuffer(listed["gaps"].encode(), np.uint8)
-    values = _VALUES[digits].astype(np.int64)
-    # A number is the digits up to one without the bit that says that it goes on; five bits each, the lowest first.
-    ends = np.flatnonzero(values < 32)
-    firsts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    place = np.arange(len(values)) - np.repeat(firsts, np.diff(np.append(firsts, len(values))))
-    steps = np.add.reduceat((values % 32) << (5 * place), firsts) if len(ends) else ends
-    # A step of 0 ends the list of a source; the others lead from target to target.
-    source = np.cumsum(steps == 0)
-    is_target = steps > 0
-    sums = np.cumsum(steps)
-    before = np.concatenate([[0], sums[steps == 0]])[source[is_target]]
-    return _listed(shape, source[is_target], sums[is_target] - before - 1)
-
-
-_VALUES = np.zeros(256, np.uint8)
-_VALUES[np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)] = (
-    np.arange(64)
-)
+def from_file(told: Mapping[str, Any], shape: tuple[int, int], lists: Any) -> float | Connections:
+    """What a file says of `connect_in` or `connect_rec`; `lists` are those that the core has read."""
+    return float(told["density"]) if "density" in told else Connections(shape, *lists)
 
 
 def _frozen(values: Any, dtype: DTypeLike) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._batches import as_threads
-from ._connections import Connect, as_listed, as_sparse, take_first_weights
+from ._connections import Connect, as_listed, as_sparse, from_file, take_first_weights
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Chosen, LearningRate, checked, number
 from ._recurrent import Recurrent
@@ -238,6 +238,17 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
             weights = take_first_weights(connect)
             if weights is not None:
                 self._core.set_synapses(name, as_numbers(f"connect_{name[2:]}", weights))
+
+    @classmethod
+    def _told(cls, core: Any, fields: dict[str, Any]) -> dict[str, Any]:
+        n = fields["n_neurons"]
+        for name, matrix, n_sources in (
+            ("connect_in", "W_in", fields["n_inputs"]),
+            ("connect_rec", "W_rec", n),
+        ):
+            if name in fields:
+                fields[name] = from_file(fields[name], (n, n_sources), core.lists(matrix))
+        return fields
 
     def _fix(self, rate: str, train: bool) -> None:
         """A group that is not trained has a rate of 0."""

@@ -121,11 +121,14 @@ trainer_class!(
 
     /// Assigns the weights of the synapses that exist, in the order of their lists.
     fn set_synapses(&self, py: Python<'_>, name: &str, weights: &Bound<'_, PyAny>) -> PyResult<()> {
-        let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
+        let (name, matrix) = match name {
+            "W_in" => ("W_in", Matrix::WIn),
+            _ => ("W_rec", Matrix::WRec),
+        };
         at_width!(&self.0, cell => assign_vector(
             py,
             cell,
-            "weights",
+            name,
             weights,
             |t| t.n_synapses(matrix),
             |t, weights| t.set_weights_of_synapses(matrix, weights),

@@ -318,23 +318,22 @@ impl<F: Float> EpropTrainer<F> {
         weights: ArrayView1<'_, F>,
     ) -> Result<(), Error> {
         let (sources, wires) = self.wired(matrix)?;
-        check::vector("weights", weights, wires.count(sources.clone()))?;
+        let name = if matrix == Matrix::WIn {
+            "W_in"
+        } else {
+            "W_rec"
+        };
+        check::vector(name, weights, wires.count(sources.clone()))?;
         if self.is_listed() {
-            let signs = self.plan.signs.clone();
-            let all = sources
-                .clone()
-                .flat_map(|source| wires.row(source).map(move |_| source));
-            for (source, &w) in all.zip(weights) {
-                let sign = signs.as_ref().map_or(0, |signs| signs[source]);
-                if F::cast(f64::from(sign)) * w < F::ZERO {
-                    let expected = "weights with the sign of their source, as `sign` says";
-                    return Err(Error::value("weights", expected, w));
-                }
-            }
+            self.first()
+                .check_listed_signs(name, sources.clone(), weights)?;
             return self.change(|this, pace| {
                 this.streams.alter(|first| {
-                    let synapses = &mut first.layer.synapses;
-                    synapses.assign_listed(sources.start, &mut weights.iter().copied(), pace)
+                    let mut weights = weights.iter().copied();
+                    let synapses = first.layer.synapses.listed_mut();
+                    synapses.map_or(Ok(()), |listed| {
+                        listed.assign_weights(sources.start, &mut weights, pace)
+                    })
                 })
             });
         }

@@ -5,8 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
@@ -628,13 +629,13 @@ impl<F: Float> Wiring for Recurrent<F> {
     ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
         let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
-        let from = self.listed().map(|wires| wires.counts()[0]);
+        let from = self.listed().map_or(0, |wires| wires.counts()[0]);
         let synapses = &mut self.layer.synapses;
-        match from {
-            Some(from) => {
+        match synapses.listed_mut() {
+            Some(listed) => {
                 let of = |w: ArrayView2<'_, F>| w.iter().copied().collect::<Vec<F>>();
-                synapses.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
-                synapses.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
+                listed.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
+                listed.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
             }
             None => {
                 synapses.take(0, w_in, of_synapses.inputs, pace)?;
@@ -725,6 +726,25 @@ impl<F: Float> Recurrent<F> {
             Some(wires) => check::only_where(argument, w, |j, i| wires.exists(j, first + i)),
             None => Ok(()),
         }
+    }
+
+    /// Whether weights of the synapses of some sources, in the order of their lists, have the signs of these.
+    pub(crate) fn check_listed_signs(
+        &self,
+        argument: &'static str,
+        sources: Range<usize>,
+        weights: ArrayView1<'_, F>,
+    ) -> Result<(), Error> {
+        let (Some(wires), Some(signs)) = (&self.wires, &self.signs) else {
+            return Ok(());
+        };
+        let mut weights = weights.iter();
+        for (column, source) in sources.enumerate() {
+            for (&j, &w) in wires.targets(source).iter().zip(&mut weights) {
+                check::of_sign(argument, w, signs[source], (j as usize, column))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether weights (N, sources) of the sources from `first` on have the signs of these.

@@ -389,6 +389,18 @@ impl<F: Float> Parameter<F> {
         self.waits = true;
     }
 
+    /// The same of a sum with the regulariser's part behind that of the loss. `of_stream`: the stream's own sum of that part, if it has one.
+    pub(crate) fn take_back_parts(&mut self, sum: &[F], of_stream: Option<&mut [F]>) {
+        let (of_loss, of_regulariser) = sum.split_at(self.pending.len());
+        self.pending.copy_from_slice(of_loss);
+        self.waits = true;
+        match of_stream {
+            Some(part) => part.copy_from_slice(of_regulariser),
+            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
+            None => kernels::add_row(F::ONE, of_regulariser, &mut self.pending),
+        }
+    }
+
     /// Takes a step for the weights `from..from + g.len()`.
     pub(crate) fn take(&mut self, step: Step<'_, F>, from: usize, g: &[F]) {
         let part = from..from + g.len();

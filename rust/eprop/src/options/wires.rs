@@ -64,7 +64,9 @@ fn connect(
                     break;
                 }
                 j += skipped as usize;
-                to.push((j..=j).filter(|&j| Some(j) != own))?;
+                if Some(j) != own {
+                    to.push(core::iter::once(j))?;
+                }
                 j += 1;
             }
         }

@@ -104,20 +104,29 @@ pub(crate) fn of_signs<F: Float>(
     w: ArrayView2<'_, F>,
     signs: &[i8],
 ) -> Result<(), Error> {
-    let breaks_it = |i: usize, w: F| F::cast(f64::from(signs[i])) * w < F::ZERO;
-    let stray = w.indexed_iter().find(|&((_, i), &w)| breaks_it(i, w));
-    match stray {
-        None => Ok(()),
-        Some((at, w)) => {
-            let sign = signs[at.1];
-            let expected =
-                alloc::format!("weights of sign {sign} from this source, as `sign` says");
-            Err(Error::value(
-                argument,
-                expected,
-                alloc::format!("{w} at index {at:?}"),
-            ))
-        }
+    w.indexed_iter()
+        .try_for_each(|(at, &w)| of_sign(argument, w, signs[at.1], at))
+}
+
+/// A weight with the sign of its source: 1, -1, or 0 for either.
+pub(crate) fn of_sign<F: Float>(
+    argument: &'static str,
+    w: F,
+    sign: i8,
+    at: (usize, usize),
+) -> Result<(), Error> {
+    let (expected, keeps_it) = match sign {
+        1 => ("a weight of at least 0", w >= F::ZERO),
+        -1 => ("a weight of at most 0", w <= F::ZERO),
+        _ => return Ok(()),
+    };
+    match keeps_it {
+        true => Ok(()),
+        false => Err(Error::value(
+            argument,
+            alloc::format!("{expected} from source {}, as `sign` says", at.1),
+            alloc::format!("{w} at index {at:?}"),
+        )),
     }
 }
 

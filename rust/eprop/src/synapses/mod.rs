@@ -340,36 +340,11 @@ impl<F: Float> Form<F> {
         })
     }
 
-    /// Replaces the weights of the synapses of some sources, in the order of their lists, where rows are lists.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    pub(crate) fn assign_listed(
-        &mut self,
-        first_source: usize,
-        weights: &mut dyn Iterator<Item = F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
+    /// The form whose rows are lists of synapses, where it is that.
+    pub(crate) fn listed_mut(&mut self) -> Option<&mut Listed<F>> {
         match self {
-            Self::Listed(form) => form.assign_weights(first_source, weights, pace),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on, where rows are lists.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`]: then some have taken it.
-    pub(crate) fn take_listed(
-        &mut self,
-        from: usize,
-        g: &[F],
-        step: Step<'_, F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Listed(form) => form.take_listed(from, g, step, pace),
-            _ => Ok(()),
+            Self::Listed(form) => Some(form),
+            _ => None,
         }
     }
 

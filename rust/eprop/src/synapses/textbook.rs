@@ -372,15 +372,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         if !self.apart {
             return self.w.take_back(sum);
         }
-        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
-        self.w.pending.copy_from_slice(of_loss);
-        self.w.waits = true;
-        if self.of_stream {
-            self.sum_e.copy_from_slice(of_regulariser);
-        } else {
-            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
-            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
-        }
+        let of_stream = self.of_stream.then_some(&mut self.sum_e[..]);
+        self.w.take_back_parts(sum, of_stream);
     }
 
     fn read(

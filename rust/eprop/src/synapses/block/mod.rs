@@ -920,15 +920,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         if !self.apart {
             return self.w.take_back(sum);
         }
-        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
-        self.w.pending.copy_from_slice(of_loss);
-        self.w.waits = true;
-        if self.history.has_r() {
-            self.sum_e.copy_from_slice(of_regulariser);
-        } else {
-            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
-            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
-        }
+        let of_stream = self.history.has_r().then_some(&mut self.sum_e[..]);
+        self.w.take_back_parts(sum, of_stream);
     }
 
     /// Currents are a matrix product then, with the bits of the same sums made one by one.

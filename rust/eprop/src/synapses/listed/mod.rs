@@ -517,7 +517,7 @@ impl<F: Float> Listed<F> {
     }
 
     /// Replaces them.
-    pub(super) fn assign_weights(
+    pub(crate) fn assign_weights(
         &mut self,
         first_source: usize,
         weights: &mut dyn Iterator<Item = F>,
@@ -540,7 +540,7 @@ impl<F: Float> Listed<F> {
     }
 
     /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
-    pub(super) fn take_listed(
+    pub(crate) fn take_listed(
         &mut self,
         from: usize,
         g: &[F],
@@ -630,8 +630,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         self.folded = false;
         current.fill(F::ZERO);
         let of_first = self.list(sources);
-        let wires = Arc::clone(&self.wires);
-        let lists = wires.lists();
+        let lists = self.wires.lists();
         if !self.at_once {
             let rows = ListedRows {
                 a: &mut self.w.pending,
@@ -792,15 +791,8 @@ impl<F: Float> Synapses<F> for Listed<F> {
         if !self.apart {
             return self.w.take_back(sum);
         }
-        let (of_loss, of_regulariser) = sum.split_at(self.w.pending.len());
-        self.w.pending.copy_from_slice(of_loss);
-        self.w.waits = true;
-        if self.of_stream {
-            self.h.copy_from_slice(of_regulariser);
-        } else {
-            // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
-            kernels::add_row(F::ONE, of_regulariser, &mut self.w.pending);
-        }
+        let of_stream = self.of_stream.then_some(&mut self.h[..]);
+        self.w.take_back_parts(sum, of_stream);
     }
 
     fn read(
