@@ -16,7 +16,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -63,8 +63,12 @@ bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same network
 	build/bench-env/bin/python benches/learning.py "$(DATA)"
 
 bench-sparse: build/bench-env/stamp  ## networks of which not all synapses exist, beside flydnet and brian2 where they install
-	for guest in flydnet 'brian2>=2.9'; do build/bench-env/bin/python $(PIP) install -q "$$guest" || echo "not installed: $$guest"; done
+	# brian2 2.9 does not import with NumPy 2.4.
+	for guest in flydnet 'brian2>=2.9 numpy<2.4'; do build/bench-env/bin/python $(PIP) install -q $$guest || echo "not installed: $$guest"; done
 	build/bench-env/bin/python benches/wirings.py
+
+bench-costs: build/bench-env/stamp  ## what a step of a sparse network costs, by neurons, firing and threads
+	build/bench-env/bin/python benches/costs.py
 
 bench-reward: build/bench-env/stamp  ## what an agent learns of CartPole-v1
 	build/bench-env/bin/python benches/reward.py

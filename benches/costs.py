@@ -1,0 +1,93 @@
+"""What a step of a sparse network costs: microseconds against neurons, firing and cores, and a formula through them.
+
+``python benches/costs.py [--fan 100] [--runs 5]``. Each neuron has synapses from ``fan`` others, float32. Of one run, the least time
+of some, by the clock: with more than one thread, the time of a processor would be that of all of them. The formula is
+``ns = a N + b P``, where P is the number of synapses that the spikes of a step pass, fitted to one thread in relative error.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from eprop import EpropTrainer
+from eprop.wiring import fixed_indegree
+
+NEURONS = (1_000, 10_000, 100_000)
+RATES = (0.001, 0.005, 0.02)
+N_INPUTS, N_OUTPUTS, STEPS = 100, 10, 200
+MODES = ("inference", "sequence", "every step")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fan", type=int, default=100, help="synapses that each neuron has from others")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    threads = [1] + [n for n in (2, 4, 8) if n <= (os.cpu_count() or 1)]
+    of_threads = " | ".join(f"{mode}: {n}" for mode in MODES for n in threads)
+    print(f"us a step, by threads\n\n| neurons | synapses | firing | P | {of_threads} |")
+    print("| --- " * (4 + len(MODES) * len(threads)) + "|")
+    found = [
+        row
+        for n in NEURONS
+        for rate in RATES
+        for row in [measured(n, rate, options.fan, threads, options.runs)]
+    ]
+    print("\n| mode, one thread | a: ns a neuron | b: ns a synapse passed | largest error of the formula |")
+    print("| --- | --- | --- | --- |")
+    for mode in MODES:
+        report(mode, found)
+
+
+def measured(n: int, rate: float, fan: int, threads: list[int], runs: int) -> dict[str, Any]:
+    rng = np.random.default_rng(1)
+    x = rng.random((STEPS, N_INPUTS)) < 0.05
+    y = 0.1 * rng.normal(size=(STEPS, N_OUTPUTS)).astype(np.float32)
+    lists = fixed_indegree(n, n, fan, seed=0)
+    row: dict[str, Any] = {"neurons": n}
+    for every in ("sequence", 1):
+        trainer = EpropTrainer(
+            N_INPUTS, n, N_OUTPUTS, connect_rec=lists, connect_in=0.1, update_every=every, lr=1e-6
+        )
+        trainer.calibrate(x, rate=1000.0 * rate)
+        _, spikes = trainer.predict_sequence(x, return_spikes=True)
+        row["rate"] = float(spikes.mean())
+        row["passed"] = float(spikes.sum(axis=1).mean()) * fan
+        row["synapses"] = n * fan
+        for count in threads:
+            learn = partial(trainer.train_sequence, x, y, n_threads=count)
+            row["every step" if every == 1 else "sequence", count] = least(learn, runs)
+            if every == "sequence":
+                row["inference", count] = least(partial(trainer.evaluate, x, n_threads=count), runs)
+    cells = " | ".join(f"{row[mode, count]:.1f}" for mode in MODES for count in threads)
+    print(f"| {n:,} | {row['synapses']:.0e} | {row['rate']:.2%} | {row['passed']:,.0f} | {cells} |", flush=True)
+    return row
+
+
+def least(work: Callable[[], object], runs: int) -> float:
+    """Microseconds a step."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1e6 * min(times) / STEPS
+
+
+def report(mode: str, rows: list[dict[str, Any]]) -> None:
+    counts = np.array([[row["neurons"], row["passed"]] for row in rows], dtype=float)
+    ns = np.array([1e3 * row[mode, 1] for row in rows])
+    a, b = np.linalg.lstsq(counts / ns[:, None], np.ones(len(ns)), rcond=None)[0]
+    error = np.abs(counts @ [a, b] / ns - 1).max()
+    print(f"| {mode} | {a:.2f} | {b:.2f} | {error:.0%} |")
+
+
+if __name__ == "__main__":
+    main()
