@@ -1,8 +1,8 @@
 """What a step of a sparse network costs: microseconds against neurons, firing and cores, and a formula through them.
 
-``python benches/costs.py [--fan 100] [--runs 5]``. Each neuron has synapses from ``fan`` others, float32. Of one run, the least time
-of some, by the clock: with more than one thread, the time of a processor would be that of all of them. The formula is
-``ns = a N + b P``, where P is the number of synapses that the spikes of a step pass, fitted to one thread in relative error.
+``python benches/costs.py [--fan 100] [--runs 5]``. Each neuron has synapses from ``fan`` others,
+float32. The least time of some runs, by the clock: with more than one thread, the time of a processor would be that of
+all of them. The formula is ``ns = a N + b P``, where P is the number of synapses that the spikes of a step pass, fitted to one thread in relative error.
 """
 
 import argparse
@@ -67,7 +67,9 @@ def measured(n: int, rate: float, fan: int, threads: list[int], runs: int) -> di
             if every == "sequence":
                 row["inference", count] = least(partial(trainer.evaluate, x, n_threads=count), runs)
     cells = " | ".join(f"{row[mode, count]:.1f}" for mode in MODES for count in threads)
-    print(f"| {n:,} | {row['synapses']:.0e} | {row['rate']:.2%} | {row['passed']:,.0f} | {cells} |", flush=True)
+    print(
+        f"| {n:,} | {row['synapses']:.0e} | {row['rate']:.2%} | {row['passed']:,.0f} | {cells} |", flush=True
+    )
     return row
 
 
