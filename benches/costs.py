@@ -1,8 +1,9 @@
 """What a step of a sparse network costs: microseconds against neurons, firing and cores, and a formula through them.
 
-``python benches/costs.py [--fan 100] [--runs 5]``. Each neuron has synapses from ``fan`` others,
-float32. The least time of some runs, by the clock: with more than one thread, the time of a processor would be that of
-all of them. The formula is ``ns = a N + b P``, where P is the number of synapses that the spikes of a step pass, fitted to one thread in relative error.
+``python benches/costs.py [--fan 100] [--runs 5]``. Each neuron has synapses from ``fan`` others, float32. The least time
+of some runs, by the clock: with more than one thread, the time of a processor would be that of all of them. The formula
+is ``ns = a N + b P``, where P is the number of synapses that the spikes of a step pass, fitted to one thread in relative
+error.
 """
 
 import argparse
