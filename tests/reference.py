@@ -225,11 +225,31 @@ class Schedule:
             answer=first.answer,
             slowest=first.slowest,
         )
+        rewiring = getattr(first, "rewiring", None)
+        if rewiring is not None:
+            rewiring.note(first.W)
         W = self.optimizer.step(update)
+        W = W if self.w_max is None else within(W, self.w_max)
+        if rewiring is not None:
+            W = self._rewired(rewiring, W, update)
         for stream in self.streams:
-            stream.parameters = W if self.w_max is None else within(W, self.w_max)
+            stream.parameters = W
             if update.lr.get("out") != 0:
                 stream.decay_feedback()
+
+    def _rewired(self, rewiring, W, update):
+        """The weights after synapses have moved; what belonged to those that were pruned is gone, in all streams."""
+        eta, rates = update.per_parameter(self.optimizer.etas), update.per_parameter(update.lr)
+        together = np.concatenate([W["W_in"], W["W_rec"]], axis=1)
+        together, pruned = rewiring.move(together, eta, rates, self.w_max)
+        for stream in self.streams:
+            stream.forget(pruned, rewiring.connected)
+        first = self.streams[0]
+        gone = first._by_name(pruned, False, False)
+        for kept in ("M", "m", "v"):
+            moments = getattr(self.optimizer, kept, {})
+            moments |= {name: np.where(gone[name], 0.0, moment) for name, moment in moments.items()}
+        return first._by_name(together, W["W_out"], W["b"])
 
     def apply_gradients(self, gradients):
         """One step of the optimizer; what is pending, the traces and the count stay as they are.
@@ -444,6 +464,7 @@ class ReferenceEprop(Stream):
         # Where there is a synapse, (N, n_inputs + N), and the sign of each source, 0 where it is free.
         self.connected = np.broadcast_to(connected, self.W.shape)
         self.sign = np.zeros(self.W.shape[1]) if sign is None else np.asarray(sign, dtype=float)
+        self.rewiring = None  # a `reference_rewire.Rewiring`, where synapses move
         assert not np.any(self.W[~self.connected])
         self.W_out = np.array(W_out, dtype=float)
         self.b = np.zeros(self.n_outputs) if b is None else np.array(b, dtype=float)
@@ -479,6 +500,12 @@ class ReferenceEprop(Stream):
         self.f = np.full(self.n, self.f_target)
         self.most_err = self.most_F_z = self.most_L = self.most_e_bar = 0.0
         self.L = np.zeros(self.n)
+
+    def forget(self, pruned, connected):
+        """Traces and the pending gradient of synapses that are gone."""
+        for name in ("e", "e_bar", "eps_a", "g_W", "g_W_loss", "sum_e"):
+            setattr(self, name, np.where(pruned, 0.0, getattr(self, name)))
+        self.connected = connected.copy()
 
     def drop_pending(self):
         self.g_W, self.g_out = np.zeros_like(self.W), np.zeros_like(self.W_out)
@@ -522,7 +549,8 @@ class ReferenceEprop(Stream):
         """Of every source, or where neurons have a tau_mem each, of every synapse."""
         if np.ndim(self.neuron.tau_mem) == 0:
             return self.z_bars[0]
-        return self.connected * without_self(self.z_bars, self.n_inputs)
+        there = self.connected if self.rewiring is None else 1.0  # a synapse may come anywhere
+        return there * without_self(self.z_bars, self.n_inputs)
 
     def _sources(self, x):
         """The inputs of this step, and the spikes that arrive in it."""

@@ -17,6 +17,7 @@ What the equations leave open is fixed here:
   decay.
 - `Auto(per_neuron=True)`: P_G does not count b. v and its t stand still where lengths do. D_j is 1 while v_j is 0: only
   the regulariser and weight decay move such a neuron. sigma_G does not matter to the others, whose eta_G has it below.
+- `etas` is the learning rate of each group in the last step, after the limit, which synapses that move ask for.
 - Of a stack, the last layer has half of `Auto`'s step, and the layers below share the other half.
 """
 
@@ -122,7 +123,8 @@ class Sgd:
         self.limit, self.weight_decay = (Limit if limit else NoLimit)(), weight_decay
 
     def step(self, update):
-        eta = update.per_parameter(self.limit.eta(update))
+        self.etas = self.limit.eta(update)
+        eta = update.per_parameter(self.etas)
         return update.minus(eta, update.with_decay(self.weight_decay))
 
 
@@ -136,7 +138,8 @@ class Momentum:
         self.M = {}
 
     def step(self, update):
-        eta = update.per_parameter(self.limit.eta(update))
+        self.etas = self.limit.eta(update)
+        eta = update.per_parameter(self.etas)
         g = update.with_decay(self.weight_decay)
         self.M = {name: self.mu * self.M.get(name, 0.0) + g[name] for name in g}
         return update.minus({name: (1.0 - self.mu) * eta[name] for name in eta}, self.M)
@@ -155,6 +158,7 @@ class Adam:
         return self._step(update, update.with_decay(self.weight_decay))
 
     def _step(self, update, g):
+        self.etas = update.lr
         b1, b2, lr = self.beta1, self.beta2, update.per_parameter(update.lr)
         self.t += 1
         self.m = {name: b1 * self.m.get(name, 0.0) + (1.0 - b1) * g[name] for name in g}
@@ -204,6 +208,7 @@ class Auto:
             risen = (1.0 - update.slowest ** self.n[G]) ** 2
             eta[G] = update.lr[G] * update.c * shares[G] * risen / self.d[G] if self.d[G] > 0.0 else 0.0
             D |= {name: self._rows(G, update.W[name]) for name in names}
+        self.etas = eta
         g = update.with_decay(self.weight_decay)
         return update.minus(update.per_parameter(eta), {name: D[name] * g[name] for name in g})
 

@@ -76,7 +76,14 @@ class Trainer:
     @property
     def _optimizer(self) -> tuple[str, dict[str, float]]:
         """As the core reads it: the name, and the constants by their names."""
-        return self._as_optimizer.name, dataclasses.asdict(self._as_optimizer)
+        constants = dataclasses.asdict(self._as_optimizer)
+        del constants["rewire"]
+        return self._as_optimizer.name, constants
+
+    @property
+    def _rewire(self) -> tuple[float, float] | None:
+        rewire = self._as_optimizer.rewire
+        return None if rewire is None else (rewire.l1, rewire.temperature)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_core" not in self.__dict__:  # the dataclass's own __init__

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import _core
-from .optim import Optimizer, as_optimizer
+from .optim import Optimizer, Rewire, as_optimizer
 
 __all__ = ["Path", "as_bytes", "fields_of", "load", "named", "read"]
 
@@ -121,8 +121,9 @@ def fields_of(document: str) -> dict[str, Any]:
     for name in ("update_every", "horizon"):
         if isinstance(steps := fields.get(name), dict):
             fields[name] = steps["steps"]
+    rewire = fields.pop("rewire", None)
     if "optimizer" in fields:
-        fields["optimizer"] = _optimizer(**fields["optimizer"])
+        fields["optimizer"] = _optimizer(**fields["optimizer"], rewire=rewire and Rewire(**rewire))
     return fields
 
 

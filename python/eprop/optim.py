@@ -26,11 +26,65 @@ __all__ = [
     "Auto",
     "Momentum",
     "Optimizer",
+    "Rewire",
     "as_optimizer",
     "cosine",
     "linear",
     "step_decay",
 ]
+
+
+@dataclass(frozen=True)
+class Rewire:
+    """DEEP R: at every update, synapses whose weight would cross 0 give their place to others (Bellec et al. 2018).
+
+    The field `rewire` of an optimizer. It moves the synapses of the matrices that `connect_in` and `connect_rec` leave
+    sparse: with one of them, and `update_every` above 1. A synapse keeps its sign, that of its source under Dale's law
+    (`sign`). After the step of the optimizer its weight, as ``theta`` times that sign, is drawn to 0 and takes noise,
+    ``theta += sqrt(2 eta temperature) N(0, 1) - eta l1``; where ``theta < 0`` it is pruned, and as many that do not exist,
+    any of them as likely as the next, begin with a weight of 0. So the number of synapses of a matrix never changes. A new
+    synapse has no traces and no moments, and a random sign where its source has none. docs/wiring.md says more.
+
+    Parameters
+    ----------
+    l1 : float
+        By how much an update draws weights to 0, times its learning rate ``eta``; at least 0. With 0 only gradients take
+        weights across 0, and a new synapse without a gradient stays.
+    temperature : float
+        Of the noise; 0 = none.
+
+    Raises
+    ------
+    TypeError
+        A constant that is no number. Its value is checked by the trainer.
+
+    Examples
+    --------
+    Two inputs of 40 matter:
+
+    >>> import numpy as np
+    >>> from eprop import EpropTrainer
+    >>> rng = np.random.default_rng(0)
+    >>> inputs = rng.random((50, 40)) < 0.1
+    >>> targets = np.cumsum(inputs[:, :1] * 1.0 - inputs[:, 1:2], axis=0)
+    >>> trainer = EpropTrainer(
+    ...     40, 30, 1, connect_in=0.1, update_every="sequence", optimizer=Adam(rewire=Rewire(l1=0.2)), seed=1, dtype="float64"
+    ... )
+    >>> before = trainer.W_in.count_nonzero(axis=0)
+    >>> for _ in range(150):
+    ...     _ = trainer.train_sequence(inputs, targets)
+    >>> after = trainer.W_in.count_nonzero(axis=0)
+    >>> bool(after[:2].sum() > 2 * before[:2].sum())
+    True
+    """
+
+    l1: float = 0.0
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = checked(f"optimizer.rewire.{field.name}", str(field.type), getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
 
 @dataclass(frozen=True)
@@ -53,7 +107,15 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = checked(f"optimizer.{field.name}", str(field.type), getattr(self, field.name))
+            value = getattr(self, field.name)
+            if field.name == "rewire":
+                if not (value is None or isinstance(value, Rewire)):
+                    kind = type(value).__name__
+                    raise TypeError(
+                        f"optimizer.rewire: expected None or an eprop.optim.Rewire, got {value!r} ({kind})"
+                    )
+                continue
+            value = checked(f"optimizer.{field.name}", str(field.type), value)
             object.__setattr__(self, field.name, value)
 
 
@@ -105,6 +167,8 @@ class SGD(Optimizer):
     weight_decay : float
         How much of the weights is added to their gradient, at least 0. Biases do not decay. A step without a target is an
         update, too: weights go on decaying.
+    rewire : Rewire, optional
+        Synapses move at updates. `OnlineTrainer`, `OnlineLIFLayer` and `EpropAgent` take none.
 
     Examples
     --------
@@ -115,6 +179,7 @@ class SGD(Optimizer):
 
     limit: bool = True
     weight_decay: float = 0.0
+    rewire: Rewire | None = None
 
     name: ClassVar[str] = "sgd"
 
@@ -138,6 +203,8 @@ class Auto(Optimizer):
         True: inside its group each neuron, each readout for ``W_out`` with ``b``, has a scale ``D_j``, the smaller the
         larger its gradients have been, and takes ``eta_G D_j`` as its step. The synapses then take the textbook or the
         block form. `OnlineTrainer` refuses it.
+    rewire : Rewire, optional
+        As in `SGD`.
 
     Examples
     --------
@@ -150,6 +217,7 @@ class Auto(Optimizer):
 
     weight_decay: float = 0.0
     per_neuron: bool = False
+    rewire: Rewire | None = None
 
     name: ClassVar[str] = "auto"
     default_lr: ClassVar[float] = 0.5
@@ -171,6 +239,8 @@ class Momentum(Optimizer):
         As in `SGD`; the length is that of the last gradient.
     weight_decay : float
         As in `SGD`.
+    rewire : Rewire, optional
+        As in `SGD`.
 
     Examples
     --------
@@ -182,6 +252,7 @@ class Momentum(Optimizer):
     mu: float = 0.9
     limit: bool = True
     weight_decay: float = 0.0
+    rewire: Rewire | None = None
 
     name: ClassVar[str] = "momentum"
 
@@ -203,17 +274,20 @@ class Adam(Optimizer):
         What is added to the root of the second moment, > 0.
     weight_decay : float
         How much of the weights is added to their gradient first, at least 0. Biases do not decay.
+    rewire : Rewire, optional
+        As in `SGD`.
 
     Examples
     --------
     >>> Adam()
-    Adam(beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0)
+    Adam(beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, rewire=None)
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+    rewire: Rewire | None = None
 
     name: ClassVar[str] = "adam"
     default_lr: ClassVar[float] = 0.001
@@ -231,17 +305,20 @@ class AdamW(Optimizer):
         How much of the weights is taken off them, times `lr`; at least 0. Biases do not decay.
     beta1, beta2, eps : float
         As in `Adam`.
+    rewire : Rewire, optional
+        As in `SGD`.
 
     Examples
     --------
     >>> AdamW(0.1)
-    AdamW(weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-08)
+    AdamW(weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-08, rewire=None)
     """
 
     weight_decay: float = 0.01
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    rewire: Rewire | None = None
 
     name: ClassVar[str] = "adamw"
     default_lr: ClassVar[float] = 0.001

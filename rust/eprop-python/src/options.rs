@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use eprop::{
-    Config, Connect, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, SynapseList,
-    UpdateEvery,
+    Config, Connect, Error, Horizon, LayerConfig, Optimizer, PerNeuron, Rewire, StackConfig,
+    SynapseList, UpdateEvery,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -88,6 +88,8 @@ struct Recurrent {
     connect_in: Option<Connected>,
     connect_rec: Option<Connected>,
     sign: Option<Signs>,
+    #[pyo3(attribute("_rewire"))]
+    rewire: Option<(f64, f64)>,
 }
 
 /// Synapses that exist, where not all do.
@@ -169,6 +171,7 @@ pub fn layer(face: &Bound<'_, PyAny>) -> PyResult<LayerConfig> {
 }
 
 pub fn stack(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
+    refuse_rewire(face)?;
     let mut config = in_common(face)?;
     // Here an array has a number for each layer, not for each neuron.
     config.tau_mem = config.layer.each.tau_mem.take();
@@ -194,7 +197,18 @@ fn in_common(face: &Bound<'_, PyAny>) -> PyResult<StackConfig> {
 
 /// That of a layer, whose other fields are its neuron's.
 pub fn layer_optimizer(face: &Bound<'_, PyAny>) -> PyResult<Optimizer> {
+    refuse_rewire(face)?;
     optimizer(&face.getattr("_optimizer")?.extract()?)
+}
+
+/// What only a recurrent network that is trained on sequences has.
+fn refuse_rewire(face: &Bound<'_, PyAny>) -> PyResult<()> {
+    match face.getattr("_rewire")?.is_none() {
+        true => Ok(()),
+        false => Err(PyValueError::new_err(
+            "optimizer.rewire: expected None, since only the synapses of an EpropTrainer move, got a Rewire",
+        )),
+    }
 }
 
 fn optimizer(OptimizerFields(name, constants): &OptimizerFields) -> PyResult<Optimizer> {
@@ -293,6 +307,9 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         connect_in: connect(recurrent.connect_in)?,
         connect_rec: connect(recurrent.connect_rec)?,
         sign: recurrent.sign.map(|signs| signs.0),
+        rewire: recurrent
+            .rewire
+            .map(|(l1, temperature)| Rewire { l1, temperature }),
     })
 }
 

@@ -39,7 +39,8 @@ pub use network::wiring::Network;
 pub use numbers::{Float, Interrupt};
 pub use options::{
     Config, Connect, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron,
-    Reduction, RegularisedSide, ResetMechanism, StackConfig, Surrogate, SynapseList, UpdateEvery,
+    Reduction, RegularisedSide, ResetMechanism, Rewire, StackConfig, Surrogate, SynapseList,
+    UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
 pub use parts::lesson::Lesson;

@@ -88,6 +88,9 @@ impl AgentConfig {
         if c_reg != 0.0 {
             return Err(Error::number("c_reg", "0 of an agent", c_reg));
         }
+        if self.network.rewire.is_some() {
+            return Err(Error::value("rewire", "none of an agent", "one"));
+        }
         if horizon != Horizon::Steps(1) {
             return Err(Error::value("horizon", "1 of an agent", "more steps"));
         }

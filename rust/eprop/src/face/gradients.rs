@@ -195,6 +195,7 @@ impl<N: Network> Trainer<N> {
         self.change(|this, pace| {
             // What was learned so far goes through `B` as it was.
             this.streams.flush(pace)?;
+            this.streams.prepare_rewiring(&this.plan)?;
             let whole = match this.optimizer.clips() {
                 true => (this.optimizer).measured(|to| gradients.squared_lengths(to, pace))?,
                 false => 0.0,
@@ -216,6 +217,7 @@ impl<N: Network> Trainer<N> {
             let steps = this.optimizer.clipped(scale, whole);
             this.streams
                 .alter(|first| first.take(gradients, steps, pace))?;
+            this.streams.rewire(&mut this.plan, &this.optimizer);
             this.optimizer.updated();
             Ok(())
         })?;

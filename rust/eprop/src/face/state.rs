@@ -22,6 +22,7 @@ impl<N: Network> Walked for Trainer<N> {
         self.schedule.walk_mut(name, role, to)?;
         self.optimizer.walk_mut(name, role, to)?;
         self.streams.walk_mut(name, role, to)?;
+        N::take_wires(&mut self.plan, self.streams.first());
         self.watch.walk_mut(name, role, to)
     }
 }

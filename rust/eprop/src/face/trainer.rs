@@ -490,6 +490,7 @@ impl<N: Network> Trainer<N> {
         if !self.optimizer.is_limited() {
             streams.settle()?;
         }
+        streams.prepare_rewiring(&self.plan)?;
         let mut measured = Ok(());
         let by_neuron = self.optimizer.scales_neurons();
         self.optimizer.step(scale, |to| {
@@ -506,6 +507,7 @@ impl<N: Network> Trainer<N> {
         });
         measured?;
         streams.update(self.optimizer.clipped(scale, whole));
+        streams.rewire(&mut self.plan, &self.optimizer);
         self.optimizer.updated();
         Ok(())
     }

@@ -8,6 +8,7 @@ pub(crate) mod layer;
 #[cfg(test)]
 mod literal;
 pub(crate) mod recurrent;
+pub(crate) mod rewiring;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod stack;

@@ -13,6 +13,7 @@ use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
 use super::head::Head;
 use super::layer::Layer;
+use super::rewiring::Rewiring;
 use super::schedule::Since;
 use super::wiring::{Groups, Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
@@ -62,6 +63,8 @@ pub struct Recurrent<F> {
     /// The synapses that exist, and the signs of sources, where there are such.
     wires: Option<Arc<Wires>>,
     signs: Option<Arc<[i8]>>,
+    /// Where synapses move, of the first stream.
+    rewiring: Option<Rewiring<F>>,
 }
 
 /// The state of a sequence on the weights of the moment.
@@ -78,6 +81,7 @@ pub struct Present<F> {
 }
 
 parts!(Recurrent {
+    Weight: [rewiring] then Self::rewired,
     State: [layer, head],
     Mark: [since],
 });
@@ -105,6 +109,10 @@ impl<F: Float> Wiring for Recurrent<F> {
             times: (config.dt, config.longest_tau_mem()),
             wires: plan.wires.clone(),
             signs: plan.signs.clone(),
+            rewiring: match first {
+                None => Rewiring::new(room, plan, config)?,
+                Some(_) => None,
+            },
         })
     }
 
@@ -194,7 +202,9 @@ impl<F: Float> Wiring for Recurrent<F> {
         let around = 2 * size_of::<usize>();
         let of_signs =
             |signs: &Arc<[i8]>| (around + signs.len()).next_multiple_of(align_of::<usize>());
-        of_wires + plan.signs.as_ref().map_or(0, of_signs)
+        let of_clipped = plan.clipped.as_ref().filter(|_| plan.rewires);
+        let signs = plan.signs.iter().chain(of_clipped);
+        of_wires + signs.map(of_signs).sum::<usize>()
     }
 
     fn is_at_once(plan: &Plan) -> bool {
@@ -492,6 +502,37 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.layer.updated();
     }
 
+    fn rewires(plan: &Plan) -> bool {
+        plan.rewires
+    }
+
+    fn prepare_rewiring(&mut self) -> Result<(), Error> {
+        match &mut self.rewiring {
+            Some(rewiring) => rewiring.prepare(&mut self.layer.synapses),
+            None => Ok(()),
+        }
+    }
+
+    fn rewire(streams: &mut [Self], optimizer: &Optimizer) {
+        let Some(first) = streams.first_mut() else {
+            return;
+        };
+        let rewiring = first.rewiring.as_mut();
+        let round = rewiring.and_then(|one| one.round(&mut first.layer.synapses, optimizer));
+        if let Some(mut round) = round {
+            for stream in streams {
+                stream.layer.synapses.rewire(&mut round.moved());
+                stream.wires = Some(Arc::clone(&round.wires));
+            }
+        }
+    }
+
+    fn take_wires(plan: &mut Plan, first: &Self) {
+        if plan.rewires {
+            plan.wires.clone_from(&first.wires);
+        }
+    }
+
     fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
         self.layer.synapses.reserve(steps, learning)
     }
@@ -518,6 +559,9 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn share_weights(&mut self, first: &Self) {
         self.layer.synapses.share_weights(&first.layer.synapses);
+        if let Some(rewiring) = &first.rewiring {
+            self.take_wires_of(rewiring.wires());
+        }
         self.head.share_weights(&first.head);
     }
 
@@ -709,6 +753,26 @@ fn in_a_row<F: Float>(what: &str, numbers: &[F]) -> Result<Array2<F>, Error> {
 }
 
 impl<F: Float> Recurrent<F> {
+    /// Before the rest of it is loaded: has the synapses that were loaded, where these move.
+    fn rewired(&mut self, _: usize) -> Result<(), Error> {
+        if let Some(rewiring) = &self.rewiring {
+            let wires = Arc::clone(rewiring.wires());
+            self.take_wires_of(&wires);
+        }
+        Ok(())
+    }
+
+    fn take_wires_of(&mut self, wires: &Arc<Wires>) {
+        if !self
+            .wires
+            .as_ref()
+            .is_some_and(|have| Arc::ptr_eq(have, wires))
+        {
+            self.layer.synapses.take_wires(wires);
+            self.wires = Some(Arc::clone(wires));
+        }
+    }
+
     /// The synapses, where rows are lists of them.
     pub(crate) fn listed(&self) -> Option<&Wires> {
         let wires = self.wires.as_deref();

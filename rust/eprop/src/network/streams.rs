@@ -720,6 +720,29 @@ impl<N: Wiring> Streams<N> {
         self.states.iter_mut().for_each(N::updated);
     }
 
+    /// Before an update: where synapses may move, takes memory for what comes of it.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], and then nothing has changed.
+    pub(crate) fn prepare_rewiring(&mut self, plan: &N::Plan) -> Result<(), Error> {
+        if !N::rewires(plan) {
+            return Ok(());
+        }
+        self.alter(N::prepare_rewiring)
+    }
+
+    /// After it: synapses whose weights have crossed 0 move.
+    pub(crate) fn rewire(&mut self, plan: &mut N::Plan, optimizer: &Optimizer) {
+        if !N::rewires(plan) {
+            return;
+        }
+        let (_, rest) = split_first(&mut self.states);
+        rest.iter_mut().for_each(N::release);
+        N::rewire(&mut self.states, optimizer);
+        self.share();
+        N::take_wires(plan, self.first());
+    }
+
     fn update_together(&mut self, steps: Steps<'_>) {
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);

@@ -285,6 +285,25 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn update_head(&mut self, _steps: Steps<'_>) {}
     /// The gradient has been used.
     fn updated(&mut self);
+    /// Whether synapses may move at an update.
+    fn rewires(_: &Self::Plan) -> bool {
+        false
+    }
+    /// Before an update, of the first stream, where synapses may move: notes what it has to know of the weights as they are, and takes memory for what comes of it.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], and then nothing has changed.
+    fn prepare_rewiring(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+    /// After it: synapses move, in all streams, of which the first alone has weights.
+    fn rewire(_streams: &mut [Self], _: &Optimizer)
+    where
+        Self: Sized,
+    {
+    }
+    /// The plan of a network whose synapses may have moved.
+    fn take_wires(_: &mut Self::Plan, _first: &Self) {}
     /// Makes room for so many more steps, learning steps or others, where what is kept of them grows.
     ///
     /// # Errors

@@ -341,6 +341,18 @@ impl<F: Float> Parameter<F> {
         }
     }
 
+    /// The same synapses as of another list with as many.
+    pub(crate) fn take_wires(&mut self, wires: &Arc<Wires>) {
+        if let Some(of_list) = self.signs.as_mut().and_then(|signs| signs.wires.as_mut()) {
+            *of_list = Arc::clone(wires);
+        }
+    }
+
+    /// All that there is of each weight: the weight, the gradient that waits, and the moments; empty where there is none.
+    pub(crate) fn all_mut(&mut self) -> [&mut [F]; 4] {
+        [&mut self.rows, &mut self.pending, &mut self.m, &mut self.v]
+    }
+
     /// Applies the gradient that waits, which starts again from 0. Returns whether the weights are finite.
     pub(crate) fn update<'s>(&mut self, steps: impl Into<Split<'s, F>>) -> bool {
         self.update_with(steps, Late::none())

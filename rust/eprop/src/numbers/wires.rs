@@ -34,6 +34,62 @@ impl Wires {
         })
     }
 
+    /// Without a source, with room for as many sources and synapses: to list them takes no memory.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn room_for_as_many(&self) -> Result<Self, Error> {
+        let mut room = Self::new(self.n_inputs, self.n)?;
+        let synapses = self.targets.len();
+        room.targets
+            .try_reserve_exact(synapses)
+            .map_err(|_| too_large())?;
+        Ok(room)
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn copied(&self) -> Result<Self, Error> {
+        let mut copy = self.room_for_as_many()?;
+        copy.starts.clone_from(&self.starts);
+        copy.targets.extend_from_slice(&self.targets);
+        Ok(copy)
+    }
+
+    /// Where the lists start, and the lists.
+    pub(crate) fn parts(&self) -> (&[usize], &[u32]) {
+        (&self.starts, &self.targets)
+    }
+
+    /// The same, to be written; then they must be lists.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [usize], &mut [u32]) {
+        (&mut self.starts, &mut self.targets)
+    }
+
+    /// Whether they are lists, with so many synapses from inputs and from neurons.
+    pub(crate) fn are_lists(&self, counts: [usize; 2]) -> bool {
+        let starts = &self.starts;
+        let sources = self.n_inputs + self.n;
+        starts.len() == sources + 1
+            && starts[0] == 0
+            && starts.windows(2).all(|pair| pair[0] <= pair[1])
+            && starts[sources] == self.targets.len()
+            && self.counts() == counts
+            && (0..sources).all(|source| {
+                let own = source.checked_sub(self.n_inputs);
+                let targets = self.targets(source);
+                let exist = |&j: &u32| (j as usize) < self.n && Some(j as usize) != own;
+                targets.iter().all(exist) && targets.windows(2).all(|pair| pair[0] < pair[1])
+            })
+    }
+
+    /// How many inputs there are.
+    pub(crate) fn n_inputs(&self) -> usize {
+        self.n_inputs
+    }
+
     /// Lists more neurons of the source under way.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
 use super::per_neuron::{PerNeuron, own};
+use super::rewire::Rewire;
 use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
 use crate::numbers::aligned::{Aligned, padded};
@@ -221,6 +222,9 @@ pub struct Config {
     /// Dale's law: of each source, inputs first, whether its weights are at least 0 (1), at most 0 (-1), or free (0), after every update; `None` = all are free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign: Option<Vec<i8>>,
+    /// Whether synapses of matrices that are sparse by `connect_in` and `connect_rec` move where an update takes their weights across 0; `None` = they stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewire: Option<Rewire>,
 }
 
 impl Default for Config {
@@ -269,6 +273,7 @@ impl Default for Config {
             connect_in: Connect::All,
             connect_rec: Connect::All,
             sign: None,
+            rewire: None,
         }
     }
 }
@@ -352,6 +357,9 @@ impl Config {
         valid_bounds(self.clip_norm, self.w_max)?;
         self.connect_in.validate("connect_in")?;
         self.connect_rec.validate("connect_rec")?;
+        if let Some(rewire) = &self.rewire {
+            rewire.validate(self)?;
+        }
         self.validate_feedback()?;
         self.validate_memory()?;
         for (name, lr) in self.rates_of_groups() {
@@ -596,6 +604,9 @@ impl Config {
         self.validate()?;
         self.layer().fits::<F>()?;
         self.optimizer.fits::<F>()?;
+        if let Some(rewire) = &self.rewire {
+            rewire.fits::<F>()?;
+        }
         bound_fits::<F>(self.w_max)?;
         within::<F>("c_reg", self.c_reg)?;
         within::<F>("f_target", self.f_target)?;

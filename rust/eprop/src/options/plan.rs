@@ -98,6 +98,10 @@ pub struct Plan {
     pub(crate) wires: Option<Arc<Wires>>,
     /// Dale's law, a sign for each source; `None`: all are free.
     pub(crate) signs: Option<Arc<[i8]>>,
+    /// The same of sources whose weights stop at 0: those of synapses that move go across it, and are pruned.
+    pub(crate) clipped: Option<Arc<[i8]>>,
+    /// Whether synapses move.
+    pub(crate) rewires: bool,
 }
 
 /// Which synapses exist, and their signs.
@@ -169,7 +173,9 @@ impl Plan {
             grouped: config.is_grouped(),
             is_listed: false,
             wires,
+            clipped: clipped(&signs, sizes, config),
             signs,
+            rewires: config.rewire.is_some(),
         };
         plan.with_block::<F>(rest(config.update_every))
     }
@@ -413,6 +419,30 @@ fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
         None if of_steps(config.update_every) == Engine::Textbook => possible,
         None => possible && share < FEW_OF_ALL,
     }
+}
+
+/// The signs that weights keep by stopping at 0.
+fn clipped(signs: &Option<Arc<[i8]>>, sizes: Sizes, config: &Config) -> Option<Arc<[i8]>> {
+    let signs = signs.as_ref()?;
+    if config.rewire.is_none() {
+        return Some(Arc::clone(signs));
+    }
+    let [of_inputs, of_neurons] = moving(config);
+    let moves = |source| match source < sizes.n_inputs {
+        true => of_inputs,
+        false => of_neurons,
+    };
+    let signs = signs.iter().enumerate();
+    Some(
+        signs
+            .map(|(source, &sign)| if moves(source) { 0 } else { sign })
+            .collect(),
+    )
+}
+
+/// Whether synapses from inputs move, and those between neurons, where any do.
+pub(crate) fn moving(config: &Config) -> [bool; 2] {
+    [&config.connect_in, &config.connect_rec].map(|connect| !connect.is_all())
 }
 
 /// Which form a network takes that does not fit into factors.

@@ -275,6 +275,11 @@ impl Optimizer {
         self.groups[group].eta
     }
 
+    /// What no weight goes beyond; infinite without a bound.
+    pub(crate) fn w_max(&self) -> f64 {
+        self.w_max
+    }
+
     /// Begins an update, whose gradient is multiplied with `scale` first: the steps of all groups. `measure` writes down the squared length of the
     /// gradient of each group, without the regulariser; of an optimizer that [scales neurons](Self::scales_neurons) that of each neuron, one group after
     /// the other.

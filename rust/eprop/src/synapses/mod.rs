@@ -10,6 +10,7 @@ mod listed;
 #[cfg(test)]
 mod literal;
 mod membranes;
+mod rewire;
 #[cfg(test)]
 mod tests;
 mod textbook;
@@ -23,6 +24,7 @@ use block::Block;
 pub(crate) use factored::PATIENCE;
 use factored::{AdaptiveReading, Factored};
 use listed::Listed;
+pub(crate) use rewire::Moved;
 use textbook::Textbook;
 
 use crate::kernels;

@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
+    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
     show_rows, show_silence, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Eligibility};
@@ -60,6 +60,8 @@ pub(crate) struct Textbook<F> {
     e: Aligned<F>,
     /// Where not all synapses exist.
     wires: Option<Arc<Wires>>,
+    /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
+    moves: bool,
 }
 
 parts!(Textbook {
@@ -106,7 +108,7 @@ impl<F: Float> Textbook<F> {
             eps_a: room.zeros(adapting * p, stride)?,
             e: room.zeros(adapting.max(differing), stride)?,
             filters: Filters::of(config),
-            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.signs.as_ref()),
+            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.clipped.as_ref()),
             traces: Traces::new(room, membranes.as_ref(), (p, stride))?,
             membranes,
             e_bar: room.zeros(p, stride)?,
@@ -116,6 +118,7 @@ impl<F: Float> Textbook<F> {
             of_stream: plan.apart && plan.streamed_regulariser,
             of_raw: room.zeros(usize::from(plan.apart && plan.streamed_regulariser), stride)?,
             wires: plan.wires.clone(),
+            moves: plan.rewires,
         })
     }
 
@@ -152,6 +155,19 @@ impl<F: Float> Textbook<F> {
     /// Whether `sum_e` is a part of the gradient, where the sequence's coefficients are these.
     fn has_part(&self, r: Option<&[F]>) -> bool {
         !self.sum_e.is_empty() && (r.is_some() || self.of_stream)
+    }
+
+    pub(super) fn rewire(&mut self, moved: &mut Moved<'_, F>) {
+        let of_weights = self.w.all_mut();
+        let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
+        for rows in of_weights.into_iter().chain(of_synapses) {
+            moved.clear(rows);
+        }
+        self.take_wires(moved.wires);
+    }
+
+    pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
+        self.wires = Some(Arc::clone(wires));
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
@@ -281,7 +297,11 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
             }
             let own = i.checked_sub(first_recurrent);
-            for traces in [&mut self.eps_a, &mut self.traces.rows] {
+            let of_neurons = [
+                (&mut self.eps_a, true),
+                (&mut self.traces.rows, !self.moves),
+            ];
+            for (traces, of_synapses) in of_neurons {
                 let Some(traces) = traces.get_mut(row.clone()) else {
                     continue;
                 };
@@ -291,7 +311,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 if let Some(j) = own {
                     traces[j] = F::ZERO;
                 }
-                if let Some(wires) = &self.wires {
+                if let (Some(wires), true) = (&self.wires, of_synapses) {
                     wires.clear(i, 0, traces);
                 }
             }

@@ -14,7 +14,7 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
+    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
     show_rows, show_silence, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
@@ -85,6 +85,8 @@ pub(crate) struct Block<F> {
     ahead_end: usize,
     /// Where not all synapses exist.
     wires: Option<Arc<Wires>>,
+    /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
+    moves: bool,
 }
 
 // A gradient and traces that are 0 are not looked at, so not saved.
@@ -152,7 +154,7 @@ impl<F: Float> Block<F> {
             eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
             adaptation,
             filters,
-            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.signs.as_ref()),
+            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.clipped.as_ref()),
             finite: true,
             history: History::new(room, sizes)?,
             used: false,
@@ -177,6 +179,7 @@ impl<F: Float> Block<F> {
             ahead_next: 0,
             ahead_end: 0,
             wires: plan.wires.clone(),
+            moves: plan.rewires,
         })
     }
 
@@ -489,7 +492,8 @@ impl<F: Float> Block<F> {
             16 => self.tile::<16>(column, what, finish, scratch, to),
             _ => self.tile::<32>(column, what, finish, scratch, to),
         };
-        if let Some(wires) = &self.wires {
+        let of_sources = self.moves && matches!(what, Sum::Membranes);
+        if let Some(wires) = self.wires.as_ref().filter(|_| !of_sources) {
             for (source, row) in to.chunks_exact_mut(self.sizes().stride).enumerate() {
                 wires.clear(source, column, &mut row[column..column + width]);
             }
@@ -703,6 +707,21 @@ impl<F: Float> Block<F> {
         self.b = None;
         self.worked = 0;
         self.used = self.history.len > 0;
+    }
+
+    pub(super) fn rewire(&mut self, moved: &mut Moved<'_, F>) {
+        // What the steps so far have left in a new synapse is nothing: it was not there.
+        self.end_block();
+        let of_weights = self.w.all_mut();
+        let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
+        for rows in of_weights.into_iter().chain(of_synapses) {
+            moved.clear(rows);
+        }
+        self.take_wires(moved.wires);
+    }
+
+    pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
+        self.wires = Some(Arc::clone(wires));
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {

@@ -5,6 +5,7 @@
 
 mod ages;
 mod lengths;
+mod rewire;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -134,7 +135,7 @@ impl<F: Float> Listed<F> {
             filters: Filters::of(config),
             powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
             w: Parameter::new(room, (1, synapses), keeps, first)?
-                .listed(plan.signs.as_ref(), wires),
+                .listed(plan.clipped.as_ref(), wires),
             c: room.zeros(1, synapses)?,
             h: room.zeros(usize::from(sums_raw), synapses)?,
             zt: room.vec(F::ZERO, p)?,
