@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use eprop::{
-    Config, Connect, Error, Horizon, LayerConfig, Optimizer, PerNeuron, StackConfig, SynapseList,
-    UpdateEvery,
+    Config, Connect, Error, Horizon, LayerConfig, Optimizer, Part, PerNeuron, StackConfig,
+    SynapseList, UpdateEvery,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -293,7 +293,22 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         connect_in: connect(recurrent.connect_in)?,
         connect_rec: connect(recurrent.connect_rec)?,
         sign: recurrent.sign.map(|signs| signs.0),
+        part: part(face)?,
     })
+}
+
+/// Which neurons of a network `eprop.mpi` has given a trainer, if it has.
+fn part(face: &Bound<'_, PyAny>) -> PyResult<Option<Part>> {
+    let Some(part) = face.getattr_opt("_part")? else {
+        return Ok(None);
+    };
+    let (first, all, before, after): (usize, usize, Numbers<u32>, Numbers<u32>) = part.extract()?;
+    Ok(Some(Part {
+        first,
+        all,
+        before: before.0,
+        after: after.0,
+    }))
 }
 
 fn connect(connected: Option<Connected>) -> PyResult<Connect> {

@@ -11,6 +11,7 @@ use super::feedback::Feedback;
 use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
+use super::part::Part;
 use super::per_neuron::{PerNeuron, own};
 use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
@@ -221,6 +222,9 @@ pub struct Config {
     /// Dale's law: of each source, inputs first, whether its weights are at least 0 (1), at most 0 (-1), or free (0), after every update; `None` = all are free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign: Option<Vec<i8>>,
+    /// Which neurons of a larger network these are, where the others are in other processes; `None` = these are all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 impl Default for Config {
@@ -269,6 +273,7 @@ impl Default for Config {
             connect_in: Connect::All,
             connect_rec: Connect::All,
             sign: None,
+            part: None,
         }
     }
 }
