@@ -1,7 +1,8 @@
 """Training on several processes or machines by MPI, started with ``mpiexec -n 4 python script.py``.
 
-`DataParallel` spreads the streams of a trainer over the ranks; `fit` does so for an estimator of `eprop.sklearn`. The extra
-``eprop[mpi]`` brings mpi4py and Open MPI; ``import eprop`` never asks for it.
+`DataParallel` spreads the streams of a trainer over the ranks; `fit` does so for an estimator of `eprop.sklearn`.
+`NeuronParallel` spreads the neurons of a network. The extra ``eprop[mpi]`` brings mpi4py and Open MPI; ``import eprop`` never
+asks for it.
 """
 
 try:
@@ -13,6 +14,7 @@ except ModuleNotFoundError as missing:
 
 from ._estimators import fit
 from ._exchange import RankError
+from ._neurons import NeuronParallel
 from ._parallel import DataParallel
 
-__all__ = ["DataParallel", "RankError", "fit"]
+__all__ = ["DataParallel", "NeuronParallel", "RankError", "fit"]

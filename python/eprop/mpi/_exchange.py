@@ -7,15 +7,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._fields import number
 
-__all__ = ["Exchange", "RankError", "world"]
+__all__ = ["Exchange", "RankError", "wait", "world"]
 
 Array = NDArray[Any]
 Note = dict[str, Any]
@@ -152,28 +152,64 @@ class Exchange:
         self._wait(open_, doing)
 
     def _wait(self, open_: dict[int, list[Any]], doing: str) -> None:
-        start = time.monotonic()
-        while True:
-            open_ = {
-                rank: left
-                for rank, requests in open_.items()
-                if (left := [request for request in requests if not request.Test()])
-            }
-            if not open_:
-                return
-            waited = time.monotonic() - start
-            if self.timeout is not None and waited > self.timeout:
-                self._lose(sorted(open_), doing)
-            _let_others_run() if waited < _BUSY else time.sleep(_PAUSE)
+        left = open_
 
-    def _lose(self, ranks: list[int], doing: str) -> None:
+        def is_done() -> bool:
+            nonlocal left
+            left = {
+                rank: rest
+                for rank, requests in left.items()
+                if (rest := [request for request in requests if not request.Test()])
+            }
+            return not left
+
+        wait(is_done, self.timeout, lambda: self.lose(sorted(left), doing))
+
+    def lose(self, ranks: list[int], doing: str) -> NoReturn:
+        """Gives some ranks up, and with them the job.
+
+        Raises
+        ------
+        RankError
+            It names them.
+        """
         which = f"rank {ranks[0]} has" if len(ranks) == 1 else f"ranks {', '.join(map(str, ranks))} have"
-        self.lost = (
+        self.give_up(
             f"{doing}: {which} not answered for {self.timeout:g} s: ended, hanging, or slower than timeout= allows; "
             "every rank must make the same calls"
         )
+
+    def give_up(self, why: str) -> NoReturn:
+        """Says nothing to anybody any more, and ends the job with this process.
+
+        Raises
+        ------
+        RankError
+            With these words.
+        """
+        self.lost = why
         _JOB.is_lost = True
-        raise RankError(self.lost)
+        raise RankError(why)
+
+
+def wait(is_done: Callable[[], bool], timeout: float | None, give_up: Callable[[], None]) -> None:
+    """Until something is done; `give_up`, which raises, is called after so many seconds.
+
+    It lets others run for a moment, and sleeps afterwards: ranks that share a core would wait for each other.
+
+    Examples
+    --------
+    >>> answers = iter([False, False, True])
+    >>> wait(lambda: next(answers), 1.0, lambda: None)
+    >>> next(answers, "asked until then")
+    'asked until then'
+    """
+    start = time.monotonic()
+    while not is_done():
+        waited = time.monotonic() - start
+        if timeout is not None and waited > timeout:
+            give_up()
+        _let_others_run() if waited < _BUSY else time.sleep(_PAUSE)
 
 
 def _messages(array: Array) -> Iterator[Array]:

@@ -18,6 +18,7 @@ mod net;
 mod numbers;
 mod options;
 mod plan;
+mod ranks;
 mod room;
 mod series;
 mod signals;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use eprop::{
-    Config, Connect, Error, Horizon, LayerConfig, Optimizer, PerNeuron, Rewire, StackConfig,
+    Config, Connect, Error, Horizon, LayerConfig, Optimizer, Part, PerNeuron, Rewire, StackConfig,
     SynapseList, UpdateEvery,
 };
 use pyo3::exceptions::PyValueError;
@@ -310,7 +310,22 @@ pub fn recurrent(face: &Bound<'_, PyAny>) -> PyResult<Config> {
         rewire: recurrent
             .rewire
             .map(|(l1, temperature)| Rewire { l1, temperature }),
+        part: part(face)?,
     })
+}
+
+/// Which neurons of a network `eprop.mpi` has given a trainer, if it has.
+fn part(face: &Bound<'_, PyAny>) -> PyResult<Option<Part>> {
+    let Some(part) = face.getattr_opt("_part")? else {
+        return Ok(None);
+    };
+    let (first, all, before, after): (usize, usize, Numbers<u32>, Numbers<u32>) = part.extract()?;
+    Ok(Some(Part {
+        first,
+        all,
+        before: before.0,
+        after: after.0,
+    }))
 }
 
 fn connect(connected: Option<Connected>) -> PyResult<Connect> {

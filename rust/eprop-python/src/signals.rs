@@ -21,6 +21,11 @@ pub fn interrupt() -> Interrupt {
     Interrupt::when(has_raised)
 }
 
+/// The same, and work stops where `otherwise` says so, too.
+pub fn interrupt_or(otherwise: impl Fn() -> bool + Send + Sync + 'static) -> Interrupt {
+    Interrupt::when(move || otherwise() || has_raised())
+}
+
 fn has_raised() -> bool {
     let now = Instant::now();
     let looked = LOOKED.get();

@@ -1,5 +1,7 @@
 //! `_core.EpropTrainer`.
 
+use std::sync::Arc;
+
 use eprop::Matrix;
 use numpy::IntoPyArray;
 use numpy::ndarray::{Array1, Array2, Array3, Axis};
@@ -13,7 +15,8 @@ use crate::class::trainer_class;
 use crate::numbers::Real;
 use crate::options::Every;
 use crate::plan::{self, Planned};
-use crate::signals::interrupt;
+use crate::ranks::Ranks;
+use crate::signals::{interrupt, interrupt_or};
 use crate::{error, options};
 
 trainer_class!(
@@ -79,6 +82,16 @@ trainer_class!(
     #[setter(W_out)]
     fn set_w_out(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         at_width!(&self.0, cell => assign(py, cell, "W_out", value, |t| t.dim(Matrix::WOut), |t, w| t.set_w_out(w)))
+    }
+
+    /// Who has the other neurons of the network of which this one is a part.
+    fn set_ranks(&self, py: Python<'_>, exchange: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ranks = Arc::new(Ranks::new(exchange)?);
+        at_width!(&self.0, cell => cell.run(py, |inner| {
+            let lost = Arc::clone(&ranks);
+            inner.set_interrupt(interrupt_or(move || lost.is_lost()));
+            inner.set_peers(ranks);
+        }))
     }
 
     /// Whether rows are lists of the synapses that exist.

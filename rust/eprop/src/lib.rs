@@ -36,11 +36,11 @@ pub use network::stack::Stack;
 pub use network::tally::{Activity, Tally};
 pub use network::watch::{Divergence, Misfit, Verdict};
 pub use network::wiring::Network;
-pub use numbers::{Float, Interrupt};
+pub use numbers::{Float, Interrupt, Peers};
 pub use options::{
-    Config, Connect, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, PerNeuron,
-    Reduction, RegularisedSide, ResetMechanism, Rewire, StackConfig, Surrogate, SynapseList,
-    UpdateEvery,
+    Config, Connect, Engine, Feedback, Gain, Horizon, LayerConfig, Loss, Optimizer, Part,
+    PerNeuron, Reduction, RegularisedSide, ResetMechanism, Rewire, StackConfig, Surrogate,
+    SynapseList, UpdateEvery,
 };
 pub use parts::input::{Input, Inputs};
 pub use parts::lesson::Lesson;

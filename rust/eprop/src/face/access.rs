@@ -70,10 +70,10 @@ impl<F: Float> EpropTrainer<F> {
         let (n_inputs, n, n_outputs) = (self.n_inputs(), self.n_neurons(), self.n_outputs());
         match matrix {
             Matrix::WIn => (n, n_inputs),
-            Matrix::WRec => (n, n),
+            Matrix::WRec => (n, self.first().senders().len()),
             Matrix::WOut => (n_outputs, n),
             Matrix::B => (n, n_outputs),
-            Matrix::EBar(_) | Matrix::ZBar(_) => (n, n_inputs + n),
+            Matrix::EBar(_) | Matrix::ZBar(_) => (n, self.first().senders().end),
         }
     }
 
@@ -94,7 +94,7 @@ impl<F: Float> EpropTrainer<F> {
     ) -> Result<(), Error> {
         let mut pace = interrupt.pace();
         check::room("to", &to, self.dim(matrix))?;
-        let (n_inputs, sources) = (self.n_inputs(), self.n_inputs() + self.n_neurons());
+        let (n_inputs, sources) = (self.n_inputs(), self.first().senders().end);
         match matrix {
             Matrix::WIn => self.first().read_inward(0..n_inputs, to, &mut pace),
             Matrix::WRec => self.first().read_inward(n_inputs..sources, to, &mut pace),
@@ -251,8 +251,12 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn set_w_rec(&mut self, w: ArrayView2<'_, F>) -> Result<(), Error> {
-        check::matrix("W_rec", w, self.n_neurons(), self.n_neurons())?;
-        check::no_self_connections("W_rec", w)?;
+        let (n, senders) = self.dim(Matrix::WRec);
+        check::matrix("W_rec", w, n, senders)?;
+        // Of a part of a network, there is no synapse where a neuron would reach itself.
+        if self.plan.part.is_none() {
+            check::no_self_connections("W_rec", w)?;
+        }
         let n_inputs = self.n_inputs();
         self.first().check_wires("W_rec", n_inputs, w)?;
         self.first().check_signs("W_rec", n_inputs, w)?;
@@ -394,8 +398,8 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn traces_of_synapses(&self, stream: usize) -> Result<Vec<F>, Error> {
-        let (of_inputs, wires) = self.wired(Matrix::WIn)?;
-        let sources = 0..of_inputs.end + self.n_neurons();
+        let (_, wires) = self.wired(Matrix::WIn)?;
+        let sources = 0..self.first().senders().end;
         let mut traces = vec_for("the traces of synapses", wires.len())?;
         let synapses = &self.existing(stream)?.layer.synapses;
         let mut pace = self.streams.interrupt().pace();
@@ -412,10 +416,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     fn sources_of(&self, matrix: Matrix) -> Option<Range<usize>> {
-        let (n_inputs, n) = (self.n_inputs(), self.n_neurons());
         match matrix {
-            Matrix::WIn => Some(0..n_inputs),
-            Matrix::WRec => Some(n_inputs..n_inputs + n),
+            Matrix::WIn => Some(0..self.n_inputs()),
+            Matrix::WRec => Some(self.first().senders()),
             _ => None,
         }
     }

@@ -120,6 +120,10 @@ impl<N: Network> Trainer<N> {
         if inputs.is_empty() {
             return Err(Error::value("inputs", "at least one sequence", 0));
         }
+        if N::is_part(&self.plan) {
+            let expected = "a whole network: the rate of its neurons is found without those of other processes";
+            return Err(Error::value("part", expected, "some of its neurons"));
+        }
         for (b, sequence) in inputs.iter().enumerate() {
             let checked = sequence.check(self.n_inputs(), 1);
             checked.map_err(|error| {

@@ -1,6 +1,7 @@
 //! A trainer: streams of a network, when their weights change, and by which rule.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -15,6 +16,7 @@ use crate::network::watch::{Verdict, Watch};
 use crate::network::wiring::{Network, Settings};
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel;
+use crate::numbers::peers::Peers;
 use crate::numbers::room::Room;
 use crate::options::domain::{non_negative, within};
 use crate::options::plan::Plan;
@@ -179,6 +181,15 @@ impl<F: Float> EpropTrainer<F> {
     /// As [`set_lr_in`](Self::set_lr_in).
     pub fn set_lr_out(&mut self, lr: Option<f64>) -> Result<(), Error> {
         self.set_rates(|config| config.lr_out = lr)
+    }
+
+    /// Who has the neurons that a [`Part`](crate::Part) of a network has not, for this trainer and its copies; until then these are silent. A file does not hold them.
+    /// A trainer that is no part asks nobody. Example: [`Peers`].
+    pub fn set_peers(&mut self, peers: Arc<dyn Peers>) {
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.set_peers(&peers));
+        self.plan.peers = Some(peers);
     }
 
     fn set_rates(&mut self, change: impl FnOnce(&mut Config)) -> Result<(), Error> {

@@ -61,7 +61,7 @@ impl Cost {
     pub(crate) fn of_recurrent<F: Float>(plan: &Plan, config: &Config) -> Self {
         let of_all = plan.stride::<F>() as f64;
         let (n, n_outputs) = (plan.sizes.n as f64, plan.sizes.n_outputs as f64);
-        let sources = plan.sizes.sources() as f64;
+        let sources = plan.sources() as f64;
         // Of synapses that are listed, on average.
         let row = (plan.listed()).map_or(of_all, |wires| wires.len() as f64 / sources);
         let (of_step, of_spike) = match plan.form {

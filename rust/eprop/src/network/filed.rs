@@ -102,7 +102,7 @@ impl<F: Float> Filed for Recurrent<F> {
         if let (0 | 1, Some(wires)) = (at, self.listed()) {
             let sources = match at {
                 0 => 0..n_inputs,
-                _ => n_inputs..n_inputs + n,
+                _ => self.senders(),
             };
             let mut weights = vec_for("the weights", wires.count(sources.clone()))?;
             let synapses = &self.layer.synapses;

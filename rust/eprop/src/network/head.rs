@@ -1,6 +1,7 @@
 //! A head: readouts with their loss, and the feedback that carries its errors back.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use ndarray::ArrayView1;
 
@@ -59,13 +60,24 @@ impl<F: Float> Head<F> {
         })
     }
 
-    /// Draws the readouts' weights, then the feedback's own.
-    pub(crate) fn draw(&mut self, gaussian: &mut Gaussian, n: usize, readout_gain: Gain) {
-        let scale = 1.0 / libm::sqrt(n as f64);
-        let of_readout = standard_deviation_of_readouts(n, readout_gain);
+    /// Draws the readouts' weights, then the feedback's own, of the neurons that this head reads, of `all` in the network.
+    pub(crate) fn draw(
+        &mut self,
+        gaussian: &mut Gaussian,
+        neurons: Range<usize>,
+        all: usize,
+        readout_gain: Gain,
+    ) {
+        let scale = 1.0 / libm::sqrt(all as f64);
+        let of_readout = standard_deviation_of_readouts(all, readout_gain);
+        let numbers = |neurons: usize| neurons as u64 * self.err.len() as u64;
+        let (before, after) = (numbers(neurons.start), numbers(all - neurons.end));
+        gaussian.skip(before);
         self.readout
             .w_out_mut()
             .assign(|_, _| gaussian.draw(of_readout));
+        gaussian.skip(after);
+        gaussian.skip(before);
         self.assign_feedback(|_, _| gaussian.draw(scale));
     }
 
@@ -304,7 +316,7 @@ mod tests {
             let gains = [(Gain::Unit, 0.1 * 0.5), (Gain::Leak, 0.5)];
             for (feedback, (readout_gain, of_readout)) in [Feedback::Symmetric, Feedback::Random].into_iter().zip(gains) {
                 let mut head = head::<F>(&config(Engine::Factored, 1, feedback), None);
-                head.draw(&mut Gaussian::new(3), N, readout_gain);
+                head.draw(&mut Gaussian::new(3), 0..N, N, readout_gain);
                 let mut gaussian = Gaussian::new(3);
                 let mut draw = |scale| gaussian.draw::<F>(scale);
                 // By neuron, and then by output.

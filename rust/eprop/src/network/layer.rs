@@ -10,6 +10,7 @@ use crate::options::plan::Plan;
 use crate::parts::delay::Delay;
 use crate::parts::input::{Input, Inputs};
 use crate::parts::neuron::Neuron;
+use crate::parts::others::Others;
 use crate::parts::regulariser::Regulariser;
 use crate::parts::signal::{Backward, Signal};
 use crate::parts::sources::SourceList;
@@ -27,12 +28,14 @@ pub(crate) struct Layer<F> {
     /// Spikes under way to the other neurons.
     delay: Delay<F>,
     regulariser: Regulariser<F>,
+    /// Where neurons of other processes are sources, too.
+    pub(crate) others: Option<Others<F>>,
     /// Whether the synapses read `L`.
     pub(crate) reads_signal: bool,
 }
 
 parts!(Layer {
-    State: [synapses, neuron, delay, regulariser],
+    State: [synapses, neuron, delay, regulariser, others],
     Scratch: [sources, current],
 });
 
@@ -46,22 +49,34 @@ impl<F: Float> Layer<F> {
     ) -> Result<Self, Error> {
         let shared = first.and_then(|first| first.synapses.shared_under(plan));
         Ok(Self {
-            sources: SourceList::new(room, plan.sizes.n_inputs, plan.sizes.n)?,
+            sources: SourceList::new(room, plan.sizes.n_inputs, plan.senders())?,
             current: room.zeros(1, plan.stride::<F>())?,
             synapses: Form::new(room, plan, config, shared.as_ref())?,
             neuron: Neuron::new(room, plan.sizes.n, &config.layer())?,
             delay: Delay::new(room, plan.sizes.n, config.delay)?,
             regulariser: Regulariser::new(room, plan, config)?,
+            others: others(room, plan)?,
             reads_signal: plan.reads_signal(),
         })
     }
 
     /// Lines 1 to 4 of docs/method.md: who fires.
     pub(crate) fn forward(&mut self, x: Input<'_, F>, learning: Kinds<bool>) {
-        self.sources.take(x, self.delay.pass(&self.neuron));
+        let arrived = match &self.others {
+            Some(others) => others.fired(),
+            None => self.delay.pass(&self.neuron),
+        };
+        self.sources.take(x, arrived);
         self.synapses
             .drive(&self.sources.get(), learning, &mut self.current);
         self.neuron.step(&self.current);
+    }
+
+    /// Puts the sums over all parts of the network in the place of numbers of this one.
+    pub(crate) fn add_up(&mut self, numbers: &mut [f64]) {
+        if let Some(others) = &mut self.others {
+            others.add_up(numbers);
+        }
     }
 
     /// Whether steps without a target teach, too.
@@ -158,7 +173,19 @@ impl<F: Float> Layer<F> {
         self.neuron.reset();
         self.delay.reset();
         self.regulariser.reset();
+        if let Some(others) = &mut self.others {
+            others.reset();
+        }
     }
+}
+
+/// The other parts of the network of a plan, silent; `None` where it has none.
+pub(crate) fn others<F: Float>(room: &mut Room, plan: &Plan) -> Result<Option<Others<F>>, Error> {
+    let Some(part) = &plan.part else {
+        return Ok(None);
+    };
+    let (n, n_sums) = (plan.sizes.n, plan.sizes.n_outputs);
+    Others::new(room, part, n, n_sums, plan.peers.clone()).map(Some)
 }
 
 #[cfg(test)]

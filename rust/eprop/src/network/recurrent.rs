@@ -21,6 +21,7 @@ use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
 use crate::numbers::memory;
 use crate::numbers::parameter::{Kinds, Parameter, Step};
+use crate::numbers::peers::Peers;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::numbers::wires::Wires;
@@ -37,6 +38,7 @@ use crate::parts::input::{Input, Inputs};
 use crate::parts::lesson::Lesson;
 use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Population, Steps, Times};
+use crate::parts::others::Others;
 use crate::parts::sources::SourceList;
 use crate::synapses::{self, Form, Synapses, What, add_squares_of_neurons};
 use crate::{Error, Float};
@@ -65,6 +67,9 @@ pub struct Recurrent<F> {
     signs: Option<Arc<[i8]>>,
     /// Where synapses move, of the first stream.
     rewiring: Option<Rewiring<F>>,
+    /// The numbers of its neurons in the whole network, and how many neurons are sources.
+    neurons: Range<usize>,
+    senders: usize,
 }
 
 /// The state of a sequence on the weights of the moment.
@@ -73,6 +78,7 @@ pub struct Present<F> {
     neuron: Neuron<F>,
     delay: Delay<F>,
     sources: SourceList<F>,
+    others: Option<Others<F>>,
     synapses: synapses::Present<F>,
     w_out: Aligned<F>,
     current: Aligned<F>,
@@ -113,6 +119,11 @@ impl<F: Float> Wiring for Recurrent<F> {
                 None => Rewiring::new(room, plan, config)?,
                 Some(_) => None,
             },
+            neurons: match &plan.part {
+                Some(part) => part.neurons(plan.sizes.n),
+                None => 0..plan.sizes.n,
+            },
+            senders: plan.senders(),
         })
     }
 
@@ -123,8 +134,12 @@ impl<F: Float> Wiring for Recurrent<F> {
         let n_inputs = self.n_inputs;
         let synapses = &mut self.layer.synapses;
         match &self.wires {
+            Some(wires) if !wires.knows_others() => {
+                let expected = "a count for each source in part.before and part.after, where synapses are listed";
+                return Err(Error::value("part", expected, "none"));
+            }
             Some(wires) => {
-                let sizes = (n_inputs, n);
+                let sizes = (n_inputs, self.senders);
                 let signs = self.signs.as_deref();
                 let put = |source, at, j, w| {
                     let sign = signs.map_or(0, |signs| signs[source]);
@@ -151,7 +166,9 @@ impl<F: Float> Wiring for Recurrent<F> {
                 }
             }
         }
-        self.head.draw(&mut gaussian, n, config.readout_gain);
+        let (neurons, all) = (self.neurons.clone(), self.senders);
+        self.head
+            .draw(&mut gaussian, neurons, all, config.readout_gain);
         Ok(())
     }
 
@@ -181,9 +198,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             n,
             n_outputs,
         } = plan.sizes;
-        let fan_in = fan_in(n_inputs, n, plan.wires.as_deref());
+        let fan_in = fan_in(n_inputs, plan.senders(), plan.wires.as_deref());
         let [of_input, of_neuron] = standard_deviations(fan_in, &config.layer());
-        let of_readout = standard_deviation_of_readouts(n, config.readout_gain);
+        let of_readout = standard_deviation_of_readouts(plan.senders(), config.readout_gain);
         let groups = [
             (n, fan_in[0] as usize, of_input),
             (n, fan_in[1] as usize, of_neuron),
@@ -205,6 +222,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         let of_clipped = plan.clipped.as_ref().filter(|_| plan.rewires);
         let signs = plan.signs.iter().chain(of_clipped);
         of_wires + signs.map(of_signs).sum::<usize>()
+    }
+
+    fn is_part(plan: &Plan) -> bool {
+        plan.part.is_some()
     }
 
     fn is_at_once(plan: &Plan) -> bool {
@@ -277,8 +298,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             .as_ref()
             .is_some_and(|rule| rule.stands_still(group::OUT));
         self.layer.forward(x, learning_of_synapses);
-        let fired = self.layer.neuron.fired();
-        self.head.readout.step(fired, of_readouts);
+        self.read_out(of_readouts);
         let loss = self.head.judge(lesson);
         let squared_length = match &at_once {
             Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
@@ -292,6 +312,7 @@ impl<F: Float> Wiring for Recurrent<F> {
                 to[group::IN] = of_synapses.inputs;
                 to[group::REC] = of_synapses.neurons;
                 to[group::OUT] = squared_length;
+                self.layer.add_up(to);
                 Measure {
                     loss: loss.unwrap_or(0.0),
                     steps: 1.0,
@@ -315,20 +336,25 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn predict(&mut self, x: Input<'_, F>) {
         self.layer.forward(x, Kinds::same(false));
-        self.head.readout.step(self.layer.neuron.fired(), false);
+        self.read_out(false);
         self.layer.move_on();
         self.head.move_on();
     }
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
-        let (neuron, delay, sources, current, drive, y) = Room::build(
+        let (neuron, delay, sources, others, current, drive, y) = Room::build(
             || "an evaluation".into(),
             |room| {
                 Ok((
                     Neuron::new(room, n, &config.layer())?,
                     Delay::new(room, n, config.delay)?,
-                    SourceList::new(room, self.n_inputs, n)?,
+                    SourceList::new(room, self.n_inputs, self.senders)?,
+                    self.layer
+                        .others
+                        .as_ref()
+                        .map(|of| of.silent(room))
+                        .transpose()?,
                     room.zeros(1, padded::<F>(n))?,
                     room.zeros(1, short_row(n_outputs))?,
                     room.zeros(1, n_outputs)?,
@@ -339,6 +365,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             neuron,
             delay,
             sources,
+            others,
             synapses: self.layer.synapses.present()?,
             w_out: self.head.readout.present()?,
             current,
@@ -352,19 +379,26 @@ impl<F: Float> Wiring for Recurrent<F> {
             neuron,
             delay,
             sources,
+            others,
             ..
         } = present;
-        sources.take(x, delay.pass(neuron));
+        let arrived = match &*others {
+            Some(others) => others.fired(),
+            None => delay.pass(neuron),
+        };
+        sources.take(x, arrived);
         let (scratch, current) = (&mut present.synapses, &mut present.current);
         self.layer.synapses.send(&sources.get(), scratch, current);
         neuron.step(current);
         let readout = &self.head.readout;
-        readout.step_of(
-            neuron.fired(),
-            &present.w_out,
-            &mut present.drive,
-            &mut present.y,
-        );
+        let (fired, w_out) = (neuron.fired(), &present.w_out);
+        let (drive, y) = (&mut present.drive, &mut present.y);
+        match others {
+            None => readout.step_of(fired, w_out, drive, y),
+            Some(others) => readout.part_step_of(fired, w_out, drive, y, |fired, drive| {
+                others.exchange(fired, drive);
+            }),
+        }
     }
 
     fn output_of(present: &Present<F>) -> &[F] {
@@ -406,6 +440,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
         self.head_squared_length(to);
+        self.layer.add_up(to);
         Ok(())
     }
 
@@ -435,7 +470,9 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
         let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
-        Ok(of_synapses + self.head_whole_length())
+        let mut whole = [of_synapses + self.head_whole_length()];
+        self.layer.add_up(&mut whole);
+        Ok(whole[0])
     }
 
     /// The synapses first: their gradient goes through `B` as it was.
@@ -584,7 +621,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         let of_other = &from.layer.synapses;
         // What can be shared, this stream reads already.
         if of_other.shared().is_none() || of_other.is_listed() != synapses.is_listed() {
-            let (stride, n_sources) = (padded::<F>(n), from.n_inputs + n);
+            let (stride, n_sources) = (padded::<F>(n), from.n_inputs + from.senders);
             synapses.take_weights(of_other, stride, n_sources, pace)?;
         }
         self.head.take_weights(&from.head, pace)
@@ -770,6 +807,30 @@ impl<F: Float> Recurrent<F> {
         {
             self.layer.synapses.take_wires(wires);
             self.wires = Some(Arc::clone(wires));
+        }
+    }
+
+    /// Line 5 of docs/method.md: what the readouts make of those that have fired, here and elsewhere.
+    fn read_out(&mut self, learning: bool) {
+        let (layer, readout) = (&mut self.layer, &mut self.head.readout);
+        let fired = layer.neuron.fired();
+        match &mut layer.others {
+            None => readout.step(fired, learning),
+            Some(others) => readout.step_of_part(fired, learning, |fired, drive| {
+                others.exchange(fired, drive);
+            }),
+        }
+    }
+
+    /// The columns of `W_rec`, or more: the sources that are neurons.
+    pub(crate) fn senders(&self) -> Range<usize> {
+        self.n_inputs..self.n_inputs + self.senders
+    }
+
+    /// Who has the other parts of this network, from now on.
+    pub(crate) fn set_peers(&mut self, peers: &Arc<dyn Peers>) {
+        if let Some(others) = &mut self.layer.others {
+            others.set_peers(Arc::clone(peers));
         }
     }
 

@@ -158,6 +158,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn populations(_: &Self::Plan, _: &Self::Config) -> Vec<Population> {
         Vec::new()
     }
+    /// Whether it is a part of a larger network, whose other parts are elsewhere.
+    fn is_part(_: &Self::Plan) -> bool {
+        false
+    }
     /// Whether a gradient is applied with its step.
     fn is_at_once(plan: &Self::Plan) -> bool;
     /// Rows and padded width of the gradient of each parameter of the synapses.

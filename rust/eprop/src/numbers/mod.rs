@@ -8,6 +8,7 @@ pub(crate) mod lazy;
 pub(crate) mod memory;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
+pub(crate) mod peers;
 #[cfg(test)]
 pub(crate) mod plain;
 pub(crate) mod room;
@@ -19,3 +20,4 @@ pub(crate) mod wires;
 
 pub use float::Float;
 pub use interrupt::Interrupt;
+pub use peers::Peers;

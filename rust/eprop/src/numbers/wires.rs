@@ -12,9 +12,23 @@ use crate::kernels::Lists;
 pub(crate) struct Wires {
     n_inputs: usize,
     n: usize,
+    /// Neurons that are sources: more than `n` where others are in other processes.
+    senders: usize,
     /// The targets of source i are `starts[i]..starts[i + 1]`.
     starts: Vec<usize>,
     targets: Vec<u32>,
+    elsewhere: Option<Elsewhere>,
+}
+
+/// What there is of the same sources with neurons of other processes.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    /// The number of the first of these neurons in the whole network.
+    pub(crate) first: usize,
+    /// Of every source the synapses with neurons before these, and behind them; empty where nobody has said.
+    pub(crate) around: Vec<[u32; 2]>,
+    /// Whether all synapses of the whole network exist: then a number is drawn for a neuron's own place, too.
+    pub(crate) is_whole: bool,
 }
 
 impl Wires {
@@ -22,15 +36,23 @@ impl Wires {
     ///
     /// # Errors
     /// [`Error::TooLarge`], also for more neurons than lists can name.
-    pub(crate) fn new(n_inputs: usize, n: usize) -> Result<Self, Error> {
-        u32::try_from(n).map_err(|_| too_large())?;
-        let mut starts = vec_for("synapses", n_inputs.saturating_add(n).saturating_add(1))?;
+    pub(crate) fn new(
+        n_inputs: usize,
+        n: usize,
+        senders: usize,
+        elsewhere: Option<Elsewhere>,
+    ) -> Result<Self, Error> {
+        u32::try_from(n.max(senders)).map_err(|_| too_large())?;
+        let sources = n_inputs.saturating_add(senders);
+        let mut starts = vec_for("synapses", sources.saturating_add(1))?;
         starts.push(0);
         Ok(Self {
             n_inputs,
             n,
+            senders,
             starts,
             targets: Vec::new(),
+            elsewhere,
         })
     }
 
@@ -39,7 +61,8 @@ impl Wires {
     /// # Errors
     /// [`Error::TooLarge`].
     pub(crate) fn room_for_as_many(&self) -> Result<Self, Error> {
-        let mut room = Self::new(self.n_inputs, self.n)?;
+        // Synapses move in whole networks only.
+        let mut room = Self::new(self.n_inputs, self.n, self.senders, None)?;
         let synapses = self.targets.len();
         room.targets
             .try_reserve_exact(synapses)
@@ -88,6 +111,53 @@ impl Wires {
     /// How many inputs there are.
     pub(crate) fn n_inputs(&self) -> usize {
         self.n_inputs
+    }
+
+    /// Says how many synapses the source under way has with neurons before these, and behind them.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn note(&mut self, around: [u32; 2]) -> Result<(), Error> {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.around.try_reserve(1).map_err(|_| too_large())?;
+            elsewhere.around.push(around);
+        }
+        Ok(())
+    }
+
+    /// How many numbers are drawn for neurons of other processes before those of a source's synapses, and behind them.
+    pub(crate) fn around(&self, source: usize) -> [u64; 2] {
+        let of = |elsewhere: &Elsewhere| elsewhere.around.get(source).copied();
+        let around = self.elsewhere.as_ref().and_then(of);
+        around.unwrap_or_default().map(u64::from)
+    }
+
+    /// Before which of a source's synapses a number is drawn for the neuron's own place, which has none.
+    pub(crate) fn own_place(&self, source: usize) -> Option<usize> {
+        let elsewhere = self.elsewhere.as_ref().filter(|of| of.is_whole)?;
+        let neuron = source.checked_sub(self.n_inputs)?;
+        let own = neuron.checked_sub(elsewhere.first)?;
+        (own < self.n).then_some(own)
+    }
+
+    /// Whether it is known for how many synapses of other processes numbers are drawn.
+    pub(crate) fn knows_others(&self) -> bool {
+        let told = |elsewhere: &Elsewhere| elsewhere.around.len() == self.n_inputs + self.senders;
+        self.n == self.senders || self.elsewhere.as_ref().is_some_and(told)
+    }
+
+    /// How many inputs and how many neurons reach a neuron of the whole network, on average; a neuron's own place counts where all synapses exist.
+    pub(crate) fn fan_in(&self) -> [f64; 2] {
+        let neurons = self.senders as f64;
+        if self.elsewhere.as_ref().is_some_and(|of| of.is_whole) {
+            return [self.n_inputs as f64, neurons];
+        }
+        let all = self.n_inputs + self.senders;
+        let count = |sources: Range<usize>| {
+            let others = sources.clone().flat_map(|source| self.around(source));
+            (self.count(sources) as u64 + others.sum::<u64>()) as f64 / neurons
+        };
+        [count(0..self.n_inputs), count(self.n_inputs..all)]
     }
 
     /// Lists more neurons of the source under way.
@@ -156,7 +226,7 @@ impl Wires {
 
     /// How many synapses there are from inputs, and from neurons.
     pub(crate) fn counts(&self) -> [usize; 2] {
-        let all = self.n_inputs + self.n;
+        let all = self.n_inputs + self.senders;
         [self.count(0..self.n_inputs), self.count(self.n_inputs..all)]
     }
 
@@ -194,7 +264,9 @@ impl Wires {
     /// Bytes that they take where several share them.
     pub(crate) fn bytes(&self) -> usize {
         let of_lists = self.starts.capacity() * size_of::<usize>()
-            + self.targets.capacity() * size_of::<u32>();
+            + self.targets.capacity() * size_of::<u32>()
+            + (self.elsewhere.as_ref())
+                .map_or(0, |of| of.around.capacity() * size_of::<[u32; 2]>());
         // Two counts of who shares them lie before them.
         of_lists + size_of::<Self>() + 2 * size_of::<usize>()
     }

@@ -11,6 +11,7 @@ use super::feedback::Feedback;
 use super::horizon::Horizon;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
+use super::part::Part;
 use super::per_neuron::{PerNeuron, own};
 use super::rewire::Rewire;
 use super::side::RegularisedSide;
@@ -225,6 +226,9 @@ pub struct Config {
     /// Whether synapses of matrices that are sparse by `connect_in` and `connect_rec` move where an update takes their weights across 0; `None` = they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rewire: Option<Rewire>,
+    /// Which neurons of a larger network these are, where the others are in other processes; `None` = these are all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 impl Default for Config {
@@ -274,6 +278,7 @@ impl Default for Config {
             connect_rec: Connect::All,
             sign: None,
             rewire: None,
+            part: None,
         }
     }
 }

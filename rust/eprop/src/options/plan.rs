@@ -6,8 +6,10 @@ use core::fmt;
 use super::config::{Config, Engine, LayerConfig, StackConfig, UpdateEvery, decay};
 use super::horizon::Horizon;
 use super::optimizer::Optimizer;
+use super::part::Part;
 use super::wires::{signs_of, wires_of};
 use crate::numbers::aligned::padded;
+use crate::numbers::peers::Peers;
 use crate::numbers::wires::Wires;
 use crate::{Error, Float};
 
@@ -102,6 +104,9 @@ pub struct Plan {
     pub(crate) clipped: Option<Arc<[i8]>>,
     /// Whether synapses move.
     pub(crate) rewires: bool,
+    /// Which neurons of a larger network these are, where the others are elsewhere; and who has these.
+    pub(crate) part: Option<Part>,
+    pub(crate) peers: Option<Arc<dyn Peers>>,
 }
 
 /// Which synapses exist, and their signs.
@@ -111,12 +116,22 @@ impl Plan {
     /// The plan of a network whose configuration is valid in itself.
     pub(crate) fn of<F: Float>(sizes: Sizes, config: &Config) -> Result<Self, Error> {
         config.each.fit(sizes.n)?;
+        if let Some(part) = &config.part {
+            part.fits(sizes, config)?;
+        }
         let wires = wires_of(sizes, config)?;
         let signs = signs_of(sizes, config)?;
         let is_listed = match &wires {
             Some(wires) => is_listed(sizes, config, wires),
             None => false,
         };
+        if config.part.is_some() && !is_listed {
+            return Err(Error::value(
+                "part",
+                "a network whose synapses can be listed: neurons that do not adapt, one tau_mem, no tau_syn, no other engine than factored, another optimizer than auto, per_neuron",
+                "another",
+            ));
+        }
         let form = match is_listed {
             true => Engine::Factored,
             false => form(sizes, config)?,
@@ -176,6 +191,8 @@ impl Plan {
             clipped: clipped(&signs, sizes, config),
             signs,
             rewires: config.rewire.is_some(),
+            part: None,
+            peers: None,
         };
         plan.with_block::<F>(rest(config.update_every))
     }
@@ -191,8 +208,24 @@ impl Plan {
             at_once,
             base_block: base_block(config.tau_mem.min(config.tau_trace) / config.dt),
             apart: self.limited && config.c_reg != 0.0 && !at_once,
+            // What only initial weights need is in the wires.
+            part: config.part.as_ref().map(|part| Part {
+                first: part.first,
+                all: part.all,
+                ..Part::default()
+            }),
             ..self
         }
+    }
+
+    /// Neurons that are sources: those of other processes among them.
+    pub(crate) fn senders(&self) -> usize {
+        self.part.as_ref().map_or(self.sizes.n, |part| part.all)
+    }
+
+    /// P.
+    pub(crate) fn sources(&self) -> usize {
+        self.sizes.n_inputs.saturating_add(self.senders())
     }
 
     /// The synapses, where rows are lists of them.
@@ -417,7 +450,7 @@ fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
     match config.engine {
         Some(form) => possible && form == Engine::Factored,
         None if of_steps(config.update_every) == Engine::Textbook => possible,
-        None => possible && share < FEW_OF_ALL,
+        None => possible && (config.part.is_some() || share < FEW_OF_ALL),
     }
 }
 

@@ -10,7 +10,7 @@ use super::config::Config;
 use super::connect::{Connect, SynapseList};
 use super::plan::Sizes;
 use crate::Error;
-use crate::numbers::wires::Wires;
+use crate::numbers::wires::{Elsewhere, Wires};
 
 /// Which random numbers of a seed are those of synapses: not those of weights.
 const OF_SYNAPSES: u64 = 1;
@@ -22,34 +22,88 @@ const OF_SYNAPSES: u64 = 1;
 pub(crate) fn wires_of(sizes: Sizes, config: &Config) -> Result<Option<Arc<Wires>>, Error> {
     let Sizes { n_inputs, n, .. } = sizes;
     let (connect_in, connect_rec) = (&config.connect_in, &config.connect_rec);
+    let is_whole = connect_in.is_all() && connect_rec.is_all();
+    let (neurons, senders) = match &config.part {
+        Some(part) => (part.neurons(n), part.all),
+        None if is_whole => return Ok(None),
+        None => (0..n, n),
+    };
     connect_in.fits("connect_in", n, n_inputs)?;
-    connect_rec.fits("connect_rec", n, n)?;
-    if connect_in.is_all() && connect_rec.is_all() {
-        return Ok(None);
-    }
+    connect_rec.fits("connect_rec", n, senders)?;
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     rng.set_stream(OF_SYNAPSES);
-    let mut wires = Wires::new(n_inputs, n)?;
-    for source in 0..n_inputs {
-        connect(connect_in, (source, None), n, &mut rng, &mut wires)?;
-    }
-    for source in 0..n {
-        connect(connect_rec, (source, Some(source)), n, &mut rng, &mut wires)?;
+    let elsewhere = config.part.as_ref().map(|part| Elsewhere {
+        first: part.first,
+        around: alloc::vec::Vec::new(),
+        is_whole,
+    });
+    let mut wires = Wires::new(n_inputs, n, senders, elsewhere)?;
+    for source in 0..n_inputs + senders {
+        let neuron = source.checked_sub(n_inputs);
+        let (connections, at) = match neuron {
+            None => (connect_in, source),
+            Some(neuron) => (connect_rec, neuron),
+        };
+        let mut targets = Targets {
+            wires: &mut wires,
+            neurons: neurons.clone(),
+            own: neuron,
+            around: [0; 2],
+        };
+        connect(connections, at, senders, &mut rng, &mut targets)?;
+        let around = match connections {
+            Connect::Listed(_) => config.part.as_ref().and_then(|part| {
+                let counts = [&part.before, &part.after].map(|counts| counts.get(source).copied());
+                Some([counts[0]?, counts[1]?])
+            }),
+            Connect::All if is_whole => {
+                Some([neurons.start as u32, (senders - neurons.end) as u32])
+            }
+            _ => Some(targets.around),
+        };
+        if let Some(around) = around {
+            wires.note(around)?;
+        }
+        wires.end_source();
     }
     wires.finish();
     Ok(Some(Arc::new(wires)))
 }
 
-/// Lists the next source, which may be a neuron itself.
+/// Whom a source reaches: those of some neurons are listed, others are counted.
+struct Targets<'a> {
+    wires: &'a mut Wires,
+    neurons: Range<usize>,
+    /// The source itself, if it is a neuron: it does not reach itself.
+    own: Option<usize>,
+    /// How many there are before the neurons, and behind them.
+    around: [u32; 2],
+}
+
+impl Targets<'_> {
+    fn push(&mut self, j: usize) -> Result<(), Error> {
+        if Some(j) == self.own {
+            return Ok(());
+        }
+        match j {
+            j if j < self.neurons.start => self.around[0] += 1,
+            j if j >= self.neurons.end => self.around[1] += 1,
+            j => self.wires.push(core::iter::once(j - self.neurons.start))?,
+        }
+        Ok(())
+    }
+}
+
+/// Lists the next source, of a network of `n` neurons.
 fn connect(
     connect: &Connect,
-    (source, own): (usize, Option<usize>),
+    source: usize,
     n: usize,
     rng: &mut ChaCha8Rng,
-    to: &mut Wires,
+    to: &mut Targets<'_>,
 ) -> Result<(), Error> {
     match connect {
-        Connect::All => to.push((0..n).filter(|&j| Some(j) != own))?,
+        Connect::All => (0..n).try_for_each(|j| to.push(j))?,
         &Connect::Density(density) => {
             // From one synapse to the next: how many fail before one succeeds.
             let log_of_failure = libm::log1p(-density);
@@ -64,25 +118,27 @@ fn connect(
                     break;
                 }
                 j += skipped as usize;
-                if Some(j) != own {
-                    to.push(core::iter::once(j))?;
-                }
+                to.push(j)?;
                 j += 1;
             }
         }
         Connect::Listed(listed) => {
             let targets = listed.targets(source);
-            if let Some(own) = own.filter(|&own| targets.binary_search(&(own as u32)).is_ok()) {
+            let first = to.neurons.start;
+            let is_own = |&own: &usize| {
+                let row = own.checked_sub(first);
+                row.is_some_and(|row| targets.binary_search(&(row as u32)).is_ok())
+            };
+            if let Some(own) = to.own.filter(is_own) {
                 return Err(Error::value(
                     "connect_rec",
                     "a diagonal without synapses (no self-connections)",
-                    alloc::format!("one at index ({own}, {own})"),
+                    alloc::format!("one at index ({}, {own})", own - first),
                 ));
             }
-            to.push(targets.iter().map(|&j| j as usize))?;
+            to.wires.push(targets.iter().map(|&j| j as usize))?;
         }
     }
-    to.end_source();
     Ok(())
 }
 
@@ -105,11 +161,11 @@ pub(crate) fn signs_of(sizes: Sizes, config: &Config) -> Result<Option<Arc<[i8]>
     let Some(signs) = &config.sign else {
         return Ok(None);
     };
-    if signs.len() != sizes.sources() {
-        let expected = alloc::format!(
-            "an array ({},): one for each input, then one for each neuron",
-            sizes.sources()
-        );
+    let neurons = config.part.as_ref().map_or(sizes.n, |part| part.all);
+    let sources = sizes.n_inputs.saturating_add(neurons);
+    if signs.len() != sources {
+        let expected =
+            alloc::format!("an array ({sources},): one for each input, then one for each neuron");
         let got = alloc::format!("shape ({},)", signs.len());
         return Err(Error::value("sign", expected, got));
     }

@@ -49,6 +49,20 @@ impl Gaussian {
         (self.rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Leaves so many numbers out, without making them.
+    pub(crate) fn skip(&mut self, mut n: u64) {
+        if n > 0 && self.spare.take().is_some() {
+            n -= 1;
+        }
+        // A pair is made of two draws, of two words each.
+        let words = 4 * u128::from(n / 2);
+        let at = self.rng.get_word_pos();
+        self.rng.set_word_pos(at.wrapping_add(words));
+        if n % 2 == 1 {
+            self.next();
+        }
+    }
+
     /// The next number, of standard deviation `scale`.
     pub(crate) fn draw<F: Float>(&mut self, scale: f64) -> F {
         F::cast(scale * self.next())
@@ -113,9 +127,7 @@ pub(crate) fn standard_deviations(fan_in: [f64; 2], config: &LayerConfig) -> [f6
 pub(crate) fn fan_in(n_inputs: usize, n: usize, wires: Option<&Wires>) -> [f64; 2] {
     match wires {
         None => [n_inputs as f64, n as f64],
-        Some(wires) => wires
-            .counts()
-            .map(|count| (count as f64 / n as f64).max(1.0)),
+        Some(wires) => wires.fan_in().map(|count| count.max(1.0)),
     }
 }
 
@@ -166,7 +178,8 @@ pub(crate) fn layer_weights<F: Float>(
     Ok(())
 }
 
-/// Draws the weights of the synapses that exist, source by source; `put` gets the source, which of its synapses it is, the neuron, and the weight.
+/// Draws the weights of the synapses that exist, source by source; `put` gets the source, which of its synapses it is, the neuron, and the weight. Of a part of a
+/// network, numbers of synapses with other neurons are left out: `n` neurons are sources.
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::Interrupted`].
@@ -179,10 +192,15 @@ pub(crate) fn weights_of_wires<F: Float>(
     mut put: impl FnMut(usize, usize, usize, F),
 ) -> Result<(), Error> {
     let [of_input, of_neuron] = standard_deviations(fan_in(n_inputs, n, Some(wires)), config);
-    let balance = BalanceOfWires::of(gaussian, wires, n_inputs, n, pace)?;
+    let balance = BalanceOfWires::of(gaussian, wires, n_inputs, pace)?;
     for i in 0..n_inputs + n {
         let targets = wires.targets(i);
+        let ([before, after], own_place) = (wires.around(i), wires.own_place(i));
+        gaussian.skip(before);
         for (at, &j) in targets.iter().enumerate() {
+            if own_place == Some(at) {
+                gaussian.skip(1);
+            }
             let (j, drawn) = (j as usize, gaussian.next());
             let number = match i < n_inputs {
                 true => of_input * balance.balanced(j, drawn),
@@ -190,6 +208,7 @@ pub(crate) fn weights_of_wires<F: Float>(
             };
             put(i, at, j, F::cast(config.relative_unit(j) * number));
         }
+        gaussian.skip(after + u64::from(own_place == Some(targets.len())));
         pace.pass(targets.len())?;
     }
     Ok(())
@@ -206,19 +225,22 @@ impl BalanceOfWires {
         gaussian: &Gaussian,
         wires: &Wires,
         n_inputs: usize,
-        n: usize,
         pace: &mut Pace<'_>,
     ) -> Result<Self, Error> {
         let mut gaussian = gaussian.clone();
+        let n = wires.n_neurons();
         let mut sums = vec_for("the sums of initial weights", n)?;
         sums.resize(n, 0.0);
         let mut counts = vec_for("the sums of initial weights", n)?;
         counts.resize(n, 0);
         for i in 0..n_inputs {
+            let [before, after] = wires.around(i);
+            gaussian.skip(before);
             for &j in wires.targets(i) {
                 sums[j as usize] += gaussian.next();
                 counts[j as usize] += 1;
             }
+            gaussian.skip(after);
             pace.pass(wires.targets(i).len())?;
         }
         Ok(Self { sums, counts })

@@ -8,6 +8,7 @@ pub(crate) mod input;
 pub(crate) mod lesson;
 pub(crate) mod neuron;
 pub(crate) mod optimizer;
+pub(crate) mod others;
 pub(crate) mod readout;
 pub(crate) mod regulariser;
 pub(crate) mod signal;

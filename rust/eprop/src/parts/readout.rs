@@ -17,6 +17,8 @@ use crate::{Error, Float};
 #[derive(Debug)]
 pub(crate) struct Readout<F> {
     has_bias: bool,
+    /// Whether the length of a gradient counts the biases, which all parts of a network have: of its first part.
+    counts_bias: bool,
     at_once: bool,
     kappa: F,
     zeta_o: F,
@@ -69,6 +71,8 @@ impl<F: Float> Readout<F> {
         let block = base_block(config.tau_out() / config.dt);
         Ok(Self {
             has_bias: config.readout_bias,
+            counts_bias: config.readout_bias
+                && plan.part.as_ref().is_none_or(|part| part.first == 0),
             at_once: plan.at_once,
             kappa: F::cast(kappa),
             zeta_o: F::cast(config.readout_gain.of(config.dt, config.tau_out())),
@@ -114,6 +118,27 @@ impl<F: Float> Readout<F> {
         self.drive[n_outputs..].fill(F::ZERO);
         let fired = fired.iter().map(|&j| (j as usize, F::ONE));
         self.w_out.send(fired, F::ONE, &mut self.drive);
+        self.follow();
+    }
+
+    /// As [`step`](Self::step), of neurons that are a part of a network: `exchange` makes what all parts send of what these do.
+    pub(crate) fn step_of_part(
+        &mut self,
+        fired: &[u32],
+        learning: bool,
+        exchange: impl FnOnce(&[u32], &mut [F]),
+    ) {
+        self.w_out.begin(learning);
+        self.drive.fill(F::ZERO);
+        let who = fired.iter().map(|&j| (j as usize, F::ONE));
+        self.w_out.send(who, F::ONE, &mut self.drive);
+        let n_outputs = self.y.len();
+        exchange(fired, &mut self.drive[..n_outputs]);
+        add_row(F::ONE, &self.b.rows, &mut self.drive[..n_outputs]);
+        self.follow();
+    }
+
+    fn follow(&mut self) {
         for (y, &drive) in self.y.iter_mut().zip(&*self.drive) {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
         }
@@ -146,7 +171,30 @@ impl<F: Float> Readout<F> {
         for &j in fired {
             add_row(F::ONE, &rows[j as usize * stride..][..stride], drive);
         }
-        for (y, &drive) in y.iter_mut().zip(&*drive) {
+        self.follow_in(drive, y);
+    }
+
+    /// As [`step_of`](Self::step_of), of neurons that are a part of a network, with the bits of [`step_of_part`](Self::step_of_part).
+    pub(crate) fn part_step_of(
+        &self,
+        fired: &[u32],
+        rows: &Aligned<F>,
+        drive: &mut [F],
+        y: &mut [F],
+        exchange: impl FnOnce(&[u32], &mut [F]),
+    ) {
+        let (n_outputs, stride) = (y.len(), drive.len());
+        drive.fill(F::ZERO);
+        for &j in fired {
+            add_row(F::ONE, &rows[j as usize * stride..][..stride], drive);
+        }
+        exchange(fired, &mut drive[..n_outputs]);
+        add_row(F::ONE, &self.b.rows, &mut drive[..n_outputs]);
+        self.follow_in(drive, y);
+    }
+
+    fn follow_in(&self, drive: &[F], y: &mut [F]) {
+        for (y, &drive) in y.iter_mut().zip(drive) {
             *y = (self.kappa * *y + self.zeta_o * drive).or_silence();
         }
     }
@@ -195,7 +243,7 @@ impl<F: Float> Readout<F> {
 
     /// The squared length of this step's gradient, `zeta_o^2 |err|^2 (sum_j F(z_j)^2 + F(1)^2)`.
     pub(crate) fn squared_length_of_step(&self, err: &[F]) -> f64 {
-        let one = if self.has_bias {
+        let one = if self.counts_bias {
             self.filtered_one.to_f64()
         } else {
             0.0
@@ -207,7 +255,10 @@ impl<F: Float> Readout<F> {
 
     /// The squared length of the pending gradient.
     pub(crate) fn squared_length(&mut self) -> f64 {
-        let of_bias = squared_length(&self.b.pending);
+        let of_bias = match self.counts_bias {
+            true => squared_length(&self.b.pending),
+            false => 0.0,
+        };
         self.w_out.squared_length() + of_bias
     }
 

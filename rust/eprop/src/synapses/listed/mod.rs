@@ -109,7 +109,7 @@ impl<F: Float> Listed<F> {
         config: &Config,
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
-        let (p, stride) = (plan.sizes.sources(), plan.stride::<F>());
+        let (p, stride) = (plan.sources(), plan.stride::<F>());
         let synapses = wires.count(0..p);
         let at_once = plan.at_once;
         let sets = 1 + usize::from(at_once && plan.grouped);
