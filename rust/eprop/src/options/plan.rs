@@ -401,6 +401,9 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
 /// Below this share of synapses that exist, rows are lists of them where weights rest. Where they take every step, rows are lists whatever the share is.
 const FEW_OF_ALL: f64 = 0.5;
 
+/// The same where a source has a second trace in each neuron, of which a synapse in a list reads and writes more than one in a row.
+const FEW_OF_ALL_SECOND: f64 = 0.12;
+
 /// Whether rows are lists of the synapses that exist.
 fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
     let possible = second_traces_fit_lists(config)
@@ -408,10 +411,14 @@ fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
         && !config.optimizer.scales_neurons();
     let all = sizes.sources() as f64 * sizes.n as f64;
     let share = wires.len() as f64 / all;
+    let few = match config.has_second_traces() {
+        true => FEW_OF_ALL_SECOND,
+        false => FEW_OF_ALL,
+    };
     match config.engine {
         Some(form) => possible && form == Engine::Factored,
         None if of_steps(config.update_every) == Engine::Textbook => possible,
-        None => possible && share < FEW_OF_ALL,
+        None => possible && share < few,
     }
 }
 
