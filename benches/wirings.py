@@ -1,12 +1,13 @@
 """Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
 
-``python benches/wirings.py [--neurons N] [--no-rivals]``. Three tables of one run, float32, one thread, each number the
-least of some runs in processor time:
+``python benches/wirings.py [--neurons N] [--no-rivals] [--adaptive]``. Four tables of one run, or the third
+alone, float32, one thread, each number the least of some runs in processor time:
 
 1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing, which is
    printed and asserted;
 2. N = 1,000 at densities from 1 to 0.02, in lists, in rows with a place for each neuron, and with all synapses;
-3. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
+3. N = 20,000 with 100 synapses each, of neurons whose thresholds stay and of neurons that adapt, in lists;
+4. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
    installed.
 """
 
@@ -27,7 +28,7 @@ import numpy as np
 from bars import Bar, beside
 from scipy import sparse
 
-from eprop import EpropTrainer
+from eprop import EpropTrainer, wiring
 
 FLY, SYNAPSES = 138_639, 15_000_000
 N_INPUTS, N_OUTPUTS, STEPS = 100, 10, 300
@@ -41,6 +42,12 @@ BYTES = Bar(24, " bytes")
 TENTH = Bar(4, at_least=True)
 LEARNED = Bar(200, at_least=True)
 DENSITIES = (1.0, 0.7, 0.5, 0.3, 0.1, 0.05, 0.02)
+# Half of the neurons adapt, or all of them: with a spike the threshold rises by 0.2, and falls within 200 ms.
+ADAPTATIONS: dict[str, dict[str, Any]] = {
+    "thresholds stay": {},
+    "all adapt": {"beta": 0.2, "tau_adaptation": 200.0},
+    "half of them adapt": {"beta": np.tile([0.2, 0.0], 10_000), "tau_adaptation": 200.0},
+}
 
 
 def main() -> None:
@@ -49,11 +56,16 @@ def main() -> None:
     )
     parser.add_argument("--neurons", type=int, default=FLY, help="of the large network")
     parser.add_argument("--no-rivals", action="store_true")
+    parser.add_argument("--adaptive", action="store_true", help="the table of neurons that adapt alone")
     options = parser.parse_args()
+    if options.adaptive:
+        adaptive()
+        return
     share = options.neurons / FLY
     lists = connectome(options.neurons, int(SYNAPSES * share))
     ours = large(lists, options.neurons == FLY)
     densities()
+    adaptive()
     if not options.no_rivals:
         rivals(lists, ours)
 
@@ -146,6 +158,40 @@ def densities() -> None:
             cells += [f"{listed:.1f} us, {ratio}", f"{masked:.1f} us", f"{of_all[every]:.1f} us"]
         print(f"| {density:g} | {' | '.join(cells)} |", flush=True)
     print("\nThe ratio is that of all synapses to lists.\n")
+
+
+def adaptive() -> None:
+    """All networks side by side, run after run: what else the machine does meets all alike."""
+    n, k = 20_000, 100
+    x, y = stream(STEPS, N_INPUTS)
+    lists = wiring.fixed_indegree(n, n, k, seed=0)
+    print(f"| N = {n:,}, {k} synapses each | inference | sequence | every step | bytes a synapse |")
+    print("| --- | --- | --- | --- | --- |")
+    work: dict[str, dict[str, Callable[[], object]]] = {}
+    sizes = {}
+    for name, options in ADAPTATIONS.items():
+        work[name], bytes_each = {}, []
+        for every in ("sequence", 1):
+            trainer = EpropTrainer(
+                N_INPUTS, n, N_OUTPUTS, connect_rec=lists, connect_in=0.1, update_every=every, **options
+            )
+            trainer.calibrate(x[:200], rate=10.0)
+            rate = float(trainer.predict_sequence(x, return_spikes=True)[1].mean())
+            assert trainer.storage == "listed" and 0.008 < rate < 0.012, f"{rate:.4f} fired in a step"
+            if every == "sequence":
+                work[name]["inference"] = partial(trainer.evaluate, x)
+            work[name][str(every)] = partial(trainer.train_sequence, x, y)
+            bytes_each.append(trainer.memory_bytes / (lists.nnz + trainer.W_in.nnz))
+        sizes[name] = bytes_each
+    found = {name: {what: np.inf for what in of} for name, of in work.items()}
+    for _ in range(5):
+        for name, of in work.items():
+            for what, run in of.items():
+                found[name][what] = min(found[name][what], least(run, runs=1))
+    for name, times in found.items():
+        cells = " | ".join(f"{us:.0f} us" for us in times.values())
+        print(f"| {name} | {cells} | {sizes[name][0]:.1f}, {sizes[name][1]:.1f} |", flush=True)
+    print("\nBytes with an update a sequence, and at every step.\n")
 
 
 def learned(every: int | str, n: int, x_y: tuple[Any, Any], **options: Any) -> float:

@@ -218,7 +218,8 @@ TWICE = sparse.coo_array((np.ones(2), (np.array([1, 1]), np.array([2, 2]))), sha
         ({"sign": [1, -1]}, ValueError, r"sign: expected an array \(17,\)"),
         ({"sign": 2 * np.ones(N_IN + N, int)}, ValueError, "sign: expected 1, -1 or 0 .* got 2 at index 0"),
         ({"sign": np.ones(N_IN + N)}, TypeError, "sign: expected an array of integers"),
-        ({"connect_in": 0.5, "engine": "factored", "beta": 0.1}, ValueError, "engine: expected block or textbook"),
+        ({"connect_in": 0.5, "engine": "factored", "beta": 4.0}, ValueError, "engine: .* beta h is not below rho"),
+        ({"connect_in": 0.5, "engine": "factored", "tau_syn": 5.0}, ValueError, "engine: expected block or textbook"),
     ],
     ids=str,
 )  # fmt: skip
@@ -298,10 +299,26 @@ def wirings():
     # With a small eps Adam would make whole steps of rounding errors.
     adam = eprop.optim.Adam(eps=1e-2)
     optimizer = st.sampled_from(["sgd", "sgd", "auto", "momentum", adam])
-    return st.tuples(sizes, share, share, every, optimizer, st.booleans(), st.integers(0, 2**32 - 1))
+    neurons = st.sampled_from(["plain", "adaptive", "own"])
+    return st.tuples(
+        sizes, share, share, every, optimizer, st.booleans(), neurons, st.integers(0, 2**32 - 1)
+    )
 
 
-def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
+def adaptation(neurons, n, rng):
+    """Thresholds that move: of all neurons alike, or of each its own way, where some stay."""
+    if neurons == "plain":
+        return {}
+    if neurons == "adaptive":
+        return {"beta": rng.choice([0.2, 1.2]), "tau_adaptation": rng.choice([20.0, 200.0])}
+    return {
+        "beta": rng.choice([0.0, 0.3, 1.2], n),
+        "tau_adaptation": rng.choice([20.0, 200.0], n),
+        "threshold": rng.choice([0.8, 1.0], n),
+    }
+
+
+def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed):
     n_in, n = sizes
     rng = np.random.default_rng(seed)
     into, between = rng.random((n, n_in)) < share_in, rng.random((n, n)) < share_rec
@@ -309,6 +326,7 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
     options = {"update_every": every, "optimizer": optimizer, "dtype": "float64", "lr": 0.003, "seed": seed}
     if signed:
         options["sign"] = rng.integers(-1, 2, n_in + n)
+    options |= adaptation(neurons, n, rng)
     rows, columns = np.nonzero(between)
     order = rng.permutation(len(rows))
     lists = sparse.coo_array(
@@ -318,11 +336,12 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, seed):
     listed = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=lists, engine="factored", **options)
     masked = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=between, engine="textbook", **options)
     x, y = (rng.random((30, n_in)) < 0.5) * 1.0, rng.normal(size=(30, 1))
+    assert (listed.storage, masked.storage) == ("listed", "masked")
     for trainer in (listed, masked):
         trainer.W_in = 3.0 * dense(trainer.W_in)
         trainer.train_sequence(x, y)
         trainer.train_sequence(x, y, reset=False)
-    for name in ("W_in", "W_rec", "W_out", "e_bar", "v"):
+    for name in ("W_in", "W_rec", "W_out", "e_bar", "v", "a"):
         got, expected = read_dense(listed, name), read_dense(masked, name)
         assert np.abs(got - expected).max(initial=0.0) <= 1e-10 * max(
             np.abs(expected).max(initial=0.0), 1.0

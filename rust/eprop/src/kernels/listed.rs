@@ -29,7 +29,7 @@ pub(crate) struct Entries<'a, F> {
 impl<'a, F: Float> Entries<'a, F> {
     /// The entry of a source that waited for so many blocks; `None` of none.
     #[inline(always)]
-    fn of(&self, age: u32) -> Option<(&'a [F], F)> {
+    pub(super) fn of(&self, age: u32) -> Option<(&'a [F], F)> {
         let entry = (age as usize).checked_sub(1)?;
         let of_neurons = &self.of_neurons[entry * self.len..(entry + 1) * self.len];
         Some((of_neurons, self.k[entry]))
@@ -46,20 +46,20 @@ pub(crate) struct ListedRows<'a, F> {
 }
 
 /// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
-const ROWS_AHEAD: usize = 4;
-const TARGETS_AHEAD: usize = 2;
+pub(super) const ROWS_AHEAD: usize = 4;
+pub(super) const TARGETS_AHEAD: usize = 2;
 
 /// Bytes of factors from which on a network is too large for the caches near a core.
 const FAR: usize = 1 << 19;
 
 #[inline(always)]
-fn is_far<F>(factors: &[F]) -> bool {
+pub(super) fn is_far<F>(factors: &[F]) -> bool {
     size_of_val(factors) >= FAR
 }
 
 /// Asks for every cache line of a row.
 #[inline(always)]
-fn fetch_row<I: Isa, T>(row: &[T]) {
+pub(super) fn fetch_row<I: Isa, T>(row: &[T]) {
     row.iter()
         .step_by(64 / size_of::<T>())
         .for_each(|number| I::fetch(number));

@@ -19,6 +19,7 @@ pub(crate) mod isa;
 mod lengths;
 mod lengths_adaptive;
 mod listed;
+mod listed_adaptive;
 mod neuron;
 mod optimizer;
 mod rows;
@@ -55,6 +56,12 @@ pub(crate) use listed::{
     Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed,
     catch_up_listed, compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
     send_listed, step_listed_lengths, unfold_listed,
+};
+pub(crate) use listed_adaptive::{
+    AdaptiveFoldedRow, AdaptiveListedRows, AdaptiveListedSquares, SUMS, WIDE, WIDER,
+    catch_up_listed_adaptive, compose_listed_adaptive, current_of_listed_adaptive,
+    follow_listed_adaptive, follow_resting_adaptive, interleave_adaptive,
+    step_listed_adaptive_lengths, unfold_listed_adaptive,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
 pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};

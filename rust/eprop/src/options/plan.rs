@@ -206,7 +206,7 @@ impl Plan {
         Self {
             is_listed: true,
             at_once,
-            base_block: base_block(config.tau_mem.min(config.tau_trace) / config.dt),
+            base_block: blocks_of_factors(config),
             apart: self.limited && config.c_reg != 0.0 && !at_once,
             // What only initial weights need is in the wires.
             part: config.part.as_ref().map(|part| Part {
@@ -440,17 +440,24 @@ fn form(sizes: Sizes, config: &Config) -> Result<Engine, Error> {
 /// Below this share of synapses that exist, rows are lists of them where weights rest. Where they take every step, rows are lists whatever the share is.
 const FEW_OF_ALL: f64 = 0.5;
 
+/// The same where a source has a second trace in each neuron, of which a synapse in a list reads and writes more than one in a row.
+const FEW_OF_ALL_SECOND: f64 = 0.12;
+
 /// Whether rows are lists of the synapses that exist.
 fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
-    let possible = !config.has_second_traces()
+    let possible = second_traces_fit_lists(config)
         && !config.horizon.is_beyond_a_step()
         && !config.optimizer.scales_neurons();
     let all = sizes.sources() as f64 * sizes.n as f64;
     let share = wires.len() as f64 / all;
+    let few = match config.has_second_traces() {
+        true => FEW_OF_ALL_SECOND,
+        false => FEW_OF_ALL,
+    };
     match config.engine {
         Some(form) => possible && form == Engine::Factored,
         None if of_steps(config.update_every) == Engine::Textbook => possible,
-        None => possible && (config.part.is_some() || share < FEW_OF_ALL),
+        None => possible && (config.part.is_some() || share < few),
     }
 }
 
@@ -497,7 +504,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.is_wired() {
         return refused(
-            "block or textbook with connect_in or connect_rec, where neurons adapt, have a tau_mem each or get their input through tau_syn, with a horizon, and with the optimizer auto, per_neuron",
+            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, neurons have a tau_mem each or get their input through tau_syn, with a horizon, and with the optimizer auto, per_neuron",
         );
     }
     if config.optimizer.scales_neurons() {
@@ -558,6 +565,11 @@ fn second_traces_fit_factors(config: &Config) -> bool {
     !config.has_second_traces() || config.optimizer.is_linear() && !both && membranes_last(config)
 }
 
+/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. A threshold that moves must leave something of `p` after a step.
+fn second_traces_fit_lists(config: &Config) -> bool {
+    !config.has_own_membranes() && adaptive_block(&config.layer()) > 0
+}
+
 /// Whether something is left of every membrane after a step, where that is divided by.
 fn membranes_last(config: &Config) -> bool {
     !config.has_own_membranes() || decay(config.dt, config.shortest_tau_mem()) >= LEFT
@@ -578,17 +590,21 @@ fn factored_block(config: &Config) -> Option<usize> {
     let UpdateEvery::Steps(rest) = config.update_every else {
         return None;
     };
+    let mut block = blocks_of_factors(config);
+    if let (1, Optimizer::Momentum { mu, .. }) = (rest, config.optimizer) {
+        // Powers of mu stand in front of the rows K, and are divided by.
+        block = block.min(base_block(-1.0 / libm::log(mu)));
+    }
+    (rest <= block).then(|| block / rest * rest)
+}
+
+/// How many steps a base block may have, for however long weights rest.
+fn blocks_of_factors(config: &Config) -> usize {
     let mut tau = config.shortest_tau_mem().min(config.tau_trace);
     if config.tau_syn != 0.0 {
         tau = tau.min(config.tau_syn);
     }
-    let mut tau_in_steps = tau / config.dt;
-    if let (1, Optimizer::Momentum { mu, .. }) = (rest, config.optimizer) {
-        // Powers of mu stand in front of the rows K, and are divided by.
-        tau_in_steps = tau_in_steps.min(-1.0 / libm::log(mu));
-    }
-    let block = base_block(tau_in_steps).min(adaptive_block(&config.layer()));
-    (rest <= block).then(|| block / rest * rest)
+    base_block(tau / config.dt).min(adaptive_block(&config.layer()))
 }
 
 /// To how many steps neurons that adapt bound a base block: p, of which a step leaves `rho - beta psi` at least `rho - beta h` times, is divided by, and

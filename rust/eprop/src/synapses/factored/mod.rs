@@ -19,9 +19,7 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use adaptive::Adaptive;
-pub(super) use adaptive::AdaptiveReading;
-use adaptive::decay_of_zt;
+pub(super) use adaptive::{Adaptive, AdaptiveLengths, AdaptiveReading, decay_of_zt};
 use ended::Ended;
 pub(crate) use ended::PATIENCE;
 pub(super) use ended::Powers;
@@ -654,7 +652,7 @@ impl<F: Float> Factored<F> {
 }
 
 /// Behind a current, or where membranes differ, traces have no gain.
-fn filters<F: Float>(config: &Config) -> Filters<F> {
+pub(super) fn filters<F: Float>(config: &Config) -> Filters<F> {
     let filters = Filters::of(config);
     match config.has_own_membranes() {
         true => Filters {

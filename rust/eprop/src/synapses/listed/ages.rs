@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::kernels::{self, Entries, LANES};
+use crate::kernels::{self, Entries, LANES, WIDE, WIDER};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
@@ -12,9 +12,12 @@ use crate::{Error, Float};
 /// So many blocks a source may wait; then it is made to catch up.
 pub(super) const PATIENCE: usize = 12;
 
-/// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron.
+/// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron; where a source has a second trace in it,
+/// `[S, T, R, x, q, w, p, U]`, and `V` beside a second sum.
 #[derive(Debug)]
 pub(super) struct Ages<F> {
+    /// Numbers of a neuron: `LANES`, `WIDE` or `WIDER`.
+    lanes: usize,
     /// Numbers to an entry.
     width: usize,
     sets: usize,
@@ -35,12 +38,17 @@ parts!(Ages {
 } then Self::loaded);
 
 impl<F: Float> Ages<F> {
-    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+    pub(super) fn new(
+        room: &mut Room,
+        sets: usize,
+        (stride, lanes): (usize, usize),
+    ) -> Result<Self, Error> {
         Ok(Self {
-            width: LANES * stride,
+            lanes,
+            width: lanes * stride,
             sets,
             len: 0,
-            of_neurons: room.zeros(sets * PATIENCE, LANES * stride)?,
+            of_neurons: room.zeros(sets * PATIENCE, lanes * stride)?,
             k: room.vec(F::ONE, PATIENCE)?,
             a: room.vec(F::ONE, PATIENCE)?,
         })
@@ -66,7 +74,17 @@ impl<F: Float> Ages<F> {
         }
     }
 
-    /// Composes every entry with one more block, and begins an entry with it: `[S, T, x, U]` of each neuron of each set.
+    /// Numbers of a neuron.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Where a set has an entry of its own, among those of all sets.
+    pub(super) fn of_one(&self, set: usize) -> Range<usize> {
+        set * self.width..(set + 1) * self.width
+    }
+
+    /// Composes every entry with one more block, and begins an entry with it, of each set.
     pub(super) fn push(&mut self, block: &[F], k: F, a: F) {
         let width = self.width;
         self.len = PATIENCE.min(self.len + 1);
@@ -77,7 +95,14 @@ impl<F: Float> Ages<F> {
                 let (first, to) = entries.split_at_mut(m * width);
                 let first = &first[(m - 1) * width..];
                 let decays = (self.k[m - 1], self.a[m - 1]);
-                kernels::compose_listed(first, decays, last, k, &mut to[..width]);
+                let to = &mut to[..width];
+                match self.lanes {
+                    LANES => kernels::compose_listed(first, decays, last, k, to),
+                    WIDE => {
+                        kernels::compose_listed_adaptive::<F, WIDE>(first, decays, last, k, to);
+                    }
+                    _ => kernels::compose_listed_adaptive::<F, WIDER>(first, decays, last, k, to),
+                }
             }
             entries[..width].copy_from_slice(last);
         }
@@ -103,7 +128,7 @@ impl<F: Float> Ages<F> {
         }
     }
 
-    /// The last `age` blocks as one, to the sources of a set: `[S, T, x, U]`, `k`, and what they leave of `zt`.
+    /// The last `age` blocks as one, to the sources of a set, with their `k` and what they leave of `zt`.
     pub(super) fn last(&self, set: usize, age: usize) -> (&[F], F, F) {
         let at = (set * PATIENCE + age - 1) * self.width;
         let of_neurons = &self.of_neurons[at..at + self.width];

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use crate::kernels::{self, ListedSquares};
+use super::super::factored::AdaptiveLengths;
+use crate::kernels::{self, AdaptiveGrowth, AdaptiveListedSquares, ListedSquares};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -15,6 +16,8 @@ pub(super) struct Lengths {
     ee: Aligned<f64>,
     ez: Aligned<f64>,
     zz: Aligned<f64>,
+    /// Where a source has a second trace in each neuron.
+    adaptive: Option<AdaptiveLengths>,
     /// Whether the sums do not know yet what the step under way does to them.
     pub(super) due: bool,
 }
@@ -32,8 +35,18 @@ pub(super) struct Growth<'a, F> {
 }
 
 impl Lengths {
-    pub(super) fn new(room: &mut Room, sets: usize, stride: usize) -> Result<Self, Error> {
+    /// `adapts`: whether a source has a second trace in each neuron.
+    pub(super) fn new(
+        room: &mut Room,
+        sets: usize,
+        stride: usize,
+        adapts: bool,
+    ) -> Result<Self, Error> {
         Ok(Self {
+            adaptive: match adapts {
+                true => Some(AdaptiveLengths::new(room, sets, stride)?),
+                false => None,
+            },
             stride,
             ee: room.zeros(sets, stride)?,
             ez: room.zeros(sets, stride)?,
@@ -64,6 +77,30 @@ impl Lengths {
         kernels::step_listed_lengths(up.to_f64(), grow.to_f64(), sums, psi, x1, l, to)
     }
 
+    /// The same where a source has a second trace in each neuron; `up`: what a spike of value 1 adds to `zt`.
+    pub(super) fn step_adaptive<F: Float>(
+        &mut self,
+        set: usize,
+        (up, x1): (F, &[F]),
+        growth: AdaptiveGrowth<'_, F>,
+        l: &[F],
+        sums: &[F],
+    ) -> f64 {
+        let row = self.row(set);
+        let Some(adaptive) = &mut self.adaptive else {
+            return 0.0;
+        };
+        let to = AdaptiveListedSquares {
+            ee: &mut self.ee[row.clone()],
+            ez: &mut self.ez[row.clone()],
+            zz: &mut self.zz[row.clone()],
+            eh: &mut adaptive.eh[row.clone()],
+            hh: &mut adaptive.hh[row.clone()],
+            hz: &mut adaptive.hz[row],
+        };
+        kernels::step_listed_adaptive_lengths(up.to_f64(), sums, x1, l, growth, to)
+    }
+
     /// A block's end, at which `k` is left of `C + X1 zt`, which is `C` from then on, and `a` of `zt`.
     pub(super) fn end_block<F: Float>(&mut self, k: F, a: F) {
         let (k, a) = (k.to_f64(), a.to_f64());
@@ -73,6 +110,9 @@ impl Lengths {
         kernels::scale_row(k * k, &mut self.ee);
         kernels::scale_row(k * a, &mut self.ez);
         kernels::scale_row(a * a, &mut self.zz);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.end_block(k, a);
+        }
     }
 
     /// No traces at all.
@@ -80,12 +120,19 @@ impl Lengths {
         for sums in [&mut self.ee, &mut self.ez, &mut self.zz] {
             sums.fill(0.0);
         }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.clear();
+        }
         self.due = false;
     }
 
-    /// A synapse of a set, to sums that it is not in yet, at a block's start.
-    pub(super) fn add<F: Float>(&mut self, set: usize, j: usize, c: F, zt: F) {
-        let (at, c, zt) = (set * self.stride + j, c.to_f64(), zt.to_f64());
+    /// A synapse of a set, to sums that it is not in yet, at a block's start; `d`: where it has one, 0 elsewhere.
+    pub(super) fn add<F: Float>(&mut self, set: usize, j: usize, [c, d]: [F; 2], zt: F) {
+        let at = set * self.stride + j;
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.add(at..at + 1, &[c], &[d], zt.to_f64());
+        }
+        let (c, zt) = (c.to_f64(), zt.to_f64());
         self.ee[at] += c * c;
         self.ez[at] += c * zt;
         self.zz[at] += zt * zt;
@@ -97,10 +144,12 @@ impl Walked for Lengths {
         self.ee.walk("ee", Role::State, to);
         self.ez.walk("ez", Role::State, to);
         self.zz.walk("zz", Role::State, to);
+        self.adaptive.walk("adaptive", Role::State, to);
     }
     fn walk_mut(&mut self, _: &'static str, _: Role, to: &mut dyn WalkMut) -> Result<(), Error> {
         self.ee.walk_mut("ee", Role::State, to)?;
         self.ez.walk_mut("ez", Role::State, to)?;
-        self.zz.walk_mut("zz", Role::State, to)
+        self.zz.walk_mut("zz", Role::State, to)?;
+        self.adaptive.walk_mut("adaptive", Role::State, to)
     }
 }

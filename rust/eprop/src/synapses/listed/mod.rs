@@ -2,7 +2,9 @@
 //!
 //! The equations are those of `factored/`. Where weights take every step, `A` and `C` are the rows. Where they rest, W is read as it is, and the gradient that waits is the matrix in
 //! factors, `dE/dW = G + S C + T zt`: the same with `G = -A` and a rate of 1, for as many base blocks as weights rest. What the regulariser needs beside it, `H + U zt`, is a third row.
+//! Where thresholds move, membranes differ, or a current lies before them, a row `D` stands beside `C` (`adaptive.rs`).
 
+mod adaptive;
 mod ages;
 mod lengths;
 mod rewire;
@@ -13,10 +15,11 @@ use core::ops::Range;
 
 use ndarray::ArrayView2;
 
+use adaptive::{Adaptive, SUMS_OF_NEURON, lanes};
 use ages::{Ages, PATIENCE};
 use lengths::{Growth, Lengths};
 
-use super::factored::{NEVER, Powers};
+use super::factored::{NEVER, Powers, decay_of_zt, filters};
 use super::{Filters, Present, See, Synapses, What, squared_lengths};
 use crate::kernels::{
     self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, StepScales, Visit,
@@ -67,6 +70,8 @@ pub(crate) struct Listed<F> {
     ended: Ages<F>,
     /// Where steps are limited, and taken at once.
     lengths: Option<Lengths>,
+    /// Where thresholds move, membranes differ, or a current lies before them.
+    adaptive: Option<Adaptive<F>>,
     /// Steps since `reset`, and the blocks ended since.
     steps: u64,
     block: u64,
@@ -79,7 +84,7 @@ pub(crate) struct Listed<F> {
     of_stream: bool,
     within: bool,
     finite: bool,
-    /// `[X1, Y, U, 0]` of each neuron, and what the sources of a step sum up, of each set.
+    /// `[X1, Y, U, 0]` of each neuron, or `[f, X2, Y, U - V X2]`, and what the sources of a step sum up, of each set.
     factors: Aligned<F>,
     sums: Aligned<F>,
     /// Whether the sums of a set are of this step.
@@ -93,7 +98,7 @@ parts!(Listed {
     State: [
         c,
         h(|this: &Self| first(if this.w.waits { this.h.len() } else { 0 })),
-        x1, s, t, u, zt, ended, lengths,
+        x1, s, t, u, zt, ended, lengths, adaptive,
     ],
     Mark: [seen],
     Counter: [steps, block],
@@ -122,17 +127,23 @@ impl<F: Float> Listed<F> {
         };
         let sums_raw = plan.sums_raw_traces();
         let (alpha, kappa_e) = (
-            decay(config.dt, config.tau_mem),
+            decay_of_zt(config),
             decay(config.dt, config.tau_trace),
         );
+        let of_synapses = (synapses, plan.sizes.n);
+        let adaptive = Adaptive::of(room, of_synapses, (sets, stride), (config, sums_raw))?;
+        let adapts = adaptive.is_some();
+        let of_block = if adapts { lanes(sums_raw) } else { LANES };
+        let of_sums = if adapts { SUMS_OF_NEURON } else { LANES };
         Ok(Self {
+            adaptive,
             wires: Arc::clone(wires),
             n: plan.sizes.n,
             n_inputs: plan.sizes.n_inputs,
             stride,
             sets,
             at_once,
-            filters: Filters::of(config),
+            filters: filters(config),
             powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
             w: Parameter::new(room, (1, synapses), keeps, first)?
                 .listed(plan.clipped.as_ref(), wires),
@@ -145,9 +156,9 @@ impl<F: Float> Listed<F> {
             t: room.zeros(sets, stride)?,
             y: room.zeros(sets, stride)?,
             u: room.zeros(usize::from(sums_raw), stride)?,
-            ended: Ages::new(room, sets, stride)?,
+            ended: Ages::new(room, sets, (stride, of_block))?,
             lengths: match plan.limited && at_once {
-                true => Some(Lengths::new(room, sets, stride)?),
+                true => Some(Lengths::new(room, sets, stride, adapts)?),
                 false => None,
             },
             steps: 0,
@@ -159,7 +170,7 @@ impl<F: Float> Listed<F> {
             within: true,
             finite: true,
             factors: room.zeros(sets, LANES * stride)?,
-            sums: room.zeros(if at_once { sets } else { 0 }, LANES * stride)?,
+            sums: room.zeros(if at_once { sets } else { 0 }, of_sums * stride)?,
             summed: [false; 2],
             visits: room.list(p)?,
             none: room.zeros(1, stride)?,
@@ -212,6 +223,12 @@ impl<F: Float> Listed<F> {
         set * LANES * self.stride..(set + 1) * LANES * self.stride
     }
 
+    /// The sums of a set.
+    fn sums_of(&self, set: usize) -> Range<usize> {
+        let len = self.sums.len() / self.sets;
+        set * len..(set + 1) * len
+    }
+
     /// -1 of weights that lose `S C + T zt`, 1 of a gradient that gains it.
     fn sign(&self) -> F {
         if self.at_once { -F::ONE } else { F::ONE }
@@ -228,12 +245,18 @@ impl<F: Float> Listed<F> {
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
         let mut rows = [&self.x1, &self.s, &self.t].into_iter();
+        let of_adaptive = |adaptive: &Adaptive<F>| adaptive.of_neurons.within(limit);
         rows.all(|row| kernels::all_within(limit, row))
+            && self.adaptive.as_ref().is_none_or(of_adaptive)
     }
 
-    /// The block so far as what it does to a row: `[S, T, x, U]` of each neuron of a set, into memory that is as long.
+    /// The block so far as what it does to a row: the numbers of an entry of ended blocks, of a set, into memory that is as long.
     fn now(&self, set: usize, to: &mut [F]) {
         let row = self.of_set(set);
+        if let Some(adaptive) = &self.adaptive {
+            let plain = [&self.s[row.clone()], &self.t[row.clone()], &self.x1, &self.u];
+            return adaptive.now(row, plain, to);
+        }
         let (s, t) = (&self.s[row.clone()], &self.t[row]);
         for (j, to) in to.chunks_exact_mut(LANES).enumerate() {
             let u = self.u.get(j).copied().unwrap_or(F::ZERO);
@@ -246,16 +269,29 @@ impl<F: Float> Listed<F> {
         self.within &= self.factors_within();
         if kappa_e != F::ONE {
             kernels::scale_row(kappa_e, &mut self.x1);
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.of_neurons.scale(kappa_e);
+            }
         }
         if let Some(lengths) = &mut self.lengths {
             lengths.end_block(kappa_e, alpha);
         }
-        let mut block = core::mem::take(&mut self.factors);
+        // As long as an entry of each set.
+        let mut block = core::mem::take(match &mut self.adaptive {
+            None => &mut self.factors,
+            Some(adaptive) => &mut adaptive.block,
+        });
         for set in 0..self.sets {
-            self.now(set, &mut block[self.lanes_of(set)]);
+            self.now(set, &mut block[self.ended.of_one(set)]);
         }
         self.ended.push(&block, kappa_e, alpha);
-        self.factors = block;
+        match &mut self.adaptive {
+            None => self.factors = block,
+            Some(adaptive) => {
+                adaptive.block = block;
+                adaptive.begin_block();
+            }
+        }
         self.block += 1;
         for row in [
             &mut self.x1,
@@ -291,14 +327,18 @@ impl<F: Float> Listed<F> {
             true => &mut [],
             false => &mut self.h[row.clone()],
         };
-        let rows = ListedRows {
-            a,
-            c: &mut self.c[row],
-            h,
-        };
         let targets = self.wires.targets(source);
-        let listed = ListedRow { targets, rows };
-        let left = kernels::catch_up_listed((of_neurons, k), zt, sign, listed);
+        let c = &mut self.c[row.clone()];
+        let left = match &mut self.adaptive {
+            None => {
+                let rows = ListedRows { a, c, h };
+                let listed = ListedRow { targets, rows };
+                kernels::catch_up_listed((of_neurons, k), zt, sign, listed)
+            }
+            Some(adaptive) => {
+                adaptive.catch_up((targets, row), (of_neurons, k), (zt, sign), [a, c, h])
+            }
+        };
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
             self.block
@@ -336,27 +376,48 @@ impl<F: Float> Listed<F> {
             return Ok(());
         }
         let (stride, limited) = (self.stride, self.lengths.is_some());
+        let (lanes, of_sums) = (self.ended.lanes(), self.sums.len() / self.sets);
+        let adapts = self.adaptive.is_some();
         let ([s, t, y], [factors, sums], ended, mut lengths) = Room::build(
             || "factors of their own".into(),
             |room| {
                 let mut rows = |width| room.zeros(sets, width);
                 let of_neurons = [rows(stride)?, rows(stride)?, rows(stride)?];
-                let lanes = [rows(LANES * stride)?, rows(LANES * stride)?];
+                let side_by_side = [rows(LANES * stride)?, rows(of_sums)?];
                 let lengths = match limited {
-                    true => Some(Lengths::new(room, sets, stride)?),
+                    true => Some(Lengths::new(room, sets, stride, adapts)?),
                     false => None,
                 };
-                Ok((of_neurons, lanes, Ages::new(room, sets, stride)?, lengths))
+                let ended = Ages::new(room, sets, (stride, lanes))?;
+                Ok((of_neurons, side_by_side, ended, lengths))
             },
         )?;
+        let of_adaptive = match adapts {
+            false => None,
+            true => Some(Room::build(
+                || "factors of their own".into(),
+                |room| {
+                    let mut rows = |width| room.zeros(sets, width);
+                    Ok(([rows(stride)?, rows(stride)?], rows(lanes * stride)?))
+                },
+            )?),
+        };
         self.folded = false;
         self.fold(pace)?;
+        if let Some((adaptive, (rows, block))) = self.adaptive.as_mut().zip(of_adaptive) {
+            adaptive.regroup(rows, block);
+        }
         if let Some(lengths) = &mut lengths {
             for source in 0..self.seen.len() {
                 let set = if source < self.n_inputs { 0 } else { sets - 1 };
                 let row = self.row(source);
-                for (&j, &c) in self.wires.targets(source).iter().zip(&self.c[row]) {
-                    lengths.add(set, j as usize, c, self.zt[source]);
+                let d = match &self.adaptive {
+                    Some(adaptive) => adaptive.rows(row.clone()),
+                    None => &[],
+                };
+                for (at, &j) in self.wires.targets(source).iter().enumerate() {
+                    let traces = [self.c[row.start + at], d.get(at).copied().unwrap_or(F::ZERO)];
+                    lengths.add(set, j as usize, traces, self.zt[source]);
                 }
             }
         }
@@ -372,9 +433,22 @@ impl<F: Float> Listed<F> {
         self.none = none;
     }
 
-    /// A step of the factors of each set, and of `X1`.
+    /// A step of the factors of each set, and of `X1`; where a source has a second trace in each neuron, the responses have taken theirs.
     fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
         let stride = self.stride;
+        if let Some(adaptive) = &mut self.adaptive {
+            for (set, scales) in scales[..self.sets].iter().enumerate() {
+                let row = set * stride..(set + 1) * stride;
+                let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
+                let lanes = set * LANES * stride..(set + 1) * LANES * stride;
+                let to = (
+                    [s, t, &mut self.y[row.clone()]],
+                    &mut self.factors[lanes],
+                );
+                adaptive.step_set(*scales, [l, r], (&self.x1, &self.u), row, to);
+            }
+            return;
+        }
         let (s, s_of_last) = self.s.split_at_mut(stride);
         let (t, t_of_last) = self.t.split_at_mut(stride);
         let (y, y_of_last) = self.y.split_at_mut(stride);
@@ -397,24 +471,37 @@ impl<F: Float> Listed<F> {
 
     fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
         let u = self.steps_of_block();
-        let lanes = [self.lanes_of(0), self.lanes_of(self.sets - 1)];
+        let lanes = [self.sums_of(0), self.sums_of(self.sets - 1)];
         let Some(lengths) = &mut self.lengths else {
             return Kinds::same(0.0);
         };
         lengths.due = false;
+        let (grow, alpha) = (
+            self.filters.zeta_e * self.powers.kappa_up[u],
+            self.powers.alpha_down[u],
+        );
         let growth = Growth {
             up: self.powers.alpha_up[u] * self.filters.zeta,
-            grow: self.filters.zeta_e * self.powers.kappa_up[u] * self.powers.alpha_down[u],
+            grow: grow * alpha,
             psi,
             x1: &self.x1,
         };
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.of_neurons.take(psi);
+        }
         let mut squared = [0.0; 2];
         for set in 0..self.sets {
             let sums = match self.summed[set] {
                 true => &self.sums[lanes[set].clone()],
                 false => &[],
             };
-            squared[set] = lengths.step(set, growth, l, sums);
+            squared[set] = match &self.adaptive {
+                None => lengths.step(set, growth, l, sums),
+                Some(adaptive) => {
+                    let of_adaptive = adaptive.of_neurons.now_of(grow, alpha, psi);
+                    lengths.step_adaptive(set, (growth.up, growth.x1), of_adaptive, l, sums)
+                }
+            };
         }
         Kinds {
             inputs: squared[0],
@@ -578,10 +665,10 @@ impl<F: Float> Listed<F> {
     fn now_of_sets(&self) -> Result<Aligned<F>, Error> {
         let mut now = Room::build(
             || "reading the synapses".into(),
-            |room| room.zeros(self.sets, LANES * self.stride),
+            |room| room.zeros(self.sets, self.ended.lanes() * self.stride),
         )?;
         for set in 0..self.sets {
-            self.now(set, &mut now[self.lanes_of(set)]);
+            self.now(set, &mut now[self.ended.of_one(set)]);
         }
         Ok(now)
     }
@@ -603,9 +690,12 @@ impl<F: Float> Listed<F> {
                 0 => None,
                 age => Some(self.ended.last(set, age)),
             },
-            now: &now[self.lanes_of(set)],
+            now: &now[self.ended.of_one(set)],
         };
-        kernels::unfold_listed(folded, to_w, to_c);
+        match &self.adaptive {
+            None => kernels::unfold_listed(folded, to_w, to_c),
+            Some(adaptive) => adaptive.unfold(folded, row.clone(), to_w, to_c),
+        }
         if !self.at_once {
             // A gradient in factors moves no weight.
             to_w[..row.len()].copy_from_slice(&self.w.rows[row]);
@@ -633,13 +723,18 @@ impl<F: Float> Synapses<F> for Listed<F> {
         let of_first = self.list(sources);
         let lists = self.wires.lists();
         if !self.at_once {
+            let (visits, entries) = (&self.visits, self.ended.of_set(0));
+            let w = &self.w.rows;
+            if let Some(adaptive) = &mut self.adaptive {
+                let rows: [&mut [F]; 3] = [&mut self.w.pending, &mut self.c, &mut self.h];
+                let of_step = (lists, &visits[..]);
+                return adaptive.follow_resting(of_step, entries, (&self.factors, w), rows, current);
+            }
             let rows = ListedRows {
                 a: &mut self.w.pending,
                 c: &mut self.c,
                 h: &mut self.h,
             };
-            let (visits, entries) = (&self.visits, self.ended.of_set(0));
-            let w = &self.w.rows;
             kernels::follow_resting(lists, visits, entries, &self.factors, w, rows, current);
             return;
         }
@@ -652,19 +747,26 @@ impl<F: Float> Synapses<F> for Listed<F> {
             if visits.is_empty() {
                 continue;
             }
-            let lanes = self.lanes_of(set);
-            let sums = &mut self.sums[lanes.clone()];
+            let (lanes, of_sums) = (self.lanes_of(set), self.sums_of(set));
+            let sums = &mut self.sums[of_sums];
+            let (entries, left) = (self.ended.of_set(set), &self.ended.a);
+            let factors = &self.factors[lanes];
+            let row = set * self.stride..(set + 1) * self.stride;
+            let (s, t) = (&self.s[row.clone()], &self.t[row.clone()]);
+            if let Some(adaptive) = &mut self.adaptive {
+                let rows: [&mut [F]; 2] = [&mut self.w.rows, &mut self.c];
+                adaptive.follow((lists, visits), (entries, left), factors, rows, sums);
+                adaptive.add_current(sums, [s, t], row, current);
+                continue;
+            }
             sums.fill(F::ZERO);
             let rows = ListedRows {
                 a: &mut self.w.rows,
                 c: &mut self.c,
                 h: &mut [],
             };
-            let (entries, left) = (self.ended.of_set(set), &self.ended.a);
-            let factors = &self.factors[lanes];
             kernels::follow_listed(lists, visits, entries, left, factors, rows, sums);
-            let row = set * self.stride..(set + 1) * self.stride;
-            kernels::current_of_listed(sums, &self.s[row.clone()], &self.t[row], current);
+            kernels::current_of_listed(sums, s, t, current);
         }
     }
 
@@ -689,10 +791,16 @@ impl<F: Float> Synapses<F> for Listed<F> {
         };
         let l = signal.map_or(&[][..], |signal| signal.l);
         let mut r = signal.and_then(|signal| signal.r);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.of_neurons.step_responses(scales, psi, &mut self.x1);
+        }
         if !self.at_once {
             self.w.waits |= signal.is_some();
             let of_stream = r.take_if(|_| self.of_stream);
-            if signal.is_some() && !self.u.is_empty() {
+            let sums_raw = signal.is_some() && !self.u.is_empty();
+            if let (Some(adaptive), true) = (&mut self.adaptive, sums_raw) {
+                adaptive.add_raw(of_stream, &mut self.u);
+            } else if sums_raw {
                 for (j, u) in self.u.iter_mut().enumerate() {
                     let of_raw = of_stream.map_or(F::ONE, |r| r[j]);
                     *u += of_raw * psi[j] * scales.alpha;
@@ -940,6 +1048,9 @@ impl<F: Float> Synapses<F> for Listed<F> {
             // To a row, a reset is a block that leaves nothing of its traces; it takes note when it next catches up.
             if self.steps > 0 {
                 self.x1.fill(F::ZERO);
+                if let Some(adaptive) = &mut self.adaptive {
+                    adaptive.of_neurons.forget();
+                }
                 self.end_block(F::ZERO, F::ZERO);
             }
         } else if self.steps > 0 {
@@ -955,6 +1066,9 @@ impl<F: Float> Synapses<F> for Listed<F> {
                 &mut self.factors,
             ] {
                 numbers.fill(F::ZERO);
+            }
+            if let Some(adaptive) = &mut self.adaptive {
+                adaptive.clear();
             }
             self.zt.fill(F::ZERO);
             self.seen.fill(NEVER);

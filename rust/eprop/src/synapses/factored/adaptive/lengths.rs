@@ -10,14 +10,14 @@ use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 
 /// A row of each set, in float64 whatever the rows of sources are.
 #[derive(Debug)]
-pub(in super::super) struct AdaptiveLengths {
-    pub(in super::super) eh: Aligned<f64>,
-    pub(in super::super) hh: Aligned<f64>,
-    pub(in super::super) hz: Aligned<f64>,
+pub(in crate::synapses) struct AdaptiveLengths {
+    pub(in crate::synapses) eh: Aligned<f64>,
+    pub(in crate::synapses) hh: Aligned<f64>,
+    pub(in crate::synapses) hz: Aligned<f64>,
 }
 
 impl AdaptiveLengths {
-    pub(in super::super) fn new(
+    pub(in crate::synapses) fn new(
         room: &mut Room,
         sets: usize,
         stride: usize,
@@ -30,19 +30,19 @@ impl AdaptiveLengths {
     }
 
     /// A block's end, at which `k` is left of `e` and `a` of `zt`. What a threshold remembers goes on.
-    pub(in super::super) fn end_block(&mut self, k: f64, a: f64) {
+    pub(in crate::synapses) fn end_block(&mut self, k: f64, a: f64) {
         crate::kernels::scale_row(k, &mut self.eh);
         crate::kernels::scale_row(a, &mut self.hz);
     }
 
-    pub(in super::super) fn clear(&mut self) {
+    pub(in crate::synapses) fn clear(&mut self) {
         for sums in [&mut self.eh, &mut self.hh, &mut self.hz] {
             sums.fill(0.0);
         }
     }
 
     /// A source, to sums that it is not in yet, at a block's start: its `C`, which is `e`, and its `D`, which is `h`.
-    pub(in super::super) fn add<F: crate::Float>(
+    pub(in crate::synapses) fn add<F: crate::Float>(
         &mut self,
         row: Range<usize>,
         c: &[F],

@@ -12,9 +12,9 @@ mod second;
 use core::ops::Range;
 
 pub(super) use ended::EndedAdaptive;
-pub(super) use lengths::AdaptiveLengths;
+pub(in crate::synapses) use lengths::AdaptiveLengths;
 pub(in crate::synapses) use reading::AdaptiveReading;
-pub(super) use second::decay_of_zt;
+pub(in crate::synapses) use second::decay_of_zt;
 
 use second::Second;
 
@@ -30,7 +30,7 @@ use crate::{Error, Float};
 
 /// The row `D` of every source, and the factors of every neuron that belong to it.
 #[derive(Debug)]
-pub(super) struct Adaptive<F> {
+pub(in crate::synapses) struct Adaptive<F> {
     second: Second<F>,
     pub(super) d: Aligned<F>,
     pub(super) q: Aligned<F>,
@@ -54,8 +54,8 @@ parts!(Adaptive {
 });
 
 impl<F: Float> Adaptive<F> {
-    /// `None` where one trace of a source is all that its synapses need.
-    pub(super) fn of(
+    /// `None` where one trace of a source is all that its synapses need. `p`: sources whose rows `D` are kept here, 0 where somebody else has them.
+    pub(in crate::synapses) fn of(
         room: &mut Room,
         (p, n): (usize, usize),
         (sets, stride): (usize, usize),
@@ -84,12 +84,12 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// Factors and sums of so many sets, all of them 0.
-    pub(super) fn regroup(&mut self, [r, sum_d]: [Aligned<F>; 2]) {
+    pub(in crate::synapses) fn regroup(&mut self, [r, sum_d]: [Aligned<F>; 2]) {
         (self.r, self.sum_d) = (r, sum_d);
     }
 
     /// Whether no factor is beyond `limit`.
-    pub(super) fn within(&self, limit: F) -> bool {
+    pub(in crate::synapses) fn within(&self, limit: F) -> bool {
         [&self.q, &self.w, &self.r, &self.x2]
             .into_iter()
             .all(|row| kernels::all_within(limit, row))
@@ -111,19 +111,19 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// Before a block ends at which `kappa_e` is left of `C`, as of `X1`.
-    pub(super) fn scale(&mut self, kappa_e: F) {
+    pub(in crate::synapses) fn scale(&mut self, kappa_e: F) {
         kernels::scale_row(kappa_e, &mut self.q);
     }
 
     /// Before a block that leaves nothing of the traces.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::synapses) fn forget(&mut self) {
         for row in [&mut self.q, &mut self.w, &mut self.p] {
             row.fill(F::ZERO);
         }
     }
 
     /// A block has ended.
-    pub(super) fn begin_block(&mut self) {
+    pub(in crate::synapses) fn begin_block(&mut self) {
         for row in [
             &mut self.q,
             &mut self.w,
@@ -137,7 +137,7 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// The responses, from a step's `psi`.
-    pub(super) fn step_responses(&mut self, scales: StepScales<F>, psi: &[F], x1: &mut [F]) {
+    pub(in crate::synapses) fn step_responses(&mut self, scales: StepScales<F>, psi: &[F], x1: &mut [F]) {
         self.second.take(psi);
         let to = ResponsesMut {
             x1,
@@ -151,7 +151,7 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// The factors of a set of rows of weights; `l` and `of_raw` may be empty.
-    pub(super) fn step_set(
+    pub(in crate::synapses) fn step_set(
         &mut self,
         scales: StepScales<F>,
         [l, of_raw]: [&[F]; 2],
@@ -238,12 +238,12 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// Before [`now_of`](Self::now_of): a step's psi.
-    pub(super) fn take(&mut self, psi: &[F]) {
+    pub(in crate::synapses) fn take(&mut self, psi: &[F]) {
         self.second.take(psi);
     }
 
     /// The responses before a step in which `X1` grows by so many psi, and `alpha^u`.
-    pub(super) fn now_of<'a>(&'a self, grow: F, alpha: F, psi: &'a [F]) -> AdaptiveGrowth<'a, F> {
+    pub(in crate::synapses) fn now_of<'a>(&'a self, grow: F, alpha: F, psi: &'a [F]) -> AdaptiveGrowth<'a, F> {
         AdaptiveGrowth {
             grow,
             alpha,
@@ -256,18 +256,33 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// Whether a source has another `z_bar` in each neuron.
-    pub(super) fn differs(&self) -> bool {
+    pub(in crate::synapses) fn differs(&self) -> bool {
         self.second.differs()
     }
 
     /// `z_bar` in neuron `j`, of a source with `zt` and a row `D` that have caught up with the blocks before this one, and `alpha^u`.
-    pub(super) fn z_bar(&self, j: usize, alpha: F, zt: F, d: F) -> F {
+    pub(in crate::synapses) fn z_bar(&self, j: usize, alpha: F, zt: F, d: F) -> F {
         let h = self.p[j] * d + self.w[j] * zt;
         self.second.z_bar(j, alpha * zt, h)
     }
 
+    /// `f` and `X2`: what a spike takes from `C` and from `D`.
+    pub(in crate::synapses) fn of_spikes(&self) -> [&[F]; 2] {
+        [&self.f, &self.x2]
+    }
+
+    /// Raw e of the last step is `ez zt + ed D`.
+    pub(in crate::synapses) fn raw(&self) -> [&[F]; 2] {
+        [&self.ez, &self.ed]
+    }
+
+    /// `R` of a set.
+    pub(in crate::synapses) fn r(&self, set: Range<usize>) -> &[F] {
+        &self.r[set]
+    }
+
     /// `Q`, `w` and `p`.
-    pub(super) fn responses(&self) -> [&[F]; 3] {
+    pub(in crate::synapses) fn responses(&self) -> [&[F]; 3] {
         [&self.q, &self.w, &self.p]
     }
 

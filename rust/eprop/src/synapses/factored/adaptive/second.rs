@@ -19,7 +19,7 @@ use crate::synapses::membranes::Membranes;
 use crate::{Error, Float};
 
 /// The decay of `zt`: of the current, or else of the fastest membrane.
-pub(in super::super) fn decay_of_zt(config: &Config) -> f64 {
+pub(in crate::synapses) fn decay_of_zt(config: &Config) -> f64 {
     match config.tau_syn == 0.0 {
         true => decay(config.dt, config.shortest_tau_mem()),
         false => decay(config.dt, config.tau_syn),
