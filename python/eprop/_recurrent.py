@@ -102,7 +102,7 @@ class Recurrent:
         """Presynaptic traces, inputs first (n_inputs + N,); (B, n_inputs + N) of a batch.
 
         Where `tau_mem` is an array, each neuron has its own: (N, n_inputs + N), (B, N, n_inputs + N) of a batch, and a
-        neuron's own entry is 0.
+        neuron's own entry is 0, as all are where there is no synapse.
 
         Examples
         --------

@@ -140,7 +140,7 @@ fn configs() -> Vec<Config> {
     ] {
         for (density, c_reg, sign) in [(0.3, 0.0, None), (0.8, 0.1, Some(vec![0; 27]))] {
             for optimizer in [Optimizer::SGD, Optimizer::AUTO, Optimizer::MOMENTUM] {
-                configs.push(Config {
+                let plain = Config {
                     update_every,
                     connect_in: Connect::Density(density),
                     connect_rec: Connect::Density(density),
@@ -149,7 +149,13 @@ fn configs() -> Vec<Config> {
                     optimizer,
                     lr: 1e-5,
                     ..Config::default()
-                });
+                };
+                let adaptive = Config {
+                    beta: 0.2,
+                    engine: Some(Engine::Factored),
+                    ..plain.clone()
+                };
+                configs.extend([plain, adaptive]);
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Entries<'a, F> {
 impl<'a, F: Float> Entries<'a, F> {
     /// The entry of a source that waited for so many blocks; `None` of none.
     #[inline(always)]
-    pub(super) fn of(&self, age: u32) -> Option<(&'a [F], F)> {
+    pub(crate) fn of(&self, age: u32) -> Option<(&'a [F], F)> {
         let entry = (age as usize).checked_sub(1)?;
         let of_neurons = &self.of_neurons[entry * self.len..(entry + 1) * self.len];
         Some((of_neurons, self.k[entry]))

@@ -8,9 +8,7 @@ use super::factored_adaptive::Course;
 use super::isa::{Isa, UNIT};
 use super::lengths::total;
 use super::lengths_adaptive::AdaptiveGrowth;
-use super::listed::{
-    Entries, LANES, Lists, ROWS_AHEAD, TARGETS_AHEAD, fetch_row, is_far,
-};
+use super::listed::{Entries, LANES, Lists, ROWS_AHEAD, TARGETS_AHEAD, fetch_row, is_far};
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -170,7 +168,7 @@ kernel! {
     fn follow_resting_adaptive<const W>(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: AdaptiveListedRows<'_, F>, current: &mut [F]) {
         let AdaptiveListedRows { a: g, c, d, h } = rows;
         assert!(factors.len() == LANES * current.len() && entries.len == W * current.len());
-        assert!(h.is_empty() == (W == WIDE));
+        assert!(h.len() == if W > WIDE { g.len() } else { 0 });
         let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
             if far {

@@ -504,7 +504,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.is_wired() {
         return refused(
-            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, neurons have a tau_mem each or get their input through tau_syn, with a horizon, and with the optimizer auto, per_neuron",
+            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with a horizon, and with the optimizer auto, per_neuron",
         );
     }
     if config.optimizer.scales_neurons() {
@@ -565,9 +565,10 @@ fn second_traces_fit_factors(config: &Config) -> bool {
     !config.has_second_traces() || config.optimizer.is_linear() && !both && membranes_last(config)
 }
 
-/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. A threshold that moves must leave something of `p` after a step.
+/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. Something of `p` must be left after a step.
 fn second_traces_fit_lists(config: &Config) -> bool {
-    !config.has_own_membranes() && adaptive_block(&config.layer()) > 0
+    let both = config.has_own_membranes() && config.layer().is_adaptive();
+    !both && membranes_last(config) && adaptive_block(&config.layer()) > 0
 }
 
 /// Whether something is left of every membrane after a step, where that is divided by.
@@ -636,7 +637,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::{Horizon, Plan, Sizes, StackPlan, base_block};
-    use crate::options::{Config, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
+    use crate::options::{Config, Connect, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
 
     const SMALL: Sizes = Sizes {
         n_inputs: 20,
@@ -762,6 +763,53 @@ mod tests {
                 );
                 assert_eq!(unasked.map(|plan| plan.form), Ok(Textbook));
             }
+        }
+    }
+
+    #[test]
+    fn rows_are_lists_where_few_synapses_exist_and_second_traces_fit() {
+        let of = |density: f64, config: Config| {
+            let some = Connect::Density(density);
+            let (connect_in, connect_rec) = (some.clone(), some);
+            let config = Config {
+                connect_in,
+                connect_rec,
+                ..config
+            };
+            let plan = plan(LARGER, &config);
+            (plan.is_listed, plan.base_block)
+        };
+        let adaptive = |beta, update_every| Config {
+            beta,
+            ..config(20.0, update_every)
+        };
+        // Of weights that rest for long, lists of half of all synapses, or of an eighth.
+        for (beta, density, is_listed) in [
+            (0.0, 0.4, true),
+            (0.0, 0.6, false),
+            (0.1, 0.05, true),
+            (0.1, 0.2, false),
+        ] {
+            assert_eq!(of(density, adaptive(beta, Sequence)).0, is_listed);
+            assert!(of(density, adaptive(beta, Steps(1))).0);
+        }
+        // As long as in the factored form, for however long weights rest.
+        assert_eq!(of(0.05, adaptive(2.0, Sequence)), (true, 5));
+        // beta h is beyond rho.
+        assert!(!of(0.05, adaptive(3.4, Steps(1))).0);
+        for config in with_membranes(&config(20.0, Steps(1)), LARGER.n) {
+            assert!(of(0.05, config.clone()).0);
+            assert!(
+                !of(
+                    0.05,
+                    Config {
+                        beta: 0.1,
+                        ..config
+                    }
+                )
+                .0,
+                "both"
+            );
         }
     }
 

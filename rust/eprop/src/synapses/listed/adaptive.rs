@@ -1,5 +1,6 @@
 //! Thresholds that move, membranes that differ, and currents, where synapses are listed: the rows `D` of synapses, beside the factors of neurons that the factored form has, too.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::super::factored::Adaptive as OfNeurons;
@@ -20,12 +21,14 @@ pub(super) struct Adaptive<F> {
     d: Aligned<F>,
     /// Of a second sum, `sum_t c e = H + U zt + V D`; empty without.
     v: Aligned<F>,
+    /// `D` of every source where all neurons have the same, those that it reaches or any other: behind a current before membranes that do not differ. Empty elsewhere.
+    of_sources: Vec<F>,
     /// A block that ends, as an entry of each set.
     pub(super) block: Aligned<F>,
 }
 
 parts!(Adaptive {
-    State: [of_neurons, d, v],
+    State: [of_neurons, d, v, of_sources],
     Scratch: [block],
 });
 
@@ -33,14 +36,16 @@ impl<F: Float> Adaptive<F> {
     /// `None` where one trace of a source is all that its synapses need. `sums_raw`: whether there is a second sum.
     pub(super) fn of(
         room: &mut Room,
-        (synapses, n): (usize, usize),
+        [synapses, p, n]: [usize; 3],
         (sets, stride): (usize, usize),
         (config, sums_raw): (&Config, bool),
     ) -> Result<Option<Self>, Error> {
         let Some(of_neurons) = OfNeurons::of(room, (0, n), (sets, stride), config)? else {
             return Ok(None);
         };
+        let is_shared = config.has_own_membranes() && !of_neurons.differs();
         Ok(Some(Self {
+            of_sources: room.vec(F::ZERO, if is_shared { p } else { 0 })?,
             of_neurons,
             d: room.zeros(1, synapses)?,
             v: room.zeros(usize::from(sums_raw), stride)?,
@@ -88,6 +93,7 @@ impl<F: Float> Adaptive<F> {
     pub(super) fn clear(&mut self) {
         self.begin_block();
         self.d.fill(F::ZERO);
+        self.of_sources.fill(F::ZERO);
     }
 
     /// Adds a step's raw e, or each neuron's multiple of it, to the second sum.
@@ -160,6 +166,59 @@ impl<F: Float> Adaptive<F> {
         follow(lists, visits, entries, factors, w, rows, current);
     }
 
+    /// The spikes of a step, to what sources have alike in all neurons.
+    pub(super) fn follow_alike(&mut self, visits: &[Visit<F>], entries: Entries<'_, F>) {
+        if self.of_sources.is_empty() {
+            return;
+        }
+        let [_, x2] = self.of_neurons.of_spikes();
+        for visit in visits {
+            let d = &mut self.of_sources[visit.source as usize];
+            if let Some((waited, _)) = entries.of(visit.age) {
+                *d = carried(waited, *d, visit.zt);
+            }
+            *d -= visit.shift * x2[0];
+        }
+    }
+
+    /// A source catches up in what it has alike in all neurons. Whether anything is left of it.
+    pub(super) fn catch_up_alike(&mut self, source: usize, waited: &[F], zt: F) -> bool {
+        let Some(d) = self.of_sources.get_mut(source) else {
+            return false;
+        };
+        *d = carried(waited, *d, zt).or_silence();
+        *d != F::ZERO
+    }
+
+    /// `z_bar` of a source after a step, where all neurons have the same, and `down`, which is `alpha^u`. `waited`: what ended blocks have done to it, and what they left of `zt`.
+    pub(super) fn z_bar(&self, source: usize, down: F, zt: F, waited: Option<(&[F], F)>) -> F {
+        let d = self.of_sources.get(source).copied().unwrap_or(F::ZERO);
+        let (zt, d) = match waited {
+            None => (zt, d),
+            Some((of_neurons, left)) => (left * zt, carried(of_neurons, d, zt)),
+        };
+        self.of_neurons.z_bar(0, down, zt, d)
+    }
+
+    /// The same where neurons differ, of each that the source reaches; `to`: a place for every neuron.
+    pub(super) fn z_bars(
+        &self,
+        (targets, row): (&[u32], Range<usize>),
+        (down, zt): (F, F),
+        waited: Option<(&[F], F)>,
+        to: &mut [F],
+    ) {
+        let lanes = self.lanes();
+        for (&j, &d) in targets.iter().zip(&self.d[row]) {
+            let j = j as usize;
+            let (zt, d) = match waited {
+                None => (zt, d),
+                Some((of_neurons, left)) => (left * zt, carried(&of_neurons[lanes * j..], d, zt)),
+            };
+            to[j] = self.of_neurons.z_bar(j, down, zt, d).or_silence();
+        }
+    }
+
     /// A source's synapses catch up with ended blocks. Whether anything is left of their traces.
     pub(super) fn catch_up(
         &mut self,
@@ -204,6 +263,11 @@ impl<F: Float> Adaptive<F> {
     pub(super) fn rows(&self, row: Range<usize>) -> &[F] {
         &self.d[row]
     }
+}
+
+/// `D` after ended blocks, whose numbers of the neuron these begin with: `p D + w zt`.
+fn carried<F: Float>(of_neuron: &[F], d: F, zt: F) -> F {
+    of_neuron[6] * d + of_neuron[5] * zt
 }
 
 /// Numbers of a neuron in a block; `sums_raw`: with those of a second sum.

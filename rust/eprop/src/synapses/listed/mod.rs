@@ -126,11 +126,8 @@ impl<F: Float> Listed<F> {
             },
         };
         let sums_raw = plan.sums_raw_traces();
-        let (alpha, kappa_e) = (
-            decay_of_zt(config),
-            decay(config.dt, config.tau_trace),
-        );
-        let of_synapses = (synapses, plan.sizes.n);
+        let (alpha, kappa_e) = (decay_of_zt(config), decay(config.dt, config.tau_trace));
+        let of_synapses = [synapses, p, plan.sizes.n];
         let adaptive = Adaptive::of(room, of_synapses, (sets, stride), (config, sums_raw))?;
         let adapts = adaptive.is_some();
         let of_block = if adapts { lanes(sums_raw) } else { LANES };
@@ -242,6 +239,17 @@ impl<F: Float> Listed<F> {
         }
     }
 
+    /// What ended blocks do to a source that has waited for them, and what they leave of its `zt`.
+    fn waited(&self, source: usize) -> Option<(&[F], F)> {
+        match self.age(source) {
+            0 => None,
+            age => {
+                let (of_neurons, _, left) = self.ended.last(self.set_of(source), age);
+                Some((of_neurons, left))
+            }
+        }
+    }
+
     fn factors_within(&self) -> bool {
         let limit = F::cast(LIMIT);
         let mut rows = [&self.x1, &self.s, &self.t].into_iter();
@@ -254,7 +262,12 @@ impl<F: Float> Listed<F> {
     fn now(&self, set: usize, to: &mut [F]) {
         let row = self.of_set(set);
         if let Some(adaptive) = &self.adaptive {
-            let plain = [&self.s[row.clone()], &self.t[row.clone()], &self.x1, &self.u];
+            let plain = [
+                &self.s[row.clone()],
+                &self.t[row.clone()],
+                &self.x1,
+                &self.u,
+            ];
             return adaptive.now(row, plain, to);
         }
         let (s, t) = (&self.s[row.clone()], &self.t[row]);
@@ -336,7 +349,9 @@ impl<F: Float> Listed<F> {
                 kernels::catch_up_listed((of_neurons, k), zt, sign, listed)
             }
             Some(adaptive) => {
-                adaptive.catch_up((targets, row), (of_neurons, k), (zt, sign), [a, c, h])
+                let waited = (of_neurons, k);
+                let left = adaptive.catch_up((targets, row), waited, (zt, sign), [a, c, h]);
+                adaptive.catch_up_alike(source, of_neurons, zt) || left
             }
         };
         self.zt[source] = (alpha * zt).or_silence();
@@ -416,7 +431,10 @@ impl<F: Float> Listed<F> {
                     None => &[],
                 };
                 for (at, &j) in self.wires.targets(source).iter().enumerate() {
-                    let traces = [self.c[row.start + at], d.get(at).copied().unwrap_or(F::ZERO)];
+                    let traces = [
+                        self.c[row.start + at],
+                        d.get(at).copied().unwrap_or(F::ZERO),
+                    ];
                     lengths.add(set, j as usize, traces, self.zt[source]);
                 }
             }
@@ -441,10 +459,7 @@ impl<F: Float> Listed<F> {
                 let row = set * stride..(set + 1) * stride;
                 let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
                 let lanes = set * LANES * stride..(set + 1) * LANES * stride;
-                let to = (
-                    [s, t, &mut self.y[row.clone()]],
-                    &mut self.factors[lanes],
-                );
+                let to = ([s, t, &mut self.y[row.clone()]], &mut self.factors[lanes]);
                 adaptive.step_set(*scales, [l, r], (&self.x1, &self.u), row, to);
             }
             return;
@@ -726,9 +741,16 @@ impl<F: Float> Synapses<F> for Listed<F> {
             let (visits, entries) = (&self.visits, self.ended.of_set(0));
             let w = &self.w.rows;
             if let Some(adaptive) = &mut self.adaptive {
+                adaptive.follow_alike(visits, entries);
                 let rows: [&mut [F]; 3] = [&mut self.w.pending, &mut self.c, &mut self.h];
                 let of_step = (lists, &visits[..]);
-                return adaptive.follow_resting(of_step, entries, (&self.factors, w), rows, current);
+                return adaptive.follow_resting(
+                    of_step,
+                    entries,
+                    (&self.factors, w),
+                    rows,
+                    current,
+                );
             }
             let rows = ListedRows {
                 a: &mut self.w.pending,
@@ -754,6 +776,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
             let row = set * self.stride..(set + 1) * self.stride;
             let (s, t) = (&self.s[row.clone()], &self.t[row.clone()]);
             if let Some(adaptive) = &mut self.adaptive {
+                adaptive.follow_alike(visits, entries);
                 let rows: [&mut [F]; 2] = [&mut self.w.rows, &mut self.c];
                 adaptive.follow((lists, visits), (entries, left), factors, rows, sums);
                 adaptive.add_current(sums, [s, t], row, current);
@@ -792,7 +815,9 @@ impl<F: Float> Synapses<F> for Listed<F> {
         let l = signal.map_or(&[][..], |signal| signal.l);
         let mut r = signal.and_then(|signal| signal.r);
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.of_neurons.step_responses(scales, psi, &mut self.x1);
+            adaptive
+                .of_neurons
+                .step_responses(scales, psi, &mut self.x1);
         }
         if !self.at_once {
             self.w.waits |= signal.is_some();
@@ -1018,6 +1043,18 @@ impl<F: Float> Synapses<F> for Listed<F> {
 
     fn z_bar(&self, see: &mut dyn FnMut(F)) {
         let down = self.powers.alpha_down[self.steps_of_block()];
+        if let Some(adaptive) = &self.adaptive {
+            if adaptive.of_neurons.differs() {
+                return;
+            }
+            for source in 0..self.zt.len() {
+                let waited = self.waited(source);
+                see(adaptive
+                    .z_bar(source, down, self.zt[source], waited)
+                    .or_silence());
+            }
+            return;
+        }
         for source in 0..self.zt.len() {
             let waited = match self.age(source) {
                 0 => F::ONE,
@@ -1025,6 +1062,25 @@ impl<F: Float> Synapses<F> for Listed<F> {
             };
             see((down * (waited * self.zt[source])).or_silence());
         }
+    }
+
+    fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
+        let differing = self.adaptive.as_ref();
+        let Some(adaptive) = differing.filter(|adaptive| adaptive.of_neurons.differs()) else {
+            return Ok(());
+        };
+        let down = self.powers.alpha_down[self.steps_of_block()];
+        let mut row = vec_for("reading traces", self.n)?;
+        row.resize(self.n, F::ZERO);
+        for source in 0..self.zt.len() {
+            row.fill(F::ZERO);
+            let synapses = (self.wires.targets(source), self.row(source));
+            let of_source = (down, self.zt[source]);
+            adaptive.z_bars(synapses, of_source, self.waited(source), &mut row);
+            see(source, &row)?;
+            pace.pass(self.n)?;
+        }
+        Ok(())
     }
 
     /// As in the factored form: within the limit no step can have made a finite weight infinite.

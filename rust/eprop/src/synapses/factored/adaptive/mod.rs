@@ -137,7 +137,12 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// The responses, from a step's `psi`.
-    pub(in crate::synapses) fn step_responses(&mut self, scales: StepScales<F>, psi: &[F], x1: &mut [F]) {
+    pub(in crate::synapses) fn step_responses(
+        &mut self,
+        scales: StepScales<F>,
+        psi: &[F],
+        x1: &mut [F],
+    ) {
         self.second.take(psi);
         let to = ResponsesMut {
             x1,
@@ -243,7 +248,12 @@ impl<F: Float> Adaptive<F> {
     }
 
     /// The responses before a step in which `X1` grows by so many psi, and `alpha^u`.
-    pub(in crate::synapses) fn now_of<'a>(&'a self, grow: F, alpha: F, psi: &'a [F]) -> AdaptiveGrowth<'a, F> {
+    pub(in crate::synapses) fn now_of<'a>(
+        &'a self,
+        grow: F,
+        alpha: F,
+        psi: &'a [F],
+    ) -> AdaptiveGrowth<'a, F> {
         AdaptiveGrowth {
             grow,
             alpha,
