@@ -305,8 +305,8 @@ class NeuronParallel:
     def load(cls, path: Path, comm: Any = None, *, timeout: float | None = 600.0) -> Self:
         """The network of an index, on any number of ranks.
 
-        On as many ranks as saved it, it goes on with the same bits, in the middle of a stream, too. On another number weights
-        and what the optimizer keeps are those that were saved, and the network is silent.
+        On as many ranks as saved it, it goes on with the same bits, in the middle of a stream, too. On another number
+        weights and what the optimizer keeps are those that were saved, and the network is silent.
 
         Parameters
         ----------
