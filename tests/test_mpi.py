@@ -5,16 +5,13 @@ The ranks run `ranks.py`, by ``mpiexec`` on this machine.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mpiexec import run, why_not
 from streams import N_OUT, B, T, build, data
 
 RANKS = Path(__file__).parent / "ranks.py"
@@ -28,40 +25,7 @@ CALLS = [
 ]
 BENCH = RANKS.parents[1] / "benches/ranks.py"
 PAGE = RANKS.parents[1] / "docs/scale.md"
-# Beside this Python, where a wheel puts it, or on the path.
-MPIEXEC = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
-# Of Open MPI, which otherwise asks for a core per rank and for a user who is not root.
-SETTINGS = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-}
-
-
-def why_not() -> str | None:
-    try:
-        import mpi4py  # noqa: F401
-    except ModuleNotFoundError:
-        return "mpi4py is not installed"
-    return None if MPIEXEC else "no mpiexec is found"
-
-
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
-
-
-def run(n_ranks: int, *arguments: str, script: Path = RANKS) -> subprocess.CompletedProcess[str]:
-    ours = ("OMPI_", "PMIX_", "PRTE_")
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return subprocess.run(
-        [str(MPIEXEC), "-n", str(n_ranks), sys.executable, "-W", "error", str(script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=script.parent,
-        env={**outside, **SETTINGS, "EPROP_NUM_THREADS": "1"},
-    )
 
 
 @pytest.mark.parametrize("n_ranks", [2, 4])
@@ -71,7 +35,7 @@ def run(n_ranks: int, *arguments: str, script: Path = RANKS) -> subprocess.Compl
     ids=["learns", "calls"],
 )
 def test_ranks_are_one_process(names: list[str], n_ranks: int) -> None:
-    done = run(n_ranks, *names)
+    done = run(n_ranks, RANKS, *names)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:-1] == [f"ok {name}" for name in names]
 
@@ -86,7 +50,7 @@ def test_ranks_are_one_process(names: list[str], n_ranks: int) -> None:
 )
 def test_a_lost_rank_ends_the_job_and_is_named(how: str, n_ranks: int, said: list[str]) -> None:
     begun = time.monotonic()
-    done = run(n_ranks, how)
+    done = run(n_ranks, RANKS, how)
     assert done.returncode != 0 and "ok" not in done.stdout
     for text in said:
         assert text in done.stderr + done.stdout, done.stderr
@@ -96,7 +60,7 @@ def test_a_lost_rank_ends_the_job_and_is_named(how: str, n_ranks: int, said: lis
 def test_a_checkpoint_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
     file = str(tmp_path / "network.safetensors")
     for n_ranks, name in ((2, "saves"), (4, "goes_on")):
-        done = run(n_ranks, name, "--file", file)
+        done = run(n_ranks, RANKS, name, "--file", file)
         assert done.returncode == 0 and done.stdout == f"ok {name}\n", done.stderr
 
 
@@ -104,21 +68,19 @@ def test_a_checkpoint_goes_on_with_another_number_of_ranks(tmp_path: Path) -> No
 def test_the_script_of_the_page_runs(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(re.findall(r"```py\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)[0])
-    done = run(2, script=script)
+    done = run(2, script)
     assert done.returncode == 0 and done.stdout.startswith("2 ranks, loss "), done.stderr
     assert (tmp_path / "network.safetensors").exists()
 
 
 @pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
 def test_the_bench_says_what_a_second_rank_gains() -> None:
-    done = run(2, "--rounds", "1", script=BENCH)
+    done = run(2, BENCH, "--rounds", "1", "--neurons", "3000")
     assert done.returncode == 0, done.stderr
-    assert [line.split("  ")[0] for line in done.stdout.splitlines()[2:5]] == [
-        "2 ranks",
-        "1 rank",
-        "no DataParallel",
-    ]
-    assert done.stdout.splitlines()[-1].startswith("2 ranks against 1: ")
+    parts = [part.splitlines() for part in done.stdout.split("\n\n")]
+    named = [["2 ranks", "1 rank", f"no {name}"] for name in ("DataParallel", *2 * ["NeuronParallel"])]
+    assert [[line.split("  ")[0] for line in part[-4:-1]] for part in parts] == named
+    assert all(part[-1].startswith("2 ranks against 1: ") for part in parts)
 
 
 # Without ranks
@@ -143,6 +105,7 @@ def test_steps_with_a_target_are_counted_as_gradients_counts_them() -> None:
         ([(*np.nonzero(rows), T) for rows in x], labels, {"mask": mask}),
         (x[0], y[0], {"mask": mask[0]}),
         (x[0], labels[0], {"weights": weights[0]}),
+        ((*np.nonzero(x[0]), T), labels[0], {}),
     ]
     trainer = build("eprop")
     for inputs, targets, how in cases:

@@ -1,8 +1,8 @@
 """Training on several processes or machines by MPI, started with ``mpiexec -n 4 python script.py``.
 
 `DataParallel` spreads the streams of a trainer over the ranks; `fit` does so for an estimator of `eprop.sklearn`.
-`NeuronParallel` spreads the neurons of a network. The extra ``eprop[mpi]`` brings mpi4py and Open MPI; ``import eprop`` never
-asks for it.
+`NeuronParallel` spreads the neurons of a network. The extra ``eprop[mpi]`` brings mpi4py and Open MPI; ``import eprop``
+never asks for it.
 """
 
 try:

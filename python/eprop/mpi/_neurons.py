@@ -150,7 +150,7 @@ class NeuronParallel:
     @property
     def lr(self) -> float:
         """The learning rate; may be assigned, on all ranks alike."""
-        return self._part.lr  # type: ignore[return-value]
+        return self._part.lr
 
     @lr.setter
     def lr(self, value: float) -> None:
@@ -278,7 +278,7 @@ class NeuronParallel:
             "evaluate",
             (inputs, targets, mask, weights),
             {"targets": targets is not None},
-            lambda: self._part.evaluate(inputs, targets, mask=mask, weights=weights),  # type: ignore[call-overload]
+            lambda: self._part.evaluate(inputs, targets, mask=mask, weights=weights),
         )
 
     def save(self, path: Path) -> None:
@@ -305,8 +305,8 @@ class NeuronParallel:
     def load(cls, path: Path, comm: Any = None, *, timeout: float | None = 600.0) -> Self:
         """The network of an index, on any number of ranks.
 
-        On as many ranks as saved it, it goes on with the same bits, in the middle of a stream, too. On another number weights
-        and what the optimizer keeps are those that were saved, and the network is silent.
+        On as many ranks as saved it, it goes on with the same bits, in the middle of a stream, too. On another number
+        weights and what the optimizer keeps are those that were saved, and the network is silent.
 
         Parameters
         ----------
@@ -346,13 +346,14 @@ class NeuronParallel:
         return Agreement(self._exchange, doing, **rates_of(self._part))
 
     def _together(
-        self, doing: str, data: tuple[Any, ...], how: dict[str, bool], work: Callable[[], Result]
+        self, doing: str, data: tuple[Any, Any, Any, Any], how: dict[str, bool], work: Callable[[], Result]
     ) -> Result:
         """A call whose steps all ranks take together, once it is clear that they were given the same."""
+        inputs, targets, mask, weights = data
         agreement = self._agreement(doing)
         with agreement.work():
             agreement.same |= how
-            streams = Streams.read(self._part, *data, None)
+            streams = Streams.read(self._part, inputs, targets, mask, weights, None)
             if streams.are_several:
                 raise ValueError("inputs: expected one stream, without an axis of streams, got several")
             agreement.same |= {"steps": streams.n_steps, "data": _sum_of(*streams.arguments)}

@@ -33,7 +33,8 @@ class Place:
         return self.end - self.first
 
 
-class Part(EpropTrainer):
+# Final for users: nothing of it is overridden but what has the size of the whole network.
+class Part(EpropTrainer):  # type: ignore[misc]
     """The trainer of some neurons of a network, whose sources are all of them.
 
     Parameters

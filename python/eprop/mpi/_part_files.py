@@ -48,7 +48,7 @@ def save_parts(exchange: Exchange, part: Part, path: Path) -> None:
     with agreement.work():
         lists = {f"{what}_{name}": one for name in _MATRICES for what, one in _lists_of(part, name).items()}
         with open(f"{own}.npz", "wb") as file:
-            np.savez(file, **lists)
+            np.savez(file, allow_pickle=False, **lists)
             file.flush()
             os.fsync(file.fileno())
         part.save(f"{own}.safetensors")

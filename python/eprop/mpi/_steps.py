@@ -34,8 +34,6 @@ class Steps:
     """
 
     def __init__(self, exchange: Exchange, counts: list[int], n_sums: int) -> None:
-        from mpi4py import MPI
-
         self._exchange, self._doing = exchange, "a step"
         sizes = [_HEAD + _NUMBER * n_sums + _NEURON * n for n in counts]
         self.sent: Array = np.zeros(sizes[exchange.rank], np.uint8)
@@ -43,6 +41,14 @@ class Steps:
             None if rank == exchange.rank else np.zeros(size, np.uint8) for rank, size in enumerate(sizes)
         ]
         self.error: BaseException | None = None
+        self._expected: list[Any] = []
+        if exchange.size > 1:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        from mpi4py import MPI
+
+        exchange = self._exchange
         self._expected = [
             exchange.comm.Recv_init(buffer, source=rank, tag=_TAG)
             for rank, buffer in enumerate(self.received)

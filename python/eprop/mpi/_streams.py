@@ -51,7 +51,9 @@ class Streams:
     @property
     def are_several(self) -> bool:
         """Whether there is an axis of streams."""
-        return isinstance(self.inputs, list) or isinstance(self.inputs, np.ndarray) and self.inputs.ndim == 3
+        return isinstance(self.inputs, list) or (
+            isinstance(self.inputs, np.ndarray) and self.inputs.ndim == 3
+        )
 
     def __len__(self) -> int:
         if self.inputs is None:

@@ -313,6 +313,23 @@ mod tests {
         assert_ne!(draw(7), draw(8));
     }
 
+    #[test]
+    fn numbers_that_are_left_out_are_those_that_would_have_come() {
+        for drawn in 0..4 {
+            for n in 0..9 {
+                let (mut one, mut other) = (Gaussian::new(5), Gaussian::new(5));
+                for _ in 0..drawn {
+                    assert_eq!(one.next(), other.next());
+                }
+                one.skip(n);
+                (0..n).for_each(|_| _ = other.next());
+                for _ in 0..5 {
+                    assert_eq!(one.next(), other.next(), "{n} after {drawn}");
+                }
+            }
+        }
+    }
+
     in_both! {
         fn a_number_is_scaled_before_it_is_rounded<F>() {
             let (mut one, mut other) = (Gaussian::new(5), Gaussian::new(5));
