@@ -202,8 +202,8 @@ def test_the_count_stays_signs_stay_and_what_does_not_exist_is_0(form, optimizer
 
 @every_form
 def test_lists_and_places_for_all_move_the_same_synapses(form):
-    """And 1, 2 and 3 threads the same bits."""
-    n_streams = 3
+    """And 1, 2 and 3 threads the same bits, of so many streams that some share their scratch memory."""
+    n_streams = 18
     options = {**form, "batch_size": n_streams}
     trainers = [moving(**options) for _ in range(3)]
     other = moving(**{**options, "engine": None if "engine" in form else "block"})
