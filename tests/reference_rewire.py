@@ -6,10 +6,11 @@ new ones, and their signs. Synapses are counted by source, and of a source by ne
 
 What the equations leave open is fixed here:
 
-- eta is the learning rate of the group in this update, after a limit; l1 and the noise are scaled by it. `Auto(per_neuron=True)`:
-  without D_j.
+- eta is the learning rate of the group in this update, after a limit; l1 and the noise are scaled by it.
+  `Auto(per_neuron=True)`: without D_j.
 - theta is bounded by `w_max` after the noise, too. A matrix whose rate is 0 rests.
-- Signs are those of the weights before the update. A weight of 0 has the sign that its synapse had last: of a new one it is drawn.
+- Signs are those of the weights before the update. A weight of 0 has the sign that its synapse had last: of a new one
+  it is drawn.
 - A synapse that was just pruned may be drawn again, and is new then.
 - What is new has no traces, no moments and no pending gradient. z_bar is its source's, and goes on.
 """
@@ -94,7 +95,7 @@ class Rewiring:
         self.signs = np.where(W != 0.0, np.sign(W), self.signs)
 
     def move(self, W, eta, rates, w_max):
-        """After it: the weights (N, n_inputs + N), and which synapses were pruned. eta and rates: by the names of matrices."""
+        """After it: the weights (N, n_inputs + N), and which synapses were pruned. eta, rates: by the names of matrices."""
         W, pruned = W.copy(), np.zeros(W.shape, dtype=bool)
         self.rounds += 1
         draws = Draws(self.seed, self.rounds)

@@ -37,7 +37,8 @@ def twins(seed=2, **options):
     if options.get("feedback", "symmetric") != "symmetric":
         agent.B = B
     if not isinstance(optimizer := options.get("optimizer", "sgd"), str):
-        options["optimizer"] = OPTIMIZERS[optimizer.name](**asdict(optimizer))
+        constants = {name: x for name, x in asdict(optimizer).items() if name != "rewire"}
+        options["optimizer"] = OPTIMIZERS[optimizer.name](**constants)
     return agent, ReferenceAgent(
         W_in, W_rec, W_out, b * options["readout_bias"], B, **{**options, "lr": agent.lr}
     )

@@ -1,4 +1,4 @@
-"""Synapses that move (`eprop.optim.Rewire`): against the literal reference, in every form and storage, with every optimizer."""
+"""Synapses that move (`eprop.optim.Rewire`): against the literal reference, in every form, with every optimizer."""
 
 import copy
 import dataclasses
@@ -127,7 +127,9 @@ def follows(case, l1, temperature, signed, share, moved):
     of_mask = (lambda a, b: (..., slice(a, b))) if x.ndim == 3 else slice
     for a, b, reset in ((0, T, True), (T, 2 * T, False), (0, 2 * T, True)):
         loss = trainer.train_sequence(x[part(a, b)], y[part(a, b)], mask=mask[of_mask(a, b)], reset=reset)
-        expected, _ = model.train_sequence(x[part(a, b)], y[part(a, b)], mask=mask[of_mask(a, b)], reset=reset)
+        expected, _ = model.train_sequence(
+            x[part(a, b)], y[part(a, b)], mask=mask[of_mask(a, b)], reset=reset
+        )
         if model.margin < MARGIN:
             return False
         assert np.isnan(expected) or loss == pytest.approx(expected, rel=TOLERANCE)
@@ -173,8 +175,11 @@ def test_the_count_stays_signs_stay_and_what_does_not_exist_is_0(form, optimizer
     if form.get("engine") is None and isinstance(optimizer, Auto) and optimizer.per_neuron:
         form = {**form, "engine": "textbook"}  # these are not listed
     sign = np.random.default_rng(2).integers(-1, 2, N_IN + N)
-    rewire = Rewire(l1=20.0, temperature=1e-2) if optimizer.name not in ("adam", "adamw") else LIVELY
-    trainer = moving(optimizer=optimizer, rewire=rewire, sign=sign, **form)
+    # What weights lose at an update is a hundredth to a tenth of a threshold.
+    lr, l1 = {"adam": (0.02, 0.3), "adamw": (0.02, 0.3), "auto": (0.02, 20.0)}.get(
+        optimizer.name, (1e-4, 1e3)
+    )
+    trainer = moving(optimizer=optimizer, rewire=Rewire(l1, temperature=1e-2), sign=sign, lr=lr, **form)
     assert trainer.storage == ("masked" if "engine" in form else "listed")
     trainer.W_in = 2.0 * dense(trainer.W_in)
     exists, moved = there(trainer), 0
@@ -191,14 +196,14 @@ def test_the_count_stays_signs_stay_and_what_does_not_exist_is_0(form, optimizer
             assert not np.any((before * W < 0.0)[stays & (sign != 0)])
         moved += int((now & ~exists).sum())
         exists = now
-    assert moved > 10
+    assert moved > 5
     assert np.all(np.isfinite(trainer.W_out))
 
 
 @every_form
 def test_lists_and_places_for_all_move_the_same_synapses(form):
-    """And 1, 2 and 3 threads the same bits."""
-    n_streams = 3
+    """And 1, 2 and 3 threads the same bits, of so many streams that some share their scratch memory."""
+    n_streams = 18
     options = {**form, "batch_size": n_streams}
     trainers = [moving(**options) for _ in range(3)]
     other = moving(**{**options, "engine": None if "engine" in form else "block"})
@@ -237,12 +242,16 @@ def test_copies_pickles_and_files_go_on_with_the_same_bits(form, n_streams, tmp_
     assert not np.array_equal(there(EpropTrainer.from_bytes(saved)), there(trainer))
 
 
-def test_a_file_whose_lists_are_none_is_refused():
-    trainer = train(moving())
-    saved = bytearray(trainer.to_bytes())
-    with pytest.raises(ValueError, match="crc|CRC"):
-        saved[len(saved) // 2] ^= 1
-        EpropTrainer.from_bytes(bytes(saved))
+def test_a_file_says_what_was_asked_for_and_has_the_synapses_that_there_are():
+    """Whatever has moved: the configuration is that of the constructor."""
+    rng = np.random.default_rng(5)
+    into, between = rng.random((N, N_IN)) < 0.4, (rng.random((N, N)) < 0.3) & ~np.eye(N, dtype=bool)
+    trainer = train(moving(connect_in=into, connect_rec=between))
+    twin = EpropTrainer.from_bytes(trainer.to_bytes())
+    assert twin == trainer and twin.state_equal(trainer) and pickle.loads(pickle.dumps(trainer)) == trainer
+    assert np.array_equal(np.asarray(twin.connect_in), into)
+    assert np.array_equal(there(twin), there(trainer)) and not np.array_equal(there(twin)[:, :N_IN], into)
+    assert np.array_equal(dense(twin.W_in) != 0, (dense(trainer.W_in) != 0) & there(twin)[:, :N_IN])
 
 
 def test_memory_is_counted():
@@ -276,10 +285,10 @@ def test_a_gradient_that_was_made_before_synapses_moved_is_refused_where_they_ar
 
 def test_matrices_that_have_all_synapses_or_rest_do_not_move():
     for form in FORMS.values():
-        only_in = train(moving(connect_rec=None, sign=np.ones(N_IN + N), **form))
+        only_in = train(moving(connect_rec=None, sign=np.ones(N_IN + N, dtype=int), **form))
         assert np.all(there(only_in)[:, N_IN:] | np.eye(N, dtype=bool)), form
         assert np.all(weights(only_in) >= 0.0)
-        rests = moving(lr_rec=0.0, **form)
+        rests = moving(lr_rec=0.0, rewire=Rewire(l1=3.0), **form)
         before, W_rec = there(rests), dense(rests.W_rec)
         train(rests)
         assert np.array_equal(there(rests)[:, N_IN:], before[:, N_IN:])
@@ -298,7 +307,16 @@ def test_without_a_crossing_nothing_moves_and_no_bit_differs_from_fixed_wiring()
     for form in FORMS.values():
         moves = moving(rewire=Rewire(), lr=1e-5, **form)
         rests = EpropTrainer(
-            N_IN, N, N_OUT, connect_in=0.4, connect_rec=0.3, lr=1e-5, seed=3, dtype="float64", optimizer="adam", **form
+            N_IN,
+            N,
+            N_OUT,
+            connect_in=0.4,
+            connect_rec=0.3,
+            lr=1e-5,
+            seed=3,
+            dtype="float64",
+            optimizer="adam",
+            **form,
         )
         assert np.array_equal(there(moves), there(rests))
         train(moves), train(rests)
@@ -330,34 +348,38 @@ def test_updates_alone_count():
     assert np.array_equal(there(trainer), before)
     trainer.update()
     W = weights(trainer)
-    assert np.any(W != weights(moving(update_every=T + 1)))
+    assert np.any(weights(moving(update_every=T + 1)) != W)
     trainer.update()  # nothing is pending
     assert np.array_equal(weights(trainer), W)
 
 
 def test_float32_moves_what_float64_moves_for_a_while():
-    wide, narrow = (moving(dtype=dtype, rewire=Rewire(l1=0.2), lr=5e-3) for dtype in ("float64", "float32"))
-    train(wide, 3), train(narrow, 3)
+    options = {"optimizer": SGD(limit=False), "rewire": Rewire(l1=20.0), "lr": 1e-3}
+    wide, narrow = (moving(dtype=dtype, **options) for dtype in ("float64", "float32"))
+    train(wide), train(narrow)
     assert np.array_equal(there(wide), there(narrow))
     assert_close(weights(narrow), weights(wide), 1e-4)
+    assert not np.array_equal(there(wide), there(moving(**options)))
 
 
 # What is refused
 
 
 def test_what_cannot_be_is_refused_with_what_to_do():
-    with pytest.raises(ValueError, match="rewire: expected update_every of at least 2.*got update_every = 1"):
+    with pytest.raises(
+        ValueError, match=r"rewire: expected update_every of at least 2.*got update_every = 1"
+    ):
         moving(update_every=1)
     with pytest.raises(ValueError, match="rewire: expected connect_in or connect_rec"):
         moving(connect_in=None, connect_rec=None)
     for bad in (-1.0, np.nan, np.inf):
-        with pytest.raises(ValueError, match="rewire.l1"):
+        with pytest.raises(ValueError, match=r"rewire.l1"):
             moving(rewire=Rewire(l1=bad))
-        with pytest.raises(ValueError, match="rewire.temperature"):
+        with pytest.raises(ValueError, match=r"rewire.temperature"):
             moving(rewire=Rewire(temperature=bad))
-    with pytest.raises(TypeError, match="optimizer.rewire.l1: expected a number"):
+    with pytest.raises(TypeError, match=r"optimizer.rewire.l1: expected a number"):
         Rewire(l1="much")
-    with pytest.raises(TypeError, match="optimizer.rewire: expected None or an eprop.optim.Rewire"):
+    with pytest.raises(TypeError, match=r"optimizer.rewire: expected None or an eprop.optim.Rewire"):
         Adam(rewire=0.1)
     moves = Adam(rewire=Rewire())
     for build in (
@@ -365,7 +387,7 @@ def test_what_cannot_be_is_refused_with_what_to_do():
         lambda: OnlineLIFLayer(3, 2, optimizer=moves),
         lambda: EpropAgent(3, 2, 2, optimizer=moves),
     ):
-        with pytest.raises(ValueError, match="optimizer.rewire: expected None"):
+        with pytest.raises(ValueError, match=r"optimizer.rewire: expected None"):
             build()
 
 
@@ -379,25 +401,31 @@ def test_an_optimizer_that_moves_synapses_is_another():
 
 
 def test_synapses_gather_where_they_help():
-    """Two inputs of 60 matter, and 5 % of the synapses exist: those that move find them, and learn what others cannot."""
-    n_in, n, gains, gathered = 60, 30, [], []
+    """Four inputs of 200 matter, and 2 % of the synapses exist: those that move find them, and learn more than fixed."""
+    n_in, n, n_streams, n_steps, left, gathered = 200, 30, 4, 50, {"moves": [], "rests": []}, []
+
+    def sequences(rng):
+        x = (rng.random((n_streams, n_steps, n_in)) < 0.1).astype(float)
+        y, push = np.zeros((n_streams, n_steps, 1)), 0.5 * (x[..., :2].sum(-1) - x[..., 2:4].sum(-1))
+        for t in range(n_steps):
+            y[:, t, 0] = 0.9 * y[:, t - 1, 0] * (t > 0) + push[:, t]
+        return x, y
+
     for seed in range(4):
-        rng = np.random.default_rng(seed)
-        x = (rng.random((80, n_in)) < 0.1).astype(float)
-        y = np.zeros((80, 1))
-        for t in range(80):
-            y[t] = 0.8 * y[t - 1] * (t > 0) + 0.5 * (x[t, 0] - x[t, 1])
-        losses = {}
         for name, rewire in (("moves", Rewire(l1=0.2)), ("rests", None)):
+            rng = np.random.default_rng(seed)
             trainer = EpropTrainer(
-                n_in, n, 1, connect_in=0.05, lr=0.01, update_every="sequence", seed=seed,
-                optimizer=Adam(rewire=rewire), dtype="float64",
+                n_in, n, 1, connect_in=0.02, update_every="sequence", seed=seed, batch_size=n_streams,
+                reduction="mean", lr=0.01, optimizer=Adam(rewire=rewire),
             )  # fmt: skip
-            for _ in range(300):
-                losses[name] = trainer.train_sequence(x, y)
+            for _ in range(800):
+                trainer.train_sequence(*sequences(rng))
+            x, y = sequences(np.random.default_rng(1000))
+            left[name].append(trainer.evaluate(x, y)[0] / (0.5 * np.mean(y**2)))
             if rewire is not None:
-                of_input = there(trainer)[:, :n_in].sum(axis=0)
-                gathered.append(of_input[:2].mean() / of_input[2:].mean())
-        gains.append(losses["moves"] / losses["rests"])
-    assert np.mean(np.array(gathered) > 2.0) >= 0.75, gathered
-    assert np.median(gains) < 0.9, gains
+                starts, _ = trainer._core.lists("W_in")
+                gathered.append(np.diff(starts)[:4].mean() / np.diff(starts)[4:].mean())
+    # Measured: 2.6, 3.8, 3.7 and 2.4 times as many; of the targets' variance 0.61, 0.30, 0.51 and 0.59 are left, and
+    # 1.00, 0.43, 0.58 and 0.79 without.
+    assert min(gathered) > 1.7, gathered
+    assert np.mean(left["moves"]) < 0.85 * np.mean(left["rests"]), left

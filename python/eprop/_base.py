@@ -77,12 +77,12 @@ class Trainer:
     def _optimizer(self) -> tuple[str, dict[str, float]]:
         """As the core reads it: the name, and the constants by their names."""
         constants = dataclasses.asdict(self._as_optimizer)
-        del constants["rewire"]
+        constants.pop("rewire", None)
         return self._as_optimizer.name, constants
 
     @property
     def _rewire(self) -> tuple[float, float] | None:
-        rewire = self._as_optimizer.rewire
+        rewire = getattr(self._as_optimizer, "rewire", None)
         return None if rewire is None else (rewire.l1, rewire.temperature)
 
     def __setattr__(self, name: str, value: Any) -> None:

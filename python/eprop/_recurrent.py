@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_numbers
-from ._connections import as_dense, as_listed, as_sparse
+from ._connections import as_dense, as_listed, as_sparse, from_file
+from ._fields import checked
 
 Array = NDArray[Any]
 
@@ -20,6 +21,29 @@ class Recurrent:
     n_inputs: int
     n_neurons: int
     batch_size: int
+
+    @classmethod
+    def _told(cls, core: Any, fields: dict[str, Any]) -> dict[str, Any]:
+        """What a file says, with the lists of synapses that its core was built with."""
+        n = fields["n_neurons"]
+        for name, matrix, n_sources in (
+            ("connect_in", "W_in", fields["n_inputs"]),
+            ("connect_rec", "W_rec", n),
+        ):
+            if name in fields:
+                fields[name] = from_file(fields[name], (n, n_sources), core.connected(matrix))
+        return fields
+
+    def _fix(self, **trained: bool) -> None:
+        """A group that is not trained has a rate of 0."""
+        for name, train in trained.items():
+            rate = name.replace("train", "lr")
+            if checked(name, "bool", train):
+                continue
+            if self.__dict__[rate] not in (None, 0):
+                given = self.__dict__[rate]
+                raise ValueError(f"{rate}: expected 0 or None where the group is not trained, got {given!r}")
+            self.__dict__[rate] = 0.0
 
     @property
     def W_in(self) -> Array:
@@ -151,3 +175,13 @@ class Recurrent:
             setattr(self._core, name, as_numbers(name, as_dense(value) if is_wired else value))
         else:
             self._core.set_synapses(name, as_listed(name, value, *self._lists(name)))
+
+
+def say_what_is_trained(cls: type) -> None:
+    """After the decorator of a dataclass, which would take a property for the default of `train_in`, and so on."""
+    for group in ("in", "rec", "out"):
+        setattr(cls, f"train_{group}", _is_trained(f"lr_{group}"))
+
+
+def _is_trained(rate: str) -> property:
+    return property(lambda trainer: getattr(trainer, rate) != 0, doc=f"Whether `{rate}` is other than 0.")

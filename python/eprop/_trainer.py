@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from ._arrays import as_numbers
 from ._batches import as_threads
-from ._connections import Connect, as_listed, as_sparse, from_file, take_first_weights
+from ._connections import Connect, as_listed, as_sparse, take_first_weights
 from ._events import Inputs
 from ._fields import LEARNING_RATE, Chosen, LearningRate, checked, number
-from ._recurrent import Recurrent
+from ._recurrent import Recurrent, say_what_is_trained
 from ._sequences import SequenceTrainer
 from ._warnings import warn_of_adaptation
 from .optim import Optimizer
@@ -230,34 +230,13 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
     _core_class = _core.EpropTrainer
 
     def __post_init__(self, train_in: bool, train_rec: bool, train_out: bool) -> None:
-        for name, train in ("lr_in", train_in), ("lr_rec", train_rec), ("lr_out", train_out):
-            self._fix(name, checked(name.replace("lr", "train"), "bool", train))
+        self._fix(train_in=train_in, train_rec=train_rec, train_out=train_out)
         self._start()
         self._check_adaptation()
         for name, connect in ("W_in", self.connect_in), ("W_rec", self.connect_rec):
             weights = take_first_weights(connect)
             if weights is not None:
                 self._core.set_synapses(name, as_numbers(f"connect_{name[2:]}", weights))
-
-    @classmethod
-    def _told(cls, core: Any, fields: dict[str, Any]) -> dict[str, Any]:
-        n = fields["n_neurons"]
-        for name, matrix, n_sources in (
-            ("connect_in", "W_in", fields["n_inputs"]),
-            ("connect_rec", "W_rec", n),
-        ):
-            if name in fields:
-                fields[name] = from_file(fields[name], (n, n_sources), core.lists(matrix))
-        return fields
-
-    def _fix(self, rate: str, train: bool) -> None:
-        """A group that is not trained has a rate of 0."""
-        if train:
-            return
-        if self.__dict__[rate] not in (None, 0):
-            given = self.__dict__[rate]
-            raise ValueError(f"{rate}: expected 0 or None where the group is not trained, got {given!r}")
-        self.__dict__[rate] = 0.0
 
     def _check_adaptation(self) -> None:
         """Of the neuron whose adaptation is the least stable."""
@@ -434,12 +413,4 @@ def _engine(trainer: EpropTrainer) -> str | None:
 
 # After the decorator, which would take a property for the field's default.
 setattr(EpropTrainer, "engine", property(_engine, doc="The form that the synapses take."))  # noqa: B010
-
-
-def _is_trained(rate: str) -> property:
-    return property(lambda trainer: getattr(trainer, rate) != 0, doc=f"Whether `{rate}` is other than 0.")
-
-
-setattr(EpropTrainer, "train_in", _is_trained("lr_in"))  # noqa: B010
-setattr(EpropTrainer, "train_rec", _is_trained("lr_rec"))  # noqa: B010
-setattr(EpropTrainer, "train_out", _is_trained("lr_out"))  # noqa: B010
+say_what_is_trained(EpropTrainer)

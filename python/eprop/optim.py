@@ -60,22 +60,17 @@ class Rewire:
 
     Examples
     --------
-    Two inputs of 40 matter:
-
     >>> import numpy as np
     >>> from eprop import EpropTrainer
+    >>> moving = Adam(rewire=Rewire(l1=0.2))
+    >>> trainer = EpropTrainer(40, 30, 1, connect_in=0.1, optimizer=moving, lr=0.05, update_every="sequence")
+    >>> before = trainer.W_in
     >>> rng = np.random.default_rng(0)
-    >>> inputs = rng.random((50, 40)) < 0.1
-    >>> targets = np.cumsum(inputs[:, :1] * 1.0 - inputs[:, 1:2], axis=0)
-    >>> trainer = EpropTrainer(
-    ...     40, 30, 1, connect_in=0.1, update_every="sequence", optimizer=Adam(rewire=Rewire(l1=0.2)), seed=1, dtype="float64"
-    ... )
-    >>> before = trainer.W_in.count_nonzero(axis=0)
-    >>> for _ in range(150):
-    ...     _ = trainer.train_sequence(inputs, targets)
-    >>> after = trainer.W_in.count_nonzero(axis=0)
-    >>> bool(after[:2].sum() > 2 * before[:2].sum())
-    True
+    >>> for _ in range(20):
+    ...     _ = trainer.train_sequence(rng.random((50, 40)) < 0.1, rng.normal(size=(50, 1)))
+    >>> after = trainer.W_in
+    >>> after.nnz == before.nnz, np.array_equal(after.indices, before.indices)
+    (True, False)
     """
 
     l1: float = 0.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import eprop
-from eprop.optim import SGD
+from eprop.optim import SGD, Rewire, as_optimizer
 
 Rng = np.random.Generator
 EPROP, STACK, LAYER = "eprop", "stack", "layer"
@@ -112,6 +113,13 @@ class Recipe(NamedTuple):
             options["tau_mem"] = rng.choice([1.0, 5.0, 20.0, 200.0], size=n_neurons)
         if options.get("sign") is not None:
             options["sign"] = rng.integers(-1, 2, n_inputs + n_neurons)
+        # Of sparse matrices synapses may move, at updates that steps lie between.
+        wired = not (options.get("connect_in") is None and options.get("connect_rec") is None)
+        if wired and options.get("update_every", 1) != 1 and rng.random() < 0.4:
+            rewire = Rewire(
+                l1=float(rng.choice([0.0, 1.0, 1e3])), temperature=float(rng.choice([0.0, 1e-3, 1.0]))
+            )
+            options["optimizer"] = replace(as_optimizer(options.get("optimizer", "sgd")), rewire=rewire)
         # A step has no future to look at, and a horizon of a sequence wants whole sequences.
         every, horizon = options.get("update_every", 1), options.get("horizon", 1)
         if every == 1 or (horizon == "sequence" and every != "sequence"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any, final
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _core
 from .._arrays import as_mask, as_numbers
 from .._base import Trainer
+from .._connections import Connect, take_first_weights
 from .._fields import LEARNING_RATE, LearningRate, number
-from .._recurrent import Recurrent
+from .._recurrent import Recurrent, say_what_is_trained
 from ..optim import Optimizer
 
 __all__ = ["EpropAgent"]
@@ -53,8 +54,10 @@ class EpropAgent(Recurrent, Trainer):
     seed : int
         Of the initial weights and of the actions.
     tau_out, reset_mechanism, n_ref, surrogate, surrogate_height, surrogate_width, input_gain, readout_gain, feedback, \
-readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, feedback_decay, lr_in, lr_rec, lr_out, tau_syn
-        As in `EpropTrainer`. `feedback` has a column for each action, and one for the value.
+readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, feedback_decay, lr_in, lr_rec, lr_out, \
+tau_syn, connect_in, connect_rec, sign, train_in, train_rec, train_out
+        As in `EpropTrainer`. `feedback` has a column for each action, and one for the value. Rows have a place for each
+        neuron, whichever synapses exist: weights and traces are NumPy arrays, 0 where there is no synapse.
     optimizer : str or eprop.optim.Optimizer
         What the gradient of an update becomes. The loss that limits the steps of ``"sgd"`` and ``"auto"`` is half the
         squared TD error.
@@ -116,12 +119,25 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
     lr_rec: float | None = None
     lr_out: float | None = None
     tau_syn: float = 0.0
+    connect_in: Connect = None
+    connect_rec: Connect = None
+    sign: Array | None = None
+    train_in: InitVar[bool] = True
+    train_rec: InitVar[bool] = True
+    train_out: InitVar[bool] = True
 
     _core_class = _core.EpropAgent
     _rates = ("lr", "lr_in", "lr_rec", "lr_out")
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, train_in: bool, train_rec: bool, train_out: bool) -> None:
+        self._fix(train_in=train_in, train_rec=train_rec, train_out=train_out)
         self._start()
+        for name, connect in ("W_in", self.connect_in), ("W_rec", self.connect_rec):
+            weights = take_first_weights(connect)
+            if weights is not None:
+                first = np.zeros(connect.shape)
+                first[connect.targets, connect.sources] = weights
+                setattr(self._core, name, as_numbers(f"connect_{name[2:]}", first))
 
     def act(self, observation: ArrayLike, *, greedy: bool = False) -> Any:
         """An action, drawn from the policy after the steps of a decision.
@@ -316,3 +332,6 @@ readout_bias, dtype, reduction, beta, tau_adaptation, delay, clip_norm, w_max, f
     def n_updates(self) -> int:
         """How many updates there have been."""
         return self._core.n_updates  # type: ignore[no-any-return]
+
+
+say_what_is_trained(EpropAgent)

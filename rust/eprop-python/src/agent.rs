@@ -10,10 +10,10 @@ use crate::cell::{Cell, Wide, at_width};
 use crate::class::class;
 use crate::error;
 use crate::numbers::Real;
-use crate::options::{self, Every, choice, count};
+use crate::options::{self, Connected, Every, Signs, choice, count};
 use crate::signals::interrupt;
 use crate::table::Table;
-use crate::trainer::{HasNetwork, matrix_of, state, traces, z_bar};
+use crate::trainer::{HasNetwork, as_arrays, connected, matrix_of, state, traces, z_bar};
 
 class!(
     /// The agent behind `eprop.rl.EpropAgent`; takes the dataclass whose fields configure it.
@@ -91,6 +91,12 @@ class!(
 
     fn set_lr_out(&self, py: Python<'_>, lr: Option<f64>) -> PyResult<()> {
         at_width!(&self.0, cell => cell.attempt(py, |inner| inner.set_lr_out(lr)))
+    }
+
+    /// The lists that `connect_in` or `connect_rec` was, of `W_in` or `W_rec`; None where it was none.
+    fn connected<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let list = at_width!(&self.0, cell => cell.run(py, |agent| connected(agent.network().config(), name)))?;
+        Ok(list.map(|list| as_arrays(py, &list)))
     }
 
     #[getter(W_in)]
@@ -202,6 +208,9 @@ struct Fields {
     lr_rec: Option<f64>,
     lr_out: Option<f64>,
     tau_syn: f64,
+    connect_in: Option<Connected>,
+    connect_rec: Option<Connected>,
+    sign: Option<Signs>,
 }
 
 fn config(face: &Bound<'_, PyAny>) -> PyResult<AgentConfig> {
@@ -239,6 +248,9 @@ fn config(face: &Bound<'_, PyAny>) -> PyResult<AgentConfig> {
         lr_rec: fields.lr_rec,
         lr_out: fields.lr_out,
         tau_syn: fields.tau_syn,
+        connect_in: options::connect(fields.connect_in)?,
+        connect_rec: options::connect(fields.connect_rec)?,
+        sign: fields.sign.map(|signs| signs.0),
         ..Config::default()
     };
     Ok(AgentConfig {

@@ -94,21 +94,21 @@ struct Recurrent {
 
 /// Synapses that exist, where not all do.
 #[derive(FromPyObject)]
-enum Connected {
+pub enum Connected {
     Density(f64),
     Listed(Listed),
 }
 
 /// As the face lists them.
 #[derive(FromPyObject)]
-struct Listed {
+pub struct Listed {
     shape: (usize, usize),
     starts: Numbers<i64>,
     targets: Numbers<u32>,
 }
 
 /// A vector of an array that the face has made, and nobody changes.
-struct Numbers<T>(Vec<T>);
+pub struct Numbers<T>(pub Vec<T>);
 
 impl<'py, T: numpy::Element + Copy> FromPyObject<'_, 'py> for Numbers<T> {
     type Error = PyErr;
@@ -118,7 +118,7 @@ impl<'py, T: numpy::Element + Copy> FromPyObject<'_, 'py> for Numbers<T> {
     }
 }
 
-type Signs = Numbers<i8>;
+pub type Signs = Numbers<i8>;
 
 /// A number of steps, or a word.
 #[derive(FromPyObject)]
@@ -328,7 +328,7 @@ fn part(face: &Bound<'_, PyAny>) -> PyResult<Option<Part>> {
     }))
 }
 
-fn connect(connected: Option<Connected>) -> PyResult<Connect> {
+pub fn connect(connected: Option<Connected>) -> PyResult<Connect> {
     match connected {
         None => Ok(Connect::All),
         Some(Connected::Density(density)) => Ok(Connect::Density(density)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eprop::Matrix;
+use eprop::{Config, Connect, Matrix, SynapseList};
 use numpy::IntoPyArray;
 use numpy::ndarray::{Array1, Array2, Array3, Axis};
 use pyo3::prelude::*;
@@ -104,13 +104,13 @@ trainer_class!(
     fn lists<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
         let list = at_width!(&self.0, cell => cell.run(py, |t| t.synapses(matrix)))?;
-        let Some(list) = list else {
-            return Ok(None);
-        };
-        let starts: Vec<i64> = list.starts().iter().map(|&start| start as i64).collect();
-        let targets: Vec<i64> = list.all_targets().iter().map(|&j| i64::from(j)).collect();
-        let array = |numbers: Vec<i64>| numbers.into_pyarray(py).into_any();
-        Ok(Some((array(starts), array(targets))))
+        Ok(list.map(|list| as_arrays(py, &list)))
+    }
+
+    /// The lists that `connect_in` or `connect_rec` was, of `W_in` or `W_rec`; None where it was none. Where synapses move, others exist by now.
+    fn connected<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let list = at_width!(&self.0, cell => cell.run(py, |t| connected(t.config(), name)))?;
+        Ok(list.map(|list| as_arrays(py, &list)))
     }
 
     /// The weights of the synapses that exist, in the order of their lists.
@@ -243,6 +243,29 @@ trainer_class!(
         at_width!(&self.0, cell => traces(py, cell, "e_bar", Matrix::EBar))
     }
 });
+
+/// Where the list of each source starts, and the neurons that it reaches.
+pub fn as_arrays<'py>(
+    py: Python<'py>,
+    list: &SynapseList,
+) -> (Bound<'py, PyAny>, Bound<'py, PyAny>) {
+    let starts: Vec<i64> = list.starts().iter().map(|&start| start as i64).collect();
+    let targets: Vec<i64> = list.all_targets().iter().map(|&j| i64::from(j)).collect();
+    let array = |numbers: Vec<i64>| numbers.into_pyarray(py).into_any();
+    (array(starts), array(targets))
+}
+
+/// The synapses of `W_in` or `W_rec` that a configuration lists.
+pub fn connected(config: &Config, name: &str) -> Option<SynapseList> {
+    let connect = match name {
+        "W_in" => &config.connect_in,
+        _ => &config.connect_rec,
+    };
+    match connect {
+        Connect::Listed(list) => Some(list.clone()),
+        _ => None,
+    }
+}
 
 /// What has a recurrent network to be read.
 pub trait HasNetwork: Send {

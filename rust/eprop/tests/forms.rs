@@ -5,7 +5,7 @@ mod membranes;
 
 use eprop::{
     Config, Connect, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Matrix, Optimizer,
-    RegularisedSide, ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
+    RegularisedSide, ResetMechanism, Rewire, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, s};
 use proptest::prelude::*;
@@ -214,7 +214,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         .prop_map(wires)
 }
 
-/// Of every third network not all synapses exist.
+/// Of every third network not all synapses exist; of half of those whose weights rest, they move.
 fn wires(mut config: Config) -> Config {
     let density = |draw: u64| {
         [Connect::All, Connect::Density(0.2), Connect::Density(0.7)][draw as usize % 3].clone()
@@ -222,6 +222,13 @@ fn wires(mut config: Config) -> Config {
     if config.seed / 32 % 3 == 0 {
         config.connect_in = density(config.seed / 96);
         config.connect_rec = density(config.seed / 288);
+    }
+    let wired = config.connect_in != Connect::All || config.connect_rec != Connect::All;
+    if wired && config.update_every != UpdateEvery::Steps(1) && config.seed / 864 % 2 == 0 {
+        config.rewire = Some(Rewire {
+            l1: 0.03 / config.lr,
+            temperature: [0.0, 1e-4 / config.lr][config.seed as usize / 1728 % 2],
+        });
     }
     config
 }

@@ -13,7 +13,7 @@ use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
 use super::head::Head;
 use super::layer::Layer;
-use super::rewiring::Rewiring;
+use super::rewiring::{Rewiring, Round};
 use super::schedule::Since;
 use super::wiring::{Groups, Settings, Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
@@ -550,18 +550,14 @@ impl<F: Float> Wiring for Recurrent<F> {
         }
     }
 
-    fn rewire(streams: &mut [Self], optimizer: &Optimizer) {
-        let Some(first) = streams.first_mut() else {
-            return;
-        };
-        let rewiring = first.rewiring.as_mut();
-        let round = rewiring.and_then(|one| one.round(&mut first.layer.synapses, optimizer));
-        if let Some(mut round) = round {
-            for stream in streams {
-                stream.layer.synapses.rewire(&mut round.moved());
-                stream.wires = Some(Arc::clone(&round.wires));
-            }
-        }
+    fn round(&mut self, optimizer: &Optimizer) -> Option<Round<F>> {
+        let rewiring = self.rewiring.as_mut()?;
+        rewiring.round(&mut self.layer.synapses, optimizer)
+    }
+
+    fn rewire(&mut self, round: &mut Round<F>) {
+        self.layer.synapses.rewire(&mut round.moved());
+        self.wires = Some(Arc::clone(&round.wires));
     }
 
     fn take_wires(plan: &mut Plan, first: &Self) {

@@ -262,7 +262,7 @@ impl Lists<'_> {
 
 /// What a round has changed.
 #[derive(Debug)]
-pub(crate) struct Round<F> {
+pub struct Round<F> {
     was: Arc<Wires>,
     pub(crate) wires: Arc<Wires>,
     kept: Vec<bool>,
@@ -387,7 +387,7 @@ mod tests {
                         .for_each(|&number| counts[number as usize] += 1);
                 }
                 let p = n as f64 / below as f64;
-                let spread = 6.0 * (200.0 * p * (1.0 - p)).sqrt();
+                let spread = 6.0 * libm::sqrt(200.0 * p * (1.0 - p));
                 let near = |&count: &i32| (f64::from(count) - 200.0 * p).abs() <= spread;
                 assert!(counts.iter().all(near), "{n} of {below}: {counts:?}");
             }

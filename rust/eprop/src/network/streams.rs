@@ -736,9 +736,13 @@ impl<N: Wiring> Streams<N> {
         if !N::rewires(plan) {
             return;
         }
-        let (_, rest) = split_first(&mut self.states);
+        let (first, rest) = split_first(&mut self.states);
         rest.iter_mut().for_each(N::release);
-        N::rewire(&mut self.states, optimizer);
+        if let Some(mut round) = first.round(optimizer) {
+            for states in self.states.chunks_mut(self.group) {
+                in_turn(states, |_, state| state.rewire(&mut round));
+            }
+        }
         self.share();
         N::take_wires(plan, self.first());
     }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::cost::Cost;
 use super::filed::Filed;
+use super::rewiring::Round;
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
@@ -300,12 +301,12 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn prepare_rewiring(&mut self) -> Result<(), Error> {
         Ok(())
     }
-    /// After it: synapses move, in all streams, of which the first alone has weights.
-    fn rewire(_streams: &mut [Self], _: &Optimizer)
-    where
-        Self: Sized,
-    {
+    /// After it, of the first stream, which alone has weights: which synapses move, if any do.
+    fn round(&mut self, _: &Optimizer) -> Option<Round<Self::F>> {
+        None
     }
+    /// Of each stream: they move.
+    fn rewire(&mut self, _: &mut Round<Self::F>) {}
     /// The plan of a network whose synapses may have moved.
     fn take_wires(_: &mut Self::Plan, _first: &Self) {}
     /// Makes room for so many more steps, learning steps or others, where what is kept of them grows.

@@ -89,12 +89,12 @@ mod tests {
         // Five standard deviations.
         let near = |count: usize, p: f64| {
             let n = f64::from(n);
-            (count as f64 - n * p).abs() < 5.0 * (n * p * (1.0 - p)).sqrt()
+            (count as f64 - n * p).abs() < 5.0 * libm::sqrt(n * p * (1.0 - p))
         };
         assert!(counts.into_iter().all(|count| near(count, 1.0 / 7.0)));
         assert!(near(heads, 0.5));
         let n = f64::from(n);
-        assert!((sum / n).abs() < 5.0 / n.sqrt());
-        assert!((squares / n - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+        assert!((sum / n).abs() < 5.0 / libm::sqrt(n));
+        assert!((squares / n - 1.0).abs() < 5.0 * libm::sqrt(2.0 / n));
     }
 }

@@ -278,3 +278,41 @@ fn too_large() -> Error {
         bytes: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Wires;
+
+    /// Two inputs, three neurons.
+    fn wires() -> Wires {
+        let mut wires = Wires::new(2, 3).unwrap();
+        for targets in [&[0, 2][..], &[], &[1], &[0, 2], &[]] {
+            wires.push(targets.iter().copied()).unwrap();
+            wires.end_source();
+        }
+        wires
+    }
+
+    #[test]
+    fn what_a_file_says_must_be_lists() {
+        let good = wires();
+        assert!(good.are_lists([2, 3]) && good.copied().unwrap().are_lists([2, 3]));
+        assert!(!good.are_lists([3, 2]));
+        assert_eq!(good.room_for_as_many().unwrap().len(), 0);
+        let spoiled = |spoil: fn(&mut [usize], &mut [u32])| {
+            let mut wires = wires();
+            let (starts, targets) = wires.parts_mut();
+            spoil(starts, targets);
+            wires.are_lists([2, 3])
+        };
+        assert!(spoiled(|_, targets| targets[1] = 1));
+        // Twice, beyond the last neuron, itself; starts that go back, begin late, end early, or leave the lists.
+        assert!(!spoiled(|_, targets| targets[1] = 0));
+        assert!(!spoiled(|_, targets| targets[1] = 3));
+        assert!(!spoiled(|_, targets| targets[2] = 0));
+        assert!(!spoiled(|starts, _| starts[3] = 1));
+        assert!(!spoiled(|starts, _| starts[0] = 1));
+        assert!(!spoiled(|starts, _| starts[5] = 4));
+        assert!(!spoiled(|starts, _| starts[4] = usize::MAX));
+    }
+}

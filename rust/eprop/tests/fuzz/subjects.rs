@@ -3,7 +3,8 @@
 use eprop::{
     AgentConfig, Config, Connect, Engine, EpropAgent, EpropTrainer, Error, Feedback, Float, Gain,
     Horizon, Input, Inputs, LayerConfig, Loss, Next, OnlineLifLayer, OnlineTrainer, Optimizer,
-    PerNeuron, Reduction, ResetMechanism, StackConfig, Surrogate, TrainOptions, UpdateEvery,
+    PerNeuron, Reduction, ResetMechanism, Rewire, StackConfig, Surrogate, TrainOptions,
+    UpdateEvery,
 };
 use ndarray::{Array1, Array2};
 
@@ -131,10 +132,17 @@ fn with_synapses(config: Config, n_sources: usize, chance: &mut Chance) -> Confi
     let (connect_in, connect_rec) = (share(chance), share(chance));
     let signs = chance.once_in(6);
     let sign = signs.then(|| (0..n_sources).map(|_| chance.of(&[-1, 0, 1])).collect());
+    let wired = connect_in != Connect::All || connect_rec != Connect::All;
+    let moves = wired && config.update_every != UpdateEvery::Steps(1) && chance.once_in(3);
+    let rewire = moves.then(|| Rewire {
+        l1: chance.of(&[0.0, 1.0, 1e3]),
+        temperature: chance.of(&[0.0, 1e-3, 1.0]),
+    });
     Config {
         connect_in,
         connect_rec,
         sign,
+        rewire,
         ..config
     }
 }
