@@ -97,7 +97,7 @@ fn parts_learn_what_the_whole_learns() {
         Config {
             clip_norm: Some(0.1),
             readout_bias: true,
-            ..every(Optimizer::SGD, UpdateEvery::Steps(7))
+            ..every(Optimizer::PLAIN_SGD, UpdateEvery::Steps(7))
         },
     ] {
         let (x, y) = data();
