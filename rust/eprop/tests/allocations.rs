@@ -132,7 +132,8 @@ fn configs() -> Vec<Config> {
             });
         }
     }
-    // Not all synapses, in lists and in rows with a place for each neuron.
+    // Not all synapses, in lists and in rows with a place for each neuron; and in lists with a second trace of each synapse.
+    let mut second = vec![];
     for update_every in [
         UpdateEvery::Steps(1),
         UpdateEvery::Steps(9),
@@ -150,12 +151,15 @@ fn configs() -> Vec<Config> {
                     lr: 1e-5,
                     ..Config::default()
                 };
-                let adaptive = Config {
-                    beta: 0.2,
-                    engine: Some(Engine::Factored),
-                    ..plain.clone()
-                };
-                configs.extend([plain, adaptive]);
+                for (beta, tau_syn) in [(0.2, 0.0), (0.0, 5.0)] {
+                    second.push(Config {
+                        beta,
+                        tau_syn,
+                        engine: Some(Engine::Factored),
+                        ..plain.clone()
+                    });
+                }
+                configs.push(plain);
             }
         }
     }
@@ -178,6 +182,7 @@ fn configs() -> Vec<Config> {
             });
         }
     }
+    configs.extend(second);
     configs
 }
 

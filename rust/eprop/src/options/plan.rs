@@ -781,6 +781,7 @@ mod tests {
         };
         let adaptive = |beta, update_every| Config {
             beta,
+            tau_adaptation: 1e9,
             ..config(20.0, update_every)
         };
         // Of weights that rest for long, lists of half of all synapses, or of an eighth.
