@@ -90,7 +90,9 @@ def is_missing(values: Array) -> Array:
     """
     if values.dtype.kind not in "Of":
         return np.zeros(values.shape, bool)
-    return np.frompyfunc(lambda label: label is None or label != label, 1, 1)(values).astype(bool)  # type: ignore[no-any-return]
+    is_absent = np.frompyfunc(lambda label: label is None or label != label, 1, 1)
+    with np.errstate(invalid="ignore"):  # NumPy warns of a NaN that Python compares, from Python 3.12 on
+        return is_absent(values).astype(bool)  # type: ignore[no-any-return]
 
 
 def none_as_nan(y: Any) -> Any:
