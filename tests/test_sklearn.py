@@ -213,6 +213,35 @@ def test_numbers_of_sequences_and_of_steps() -> None:
     assert [numbers.shape for numbers in both.predict(list(X))] == [(24, 2)] * 50
 
 
+def test_none_is_no_number() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 6, 2))
+    every = X[:, :, 0].copy()
+    every[:, ::2] = np.nan
+    nothing = np.where(np.isnan(every), None, every)  # type: ignore[call-overload]
+    one, other = EpropRegressor(**SMALL).fit(X, every), EpropRegressor(**SMALL).fit(list(X), list(nothing))
+    np.testing.assert_array_equal(np.stack(other.predict(list(X))), one.predict(X))
+    assert other.score(X, nothing) == one.score(X, every)
+
+
+@pytest.mark.parametrize("shape", [(40, 6, 2), (40, 3)])
+def test_a_sequence_without_a_number_teaches_nothing(shape: tuple[int, ...]) -> None:
+    X = np.random.default_rng(0).normal(size=shape)
+    y = X.reshape(40, -1)[:, 0].astype(object)
+    y[:10] = None
+    weights = np.ones(40)
+    weights[:10] = 0.0
+    model = EpropRegressor(**SMALL).fit(X, y)
+    zeros = np.where(weights > 0.0, y, 0.0).astype(float)
+    filled = EpropRegressor(**SMALL).fit(X, zeros, sample_weight=weights)
+    assert model._target_scaler.n == 30 and np.isfinite(model.predict(X)).all()
+    assert np.corrcoef(model.predict(X), filled.predict(X))[0, 1] > 0.9
+    assert model.score(X, y) == pytest.approx(model.score(X[10:], zeros[10:]))
+    y[3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        EpropRegressor(**SMALL).fit(X, y)
+
+
 def test_a_constant_target_is_answered() -> None:
     X = np.random.default_rng(0).normal(size=(10, 3))
     model = EpropRegressor(**SMALL).fit(X, np.full(10, 7.0))

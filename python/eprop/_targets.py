@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_LABEL", "Targets", "are_of_steps", "is_missing", "last_steps", "read_steps"]
+__all__ = ["NO_LABEL", "Targets", "are_of_steps", "is_missing", "last_steps", "none_as_nan", "read_steps"]
 
 Array = NDArray[Any]
 
@@ -47,7 +47,7 @@ class Targets:
         if self.values.ndim == 1:
             return self.values, weights
         n, n_outputs = self.values.shape
-        return np.broadcast_to(self.values[:, None], (n, lengths.max(), n_outputs)), weights
+        return np.broadcast_to(np.nan_to_num(self.values)[:, None], (n, lengths.max(), n_outputs)), weights
 
     def _of_steps(self, lengths: Array, n_repeats: int) -> tuple[Array, Array]:
         shape = (len(lengths), int(lengths.max()))
@@ -90,7 +90,31 @@ def is_missing(values: Array) -> Array:
     """
     if values.dtype.kind not in "Of":
         return np.zeros(values.shape, bool)
-    return np.frompyfunc(lambda label: label is None or label != label, 1, 1)(values).astype(bool)  # type: ignore[no-any-return]
+    is_absent = np.frompyfunc(lambda label: label is None or label != label, 1, 1)
+    with np.errstate(invalid="ignore"):  # NumPy warns of a NaN that Python compares, from Python 3.12 on
+        return is_absent(values).astype(bool)  # type: ignore[no-any-return]
+
+
+def none_as_nan(y: Any) -> Any:
+    """Numbers with NaN in the place of each None; what has no None, or more than numbers beside it, as it is.
+
+    Examples
+    --------
+    >>> none_as_nan([1, None, 2.5])
+    array([1. , nan, 2.5])
+    >>> none_as_nan(["a", None])
+    ['a', None]
+    """
+    array = np.asarray(y)
+    if array.dtype.kind != "O":
+        return y
+    absent = np.frompyfunc(lambda number: number is None, 1, 1)(array).astype(bool)
+    known = np.array(array[~absent].tolist())
+    if not absent.any() or known.dtype.kind not in "biuf":
+        return y
+    numbers = np.full(array.shape, np.nan)
+    numbers[~absent] = known
+    return numbers
 
 
 def are_of_steps(y: Any) -> bool:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
 from .._scaling import Scaler
-from .._targets import Targets, are_of_steps, read_steps
+from .._targets import Targets, are_of_steps, none_as_nan, read_steps
 from ._base import EpropEstimator, learned
 from ._sequences import Sequences, are_sequences
 
@@ -59,8 +59,8 @@ best_validation_score_
         X : array_like (n, T, features) or (n, features), or list
             As of `EpropClassifier.fit`.
         y : array_like (n,), (n, n_outputs), (n, T) or (n, T, n_outputs), or list of arrays (T,) or (T, n_outputs)
-            Numbers of each sequence, or of each step, where NaN is no target. Where sequences have T steps, an array
-            (n, T) has one for each step.
+            Numbers of each sequence, or of each step. None is no target, and of steps NaN, too. Where sequences have T
+            steps, an array (n, T) has one for each step.
         sample_weight : array_like (n,), optional
             How much each sequence counts.
 
@@ -142,9 +142,10 @@ best_validation_score_
             per_step = _are_per_step(y, sequences)
             rows = read_steps(y, sequences.lengths) if per_step else [_of_sequences(y, len(sequences))]
         else:
-            sequences, y = self._read_X(X, y, first=first, multi_output=True, y_numeric=True)
-            per_step, rows = False, [y]
-        rows = [np.asarray(as_numbers("y", row), np.float64) for row in rows]
+            filled, absent = _filled(y)
+            sequences, y = self._read_X(X, filled, first=first, multi_output=True, y_numeric=True)
+            per_step, rows = False, [y if absent is None else np.where(absent, np.nan, y)]
+        rows = [np.asarray(as_numbers("y", none_as_nan(row)), np.float64) for row in rows]
         self._note_outputs(rows[0], per_step, first)
         rows = [row.reshape(len(row), -1) for row in rows]
         weights = self._read_weights(sample_weight, len(sequences))
@@ -204,9 +205,19 @@ def _are_per_step(y: Any, sequences: Sequences) -> bool:
 
 
 def _of_sequences(y: Any, n: int) -> Array:
-    rows = as_numbers("y", y)
+    filled, absent = _filled(y)
+    rows = as_numbers("y", filled)
     if len(rows) != n:
         raise ValueError(f"y: expected targets of {n} sequences, got {len(rows)}")
     if not np.isfinite(rows).all():
-        raise ValueError("y: expected finite numbers, got NaN or infinity")
-    return rows
+        raise ValueError("y: expected finite numbers, or None for no target, got NaN or infinity")
+    return rows if absent is None else np.where(absent, np.nan, rows)
+
+
+def _filled(y: Any) -> tuple[Any, Array | None]:
+    """Targets of sequences with 0 in the place of each None, and where that is; only None is no target there."""
+    numbers = none_as_nan(y)
+    if numbers is y:
+        return y, None
+    absent = np.frompyfunc(lambda number: number is None, 1, 1)(np.asarray(y)).astype(bool)
+    return np.where(absent, 0.0, numbers), absent
