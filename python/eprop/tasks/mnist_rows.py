@@ -90,7 +90,8 @@ def _moved(images: Images, rng: Rng, p: Preset) -> Images:
     padded, image = np.pad(images, ((0, 0), (1, 2), (1, 2))), np.arange(n)[:, None]
     above = (1.0 - across) * padded[image, row, column] + across * padded[image, row, column + 1]
     below = (1.0 - across) * padded[image, row + 1, column] + across * padded[image, row + 1, column + 1]
-    return ((1.0 - down) * above + down * below).reshape(images.shape).astype(images.dtype)
+    between = (1.0 - down) * above + down * below
+    return np.asarray(between.reshape(images.shape), images.dtype)
 
 
 def run(data: Recordings, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Classified:
