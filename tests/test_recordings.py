@@ -6,6 +6,7 @@ import wave
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.ndimage import affine_transform
 
 from eprop.cli import main
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
@@ -114,6 +115,71 @@ def test_images_are_rows_from_0_to_1_and_every_fifth_is_held_out(tmp_path):
     assert data.X.shape == (48, 28, 28) and data.X_test.shape == (12, 28, 28)
     assert data.X.min() == 0.0 and data.X.max() == pytest.approx(200 / 255)
     assert mnist_rows.run(data, preset=mnist_rows.Preset(n_neurons=30, max_iter=10)).right == 1.0
+
+
+class Drawn:
+    """What chance says, in its order: the angle, the stretch of the axes, the shift."""
+
+    def __init__(self, *values):
+        self.values = list(values)
+        self.bounds = []
+
+    def uniform(self, least, most, shape):
+        self.bounds.append((least, most))
+        return np.broadcast_to(self.values.pop(0), shape)
+
+
+def test_an_image_is_moved_as_scipy_moves_it():
+    images = np.random.default_rng(0).random((3, 28, 28))
+    angle, stretch, shift = 0.15, np.array([0.1, -0.07]), np.array([0.7, -1.2])
+    drawn = Drawn(angle, stretch, shift)
+    moved = mnist_rows.moved(images, drawn, mnist_rows.Preset(shift=2.0, turn=0.2, zoom=0.3))
+    assert drawn.bounds == [(-0.2, 0.2), (-0.3, 0.3), (-2.0, 2.0)]
+    matrix = (
+        np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * (1 + stretch)[:, None]
+    )
+    centre = np.full(2, 13.5)
+    for image, got in zip(images, moved, strict=True):
+        expected = affine_transform(
+            image, matrix, centre + shift - matrix @ centre, order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(got, expected, atol=1e-12)
+    # Whole pixels: what was there moves, and zeros come in.
+    up = mnist_rows.moved(images, Drawn(0.0, 0.0, np.array([1.0, -2.0])))
+    np.testing.assert_array_equal(up[:, :-1, 2:], images[:, 1:, :-2])
+    assert not up[:, -1].any() and not up[:, :, :2].any()
+
+
+def test_images_are_moved_anew_each_time_and_as_the_generator_says():
+    images, rng = np.random.default_rng(0).random((501, 28, 28)).astype(np.float32), np.random.default_rng(1)
+    first, second = mnist_rows.moved(images, rng), mnist_rows.moved(images, rng)
+    assert (
+        first.shape == images.shape and first.dtype == np.float32 and (first != second).any(axis=(1, 2)).all()
+    )
+    np.testing.assert_array_equal(mnist_rows.moved(images, np.random.default_rng(1)), first)
+
+
+def test_the_test_part_is_not_moved(tmp_path):
+    data = mnist_rows.load(write_images(tmp_path))
+    before = data.X.copy(), data.X_test.copy()
+    found = mnist_rows.run(data, seed=3, preset=mnist_rows.Preset(n_neurons=20, max_iter=3))
+    np.testing.assert_array_equal(data.X, before[0])
+    np.testing.assert_array_equal(data.X_test, before[1])
+    np.testing.assert_array_equal(found.predicted, found.classifier.predict(before[1]))
+    assert len(found.losses) == found.classifier.n_iter_ == 3
+    # The rate of the last of three passes, on a cosine from 0.005.
+    assert found.classifier.trainer_.lr == pytest.approx(0.005 * 0.25)
+
+
+def test_the_slope_of_a_band_is_taken_on_both_sides():
+    x = np.cumsum(np.random.default_rng(0).normal(size=(9, 3)), axis=0)
+    (got,) = spoken_digits.with_slopes([x], 2)
+    np.testing.assert_array_equal(got[:, :3], x)
+    for t in range(9):
+        np.testing.assert_array_equal(got[t, 3:], x[min(t + 2, 8)] - x[max(t - 2, 0)])
+    # A word shorter than the slope is wide.
+    (short,) = spoken_digits.with_slopes([x[:2]], 3)
+    np.testing.assert_array_equal(short[:, 3:], np.tile(x[1] - x[0], (2, 1)))
 
 
 def test_digits_of_scikit_learn_are_split_by_class():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._trials import Bar, no_bar, stepping
+from ..optim import cosine
+from ._trials import Bar, Rng, no_bar, stepping
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[Any]
@@ -47,6 +49,35 @@ def classify(data: Recordings, seed: int, *, bar: Bar = no_bar, **options: Any) 
         start = time.perf_counter()
         classifier.fit(data.X, data.y)
         seconds = time.perf_counter() - start
+    return _scored(classifier, data, seconds)
+
+
+def classify_varied(
+    data: Recordings,
+    vary: Callable[[Any, Rng], Any],
+    seed: int,
+    *,
+    lr: float,
+    bar: Bar = no_bar,
+    **options: Any,
+) -> Classified:
+    """The same, where each pass learns from the recordings as `vary` changes them anew; the rate falls from pass to pass.
+
+    The test's recordings stay as they are.
+    """
+    from ..sklearn import EpropClassifier
+
+    passes = options["max_iter"]
+    rng, rate = np.random.default_rng(seed), cosine(lr, n_updates=passes)
+    classifier = EpropClassifier(random_state=seed, **options)
+    classes, start = np.unique(data.y), time.perf_counter()
+    for number in bar(range(passes)):
+        classifier.set_params(lr=rate(number))
+        classifier.partial_fit(vary(data.X, rng), data.y, classes=classes)
+    return _scored(classifier, data, time.perf_counter() - start)
+
+
+def _scored(classifier: Any, data: Recordings, seconds: float) -> Classified:
     predicted = classifier.predict(data.X_test)
     right = float(np.mean(predicted == data.y_test))
     return Classified(classifier, list(classifier.loss_curve_), predicted, right, seconds)

@@ -6,20 +6,32 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._recordings import Classified, Recordings, classify
-from ._trials import Bar, no_bar
+from ._recordings import Classified, Recordings, classify_varied
+from ._trials import Bar, Rng, no_bar
+
+Images = NDArray[np.floating[Any]]
+_AT_ONCE = 500
+"""Images that are moved side by side."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Parameters of `EpropClassifier`."""
+    """Parameters of `EpropClassifier`, and how far images are moved at most, anew in each pass: see `moved`."""
 
     n_neurons: int = 400
-    max_iter: int = 30
+    max_iter: int = 12
+    tau_mem: float = 4.0
+    horizon: int | str = "sequence"
+    lr: float = 0.005
+    shift: float = 1.5  # pixels
+    turn: float = 0.15  # radians
+    zoom: float = 0.1  # of the size
 
 
 def load(path: str | os.PathLike[str]) -> Recordings:
@@ -36,6 +48,52 @@ def load(path: str | os.PathLike[str]) -> Recordings:
     return Recordings(images[~held], labels[~held], images[held], labels[held])
 
 
+def moved(images: Images, rng: Rng, preset: Preset | None = None) -> Images:
+    """Each image shifted, turned and stretched along either axis by as much as chance says, up to the preset's bounds.
+
+    A point between pixels is the mean of the four around it, weighted by how near they are; beyond the edge all is 0.
+
+    Parameters
+    ----------
+    images : numpy.ndarray (n, height, width)
+    rng : numpy.random.Generator
+    preset : Preset, optional
+
+    Returns
+    -------
+    numpy.ndarray (n, height, width)
+
+    Examples
+    --------
+    >>> images, still = np.random.default_rng(0).random((5, 28, 28)), Preset(shift=0.0, turn=0.0, zoom=0.0)
+    >>> bool(np.allclose(moved(images, np.random.default_rng(1), still), images))
+    True
+    """
+    p = preset or Preset()
+    parts = [_moved(images[at : at + _AT_ONCE], rng, p) for at in range(0, len(images), _AT_ONCE)]
+    return np.concatenate(parts)
+
+
+def _moved(images: Images, rng: Rng, p: Preset) -> Images:
+    n, height, width = images.shape
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    grid = np.moveaxis(np.indices((height, width)), 0, -1).reshape(-1, 2) - centre
+    angle = rng.uniform(-p.turn, p.turn, n)
+    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # (2, 2, n)
+    stretched = 1.0 + rng.uniform(-p.zoom, p.zoom, (n, 2))
+    origin = centre + rng.uniform(-p.shift, p.shift, (n, 2))
+    # Where each pixel comes from (n, pixels, 2), row and column, in an image with zeros all around.
+    source = np.einsum("ijn,pj->npi", turned, grid) * stretched[:, None] + origin[:, None] + 1.0
+    source = np.clip(source, 0.0, np.array([height, width]) + 1.0)
+    corner = source.astype(np.int64)
+    (row, column), (down, across) = np.moveaxis(corner, -1, 0), np.moveaxis(source - corner, -1, 0)
+    padded, image = np.pad(images, ((0, 0), (1, 2), (1, 2))), np.arange(n)[:, None]
+    above = (1.0 - across) * padded[image, row, column] + across * padded[image, row, column + 1]
+    below = (1.0 - across) * padded[image, row + 1, column] + across * padded[image, row + 1, column + 1]
+    between = (1.0 - down) * above + down * below
+    return np.asarray(between.reshape(images.shape), images.dtype)
+
+
 def run(data: Recordings, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Classified:
     """Learns, and is scored on the held-out images.
 
@@ -46,4 +104,15 @@ def run(data: Recordings, seed: int = 0, preset: Preset | None = None, bar: Bar 
     >>> 0.0 <= run(data, preset=Preset(n_neurons=10, max_iter=1)).right <= 1.0
     True
     """
-    return classify(data, seed, bar=bar, **asdict(preset or Preset()))
+    p = preset or Preset()
+    return classify_varied(
+        data,
+        lambda images, rng: moved(images, rng, p),
+        seed,
+        lr=p.lr,
+        bar=bar,
+        n_neurons=p.n_neurons,
+        max_iter=p.max_iter,
+        tau_mem=p.tau_mem,
+        horizon=p.horizon,
+    )
