@@ -504,7 +504,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.is_wired() {
         return refused(
-            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with a horizon, and with the optimizer auto, per_neuron",
+            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, with a horizon, and with the optimizer auto, per_neuron",
         );
     }
     if config.optimizer.scales_neurons() {
@@ -565,10 +565,12 @@ fn second_traces_fit_factors(config: &Config) -> bool {
     !config.has_second_traces() || config.optimizer.is_linear() && !both && membranes_last(config)
 }
 
-/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. Something of `p` must be left after a step.
+/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. Something of `p` must be left after a step. A synapse that moves begins
+/// with no trace of its own, which factors of neurons cannot say of a second one.
 fn second_traces_fit_lists(config: &Config) -> bool {
     let both = config.has_own_membranes() && config.layer().is_adaptive();
-    !both && membranes_last(config) && adaptive_block(&config.layer()) > 0
+    let moves = config.has_second_traces() && config.rewire.is_some();
+    !both && !moves && membranes_last(config) && adaptive_block(&config.layer()) > 0
 }
 
 /// Whether something is left of every membrane after a step, where that is divided by.

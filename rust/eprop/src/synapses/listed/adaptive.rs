@@ -53,11 +53,6 @@ impl<F: Float> Adaptive<F> {
         }))
     }
 
-    /// `D` of every synapse.
-    pub(super) fn d_mut(&mut self) -> &mut [F] {
-        &mut self.d
-    }
-
     /// Numbers of a neuron in a block.
     pub(super) fn lanes(&self) -> usize {
         lanes(!self.v.is_empty())

@@ -16,9 +16,6 @@ impl<F: Float> Listed<F> {
         for numbers in of_weights.into_iter().chain([&mut *self.c, &mut *self.h]) {
             moved.carry(numbers);
         }
-        if let Some(adaptive) = &mut self.adaptive {
-            moved.carry(adaptive.d_mut());
-        }
         self.take_wires(moved.wires);
     }
 
