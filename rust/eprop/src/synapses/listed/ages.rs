@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use crate::kernels::{self, Entries, LANES};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::parallel::{each, share};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
@@ -68,7 +69,7 @@ impl<F: Float> Ages<F> {
 
     /// Composes every entry with one more block, and begins an entry with it: `[S, T, x, U]` of each neuron of each set.
     pub(super) fn push(&mut self, block: &[F], k: F, a: F) {
-        let width = self.width;
+        let (width, share) = (self.width, LANES * share(self.width / LANES));
         self.len = PATIENCE.min(self.len + 1);
         for set in 0..self.sets {
             let last = &block[set * width..(set + 1) * width];
@@ -77,9 +78,13 @@ impl<F: Float> Ages<F> {
                 let (first, to) = entries.split_at_mut(m * width);
                 let first = &first[(m - 1) * width..];
                 let decays = (self.k[m - 1], self.a[m - 1]);
-                kernels::compose_listed(first, decays, last, k, &mut to[..width]);
+                let parts = to[..width].chunks_mut(share).zip(first.chunks(share));
+                each(parts.zip(last.chunks(share)), |((to, first), last)| {
+                    kernels::compose_listed(first, decays, last, k, to);
+                });
             }
-            entries[..width].copy_from_slice(last);
+            let parts = entries[..width].chunks_mut(share).zip(last.chunks(share));
+            each(parts, |(to, last)| to.copy_from_slice(last));
         }
         for m in (1..self.len).rev() {
             self.k[m] = self.k[m - 1] * k;
