@@ -1,10 +1,10 @@
 """Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
 
 ``python benches/wirings.py [--neurons N] [--no-rivals] [--adaptive]``. Four tables of one run, or the third
-alone, float32, one thread, each number the least of some runs in processor time:
+alone, float32, one thread, each number the least of some runs in processor time (on two threads: on the clock):
 
 1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing, which is
-   printed and asserted;
+   printed and asserted; where it learns also on two threads, in turn with one;
 2. N = 1,000 at densities from 1 to 0.02, in lists, in rows with a place for each neuron, and with all synapses;
 3. N = 20,000 with 100 synapses each, of neurons whose thresholds stay and of neurons that adapt, in lists;
 4. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
@@ -38,6 +38,7 @@ TIMES = {
     "one update a sequence": Bar(1200, " us"),
     "update at every step": Bar(2100, " us"),
 }
+TWO_THREADS = {"one update a sequence": Bar(1000, " us"), "update at every step": Bar(1300, " us")}
 BYTES = Bar(24, " bytes")
 TENTH = Bar(4, at_least=True)
 LEARNED = Bar(200, at_least=True)
@@ -105,6 +106,17 @@ def least(work: Callable[[], object], runs: int = 5) -> float:
     return 1e6 * min(times) / STEPS
 
 
+def in_turn(works: list[Callable[[], object]], runs: int = 5) -> list[float]:
+    """Microseconds a step of each, on the clock: one after the other, again and again."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(runs):
+        for work, its in zip(works, times, strict=True):
+            start = time.perf_counter()
+            work()
+            its.append(time.perf_counter() - start)
+    return [1e6 * min(its) / STEPS for its in times]
+
+
 def large(lists: Any, is_judged: bool) -> dict[str, float]:
     x, y = stream(STEPS, N_INPUTS)
     found = {}
@@ -132,6 +144,9 @@ def large(lists: Any, is_judged: bool) -> dict[str, float]:
                 f"| {name} | {us} | {beside(bytes_each, BYTES)} | {1e3 * found[name] / passed:.1f} |",
                 flush=True,
             )
+        one, two = in_turn([partial(trainer.train_sequence, x, y, n_threads=n) for n in (1, 2)])
+        us = beside(two, TWO_THREADS[learn] if is_judged else None, " us")
+        print(f"| {learn}, two threads (one: {one:.0f} us on the clock) | {us} | | |", flush=True)
     print(f"\n{rate:.2%} of the neurons fired in a step, {passed:,.0f} synapses passed\n")
     return found
 

@@ -213,8 +213,9 @@ class SequenceTrainer(Trainer):
         return_outputs : bool
             Also return the outputs.
         n_threads : int, optional
-            Over how many threads streams are spread. None: what the environment variable ``EPROP_NUM_THREADS`` says, else
-            one per core. The result is the same to the bit.
+            Over how many threads streams are spread, or the neurons of a single stream where a network in lists has 2^20
+            synapses or more. None: what the environment variable ``EPROP_NUM_THREADS`` says, else one per core. The
+            result is the same to the bit.
 
         Returns
         -------

@@ -438,6 +438,20 @@ impl<N: Network> Trainer<N> {
         tally: &mut Tally,
         to_the_end: bool,
     ) -> Result<(), Error> {
+        let threads = self.streams.threads_of_one(longest(streams));
+        parallel::together(threads, || {
+            self.advance_on(streams, outputs, tally, to_the_end)
+        })
+    }
+
+    /// The same on whoever is there.
+    fn advance_on(
+        &mut self,
+        streams: &[Stream<'_, N::F>],
+        outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
+        tally: &mut Tally,
+        to_the_end: bool,
+    ) -> Result<(), Error> {
         let n_steps = longest(streams);
         self.reserve(streams.len(), n_steps, true)?;
         let is_at_once = N::is_at_once(&self.plan);
@@ -521,7 +535,9 @@ impl<N: Network> Trainer<N> {
         self.reserve(inputs.len(), n_steps, false)?;
         let outputs = rows_of(Some(outputs), inputs.len());
         let spikes = rows_of(spikes, inputs.len());
-        self.streams.predict(inputs, outputs, spikes)
+        let threads = self.streams.threads_of_one(n_steps);
+        let streams = &mut self.streams;
+        parallel::together(threads, || streams.predict(inputs, outputs, spikes))
     }
 
     /// How wide a row of spikes is: N, of a stack that of its last layer.

@@ -356,7 +356,7 @@ impl<N: Network> Trainer<N> {
         self.streams.len()
     }
 
-    /// How many threads work on the streams of a batch from now on; `None`: as many as the environment variable `EPROP_NUM_THREADS` says, or else
+    /// How many threads work on the streams of a batch from now on, or on the neurons of a stream alone, where they are in lists with 2^20 synapses or more; `None`: as many as the environment variable `EPROP_NUM_THREADS` says, or else
     /// one per core. Nothing else depends on it. Without the feature `parallel` it is one.
     ///
     /// # Errors
@@ -428,7 +428,8 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn restart(&mut self) {
-        self.streams.reset();
+        let threads = self.streams.threads_of_one(usize::MAX);
+        parallel::together(threads, || self.streams.reset());
         self.schedule.reset();
     }
 

@@ -257,6 +257,16 @@ pub(crate) struct FactorsMut<'a, F> {
     pub(crate) y: &'a mut [F],
 }
 
+impl<F> FactorsMut<'_, F> {
+    pub(crate) fn lend(&mut self) -> FactorsMut<'_, F> {
+        FactorsMut {
+            s: self.s,
+            t: self.t,
+            y: self.y,
+        }
+    }
+}
+
 kernel! {
     /// `X1 += c kappa_e^-tau ez`, and of each set of sources, with its own eta, `dS = eta kappa_e^tau L; S += dS; T += dS X1 + eta r ez; Y = S X1 - T`, with
     /// `ez = psi alpha^tau`. `X1` grows as the first set's scales say. `l` and `r` may be empty: nothing is learned.

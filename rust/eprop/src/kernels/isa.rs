@@ -19,7 +19,13 @@ pub(crate) trait Isa {
     fn sum<F: Float>(unit: &[F; UNIT]) -> F;
 
     /// Asks for the cache line of a number that will be needed soon.
-    fn fetch<T>(at: &T);
+    #[inline(always)]
+    fn fetch<T>(at: &T) {
+        Self::fetch_at(at);
+    }
+
+    /// The same of any address: nothing is read.
+    fn fetch_at<T>(at: *const T);
 }
 
 /// What every processor has: two roundings.
@@ -51,7 +57,7 @@ impl Isa for Portable {
     }
 
     #[inline(always)]
-    fn fetch<T>(_: &T) {}
+    fn fetch_at<T>(_: *const T) {}
 }
 
 /// AVX2 and FMA: one rounding. Only inside functions that are compiled with both, or it would be a library call.
@@ -123,10 +129,10 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn fetch<T>(at: &T) {
+    fn fetch_at<T>(at: *const T) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: every processor of this architecture has it, and it reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
 }
 

@@ -1,6 +1,10 @@
 //! Rows of synapses that are listed, in factors (DESIGN.md, "Synapses that are listed"): what a spike reads and writes. A neuron's numbers lie side by side, so that a synapse finds all
 //! of them in one line of the cache.
 
+use core::marker::PhantomData;
+use core::ops::Range;
+use core::slice::from_raw_parts_mut;
+
 use super::factored::Visit;
 use super::isa::{Isa, UNIT};
 use super::lengths::total;
@@ -45,9 +49,145 @@ pub(crate) struct ListedRows<'a, F> {
     pub(crate) h: &'a mut [F],
 }
 
+/// What a part of the neurons has of the rows: the synapses that lead to these neurons. It is alone with them.
+pub(crate) struct RowsOfPart<'a, F> {
+    lists: Lists<'a>,
+    /// The neurons.
+    from: u32,
+    to: u32,
+    is_whole: bool,
+    /// Of all rows, each as long as the lists; `h` may be empty.
+    a: *mut F,
+    c: *mut F,
+    h: *mut F,
+    has_h: bool,
+    rows: PhantomData<&'a mut [F]>,
+}
+
+// SAFETY: it is a part of what is borrowed for it, and no other part has the same places (`RowsOfPart::places`).
+unsafe impl<F: Send> Send for RowsOfPart<'_, F> {}
+
+impl<'a, F: Float> RowsOfPart<'a, F> {
+    /// The rows for every `share` neurons of n.
+    pub(crate) fn of(
+        lists: Lists<'a>,
+        rows: ListedRows<'a, F>,
+        n: usize,
+        share: usize,
+    ) -> impl Iterator<Item = Self> {
+        let ListedRows { a, c, h } = rows;
+        assert!(a.len() == lists.targets.len() && c.len() == a.len());
+        assert!(h.is_empty() || h.len() == a.len());
+        let has_h = !h.is_empty();
+        let (a, c, h) = (a.as_mut_ptr(), c.as_mut_ptr(), h.as_mut_ptr());
+        (0..n).step_by(share).map(move |from| Self {
+            lists,
+            from: from as u32,
+            to: n.min(from + share) as u32,
+            is_whole: share >= n,
+            a,
+            c,
+            h,
+            has_h,
+            rows: PhantomData,
+        })
+    }
+
+    /// Where in the rows the synapses of a source lie that lead to these neurons. Its targets ascend, and what two parts find in the same targets does not overlap.
+    #[inline(always)]
+    fn places(&self, source: u32) -> Range<usize> {
+        let row = self.lists.starts[source as usize]..self.lists.starts[source as usize + 1];
+        if self.is_whole {
+            return row;
+        }
+        let targets = &self.lists.targets[row.clone()];
+        let from = match self.from {
+            0 => 0,
+            first => targets.partition_point(|&j| j < first),
+        };
+        let to = from + targets[from..].partition_point(|&j| j < self.to);
+        row.start + from..row.start + to
+    }
+
+    /// `A`, `C` and `H` at the places of a source, and the targets there.
+    #[inline(always)]
+    fn synapses(&mut self, source: u32) -> (&'a [u32], [&mut [F]; 3], Range<usize>) {
+        let places = self.places(source);
+        let targets = &self.lists.targets[places.clone()];
+        let (start, len) = (places.start, places.len());
+        // SAFETY: the places lie within the lists, and all rows are as long as these (`of`); of what other parts have they are none.
+        let of = |row: *mut F| unsafe { from_raw_parts_mut(row.add(start), len) };
+        let h: &mut [F] = if self.has_h { of(self.h) } else { &mut [] };
+        (targets, [of(self.a), of(self.c), h], places)
+    }
+
+    /// Asks for what the visits after this one will need: a network that does not fit into the cache would wait for each. `w`: more rows, or none.
+    #[inline(always)]
+    fn look_ahead<I: Isa>(
+        &self,
+        visits: &[Visit<F>],
+        entries: &Entries<'_, F>,
+        factors: &[F],
+        w: &[F],
+    ) {
+        let fetch_rows = |places: Range<usize>| {
+            for row in [self.a, self.c, self.h] {
+                if row != self.h || self.has_h {
+                    fetch_places::<I, _>(row, places.clone());
+                }
+            }
+            if let Some(w) = w.get(places) {
+                fetch_row::<I, _>(w);
+            }
+        };
+        // Where a part's places begin is known when the targets are there.
+        let targets_ahead = if self.is_whole {
+            TARGETS_AHEAD
+        } else {
+            PLACES_AHEAD
+        };
+        let rows_ahead = targets_ahead + ROWS_AHEAD - TARGETS_AHEAD;
+        if let Some(visit) = visits.get(rows_ahead) {
+            let (starts, source) = (self.lists.starts, visit.source as usize);
+            let row = starts[source]..starts[source + 1];
+            fetch_row::<I, _>(&self.lists.targets[row.clone()]);
+            if self.is_whole {
+                fetch_rows(row);
+            }
+        }
+        if let Some(visit) = visits.get(targets_ahead) {
+            let places = self.places(visit.source);
+            if !self.is_whole {
+                fetch_rows(places.clone());
+            }
+            let waited = entries.of(visit.age).map(|(waited, _)| waited);
+            for &j in &self.lists.targets[places] {
+                I::fetch(&factors[LANES * j as usize]);
+                if let Some(waited) = waited {
+                    I::fetch(&waited[LANES * j as usize]);
+                }
+            }
+        }
+    }
+}
+
+/// Asks for every cache line of some places of a row.
+#[inline(always)]
+fn fetch_places<I: Isa, F>(row: *mut F, places: Range<usize>) {
+    for at in places
+        .clone()
+        .step_by(64 / size_of::<F>())
+        .chain(places.last())
+    {
+        I::fetch_at(row.wrapping_add(at));
+    }
+}
+
 /// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
 pub(super) const ROWS_AHEAD: usize = 4;
 pub(super) const TARGETS_AHEAD: usize = 2;
+/// The same of the targets of a part of the neurons, whose rows are asked for with them.
+const PLACES_AHEAD: usize = 3;
 
 /// Bytes of factors from which on a network is too large for the caches near a core.
 const FAR: usize = 1 << 19;
@@ -67,49 +207,18 @@ pub(super) fn fetch_row<I: Isa, T>(row: &[T]) {
     row.last().into_iter().for_each(|number| I::fetch(number));
 }
 
-/// Asks for what the visits after this one will need: a network that does not fit into the cache would wait for each.
-#[inline(always)]
-fn look_ahead<I: Isa, F: Float>(
-    lists: Lists<'_>,
-    visits: &[Visit<F>],
-    entries: &Entries<'_, F>,
-    factors: &[F],
-    rows: [&[F]; 4],
-) {
-    if let Some(visit) = visits.get(ROWS_AHEAD) {
-        let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-        fetch_row::<I, _>(&lists.targets[row.clone()]);
-        for numbers in rows {
-            if let Some(numbers) = numbers.get(row.clone()) {
-                fetch_row::<I, _>(numbers);
-            }
-        }
-    }
-    if let Some(visit) = visits.get(TARGETS_AHEAD) {
-        let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-        let waited = entries.of(visit.age).map(|(waited, _)| waited);
-        for &j in &lists.targets[row] {
-            I::fetch(&factors[LANES * j as usize]);
-            if let Some(waited) = waited {
-                I::fetch(&waited[LANES * j as usize]);
-            }
-        }
-    }
-}
-
 kernel! {
-    /// Weights that take every step. Every active source catches up, and then `sums += [s A, s C, s zt, s s]` of its targets, `A -= a Y; C -= a X1`. `factors`: `[X1, Y, -, -]` of each neuron.
-    fn follow_listed(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], rows: ListedRows<'_, F>, sums: &mut [F]) {
-        let ListedRows { a, c, .. } = rows;
-        assert!(factors.len() == sums.len() && entries.len == sums.len());
+    /// Weights that take every step. Every active source catches up, and then `sums += [s A, s C, s zt, s s]` of its targets, `A -= a Y; C -= a X1`. `factors`: `[X1, Y, -, -]` of each
+    /// neuron. Of a part of the neurons: `sums` begin with the first of them, all else with the first of all.
+    fn follow_listed(visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], part: &mut RowsOfPart<'_, F>, sums: &mut [F]) {
+        let first = LANES * part.from as usize;
+        assert!(LANES * part.to as usize <= first + sums.len() && first + sums.len() <= factors.len() && entries.len == factors.len());
         let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
             if far {
-                look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [a, c, &[], &[]]);
+                part.look_ahead::<I>(&visits[at..], &entries, factors, &[]);
             }
-            let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-            let (a, c) = (&mut a[row.clone()], &mut c[row.clone()]);
-            let targets = &lists.targets[row];
+            let (targets, [a, c, _], _) = part.synapses(visit.source);
             let (value, shift) = (visit.value, visit.shift);
             let zt = match visit.age {
                 0 => visit.zt,
@@ -117,10 +226,10 @@ kernel! {
             };
             let of_zt = [value * zt, value * value];
             let mut send = |q: usize, a: &mut F, c: &mut F| {
-                // SAFETY: targets are neurons that there are, whose numbers lie within both.
+                // SAFETY: targets are neurons of this part, whose numbers lie within both.
                 unsafe {
                     let [x1, y, ..] = *cut::<F, LANES>(factors, q);
-                    let sum = cut_mut::<F, LANES>(sums, q);
+                    let sum = cut_mut::<F, LANES>(sums, q - first);
                     sum[0] = I::fma(value, *a, sum[0]);
                     sum[1] = I::fma(value, *c, sum[1]);
                     sum[2] += of_zt[0];
@@ -152,28 +261,23 @@ kernel! {
 
 kernel! {
     /// Weights that rest, and the gradient that waits. Every active source catches up, and then `current += s W` of its targets, `G += a Y; C -= a X1; H -= a U`. `factors`: `[X1, Y, U, -]` of
-    /// each neuron.
-    fn follow_resting(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: ListedRows<'_, F>, current: &mut [F]) {
-        let ListedRows { a: g, c, h } = rows;
-        assert!(factors.len() == LANES * current.len() && entries.len == factors.len());
+    /// each neuron. Of a part of the neurons: `current` begins with the first of them, all else with the first of all.
+    fn follow_resting(visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], part: &mut RowsOfPart<'_, F>, current: &mut [F]) {
+        let first = part.from as usize;
+        assert!(part.to as usize <= first + current.len() && LANES * (first + current.len()) <= factors.len() && entries.len == factors.len());
         let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
             if far {
-                look_ahead::<I, F>(lists, &visits[at..], &entries, factors, [g, c, w, h]);
+                part.look_ahead::<I>(&visits[at..], &entries, factors, w);
             }
-            let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-            let (g, c, w) = (
-                &mut g[row.clone()],
-                &mut c[row.clone()],
-                &w[row.clone()],
-            );
-            let targets = &lists.targets[row.clone()];
+            let (targets, [g, c, h], places) = part.synapses(visit.source);
+            let w = &w[places];
             let (value, shift) = (visit.value, visit.shift);
             if h.is_empty() {
-                // SAFETY: targets are neurons that there are, whose numbers lie within all of these.
+                // SAFETY: targets are neurons of this part, whose numbers lie within all of these.
                 let mut send = |q: usize, j: usize, w: F, g: &mut F, c: &mut F| unsafe {
                     let [x1, y, ..] = *cut::<F, LANES>(factors, q);
-                    let [current] = cut_mut::<F, 1>(current, j);
+                    let [current] = cut_mut::<F, 1>(current, j - first);
                     *current = I::fma(value, w, *current);
                     *g = I::fma(shift, y, *g);
                     *c = I::fma(-shift, x1, *c);
@@ -198,7 +302,6 @@ kernel! {
                 }
                 continue;
             }
-            let h = &mut h[row];
             if let Some((waited, k)) = entries.of(visit.age) {
                 for (at, &j) in targets.iter().enumerate() {
                     // SAFETY: as above.
@@ -211,7 +314,7 @@ kernel! {
             for (at, &j) in targets.iter().enumerate() {
                 // SAFETY: as above.
                 let [x1, y, u, _] = unsafe { *cut::<F, LANES>(factors, LANES * j as usize) };
-                let current = &mut current[j as usize];
+                let current = &mut current[j as usize - first];
                 *current = I::fma(value, w[at], *current);
                 g[at] = I::fma(shift, y, g[at]);
                 c[at] = I::fma(-shift, x1, c[at]);

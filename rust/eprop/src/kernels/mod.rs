@@ -12,6 +12,8 @@
 mod adaptive;
 mod block;
 mod credit;
+#[cfg(feature = "parallel")]
+pub(crate) mod crew;
 mod factored;
 mod factored_adaptive;
 mod factored_momentum;
@@ -53,7 +55,7 @@ pub(crate) use lengths_adaptive::{
     step_adaptive_lengths,
 };
 pub(crate) use listed::{
-    Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, add_listed,
+    Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, RowsOfPart, add_listed,
     catch_up_listed, compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
     send_listed, step_listed_lengths, unfold_listed,
 };

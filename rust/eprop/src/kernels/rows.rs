@@ -192,18 +192,19 @@ kernel! {
 }
 
 kernel! {
-    /// `l_j = sum_k scale_k rows_kj`, k ascending; as many rows as scales, each as long as `l`.
-    fn mix_rows(rows: &[F], scale: &[F], l: &mut [F]) {
-        let stride = l.len();
-        assert!(rows.len() >= scale.len() * stride && stride % UNIT == 0);
+    /// `l_j = sum_k scale_k rows_kj`, k ascending, of some columns: `rows` begin with the first of them, and are `stride` apart.
+    fn mix_rows(rows: &[F], stride: usize, scale: &[F], l: &mut [F]) {
+        let n = l.len();
+        assert!(n <= stride && n % UNIT == 0);
+        assert!(scale.is_empty() || rows.len() >= (scale.len() - 1) * stride + n);
         let mut j = 0;
-        while j < stride {
-            // SAFETY: the assertion above; the width taken never passes the end of a row.
+        while j < n {
+            // SAFETY: the assertions above; the width taken never passes the last column.
             j += unsafe {
-                match stride - j {
-                    0..32 => mix::<I, F, 16>(rows, scale, j, l),
-                    32..64 => mix::<I, F, 32>(rows, scale, j, l),
-                    _ => mix::<I, F, 64>(rows, scale, j, l),
+                match n - j {
+                    0..32 => mix::<I, F, 16>((rows, stride), scale, j, l),
+                    32..64 => mix::<I, F, 32>((rows, stride), scale, j, l),
+                    _ => mix::<I, F, 64>((rows, stride), scale, j, l),
                 }
             };
         }
@@ -213,10 +214,10 @@ kernel! {
 /// `W` columns of [`mix_rows`]; returns `W`.
 ///
 /// # Safety
-/// `rows` holds as many rows as there are scales, each as long as `l`, and `j + W <= l.len()`.
+/// `rows` holds as many rows as there are scales, `stride` apart and the last as long as `l`, and `j + W <= l.len()`.
 #[inline(always)]
 unsafe fn mix<I: Isa, F: Float, const W: usize>(
-    rows: &[F],
+    (rows, stride): (&[F], usize),
     scale: &[F],
     j: usize,
     l: &mut [F],
@@ -224,7 +225,7 @@ unsafe fn mix<I: Isa, F: Float, const W: usize>(
     let mut acc = [F::ZERO; W];
     for (k, &s) in scale.iter().enumerate() {
         // SAFETY: the caller's promise.
-        let row = unsafe { cut::<F, W>(rows, k * l.len() + j) };
+        let row = unsafe { cut::<F, W>(rows, k * stride + j) };
         for lane in 0..W {
             acc[lane] = I::fma(s, row[lane], acc[lane]);
         }
@@ -404,7 +405,7 @@ mod tests {
                 for n in [0, 1, 5] {
                     let (rows, scale) = (noise.numbers::<F>(n * stride), noise.numbers::<F>(n));
                     let mut l = noise.numbers::<F>(stride);
-                    mix_rows(&rows, &scale, &mut l);
+                    mix_rows(&rows, stride, &scale, &mut l);
                     let expected: Vec<F> = (0..stride).map(|j| {
                         (0..n).fold(F::ZERO, |sum, k| fma(scale[k], rows[k * stride + j], sum))
                     }).collect();

@@ -245,6 +245,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.work()
     }
 
+    fn spread(plan: &Plan) -> usize {
+        plan.spread()
+    }
+
     fn for_gradients(plan: &Plan, config: &Config) -> Plan {
         plan.for_gradients::<F>(config.horizon)
     }

@@ -41,6 +41,8 @@ pub(crate) struct Streams<N: Wiring> {
     n_threads: Option<usize>,
     interrupt: Interrupt,
     work: usize,
+    /// Threads over which the neurons of a stream alone are spread, at most.
+    spread: usize,
     /// Streams to a group.
     group: usize,
     /// Whether streams credit their recurrent spikes side by side.
@@ -122,6 +124,7 @@ impl<N: Wiring> Streams<N> {
             n_threads: None,
             interrupt: Interrupt::NOBODY,
             work: N::work(plan),
+            spread: N::spread(plan),
             group,
             credits,
             grows: N::grows(plan),
@@ -498,6 +501,14 @@ impl<N: Wiring> Streams<N> {
             self.take_back(&collected);
         }
         (losses, progress)
+    }
+
+    /// How many threads so many steps of a stream alone are worth: a network that is large enough has its neurons spread over them.
+    pub(crate) fn threads_of_one(&self, n_steps: usize) -> usize {
+        match self.states.len() == 1 && n_steps > 1 && self.spread > 1 {
+            true => self.threads().min(self.spread),
+            false => 1,
+        }
     }
 
     /// As many steps of each stream as there are, without learning.

@@ -169,6 +169,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn sums(plan: &Self::Plan) -> Vec<(usize, usize)>;
     /// Synapses that a step of a stream passes, as far as work is concerned.
     fn work(plan: &Self::Plan) -> usize;
+    /// Threads over which the neurons of a single stream are worth to be spread, at most.
+    fn spread(_: &Self::Plan) -> usize {
+        1
+    }
     /// The plan of a twin whose gradient waits for ever.
     fn for_gradients(plan: &Self::Plan, config: &Self::Config) -> Self::Plan;
     /// Whether the regulariser's part of a gradient waits by itself.

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use super::aligned::Aligned;
 use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
+use super::parallel;
 use super::parameter::{self, Keeps, PIECE, Parameter, Step};
 use super::room::Room;
 use super::scale::Scale;
@@ -188,7 +189,7 @@ impl<F: Float> Lazy<F> {
     /// What is sent in this step to `to`, which has a place for every target: `s` from each source, with traces of gain `gain`.
     pub(crate) fn send(
         &mut self,
-        sources: impl Iterator<Item = (usize, F)>,
+        sources: impl Iterator<Item = (usize, F)> + Clone + Send + Sync,
         gain: F,
         to: &mut [F],
     ) {
@@ -201,7 +202,12 @@ impl<F: Float> Lazy<F> {
     }
 
     /// The rows move with their sources, so that `A - f V` stays what it is.
-    fn send_in_factors(&mut self, sources: impl Iterator<Item = (usize, F)>, up: F, to: &mut [F]) {
+    fn send_in_factors(
+        &mut self,
+        sources: impl Iterator<Item = (usize, F)> + Clone + Send + Sync,
+        up: F,
+        to: &mut [F],
+    ) {
         let Shape {
             source_stride,
             target_stride,
@@ -212,22 +218,23 @@ impl<F: Float> Lazy<F> {
         let a: &mut [F] = &mut self.w.rows;
         let (f, v): (&mut [F], &[F]) = (&mut self.f, &self.v);
         let mut sent = F::ZERO;
+        if layout == Layout::ByTarget {
+            let rows = a.chunks_mut(source_stride).zip(&mut *to).zip(v);
+            let f = &*f;
+            parallel::each(rows, |((a, to), &v)| {
+                for (i, s) in sources.clone() {
+                    *to += p * s * (a[i] - f[i] * v);
+                    a[i] += up * s * v;
+                }
+            });
+        }
         for (i, s) in sources {
             let shift = up * s;
-            let s = p * s;
-            match layout {
-                Layout::BySource => {
-                    sent += s * f[i];
-                    let row = &mut a[i * target_stride..(i + 1) * target_stride];
-                    send_and_shift(s, shift, v, row, to);
-                }
-                Layout::ByTarget => {
-                    let column = a[i..].chunks_mut(source_stride);
-                    for ((a, to), &v) in column.zip(&mut *to).zip(v) {
-                        *to += s * (a[0] - f[i] * v);
-                        a[0] += shift * v;
-                    }
-                }
+            if layout == Layout::BySource {
+                let s = p * s;
+                sent += s * f[i];
+                let row = &mut a[i * target_stride..(i + 1) * target_stride];
+                send_and_shift(s, shift, v, row, to);
             }
             self.squared_f += raise(&mut f[i], shift);
             self.finite &= f[i].abs() <= limit;
@@ -680,11 +687,11 @@ fn place(
 
 /// `rows_ij += sign left_i right_j`.
 fn fold<F: Float>(sign: F, left: &[F], right: &[F], rows: &mut [F]) {
-    for (row, &x) in rows.chunks_exact_mut(right.len()).zip(left) {
+    parallel::each(rows.chunks_exact_mut(right.len()).zip(left), |(row, &x)| {
         if x != F::ZERO {
             add_row(sign * x, right, row);
         }
-    }
+    });
 }
 
 /// `n` rounded up to whole units: rows so short that no two crowd a set of the cache.

@@ -7,6 +7,8 @@ use core::ops::DerefMut;
 
 use super::interrupt::{AmongThreads, Interrupt, Pace};
 use crate::Error;
+#[cfg(feature = "parallel")]
+use crate::kernels::{crew::Crew, isa::UNIT};
 
 /// Does all of it on at most so many threads, the caller's among them.
 pub(crate) fn run<T: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
@@ -113,6 +115,101 @@ fn next<T>(rest: &std::sync::Mutex<IntoIter<T>>) -> Option<T> {
 fn locked<T>(rest: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     rest.lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Does it while helpers wait for what [`each`] hands out: at most so many threads, the caller's among them. Nobody may sleep or wait for long within it.
+pub(crate) fn together<R>(threads: usize, work: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "parallel")]
+    if crew::at_work().is_some() {
+        // They are there already. Others would wait for the same threads.
+        return work();
+    }
+    #[cfg(feature = "parallel")]
+    if let Some(pool) = pool::of(threads.saturating_sub(1)) {
+        let helpers = (threads - 1).min(pool.current_num_threads());
+        let crew = std::sync::Arc::new(Crew::new(helpers + 1));
+        return pool.in_place_scope(|scope| {
+            for _ in 0..helpers {
+                let crew = std::sync::Arc::clone(&crew);
+                scope.spawn(move |_| crew.help(std::thread::yield_now));
+            }
+            let _at_work = crew::AtWork::begin(crew);
+            work()
+        });
+    }
+    let _ = threads;
+    work()
+}
+
+/// Does the work for each item, in any order and on whoever works [`together`]; where nobody does, one after the other.
+pub(crate) fn each<T: Send>(items: impl Iterator<Item = T>, work: impl Fn(T) + Send + Sync) {
+    #[cfg(feature = "parallel")]
+    if let Some(crew) = crew::at_work() {
+        return crew.each(items, std::thread::yield_now, work);
+    }
+    items.for_each(work);
+}
+
+/// How many of so many neighbouring numbers, of neurons that lie in whole units, are a part of the work of those who work [`together`]: all, where nobody does.
+pub(crate) fn share(len: usize) -> usize {
+    #[cfg(feature = "parallel")]
+    if let Some(crew) = crew::at_work() {
+        let units = len.div_ceil(UNIT).div_ceil(crew.threads());
+        return (units * UNIT).max(1);
+    }
+    len.max(1)
+}
+
+/// Fills a row, each a part of it.
+pub(crate) fn fill<T: Copy + Send + Sync>(row: &mut [T], with: T) {
+    let share = share(row.len());
+    each(row.chunks_mut(share), |part| part.fill(with));
+}
+
+/// Those who work together with this thread.
+#[cfg(feature = "parallel")]
+mod crew {
+    use core::cell::RefCell;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+
+    use super::Crew;
+
+    /// How many crews there are, of all threads: a step of a small network asks several times, and there are none as a rule.
+    static CREWS: AtomicUsize = AtomicUsize::new(0);
+
+    std::thread_local! {
+        static AT_WORK: RefCell<Option<Arc<Crew>>> = const { RefCell::new(None) };
+    }
+
+    /// Until it is dropped, a crew works with this thread; then it is sent away.
+    pub(super) struct AtWork(());
+
+    impl AtWork {
+        pub(super) fn begin(crew: Arc<Crew>) -> Self {
+            CREWS.fetch_add(1, Ordering::Relaxed);
+            AT_WORK.set(Some(crew));
+            Self(())
+        }
+    }
+
+    impl Drop for AtWork {
+        fn drop(&mut self) {
+            if let Some(crew) = AT_WORK.take() {
+                crew.dismiss();
+            }
+            CREWS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A thread sees its own count at once, whatever it sees of others.
+    #[inline]
+    pub(super) fn at_work() -> Option<Arc<Crew>> {
+        match CREWS.load(Ordering::Relaxed) {
+            0 => None,
+            _ => AT_WORK.with_borrow(Option::clone),
+        }
+    }
 }
 
 /// How many threads there are: what was asked for, else what the environment variable `EPROP_NUM_THREADS` says, else one per core.
@@ -264,7 +361,7 @@ mod tests {
     use alloc::vec::Vec;
     use core::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{run, threads};
+    use super::{each, run, share, threads, together};
     use crate::testing::run_again;
 
     #[test]
@@ -278,6 +375,72 @@ mod tests {
                 });
                 assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == 1));
             }
+        }
+    }
+
+    #[test]
+    fn whoever_works_together_does_every_item_of_every_piece_once() {
+        for n_threads in [1, 2, 5] {
+            together(n_threads, || {
+                // Many short pieces, one right after the other, of none, of few and of more items than are handed out at once.
+                for piece in 0..3_000 {
+                    let n = [0, 1, 2, 7, 200][piece % 5];
+                    let mut items = alloc::vec![0_usize; n];
+                    each(items.iter_mut().enumerate(), |(at, item)| {
+                        *item += at + piece
+                    });
+                    assert!(
+                        items
+                            .iter()
+                            .enumerate()
+                            .all(|(at, &item)| item == at + piece)
+                    );
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn within_an_item_everybody_works_alone() {
+        let sum = AtomicUsize::new(0);
+        together(3, || {
+            each(0..50, |_| {
+                each(0..10, |at| {
+                    sum.fetch_add(at, Ordering::Relaxed);
+                });
+            });
+        });
+        assert_eq!(sum.into_inner(), 50 * 45);
+    }
+
+    #[test]
+    fn shares_are_whole_units_and_all_of_a_row() {
+        assert_eq!((share(0), share(1), share(1000)), (1, 1, 1000));
+        together(3, || {
+            for n in [1, 16, 17, 47, 48, 1000] {
+                let share = share(n);
+                assert!(share % 16 == 0 || share == n);
+                assert!(n.div_ceil(share) <= 3);
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_in_an_item_reaches_the_caller_and_the_next_piece_is_done() {
+        for n_threads in [1, 3] {
+            let tried = std::panic::catch_unwind(|| {
+                together(n_threads, || {
+                    each(0..40, |at| assert!(at != 17, "the seventeenth"));
+                });
+            });
+            assert!(tried.is_err());
+            let done = AtomicUsize::new(0);
+            together(n_threads, || {
+                each(0..40, |_| {
+                    done.fetch_add(1, Ordering::Relaxed);
+                });
+            });
+            assert_eq!(done.into_inner(), 40);
         }
     }
 

@@ -17,6 +17,9 @@ use crate::{Error, Float};
 /// Numbers to a piece of a matrix, of which each thread updates one at a time: 16 or 32 KiB, so that the sum stays in the first cache.
 pub(crate) const PIECE: usize = 4096;
 
+/// Pieces whose lengths are taken together, and then added up in their order.
+const WINDOW: usize = 64;
+
 /// The step of one update, with its constants, worked out once for all parameters.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a, F> {
@@ -368,23 +371,27 @@ impl<F: Float> Parameter<F> {
     ) -> bool {
         let steps = steps.into();
         let Late { sum, by } = late;
-        let mut finite = true;
+        let finite = AtomicBool::new(true);
+        let (width, signs) = (self.width, self.signs.as_ref());
         let gradient = pieces(&mut self.pending).zip(pieces(sum));
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let all = self.rows.chunks_mut(PIECE).enumerate();
-        for ((at, w), ((g, sum), (m, v))) in all.zip(gradient.zip(moments)) {
+        let all = all.zip(gradient.zip(moments));
+        parallel::each(all, |((at, w), ((g, sum), (m, v)))| {
             let at = at * PIECE;
             if !sum.is_empty() {
                 take_in(by, at, sum, g);
                 sum.fill(F::ZERO);
             }
-            steps.take((at, self.width), w, g, m, v);
-            keep_signs(self.signs.as_ref(), (at, self.width), w);
+            steps.take((at, width), w, g, m, v);
+            keep_signs(signs, (at, width), w);
             g.fill(F::ZERO);
-            finite &= kernels::all_finite(w);
-        }
+            if !kernels::all_finite(w) {
+                finite.store(false, Ordering::Relaxed);
+            }
+        });
         self.waits = false;
-        finite
+        finite.load(Ordering::Relaxed)
     }
 
     /// The gradient that waits starts again from 0.
@@ -549,19 +556,26 @@ pub(crate) fn squared_length<F: Float>(
     pace: &mut Pace<'_>,
 ) -> Result<f64, Error> {
     let mut squared = 0.0;
-    let mut whole = [F::ZERO; PIECE];
-    for (at, g) in gradient.chunks(PIECE).enumerate() {
-        let from = at * PIECE;
-        squared += match late {
-            None => kernels::squared_length(g),
-            Some((sum, by)) => {
-                let whole = &mut whole[..g.len()];
-                whole.copy_from_slice(g);
-                take_in(by, from, &sum[from..][..g.len()], whole);
-                kernels::squared_length(whole)
-            }
-        };
-        pace.pass(g.len())?;
+    let length = |at: usize, g: &[F]| match late {
+        None => kernels::squared_length(g),
+        Some((sum, by)) => {
+            let mut whole = [F::ZERO; PIECE];
+            let (from, whole) = (at * PIECE, &mut whole[..g.len()]);
+            whole.copy_from_slice(g);
+            take_in(by, from, &sum[from..][..g.len()], whole);
+            kernels::squared_length(whole)
+        }
+    };
+    for (window, gradient) in gradient.chunks(WINDOW * PIECE).enumerate() {
+        let mut lengths = [0.0; WINDOW];
+        let of_pieces = gradient.chunks(PIECE).zip(&mut lengths).enumerate();
+        parallel::each(of_pieces, |(at, (g, to))| {
+            *to = length(window * WINDOW + at, g)
+        });
+        for (g, length) in gradient.chunks(PIECE).zip(lengths) {
+            squared += length;
+            pace.pass(g.len())?;
+        }
     }
     Ok(squared)
 }

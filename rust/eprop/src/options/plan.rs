@@ -109,6 +109,12 @@ pub struct Plan {
     pub(crate) peers: Option<Arc<dyn Peers>>,
 }
 
+/// Synapses from which on the neurons of a single stream are spread over threads.
+const SPREAD_FROM: usize = 1 << 20;
+
+/// Neurons of which each thread then has at least so many.
+const SHARE: usize = 1 << 12;
+
 /// Which synapses exist, and their signs.
 type Structure = (Option<Arc<Wires>>, Option<Arc<[i8]>>);
 
@@ -294,6 +300,14 @@ impl Plan {
         match self.form {
             Engine::Textbook => synapses,
             Engine::Factored | Engine::Block => synapses / 16,
+        }
+    }
+
+    /// Threads over which the neurons of a single stream are spread, at most: those of large networks in lists (docs/scale.md). One, where it would not pay.
+    pub(crate) fn spread(&self) -> usize {
+        match self.listed() {
+            Some(wires) if wires.len() >= SPREAD_FROM => (self.sizes.n / SHARE).max(1),
+            _ => 1,
         }
     }
 

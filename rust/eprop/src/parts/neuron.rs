@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::kernels::{Membrane, NeuronsMut, OwnMut, flow, nonzeros, step_adaptive, step_neurons};
 use crate::numbers::aligned::{Aligned, padded};
+use crate::numbers::parallel;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::LayerConfig;
@@ -115,19 +116,31 @@ impl<F: Float> Neuron<F> {
 
     /// One step with the sum of what the sources send, before its gain; padded.
     pub(crate) fn step(&mut self, current: &[F]) {
+        let current = match &mut self.synaptic {
+            None => current,
+            Some(synaptic) => synaptic.step(current),
+        };
         let neurons = NeuronsMut {
             v: &mut self.v,
             z: &mut self.z,
             psi: &mut self.psi,
             refractory: &mut self.refractory,
         };
-        let current = match &mut self.synaptic {
-            None => current,
-            Some(synaptic) => synaptic.step(current),
-        };
+        let (membrane, zeta) = (self.membrane, self.zeta);
         match &mut self.own {
-            None => step_neurons(self.membrane, self.zeta, current, neurons),
-            Some(own) => step_adaptive(self.membrane, self.zeta, current, neurons, own.lend()),
+            Some(own) => step_adaptive(membrane, zeta, current, neurons, own.lend()),
+            None => {
+                let step = |neurons: NeuronsMut<'_, F>, current: &[F]| {
+                    step_neurons(membrane, zeta, current, neurons);
+                };
+                let share = parallel::share(current.len());
+                if share >= current.len() {
+                    step(neurons, current);
+                } else {
+                    let parts = in_parts(neurons, share).zip(current.chunks(share));
+                    parallel::each(parts, |(neurons, current)| step(neurons, current));
+                }
+            }
         }
         self.list();
     }
@@ -196,6 +209,33 @@ impl<F: Float> Neuron<F> {
             synaptic.current.fill(F::ZERO);
         }
     }
+}
+
+/// Every `share` of the neurons.
+fn in_parts<F>(
+    neurons: NeuronsMut<'_, F>,
+    share: usize,
+) -> impl Iterator<Item = NeuronsMut<'_, F>> {
+    let NeuronsMut {
+        v,
+        z,
+        psi,
+        refractory,
+    } = neurons;
+    // There are as many as neurons, or none.
+    let refractory = refractory.chunks_mut(share);
+    let refractory = refractory.chain(core::iter::repeat_with(|| &mut [][..]));
+    let rows = v
+        .chunks_mut(share)
+        .zip(z.chunks_mut(share))
+        .zip(psi.chunks_mut(share));
+    rows.zip(refractory)
+        .map(|(((v, z), psi), refractory)| NeuronsMut {
+            v,
+            z,
+            psi,
+            refractory,
+        })
 }
 
 impl<F: Float> Synaptic<F> {

@@ -2,6 +2,7 @@
 
 use crate::Float;
 use crate::kernels::{add_row, mix_rows};
+use crate::numbers::parallel;
 use crate::numbers::scale::Scale;
 use crate::numbers::shared::Shared;
 
@@ -35,12 +36,21 @@ impl<F: Float> Backward<'_, F> {
     pub(crate) fn signal(&self, err: &[F], l: &mut [F]) {
         match self.lies {
             Lies::ByOutput => {
-                mix_rows(self.rows, err, l);
-                if let Some((f, v, scale)) = self.factors {
-                    let dot: F = v.iter().zip(err).map(|(&v, &err)| v * err).sum();
-                    add_row(-dot, f, l);
-                    scale.apply(l);
+                let (stride, share) = (l.len(), parallel::share(l.len()));
+                let dot = |v: &[F]| -> F { v.iter().zip(err).map(|(&v, &err)| v * err).sum() };
+                let factors = self.factors.map(|(f, v, scale)| (f, dot(v), scale));
+                let of_some = |from: usize, l: &mut [F]| {
+                    mix_rows(&self.rows[from..], stride, err, l);
+                    if let Some((f, dot, scale)) = factors {
+                        add_row(-dot, &f[from..], l);
+                        scale.apply(l);
+                    }
+                };
+                if share >= stride {
+                    return of_some(0, l);
                 }
+                let parts = l.chunks_mut(share).enumerate();
+                parallel::each(parts, |(at, l)| of_some(at * share, l));
             }
             Lies::ByNeuron(width) => {
                 for (l, row) in l.iter_mut().zip(self.rows.chunks_exact(width)) {

@@ -32,7 +32,7 @@ pub(crate) struct Sources<'a, F> {
 
 impl<'a, F: Float> Sources<'a, F> {
     /// Every active source and what it sends, inputs under a dense row included.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, F)> + use<'a, F> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, F)> + Clone + use<'a, F> {
         let row = self.dense.unwrap_or(&[]).iter().copied();
         let inputs = (0..).zip(row).filter(|&(_, s)| s != F::ZERO);
         inputs.chain(self.index.iter().copied().zip(self.value.iter().copied()))

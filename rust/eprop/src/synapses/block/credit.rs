@@ -399,7 +399,7 @@ fn backwards<F: Float>(
                 for (r, &err) in r.iter_mut().zip(&history.err[u * o..]) {
                     *r = err + filters.kappa_e * *r;
                 }
-                kernels::mix_rows(&buffers.b, r, &mut buffers.l);
+                kernels::mix_rows(&buffers.b, stride, r, &mut buffers.l);
             }
             let q = &mut buffers.q[slot(now)][m * stride..][..stride];
             let of_threshold = &mut buffers.m[m * stride..][..stride];

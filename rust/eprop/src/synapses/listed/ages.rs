@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use crate::kernels::{self, Entries, LANES, WIDE, WIDER};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::parallel::{each, share};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
@@ -86,7 +87,7 @@ impl<F: Float> Ages<F> {
 
     /// Composes every entry with one more block, and begins an entry with it, of each set.
     pub(super) fn push(&mut self, block: &[F], k: F, a: F) {
-        let width = self.width;
+        let (width, share) = (self.width, self.lanes * share(self.width / self.lanes));
         self.len = PATIENCE.min(self.len + 1);
         for set in 0..self.sets {
             let last = &block[set * width..(set + 1) * width];
@@ -95,16 +96,23 @@ impl<F: Float> Ages<F> {
                 let (first, to) = entries.split_at_mut(m * width);
                 let first = &first[(m - 1) * width..];
                 let decays = (self.k[m - 1], self.a[m - 1]);
-                let to = &mut to[..width];
-                match self.lanes {
-                    LANES => kernels::compose_listed(first, decays, last, k, to),
-                    WIDE => {
-                        kernels::compose_listed_adaptive::<F, WIDE>(first, decays, last, k, to);
-                    }
-                    _ => kernels::compose_listed_adaptive::<F, WIDER>(first, decays, last, k, to),
-                }
+                let parts = to[..width].chunks_mut(share).zip(first.chunks(share));
+                let lanes = self.lanes;
+                each(
+                    parts.zip(last.chunks(share)),
+                    |((to, first), last)| match lanes {
+                        LANES => kernels::compose_listed(first, decays, last, k, to),
+                        WIDE => {
+                            kernels::compose_listed_adaptive::<F, WIDE>(first, decays, last, k, to);
+                        }
+                        _ => {
+                            kernels::compose_listed_adaptive::<F, WIDER>(first, decays, last, k, to)
+                        }
+                    },
+                );
             }
-            entries[..width].copy_from_slice(last);
+            let parts = entries[..width].chunks_mut(share).zip(last.chunks(share));
+            each(parts, |(to, last)| to.copy_from_slice(last));
         }
         for m in (1..self.len).rev() {
             self.k[m] = self.k[m - 1] * k;

@@ -3,11 +3,25 @@
 use core::ops::Range;
 
 use super::super::factored::AdaptiveLengths;
-use crate::kernels::{self, AdaptiveGrowth, AdaptiveListedSquares, ListedSquares};
+use crate::kernels::isa::UNIT;
+use crate::kernels::{self, AdaptiveGrowth, AdaptiveListedSquares, LANES, ListedSquares};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::parallel::{each, share};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};
+
+/// Into so many chunks at most the neurons are cut, of which each has a part of the squared length: by their number alone, so that no bit of the sum depends on who
+/// adds up what.
+const CHUNKS: usize = 32;
+
+/// Neurons to a chunk, at least.
+const LEAST: usize = 1 << 12;
+
+fn chunk(stride: usize) -> usize {
+    let units = stride.div_ceil(UNIT).div_ceil(CHUNKS);
+    LEAST.max(units * UNIT)
+}
 
 /// `sum_i e^2`, `sum_i e zt` and `sum_i zt^2` over the sources of every neuron, in float64, of each set.
 #[derive(Debug)]
@@ -68,13 +82,25 @@ impl Lengths {
         sums: &[F],
     ) -> f64 {
         let row = self.row(set);
-        let to = ListedSquares {
-            ee: &mut self.ee[row.clone()],
-            ez: &mut self.ez[row.clone()],
-            zz: &mut self.zz[row],
-        };
         let Growth { up, grow, psi, x1 } = growth;
-        kernels::step_listed_lengths(up.to_f64(), grow.to_f64(), sums, psi, x1, l, to)
+        let (up, grow) = (up.to_f64(), grow.to_f64());
+        let chunk = chunk(self.stride);
+        let mut lengths = [0.0; CHUNKS];
+        let ee = self.ee[row.clone()].chunks_mut(chunk);
+        let (ez, zz) = (&mut self.ez[row.clone()], &mut self.zz[row]);
+        let sums_of_each = ee.zip(ez.chunks_mut(chunk)).zip(zz.chunks_mut(chunk));
+        let chunks = sums_of_each.zip(&mut lengths).enumerate();
+        each(chunks, |(at, (((ee, ez), zz), length))| {
+            let here = at * chunk..at * chunk + ee.len();
+            let sums = match sums.is_empty() {
+                true => sums,
+                false => &sums[LANES * here.start..LANES * here.end],
+            };
+            let [psi, x1, l] = [psi, x1, l].map(|row| &row[here.clone()]);
+            let to = ListedSquares { ee, ez, zz };
+            *length = kernels::step_listed_lengths(up, grow, sums, psi, x1, l, to);
+        });
+        lengths.iter().sum()
     }
 
     /// The same where a source has a second trace in each neuron; `up`: what a spike of value 1 adds to `zt`.
@@ -107,9 +133,14 @@ impl Lengths {
         if k == 1.0 && a == 1.0 {
             return;
         }
-        kernels::scale_row(k * k, &mut self.ee);
-        kernels::scale_row(k * a, &mut self.ez);
-        kernels::scale_row(a * a, &mut self.zz);
+        let share = share(self.ee.len());
+        for (by, sums) in [
+            (k * k, &mut self.ee),
+            (k * a, &mut self.ez),
+            (a * a, &mut self.zz),
+        ] {
+            each(sums.chunks_mut(share), |part| kernels::scale_row(by, part));
+        }
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.end_block(k, a);
         }

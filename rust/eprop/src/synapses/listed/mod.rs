@@ -8,6 +8,8 @@ mod adaptive;
 mod ages;
 mod lengths;
 mod rewire;
+#[cfg(test)]
+mod tests;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,12 +24,13 @@ use lengths::{Growth, Lengths};
 use super::factored::{NEVER, Powers, decay_of_zt, filters};
 use super::{Filters, Present, See, Synapses, What, squared_lengths};
 use crate::kernels::{
-    self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, StepScales, Visit,
+    self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, RowsOfPart, StepScales, Visit,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::memory::vec_for;
+use crate::numbers::parallel::{self, each, share};
 use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -39,6 +42,9 @@ use crate::options::plan::Plan;
 use crate::parts::signal::Signal;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+
+/// Synapses that catch up between two questions whether to stop, as a rule.
+const PIECE: usize = 1 << 18;
 
 /// Rows of every source, as long as its list, and the factors of every neuron.
 #[derive(Debug)]
@@ -216,10 +222,6 @@ impl<F: Float> Listed<F> {
         set * self.stride..(set + 1) * self.stride
     }
 
-    fn lanes_of(&self, set: usize) -> Range<usize> {
-        set * LANES * self.stride..(set + 1) * LANES * self.stride
-    }
-
     /// The sums of a set.
     fn sums_of(&self, set: usize) -> Range<usize> {
         let len = self.sums.len() / self.sets;
@@ -271,10 +273,13 @@ impl<F: Float> Listed<F> {
             return adaptive.now(row, plain, to);
         }
         let (s, t) = (&self.s[row.clone()], &self.t[row]);
-        for (j, to) in to.chunks_exact_mut(LANES).enumerate() {
-            let u = self.u.get(j).copied().unwrap_or(F::ZERO);
-            to.copy_from_slice(&[s[j], t[j], self.x1[j], u]);
-        }
+        let share = share(self.stride);
+        each(to.chunks_mut(LANES * share).enumerate(), |(at, to)| {
+            for (j, to) in (at * share..).zip(to.chunks_exact_mut(LANES)) {
+                let u = self.u.get(j).copied().unwrap_or(F::ZERO);
+                to.copy_from_slice(&[s[j], t[j], self.x1[j], u]);
+            }
+        });
     }
 
     /// Ends the base block, at whose end `alpha` is left of `zt` and `kappa_e` of `C`; whoever has waited too long catches up.
@@ -313,24 +318,63 @@ impl<F: Float> Listed<F> {
             &mut self.y,
             &mut self.u,
         ] {
-            row.fill(F::ZERO);
+            parallel::fill(row, F::ZERO);
         }
-        self.factors.fill(F::ZERO);
-        for source in 0..self.seen.len() {
-            if self.age(source) == PATIENCE {
-                self.catch_up_source(source);
-            }
-        }
+        parallel::fill(&mut self.factors, F::ZERO);
+        self.catch_up_sources(0..self.seen.len(), PATIENCE);
     }
 
-    fn catch_up_source(&mut self, source: usize) {
-        let age = self.age(source);
-        if age == 0 {
-            return;
+    /// Some sources catch up, of those that have waited for so many blocks or more.
+    fn catch_up_sources(&mut self, sources: Range<usize>, at_least: usize) {
+        if self.adaptive.is_some() {
+            return sources.for_each(|source| self.catch_up_adaptive(source, at_least));
         }
-        let row = self.row(source);
         let sign = self.sign();
-        let (of_neurons, k, alpha) = self.ended.last(self.set_of(source), age);
+        let row = self.wires.lists().starts[sources.start]..self.wires.lists().starts[sources.end];
+        let a: &mut [F] = match self.at_once {
+            true => &mut self.w.rows,
+            false => &mut self.w.pending,
+        };
+        let h: &mut [F] = match self.h.is_empty() {
+            true => &mut [],
+            false => &mut self.h[row.clone()],
+        };
+        let all = Waiting {
+            sources: sources.clone(),
+            zt: &mut self.zt[sources.clone()],
+            seen: &mut self.seen[sources],
+            rows: ListedRows {
+                a: &mut a[row.clone()],
+                c: &mut self.c[row],
+                h,
+            },
+        };
+        let missed = Missed {
+            ended: &self.ended,
+            block: self.block,
+            sign,
+            n_inputs: self.n_inputs,
+            last_set: self.sets - 1,
+        };
+        let wires = &self.wires;
+        let share = share(all.seen.len());
+        each(all.in_parts(wires, share), |part| {
+            part.catch_up(wires, &missed, at_least)
+        });
+    }
+
+    /// As [`catch_up_sources`](Self::catch_up_sources), of a source that has a second trace in each neuron.
+    fn catch_up_adaptive(&mut self, source: usize, at_least: usize) {
+        let (age, row, sign) = (self.age(source), self.row(source), self.sign());
+        let Some(adaptive) = self.adaptive.as_mut().filter(|_| age >= at_least.max(1)) else {
+            return;
+        };
+        let set = if source < self.n_inputs {
+            0
+        } else {
+            self.sets - 1
+        };
+        let (of_neurons, k, alpha) = self.ended.last(set, age);
         let zt = self.zt[source];
         let a: &mut [F] = match self.at_once {
             true => &mut self.w.rows[row.clone()],
@@ -340,20 +384,9 @@ impl<F: Float> Listed<F> {
             true => &mut [],
             false => &mut self.h[row.clone()],
         };
-        let targets = self.wires.targets(source);
-        let c = &mut self.c[row.clone()];
-        let left = match &mut self.adaptive {
-            None => {
-                let rows = ListedRows { a, c, h };
-                let listed = ListedRow { targets, rows };
-                kernels::catch_up_listed((of_neurons, k), zt, sign, listed)
-            }
-            Some(adaptive) => {
-                let waited = (of_neurons, k);
-                let left = adaptive.catch_up((targets, row), waited, (zt, sign), [a, c, h]);
-                adaptive.catch_up_alike(source, of_neurons, zt) || left
-            }
-        };
+        let (targets, c) = (self.wires.targets(source), &mut self.c[row.clone()]);
+        let left = adaptive.catch_up((targets, row), (of_neurons, k), (zt, sign), [a, c, h]);
+        let left = adaptive.catch_up_alike(source, of_neurons, zt) || left;
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
             self.block
@@ -368,12 +401,24 @@ impl<F: Float> Listed<F> {
             return Ok(());
         }
         self.end_block(F::ONE, F::ONE);
-        (0..self.seen.len()).try_for_each(|source| {
-            self.catch_up_source(source);
-            pace.pass(self.wires.targets(source).len())
-        })?;
+        let mut from = 0;
+        while from < self.seen.len() {
+            let (until, passed) = self.piece(from);
+            self.catch_up_sources(from..until, 1);
+            pace.pass(passed)?;
+            from = until;
+        }
         self.folded = true;
         Ok(())
+    }
+
+    /// Sources from one on that have [`PIECE`] synapses, or are the last: where they end, and how many synapses they have.
+    fn piece(&self, from: usize) -> (usize, usize) {
+        let starts = self.wires.lists().starts;
+        let ends = &starts[from + 1..];
+        let until = from + 1 + ends.partition_point(|&end| end < starts[from] + PIECE);
+        let until = until.min(self.seen.len());
+        (until, starts[until] - starts[from])
     }
 
     fn fold_unasked(&mut self) {
@@ -453,35 +498,48 @@ impl<F: Float> Listed<F> {
 
     /// A step of the factors of each set, and of `X1`; where a source has a second trace in each neuron, the responses have taken theirs.
     fn step_sets(&mut self, scales: [StepScales<F>; 2], psi: &[F], l: &[F], r: &[F]) {
-        let stride = self.stride;
         if let Some(adaptive) = &mut self.adaptive {
             for (set, scales) in scales[..self.sets].iter().enumerate() {
-                let row = set * stride..(set + 1) * stride;
+                let row = set * self.stride..(set + 1) * self.stride;
                 let (s, t) = (&mut self.s[row.clone()], &mut self.t[row.clone()]);
-                let lanes = set * LANES * stride..(set + 1) * LANES * stride;
+                let lanes = set * LANES * self.stride..(set + 1) * LANES * self.stride;
                 let to = ([s, t, &mut self.y[row.clone()]], &mut self.factors[lanes]);
                 adaptive.step_set(*scales, [l, r], (&self.x1, &self.u), row, to);
             }
             return;
         }
+        let (stride, share) = (self.stride, share(self.stride));
+        let x1 = self.x1.chunks_mut(share);
+        let (factors, factors_of_last) = self.factors.split_at_mut(LANES * stride);
         let (s, s_of_last) = self.s.split_at_mut(stride);
         let (t, t_of_last) = self.t.split_at_mut(stride);
         let (y, y_of_last) = self.y.split_at_mut(stride);
-        let (first, x1) = (FactorsMut { s, t, y }, &mut self.x1);
+        let first = factors_in_parts((s, t, y, factors), share);
+        let u: &[F] = &self.u;
         if self.sets == 1 {
-            kernels::step_factors([scales[0]], psi, l, r, x1, [first]);
-        } else {
-            let last = FactorsMut {
-                s: s_of_last,
-                t: t_of_last,
-                y: y_of_last,
-            };
-            kernels::step_factors(scales, psi, l, r, x1, [first, last]);
+            each(
+                x1.zip(first).enumerate(),
+                |(at, (x1, (mut first, factors)))| {
+                    let here = at * share..at * share + x1.len();
+                    let [psi, l, r, u] = [psi, l, r, u].map(|row| within(row, &here));
+                    kernels::step_factors([scales[0]], psi, l, r, x1, [first.lend()]);
+                    kernels::interleave(x1, first.y, u, factors);
+                },
+            );
+            return;
         }
-        for set in 0..self.sets {
-            let (row, lanes) = (self.of_set(set), self.lanes_of(set));
-            kernels::interleave(&self.x1, &self.y[row], &self.u, &mut self.factors[lanes]);
-        }
+        let last = factors_in_parts((s_of_last, t_of_last, y_of_last, factors_of_last), share);
+        each(
+            x1.zip(first.zip(last)).enumerate(),
+            |(at, (x1, (first, last)))| {
+                let here = at * share..at * share + x1.len();
+                let [psi, l, r, u] = [psi, l, r, u].map(|row| within(row, &here));
+                let ((mut first, factors), (mut last, factors_of_last)) = (first, last);
+                kernels::step_factors(scales, psi, l, r, x1, [first.lend(), last.lend()]);
+                kernels::interleave(x1, first.y, u, factors);
+                kernels::interleave(x1, last.y, u, factors_of_last);
+            },
+        );
     }
 
     fn step_lengths(&mut self, psi: &[F], l: &[F]) -> Kinds<f64> {
@@ -558,6 +616,109 @@ impl<F: Float> Listed<F> {
             seen[at] = block;
         });
         of_first
+    }
+
+    /// What the visits send, of weights that take every step, and what they leave. Each part of the neurons goes along all visits, so that every sum has their order.
+    fn follow(&mut self, of_first: usize, current: &mut [F]) {
+        let (stride, share) = (self.stride, share(self.stride));
+        let (first, rest) = self.visits.split_at(of_first);
+        let visits = [first, rest];
+        for set in 0..self.sets {
+            self.summed[set] = !visits[set].is_empty();
+        }
+        let rows = ListedRows {
+            a: &mut self.w.rows,
+            c: &mut self.c,
+            h: &mut [],
+        };
+        let rows = RowsOfPart::of(self.wires.lists(), rows, stride, share);
+        let (sums, sums_of_last) = self.sums.split_at_mut(LANES * stride);
+        let last = sums_of_last.chunks_mut(LANES * share);
+        let last = last.chain(core::iter::repeat_with(|| &mut [][..]));
+        let sums = sums.chunks_mut(LANES * share).zip(last);
+        let parts = current.chunks_mut(share).zip(rows).zip(sums);
+        let (sets, ended, s, t, factors) =
+            (self.sets, &self.ended, &self.s, &self.t, &self.factors);
+        each(
+            parts.enumerate(),
+            |(at, ((current, mut rows), (first, last)))| {
+                current.fill(F::ZERO);
+                for (set, sums) in [first, last].into_iter().take(sets).enumerate() {
+                    if visits[set].is_empty() {
+                        continue;
+                    }
+                    sums.fill(F::ZERO);
+                    let lanes = set * LANES * stride..(set + 1) * LANES * stride;
+                    let here = set * stride + at * share..set * stride + at * share + current.len();
+                    let (entries, factors) = (ended.of_set(set), &factors[lanes]);
+                    kernels::follow_listed(
+                        visits[set],
+                        entries,
+                        &ended.a,
+                        factors,
+                        &mut rows,
+                        sums,
+                    );
+                    kernels::current_of_listed(sums, &s[here.clone()], &t[here], current);
+                }
+            },
+        );
+    }
+
+    /// The same of weights that rest.
+    fn follow_resting(&mut self, current: &mut [F]) {
+        let share = share(self.stride);
+        let rows = ListedRows {
+            a: &mut self.w.pending,
+            c: &mut self.c,
+            h: &mut self.h,
+        };
+        let rows = RowsOfPart::of(self.wires.lists(), rows, self.stride, share);
+        let (visits, entries) = (&self.visits, self.ended.of_set(0));
+        let (factors, w) = (&self.factors, &self.w.rows);
+        each(
+            current.chunks_mut(share).zip(rows),
+            |(current, mut rows)| {
+                current.fill(F::ZERO);
+                kernels::follow_resting(visits, entries, factors, w, &mut rows, current);
+            },
+        );
+    }
+
+    /// As [`follow`](Self::follow), where a source has a second trace in each neuron.
+    fn follow_adaptive(&mut self, of_first: usize, current: &mut [F]) {
+        current.fill(F::ZERO);
+        let lists = self.wires.lists();
+        let (first, rest) = self.visits.split_at(of_first);
+        for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
+            self.summed[set] = !visits.is_empty();
+            let Some(adaptive) = self.adaptive.as_mut().filter(|_| !visits.is_empty()) else {
+                continue;
+            };
+            let n_sums = self.sums.len() / self.sets;
+            let sums = &mut self.sums[set * n_sums..(set + 1) * n_sums];
+            let factors = &self.factors[LANES * set * self.stride..LANES * (set + 1) * self.stride];
+            let (entries, left) = (self.ended.of_set(set), &self.ended.a);
+            let row = set * self.stride..(set + 1) * self.stride;
+            let of_set = [&self.s[row.clone()], &self.t[row.clone()]];
+            adaptive.follow_alike(visits, entries);
+            let rows: [&mut [F]; 2] = [&mut self.w.rows, &mut self.c];
+            adaptive.follow((lists, visits), (entries, left), factors, rows, sums);
+            adaptive.add_current(sums, of_set, row, current);
+        }
+    }
+
+    /// The same of weights that rest.
+    fn follow_adaptive_resting(&mut self, current: &mut [F]) {
+        current.fill(F::ZERO);
+        let Some(adaptive) = &mut self.adaptive else {
+            return;
+        };
+        let (lists, visits) = (self.wires.lists(), &self.visits[..]);
+        let (entries, w) = (self.ended.of_set(0), &self.w.rows);
+        adaptive.follow_alike(visits, entries);
+        let rows: [&mut [F]; 3] = [&mut self.w.pending, &mut self.c, &mut self.h];
+        adaptive.follow_resting((lists, visits), entries, (&self.factors, w), rows, current);
     }
 
     /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.
@@ -734,62 +895,15 @@ impl<F: Float> Synapses<F> for Listed<F> {
         }
         self.steps += 1;
         self.folded = false;
-        current.fill(F::ZERO);
         let of_first = self.list(sources);
-        let lists = self.wires.lists();
-        if !self.at_once {
-            let (visits, entries) = (&self.visits, self.ended.of_set(0));
-            let w = &self.w.rows;
-            if let Some(adaptive) = &mut self.adaptive {
-                adaptive.follow_alike(visits, entries);
-                let rows: [&mut [F]; 3] = [&mut self.w.pending, &mut self.c, &mut self.h];
-                let of_step = (lists, &visits[..]);
-                return adaptive.follow_resting(
-                    of_step,
-                    entries,
-                    (&self.factors, w),
-                    rows,
-                    current,
-                );
-            }
-            let rows = ListedRows {
-                a: &mut self.w.pending,
-                c: &mut self.c,
-                h: &mut self.h,
-            };
-            kernels::follow_resting(lists, visits, entries, &self.factors, w, rows, current);
-            return;
-        }
         if let Some(lengths) = &mut self.lengths {
             lengths.due = true;
         }
-        let (first, rest) = self.visits.split_at(of_first);
-        for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
-            self.summed[set] = !visits.is_empty();
-            if visits.is_empty() {
-                continue;
-            }
-            let (lanes, of_sums) = (self.lanes_of(set), self.sums_of(set));
-            let sums = &mut self.sums[of_sums];
-            let (entries, left) = (self.ended.of_set(set), &self.ended.a);
-            let factors = &self.factors[lanes];
-            let row = set * self.stride..(set + 1) * self.stride;
-            let (s, t) = (&self.s[row.clone()], &self.t[row.clone()]);
-            if let Some(adaptive) = &mut self.adaptive {
-                adaptive.follow_alike(visits, entries);
-                let rows: [&mut [F]; 2] = [&mut self.w.rows, &mut self.c];
-                adaptive.follow((lists, visits), (entries, left), factors, rows, sums);
-                adaptive.add_current(sums, [s, t], row, current);
-                continue;
-            }
-            sums.fill(F::ZERO);
-            let rows = ListedRows {
-                a: &mut self.w.rows,
-                c: &mut self.c,
-                h: &mut [],
-            };
-            kernels::follow_listed(lists, visits, entries, left, factors, rows, sums);
-            kernels::current_of_listed(sums, s, t, current);
+        match (self.adaptive.is_some(), self.at_once) {
+            (true, true) => self.follow_adaptive(of_first, current),
+            (true, false) => self.follow_adaptive_resting(current),
+            (false, true) => self.follow(of_first, current),
+            (false, false) => self.follow_resting(current),
         }
     }
 
@@ -1121,7 +1235,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
                 &mut self.u,
                 &mut self.factors,
             ] {
-                numbers.fill(F::ZERO);
+                parallel::fill(numbers, F::ZERO);
             }
             if let Some(adaptive) = &mut self.adaptive {
                 adaptive.clear();
@@ -1153,11 +1267,119 @@ impl<F: Float> Synapses<F> for Listed<F> {
 
     /// Rows as they are, whoever waited and for however long.
     fn catch_up(&mut self) {
-        for source in 0..self.seen.len() {
-            self.catch_up_source(source);
-            self.seen[source] = if self.seen[source] == NEVER { NEVER } else { 0 };
+        self.catch_up_sources(0..self.seen.len(), 1);
+        for seen in &mut self.seen {
+            *seen = if *seen == NEVER { NEVER } else { 0 };
         }
         self.ended.clear();
         self.block = 0;
     }
+}
+
+/// Of a row that may be empty, some numbers; of an empty one none.
+fn within<'a, F>(row: &'a [F], here: &Range<usize>) -> &'a [F] {
+    match row.is_empty() {
+        true => row,
+        false => &row[here.clone()],
+    }
+}
+
+/// The factors of a set, of every `share` neurons, and these side by side.
+fn factors_in_parts<'a, F>(
+    (s, t, y, factors): (&'a mut [F], &'a mut [F], &'a mut [F], &'a mut [F]),
+    share: usize,
+) -> impl Iterator<Item = (FactorsMut<'a, F>, &'a mut [F])> {
+    let rows = s
+        .chunks_mut(share)
+        .zip(t.chunks_mut(share))
+        .zip(y.chunks_mut(share));
+    let rows = rows.map(|((s, t), y)| FactorsMut { s, t, y });
+    rows.zip(factors.chunks_mut(LANES * share))
+}
+
+/// Sources in a row, and what they have.
+struct Waiting<'a, F> {
+    sources: Range<usize>,
+    zt: &'a mut [F],
+    seen: &'a mut [u64],
+    rows: ListedRows<'a, F>,
+}
+
+/// What sources missed while they waited.
+struct Missed<'a, F> {
+    ended: &'a Ages<F>,
+    block: u64,
+    /// -1 of weights that lose `S C + T zt`, 1 of a gradient that gains it.
+    sign: F,
+    n_inputs: usize,
+    last_set: usize,
+}
+
+impl<'a, F: Float> Waiting<'a, F> {
+    /// The same, of every `share` sources.
+    fn in_parts(self, wires: &'a Wires, share: usize) -> impl Iterator<Item = Self> {
+        let mut rest = self;
+        core::iter::from_fn(move || (!rest.seen.is_empty()).then(|| rest.take(wires, share)))
+    }
+
+    /// The first so many, or all.
+    fn take(&mut self, wires: &Wires, share: usize) -> Self {
+        let Range { start, end } = self.sources;
+        let until = end.min(start + share);
+        let synapses = wires.count(start..until);
+        self.sources = until..end;
+        Self {
+            sources: start..until,
+            zt: first_of(&mut self.zt, until - start),
+            seen: first_of(&mut self.seen, until - start),
+            rows: ListedRows {
+                a: first_of(&mut self.rows.a, synapses),
+                c: first_of(&mut self.rows.c, synapses),
+                h: first_of(&mut self.rows.h, synapses),
+            },
+        }
+    }
+
+    fn catch_up(self, wires: &Wires, missed: &Missed<'_, F>, at_least: usize) {
+        let ListedRows {
+            mut a,
+            mut c,
+            mut h,
+        } = self.rows;
+        let places = self.zt.iter_mut().zip(self.seen);
+        for (source, (zt, seen)) in self.sources.zip(places) {
+            let targets = wires.targets(source);
+            let [a, c, h] = [&mut a, &mut c, &mut h].map(|rows| first_of(rows, targets.len()));
+            let age = match *seen {
+                NEVER => 0,
+                seen => (missed.block - seen) as usize,
+            };
+            if age == 0 || age < at_least {
+                continue;
+            }
+            let set = if source < missed.n_inputs {
+                0
+            } else {
+                missed.last_set
+            };
+            let (of_neurons, k, alpha) = missed.ended.last(set, age);
+            let rows = ListedRows { a, c, h };
+            let row = ListedRow { targets, rows };
+            let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row);
+            *zt = (alpha * *zt).or_silence();
+            *seen = if left || *zt != F::ZERO {
+                missed.block
+            } else {
+                NEVER
+            };
+        }
+    }
+}
+
+/// Takes the first so many numbers out of a slice, or as many as there are.
+fn first_of<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+    let n = n.min(slice.len());
+    let (first, rest) = core::mem::take(slice).split_at_mut(n);
+    *slice = rest;
+    first
 }
