@@ -48,6 +48,7 @@ def test_a_file_keeps_the_network_to_the_bit(options: dict[str, Any], tmp_path: 
         ({}, None, "subtract"),
         ({"reset_mechanism": "zero", "beta": 0.1}, None, "adaptation"),
         ({"reset_mechanism": "zero", "n_ref": 3}, None, "n_ref=3"),
+        ({"reset_mechanism": "zero"}, "norse", "leaky readout"),
         ({"reset_mechanism": "zero"}, "snntorch", "leaky readout"),
         ({"reset_mechanism": "zero", "tau_out": 0.0, "delay": 2}, "spikingjelly", "delay=2"),
     ],
@@ -60,13 +61,37 @@ def test_losses_are_refused_or_told(options: dict[str, Any], library: str | None
         to_nir(trainer, library=library, approximate=True)
 
 
-@pytest.mark.parametrize("library", ["snntorch", "spikingjelly"])
-@pytest.mark.parametrize("options", [{}, {"tau_syn": 5.0}, {"input_gain": "leak", "threshold": 0.1}])
+def test_norse_leaves_out_r_so_that_the_weights_have_it() -> None:
+    each = {"tau_mem": np.array([11.3, 20, 30, 7, 9]), "dtype": "float64", "tau_out": 0.0}
+    trainer, inputs = build(**each)
+    graph = to_nir(trainer, library="norse")
+    assert (graph.nodes["neurons"].nodes["lif"].r == 1.0).all()
+    again = from_nir(graph, library="norse")
+    assert again.input_gain == "leak"
+    np.testing.assert_allclose(
+        again.predict_sequence(inputs), trainer.predict_sequence(inputs), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("library", ["norse", "snntorch", "spikingjelly"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tau_syn": 5.0},
+        {"input_gain": "leak", "threshold": 0.1},
+        {"input_gain": "leak", "threshold": 0.1, "tau_syn": 5.0},
+    ],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_importers_fire_at_the_same_steps(library: str, options: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch")
-    module = {"snntorch": "snntorch.import_nir", "spikingjelly": "spikingjelly.activation_based.nir_exchange"}
-    importer = pytest.importorskip(module[library]).import_from_nir
+    module, name = {
+        "norse": ("norse.torch", "from_nir"),
+        "snntorch": ("snntorch.import_nir", "import_from_nir"),
+        "spikingjelly": ("spikingjelly.activation_based.nir_exchange", "import_from_nir"),
+    }[library]
+    importer = getattr(pytest.importorskip(module), name)
     trainer, inputs = build(20, n_outputs=20, tau_out=0.0, **options)
     trainer.W_out = np.eye(20)  # outputs are the spikes themselves
     network, state, fired = importer(to_nir(trainer, library=library)), None, []

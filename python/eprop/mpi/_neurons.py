@@ -199,6 +199,7 @@ class NeuronParallel:
         weights: ArrayLike | None = None,
         reset: bool = True,
         return_outputs: bool = False,
+        n_threads: int | None = 1,
     ) -> Any:
         """Learns from a sequence, or from a piece of a stream.
 
@@ -206,6 +207,8 @@ class NeuronParallel:
         ----------
         inputs, targets, mask, weights, reset, return_outputs
             As `train_sequence` of a trainer takes them, of one stream; the same on all ranks.
+        n_threads : int, optional
+            Of each rank. None: as of a trainer.
 
         Returns
         -------
@@ -228,16 +231,22 @@ class NeuronParallel:
             "train_sequence",
             data,
             how,
-            lambda: self._part.train_sequence(inputs, targets, mask=mask, weights=weights, **how),
+            lambda: self._part.train_sequence(
+                inputs, targets, mask=mask, weights=weights, n_threads=n_threads, **how
+            ),
         )
 
-    def predict_sequence(self, inputs: Inputs, *, reset: bool = True, return_spikes: bool = False) -> Any:
+    def predict_sequence(
+        self, inputs: Inputs, *, reset: bool = True, return_spikes: bool = False, n_threads: int | None = 1
+    ) -> Any:
         """Runs over a sequence without learning; state and traces move on.
 
         Parameters
         ----------
         inputs, reset, return_spikes
             As `predict_sequence` of a trainer takes them, of one stream; the same on all ranks.
+        n_threads : int, optional
+            As of `train_sequence`.
 
         Returns
         -------
@@ -249,7 +258,10 @@ class NeuronParallel:
         how = {"reset": bool(reset), "return_spikes": bool(return_spikes)}
         data = (inputs, None, None, None)
         return self._together(
-            "predict_sequence", data, how, lambda: self._part.predict_sequence(inputs, **how)
+            "predict_sequence",
+            data,
+            how,
+            lambda: self._part.predict_sequence(inputs, n_threads=n_threads, **how),
         )
 
     def evaluate(
@@ -259,6 +271,7 @@ class NeuronParallel:
         *,
         mask: ArrayLike | None = None,
         weights: ArrayLike | None = None,
+        n_threads: int | None = 1,
     ) -> Any:
         """What the present weights make of a sequence from a silent start; the stream stays where it is.
 
@@ -266,6 +279,8 @@ class NeuronParallel:
         ----------
         inputs, targets, mask, weights
             As `evaluate` of a trainer takes them, of one stream; the same on all ranks.
+        n_threads : int, optional
+            As of `train_sequence`.
 
         Returns
         -------
@@ -278,7 +293,7 @@ class NeuronParallel:
             "evaluate",
             (inputs, targets, mask, weights),
             {"targets": targets is not None},
-            lambda: self._part.evaluate(inputs, targets, mask=mask, weights=weights),
+            lambda: self._part.evaluate(inputs, targets, mask=mask, weights=weights, n_threads=n_threads),
         )
 
     def save(self, path: Path) -> None:

@@ -30,8 +30,8 @@ def to_nir(trainer: EpropTrainer, *, library: str | None = None, approximate: bo
     ----------
     trainer : EpropTrainer
     library : str, optional
-        Who will read the graph: ``"snntorch"`` or ``"spikingjelly"``, which take Euler steps of 0.1 ms. Time constants and
-        gains are then such that these steps have the trainer's decays, and are not those of the trainer.
+        Who will read the graph: ``"norse"``, ``"snntorch"`` or ``"spikingjelly"``, which take Euler steps of 1 or 0.1 ms.
+        Time constants and gains are then such that these steps have the trainer's decays, and are not those of the trainer.
     approximate : bool
         Whether to leave out, with a warning, what the graph cannot say.
 
@@ -100,7 +100,7 @@ def _tau_out(trainer: EpropTrainer) -> float:
 
 def _graph(trainer: EpropTrainer, reader: Library | None) -> Any:
     # An Euler library fixes the gain of its neurons, so that of the trainer goes into the weights.
-    gain = 1.0 if reader is None else _gain(trainer)
+    gain = 1.0 if reader is None else _gain(trainer, reader)
     neurons, w_rec = _neurons(trainer, reader), nir.Linear(weight=_scaled(as_dense(trainer.W_rec), gain))
     kappa_gain, tau_out = 1.0, _tau_out(trainer)
     if trainer.readout_gain == "leak" and tau_out > 0.0:
@@ -123,12 +123,18 @@ def _graph(trainer: EpropTrainer, reader: Library | None) -> Any:
     return nir.NIRGraph(nodes, list(pairwise(names)), {"dt_ms": trainer.dt})
 
 
-def _gain(trainer: EpropTrainer) -> Any:
-    """Of each neuron's current, zeta: a number, or (N, 1)."""
-    if trainer.input_gain == "unit":
-        return 1.0
-    gain = exponential_gain(np.asarray(trainer.tau_mem, np.float64), trainer.dt)
+def _gain(trainer: EpropTrainer, reader: Library) -> Any:
+    """What weights are multiplied with: zeta, over the library's own gain where `r` cannot undo it. A number, or (N, 1)."""
+    leak = exponential_gain(np.asarray(trainer.tau_mem, np.float64), trainer.dt)
+    gain = leak if trainer.input_gain == "leak" else np.ones_like(leak)
+    if not _is_read(trainer, reader):
+        gain = gain / leak
     return gain[:, None] if gain.ndim else float(gain)
+
+
+def _is_read(trainer: EpropTrainer, reader: Library) -> bool:
+    """Whether the library reads `r` of these neurons; of `CubaLIF` each does."""
+    return reader.reads_gain or trainer.tau_syn != 0.0
 
 
 def _scaled(weights: Array, gain: Any) -> Array:
@@ -146,7 +152,7 @@ def _neurons(trainer: EpropTrainer, reader: Library | None) -> Any:
         r = np.ones(shape) if trainer.input_gain == "leak" else 1.0 / leak
     else:
         seconds = reader.dt / leak
-        r = seconds / reader.dt
+        r = seconds / reader.dt if _is_read(trainer, reader) else np.ones(shape)
     fields = {"r": r, "v_leak": rest, "v_threshold": threshold, "v_reset": rest.copy()}
     if trainer.tau_syn == 0.0:
         return nir.LIF(tau=seconds, **fields)

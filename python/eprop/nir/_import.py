@@ -37,8 +37,8 @@ def from_nir(
     dt : float, optional
         Length of a step in ms. None: what the graph's metadata say as ``dt_ms``, else 1.
     library : str, optional
-        Who wrote the graph, ``"snntorch"`` or ``"spikingjelly"``, whose time constants are those of Euler steps. None:
-        times are times.
+        Who wrote the graph, ``"norse"``, ``"snntorch"`` or ``"spikingjelly"``, whose time constants are those of Euler
+        steps. None: times are times.
     approximate : bool
         Whether to leave out, with a warning, what a trainer does not have.
     **options

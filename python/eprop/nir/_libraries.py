@@ -20,9 +20,13 @@ class Library:
     """In s, whatever the length of the trainer's steps: only decays per step count."""
     has_readout: bool
     """Whether its importer knows the leaky integrator `LI`."""
+    reads_gain: bool = True
+    """Whether its importer reads `r` of `LIF`; if not, it is 1 and the gain goes into the weights."""
 
 
 _LIBRARIES = {
+    # the length of a step that its importer takes if it is told none
+    "norse": Library(dt=1e-3, has_readout=False, reads_gain=False),
     "snntorch": Library(dt=1e-4, has_readout=False),
     "spikingjelly": Library(dt=1e-4, has_readout=False),
 }
@@ -37,10 +41,10 @@ def library_of(name: str | None) -> Library | None:
     0.0001
     >>> library_of("NEST")
     Traceback (most recent call last):
-    ValueError: library: expected None, "snntorch" or "spikingjelly", got 'NEST'
+    ValueError: library: expected None, "norse", "snntorch" or "spikingjelly", got 'NEST'
     """
     if name is not None and not (isinstance(name, str) and name in _LIBRARIES):
-        raise ValueError(f'library: expected None, "snntorch" or "spikingjelly", got {name!r}')
+        raise ValueError(f'library: expected None, "norse", "snntorch" or "spikingjelly", got {name!r}')
     return None if name is None else _LIBRARIES[name]
 
 

@@ -143,19 +143,24 @@ impl<F: Float> Rewiring<F> {
         self.rounds = self.rounds.saturating_add(1);
         let mut draws = Draws::of(self.seed, self.rounds);
         draft.kept.resize(self.wires.len(), true);
-        let mut chosen = 0;
-        for matrix in [group::IN, group::REC] {
-            let moves = self.moves[matrix] && !optimizer.stands_still(matrix);
-            let n_pruned = match moves {
-                true => self.prune(matrix, synapses, optimizer, &mut draws, &mut draft.kept),
-                false => 0,
-            };
-            self.grow(matrix, n_pruned, &mut draws, &mut draft);
-            chosen += n_pruned;
+        let moves = |matrix: usize| self.moves[matrix] && !optimizer.stands_still(matrix);
+        let mut prune = |matrix, kept: &mut [bool], draws: &mut Draws| match moves(matrix) {
+            true => self.prune(matrix, synapses, optimizer, draws, kept),
+            false => 0,
+        };
+        // Lists are made anew only where a synapse moves; what is not pruned draws nothing.
+        let of_inputs = prune(group::IN, &mut draft.kept, &mut draws);
+        if of_inputs > 0 {
+            self.grow(group::IN, of_inputs, &mut draws, &mut draft);
         }
-        if chosen == 0 {
+        let of_neurons = prune(group::REC, &mut draft.kept, &mut draws);
+        if of_inputs + of_neurons == 0 {
             return None;
         }
+        if of_inputs == 0 {
+            self.grow(group::IN, 0, &mut draws, &mut draft);
+        }
+        self.grow(group::REC, of_neurons, &mut draws, &mut draft);
         let was = core::mem::replace(&mut self.wires, Arc::new(draft.wires));
         self.negative = draft.negative;
         Some(Round {
@@ -254,8 +259,7 @@ struct Lists<'a> {
 
 impl Lists<'_> {
     fn add(&mut self, j: usize, negative: bool) {
-        // There is room for it.
-        _ = self.wires.push(core::iter::once(j));
+        self.wires.add(j);
         self.negative.push(negative);
     }
 }

@@ -178,6 +178,12 @@ impl Wires {
         Ok(())
     }
 
+    /// Lists one more neuron of the source under way, for which there is room.
+    #[inline]
+    pub(crate) fn add(&mut self, j: usize) {
+        self.targets.push(j as u32);
+    }
+
     /// All sources are listed: memory that nobody needs is given back.
     pub(crate) fn finish(&mut self) {
         self.targets.shrink_to_fit();
