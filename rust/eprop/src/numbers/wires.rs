@@ -291,7 +291,7 @@ mod tests {
 
     /// Two inputs, three neurons.
     fn wires() -> Wires {
-        let mut wires = Wires::new(2, 3).unwrap();
+        let mut wires = Wires::new(2, 3, 3, None).unwrap();
         for targets in [&[0, 2][..], &[], &[1], &[0, 2], &[]] {
             wires.push(targets.iter().copied()).unwrap();
             wires.end_source();

@@ -623,8 +623,8 @@ impl<F: Float> Listed<F> {
         let (stride, share) = (self.stride, share(self.stride));
         let (first, rest) = self.visits.split_at(of_first);
         let visits = [first, rest];
-        for set in 0..self.sets {
-            self.summed[set] = !visits[set].is_empty();
+        for (summed, visits) in self.summed.iter_mut().zip(visits).take(self.sets) {
+            *summed = !visits.is_empty();
         }
         let rows = ListedRows {
             a: &mut self.w.rows,
