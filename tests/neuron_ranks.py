@@ -14,7 +14,7 @@ from scipy.sparse import coo_array, csc_array
 
 import eprop
 from eprop.mpi import NeuronParallel, RankError
-from eprop.optim import SGD, AdamW, Momentum
+from eprop.optim import SGD, Adam, AdamW, Auto, Momentum, Rewire
 
 COMM = MPI.COMM_WORLD
 RANK, SIZE = COMM.Get_rank(), COMM.Get_size()
@@ -125,6 +125,13 @@ def learns_whatever_is_set():
             {"clip_norm": 0.05, "readout_bias": True},
             {"sign": signs, "w_max": 0.6},
             {"threshold": np.linspace(0.5, 1.0, N)},
+            {"beta": 0.1, "c_reg": 0.3},
+            {
+                "beta": np.linspace(0.0, 0.2, N),
+                "tau_adaptation": np.linspace(30.0, 200.0, N),
+                "optimizer": "auto",
+            },
+            {"tau_syn": 4.0, "optimizer": "adam"},
             {"lr_in": 0.0, "lr_rec": 0.002},
             {"loss": "cross_entropy", "reduction": "mean"},
             {"readout_gain": "leak", "n_ref": 3, "reset_mechanism": "zero", "tau_out": 5.0},
@@ -263,8 +270,13 @@ def disagrees():
         ({"batch_size": 2}, "batch_size: expected 1 in a network that is spread over processes"),
         ({"delay": 3}, "delay: expected 1 in a network that is spread"),
         ({"horizon": 5, "update_every": "sequence"}, "horizon: expected 1 in a network that is spread"),
-        ({"beta": 0.1}, "part: expected a network whose synapses can be listed"),
-        ({"tau_syn": 3.0}, "part: expected a network whose synapses can be listed"),
+        ({"beta": 0.1, "tau_syn": 3.0}, "part: expected a network whose synapses can be listed"),
+        ({"tau_mem": np.full(N, 9.0)}, "tau_mem: expected one number in a network that is spread"),
+        ({"optimizer": Auto(per_neuron=True)}, "part: expected a network whose synapses can be listed"),
+        (
+            {"optimizer": Adam(rewire=Rewire()), "update_every": "sequence"},
+            "rewire: expected none in a network that is spread",
+        ),
         ({"sign": np.ones(3, int)}, f"sign: expected an array ({N_INPUTS + N},)"),
         ({"threshold": np.ones(3)}, f"threshold: expected a number, or shape ({N},), got shape (3,)"),
         ({"connect_rec": np.zeros((2, N), bool)}, f"connect_rec: expected shape ({N}, {N}), or ("),

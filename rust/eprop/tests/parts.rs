@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use eprop::{
-    Config, Connect, EpropTrainer, Error, Feedback, Matrix, Optimizer, Part, Peers, Stream,
+    Config, Connect, EpropTrainer, Error, Feedback, Matrix, Optimizer, Part, Peers, Rewire, Stream,
     TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
@@ -213,16 +213,19 @@ fn parts_that_there_are_not_and_networks_that_cannot_be_spread_are_refused() {
         (
             Config {
                 beta: 0.1,
+                tau_syn: 3.0,
                 ..with(part.clone())
             },
             "part",
         ),
         (
             Config {
-                tau_syn: 3.0,
+                rewire: Some(Rewire::default()),
+                connect_in: Connect::Density(0.5),
+                update_every: UpdateEvery::Sequence,
                 ..with(part.clone())
             },
-            "part",
+            "rewire",
         ),
         (
             Config {

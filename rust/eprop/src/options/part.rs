@@ -74,6 +74,11 @@ impl Part {
             let expected = "1 in a network that is spread over processes";
             return Err(Error::value("horizon", expected, "more"));
         }
+        if config.each.tau_mem.is_some() {
+            // The limit of a step goes by the longest of the whole network.
+            let expected = "one number in a network that is spread over processes";
+            return Err(Error::value("tau_mem", expected, "one for each neuron"));
+        }
         if config.rewire.is_some() {
             let expected = "none in a network that is spread over processes";
             return Err(Error::value("rewire", expected, "one"));

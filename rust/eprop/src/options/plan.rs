@@ -134,7 +134,7 @@ impl Plan {
         if config.part.is_some() && !is_listed {
             return Err(Error::value(
                 "part",
-                "a network whose synapses can be listed: neurons that do not adapt, one tau_mem, no tau_syn, no other engine than factored, another optimizer than auto, per_neuron",
+                "a network whose synapses can be listed: no other engine than factored, another optimizer than auto, per_neuron; neurons that adapt have no tau_syn, and beta h below rho - 0.01; behind tau_syn exp(-dt / tau_mem) is at least 0.01",
                 "another",
             ));
         }
