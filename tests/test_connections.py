@@ -406,3 +406,20 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed
 def test_random_wirings_are_the_dense_recursion_with_the_same_mask(case):
     """The textbook form with a mask is held to the reference by the property tests of the oracle."""
     compared(*case)
+
+
+def test_calibration_never_makes_a_matrix_of_few_synapses_dense():
+    """Its places alone would be 120 GB."""
+    n_inputs, n = 300_000, 100_000
+    rng = np.random.default_rng(0)
+    few = sparse.coo_array(
+        (rng.uniform(0.1, 1.0, 2_000), (rng.permutation(n)[:2_000], rng.permutation(n_inputs)[:2_000])),
+        shape=(n, n_inputs),
+    )
+    trainer = EpropTrainer(n_inputs, n, 1, connect_in=few, connect_rec=sparse.coo_array((n, n), dtype=bool))
+    assert trainer.storage == "listed"
+    before = trainer.W_in
+    events = (np.repeat(np.arange(20), 2_000), np.tile(few.coords[1], 20), 20)
+    factor = trainer.calibrate(events, rate=1.0)
+    assert np.array_equal(trainer.W_in.data, before.data * np.float32(factor))
+    assert factor != 1.0

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
@@ -738,7 +738,15 @@ impl<F: Float> Wiring for Recurrent<F> {
         (self.loss == Loss::Mse).then(|| self.head.readout.reach(rate))
     }
 
+    /// Where not all synapses exist, one row: those that do.
     fn input_weights(&self, _: usize, pace: &mut Pace<'_>) -> Result<Array2<F>, Error> {
+        if let Some(wires) = &self.wires {
+            let (sources, what) = (0..self.n_inputs, "the weights of synapses");
+            let mut w = memory::vec_for(what, wires.count(sources.clone()))?;
+            let synapses = &self.layer.synapses;
+            synapses.read_listed(What::Weight, sources, wires, &mut w, pace)?;
+            return Ok(Array1::from_vec(w).insert_axis(Axis(0)));
+        }
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         let all = 0..self.n_inputs;
         self.layer
@@ -757,7 +765,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         w: ArrayView2<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.layer.synapses.assign(0, w, pace)
+        let Some(wires) = &self.wires else {
+            return self.layer.synapses.assign(0, w, pace);
+        };
+        let mut listed = w.iter().copied();
+        if let Some(form) = self.layer.synapses.listed_mut() {
+            return form.assign_weights(0, &mut listed, pace);
+        }
+        let mut dense = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
+        for (source, mut to) in dense.columns_mut().into_iter().enumerate() {
+            let targets = wires.targets(source).iter();
+            targets
+                .zip(&mut listed)
+                .for_each(|(&j, w)| to[j as usize] = w);
+        }
+        self.layer.synapses.assign(0, dense.view(), pace)
     }
 
     fn factor(of_groups: Vec<f64>) -> f64 {

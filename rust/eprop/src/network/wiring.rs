@@ -378,7 +378,7 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     ) -> Result<(), Error>;
     /// Neurons of the group number `at` that `calibrate` brings to a rate one after the other, and what they have fired at this step.
     fn group(&self, at: usize) -> Option<(usize, usize)>;
-    /// The weights from outside to group `at`, (its neurons, sources).
+    /// The weights from outside to group `at`, (its neurons, sources), or in a row those of synapses that exist.
     fn input_weights(&self, at: usize, pace: &mut Pace<'_>) -> Result<Array2<Self::F>, Error>;
     /// Replaces them.
     ///
