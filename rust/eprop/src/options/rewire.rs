@@ -23,7 +23,7 @@ use crate::{Error, Float};
 ///     trainer.train_sequence(x.view(), y.view(), TrainOptions::default())?;
 /// }
 /// let after = trainer.synapses(Matrix::WIn);
-/// assert!(before != after && before.map(|list| list.len()) == after.map(|list| list.len()));
+/// assert!(before != after && before.map(|list| list.targets().len()) == after.map(|list| list.targets().len()));
 /// # Ok::<(), eprop::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
