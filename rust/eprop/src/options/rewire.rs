@@ -23,7 +23,8 @@ use crate::{Error, Float};
 ///     trainer.train_sequence(x.view(), y.view(), TrainOptions::default())?;
 /// }
 /// let after = trainer.synapses(Matrix::WIn);
-/// assert!(before != after && before.map(|list| list.targets().len()) == after.map(|list| list.targets().len()));
+/// let count = |list: &eprop::SynapseList| (0..list.n_sources()).map(|source| list.targets(source).len()).sum::<usize>();
+/// assert!(before != after && before.as_ref().map(count) == after.as_ref().map(count));
 /// # Ok::<(), eprop::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
