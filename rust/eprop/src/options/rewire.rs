@@ -11,10 +11,10 @@ use crate::{Error, Float};
 /// what becomes of traces and moments.
 ///
 /// ```
-/// use eprop::{Config, Connect, EpropTrainer, Matrix, Rewire, TrainOptions, UpdateEvery};
+/// use eprop::{Config, Connect, EpropTrainer, Matrix, Optimizer, Rewire, TrainOptions, UpdateEvery};
 /// let config = Config {
-///     connect_in: Connect::Density(0.1), rewire: Some(Rewire { l1: 1e-3, ..Rewire::default() }), update_every: UpdateEvery::Sequence,
-///     ..Config::default()
+///     connect_in: Connect::Density(0.1), rewire: Some(Rewire { l1: 1.0, ..Rewire::default() }), update_every: UpdateEvery::Sequence,
+///     optimizer: Optimizer::ADAM, lr: 0.01, ..Config::default()
 /// };
 /// let mut trainer = EpropTrainer::<f32>::new(40, 20, 1, config)?;
 /// let before = trainer.synapses(Matrix::WIn);
