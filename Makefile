@@ -16,7 +16,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-checked fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -26,8 +26,10 @@ demo: .venv/stamp  ## build, then learn the handwritten digits, spike by spike
 
 test: test-rust test-python  ## all tests: the crate's, then the wheel's in a fresh environment
 
+# Optimised as a release, with every check that a debug build makes: a debug build is too slow for long streams, and a
+# release wraps around in silence.
 test-rust:  ## unit, integration and documentation tests of the crates
-	cargo test $(CRATES)
+	cargo test --profile checked $(CRATES)
 
 test-python: build/test-env/stamp  ## pytest against the installed wheel, on all cores
 	build/test-env/bin/python -m pytest -n auto
@@ -37,9 +39,8 @@ test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of
 	EPROP_ISA=portable cargo test --profile checked $(CRATES) --lib --tests
 	EPROP_ISA=portable build/test-env/bin/python -m pytest -n auto $(NUMBERS:%=tests/test_%.py)
 
-# What a release leaves out: a debug build is too slow for long streams, and a release wraps around in silence.
-test-checked:  ## the crate's tests optimised as a release, with debug assertions and overflow checks
-	cargo test --profile checked $(CRATES) --lib --tests
+test-million:  ## a million steps of each fast form in float32, beside float64
+	EPROP_MILLION=1 cargo test --profile checked -p eprop --features parallel --lib synapses -- --include-ignored
 
 fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
 	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked -p eprop --features parallel --test fuzz -- --nocapture

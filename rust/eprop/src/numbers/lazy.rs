@@ -687,9 +687,16 @@ fn place(
 
 /// `rows_ij += sign left_i right_j`.
 fn fold<F: Float>(sign: F, left: &[F], right: &[F], rows: &mut [F]) {
-    parallel::each(rows.chunks_exact_mut(right.len()).zip(left), |(row, &x)| {
-        if x != F::ZERO {
-            add_row(sign * x, right, row);
+    // Few long rows, or many short ones.
+    let of_part = parallel::share_of_rows(left.len());
+    let parts = rows
+        .chunks_mut(of_part * right.len())
+        .zip(left.chunks(of_part));
+    parallel::each(parts, |(rows, left)| {
+        for (row, &x) in rows.chunks_exact_mut(right.len()).zip(left) {
+            if x != F::ZERO {
+                add_row(sign * x, right, row);
+            }
         }
     });
 }

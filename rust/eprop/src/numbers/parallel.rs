@@ -160,6 +160,15 @@ pub(crate) fn share(len: usize) -> usize {
     len.max(1)
 }
 
+/// How many of so many rows are a part of their work, however short a row is: all, where nobody does.
+pub(crate) fn share_of_rows(rows: usize) -> usize {
+    #[cfg(feature = "parallel")]
+    if let Some(crew) = crew::at_work() {
+        return rows.div_ceil(crew.threads()).max(1);
+    }
+    rows.max(1)
+}
+
 /// Fills a row, each a part of it.
 pub(crate) fn fill<T: Copy + Send + Sync>(row: &mut [T], with: T) {
     let share = share(row.len());

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::println;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use super::{Form, Synapses, What};
 use crate::Float;
@@ -26,19 +27,15 @@ const N_INPUTS: usize = 20;
 const N: usize = 32;
 const N_OUTPUTS: usize = 2;
 
-/// A million in a release build, and what a debug build can do in a few seconds.
-const LONG: usize = if cfg!(debug_assertions) {
-    8_000
-} else {
-    1_000_000
-};
-const SHORT: usize = if cfg!(debug_assertions) {
-    1_500
-} else {
-    30_000
-};
+/// A million where `EPROP_MILLION` is set, and otherwise what a debug build can do in a few seconds.
+static LONG: LazyLock<usize> = LazyLock::new(|| if a_million() { 1_000_000 } else { 8_000 });
+static SHORT: LazyLock<usize> = LazyLock::new(|| if a_million() { 30_000 } else { 1_500 });
 /// An input and a neuron are silent for so long, and then send once.
-const RARE: usize = if cfg!(debug_assertions) { 997 } else { 4_999 };
+static RARE: LazyLock<usize> = LazyLock::new(|| if a_million() { 4_999 } else { 997 });
+
+fn a_million() -> bool {
+    std::env::var_os("EPROP_MILLION").is_some()
+}
 
 /// What the rest of a network would send its synapses.
 #[derive(Clone, Copy)]
@@ -67,11 +64,11 @@ struct Moment {
 
 impl Script {
     fn step(&self, t: usize, noise: &mut Noise, moment: &mut Moment) {
-        let rarely = |unit: usize| unit == 0 && t % RARE != 0;
+        let rarely = |unit: usize| unit == 0 && t % *RARE != 0;
         moment.units.clear();
         moment.values.clear();
         for i in 0..N_INPUTS {
-            if noise.uniform() < self.rate && !rarely(i) || i == 0 && t % RARE == 0 {
+            if noise.uniform() < self.rate && !rarely(i) || i == 0 && t % *RARE == 0 {
                 moment.units.push(i as u32);
                 let value = if self.analog {
                     noise.uniform() - 0.3
@@ -108,7 +105,7 @@ impl Script {
     fn fire(&self, t: usize, noise: &mut Noise, moment: &mut Moment) {
         moment.fired.clear();
         for j in 0..N {
-            if noise.uniform() < self.rate && (j != 0 || t % RARE == 0) {
+            if noise.uniform() < self.rate && (j != 0 || t % *RARE == 0) {
                 moment.fired.push(j as u32);
             }
         }
@@ -356,13 +353,13 @@ fn drive<F: Float>(
     drift
 }
 
-const SPARSE: Script = Script {
-    steps: LONG,
+static SPARSE: LazyLock<Script> = LazyLock::new(|| Script {
+    steps: *LONG,
     rate: 0.03,
     analog: false,
     regularised: true,
     steep: false,
-};
+});
 
 /// Float32 rounds each of a million updates: no form may drift further than this, nor twice as far as the textbook in float32 does.
 const DRIFT: f64 = 5e-5;
@@ -377,7 +374,7 @@ fn hold_drift(drift: &Drift) {
 fn a_million_steps_in_float32_stay_near_the_textbook_in_float64() {
     let config = config(20.0, 20.0);
     let drift = |engine, every| {
-        let drift = drive::<f32>(engine, &config, SPARSE, every, 0);
+        let drift = drive::<f32>(engine, &config, *SPARSE, every, 0);
         hold_drift(&drift);
         drift.weights
     };
@@ -397,17 +394,17 @@ fn a_million_steps_of_auto_in_float32_stay_near_the_textbook_in_float64() {
     };
     let unregularised = Script {
         regularised: false,
-        ..SPARSE
+        ..*SPARSE
     };
     let drift = |engine, script, every| {
         let drift = drive::<f32>(engine, &config, script, every, 0);
         hold_drift(&drift);
         drift.weights
     };
-    let textbook = drift(Engine::Textbook, SPARSE, 1);
-    assert!(drift(Engine::Factored, SPARSE, 1) < 2.0 * textbook);
+    let textbook = drift(Engine::Textbook, *SPARSE, 1);
+    assert!(drift(Engine::Factored, *SPARSE, 1) < 2.0 * textbook);
     drift(Engine::Factored, unregularised, 10);
-    drift(Engine::Block, SPARSE, 16);
+    drift(Engine::Block, *SPARSE, 16);
 }
 
 /// Some of the neurons adapt, each in its own way: base blocks of 24 steps.
@@ -424,7 +421,7 @@ fn adaptive(config: Config) -> Config {
 fn a_million_steps_of_neurons_that_adapt_in_float32_stay_near_the_textbook_in_float64() {
     let config = adaptive(config(20.0, 20.0));
     let drift = |engine, every| {
-        let drift = drive::<f32>(engine, &config, SPARSE, every, 0);
+        let drift = drive::<f32>(engine, &config, *SPARSE, every, 0);
         hold_drift(&drift);
         drift.weights
     };
@@ -434,7 +431,7 @@ fn a_million_steps_of_neurons_that_adapt_in_float32_stay_near_the_textbook_in_fl
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "takes the steps of a release build")]
+#[ignore = "says something after many steps alone: EPROP_MILLION=1 and --include-ignored"]
 fn float32_of_thresholds_that_rise_as_much_as_they_may() {
     // What is left of p at a block's end is as little as it may be.
     for (beta, tau_adaptation) in [
@@ -454,10 +451,10 @@ fn float32_of_thresholds_that_rise_as_much_as_they_may() {
         };
         for (rate, steep) in [(0.03, true), (0.5, true), (0.03, false)] {
             let script = Script {
-                steps: SHORT,
+                steps: *SHORT,
                 rate,
                 steep,
-                ..SPARSE
+                ..*SPARSE
             };
             let [textbook, factored] = [Engine::Textbook, Engine::Factored].map(|engine| {
                 let drift = drive::<f32>(engine, &config, script, 1, 30);
@@ -476,8 +473,8 @@ fn float32_of_thresholds_that_rise_as_much_as_they_may() {
 #[test]
 fn adaptations_of_any_kind_are_the_textbook() {
     let script = Script {
-        steps: SHORT / 10,
-        ..SPARSE
+        steps: *SHORT / 10,
+        ..*SPARSE
     };
     let limited = |config| Config {
         optimizer: Optimizer::SGD,
@@ -520,8 +517,8 @@ fn a_million_steps_in_which_weights_decay_or_have_momentum_stay_near_the_textboo
         weight_decay,
     };
     let third = Script {
-        steps: LONG / 3,
-        ..SPARSE
+        steps: *LONG / 3,
+        ..*SPARSE
     };
     for optimizer in [decays, momentum(0.9, 0.0), momentum(0.9, weight_decay)] {
         let config = Config {
@@ -545,10 +542,10 @@ fn float32_at_other_times_and_rates() {
     for (tau_mem, tau_trace) in [(1.0, 20.0), (20.0, 0.0), (5.0, 50.0), (300.0, 200.0)] {
         for (rate, analog) in [(0.03, false), (0.5, true)] {
             let script = Script {
-                steps: SHORT,
+                steps: *SHORT,
                 rate,
                 analog,
-                ..SPARSE
+                ..*SPARSE
             };
             let config = config(tau_mem, tau_trace);
             for (engine, every) in [(Engine::Factored, 1), (Engine::Block, 250)] {
@@ -584,8 +581,8 @@ fn membranes() -> [Config; 3] {
 #[test]
 fn float32_of_membranes_that_differ_and_of_currents() {
     let script = Script {
-        steps: SHORT,
-        ..SPARSE
+        steps: *SHORT,
+        ..*SPARSE
     };
     for config in membranes() {
         for (engine, every) in [
@@ -603,8 +600,8 @@ fn float32_of_membranes_that_differ_and_of_currents() {
 #[test]
 fn factors_of_membranes_that_differ_and_of_currents_are_the_textbook() {
     let script = Script {
-        steps: SHORT / 10,
-        ..SPARSE
+        steps: *SHORT / 10,
+        ..*SPARSE
     };
     for config in membranes() {
         for input_gain in [Gain::Unit, Gain::Leak] {
@@ -623,8 +620,8 @@ fn factors_of_membranes_that_differ_and_of_currents_are_the_textbook() {
 fn blocks_of_membranes_that_differ_and_of_currents_are_the_textbook() {
     for config in membranes() {
         for every in [2, 9, 64, 1_500] {
-            let steps = (2 * every + 50).max(SHORT / 10);
-            let script = Script { steps, ..SPARSE };
+            let steps = (2 * every + 50).max(*SHORT / 10);
+            let script = Script { steps, ..*SPARSE };
             hold_exact(Engine::Block, &config, script, every);
         }
     }
@@ -640,8 +637,8 @@ fn hold_exact(engine: Engine, config: &Config, script: Script, every: usize) {
 #[test]
 fn blocks_of_any_length_are_the_textbook() {
     for every in (2..40).chain([64, 100, 1_000, 1_500]) {
-        let steps = (2 * every + 50).max(SHORT / 10);
-        let script = Script { steps, ..SPARSE };
+        let steps = (2 * every + 50).max(*SHORT / 10);
+        let script = Script { steps, ..*SPARSE };
         hold_exact(Engine::Block, &config(20.0, 15.0), script, every);
     }
 }
@@ -649,8 +646,8 @@ fn blocks_of_any_length_are_the_textbook() {
 #[test]
 fn base_blocks_of_any_length_are_the_textbook() {
     let script = Script {
-        steps: SHORT / 10,
-        ..SPARSE
+        steps: *SHORT / 10,
+        ..*SPARSE
     };
     for tau in [0.3, 1.0, 1.5, 2.0, 3.0, 7.0, 20.0, 100.0, 1_000.0] {
         hold_exact(Engine::Factored, &config(tau, 20.0), script, 1);
@@ -662,8 +659,8 @@ fn base_blocks_of_any_length_are_the_textbook() {
 #[test]
 fn base_blocks_of_any_momentum_are_the_textbook() {
     let script = Script {
-        steps: SHORT / 10,
-        ..SPARSE
+        steps: *SHORT / 10,
+        ..*SPARSE
     };
     for mu in [0.0, 1e-6, 0.2, 0.5, 0.9, 0.999] {
         for weight_decay in [0.0, 1.0, 100.0] {
@@ -685,11 +682,11 @@ fn base_blocks_of_any_momentum_are_the_textbook() {
 #[test]
 fn weights_that_rest_within_a_base_block_are_the_textbook() {
     for every in [2, 3, 7, 10, 15, 16, 29, 30] {
-        let steps = 20 * every + SHORT / 10;
+        let steps = 20 * every + *SHORT / 10;
         hold_exact(
             Engine::Factored,
             &config(20.0, 25.0),
-            Script { steps, ..SPARSE },
+            Script { steps, ..*SPARSE },
             every,
         );
     }
@@ -699,10 +696,10 @@ fn weights_that_rest_within_a_base_block_are_the_textbook() {
 fn half_of_everyone_at_every_step_or_next_to_nobody() {
     for (rate, analog) in [(0.5, false), (0.5, true), (0.000_5, false)] {
         let script = Script {
-            steps: SHORT,
+            steps: *SHORT,
             rate,
             analog,
-            ..SPARSE
+            ..*SPARSE
         };
         let config = config(20.0, 30.0);
         hold_exact(Engine::Factored, &config, script, 1);
@@ -719,7 +716,8 @@ fn the_portable_path_holds_all_of_this() {
     }
     let tests = std::env::current_exe().unwrap();
     let done = Command::new(tests)
-        .args(["synapses::tests::", "--nocapture", "--test-threads", "1"])
+        .args(["synapses::tests::", "--nocapture"])
+        .args(a_million().then_some("--include-ignored"))
         .env("EPROP_ISA", "portable")
         .output()
         .unwrap();
