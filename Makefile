@@ -16,7 +16,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -89,16 +89,19 @@ no-std:  ## build the crate without std, link it with C and run it
 device:  ## learn on an emulated microcontroller, and compare it with this machine to the bit
 	bash examples/device/run.sh
 
-lint: build/test-env/stamp  ## formatters, linters and type checkers, warnings denied
+lint: lint-rust lint-python lint-workflows  ## formatters, linters and type checkers, warnings denied
+
+lint-rust:  ## those of Rust
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/no_std/Cargo.toml
 	cargo fmt --check --manifest-path examples/device/Cargo.toml
 	cargo clippy --workspace --all-targets -- -D warnings
+
+lint-python: build/test-env/stamp  ## those of Python
 	build/test-env/bin/ruff format --check .
 	build/test-env/bin/ruff check .
 	build/test-env/bin/mypy --strict python/eprop
 	build/test-env/bin/python -m mypy.stubtest eprop._core
-	$(MAKE) --no-print-directory lint-workflows
 
 # They cannot run here. actionlint looks into expressions and scripts, too, where somebody has installed it.
 lint-workflows: build/test-env/stamp  ## the workflows of .github against their schema

@@ -1,5 +1,7 @@
 """How well the presets of `eprop.tasks` learn, seed by seed: ``benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
 
+``--default-optimizer``: sizes and neurons of a preset, with the optimizer and the rate that nobody has chosen.
+
 Those of recordings are there with ``--data``: a folder of mnist10k/mnist10k.npz, fsdd/recordings, japanese_vowels, qtdb and
 elec2/electricity.csv, of which any may be missing.
 """
@@ -18,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,26 +42,32 @@ from eprop.tasks import (
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
-def wrong(run: Callable[..., object]) -> Callable[[int], float]:
-    return lambda seed: run(seed).wrong
+Own = dict[str, Any]
+"""What is said of a preset: nothing, or that its optimizer is the default one."""
+
+
+def of_trials(task: Any, **changes: Any) -> Callable[[int, Own], float]:
+    return lambda seed, own: task.run(seed, task.Preset(**changes, **own)).wrong
 
 
 # What a figure counts, and how to get it. The second of a pair of recall is the same network without adaptation.
-TASKS: dict[str, tuple[str, Callable[[int], float]]] = {
-    "evidence": ("share of 512 fresh trials that are wrong", wrong(evidence.run)),
-    "store-recall": ("share of 512 fresh trials that are wrong", wrong(store_recall.run)),
-    "store-recall-lif": (
-        "the same, of LIF neurons",
-        lambda seed: store_recall.run(seed, store_recall.Preset(beta=0.0)).wrong,
+TASKS: dict[str, tuple[str, Callable[[int, Own], float]]] = {
+    "evidence": ("share of 512 fresh trials that are wrong", of_trials(evidence)),
+    "store-recall": ("share of 512 fresh trials that are wrong", of_trials(store_recall)),
+    "store-recall-lif": ("the same, of LIF neurons", of_trials(store_recall, beta=0.0)),
+    "delayed-match": ("share of 512 fresh trials that are wrong", of_trials(delayed_match)),
+    "copy-delay": ("share of 512 fresh trials with a wrong symbol", of_trials(copy_delay)),
+    "mackey-glass": (
+        "error in standard deviations",
+        lambda seed, own: mackey_glass.run(seed, mackey_glass.Preset(**own)).nrmse,
     ),
-    "delayed-match": ("share of 512 fresh trials that are wrong", wrong(delayed_match.run)),
-    "copy-delay": ("share of 512 fresh trials with a wrong symbol", wrong(copy_delay.run)),
-    "mackey-glass": ("error in standard deviations", lambda seed: mackey_glass.run(seed).nrmse),
     "digit-rows": (
         "share of the held-out quarter that is right",
-        lambda seed: digit_rows.run(seed=seed).right,
+        lambda seed, _: digit_rows.run(seed=seed).right,
     ),
 }
+# Their presets leave the optimizer alone.
+UNTOUCHED = ("digit-rows", "spoken-digits", "spoken-digits-strangers", "vowels", "elec2")
 
 
 def strangers(folder: Path, seed: int) -> float:
@@ -68,47 +77,49 @@ def strangers(folder: Path, seed: int) -> float:
 
 
 # The same of recordings: where they are in the folder, too.
-OF_RECORDINGS: dict[str, tuple[str, str, Callable[[Path, int], float]]] = {
+OF_RECORDINGS: dict[str, tuple[str, str, Callable[[Path, int, Own], float]]] = {
     "mnist-rows": (
         "mnist10k/mnist10k.npz",
         "share of 2,000 held-out images that is right",
-        lambda path, seed: mnist_rows.run(mnist_rows.load(path), seed).right,
+        lambda path, seed, own: mnist_rows.run(mnist_rows.load(path), seed, mnist_rows.Preset(**own)).right,
     ),
     "spoken-digits": (
         "fsdd/recordings",
         "share of the held-out tenth that is right",
-        lambda path, seed: spoken_digits.run(spoken_digits.load(path, seed), seed).right,
+        lambda path, seed, _: spoken_digits.run(spoken_digits.load(path, seed), seed).right,
     ),
     "spoken-digits-strangers": (
         "fsdd/recordings",
         "share that is right of a speaker who was never heard, mean of six",
-        strangers,
+        lambda path, seed, _: strangers(path, seed),
     ),
     "vowels": (
         "japanese_vowels",
         "share of the test set that is right",
-        lambda path, seed: vowels.run(vowels.load(path), seed).right,
+        lambda path, seed, _: vowels.run(vowels.load(path), seed).right,
     ),
     "ecg": (
         "qtdb",
         "share of the test set's labelled steps that is right",
-        lambda path, seed: 1.0 - ecg.run(ecg.load(path), ecg.load(path, "test"), seed).wrong,
+        lambda path, seed, own: (
+            1.0 - ecg.run(ecg.load(path), ecg.load(path, "test"), seed, ecg.Preset(**own)).wrong
+        ),
     ),
     "elec2": (
         "elec2/electricity.csv",
         "share of half-hours judged rightly before they were learned",
-        lambda path, seed: elec2.run(elec2.load(path), seed).right,
+        lambda path, seed, _: elec2.run(elec2.load(path), seed).right,
     ),
 }
 
 
-def of_recordings(folder: Path | None) -> dict[str, tuple[str, Callable[[int], float]]]:
+def of_recordings(folder: Path | None) -> dict[str, tuple[str, Callable[[int, Own], float]]]:
     """Those whose recordings are there."""
     if folder is None:
         return {}
     found = {name: (folder / place, what, run) for name, (place, what, run) in OF_RECORDINGS.items()}
     return {
-        name: (what, lambda seed, path=path, run=run: run(path, seed))
+        name: (what, lambda seed, own, path=path, run=run: run(path, seed, own))
         for name, (path, what, run) in found.items()
         if path.exists()
     }
@@ -120,6 +131,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(everything)} (default: all)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where recordings are")
     parser.add_argument("--seeds", type=int, default=5, help="networks and trials (default: 5)")
+    parser.add_argument(
+        "--default-optimizer",
+        action="store_true",
+        help="sizes and neurons of the presets alone, the optimizer untouched",
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(everything):
         parser.error(f"NAME: expected {', '.join(everything)}, got {', '.join(sorted(unknown))}")
@@ -127,11 +143,15 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := set(options.names) - tasks.keys():
         parser.error(f"--data: expected a folder of {', '.join(sorted(missing))}, got {options.data}")
     print(f"eprop {eprop.__version__}, NumPy {np.__version__}, seeds 0 to {options.seeds - 1}")
+    own: Own = {"lr": None} if options.default_optimizer else {}
     for name in options.names or tasks:
         what, run = tasks[name]
+        if own and name in UNTOUCHED:
+            print(f"{name}: its preset has the default optimizer")
+            continue
         start, found = time.perf_counter(), []
         for seed in range(options.seeds):
-            found.append(run(seed))
+            found.append(run(seed, own))
             print(f"{name}, seed {seed}: {found[-1]:.4f}", flush=True)
         seconds = (time.perf_counter() - start) / options.seeds
         spread = f"median {statistics.median(found):.4f}, {min(found):.4f} to {max(found):.4f}"

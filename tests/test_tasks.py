@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eprop import EpropTrainer
 from eprop.cli import main
-from eprop.tasks import copy_delay, delayed_match, evidence, mackey_glass, store_recall
+from eprop.tasks import copy_delay, delayed_match, ecg, evidence, mackey_glass, store_recall
 
 SHORT = {
     evidence: evidence.Preset(
@@ -75,6 +76,19 @@ def test_a_short_version_is_learned(task):
     learned = task.run(seed=1, preset=SHORT[task])
     assert learned.wrong < 0.25
     assert np.mean(learned.losses[-10:]) < np.log(2) < 1.1 * np.mean(learned.losses[:5])
+
+
+@pytest.mark.parametrize("task", [*SHORT, ecg, mackey_glass], ids=lambda task: task.__name__.split(".")[-1])
+def test_without_a_rate_the_optimizer_is_the_trainers_own(task):
+    untouched, chosen = (task.build(preset=preset) for preset in (task.Preset(lr=None), task.Preset()))
+    default = EpropTrainer(1, 1, 1)
+    assert (untouched.optimizer, untouched.lr) == (default.optimizer, default.lr)
+    assert chosen.optimizer == "adam"
+
+
+def test_without_a_rate_nothing_falls():
+    learned = store_recall.run(seed=1, preset=replace(SHORT[store_recall], lr=None, iterations=2))
+    assert learned.trainer.lr == EpropTrainer(1, 1, 1).lr
 
 
 def test_the_series_is_the_equation_and_is_predicted_better_than_by_standing_still():

@@ -1,7 +1,7 @@
 """Golden vectors for the crate's own tests: `python tests/write_golden.py`.
 
 The literal NumPy e-prop of `tests/reference.py`, and nothing of the package, computes small networks in float64. What
-goes in and what comes out is written to `rust/eprop/tests/golden/`, where `rust/eprop/tests/golden.rs` reads it, so that
+goes in and what comes out is written to `rust/eprop/tests/golden/`, where `rust/eprop/tests/all/golden.rs` reads it, so that
 `cargo test` meets an oracle without Python. No membrane comes near its threshold: the spikes do not depend on rounding.
 """
 

@@ -57,22 +57,23 @@ def classify_varied(
     vary: Callable[[Any, Rng], Any],
     seed: int,
     *,
-    lr: float,
+    lr: float | None,
     bar: Bar = no_bar,
     **options: Any,
 ) -> Classified:
-    """The same, where each pass learns from the recordings as `vary` changes them anew; the rate falls from pass to pass.
+    """The same, where each pass learns from the recordings as `vary` changes them anew; a rate falls from pass to pass.
 
     The test's recordings stay as they are.
     """
     from ..sklearn import EpropClassifier
 
     passes = options["max_iter"]
-    rng, rate = np.random.default_rng(seed), cosine(lr, n_updates=passes)
+    rng, rate = np.random.default_rng(seed), None if lr is None else cosine(lr, n_updates=passes)
     classifier = EpropClassifier(random_state=seed, **options)
     classes, start = np.unique(data.y), time.perf_counter()
     for number in bar(range(passes)):
-        classifier.set_params(lr=rate(number))
+        if rate is not None:
+            classifier.set_params(lr=rate(number))
         classifier.partial_fit(vary(data.X, rng), data.y, classes=classes)
     return _scored(classifier, data, time.perf_counter() - start)
 

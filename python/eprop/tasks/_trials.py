@@ -56,7 +56,9 @@ def stepping(bar: Bar, n: int) -> Iterator[Callable[[], object]]:
         pass
 
 
-def classifier(sizes: tuple[int, int, int], seed: int, batch_size: int, **neurons: Any) -> EpropTrainer:
+def classifier(
+    sizes: tuple[int, int, int], seed: int, batch_size: int, lr: float | None, **neurons: Any
+) -> EpropTrainer:
     """The trainer of a task of trials, untaught: what all of them share, and the neurons of one."""
     return EpropTrainer(
         *sizes,
@@ -65,11 +67,21 @@ def classifier(sizes: tuple[int, int, int], seed: int, batch_size: int, **neuron
         readout_bias=True,
         update_every="sequence",
         reduction="mean",
-        optimizer="adam",
         batch_size=batch_size,
         seed=seed,
-        **neurons,
+        **(neurons | optimizer_of(lr)),
     )
+
+
+def optimizer_of(lr: float | None) -> dict[str, Any]:
+    """Adam, where a preset has a rate; with None the trainer's own default."""
+    return {} if lr is None else {"optimizer": "adam", "lr": lr}
+
+
+def rates(lr: float | None, trainer: EpropTrainer, n_updates: int) -> Callable[[int], float]:
+    """What falls from `lr` on along a cosine; with None the trainer's own rate, which rests."""
+    untouched = trainer.lr
+    return (lambda _: untouched) if lr is None else cosine(lr, n_updates=n_updates)
 
 
 def learn(
@@ -77,15 +89,14 @@ def learn(
     draw: Draw,
     seed: int,
     *,
-    lr: float,
+    lr: float | None,
     iterations: int,
     bar: Bar,
     n_calibrated: int = 4,
     n_test: int = 512,
 ) -> Learned:
-    """Calibrates on a few trials, trains on fresh batches at a rate that falls along a cosine, and then counts the errors in
-    trials that are fresh, too."""
-    rng, schedule = np.random.default_rng(seed), cosine(lr, n_updates=iterations)
+    """Calibrates on a few trials, trains on fresh batches, and then counts the errors in trials that are fresh, too."""
+    rng, schedule = np.random.default_rng(seed), rates(lr, trainer, iterations)
     trainer.calibrate(list(draw(rng, n_calibrated).inputs), rate=20.0)
     losses, start = [], time.perf_counter()
     for _ in bar(range(iterations)):

@@ -29,7 +29,7 @@ class Preset:
     beta: float = 0.3
     tau_adaptation: float = 600.0
     rate: float = 0.1  # spikes per step of an input of a group that is on
-    lr: float = 0.01
+    lr: float | None = 0.01  # of Adam; None: the default optimizer, untouched
     batch_size: int = 32
     iterations: int = 500
 
@@ -65,7 +65,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = ((p.n_symbols + 1) * GROUP, p.n_neurons, p.n_symbols)
-    return classifier(sizes, seed, p.batch_size, beta=p.beta, tau_adaptation=p.tau_adaptation)
+    return classifier(sizes, seed, p.batch_size, p.lr, beta=p.beta, tau_adaptation=p.tau_adaptation)
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

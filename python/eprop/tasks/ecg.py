@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._trainer import EpropTrainer
-from ..optim import cosine
-from ._trials import Bar, Learned, Rng, no_bar
+from ._trials import Bar, Learned, Rng, no_bar, optimizer_of, rates
 
 N_INPUTS, N_CLASSES = 4, 6
 
@@ -40,7 +39,7 @@ class Preset:
     shortest: float = 20.0  # of tau_adaptation: a geometric row, from neuron to neuron
     longest: float = 700.0
     horizon: int = 50
-    lr: float = 0.02
+    lr: float | None = 0.02  # of Adam; None: the default optimizer, untouched
     batch_size: int = 8
     passes: int = 40
 
@@ -78,7 +77,6 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         loss="cross_entropy",
         update_every="sequence",
         reduction="mean",
-        optimizer="adam",
         readout_bias=True,
         batch_size=p.batch_size,
         tau_trace=p.tau_trace,
@@ -87,6 +85,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         horizon=p.horizon,
         recurrent_gain=1.0,
         seed=seed,
+        **optimizer_of(p.lr),
     )
 
 
@@ -104,7 +103,7 @@ def run(train: Steps, test: Steps, seed: int = 0, preset: Preset | None = None, 
     rng, trainer = np.random.default_rng(seed), build(seed, p)
     trainer.calibrate(train.inputs[:15].reshape(-1, N_INPUTS), rate=100.0)
     batches = len(train.inputs) // p.batch_size
-    schedule = cosine(p.lr, n_updates=p.passes * batches)
+    schedule = rates(p.lr, trainer, p.passes * batches)
     losses, start = [], time.perf_counter()
     for _ in bar(range(p.passes)):
         for batch in _batches(rng, len(train.inputs), p.batch_size):

@@ -34,7 +34,7 @@ class Preset:
     answer: int = 150
     rate: float = 0.04  # spikes per step of an input of a group that is on
     noise: float = 0.01
-    lr: float = 0.005
+    lr: float | None = 0.005  # of Adam; None: the default optimizer, untouched
     batch_size: int = 32
     iterations: int = 500
 
@@ -77,6 +77,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         sizes,
         seed,
         p.batch_size,
+        p.lr,
         beta=np.repeat([0.0, p.beta], [p.n_lif, p.n_adaptive]),
         tau_adaptation=p.tau_adaptation,
         feedback=p.feedback,

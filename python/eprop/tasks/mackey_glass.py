@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import encode
 from .._trainer import EpropTrainer
-from ._trials import Bar, Rng, no_bar
+from ._trials import Bar, Rng, no_bar, optimizer_of
 
 DELAY = 17
 
@@ -32,7 +32,7 @@ class Preset:
     tau_mem: float = 15.0
     tau_out: float = 5.0
     update_every: int = 100
-    lr: float = 0.002
+    lr: float | None = 0.002  # of Adam; None: the default optimizer, untouched
 
 
 class Predicted(NamedTuple):
@@ -83,9 +83,8 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         readout_bias=True,
         update_every=p.update_every,
         reduction="mean",
-        optimizer="adam",
-        lr=p.lr,
         seed=seed,
+        **optimizer_of(p.lr),
     )
 
 

@@ -28,7 +28,7 @@ class Preset:
     max_iter: int = 12
     tau_mem: float = 4.0
     horizon: int | str = "sequence"
-    lr: float = 0.005
+    lr: float | None = 0.005  # of Adam; None: the default optimizer, untouched
     shift: float = 1.5  # pixels
     turn: float = 0.15  # radians
     zoom: float = 0.1  # of the size

@@ -28,7 +28,7 @@ class Preset:
     slot: int = 200
     n_slots: int = 6
     rate: float = 0.05  # spikes per step of an input of a group that is on
-    lr: float = 0.01
+    lr: float | None = 0.01  # of Adam; None: the default optimizer, untouched
     batch_size: int = 32
     iterations: int = 150
 
@@ -67,7 +67,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = (4 * GROUP, p.n_neurons, 2)
-    return classifier(sizes, seed, p.batch_size, beta=p.beta, tau_adaptation=p.tau_adaptation)
+    return classifier(sizes, seed, p.batch_size, p.lr, beta=p.beta, tau_adaptation=p.tau_adaptation)
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

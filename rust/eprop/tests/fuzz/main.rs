@@ -5,7 +5,7 @@
 
 mod chance;
 mod rounds;
-#[path = "../sealed/mod.rs"]
+#[path = "../all/sealed.rs"]
 mod sealed;
 mod subjects;
 

@@ -7,8 +7,7 @@ use eprop::{
 use ndarray::{Array1, Array2, array};
 use safetensors::Dtype;
 
-mod sealed;
-use sealed::{data, of_type, sealed};
+use crate::sealed::{data, of_type, sealed};
 
 #[test]
 fn settings_beyond_the_range_of_the_numbers_are_refused() {

@@ -1,17 +1,14 @@
 //! Files of trainers: what goes on from them, what is refused, and files that Python and Rust have written.
 //!
-//! `cargo test -p eprop --test files -- --ignored` writes `tests/files/rust_*.safetensors` anew, which is for a new schema only: files of old ones stay.
-#![cfg(feature = "std")]
+//! `cargo test -p eprop --test all -- files:: --ignored` writes `tests/files/rust_*.safetensors` anew, which is for a new schema only: files of old ones stay.
 
-mod sealed;
-
+use crate::sealed::sealed;
 use eprop::{
     Config, Engine, EpropAgent, EpropTrainer, Error, FileInfo, Float, LayerConfig, OnlineLifLayer,
     OnlineTrainer, Optimizer, StackConfig, UpdateEvery,
 };
 use ndarray::{Array1, array};
 use safetensors::SafeTensors;
-use sealed::sealed;
 
 fn inputs<F: Float>(t: usize) -> Array1<F> {
     Array1::from_shape_fn(3, |i| F::cast(f64::from(u8::from((t + i) % 3 == 0))))
@@ -186,7 +183,7 @@ fn a_file_that_asks_for_more_memory_than_it_can_be_the_reason_for_is_refused() {
 }
 
 fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let start = sealed::data(bytes);
+    let start = crate::sealed::data(bytes);
     let header = std::str::from_utf8(&bytes[8..start]).unwrap();
     assert!(header.contains(from), "{header}");
     let mut header = header.replace(from, to);
@@ -202,31 +199,31 @@ fn with_header(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
 const KEPT: [(&str, &[u8]); 7] = [
     (
         "EpropTrainer",
-        include_bytes!("files/rust_recurrent.safetensors"),
+        include_bytes!("../files/rust_recurrent.safetensors"),
     ),
     (
         "OnlineTrainer",
-        include_bytes!("files/rust_stack.safetensors"),
+        include_bytes!("../files/rust_stack.safetensors"),
     ),
     (
         "OnlineLIFLayer",
-        include_bytes!("files/rust_layer.safetensors"),
+        include_bytes!("../files/rust_layer.safetensors"),
     ),
     (
         "EpropTrainer",
-        include_bytes!("files/python_recurrent.safetensors"),
+        include_bytes!("../files/python_recurrent.safetensors"),
     ),
     (
         "OnlineTrainer",
-        include_bytes!("files/python_stack.safetensors"),
+        include_bytes!("../files/python_stack.safetensors"),
     ),
     (
         "OnlineLIFLayer",
-        include_bytes!("files/python_layer.safetensors"),
+        include_bytes!("../files/python_layer.safetensors"),
     ),
     (
         "EpropAgent",
-        include_bytes!("files/python_agent.safetensors"),
+        include_bytes!("../files/python_agent.safetensors"),
     ),
 ];
 

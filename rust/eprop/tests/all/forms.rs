@@ -1,8 +1,6 @@
 //! The fast forms of the synapses compute the textbook's numbers: float64, to 1e-10 of the largest value, whatever happens in the
 //! middle of a block.
 
-mod membranes;
-
 use eprop::{
     Config, Connect, Engine, EpropTrainer, Feedback, Gain, Lesson, Loss, Matrix, Optimizer,
     RegularisedSide, ResetMechanism, Rewire, Stream, Surrogate, TrainOptions, UpdateEvery,
@@ -209,7 +207,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 ..Config::default()
             },
         )
-        .prop_map(|config| membranes::drawn(config, N))
+        .prop_map(|config| crate::membranes::drawn(config, N))
         .prop_map(adaptations)
         .prop_map(wires)
 }

@@ -1,8 +1,5 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
-mod horizons;
-mod membranes;
-
 use eprop::{
     Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
     Stream, Surrogate, TrainOptions, UpdateEvery,
@@ -10,7 +7,7 @@ use eprop::{
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
 
-use horizons::{HORIZONS, possible};
+use crate::horizons::{HORIZONS, possible};
 
 const N_INPUTS: usize = 5;
 const N: usize = 12;
@@ -99,7 +96,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 delay: 1 + n_ref,
                 ..Config::default()
             };
-            membranes::drawn(config, N)
+            crate::membranes::drawn(config, N)
         },
     )
 }

@@ -1,8 +1,5 @@
 //! Without Python: any cut of a stream gives the same bits, rejected input changes nothing, and a seed is a network.
 
-mod horizons;
-mod membranes;
-
 use eprop::{
     Config, Engine, EpropTrainer, Error, Feedback, Gain, Loss, OnlineTrainer, Optimizer,
     ResetMechanism, StackConfig, Stream, Surrogate, TrainOptions, UpdateEvery,
@@ -10,7 +7,7 @@ use eprop::{
 use ndarray::{Array2, Axis, s};
 use proptest::prelude::*;
 
-use horizons::{HORIZONS, possible};
+use crate::horizons::{HORIZONS, possible};
 
 const N_INPUTS: usize = 20;
 const N_OUTPUTS: usize = 2;
@@ -98,7 +95,7 @@ fn any_config() -> impl Strategy<Value = Config> {
                 ..Config::default()
             },
         )
-        .prop_map(|config| membranes::drawn(config, 12))
+        .prop_map(|config| crate::membranes::drawn(config, 12))
         .prop_map(in_factors)
 }
 
