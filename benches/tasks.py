@@ -1,6 +1,6 @@
 """How well the presets of `eprop.tasks` learn, seed by seed: ``benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
 
-``--default-optimizer``: sizes and neurons of a preset, with the optimizer and the rate that nobody has chosen.
+``--optimizer NAME``: sizes and neurons of a preset, with an optimizer that nobody has tuned.
 
 Those of recordings are there with ``--data``: a folder of mnist10k/mnist10k.npz, fsdd/recordings, japanese_vowels, qtdb and
 elec2/electricity.csv, of which any may be missing.
@@ -43,7 +43,7 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
 Own = dict[str, Any]
-"""What is said of a preset: nothing, or that its optimizer is the default one."""
+"""What a preset is told: nothing, or another optimizer."""
 
 
 def of_trials(task: Any, **changes: Any) -> Callable[[int, Own], float]:
@@ -132,9 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="where recordings are")
     parser.add_argument("--seeds", type=int, default=5, help="networks and trials (default: 5)")
     parser.add_argument(
-        "--default-optimizer",
-        action="store_true",
-        help="sizes and neurons of the presets alone, the optimizer untouched",
+        "--optimizer",
+        metavar="NAME",
+        help="sizes and neurons of the presets alone, with this optimizer, untouched, as sgd, the default of a trainer",
     )
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(everything):
@@ -143,11 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := set(options.names) - tasks.keys():
         parser.error(f"--data: expected a folder of {', '.join(sorted(missing))}, got {options.data}")
     print(f"eprop {eprop.__version__}, NumPy {np.__version__}, seeds 0 to {options.seeds - 1}")
-    own: Own = {"lr": None} if options.default_optimizer else {}
+    own: Own = {"optimizer": options.optimizer, "lr": None} if options.optimizer else {}
     for name in options.names or tasks:
         what, run = tasks[name]
         if own and name in UNTOUCHED:
-            print(f"{name}: its preset has the default optimizer")
+            print(f"{name}: its preset leaves the optimizer alone")
             continue
         start, found = time.perf_counter(), []
         for seed in range(options.seeds):

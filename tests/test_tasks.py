@@ -79,16 +79,21 @@ def test_a_short_version_is_learned(task):
 
 
 @pytest.mark.parametrize("task", [*SHORT, ecg, mackey_glass], ids=lambda task: task.__name__.split(".")[-1])
-def test_without_a_rate_the_optimizer_is_the_trainers_own(task):
-    untouched, chosen = (task.build(preset=preset) for preset in (task.Preset(lr=None), task.Preset()))
+def test_without_a_rate_the_optimizer_is_untouched(task):
+    untouched, chosen = (
+        task.build(preset=preset) for preset in (task.Preset(optimizer="sgd", lr=None), task.Preset())
+    )
     default = EpropTrainer(1, 1, 1)
-    assert (untouched.optimizer, untouched.lr) == (default.optimizer, default.lr)
-    assert chosen.optimizer == "adam"
+    for name in ("optimizer", "lr", "reduction"):
+        assert getattr(untouched, name) == getattr(default, name)
+    assert (chosen.optimizer, chosen.reduction) == ("adam", "mean")
 
 
 def test_without_a_rate_nothing_falls():
-    learned = store_recall.run(seed=1, preset=replace(SHORT[store_recall], lr=None, iterations=2))
-    assert learned.trainer.lr == EpropTrainer(1, 1, 1).lr
+    preset = replace(SHORT[store_recall], optimizer="auto", lr=None)
+    learned = store_recall.run(seed=1, preset=preset)
+    assert learned.trainer.lr == EpropTrainer(1, 1, 1, optimizer="auto").lr
+    assert learned.wrong < 0.25
 
 
 def test_the_series_is_the_equation_and_is_predicted_better_than_by_standing_still():

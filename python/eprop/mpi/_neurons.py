@@ -105,7 +105,7 @@ class NeuronParallel:
         elsewhere = around(exchange, place, n_inputs, counts)
         agreement = Agreement(exchange, "NeuronParallel")
         with agreement.work():
-            part = Part(place, elsewhere, n_inputs=n_inputs, n_outputs=n_outputs, **own)
+            part = _part(place, elsewhere, n_inputs=n_inputs, n_outputs=n_outputs, **own)
         agreement.reach()
         self._become(exchange, part)
 
@@ -396,3 +396,14 @@ def _sum_of(*values: Any) -> int:
         parts = value if isinstance(value, Events) else (value,)
         arrays += [np.asarray(part) for part in parts if part is not None]
     return sum_of(*arrays)
+
+
+def _part(place: Place, elsewhere: tuple[Any, Any], **fields: Any) -> Part:
+    """A part. No user has typed ``part``, so its refusals are said of what they typed."""
+    try:
+        return Part(place, elsewhere, **fields)
+    except ValueError as error:
+        _, is_of_part, rest = str(error).rpartition("part: expected ")
+        if not is_of_part:
+            raise
+        raise ValueError(f"NeuronParallel: expected {rest}") from None

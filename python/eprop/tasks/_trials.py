@@ -57,7 +57,7 @@ def stepping(bar: Bar, n: int) -> Iterator[Callable[[], object]]:
 
 
 def classifier(
-    sizes: tuple[int, int, int], seed: int, batch_size: int, lr: float | None, **neurons: Any
+    sizes: tuple[int, int, int], seed: int, batch_size: int, optimizer: dict[str, Any], **neurons: Any
 ) -> EpropTrainer:
     """The trainer of a task of trials, untaught: what all of them share, and the neurons of one."""
     return EpropTrainer(
@@ -66,20 +66,19 @@ def classifier(
         n_ref=5,
         readout_bias=True,
         update_every="sequence",
-        reduction="mean",
         batch_size=batch_size,
         seed=seed,
-        **(neurons | optimizer_of(lr)),
+        **(neurons | optimizer),
     )
 
 
-def optimizer_of(lr: float | None) -> dict[str, Any]:
-    """Adam, where a preset has a rate; with None the trainer's own default."""
-    return {} if lr is None else {"optimizer": "adam", "lr": lr}
+def optimizer_of(name: str, lr: float | None) -> dict[str, Any]:
+    """What a preset says of an optimizer: a rate of its own is one of mean gradients; without one nothing is touched."""
+    return {"optimizer": name} | ({} if lr is None else {"lr": lr, "reduction": "mean"})
 
 
 def rates(lr: float | None, trainer: EpropTrainer, n_updates: int) -> Callable[[int], float]:
-    """What falls from `lr` on along a cosine; with None the trainer's own rate, which rests."""
+    """What falls from `lr` on along a cosine; with None the rate of the optimizer, which rests."""
     untouched = trainer.lr
     return (lambda _: untouched) if lr is None else cosine(lr, n_updates=n_updates)
 

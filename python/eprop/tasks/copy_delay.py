@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
 
 GROUP = 10
 """Inputs of each symbol, and of the sign."""
@@ -29,9 +29,10 @@ class Preset:
     beta: float = 0.3
     tau_adaptation: float = 600.0
     rate: float = 0.1  # spikes per step of an input of a group that is on
-    lr: float | None = 0.01  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.01  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 500
+    optimizer: str = "adam"
 
 
 def draw(rng: Rng, n: int, preset: Preset | None = None) -> Trials:
@@ -65,7 +66,14 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = ((p.n_symbols + 1) * GROUP, p.n_neurons, p.n_symbols)
-    return classifier(sizes, seed, p.batch_size, p.lr, beta=p.beta, tau_adaptation=p.tau_adaptation)
+    return classifier(
+        sizes,
+        seed,
+        p.batch_size,
+        optimizer_of(p.optimizer, p.lr),
+        beta=p.beta,
+        tau_adaptation=p.tau_adaptation,
+    )
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

@@ -39,9 +39,10 @@ class Preset:
     shortest: float = 20.0  # of tau_adaptation: a geometric row, from neuron to neuron
     longest: float = 700.0
     horizon: int = 50
-    lr: float | None = 0.02  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.02  # None: the rate of the optimizer, untouched
     batch_size: int = 8
     passes: int = 40
+    optimizer: str = "adam"
 
 
 def load(folder: str | os.PathLike[str], part: str = "train") -> Steps:
@@ -76,7 +77,6 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         N_CLASSES,
         loss="cross_entropy",
         update_every="sequence",
-        reduction="mean",
         readout_bias=True,
         batch_size=p.batch_size,
         tau_trace=p.tau_trace,
@@ -85,7 +85,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         horizon=p.horizon,
         recurrent_gain=1.0,
         seed=seed,
-        **optimizer_of(p.lr),
+        **optimizer_of(p.optimizer, p.lr),
     )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
 
 GROUP = 10
 """Inputs of each group: left, right, the question, noise."""
@@ -34,9 +34,10 @@ class Preset:
     answer: int = 150
     rate: float = 0.04  # spikes per step of an input of a group that is on
     noise: float = 0.01
-    lr: float | None = 0.005  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.005  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 500
+    optimizer: str = "adam"
 
 
 def draw(rng: Rng, n: int, preset: Preset | None = None) -> Trials:
@@ -77,7 +78,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         sizes,
         seed,
         p.batch_size,
-        p.lr,
+        optimizer_of(p.optimizer, p.lr),
         beta=np.repeat([0.0, p.beta], [p.n_lif, p.n_adaptive]),
         tau_adaptation=p.tau_adaptation,
         feedback=p.feedback,

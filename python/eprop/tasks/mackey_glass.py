@@ -32,7 +32,8 @@ class Preset:
     tau_mem: float = 15.0
     tau_out: float = 5.0
     update_every: int = 100
-    lr: float | None = 0.002  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.002  # None: the rate of the optimizer, untouched
+    optimizer: str = "adam"
 
 
 class Predicted(NamedTuple):
@@ -82,9 +83,8 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         tau_trace=p.tau_out,
         readout_bias=True,
         update_every=p.update_every,
-        reduction="mean",
         seed=seed,
-        **optimizer_of(p.lr),
+        **optimizer_of(p.optimizer, p.lr),
     )
 
 

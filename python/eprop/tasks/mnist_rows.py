@@ -28,10 +28,11 @@ class Preset:
     max_iter: int = 12
     tau_mem: float = 4.0
     horizon: int | str = "sequence"
-    lr: float | None = 0.005  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.005  # None: the rate of the optimizer, untouched
     shift: float = 1.5  # pixels
     turn: float = 0.15  # radians
     zoom: float = 0.1  # of the size
+    optimizer: str = "adam"
 
 
 def load(path: str | os.PathLike[str]) -> Recordings:
@@ -115,4 +116,5 @@ def run(data: Recordings, seed: int = 0, preset: Preset | None = None, bar: Bar 
         max_iter=p.max_iter,
         tau_mem=p.tau_mem,
         horizon=p.horizon,
+        optimizer=p.optimizer,
     )

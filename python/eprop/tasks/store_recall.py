@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
 
 GROUP = 25
 """Inputs of each group: bit 0, bit 1, store, recall."""
@@ -28,9 +28,10 @@ class Preset:
     slot: int = 200
     n_slots: int = 6
     rate: float = 0.05  # spikes per step of an input of a group that is on
-    lr: float | None = 0.01  # of Adam; None: the default optimizer, untouched
+    lr: float | None = 0.01  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 150
+    optimizer: str = "adam"
 
 
 def draw(rng: Rng, n: int, preset: Preset | None = None) -> Trials:
@@ -67,7 +68,14 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = (4 * GROUP, p.n_neurons, 2)
-    return classifier(sizes, seed, p.batch_size, p.lr, beta=p.beta, tau_adaptation=p.tau_adaptation)
+    return classifier(
+        sizes,
+        seed,
+        p.batch_size,
+        optimizer_of(p.optimizer, p.lr),
+        beta=p.beta,
+        tau_adaptation=p.tau_adaptation,
+    )
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

@@ -365,14 +365,10 @@ impl<F: Float> Listed<F> {
 
     /// As [`catch_up_sources`](Self::catch_up_sources), of a source that has a second trace in each neuron.
     fn catch_up_adaptive(&mut self, source: usize, at_least: usize) {
-        let (age, row, sign) = (self.age(source), self.row(source), self.sign());
+        let (age, row) = (self.age(source), self.row(source));
+        let (set, sign) = (self.set_of(source), self.sign());
         let Some(adaptive) = self.adaptive.as_mut().filter(|_| age >= at_least.max(1)) else {
             return;
-        };
-        let set = if source < self.n_inputs {
-            0
-        } else {
-            self.sets - 1
         };
         let (of_neurons, k, alpha) = self.ended.last(set, age);
         let zt = self.zt[source];
@@ -692,11 +688,11 @@ impl<F: Float> Listed<F> {
         let (first, rest) = self.visits.split_at(of_first);
         for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
             self.summed[set] = !visits.is_empty();
+            let of_sums = self.sums_of(set);
             let Some(adaptive) = self.adaptive.as_mut().filter(|_| !visits.is_empty()) else {
                 continue;
             };
-            let n_sums = self.sums.len() / self.sets;
-            let sums = &mut self.sums[set * n_sums..(set + 1) * n_sums];
+            let sums = &mut self.sums[of_sums];
             let factors = &self.factors[LANES * set * self.stride..LANES * (set + 1) * self.stride];
             let (entries, left) = (self.ended.of_set(set), &self.ended.a);
             let row = set * self.stride..(set + 1) * self.stride;
