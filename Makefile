@@ -7,6 +7,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml README.md $(shell fi
 WHEEL   := build/wheels/stamp
 PIP     := -m pip --disable-pip-version-check
 # eprop-python is tested through Python: a Rust test of it would need a libpython to link with
+# One choice of crates and features for all of them: cargo would build the crate anew for another.
 CRATES  := --workspace --exclude eprop-python --features eprop/parallel
 NUMBERS := reference gradients stream published
 # Of the fuzzers: for how long, and what follows from which all that they do.
@@ -40,10 +41,10 @@ test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of
 	EPROP_ISA=portable build/test-env/bin/python -m pytest -n auto $(NUMBERS:%=tests/test_%.py)
 
 test-million:  ## a million steps of each fast form in float32, beside float64
-	EPROP_MILLION=1 cargo test --profile checked -p eprop --features parallel --lib synapses -- --include-ignored
+	EPROP_MILLION=1 cargo test --profile checked $(CRATES) --lib synapses -- --include-ignored
 
 fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
-	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked -p eprop --features parallel --test fuzz -- --nocapture
+	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked $(CRATES) --test fuzz -- --nocapture
 	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
