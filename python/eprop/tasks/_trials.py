@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,18 @@ def stepping(bar: Bar, n: int) -> Iterator[Callable[[], object]]:
         pass
 
 
-def classifier(
-    sizes: tuple[int, int, int], seed: int, batch_size: int, optimizer: dict[str, Any], **neurons: Any
-) -> EpropTrainer:
+class Taught(Protocol):
+    """What the preset of a task of trials says of learning."""
+
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def lr(self) -> float | None: ...
+    @property
+    def batch_size(self) -> int: ...
+
+
+def classifier(sizes: tuple[int, int, int], seed: int, preset: Taught, **neurons: Any) -> EpropTrainer:
     """The trainer of a task of trials, untaught: what all of them share, and the neurons of one."""
     return EpropTrainer(
         *sizes,
@@ -66,9 +75,9 @@ def classifier(
         n_ref=5,
         readout_bias=True,
         update_every="sequence",
-        batch_size=batch_size,
+        batch_size=preset.batch_size,
         seed=seed,
-        **(neurons | optimizer),
+        **(neurons | optimizer_of(preset.optimizer, preset.lr)),
     )
 
 

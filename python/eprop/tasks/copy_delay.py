@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 10
 """Inputs of each symbol, and of the sign."""
@@ -66,14 +66,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = ((p.n_symbols + 1) * GROUP, p.n_neurons, p.n_symbols)
-    return classifier(
-        sizes,
-        seed,
-        p.batch_size,
-        optimizer_of(p.optimizer, p.lr),
-        beta=p.beta,
-        tau_adaptation=p.tau_adaptation,
-    )
+    return classifier(sizes, seed, p, beta=p.beta, tau_adaptation=p.tau_adaptation)
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:

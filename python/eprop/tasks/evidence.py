@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 10
 """Inputs of each group: left, right, the question, noise."""
@@ -77,8 +77,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     return classifier(
         sizes,
         seed,
-        p.batch_size,
-        optimizer_of(p.optimizer, p.lr),
+        p,
         beta=np.repeat([0.0, p.beta], [p.n_lif, p.n_adaptive]),
         tau_adaptation=p.tau_adaptation,
         feedback=p.feedback,

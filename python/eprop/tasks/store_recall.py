@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from .._trainer import EpropTrainer
-from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, optimizer_of, spikes
+from ._trials import Bar, Learned, Rng, Trials, classifier, learn, no_bar, spikes
 
 GROUP = 25
 """Inputs of each group: bit 0, bit 1, store, recall."""
@@ -68,14 +68,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
     """
     p = preset or Preset()
     sizes = (4 * GROUP, p.n_neurons, 2)
-    return classifier(
-        sizes,
-        seed,
-        p.batch_size,
-        optimizer_of(p.optimizer, p.lr),
-        beta=p.beta,
-        tau_adaptation=p.tau_adaptation,
-    )
+    return classifier(sizes, seed, p, beta=p.beta, tau_adaptation=p.tau_adaptation)
 
 
 def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Learned:
