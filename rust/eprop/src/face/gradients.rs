@@ -102,7 +102,7 @@ impl<N: Network> Trainer<N> {
     }
 
     fn twin_with(&self, n_streams: usize, config: N::Config) -> Result<Self, Error> {
-        let plan = N::for_gradients(&self.plan, &config);
+        let plan = N::for_gradients(&self.plan, &config)?;
         let mut twin = Self::silent(
             plan,
             config,

@@ -2,6 +2,7 @@
 
 use super::block::{Adapting, Flowing};
 use super::isa::{Isa, UNIT};
+use super::listed::Lists;
 use super::{cut, kernel};
 use crate::Float;
 
@@ -101,6 +102,20 @@ kernel! {
     }
 }
 
+kernel! {
+    /// The same of rows that are listed: of each neuron `i` of `index` the synapses of source `first + i`.
+    fn dot_lists_at(lists: Lists<'_>, w: &[F], first: usize, index: &[u32], scale: F, x: &[F], to: &mut [F]) {
+        for &i in index {
+            let row = lists.row((first + i as usize) as u32);
+            let mut sum = F::ZERO;
+            for (&j, &w) in lists.targets[row.clone()].iter().zip(&w[row]) {
+                sum = I::fma(w, x[j as usize], sum);
+            }
+            to[i as usize] = scale * sum;
+        }
+    }
+}
+
 /// The first `G` rows of `index`; returns the rest of it.
 #[inline(always)]
 fn dots<'a, I: Isa, F: Float, const G: usize>(
@@ -140,7 +155,7 @@ mod tests {
         Adapting, Backwards, Flowing, dot_rows_at, flow_back, nonzero_bits, step_backwards,
     };
     use crate::kernels::tests::fma;
-    use crate::testing::{Noise, in_both, same_bits};
+    use crate::testing::{Noise, in_both, near, same_bits};
 
     in_both! {
         fn a_step_backwards_takes_in_errors_regulariser_and_recurrent_credit<F>() {
@@ -215,6 +230,22 @@ mod tests {
                     same_bits("dots", &to, &expected);
                 }
             }
+        }
+    }
+
+    in_both! {
+        fn products_of_lists_are_those_of_rows_with_zeros<F>() {
+            use crate::kernels::{Lists, dot_lists_at};
+            // Two inputs before three neurons.
+            let (starts, targets) = ([0, 2, 3, 5, 5, 8], [0, 1, 2, 0, 2, 0, 1, 2]);
+            let lists = Lists { starts: &starts, targets: &targets };
+            let mut noise = Noise(4);
+            let (w, x) = (noise.numbers::<F>(8), noise.numbers::<F>(3));
+            let mut to = noise.numbers::<F>(3);
+            let kept = to[0];
+            dot_lists_at(lists, &w, 2, &[1, 2], F::cast(0.5), &x, &mut to);
+            let sum = (5..8).map(|at| w[at].to_f64() * x[targets[at] as usize].to_f64()).sum::<f64>();
+            near("d", &to, &[kept.to_f64(), 0.0, 0.5 * sum]);
         }
     }
 }

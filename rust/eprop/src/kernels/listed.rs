@@ -21,6 +21,27 @@ pub(crate) struct Lists<'a> {
     pub(crate) targets: &'a [u32],
 }
 
+impl Lists<'_> {
+    /// Where the synapses of a source lie.
+    #[inline(always)]
+    pub(super) fn row(&self, source: u32) -> Range<usize> {
+        self.starts[source as usize]..self.starts[source as usize + 1]
+    }
+
+    /// Where the synapses of a source lie that lead to some neurons: its targets ascend.
+    #[inline(always)]
+    fn places(&self, source: u32, neurons: &Range<u32>) -> Range<usize> {
+        let row = self.row(source);
+        let targets = &self.targets[row.clone()];
+        let from = match neurons.start {
+            0 => 0,
+            first => targets.partition_point(|&j| j < first),
+        };
+        let to = from + targets[from..].partition_point(|&j| j < neurons.end);
+        row.start + from..row.start + to
+    }
+}
+
 /// What the last block, the last two and so on do to rows that waited for them: entries of `[S, T, x, U]` of each neuron, and a `k` for each.
 #[derive(Clone, Copy)]
 pub(crate) struct Entries<'a, F> {
@@ -93,20 +114,13 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
         })
     }
 
-    /// Where in the rows the synapses of a source lie that lead to these neurons. Its targets ascend, and what two parts find in the same targets does not overlap.
+    /// Where in the rows the synapses of a source lie that lead to these neurons. What two parts find in the same targets does not overlap.
     #[inline(always)]
     fn places(&self, source: u32) -> Range<usize> {
-        let row = self.lists.starts[source as usize]..self.lists.starts[source as usize + 1];
-        if self.is_whole {
-            return row;
+        match self.is_whole {
+            true => self.lists.row(source),
+            false => self.lists.places(source, &(self.from..self.to)),
         }
-        let targets = &self.lists.targets[row.clone()];
-        let from = match self.from {
-            0 => 0,
-            first => targets.partition_point(|&j| j < first),
-        };
-        let to = from + targets[from..].partition_point(|&j| j < self.to);
-        row.start + from..row.start + to
     }
 
     /// `A`, `C` and `H` at the places of a source, and the targets there.
@@ -324,19 +338,28 @@ kernel! {
     }
 }
 
+/// The currents of some of n neurons: those from neuron `from` on.
+pub(crate) struct CurrentOfPart<'a, F> {
+    pub(crate) from: usize,
+    pub(crate) n: usize,
+    pub(crate) to: &'a mut [F],
+}
+
 kernel! {
-    /// `to += s W` of the targets of every active source.
-    fn send_listed(lists: Lists<'_>, sources: &[u32], values: &[F], w: &[F], to: &mut [F]) {
-        let far = size_of_val(to) >= FAR / LANES;
+    /// `to += s W` of the targets of every active source that are of this part.
+    fn send_listed(lists: Lists<'_>, sources: &[u32], values: &[F], w: &[F], part: CurrentOfPart<'_, F>) {
+        let CurrentOfPart { from, n, to } = part;
+        let far = n * size_of::<F>() >= FAR / LANES;
+        let (neurons, is_whole) = (from as u32..(from + to.len()) as u32, to.len() >= n);
         for (at, (&source, &value)) in sources.iter().zip(values).enumerate() {
             if let (true, Some(&next)) = (far, sources.get(at + ROWS_AHEAD)) {
-                let row = lists.starts[next as usize]..lists.starts[next as usize + 1];
+                let row = lists.row(next);
                 fetch_row::<I, _>(&lists.targets[row.clone()]);
                 fetch_row::<I, _>(&w[row]);
             }
-            let row = lists.starts[source as usize]..lists.starts[source as usize + 1];
+            let row = if is_whole { lists.row(source) } else { lists.places(source, &neurons) };
             for (&j, &w) in lists.targets[row.clone()].iter().zip(&w[row]) {
-                let to = &mut to[j as usize];
+                let to = &mut to[j as usize - from];
                 *to = I::fma(value, w, *to);
             }
         }

@@ -11,6 +11,7 @@
 
 mod adaptive;
 mod block;
+mod columns;
 mod credit;
 #[cfg(feature = "parallel")]
 pub(crate) mod crew;
@@ -33,7 +34,10 @@ pub(crate) use block::{
     Adapting, Carry, Finish, Flowing, Gather, OnRaw, Scan, copy_to_tiles, filter_back, gather,
     scan, scan_adaptation, scan_adaptive,
 };
-pub(crate) use credit::{Backwards, dot_rows_at, flow_back, nonzero_bits, step_backwards};
+pub(crate) use columns::{ColumnsOfTile, gather_columns};
+pub(crate) use credit::{
+    Backwards, dot_lists_at, dot_rows_at, flow_back, nonzero_bits, step_backwards,
+};
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
     current_of_factors, follow_spikes, scaled_current_of_factors, step_factors,
@@ -55,9 +59,9 @@ pub(crate) use lengths_adaptive::{
     step_adaptive_lengths,
 };
 pub(crate) use listed::{
-    Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists, RowsOfPart, add_listed,
-    catch_up_listed, compose_listed, current_of_listed, follow_listed, follow_resting, interleave,
-    send_listed, step_listed_lengths, unfold_listed,
+    CurrentOfPart, Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists,
+    RowsOfPart, add_listed, catch_up_listed, compose_listed, current_of_listed, follow_listed,
+    follow_resting, interleave, send_listed, step_listed_lengths, unfold_listed,
 };
 pub(crate) use listed_adaptive::{
     AdaptiveFoldedRow, AdaptiveListedRows, AdaptiveListedSquares, SUMS, WIDE, WIDER,

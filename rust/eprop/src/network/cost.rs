@@ -66,7 +66,7 @@ impl Cost {
         let row = (plan.listed()).map_or(of_all, |wires| wires.len() as f64 / sources);
         let (of_step, of_spike) = match plan.form {
             Engine::Textbook => textbook(plan, config),
-            Engine::Block => block(plan, config),
+            Engine::Block => block(plan, config, row),
             Engine::Factored => factored(plan, config),
         };
         // Passes over all rows, per row; what has N numbers; and the product with B.
@@ -142,13 +142,13 @@ fn textbook(plan: &Plan, config: &Config) -> (Step, Work) {
     (Step { rows, neurons }, READ)
 }
 
-fn block(plan: &Plan, config: &Config) -> (Step, Work) {
+fn block(plan: &Plan, config: &Config, row: f64) -> (Step, Work) {
     let sums = 2.0 + f64::from(u8::from(plan.sums_raw_traces()));
     // At its end, each sum takes what earlier blocks left, and a row for each spike.
     let ends = Work::of(2.0, 4.0).times(sums / plan.block.max(1) as f64);
     let rows = ends + update(config.update_every, config.optimizer.n_moments());
     let scan = Work::of(plan.sizes.n_outputs as f64 + 3.0 * sums, 2.0 + 2.0 * sums);
-    let credit = READ.times((plan.credits() * plan.sizes.n) as f64);
+    let credit = READ.times(plan.credits() as f64 * row);
     let neurons = scan + credit;
     (Step { rows, neurons }, READ + ADDED.times(sums))
 }

@@ -215,7 +215,8 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn plan_bytes(plan: &Plan) -> usize {
-        let of_wires = plan.wires.as_ref().map_or(0, |wires| wires.bytes());
+        let of_wires = plan.wires.as_ref().map_or(0, |wires| wires.bytes())
+            + plan.columns.as_ref().map_or(0, |columns| columns.bytes());
         let around = 2 * size_of::<usize>();
         let of_signs =
             |signs: &Arc<[i8]>| (around + signs.len()).next_multiple_of(align_of::<usize>());
@@ -249,7 +250,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.spread()
     }
 
-    fn for_gradients(plan: &Plan, config: &Config) -> Plan {
+    fn for_gradients(plan: &Plan, config: &Config) -> Result<Plan, Error> {
         plan.for_gradients::<F>(config.horizon)
     }
 
@@ -712,13 +713,13 @@ impl<F: Float> Wiring for Recurrent<F> {
         let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
         let from = self.listed().map_or(0, |wires| wires.counts()[0]);
         let synapses = &mut self.layer.synapses;
-        match synapses.listed_mut() {
-            Some(listed) => {
+        match synapses.is_listed() {
+            true => {
                 let of = |w: ArrayView2<'_, F>| w.iter().copied().collect::<Vec<F>>();
-                listed.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
-                listed.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
+                synapses.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
+                synapses.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
             }
-            None => {
+            false => {
                 synapses.take(0, w_in, of_synapses.inputs, pace)?;
                 synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
             }
@@ -769,8 +770,9 @@ impl<F: Float> Wiring for Recurrent<F> {
             return self.layer.synapses.assign(0, w, pace);
         };
         let mut listed = w.iter().copied();
-        if let Some(form) = self.layer.synapses.listed_mut() {
-            return form.assign_weights(0, &mut listed, pace);
+        let synapses = &mut self.layer.synapses;
+        if synapses.is_listed() {
+            return synapses.assign_listed(0, &mut listed, pace);
         }
         let mut dense = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         for (source, mut to) in dense.columns_mut().into_iter().enumerate() {

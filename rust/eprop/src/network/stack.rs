@@ -219,8 +219,8 @@ impl<F: Float> Wiring for Stack<F> {
         pairs.map(|pair| pair[0].saturating_mul(pair[1]) / 16).sum()
     }
 
-    fn for_gradients(plan: &StackPlan, _: &StackConfig) -> StackPlan {
-        plan.for_gradients()
+    fn for_gradients(plan: &StackPlan, _: &StackConfig) -> Result<StackPlan, Error> {
+        Ok(plan.for_gradients())
     }
 
     fn n_inputs(&self) -> usize {

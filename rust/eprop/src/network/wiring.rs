@@ -174,7 +174,10 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
         1
     }
     /// The plan of a twin whose gradient waits for ever.
-    fn for_gradients(plan: &Self::Plan, config: &Self::Config) -> Self::Plan;
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    fn for_gradients(plan: &Self::Plan, config: &Self::Config) -> Result<Self::Plan, Error>;
     /// Whether the regulariser's part of a gradient waits by itself.
     fn keeps_apart(_: &Self::Plan) -> bool {
         false

@@ -1,6 +1,7 @@
 //! The numbers of the crate and where they lie.
 
 pub(crate) mod aligned;
+pub(crate) mod columns;
 pub(crate) mod draws;
 mod float;
 pub(crate) mod interrupt;

@@ -9,6 +9,7 @@ use super::optimizer::Optimizer;
 use super::part::Part;
 use super::wires::{signs_of, wires_of};
 use crate::numbers::aligned::padded;
+use crate::numbers::columns::Columns;
 use crate::numbers::peers::Peers;
 use crate::numbers::wires::Wires;
 use crate::{Error, Float};
@@ -98,6 +99,8 @@ pub struct Plan {
     pub(crate) is_listed: bool,
     /// The synapses that exist; `None`: all.
     pub(crate) wires: Option<Arc<Wires>>,
+    /// The same by neuron, where a block of listed synapses passes them.
+    pub(crate) columns: Option<Arc<Columns>>,
     /// Dale's law, a sign for each source; `None`: all are free.
     pub(crate) signs: Option<Arc<[i8]>>,
     /// The same of sources whose weights stop at 0: those of synapses that move go across it, and are pruned.
@@ -127,26 +130,26 @@ impl Plan {
         }
         let wires = wires_of(sizes, config)?;
         let signs = signs_of(sizes, config)?;
-        let is_listed = match &wires {
-            Some(wires) => is_listed(sizes, config, wires),
-            None => false,
-        };
-        if config.part.is_some() && !is_listed {
+        let in_lists = wires
+            .as_ref()
+            .and_then(|wires| in_lists(sizes, config, wires));
+        if config.part.is_some() && in_lists != Some(Engine::Factored) {
             return Err(Error::value(
                 "part",
                 "a network whose synapses can be listed: no other engine than factored, another optimizer than auto, per_neuron; neurons that adapt have no tau_syn, and beta h below rho - 0.01; behind tau_syn exp(-dt / tau_mem) is at least 0.01",
                 "another",
             ));
         }
-        let form = match is_listed {
-            true => Engine::Factored,
-            false => form(sizes, config)?,
+        let form = match in_lists {
+            Some(form) => form,
+            None => form(sizes, config)?,
         };
         let plan = Self::in_form::<F>(form, sizes, config, (wires, signs));
-        Ok(match is_listed {
-            true => plan.with_lists(config),
-            false => plan,
-        })
+        match in_lists {
+            Some(Engine::Block) => plan.with_columns::<F>(config),
+            Some(_) => Ok(plan.with_lists(config)),
+            None => Ok(plan),
+        }
     }
 
     /// The plan of a network whose synapses take a form that they can take.
@@ -194,6 +197,7 @@ impl Plan {
             grouped: config.is_grouped(),
             is_listed: false,
             wires,
+            columns: None,
             clipped: clipped(&signs, sizes, config),
             signs,
             rewires: config.rewire.is_some(),
@@ -224,6 +228,20 @@ impl Plan {
         }
     }
 
+    /// The same of a block, which passes synapses by neuron.
+    fn with_columns<F: Float>(self, config: &Config) -> Result<Self, Error> {
+        let columns = match &self.wires {
+            Some(wires) => Some(Arc::new(Columns::of(wires)?)),
+            None => None,
+        };
+        let plan = Self {
+            is_listed: true,
+            columns,
+            ..self
+        };
+        Ok(plan.with_block::<F>(rest(config.update_every)))
+    }
+
     /// Neurons that are sources: those of other processes among them.
     pub(crate) fn senders(&self) -> usize {
         self.part.as_ref().map_or(self.sizes.n, |part| part.all)
@@ -241,7 +259,7 @@ impl Plan {
 
     /// What a network may do instead that takes less memory, as a rule, and more time: half a block, or the next slower form, unless one was asked for.
     pub(crate) fn slower<F: Float>(&self, config: &Config) -> Option<Self> {
-        if self.is_listed {
+        if self.is_listed && self.form != Engine::Block {
             return None;
         }
         let next = match self.form {
@@ -254,6 +272,9 @@ impl Plan {
                 .with_block::<F>(rest(config.update_every));
                 if shorter.block > 0 && shorter.block < self.block {
                     return Some(shorter);
+                }
+                if self.is_listed {
+                    return None;
                 }
                 Engine::Textbook
             }
@@ -268,22 +289,29 @@ impl Plan {
     }
 
     /// The plan of a twin that makes the gradient of whole sequences: its gradient waits for ever, its weights rest.
-    pub(crate) fn for_gradients<F: Float>(&self, horizon: Horizon) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn for_gradients<F: Float>(&self, horizon: Horizon) -> Result<Self, Error> {
         let form = match self.form {
             Engine::Textbook if !horizon.is_beyond_a_step() => Engine::Textbook,
             Engine::Factored if self.is_listed && !horizon.is_beyond_a_step() => Engine::Factored,
             _ => Engine::Block,
         };
+        let columns = match (form, self.listed(), &self.columns) {
+            (Engine::Block, Some(wires), None) => Some(Arc::new(Columns::of(wires)?)),
+            (_, _, columns) => columns.clone(),
+        };
         let twin = Self {
             form,
-            is_listed: self.is_listed && form == Engine::Factored,
+            columns,
             at_once: false,
             limited: false,
             apart: false,
             horizon,
             ..self.clone()
         };
-        twin.with_block::<F>(usize::MAX)
+        Ok(twin.with_block::<F>(usize::MAX))
     }
 
     /// Whether the synapses read `L = B err` at every step; otherwise they filter the errors of a block before these meet `B`.
@@ -348,11 +376,12 @@ impl Plan {
     /// The longest block, a power of two, whose history stays within bounds that depend on the sizes alone; not longer than `rest`. Of a horizon, a multiple
     /// of it, or as long as that.
     fn with_block<F>(mut self, rest: usize) -> Self {
-        let weights = self
-            .stride::<F>()
-            .saturating_mul(self.sizes.sources())
-            .saturating_mul(size_of::<F>());
-        let bound = HISTORY_BYTES.max(weights / HISTORY_SHARE);
+        let weights = match self.listed() {
+            // A block passes all of them, however little happens.
+            Some(wires) => wires.len().saturating_mul(HISTORY_SHARE),
+            None => self.stride::<F>().saturating_mul(self.sizes.sources()),
+        };
+        let bound = HISTORY_BYTES.max(weights.saturating_mul(size_of::<F>()) / HISTORY_SHARE);
         self.block = self.longest;
         while self.block > SHORTEST_BLOCK && self.history_bytes::<F>() > bound {
             self.block /= 2;
@@ -457,21 +486,30 @@ const FEW_OF_ALL: f64 = 0.5;
 /// The same where a source has a second trace in each neuron, of which a synapse in a list reads and writes more than one in a row.
 const FEW_OF_ALL_SECOND: f64 = 0.12;
 
-/// Whether rows are lists of the synapses that exist.
-fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
-    let possible = second_traces_fit_lists(config)
-        && !config.horizon.is_beyond_a_step()
-        && !config.optimizer.scales_neurons();
+/// The same of a block, which passes all synapses of a list, and of rows with a place for every neuron adds those of the spikes.
+const FEW_OF_ALL_IN_BLOCKS: f64 = 0.2;
+
+/// The form of synapses whose rows are lists of those that exist; `None`: rows have a place for every neuron.
+fn in_lists(sizes: Sizes, config: &Config, wires: &Wires) -> Option<Engine> {
+    let scales = config.optimizer.scales_neurons();
+    let fits_factors =
+        !scales && !config.horizon.is_beyond_a_step() && second_traces_fit_lists(config);
+    let fits_blocks = !scales && config.rewire.is_none() && config.part.is_none();
     let all = sizes.sources() as f64 * sizes.n as f64;
     let share = wires.len() as f64 / all;
     let few = match config.has_second_traces() {
         true => FEW_OF_ALL_SECOND,
         false => FEW_OF_ALL,
     };
+    let in_factors = fits_factors.then_some(Engine::Factored);
+    let in_blocks = (fits_blocks && share < FEW_OF_ALL_IN_BLOCKS).then_some(Engine::Block);
     match config.engine {
-        Some(form) => possible && form == Engine::Factored,
-        None if of_steps(config.update_every) == Engine::Textbook => possible,
-        None => possible && (config.part.is_some() || share < few),
+        Some(Engine::Factored) => in_factors,
+        Some(Engine::Block) => in_blocks,
+        Some(Engine::Textbook) => None,
+        None if of_steps(config.update_every) == Engine::Textbook => in_factors,
+        None if fits_factors => in_factors.filter(|_| config.part.is_some() || share < few),
+        None => in_blocks,
     }
 }
 
@@ -1112,7 +1150,7 @@ mod tests {
                 ..config(20.0, update_every)
             };
             let plan = plan(SMALL, &config);
-            assert!(plan.limited && !plan.for_gradients::<f32>(plan.horizon).limited);
+            assert!(plan.limited && !plan.for_gradients::<f32>(plan.horizon).unwrap().limited);
             (plan.form, plan.at_once, plan.apart)
         };
         assert_eq!(limited(0.0, None, Steps(1)), (Factored, true, false));
@@ -1284,7 +1322,9 @@ mod tests {
                 engine: Some(engine),
                 ..config(20.0, Steps(1))
             };
-            let twin_plan = plan(SMALL, &every_step).for_gradients::<f32>(Horizon::Steps(1));
+            let twin_plan = plan(SMALL, &every_step)
+                .for_gradients::<f32>(Horizon::Steps(1))
+                .unwrap();
             assert_eq!(
                 (twin_plan.form, twin_plan.at_once, twin_plan.block),
                 (twin, false, 1_024)

@@ -27,10 +27,11 @@ use listed::Listed;
 pub(crate) use rewire::Moved;
 use textbook::Textbook;
 
-use crate::kernels;
+use crate::kernels::{self, CurrentOfPart};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
+use crate::numbers::parallel;
 use crate::numbers::parameter::{Kinds, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
@@ -278,7 +279,7 @@ impl<F: Float> Form<F> {
         config: &Config,
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
-        if let Some(wires) = plan.listed() {
+        if let (Some(wires), Engine::Factored) = (plan.listed(), plan.form) {
             return Ok(Self::Listed(Listed::new(room, plan, wires, config, first)?));
         }
         Ok(match plan.form {
@@ -305,7 +306,11 @@ impl<F: Float> Form<F> {
 
     /// Whether rows are lists of synapses.
     pub(crate) fn is_listed(&self) -> bool {
-        matches!(self, Self::Listed(_))
+        match self {
+            Self::Listed(_) => true,
+            Self::Block(form) => form.is_listed(),
+            Self::Textbook(_) | Self::Factored(_) => false,
+        }
     }
 
     /// The weight of a source's synapse number `at`, to neuron `j`, to be drawn; `stride`: of rows that have a place for every neuron.
@@ -317,6 +322,7 @@ impl<F: Float> Form<F> {
     ) -> &mut F {
         match self {
             Self::Listed(form) => form.first_weight(source, at),
+            Self::Block(form) => form.first_weight(source, (at, j)),
             _ => &mut self.first_rows()[source * stride + j],
         }
     }
@@ -333,8 +339,12 @@ impl<F: Float> Form<F> {
         to: &mut Vec<F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if let Self::Listed(form) = self {
-            return form.read_listed(what, sources, to, pace);
+        match self {
+            Self::Listed(form) => return form.read_listed(what, sources, to, pace),
+            Self::Block(form) if form.is_listed() => {
+                return form.read_lists(what, sources, pace, |number| to.push(number));
+            }
+            _ => {}
         }
         self.read(what, sources, pace, &mut |source, row| {
             to.extend(wires.targets(source).iter().map(|&j| row[j as usize]));
@@ -342,11 +352,41 @@ impl<F: Float> Form<F> {
         })
     }
 
-    /// The form whose rows are lists of synapses, where it is that.
-    pub(crate) fn listed_mut(&mut self) -> Option<&mut Listed<F>> {
+    /// Replaces the weights of some sources, from the first on, in the order of their lists; rows are lists.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then none are replaced.
+    pub(crate) fn assign_listed(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         match self {
-            Self::Listed(form) => Some(form),
-            _ => None,
+            Self::Listed(form) => form.assign_weights(first_source, weights, pace),
+            Self::Block(form) => {
+                form.assign_listed(first_source, weights);
+                Ok(())
+            }
+            Self::Textbook(_) | Self::Factored(_) => Ok(()),
+        }
+    }
+
+    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on; rows are lists.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have taken it.
+    pub(crate) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Listed(form) => form.take_listed(from, g, step, pace),
+            Self::Block(form) => form.take_listed(from, g, step, pace),
+            Self::Textbook(_) | Self::Factored(_) => Ok(()),
         }
     }
 
@@ -361,8 +401,20 @@ impl<F: Float> Form<F> {
         n_sources: usize,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if let (Self::Listed(form), Self::Listed(from)) = (&mut *self, from) {
-            return form.take_weights(from, pace);
+        if self.is_listed() {
+            let rows = self.first_rows();
+            let mut weights = vec_for("the weights of synapses", rows.len())?;
+            match from {
+                Self::Listed(from) => {
+                    from.read_listed(What::Weight, 0..n_sources, &mut weights, pace)?;
+                }
+                Self::Block(from) => {
+                    from.read_lists(What::Weight, 0..n_sources, pace, |w| weights.push(w))?;
+                }
+                Self::Textbook(_) | Self::Factored(_) => {}
+            }
+            rows.copy_from_slice(&weights);
+            return Ok(());
         }
         let rows = self.first_rows();
         from.read(What::Weight, 0..n_sources, pace, &mut |source, row| {
@@ -471,6 +523,64 @@ fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, 
         (None, None) => kernels::add_scaled_rows(w, inputs, sources.value, current),
     }
     kernels::add_rows(w, neurons, current);
+}
+
+/// The same of synapses that are listed: each part of the neurons goes along all rows, so that every sum has their order.
+fn send_lists<F: Float>(wires: &Wires, w: &[F], sources: &Sources<'_, F>, current: &mut [F]) {
+    let (n, share) = (current.len(), parallel::share(current.len()));
+    let lists = wires.lists();
+    let parts = current.chunks_mut(share).enumerate();
+    parallel::each(parts, |(at, to)| {
+        to.fill(F::ZERO);
+        let mut send = |sources: &[u32], values: &[F]| {
+            let from = at * share;
+            let part = CurrentOfPart { from, n, to };
+            kernels::send_listed(lists, sources, values, w, part);
+        };
+        for (source, &value) in (0..).zip(sources.dense.unwrap_or(&[])) {
+            if value != F::ZERO {
+                send(&[source], &[value]);
+            }
+        }
+        send(sources.index, sources.value);
+    });
+}
+
+/// The matrix (N, sources) into rows that are lists of synapses.
+fn assign_lists<F: Float>(
+    rows: &mut [F],
+    wires: &Wires,
+    first_source: usize,
+    w: ArrayView2<'_, F>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    for (source, w) in (first_source..).zip(w.columns()) {
+        let targets = wires.targets(source);
+        let row = rows[wires.row(source)].iter_mut();
+        row.zip(targets).for_each(|(to, &j)| *to = w[j as usize]);
+        pace.pass(targets.len())?;
+    }
+    Ok(())
+}
+
+/// Takes the steps of a gradient (N, sources) for a parameter whose rows are lists of synapses.
+fn take_lists<F: Float>(
+    parameter: &mut Parameter<F>,
+    wires: &Wires,
+    first_source: usize,
+    g: ArrayView2<'_, F>,
+    step: Step<'_, F>,
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    let mut of_source = vec_for("a row of the gradient", wires.n_neurons())?;
+    for (source, g) in (first_source..).zip(g.columns()) {
+        let targets = wires.targets(source);
+        of_source.clear();
+        of_source.extend(targets.iter().map(|&j| g[j as usize]));
+        parameter.take(step, wires.row(source).start, &of_source);
+        pace.pass(targets.len())?;
+    }
+    Ok(())
 }
 
 /// The matrix (N, sources) into padded rows of N.

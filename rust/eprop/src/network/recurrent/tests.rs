@@ -86,7 +86,7 @@ fn a_gradient_is_collected_and_handed_out_by_every_parameter() {
         config(Engine::Block, UpdateEvery::Sequence),
     ] {
         let (plan, data) = (
-            plan(&config).for_gradients::<f64>(config.horizon),
+            plan(&config).for_gradients::<f64>(config.horizon).unwrap(),
             Data::new(1, 25),
         );
         let mut network = network(&plan, &config);
@@ -185,7 +185,7 @@ fn a_twin_for_gradients_takes_the_weights_as_they_read() {
             &weights,
             plan.at_once.then_some(config.lr),
         );
-        let twin_plan = plan.for_gradients::<f64>(config.horizon);
+        let twin_plan = plan.for_gradients::<f64>(config.horizon).unwrap();
         let shared = (twin_plan.form == plan.form).then_some(&first);
         let mut twin = made(|room| Recurrent::new(room, &twin_plan, &config, shared));
         twin.take_weights(&first, &mut unasked()).unwrap();

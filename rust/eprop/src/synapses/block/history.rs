@@ -36,6 +36,10 @@ pub(crate) struct Sizes {
     pub(crate) delay: usize,
     /// Whether there is more between a source and a membrane than one filter that all neurons share.
     pub(crate) membranes: bool,
+    /// Whether synapses are listed.
+    pub(crate) listed: bool,
+    /// Threads over which the neurons are spread, at most.
+    pub(crate) spread: usize,
 }
 
 impl Sizes {
@@ -53,6 +57,8 @@ impl Sizes {
             grows: plan.grows(),
             delay: plan.delay,
             membranes: plan.membranes,
+            listed: plan.is_listed,
+            spread: plan.spread(),
         }
     }
 
@@ -534,6 +540,8 @@ mod tests {
         grows: false,
         delay: 1,
         membranes: false,
+        listed: false,
+        spread: 1,
     };
 
     /// One step: what arrives, and everything of it that a history keeps.

@@ -3,6 +3,7 @@
 
 mod credit;
 mod history;
+mod listed;
 mod scratch;
 
 use alloc::sync::Arc;
@@ -14,8 +15,9 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    show_rows, show_silence, squared_lengths, take_rows,
+    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_lists,
+    assign_rows, drive_rows, send_lists, show_rows, show_silence, squared_lengths, take_lists,
+    take_rows,
 };
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
@@ -33,7 +35,9 @@ use crate::parts::sources::Sources;
 use crate::{Error, Float};
 use credit::Credit;
 use history::{History, Sizes, tiles};
+use listed::Lists;
 pub(super) use scratch::Scratch;
+use scratch::{OfBlock, OfTile};
 
 /// Steps whose dense inputs are multiplied with the weights at once.
 const AHEAD: usize = 24;
@@ -87,6 +91,8 @@ pub(crate) struct Block<F> {
     wires: Option<Arc<Wires>>,
     /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
     moves: bool,
+    /// Where synapses are listed.
+    lists: Option<Lists>,
 }
 
 // A gradient and traces that are 0 are not looked at, so not saved.
@@ -123,6 +129,24 @@ enum Sum<'a, F> {
     RawTraces,
 }
 
+impl<F> Sum<'_, F> {
+    /// Whether it is of traces, which it replaces. Otherwise it is added.
+    fn replaces(self) -> bool
+    where
+        Self: Copy,
+    {
+        matches!(self, Sum::Traces | Sum::Adaptation | Sum::Membranes)
+    }
+}
+
+/// What each neuron of a tile makes of the traces before the block: of `e_bar`, `z_bar`, `x_bar` and `eps_a`.
+struct Left<const W: usize, F> {
+    of_e: [F; W],
+    of_z: [F; W],
+    of_x: [F; W],
+    of_eps: [F; W],
+}
+
 impl<F: Float> Block<F> {
     pub(crate) fn new(
         room: &mut Room,
@@ -131,19 +155,21 @@ impl<F: Float> Block<F> {
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
         let sizes = Sizes::of::<F>(plan);
-        let (p, stride) = (sizes.sources(), sizes.stride);
+        let p = sizes.sources();
+        let lists = Lists::of(plan);
+        let (rows, width) = match &lists {
+            None => (p, sizes.stride),
+            Some(lists) => (1, lists.columns.len()),
+        };
         let keeps = Keeps {
             pending: true,
             moments: config.optimizer.n_moments(),
         };
         let filters = Filters::of(config);
         let membranes = Membranes::of(room, plan.sizes.n, config)?;
-        let Traces {
-            x_bar,
-            z_bar,
-            rows: z_bar_rows,
-            silent: _,
-        } = Traces::new(room, membranes.as_ref(), (p, stride))?;
+        let Traces { x_bar, z_bar, .. } = Traces::new(room, membranes.as_ref(), (p, 0))?;
+        let differ = membranes.as_ref().is_some_and(|membranes| membranes.differ);
+        let w = Parameter::new(room, (rows, width), keeps, first)?;
         let gain = match membranes {
             None => F::cast(config.recurrent_gain) * filters.zeta,
             // Each neuron has its own zeta.
@@ -151,10 +177,13 @@ impl<F: Float> Block<F> {
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
         Ok(Self {
-            eps_a: room.zeros(if adaptation.is_some() { p } else { 0 }, stride)?,
+            eps_a: room.zeros(if adaptation.is_some() { rows } else { 0 }, width)?,
             adaptation,
             filters,
-            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.clipped.as_ref()),
+            w: match &lists {
+                None => w.signed(plan.clipped.as_ref()),
+                Some(lists) => w.listed(plan.clipped.as_ref(), &lists.wires),
+            },
             finite: true,
             history: History::new(room, sizes)?,
             used: false,
@@ -168,18 +197,19 @@ impl<F: Float> Block<F> {
             membranes,
             x_bar,
             z_bar,
-            z_bar_rows,
-            e_bar: room.zeros(p, stride)?,
+            z_bar_rows: room.zeros(if differ { rows } else { 0 }, width)?,
+            e_bar: room.zeros(rows, width)?,
             carried: false,
-            sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
+            sum_e: room.zeros(if plan.sums_raw_traces() { rows } else { 0 }, width)?,
             dropped: false,
             apart: plan.apart,
             scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
-            ahead: room.zeros(AHEAD, stride)?,
+            ahead: room.zeros(if lists.is_none() { AHEAD } else { 0 }, sizes.stride)?,
             ahead_next: 0,
             ahead_end: 0,
-            wires: plan.wires.clone(),
+            wires: plan.wires.clone().filter(|_| lists.is_none()),
             moves: plan.rewires,
+            lists,
         })
     }
 
@@ -211,9 +241,13 @@ impl<F: Float> Block<F> {
         ends && self.is_between_horizons() || !self.history.has_room()
     }
 
-    /// The numbers in the rows of inputs.
+    /// The numbers of synapses from inputs.
     fn cut(&self) -> usize {
-        self.sizes().n_inputs * self.sizes().stride
+        let n_inputs = self.sizes().n_inputs;
+        match &self.lists {
+            None => n_inputs * self.sizes().stride,
+            Some(lists) => lists.wires.count(0..n_inputs),
+        }
     }
 
     /// Whether the next step starts a block.
@@ -232,8 +266,13 @@ impl<F: Float> Block<F> {
         if self.history.len == 0 {
             return Ok(());
         }
-        self.work_off(pace)?;
-        self.trace(pace)?;
+        match self.lists.clone() {
+            None => {
+                self.work_off(pace)?;
+                self.trace(pace)?;
+            }
+            Some(lists) => self.work_off_lists(&lists, true, pace)?,
+        }
         self.carried = true;
         let filters = self.filters_of_sources();
         self.history
@@ -284,12 +323,18 @@ impl<F: Float> Block<F> {
     /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
     pub(super) fn learn_from(&mut self, l: &[F]) {
         self.end_block();
-        kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending);
+        match &self.lists {
+            None => kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending),
+            Some(lists) => lists.add_scaled_by(l, &self.e_bar, &mut self.w.pending),
+        }
         self.w.waits = true;
     }
 
     /// The gradient of the history joins what earlier blocks left.
     fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if let Some(lists) = self.lists.clone() {
+            return self.work_off_lists(&lists, false, pace);
+        }
         let mut scratch = core::mem::take(&mut self.scratch);
         let credited = self.credit_alone(&mut scratch.lanes, pace);
         let b = match credited {
@@ -471,10 +516,7 @@ impl<F: Float> Block<F> {
                     power *= kappa_e;
                 }
             }
-            Sum::Adaptation | Sum::Membranes => {}
-            Sum::RawTraces | Sum::Regulariser { .. } => {
-                scratch.per_step[..history.len].copy_from_slice(&history.learned[..history.len])
-            }
+            Sum::Adaptation | Sum::Membranes | Sum::RawTraces | Sum::Regulariser { .. } => {}
         }
     }
 
@@ -509,6 +551,65 @@ impl<F: Float> Block<F> {
         scratch: &mut Scratch<F>,
         to: &mut [F],
     ) -> bool {
+        let (of_block, mut of_tile, _) = scratch.parts();
+        let left = self.rows_of_tile::<W>(column, what, &of_block, &mut of_tile);
+        let OfTile {
+            q, dense, dense_q, ..
+        } = of_tile;
+        let dense = self.dense_sum::<W>(q, dense, dense_q);
+        let (e_bar, eps_a): (&[F], &[F]) = match what {
+            Sum::Traces => (&[], &self.eps_a),
+            Sum::Adaptation | Sum::Membranes => (&[], &[]),
+            _ => (&self.e_bar, &self.eps_a),
+        };
+        let z_bar_rows: &[F] = match what {
+            Sum::Membranes => &[],
+            _ => &self.z_bar_rows,
+        };
+        let carry = self.carry_of(&left, [e_bar, eps_a, z_bar_rows]);
+        let gather = Gather {
+            start: &of_block.sorted.start,
+            at: &of_block.sorted.at,
+            scale: of_block.sorted.scale(),
+            dense,
+            q,
+            zeta: self.gain_of_rows(),
+            carry,
+            stride: self.sizes().stride,
+            column,
+            first_recurrent: self.sizes().n_inputs,
+        };
+        kernels::gather::<F, W>(gather, finish, to)
+    }
+
+    /// What is carried into the block, and what a tile leaves of it; `matrices`: `e_bar`, `eps_a` and `z_bar`.
+    fn carry_of<'a, const W: usize>(
+        &'a self,
+        left: &'a Left<W, F>,
+        matrices: [&'a [F]; 3],
+    ) -> Option<Carry<'a, F>> {
+        let [e_bar, eps_a, z_bar_rows] = matrices;
+        self.carried.then_some(Carry {
+            z_bar: &self.z_bar,
+            z_bar_rows,
+            x_bar: &self.x_bar,
+            of_x: &left.of_x,
+            of_z: &left.of_z,
+            e_bar,
+            of_e: &left.of_e,
+            eps_a,
+            of_eps: &left.of_eps,
+        })
+    }
+
+    /// A row of one tile per step, and what the tile leaves of what earlier blocks left.
+    fn rows_of_tile<const W: usize>(
+        &self,
+        column: usize,
+        what: Sum<'_, F>,
+        of_block: &OfBlock<'_, F>,
+        of_tile: &mut OfTile<'_, F>,
+    ) -> Left<W, F> {
         let Filters {
             alpha,
             kappa_e,
@@ -518,16 +619,8 @@ impl<F: Float> Block<F> {
         let sizes = self.sizes();
         let history = &self.history;
         let (len, o) = (history.len, sizes.n_outputs);
-        let Scratch {
-            q,
-            filtered_err,
-            per_step,
-            b,
-            sorted,
-            dense,
-            dense_q,
-            lanes: _,
-        } = scratch;
+        let (filtered_err, per_step) = (of_block.filtered_err, of_block.per_step);
+        let OfTile { q, b, .. } = of_tile;
         let mut scan = Scan {
             // With membranes of their own, these follow the scan.
             alpha: match self.membranes {
@@ -583,7 +676,7 @@ impl<F: Float> Block<F> {
                     (Some(of_steps), _) => OnRaw::PerStep(of_steps),
                     (None, Some(r)) => OnRaw::Outer {
                         per_neuron: &r[column..column + W],
-                        per_step,
+                        per_step: &history.learned,
                     },
                     (None, None) => OnRaw::None,
                 };
@@ -591,7 +684,7 @@ impl<F: Float> Block<F> {
             Sum::RawTraces => {
                 scan.raw = OnRaw::Outer {
                     per_neuron: &ones,
-                    per_step,
+                    per_step: &history.learned,
                 }
             }
             Sum::Adaptation | Sum::Membranes => {}
@@ -622,44 +715,16 @@ impl<F: Float> Block<F> {
                 kernels::filter_back::<F, W>(membranes, &mut q[..len * W], &mut of_z, &mut of_x);
             }
         }
-        let dense = self.dense_sum::<W>(q, dense, dense_q);
-        let (e_bar, eps_a): (&[F], &[F]) = match what {
-            Sum::Traces => (&[], &self.eps_a),
-            Sum::Adaptation | Sum::Membranes => (&[], &[]),
-            _ => (&self.e_bar, &self.eps_a),
-        };
-        let z_bar_rows: &[F] = match what {
-            Sum::Membranes => {
-                // They replace what they are made of.
-                of_e = of_z;
-                &[]
-            }
-            _ => &self.z_bar_rows,
-        };
-        let carry = Carry {
-            z_bar: &self.z_bar,
-            z_bar_rows,
-            x_bar: &self.x_bar,
-            of_x: &of_x,
-            of_z: &of_z,
-            e_bar,
-            of_e: &of_e,
-            eps_a,
-            of_eps: &of_eps,
-        };
-        let gather = Gather {
-            start: &sorted.start,
-            at: &sorted.at,
-            scale: sorted.scale(),
-            dense,
-            q,
-            zeta: self.gain_of_rows(),
-            carry: self.carried.then_some(carry),
-            stride: sizes.stride,
-            column,
-            first_recurrent: sizes.n_inputs,
-        };
-        kernels::gather::<F, W>(gather, finish, to)
+        if let Sum::Membranes = what {
+            // They replace what they are made of.
+            of_e = of_z;
+        }
+        Left {
+            of_e,
+            of_z,
+            of_x,
+            of_eps,
+        }
     }
 
     /// Adds the squared length of what waits to that of each neuron; all of it has been worked off.
@@ -721,7 +786,10 @@ impl<F: Float> Block<F> {
     }
 
     pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
-        self.wires = Some(Arc::clone(wires));
+        // Those that move are in no lists here.
+        if self.lists.is_none() {
+            self.wires = Some(Arc::clone(wires));
+        }
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
@@ -746,7 +814,10 @@ impl<F: Float> Block<F> {
     fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
         match r {
             _ if !self.has_part(r) => {}
-            Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
+            Some(r) => match &self.lists {
+                None => kernels::add_scaled_rows_by(r, &self.sum_e, to),
+                Some(lists) => lists.add_scaled_by(r, &self.sum_e, to),
+            },
             None => kernels::add_row(F::ONE, &self.sum_e, to),
         }
     }
@@ -807,6 +878,9 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         // Nobody stops it here, within a step.
         _ = self.ready(&mut Interrupt::NOBODY.pace());
+        if let Some(lists) = &self.lists {
+            return send_lists(&lists.wires, &self.w.rows, sources, current);
+        }
         let known = self.ahead_next < self.ahead_end;
         let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
         drive_rows(&self.w.rows, sources, ahead, current);
@@ -849,6 +923,9 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         // Nobody stops it. Without a step since, some optimizers move on nevertheless.
         _ = self.clear_dropped(&mut Interrupt::NOBODY.pace());
+        if let Some(lists) = self.lists.clone() {
+            return self.update_lists(&lists, r, steps);
+        }
         self.finish_what_began();
         if self.b.is_none() {
             // All of the gradient is known. Where there is none, some optimizers move on nevertheless.
@@ -906,6 +983,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
+        if let Some(lists) = self.lists.clone() {
+            return self.collect_lists(&lists, r, sum, pace);
+        }
         self.finish_what_began();
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
         if self.apart {
@@ -927,6 +1007,10 @@ impl<F: Float> Synapses<F> for Block<F> {
         if !self.w.waits {
             return Ok(0.0);
         }
+        if let Some(lists) = &self.lists {
+            pace.pass(lists.columns.len())?;
+            return Ok(self.length_of_lists(lists, r));
+        }
         let late = self.has_part(r).then_some((&*self.sum_e, r));
         squared_length(&self.w.pending, late, pace)
     }
@@ -935,6 +1019,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         // The gradient is written whole.
         if core::mem::take(&mut self.dropped) {
             self.sum_e.fill(F::ZERO);
+        }
+        if let Some(lists) = self.lists.clone() {
+            return self.take_back_lists(&lists, sum);
         }
         if !self.apart {
             return self.w.take_back(sum);
@@ -945,7 +1032,7 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     /// Currents are a matrix product then, with the bits of the same sums made one by one.
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
-        if self.ahead_next < self.ahead_end {
+        if self.ahead_next < self.ahead_end || self.lists.is_some() {
             return;
         }
         let Some(x) = inputs.dense().and_then(|x| x.to_slice()) else {
@@ -983,6 +1070,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
+        if self.lists.is_some() {
+            return self.show_lists(what, sources, pace, see);
+        }
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
         if what == What::Weight {
@@ -997,7 +1087,10 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn send(&self, sources: &Sources<'_, F>, _: &mut Present<F>, current: &mut [F]) {
-        drive_rows(&self.w.rows, sources, None, current);
+        match &self.lists {
+            None => drive_rows(&self.w.rows, sources, None, current),
+            Some(lists) => send_lists(&lists.wires, &self.w.rows, sources, current),
+        }
     }
 
     fn assign(
@@ -1006,8 +1099,11 @@ impl<F: Float> Synapses<F> for Block<F> {
         w: ArrayView2<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let stride = self.sizes().stride;
-        let assigned = assign_rows(&mut self.w.rows, stride, first_source, w, pace);
+        let (rows, stride) = (&mut self.w.rows, self.history.sizes.stride);
+        let assigned = match &self.lists {
+            None => assign_rows(rows, stride, first_source, w, pace),
+            Some(lists) => assign_lists(rows, &lists.wires, first_source, w, pace),
+        };
         self.finite = kernels::all_finite(&self.w.rows);
         assigned
     }
@@ -1020,7 +1116,10 @@ impl<F: Float> Synapses<F> for Block<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let stride = self.sizes().stride;
-        take_rows(&mut self.w, stride, first_source, g, step, pace)?;
+        match &self.lists {
+            None => take_rows(&mut self.w, stride, first_source, g, step, pace)?,
+            Some(lists) => take_lists(&mut self.w, &lists.wires, first_source, g, step, pace)?,
+        }
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -1037,9 +1136,10 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
-        match self.z_bar_rows.is_empty() {
-            true => Ok(()),
-            false => self.show_traces(
+        match (self.z_bar_rows.is_empty(), &self.lists) {
+            (true, _) => Ok(()),
+            (false, Some(lists)) => self.show_z_bar(lists, pace, see),
+            (false, None) => self.show_traces(
                 &self.z_bar_rows,
                 Sum::Membranes,
                 0..self.sizes().sources(),

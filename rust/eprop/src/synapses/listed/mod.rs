@@ -22,7 +22,9 @@ use ages::{Ages, PATIENCE};
 use lengths::{Growth, Lengths};
 
 use super::factored::{NEVER, Powers, decay_of_zt, filters};
-use super::{Filters, Present, See, Synapses, What, squared_lengths};
+use super::{
+    Filters, Present, See, Synapses, What, assign_lists, send_lists, squared_lengths, take_lists,
+};
 use crate::kernels::{
     self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, RowsOfPart, StepScales, Visit,
 };
@@ -791,14 +793,6 @@ impl<F: Float> Listed<F> {
         Ok(())
     }
 
-    /// The weights of another that has the same synapses.
-    pub(super) fn take_weights(&mut self, from: &Self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        let mut weights = vec_for("the weights of synapses", from.c.len())?;
-        from.read_listed(What::Weight, 0..from.seen.len(), &mut weights, pace)?;
-        self.w.rows.copy_from_slice(&weights);
-        Ok(())
-    }
-
     /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
     pub(crate) fn take_listed(
         &mut self,
@@ -1080,17 +1074,10 @@ impl<F: Float> Synapses<F> for Listed<F> {
     }
 
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
-        current.fill(F::ZERO);
         if !self.at_once {
-            let (lists, w) = (self.wires.lists(), &self.w.rows);
-            for (source, &value) in sources.dense.unwrap_or(&[]).iter().enumerate() {
-                if value != F::ZERO {
-                    let targets = self.wires.targets(source);
-                    kernels::add_listed(value, targets, &w[self.row(source)], current);
-                }
-            }
-            return kernels::send_listed(lists, sources.index, sources.value, w, current);
+            return send_lists(&self.wires, &self.w.rows, sources, current);
         }
+        current.fill(F::ZERO);
         present.sum.fill(F::ZERO);
         let (w, c) = present.w.split_at_mut(self.n);
         sources.all().for_each(|(source, value)| {
@@ -1111,16 +1098,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        for (column, w) in w.columns().into_iter().enumerate() {
-            let source = first_source + column;
-            let row = self.row(source);
-            let targets = self.wires.targets(source);
-            let rows = &mut self.w.rows[row];
-            rows.iter_mut()
-                .zip(targets)
-                .for_each(|(to, &j)| *to = w[j as usize]);
-            pace.pass(targets.len())?;
-        }
+        assign_lists(&mut self.w.rows, &self.wires, first_source, w, pace)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -1133,15 +1111,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        let mut of_source = vec_for("a row of the gradient", self.n)?;
-        for (column, g) in g.columns().into_iter().enumerate() {
-            let source = first_source + column;
-            let targets = self.wires.targets(source);
-            of_source.clear();
-            of_source.extend(targets.iter().map(|&j| g[j as usize]));
-            self.w.take(step, self.row(source).start, &of_source);
-            pace.pass(targets.len())?;
-        }
+        take_lists(&mut self.w, &self.wires, first_source, g, step, pace)?;
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
