@@ -334,10 +334,8 @@ impl<F: Float> EpropTrainer<F> {
             return self.change(|this, pace| {
                 this.streams.alter(|first| {
                     let mut weights = weights.iter().copied();
-                    let synapses = first.layer.synapses.listed_mut();
-                    synapses.map_or(Ok(()), |listed| {
-                        listed.assign_weights(sources.start, &mut weights, pace)
-                    })
+                    let synapses = &mut first.layer.synapses;
+                    synapses.assign_weights(sources.start, &mut weights, pace)
                 })
             });
         }

@@ -131,7 +131,9 @@ impl Plan {
             Some(wires) => is_listed(sizes, config, wires),
             None => false,
         };
-        if config.part.is_some() && !is_listed {
+        let outgrows = |wires: &Arc<Wires>| outgrows_a_mask(sizes, config, wires);
+        // A readout's length is that of all parts, which no neuron's is.
+        if config.part.is_some() && (!is_listed || config.optimizer.scales_neurons()) {
             return Err(Error::value(
                 "part",
                 "a network whose synapses can be listed: no other engine than factored, another optimizer than auto, per_neuron; neurons that adapt have no tau_syn, and beta h below rho - 0.01; behind tau_syn exp(-dt / tau_mem) is at least 0.01",
@@ -140,6 +142,7 @@ impl Plan {
         }
         let form = match is_listed {
             true => Engine::Factored,
+            false if wires.as_ref().is_some_and(outgrows) => Engine::Textbook,
             false => form(sizes, config)?,
         };
         let plan = Self::in_form::<F>(form, sizes, config, (wires, signs));
@@ -192,7 +195,10 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
-            is_listed: false,
+            is_listed: match &wires {
+                Some(wires) => form == Engine::Textbook && fits_lists(sizes, config, wires),
+                None => false,
+            },
             wires,
             clipped: clipped(&signs, sizes, config),
             signs,
@@ -276,7 +282,7 @@ impl Plan {
         };
         let twin = Self {
             form,
-            is_listed: self.is_listed && form == Engine::Factored,
+            is_listed: self.is_listed && form != Engine::Block,
             at_once: false,
             limited: false,
             apart: false,
@@ -306,7 +312,9 @@ impl Plan {
     /// Threads over which the neurons of a single stream are spread, at most: those of large networks in lists (docs/scale.md). One, where it would not pay.
     pub(crate) fn spread(&self) -> usize {
         match self.listed() {
-            Some(wires) if wires.len() >= SPREAD_FROM => (self.sizes.n / SHARE).max(1),
+            Some(wires) if self.form == Engine::Factored && wires.len() >= SPREAD_FROM => {
+                (self.sizes.n / SHARE).max(1)
+            }
             _ => 1,
         }
     }
@@ -457,13 +465,38 @@ const FEW_OF_ALL: f64 = 0.5;
 /// The same where a source has a second trace in each neuron, of which a synapse in a list reads and writes more than one in a row.
 const FEW_OF_ALL_SECOND: f64 = 0.12;
 
-/// Whether rows are lists of the synapses that exist.
-fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
-    let possible = second_traces_fit_lists(config)
+/// Below this share of synapses that exist, rows of the textbook form are lists of them.
+const FEW_OF_TEXTBOOK: f64 = 0.8;
+
+/// A mask may have places for so many synapses whatever else there is ...
+const PLACES: usize = 1 << 26;
+/// ... or this many for each one that exists.
+const PLACES_EACH: usize = 8;
+
+/// Whether rows of the textbook form are lists of the synapses that exist. One that comes has a trace of its source already where neurons differ in it, which
+/// a list has no place for.
+fn fits_lists(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
+    config.rewire.is_none() && share_of(sizes, wires) < FEW_OF_TEXTBOOK
+}
+
+/// Whether the form that nobody has asked for would be a mask of far more places than there are synapses, and the textbook form can do without.
+fn outgrows_a_mask(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
+    let places = sizes.sources().saturating_mul(sizes.n);
+    config.engine.is_none()
         && !config.horizon.is_beyond_a_step()
-        && !config.optimizer.scales_neurons();
-    let all = sizes.sources() as f64 * sizes.n as f64;
-    let share = wires.len() as f64 / all;
+        && fits_lists(sizes, config, wires)
+        && places > PLACES.max(wires.len().saturating_mul(PLACES_EACH))
+}
+
+/// The share of synapses that exist.
+fn share_of(sizes: Sizes, wires: &Wires) -> f64 {
+    wires.len() as f64 / (sizes.sources() as f64 * sizes.n as f64)
+}
+
+/// Whether rows are lists of the synapses that exist, in factors.
+fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
+    let possible = second_traces_fit_lists(config) && !config.horizon.is_beyond_a_step();
+    let share = share_of(sizes, wires);
     let few = match config.has_second_traces() {
         true => FEW_OF_ALL_SECOND,
         false => FEW_OF_ALL,
@@ -518,7 +551,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.is_wired() {
         return refused(
-            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, with a horizon, and with the optimizer auto, per_neuron",
+            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, and with a horizon",
         );
     }
     if config.optimizer.scales_neurons() {

@@ -7,6 +7,7 @@ mod block;
 mod factored;
 pub(crate) mod feedforward;
 mod listed;
+mod lists;
 #[cfg(test)]
 mod literal;
 mod membranes;
@@ -31,7 +32,7 @@ use crate::kernels;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::numbers::parameter::{Kinds, Parameter, Step, squared_length};
+use crate::numbers::parameter::{Kinds, Neurons, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -278,7 +279,7 @@ impl<F: Float> Form<F> {
         config: &Config,
         first: Option<&Shared<F>>,
     ) -> Result<Self, Error> {
-        if let Some(wires) = plan.listed() {
+        if let (Engine::Factored, Some(wires)) = (plan.form, plan.listed()) {
             return Ok(Self::Listed(Listed::new(room, plan, wires, config, first)?));
         }
         Ok(match plan.form {
@@ -305,7 +306,11 @@ impl<F: Float> Form<F> {
 
     /// Whether rows are lists of synapses.
     pub(crate) fn is_listed(&self) -> bool {
-        matches!(self, Self::Listed(_))
+        match self {
+            Self::Listed(_) => true,
+            Self::Textbook(form) => form.is_listed(),
+            Self::Factored(_) | Self::Block(_) => false,
+        }
     }
 
     /// The weight of a source's synapse number `at`, to neuron `j`, to be drawn; `stride`: of rows that have a place for every neuron.
@@ -315,10 +320,15 @@ impl<F: Float> Form<F> {
         (at, j): (usize, usize),
         stride: usize,
     ) -> &mut F {
-        match self {
-            Self::Listed(form) => form.first_weight(source, at),
-            _ => &mut self.first_rows()[source * stride + j],
-        }
+        let at = match self {
+            Self::Listed(form) => form.first_of(source) + at,
+            Self::Textbook(form) => match form.first_of(source) {
+                Some(first) => first + at,
+                None => source * stride + j,
+            },
+            Self::Factored(_) | Self::Block(_) => source * stride + j,
+        };
+        &mut self.first_rows()[at]
     }
 
     /// What can be read of the synapses of some sources, in the order of their lists.
@@ -333,8 +343,12 @@ impl<F: Float> Form<F> {
         to: &mut Vec<F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if let Self::Listed(form) = self {
-            return form.read_listed(what, sources, to, pace);
+        match self {
+            Self::Listed(form) => return form.read_listed(what, sources, to, pace),
+            Self::Textbook(form) if form.is_listed() => {
+                return form.read_listed(what, sources, to, pace);
+            }
+            _ => {}
         }
         self.read(what, sources, pace, &mut |source, row| {
             to.extend(wires.targets(source).iter().map(|&j| row[j as usize]));
@@ -342,27 +356,67 @@ impl<F: Float> Form<F> {
         })
     }
 
-    /// The form whose rows are lists of synapses, where it is that.
-    pub(crate) fn listed_mut(&mut self) -> Option<&mut Listed<F>> {
+    /// Replaces weights of sources from one on, in the order of their lists, where rows are these.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then none is replaced.
+    pub(crate) fn assign_weights(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
         match self {
-            Self::Listed(form) => Some(form),
+            Self::Listed(form) => return form.assign_weights(first_source, weights, pace),
+            Self::Textbook(form) => form.assign_weights(first_source, weights),
+            Self::Factored(_) | Self::Block(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a step with a gradient in the order of the lists, of the synapses from number `from` on, where rows are these.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]: then some have taken it.
+    pub(crate) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Listed(form) => form.take_listed(from, g, step, pace),
+            Self::Textbook(form) => form.take_listed(from, g, step, pace),
+            Self::Factored(_) | Self::Block(_) => Ok(()),
+        }
+    }
+
+    /// The traces of the textbook form, as weights lie; `None` where all are 0.
+    pub(crate) fn e_bar(&self) -> Option<&[F]> {
+        match self {
+            Self::Textbook(form) => form.e_bar(),
+            // Who asks has the textbook form.
             _ => None,
         }
     }
 
-    /// Takes the weights of another form, as they read, into rows that nobody else reads.
+    /// Takes the weights of another form, as they read, into rows that nobody else reads. `wires`: the synapses, where not all exist.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Interrupted`].
     pub(crate) fn take_weights(
         &mut self,
         from: &Self,
-        stride: usize,
-        n_sources: usize,
+        wires: Option<&Wires>,
+        (stride, n_sources): (usize, usize),
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if let (Self::Listed(form), Self::Listed(from)) = (&mut *self, from) {
-            return form.take_weights(from, pace);
+        if let (Some(wires), true) = (wires, self.is_listed()) {
+            let mut weights = vec_for("the weights of synapses", wires.len())?;
+            from.read_listed(What::Weight, 0..n_sources, wires, &mut weights, pace)?;
+            self.first_rows().copy_from_slice(&weights);
+            return Ok(());
         }
         let rows = self.first_rows();
         from.read(What::Weight, 0..n_sources, pace, &mut |source, row| {
@@ -442,8 +496,9 @@ impl<F: Float> Form<F> {
         match self {
             Self::Textbook(textbook) => textbook.lengths_of_neurons(to, pace),
             Self::Block(block) => block.lengths_of_neurons(to, pace),
+            Self::Listed(listed) => listed.lengths_of_neurons(to, pace),
             // The plan gives steps that ask for it other forms.
-            Self::Factored(_) | Self::Listed(_) => Ok(()),
+            Self::Factored(_) => Ok(()),
         }
     }
 
@@ -539,28 +594,47 @@ fn squared_lengths<F: Float>(
     })
 }
 
-/// As [`squared_lengths`], of each neuron, added: of padded rows that are a sum of several gradients.
+/// As [`squared_lengths`], of each neuron, added: of rows that are a sum of several gradients.
 ///
 /// # Errors
 /// [`Error::Interrupted`].
 pub(crate) fn add_squares_of_neurons<F: Float>(
     gradients: &[&[F]],
-    (cut, stride): (usize, usize),
+    (cut, neurons): (usize, Neurons<'_>),
     to: Kinds<&mut [f64]>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     let len = gradients.first().map_or(0, |g| g.len());
-    for at in (0..len).step_by(stride) {
-        let to: &mut [f64] = match at < cut {
-            true => &mut *to.inputs,
-            false => &mut *to.neurons,
-        };
-        for (j, to) in to.iter_mut().enumerate() {
-            let mut sum = F::ZERO;
-            gradients.iter().for_each(|g| sum += g[at + j]);
-            *to += sum.to_f64() * sum.to_f64();
+    let square = |at: usize| {
+        let mut sum = F::ZERO;
+        gradients.iter().for_each(|g| sum += g[at]);
+        sum.to_f64() * sum.to_f64()
+    };
+    match neurons {
+        Neurons::Rows(stride) => {
+            for at in (0..len).step_by(stride) {
+                let to: &mut [f64] = match at < cut {
+                    true => &mut *to.inputs,
+                    false => &mut *to.neurons,
+                };
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to += square(at + j);
+                }
+                pace.pass(stride * gradients.len())?;
+            }
         }
-        pace.pass(stride * gradients.len())?;
+        Neurons::Listed(targets) => {
+            for piece in pace.pieces(len) {
+                pace.pass(piece.len() * gradients.len())?;
+                for at in piece {
+                    let to: &mut [f64] = match at < cut {
+                        true => &mut *to.inputs,
+                        false => &mut *to.neurons,
+                    };
+                    to[targets[at] as usize] += square(at);
+                }
+            }
+        }
     }
     Ok(())
 }

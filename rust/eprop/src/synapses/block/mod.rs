@@ -143,7 +143,7 @@ impl<F: Float> Block<F> {
             z_bar,
             rows: z_bar_rows,
             silent: _,
-        } = Traces::new(room, membranes.as_ref(), (p, stride))?;
+        } = Traces::new(room, membranes.as_ref(), p, (p, stride))?;
         let gain = match membranes {
             None => F::cast(config.recurrent_gain) * filters.zeta,
             // Each neuron has its own zeta.
@@ -668,7 +668,7 @@ impl<F: Float> Block<F> {
         to: Kinds<&mut [f64]>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let place = (self.cut(), self.history.sizes.stride);
+        let place = (self.cut(), self.w.neurons());
         match self.w.waits {
             true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
             false => Ok(()),
@@ -927,7 +927,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         if !self.w.waits {
             return Ok(0.0);
         }
-        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        let by = r.map(|r| (r, self.w.neurons()));
+        let late = self.has_part(r).then_some((&*self.sum_e, by));
         squared_length(&self.w.pending, late, pace)
     }
 
