@@ -195,10 +195,7 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
-            is_listed: match &wires {
-                Some(wires) => form == Engine::Textbook && fits_lists(sizes, config, wires),
-                None => false,
-            },
+            is_listed: form == Engine::Textbook && wires.is_some() && lists_fit_textbook(config),
             wires,
             clipped: clipped(&signs, sizes, config),
             signs,
@@ -465,38 +462,31 @@ const FEW_OF_ALL: f64 = 0.5;
 /// The same where a source has a second trace in each neuron, of which a synapse in a list reads and writes more than one in a row.
 const FEW_OF_ALL_SECOND: f64 = 0.12;
 
-/// Below this share of synapses that exist, rows of the textbook form are lists of them.
-const FEW_OF_TEXTBOOK: f64 = 0.8;
-
 /// A mask may have places for so many synapses whatever else there is ...
-const PLACES: usize = 1 << 26;
+const PLACES: usize = 1 << 28;
 /// ... or this many for each one that exists.
-const PLACES_EACH: usize = 8;
+const PLACES_EACH: usize = 16;
 
-/// Whether rows of the textbook form are lists of the synapses that exist. One that comes has a trace of its source already where neurons differ in it, which
-/// a list has no place for.
-fn fits_lists(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
-    config.rewire.is_none() && share_of(sizes, wires) < FEW_OF_TEXTBOOK
+/// Whether rows of the textbook form can be lists of the synapses that exist, which are faster than a mask at every density. A synapse that comes has the trace
+/// of its source from the start: where neurons differ in that, only rows with a place for each neuron hold it.
+fn lists_fit_textbook(config: &Config) -> bool {
+    config.rewire.is_none() || config.each.tau_mem.is_none()
 }
 
-/// Whether the form that nobody has asked for would be a mask of far more places than there are synapses, and the textbook form can do without.
+/// Whether the form that nobody has asked for would take a mask of far more places than there are synapses, and the textbook form does without.
 fn outgrows_a_mask(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
     let places = sizes.sources().saturating_mul(sizes.n);
     config.engine.is_none()
         && !config.horizon.is_beyond_a_step()
-        && fits_lists(sizes, config, wires)
+        && lists_fit_textbook(config)
         && places > PLACES.max(wires.len().saturating_mul(PLACES_EACH))
-}
-
-/// The share of synapses that exist.
-fn share_of(sizes: Sizes, wires: &Wires) -> f64 {
-    wires.len() as f64 / (sizes.sources() as f64 * sizes.n as f64)
 }
 
 /// Whether rows are lists of the synapses that exist, in factors.
 fn is_listed(sizes: Sizes, config: &Config, wires: &Wires) -> bool {
     let possible = second_traces_fit_lists(config) && !config.horizon.is_beyond_a_step();
-    let share = share_of(sizes, wires);
+    let all = sizes.sources() as f64 * sizes.n as f64;
+    let share = wires.len() as f64 / all;
     let few = match config.has_second_traces() {
         true => FEW_OF_ALL_SECOND,
         false => FEW_OF_ALL,
@@ -684,9 +674,13 @@ fn rest(update_every: UpdateEvery) -> usize {
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+    use alloc::vec;
 
     use super::{Horizon, Plan, Sizes, StackPlan, base_block};
-    use crate::options::{Config, Connect, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
+    use crate::options::{
+        Config, Connect, Engine, Optimizer, PerNeuron, Rewire, StackConfig, SynapseList,
+        UpdateEvery,
+    };
 
     const SMALL: Sizes = Sizes {
         n_inputs: 20,
@@ -826,7 +820,7 @@ mod tests {
                 ..config
             };
             let plan = plan(LARGER, &config);
-            (plan.is_listed, plan.base_block)
+            (plan.is_listed && plan.form == Factored, plan.base_block)
         };
         let adaptive = |beta, update_every| Config {
             beta,
@@ -861,6 +855,98 @@ mod tests {
                 "both"
             );
         }
+    }
+
+    #[test]
+    fn rows_of_the_textbook_are_lists_unless_synapses_move_to_traces_of_their_own() {
+        let of = |config: Config| {
+            let connect_rec = Connect::Density(0.9);
+            let plan = plan(
+                LARGER,
+                &Config {
+                    connect_rec,
+                    ..config
+                },
+            );
+            (plan.form, plan.is_listed)
+        };
+        let asked = |config| {
+            of(Config {
+                engine: Some(Textbook),
+                ..config
+            })
+        };
+        for update_every in [Steps(1), Steps(9), Sequence] {
+            assert_eq!(asked(config(20.0, update_every)), (Textbook, true));
+        }
+        let adapting = |update_every| Config {
+            beta: 4.0,
+            ..config(20.0, update_every)
+        };
+        assert_eq!(of(adapting(Steps(1))), (Textbook, true));
+        assert_eq!(of(adapting(Sequence)), (Block, false));
+        let moving = |config: Config| Config {
+            rewire: Some(Rewire::default()),
+            ..config
+        };
+        assert_eq!(of(moving(adapting(Steps(2)))), (Textbook, true));
+        let [differing, current] = with_membranes(&config(20.0, Steps(2)), LARGER.n);
+        assert_eq!(of(moving(differing)), (Textbook, false));
+        assert_eq!(of(moving(current)), (Textbook, true));
+        // Scales of neurons are in factors where these are lists.
+        let scaled = |update_every| Config {
+            optimizer: PER_NEURON,
+            ..config(20.0, update_every)
+        };
+        assert_eq!(of(scaled(Steps(1))), (Factored, true));
+        assert_eq!(asked(scaled(Steps(1))), (Textbook, true));
+        let twin = |config: Config, horizon| {
+            let plan = plan(
+                LARGER,
+                &Config {
+                    connect_rec: Connect::Density(0.5),
+                    ..config
+                },
+            );
+            let twin = plan.for_gradients::<f32>(horizon);
+            (twin.form, twin.is_listed)
+        };
+        assert_eq!(
+            twin(adapting(Steps(1)), Horizon::Steps(1)),
+            (Textbook, true)
+        );
+        assert_eq!(twin(adapting(Steps(1)), Horizon::Sequence), (Block, false));
+    }
+
+    #[test]
+    fn lists_take_the_place_of_a_mask_that_would_be_far_larger() {
+        let n = 1 << 15;
+        let sizes = Sizes {
+            n_inputs: 1,
+            n,
+            n_outputs: 1,
+        };
+        let few = Connect::Listed(SynapseList::of_sources(n, vec![0; n + 1], vec![]).unwrap());
+        let wired = Config {
+            connect_rec: few,
+            beta: 4.0,
+            ..config(20.0, Sequence)
+        };
+        let of = |config: &Config| {
+            let plan = plan(sizes, config);
+            (plan.form, plan.is_listed)
+        };
+        assert_eq!(of(&wired), (Textbook, true));
+        let asked = Config {
+            engine: Some(Block),
+            ..wired.clone()
+        };
+        assert_eq!(of(&asked), (Block, false));
+        let beyond = Config {
+            horizon: Horizon::Steps(4),
+            ..wired
+        };
+        assert_eq!(of(&beyond), (Block, false));
     }
 
     #[test]

@@ -169,6 +169,8 @@ impl<F: Float> Textbook<F> {
         // What has a number for each synapse, and for each of one source.
         let ((rows, width), longest) = match plan.listed() {
             None => ((p, stride), stride),
+            // Lists that change may become as long as there are neurons.
+            Some(wires) if plan.rewires => ((1, wires.len()), plan.sizes.n),
             Some(wires) => ((1, wires.len()), wires.longest()),
         };
         let w = Parameter::new(room, (rows, width), keeps, first)?;
@@ -309,13 +311,17 @@ impl<F: Float> Textbook<F> {
         let of_weights = self.w.all_mut();
         let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
         for rows in of_weights.into_iter().chain(of_synapses) {
-            moved.clear(rows);
+            match self.reached {
+                Some(_) => moved.carry(rows),
+                None => moved.clear(rows),
+            }
         }
         self.take_wires(moved.wires);
     }
 
     pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
         self.wires = Some(Arc::clone(wires));
+        self.w.take_wires(wires);
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
