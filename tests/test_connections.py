@@ -17,7 +17,7 @@ sparse = pytest.importorskip("scipy.sparse")
 
 N_IN, N, N_OUT, T = 5, 12, 2, 60
 OPTIMIZERS = ["sgd", "momentum", "auto", "adam", "adamw", eprop.optim.Auto(per_neuron=True)]
-# Forms and storages: lists, and rows with a place for each neuron.
+# Forms and storages: lists in factors, in the textbook form, rows with a place for each neuron, and lists again.
 FORMS = [{}, {"engine": "textbook"}, {"engine": "block", "update_every": 10}, {"update_every": "sequence"}]
 # Thresholds that stay, that move alike, and of each neuron in its own way, where some stay; membranes that differ, a
 # current, and both.
@@ -33,6 +33,15 @@ NEURONS = {
     "current": lambda n, rng: {"tau_syn": rng.choice([3.0, 10.0])},
     "both": lambda n, rng: {"tau_mem": rng.choice([5.0, 40.0], n), "tau_syn": rng.choice([3.0, 10.0])},
 }
+# What only the textbook form holds in lists: thresholds that move above membranes that differ and currents.
+ALL_NEURONS = {
+    **NEURONS,
+    "adaptive, both": lambda n, rng: NEURONS["adaptive each"](n, rng) | NEURONS["both"](n, rng),
+}
+LISTED = [
+    *((engine, neurons) for engine in ("factored", "textbook") for neurons in NEURONS),
+    ("textbook", "adaptive, both"),
+]
 # As many random wirings as this are compared; 100,000 take some minutes.
 N_WIRINGS = int(os.environ.get("EPROP_WIRINGS", "300"))
 
@@ -40,6 +49,14 @@ N_WIRINGS = int(os.environ.get("EPROP_WIRINGS", "300"))
 def wiring(seed=0, density=0.4, n_in=N_IN, n=N):
     rng = np.random.default_rng(seed)
     return rng.random((n, n_in)) < density, (rng.random((n, n)) < density) & ~np.eye(n, dtype=bool)
+
+
+def in_every_form(*sizes, neurons="plain", **options):
+    """Lists of both forms that have them, if they hold such neurons; and last the block form."""
+    engines = [engine for engine, which in LISTED if which == neurons]
+    listed = [EpropTrainer(*sizes, engine=engine, **options) for engine in engines]
+    assert all(trainer.storage == "listed" for trainer in listed)
+    return [*listed, EpropTrainer(*sizes, engine="block", **options)]
 
 
 def data(seed=1, n_in=N_IN, n_out=N_OUT):
@@ -91,16 +108,18 @@ def test_lists_and_places_for_all_have_the_same_numbers():
     """Of storages: the same first weights, and the same learning to rounding."""
     into, between = wiring(3)
     options = {"connect_in": into, "connect_rec": between, "dtype": "float64"}
-    listed = louder(EpropTrainer(N_IN, N, N_OUT, **options))
-    masked = louder(EpropTrainer(N_IN, N, N_OUT, engine="textbook", **options))
-    assert (listed.storage, masked.storage) == ("listed", "masked")
-    assert (listed.engine, masked.engine) == ("factored", "textbook")
-    assert np.array_equal(dense(listed.W_rec), masked.W_rec)
+    *listed, masked = map(louder, in_every_form(N_IN, N, N_OUT, **options))
+    assert [trainer.engine for trainer in listed] == ["factored", "textbook"]
     x, y = data()
+    for trainer in listed:
+        assert np.array_equal(dense(trainer.W_rec), dense(masked.W_rec))
     for _ in range(3):
-        assert_close(listed.train_sequence(x, y), masked.train_sequence(x, y), 1e-10)
+        expected = masked.train_sequence(x, y)
+        for trainer in listed:
+            assert_close(trainer.train_sequence(x, y), expected, 1e-10)
     for name in ("W_in", "W_rec", "W_out", "e_bar", "z_bar", "v"):
-        assert_close(read_dense(listed, name), read_dense(masked, name), 1e-10, name)
+        for trainer in listed:
+            assert_close(read_dense(trainer, name), read_dense(masked, name), 1e-10, name)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5, 1.0])
@@ -169,11 +188,11 @@ def test_signs_are_kept_by_every_update(optimizer, form):
 
 
 @pytest.mark.parametrize("every", [1, "sequence"])
-@pytest.mark.parametrize("neurons", NEURONS)
-def test_copies_files_and_pickles_know_the_synapses(neurons, every):
+@pytest.mark.parametrize(("engine", "neurons"), LISTED)
+def test_copies_files_and_pickles_know_the_synapses(engine, neurons, every):
     into, between = wiring(6)
     sign = np.r_[np.ones(N_IN), -np.ones(3), np.zeros(N - 3)].astype(int)
-    own = {**NEURONS[neurons](N, np.random.default_rng(6)), "update_every": every, "engine": "factored"}
+    own = {**ALL_NEURONS[neurons](N, np.random.default_rng(6)), "update_every": every, "engine": engine}
     trainer = louder(EpropTrainer(N_IN, N, N_OUT, connect_in=0.5, connect_rec=between, sign=sign, **own))
     assert trainer.storage == "listed"
     x, y = data()
@@ -195,29 +214,54 @@ def test_copies_files_and_pickles_know_the_synapses(neurons, every):
 
 
 @pytest.mark.parametrize("every", [1, 4, "sequence"])
-@pytest.mark.parametrize("neurons", NEURONS)
+@pytest.mark.parametrize("neurons", ALL_NEURONS)
 def test_streams_of_a_batch_share_what_is_listed(neurons, every):
     into, between = wiring(11)
-    options = {**NEURONS[neurons](N, np.random.default_rng(11)), "update_every": every, "batch_size": 3}
+    options = {**ALL_NEURONS[neurons](N, np.random.default_rng(11)), "update_every": every, "batch_size": 3}
     options |= {"connect_in": into, "connect_rec": between, "dtype": "float64", "c_reg": 1e-3}
-    listed = EpropTrainer(N_IN, N, N_OUT, engine="factored", **options)
-    masked = EpropTrainer(N_IN, N, N_OUT, engine="textbook", **options)
-    assert (listed.storage, masked.storage) == ("listed", "masked")
+    *listed, masked = trainers = in_every_form(N_IN, N, N_OUT, neurons=neurons, **options)
     x, y = (np.stack(of) for of in zip(*(data(seed) for seed in range(3)), strict=True))
-    for trainer in (listed, masked):
+    for trainer in trainers:
         trainer.W_in = (0.5 if "tau_syn" in options else 2.0) * dense(trainer.W_in)
         trainer.train_sequence(x, y)
-    for name, gradient in masked.gradients(x, y).items():
-        assert_close(dense(listed.gradients(x, y)[name]), gradient, 1e-9, name)
-    for name in ("W_in", "W_rec", "W_out"):
-        assert_close(read_dense(listed, name), read_dense(masked, name), 1e-9, name)
+    expected = masked.gradients(x, y)
+    for trainer in listed:
+        for name, gradient in trainer.gradients(x, y).items():
+            assert_close(dense(gradient), dense(expected[name]), 1e-9, name)
+        for name in ("W_in", "W_rec", "W_out"):
+            assert_close(read_dense(trainer, name), read_dense(masked, name), 1e-9, name)
+
+
+@pytest.mark.parametrize("every", [1, 4, "sequence"])
+@pytest.mark.parametrize("n_streams", [None, 3])
+def test_each_neuron_takes_a_length_of_its_own_in_every_form(n_streams, every):
+    """Of updates, and of gradients that are applied."""
+    into, between = wiring(13)
+    optimizer = eprop.optim.Auto(per_neuron=True)
+    options = {"connect_in": into, "connect_rec": between, "dtype": "float64", "update_every": every}
+    options |= {
+        "optimizer": optimizer,
+        "c_reg": 0.1,
+        **({} if n_streams is None else {"batch_size": n_streams}),
+    }
+    *listed, masked = trainers = [louder(trainer) for trainer in in_every_form(N_IN, N, N_OUT, **options)]
+    x, y = data(13)
+    if n_streams is not None:
+        x, y = (np.stack(of) for of in zip(*(data(seed) for seed in range(n_streams)), strict=True))
+    for trainer in trainers:
+        for _ in range(2):
+            trainer.train_sequence(x, y)
+            trainer.apply_gradients(trainer.gradients(x, y))
+    for trainer in listed:
+        for name in ("W_in", "W_rec", "W_out"):
+            assert_close(read_dense(trainer, name), read_dense(masked, name), 1e-9, name)
 
 
 @pytest.mark.parametrize("every", [1, "sequence"])
-@pytest.mark.parametrize("neurons", NEURONS)
-def test_lists_in_float32_are_those_in_float64_to_rounding(neurons, every):
+@pytest.mark.parametrize(("engine", "neurons"), LISTED)
+def test_lists_in_float32_are_those_in_float64_to_rounding(engine, neurons, every):
     into, between = wiring(12)
-    own = {**NEURONS[neurons](N, np.random.default_rng(12)), "update_every": every, "engine": "factored"}
+    own = {**ALL_NEURONS[neurons](N, np.random.default_rng(12)), "update_every": every, "engine": engine}
     x, y = data(12)
     found = []
     for dtype in ("float32", "float64"):
@@ -295,7 +339,15 @@ def test_a_first_weight_against_its_sign_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("neurons", "of_synapse", "of_neuron"), [({}, 24, 600), ({"beta": 0.2}, 28, 1000)], ids=str
+    ("neurons", "of_synapse", "of_neuron"),
+    [
+        ({}, 24, 600),
+        ({"beta": 0.2}, 28, 1000),
+        # In the textbook form, whenever weights change: z_bar and eps_a are numbers of each synapse.
+        ({"beta": 0.2, "tau_mem": np.linspace(5.0, 40.0, 20_000)}, 28, 600),
+        ({"optimizer": eprop.optim.Auto(per_neuron=True)}, 24, 600),
+    ],
+    ids=["plain", "adaptive", "textbook", "by neuron"],
 )
 def test_a_large_sparse_network_is_never_dense(neurons, of_synapse, of_neuron):
     """20,000 neurons: a dense matrix would take 1.6 GB; lists take less than 24 bytes a synapse in either mode.
@@ -362,7 +414,7 @@ def wirings():
     # With a small eps Adam would make whole steps of rounding errors.
     adam = eprop.optim.Adam(eps=1e-2)
     optimizer = st.sampled_from(["sgd", "sgd", "auto", "momentum", adam])
-    neurons = st.sampled_from(list(NEURONS))
+    neurons = st.sampled_from(list(ALL_NEURONS))
     return st.tuples(sizes, share, share, every, optimizer, st.booleans(), neurons, st.integers(0, 2**32 - 1))
 
 
@@ -374,7 +426,7 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed
     options = {"update_every": every, "optimizer": optimizer, "dtype": "float64", "lr": 0.003, "seed": seed}
     if signed:
         options["sign"] = rng.integers(-1, 2, n_in + n)
-    options |= NEURONS[neurons](n, rng)
+    options |= ALL_NEURONS[neurons](n, rng)
     if optimizer == "sgd":  # a row more, where the regulariser's part of a gradient that waits is kept apart
         options["c_reg"] = rng.choice([0.0, 1e-3])
     rows, columns = np.nonzero(between)
@@ -383,19 +435,20 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed
         (np.ones(len(rows), bool), (rows[order].astype(np.int64), columns[order].astype(np.int64))),
         shape=(n, n),
     )
-    listed = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=lists, engine="factored", **options)
-    masked = EpropTrainer(n_in, n, 1, connect_in=into, connect_rec=between, engine="textbook", **options)
+    *listed, masked = trainers = in_every_form(
+        n_in, n, 1, neurons=neurons, connect_in=into, connect_rec=lists, **options
+    )
     x, y = (rng.random((30, n_in)) < 0.5) * 1.0, rng.normal(size=(30, 1))
-    assert (listed.storage, masked.storage) == ("listed", "masked")
-    for trainer in (listed, masked):
+    for trainer in trainers:
         trainer.W_in = (0.5 if "tau_syn" in options else 3.0) * dense(trainer.W_in)
         trainer.train_sequence(x, y)
         trainer.train_sequence(x, y, reset=False)
     for name in ("W_in", "W_rec", "W_out", "e_bar", "z_bar", "v", "a"):
-        got, expected = read_dense(listed, name), read_dense(masked, name)
-        assert np.abs(got - expected).max(initial=0.0) <= 1e-10 * max(
-            np.abs(expected).max(initial=0.0), 1.0
-        ), name
+        expected = read_dense(masked, name)
+        for trainer in listed:
+            assert np.abs(read_dense(trainer, name) - expected).max(initial=0.0) <= 1e-10 * max(
+                np.abs(expected).max(initial=0.0), 1.0
+            ), (trainer.engine, name)
 
 
 @pytest.mark.filterwarnings(
@@ -404,7 +457,7 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed
 @settings(max_examples=N_WIRINGS)
 @given(wirings())
 def test_random_wirings_are_the_dense_recursion_with_the_same_mask(case):
-    """The textbook form with a mask is held to the reference by the property tests of the oracle."""
+    """All forms are held to the reference by the property tests of the oracle, too."""
     compared(*case)
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
 
 TOLERANCE, MARGIN = 1e-9, 1e-9
 N_IN, N, N_OUT, T = 9, 14, 2, 60
-# Lists, and rows with a place for each neuron.
+# Lists in factors and in the textbook form, and rows with a place for each neuron.
 FORMS = {
     "listed": {"update_every": "sequence"},
     "listed, every 5": {"update_every": 5},
@@ -172,15 +172,13 @@ def test_every_update_moves_the_synapses_that_the_reference_moves(kind):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @every_form
 def test_the_count_stays_signs_stay_and_what_does_not_exist_is_0(form, optimizer):
-    if form.get("engine") is None and isinstance(optimizer, Auto) and optimizer.per_neuron:
-        form = {**form, "engine": "textbook"}  # these are not listed
     sign = np.random.default_rng(2).integers(-1, 2, N_IN + N)
     # What weights lose at an update is a hundredth to a tenth of a threshold.
     lr, l1 = {"adam": (0.02, 0.3), "adamw": (0.02, 0.3), "auto": (0.02, 20.0)}.get(
         optimizer.name, (1e-4, 1e3)
     )
     trainer = moving(optimizer=optimizer, rewire=Rewire(l1, temperature=1e-2), sign=sign, lr=lr, **form)
-    assert trainer.storage == ("masked" if "engine" in form else "listed")
+    assert trainer.storage == ("masked" if form.get("engine") == "block" else "listed")
     trainer.W_in = 2.0 * dense(trainer.W_in)
     exists, moved = there(trainer), 0
     for seed in range(8):

@@ -132,7 +132,7 @@ fn configs() -> Vec<Config> {
             });
         }
     }
-    // Not all synapses, in lists and in rows with a place for each neuron; and in lists with a second trace of each synapse.
+    // Not all synapses, in lists and in rows with a place for each neuron; and in lists with a second trace of each synapse, in factors and not.
     let mut second = vec![];
     for update_every in [
         UpdateEvery::Steps(1),
@@ -140,7 +140,16 @@ fn configs() -> Vec<Config> {
         UpdateEvery::Sequence,
     ] {
         for (density, c_reg, sign) in [(0.3, 0.0, None), (0.8, 0.1, Some(vec![0; 27]))] {
-            for optimizer in [Optimizer::SGD, Optimizer::AUTO, Optimizer::MOMENTUM] {
+            let by_neuron = Optimizer::Auto {
+                weight_decay: 0.0,
+                per_neuron: true,
+            };
+            for optimizer in [
+                Optimizer::SGD,
+                Optimizer::AUTO,
+                Optimizer::MOMENTUM,
+                by_neuron,
+            ] {
                 let plain = Config {
                     update_every,
                     connect_in: Connect::Density(density),
@@ -152,12 +161,14 @@ fn configs() -> Vec<Config> {
                     ..Config::default()
                 };
                 for (beta, tau_syn) in [(0.2, 0.0), (0.0, 5.0)] {
-                    second.push(Config {
-                        beta,
-                        tau_syn,
-                        engine: Some(Engine::Factored),
-                        ..plain.clone()
-                    });
+                    for engine in [Engine::Factored, Engine::Textbook] {
+                        second.push(Config {
+                            beta,
+                            tau_syn,
+                            engine: Some(engine),
+                            ..plain.clone()
+                        });
+                    }
                 }
                 configs.push(plain);
             }

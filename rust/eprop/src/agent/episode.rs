@@ -8,7 +8,7 @@ use crate::network::recurrent::Recurrent;
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
-use crate::options::plan::Sizes;
+use crate::options::plan::Plan;
 use crate::{Error, Float};
 
 /// Nothing has been decided since the last episode ended.
@@ -55,9 +55,10 @@ parts!(Episode {
 } then Self::loaded);
 
 impl<F: Float> Episode<F> {
-    pub(super) fn new(room: &mut Room, sizes: Sizes, has_bias: bool) -> Result<Self, Error> {
+    pub(super) fn new(room: &mut Room, plan: &Plan, has_bias: bool) -> Result<Self, Error> {
+        let sizes = plan.sizes;
         Ok(Self {
-            trace: Trace::new(room, sizes, has_bias)?,
+            trace: Trace::new(room, plan, has_bias)?,
             stage: BEFORE,
             reward: 0.0,
             value: 0.0,

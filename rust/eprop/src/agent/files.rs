@@ -185,7 +185,7 @@ impl<F: Float> EpropAgent<F> {
         let n_streams = network.batch_size;
         bounded(n_bytes, |room| {
             Streams::<Recurrent<F>>::new(room, &plan, &network, n_streams, None)?;
-            Memory::<F>::new(room, plan.sizes, &config).map(drop)
+            Memory::<F>::new(room, &plan, &config).map(drop)
         })?;
         let trainer =
             EpropTrainer::silent(plan, network, n_streams, None, interrupt).map_err(unbuilt)?;

@@ -24,7 +24,7 @@ use crate::numbers::memory::vec_for;
 use crate::numbers::room::Room;
 use crate::options::UpdateEvery;
 use crate::options::domain::valid_size;
-use crate::options::plan::Sizes;
+use crate::options::plan::Plan;
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::{EpropTrainer, Error, Float};
@@ -92,24 +92,24 @@ pub enum Next<'a, F> {
 }
 
 impl<F: Float> Memory<F> {
-    fn new(room: &mut Room, sizes: Sizes, config: &AgentConfig) -> Result<Self, Error> {
+    fn new(room: &mut Room, plan: &Plan, config: &AgentConfig) -> Result<Self, Error> {
         let has_bias = config.network.readout_bias;
         let mut episodes = room.list(config.network.batch_size)?;
         if room.counts_only() {
             room.times(config.network.batch_size, |room| {
-                Episode::<F>::new(room, sizes, has_bias).map(drop)
+                Episode::<F>::new(room, plan, has_bias).map(drop)
             })?;
         } else {
             for _ in 0..config.network.batch_size {
-                episodes.push(Episode::new(room, sizes, has_bias)?);
+                episodes.push(Episode::new(room, plan, has_bias)?);
             }
         }
         Ok(Self {
             episodes,
-            sum: Trace::new(room, sizes, has_bias)?,
+            sum: Trace::new(room, plan, has_bias)?,
             of_entropy: match config.entropy == 0.0 {
                 true => None,
-                false => Some(Trace::new(room, sizes, has_bias)?),
+                false => Some(Trace::new(room, plan, has_bias)?),
             },
             loss: 0.0,
             n_draws: 0,
@@ -190,10 +190,10 @@ impl<F: Float> EpropAgent<F> {
     }
 
     fn memory_of(trainer: &EpropTrainer<F>, config: &AgentConfig) -> Result<Memory<F>, Error> {
-        let sizes = trainer.plan.sizes;
+        let (plan, sizes) = (&trainer.plan, trainer.plan.sizes);
         let named = || alloc::format!("{sizes}, batch_size = {}", config.network.batch_size);
         Room::build_until(named, trainer.streams.interrupt(), |room| {
-            Memory::new(room, sizes, config)
+            Memory::new(room, plan, config)
         })
     }
 

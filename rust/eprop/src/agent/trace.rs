@@ -4,15 +4,15 @@ use crate::kernels::{add_row, squared_length};
 use crate::network::recurrent::{Recurrent, group};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Interrupt;
-use crate::numbers::parameter::Kinds;
+use crate::numbers::parameter::{Kinds, Neurons};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
-use crate::options::plan::Sizes;
+use crate::options::plan::Plan;
 use crate::parts::optimizer::Steps;
-use crate::synapses::{Synapses, What, add_squares_of_neurons};
+use crate::synapses::{Synapses, add_squares_of_neurons};
 use crate::{Error, Float};
 
-/// As weights lie: a padded row of N per source, a padded row of N per readout, and the biases, if there are any.
+/// As weights lie: a padded row of N per source, or one as long as its list; a padded row of N per readout, and the biases, if there are any.
 #[derive(Debug)]
 pub(super) struct Trace<F> {
     stride: usize,
@@ -28,12 +28,19 @@ parts!(Trace {
 });
 
 impl<F: Float> Trace<F> {
-    pub(super) fn new(room: &mut Room, sizes: Sizes, has_bias: bool) -> Result<Self, Error> {
-        let stride = padded::<F>(sizes.n);
+    pub(super) fn new(room: &mut Room, plan: &Plan, has_bias: bool) -> Result<Self, Error> {
+        let (sizes, stride) = (plan.sizes, padded::<F>(plan.sizes.n));
+        let (cut, w) = match plan.listed() {
+            None => (
+                sizes.n_inputs * stride,
+                room.zeros(sizes.sources(), stride)?,
+            ),
+            Some(wires) => (wires.counts()[0], room.zeros(1, wires.len())?),
+        };
         Ok(Self {
             stride,
-            cut: sizes.n_inputs * stride,
-            w: room.zeros(sizes.sources(), stride)?,
+            cut,
+            w,
             w_out: room.zeros(sizes.n_outputs, stride)?,
             b: room.zeros(usize::from(has_bias), sizes.n_outputs)?,
         })
@@ -41,22 +48,8 @@ impl<F: Float> Trace<F> {
 
     /// `M = decay M + L e_bar`, and of the readouts `M = decay M + err zeta_o F`, with the traces of the last step.
     pub(super) fn take_in(&mut self, decay: F, of: &Recurrent<F>, l: &[F], err: &[F]) {
-        let (stride, w) = (self.stride, &mut self.w);
-        let sources = 0..w.len() / stride;
-        let read = of.layer.synapses.read(
-            What::Eligibility,
-            sources,
-            &mut Interrupt::NOBODY.pace(),
-            &mut |source, e_bar| {
-                let row = w[source * stride..].iter_mut();
-                for ((m, &l), &e_bar) in row.zip(l).zip(e_bar) {
-                    *m = (decay * *m + l * e_bar).or_silence();
-                }
-                Ok(())
-            },
-        );
-        // Nobody is asked, and the textbook form needs no memory to be read.
-        debug_assert!(read.is_ok());
+        let stride = self.stride;
+        self.take_in_traces(decay, of, l);
         let (filtered, one) = of.head.readout.traces();
         for (row, &err) in self.w_out.chunks_exact_mut(stride).zip(err) {
             for (m, filtered) in row.iter_mut().zip(filtered.clone()) {
@@ -65,6 +58,28 @@ impl<F: Float> Trace<F> {
         }
         for (m, &err) in self.b.iter_mut().zip(err) {
             *m = (decay * *m + err * one).or_silence();
+        }
+    }
+
+    /// The same of the synapses.
+    fn take_in_traces(&mut self, decay: F, of: &Recurrent<F>, l: &[F]) {
+        let Some(e_bar) = of.layer.synapses.e_bar() else {
+            let fade = |m: &mut F| *m = (decay * *m).or_silence();
+            return self.w.iter_mut().for_each(fade);
+        };
+        let add = |m: &mut F, l: F, e_bar: F| *m = (decay * *m + l * e_bar).or_silence();
+        match of.listed() {
+            None => {
+                let rows = self.w.chunks_exact_mut(self.stride);
+                for (row, e_bar) in rows.zip(e_bar.chunks_exact(self.stride)) {
+                    let row = row.iter_mut().zip(l).zip(e_bar);
+                    row.for_each(|((m, &l), &e_bar)| add(m, l, e_bar));
+                }
+            }
+            Some(wires) => {
+                let synapses = self.w.iter_mut().zip(wires.all_targets()).zip(e_bar);
+                synapses.for_each(|((m, &j), &e_bar)| add(m, l[j as usize], e_bar));
+            }
         }
     }
 
@@ -89,13 +104,18 @@ impl<F: Float> Trace<F> {
         to[group::OUT] = squared_length(&self.w_out) + squared_length(&self.b);
     }
 
-    /// That of the part of each neuron, of one group after the other.
-    pub(super) fn squared_lengths_of_neurons(&self, n: usize, to: &mut [f64]) {
+    /// That of the part of each neuron of a network, of one group after the other.
+    pub(super) fn squared_lengths_of_neurons(&self, plan: &Plan, to: &mut [f64]) {
+        let n = plan.sizes.n;
         let (inputs, to) = to.split_at_mut(n);
         let (neurons, readouts) = to.split_at_mut(n);
         inputs.fill(0.0);
         neurons.fill(0.0);
-        let place = (self.cut, self.stride);
+        let of_numbers = match plan.listed() {
+            None => Neurons::Rows(self.stride),
+            Some(wires) => Neurons::Listed(wires.all_targets()),
+        };
+        let place = (self.cut, of_numbers);
         let to = Kinds { inputs, neurons };
         // Nobody is asked.
         let added =

@@ -23,7 +23,7 @@ impl<F: Float> EpropAgent<F> {
     fn update(&mut self, n_errors: u64) -> Result<(), Error> {
         let (trainer, memory) = (&mut self.trainer, &mut self.memory);
         let scale = trainer.scale(n_errors);
-        let n = trainer.plan.sizes.n;
+        let plan = &trainer.plan;
         let n_streams = memory
             .episodes
             .iter()
@@ -38,7 +38,7 @@ impl<F: Float> EpropAgent<F> {
         // The bonus is in the gradient, and not in its length: a loss of nothing would have one of any length.
         trainer.optimizer.step(scale, |to| {
             match by_neuron {
-                true => sum.squared_lengths_of_neurons(n, to),
+                true => sum.squared_lengths_of_neurons(plan, to),
                 false => sum.squared_lengths(to),
             }
             Measure {

@@ -335,7 +335,7 @@ impl<F: Float> EpropTrainer<F> {
                 this.streams.alter(|first| {
                     let mut weights = weights.iter().copied();
                     let synapses = &mut first.layer.synapses;
-                    synapses.assign_listed(sources.start, &mut weights, pace)
+                    synapses.assign_weights(sources.start, &mut weights, pace)
                 })
             });
         }

@@ -202,9 +202,10 @@ impl<N: Network> Trainer<N> {
             };
             let mut measured = Ok(());
             let by_neuron = this.optimizer.scales_neurons();
+            let first = this.streams.first();
             this.optimizer.step(scale, |to| {
                 measured = match by_neuron {
-                    true => gradients.lengths_of_neurons(to, pace),
+                    true => first.lengths_of(gradients, to, pace),
                     false => gradients.squared_lengths(to, pace),
                 };
                 Measure {

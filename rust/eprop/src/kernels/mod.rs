@@ -70,13 +70,16 @@ pub(crate) use listed_adaptive::{
     step_listed_adaptive_lengths, unfold_listed_adaptive,
 };
 pub(crate) use neuron::{Membrane, NeuronsMut, flow, step_neurons};
-pub(crate) use optimizer::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by};
+pub(crate) use optimizer::{
+    AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by, shrink_listed,
+};
 pub(crate) use rows::{
     add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
     nonzeros, scale_row, send_and_shift,
 };
 pub(crate) use textbook::{
-    Eligibility, add_scaled, add_scaled_rows_by, all_finite, all_finite_times, silence,
+    Eligibility, add_scaled, add_scaled_listed, add_scaled_rows_by, all_finite, all_finite_times,
+    gather_listed, silence,
 };
 
 /// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2

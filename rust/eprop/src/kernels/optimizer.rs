@@ -80,6 +80,18 @@ kernel! {
 }
 
 kernel! {
+    /// The same of synapses that are listed, each with the neuron that it leads to.
+    fn shrink_listed(step: ShrinkStep<F>, by: &[f64], targets: &[u32], g: &[F], w: &mut [F]) {
+        let n = w.len();
+        let (targets, g) = (&targets[..n], &g[..n]);
+        for at in 0..n {
+            let down = I::fma(step.shrink, w[at], step.eta * g[at]);
+            w[at] = within(w[at] - F::cast(by[targets[at] as usize]) * down, step.bound);
+        }
+    }
+}
+
+kernel! {
     /// `m = mu m + g + decay w; w -= eta m`, with `g` scaled, within the bound.
     fn momentum(step: MomentumStep<F>, g: &[F], w: &mut [F], m: &mut [F]) {
         let n = w.len();
@@ -111,7 +123,10 @@ kernel! {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by, within};
+    use super::{
+        AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by, shrink_listed,
+        within,
+    };
     use crate::Float;
     use crate::kernels::tests::fma;
     use crate::testing::{Noise, in_both, same_bits};
@@ -146,6 +161,20 @@ mod tests {
                 is[j] = within(w[j] - F::cast(by) * fma(step.shrink, w[j], step.eta * g[j]), step.bound);
             }
             shrink_by(step, &by, &g, &mut w);
+            same_bits("w", &w, &is);
+        }
+    }
+
+    in_both! {
+        fn shrinking_of_lists_is_that_of_their_neurons_to_the_bit<F>() {
+            let [mut w, g, ..] = some::<F>();
+            let by = Noise(2).numbers::<f64>(5);
+            let targets: Vec<u32> = (0..N as u32).map(|at| at * 3 % 5).collect();
+            let step = ShrinkStep { eta: F::cast(0.3), shrink: F::cast(0.01), bound: F::cast(0.5) };
+            let mut is = w.clone();
+            let of_each: Vec<f64> = targets.iter().map(|&j| by[j as usize]).collect();
+            shrink_by(step, &of_each, &g, &mut is);
+            shrink_listed(step, &by, &targets, &g, &mut w);
             same_bits("w", &w, &is);
         }
     }

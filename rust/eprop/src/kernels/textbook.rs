@@ -75,6 +75,21 @@ pub(crate) fn add_scaled_rows_by<F: Float>(r: &[F], rows: &[F], to: &mut [F]) {
     }
 }
 
+/// The same of numbers in the order of lists, each of the neuron that stands in its place there.
+pub(crate) fn add_scaled_listed<F: Float>(r: &[F], targets: &[u32], numbers: &[F], to: &mut [F]) {
+    for ((to, &x), &j) in to.iter_mut().zip(numbers).zip(targets) {
+        *to += r[j as usize] * x;
+    }
+}
+
+/// The numbers of the neurons that a source reaches, out of a vector over all.
+#[inline]
+pub(crate) fn gather_listed<F: Float>(targets: &[u32], from: &[F], to: &mut [F]) {
+    for (to, &j) in to.iter_mut().zip(targets) {
+        *to = from[j as usize];
+    }
+}
+
 /// Whether no value is NaN or infinite.
 pub(crate) fn all_finite<F: Float>(values: &[F]) -> bool {
     all_finite_times(F::ONE, values)
@@ -97,7 +112,10 @@ pub(crate) fn all_finite_times<F: Float>(scale: F, values: &[F]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Eligibility, add_scaled, add_scaled_rows_by, all_finite, silence};
+    use super::{
+        Eligibility, add_scaled, add_scaled_listed, add_scaled_rows_by, all_finite, gather_listed,
+        silence,
+    };
     use crate::testing::{Noise, in_both, same_bits};
 
     const N: usize = 21;
@@ -147,6 +165,20 @@ mod tests {
             add_scaled_rows_by(&r, &rows, &mut to);
             let expected: alloc::vec::Vec<F> = (0..3 * N).map(|at| before[at] + r[at % N] * rows[at]).collect();
             same_bits("by column", &to, &expected);
+        }
+    }
+
+    in_both! {
+        fn numbers_of_lists_are_those_of_their_neurons<F>() {
+            let mut noise = Noise(5);
+            let (r, numbers, before) = (noise.numbers::<F>(N), noise.numbers::<F>(4), noise.numbers::<F>(4));
+            let targets = [3, 0, 20, 3];
+            let (mut gathered, mut to) = ([F::ZERO; 4], before.clone());
+            gather_listed(&targets, &r, &mut gathered);
+            same_bits("gathered", &gathered, &targets.map(|j| r[j as usize]));
+            add_scaled_listed(&r, &targets, &numbers, &mut to);
+            let expected: alloc::vec::Vec<F> = (0..4).map(|at| before[at] + gathered[at] * numbers[at]).collect();
+            same_bits("by neuron", &to, &expected);
         }
     }
 

@@ -8,6 +8,7 @@ use super::recurrent::group;
 use super::wiring::{GradientParts, Sum};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory;
+use crate::numbers::wires::Wires;
 use crate::{Error, Float};
 
 /// The gradient of the summed loss, and of the regulariser, by every parameter of an [`EpropTrainer`](crate::EpropTrainer). Example:
@@ -45,26 +46,66 @@ impl<F: Float> GradientParts for Gradients<F> {
         to[group::OUT] = squared_length(&self.w_out, pace)? + squared_length(&self.b, pace)?;
         Ok(())
     }
+}
 
-    fn lengths_of_neurons(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
-        let (n, n_outputs) = (self.w_in.nrows(), self.w_out.nrows());
+impl<F: Float> Gradients<F> {
+    /// Of every neuron: as the target of inputs, as that of neurons, and of every readout. `wires`: the synapses, where rows are lists of them.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(crate) fn lengths_of_neurons(
+        &self,
+        wires: Option<&Wires>,
+        to: &mut [f64],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let (n_outputs, n) = self.w_out.dim();
         let (to_in, to) = to.split_at_mut(n);
         let (to_rec, to_out) = to.split_at_mut(n);
-        for (g, to) in [
-            (&self.w_in, to_in),
-            (&self.w_rec, to_rec),
-            (&self.w_out, &mut to_out[..n_outputs]),
-        ] {
-            for (row, to) in g.rows().into_iter().zip(to) {
-                *to = row.iter().map(|g| g.to_f64() * g.to_f64()).sum();
-                pace.pass(row.len())?;
+        match wires {
+            None => {
+                squares_of_rows(&self.w_in, to_in, pace)?;
+                squares_of_rows(&self.w_rec, to_rec, pace)?;
+            }
+            Some(wires) => {
+                let targets = wires.all_targets().split_at(self.w_in.len());
+                squares_of_lists(&self.w_in, targets.0, to_in, pace)?;
+                squares_of_lists(&self.w_rec, targets.1, to_rec, pace)?;
             }
         }
+        squares_of_rows(&self.w_out, &mut to_out[..n_outputs], pace)?;
         for (to, b) in to_out.iter_mut().zip(&self.b) {
             *to += b.to_f64() * b.to_f64();
         }
         Ok(())
     }
+}
+
+/// The squared length of each row of a matrix.
+fn squares_of_rows<F: Float>(
+    g: &Array2<F>,
+    to: &mut [f64],
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    for (row, to) in g.rows().into_iter().zip(to) {
+        *to = row.iter().map(|g| g.to_f64() * g.to_f64()).sum();
+        pace.pass(row.len())?;
+    }
+    Ok(())
+}
+
+/// The same of the numbers of synapses, each with the neuron that it leads to.
+fn squares_of_lists<F: Float>(
+    g: &Array2<F>,
+    targets: &[u32],
+    to: &mut [f64],
+    pace: &mut Pace<'_>,
+) -> Result<(), Error> {
+    to.fill(0.0);
+    for (g, &j) in g.iter().zip(targets) {
+        to[j as usize] += g.to_f64() * g.to_f64();
+    }
+    pace.pass(targets.len())
 }
 
 /// The gradient of the summed loss by every weight of an [`OnlineTrainer`](crate::OnlineTrainer). Example:

@@ -20,7 +20,7 @@ use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::short_row;
 use crate::numbers::memory;
-use crate::numbers::parameter::{Kinds, Parameter, Step};
+use crate::numbers::parameter::{Kinds, Neurons, Parameter, Step};
 use crate::numbers::peers::Peers;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
@@ -465,12 +465,21 @@ impl<F: Float> Wiring for Recurrent<F> {
         }
         to.inputs.fill(0.0);
         to.neurons.fill(0.0);
-        let stride = padded::<F>(n);
-        let (cut, len) = (self.n_inputs * stride, (self.n_inputs + n) * stride);
+        let (len, place) = match self.listed() {
+            Some(wires) => {
+                let of_synapses = Neurons::Listed(wires.all_targets());
+                (wires.len(), (wires.counts()[0], of_synapses))
+            }
+            None => {
+                let stride = padded::<F>(n);
+                let place = (self.n_inputs * stride, Neurons::Rows(stride));
+                ((self.n_inputs + n) * stride, place)
+            }
+        };
         // The regulariser's part lies behind that of the loss.
         let of_loss = sums.iter().map(|sums| &sums[0][..len]);
         let of_loss: Vec<_> = of_loss.collect();
-        add_squares_of_neurons(&of_loss, (cut, stride), to, pace)
+        add_squares_of_neurons(&of_loss, place, to, pace)
     }
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
@@ -623,7 +632,8 @@ impl<F: Float> Wiring for Recurrent<F> {
         // What can be shared, this stream reads already.
         if of_other.shared().is_none() || of_other.is_listed() != synapses.is_listed() {
             let (stride, n_sources) = (padded::<F>(n), from.n_inputs + from.senders);
-            synapses.take_weights(of_other, stride, n_sources, pace)?;
+            let wires = self.wires.as_deref();
+            synapses.take_weights(of_other, wires, (stride, n_sources), pace)?;
         }
         self.head.take_weights(&from.head, pace)
     }
@@ -682,6 +692,15 @@ impl<F: Float> Wiring for Recurrent<F> {
         })
     }
 
+    fn lengths_of(
+        &self,
+        gradients: &Gradients<F>,
+        to: &mut [f64],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        gradients.lengths_of_neurons(self.listed(), to, pace)
+    }
+
     fn check_gradients(&self, gradients: &Gradients<F>) -> Result<(), Error> {
         let (n, n_outputs) = (self.layer.neuron.len(), self.n_outputs());
         let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
@@ -711,15 +730,15 @@ impl<F: Float> Wiring for Recurrent<F> {
     ) -> Result<(), Error> {
         let of_synapses: Kinds<_> = of_synapses(steps);
         let (w_in, w_rec) = (gradients.w_in.view(), gradients.w_rec.view());
-        let from = self.listed().map_or(0, |wires| wires.counts()[0]);
+        let from = self.listed().map(|wires| wires.counts()[0]);
         let synapses = &mut self.layer.synapses;
-        match synapses.is_listed() {
-            true => {
+        match from {
+            Some(from) => {
                 let of = |w: ArrayView2<'_, F>| w.iter().copied().collect::<Vec<F>>();
                 synapses.take_listed(0, &of(w_in), of_synapses.inputs, pace)?;
                 synapses.take_listed(from, &of(w_rec), of_synapses.neurons, pace)?;
             }
-            false => {
+            None => {
                 synapses.take(0, w_in, of_synapses.inputs, pace)?;
                 synapses.take(self.n_inputs, w_rec, of_synapses.neurons, pace)?;
             }
@@ -772,7 +791,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         let mut listed = w.iter().copied();
         let synapses = &mut self.layer.synapses;
         if synapses.is_listed() {
-            return synapses.assign_listed(0, &mut listed, pace);
+            return synapses.assign_weights(0, &mut listed, pace);
         }
         let mut dense = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
         for (source, mut to) in dense.columns_mut().into_iter().enumerate() {

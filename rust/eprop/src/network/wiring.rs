@@ -106,14 +106,6 @@ pub trait GradientParts: Clone + Debug + PartialEq + Send + Sync {
     /// [`Error::Interrupted`].
     #[doc(hidden)]
     fn squared_lengths(&self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
-    /// Of every neuron of every group that has [`Population`]s, one group after the other.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    #[doc(hidden)]
-    fn lengths_of_neurons(&self, _to: &mut [f64], _: &mut Pace<'_>) -> Result<(), Error> {
-        Ok(())
-    }
 }
 
 /// One stream's state of a network, and the weights, which streams side by side share.
@@ -367,6 +359,18 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
         of: Sum,
         pace: &mut Pace<'_>,
     ) -> Result<Self::Gradients, Error>;
+    /// The squared length of a gradient by every neuron of every group that has [`Population`]s, one group after the other.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn lengths_of(
+        &self,
+        _: &Self::Gradients,
+        _to: &mut [f64],
+        _: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
     /// Whether a gradient fits this network.
     fn check_gradients(&self, gradients: &Self::Gradients) -> Result<(), Error>;
     /// Takes a step with a gradient from elsewhere; what waits goes on waiting.

@@ -119,13 +119,20 @@ impl<'a, F: Float> Step<'a, F> {
         })
     }
 
-    /// Takes the step for some weights with their gradients and moments; a step that keeps none gets none. `at`: number of the first weight in a matrix of
-    /// this width.
-    fn take(self, (at, width): (usize, usize), w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
-        match self {
-            Self::Descend { eta } => w.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g),
-            Self::Shrink(step) => kernels::shrink(step, g, w),
-            Self::Scaled { step, by } => {
+    /// Takes the step for some weights with their gradients and moments; a step that keeps none gets none. `at`: number of the first weight in a matrix whose
+    /// numbers are of these neurons.
+    fn take(
+        self,
+        (at, neurons): (usize, Neurons<'_>),
+        w: &mut [F],
+        g: &[F],
+        m: &mut [F],
+        v: &mut [F],
+    ) {
+        match (self, neurons) {
+            (Self::Descend { eta }, _) => w.iter_mut().zip(g).for_each(|(w, &g)| *w -= eta * g),
+            (Self::Shrink(step), _) => kernels::shrink(step, g, w),
+            (Self::Scaled { step, by }, Neurons::Rows(width)) => {
                 let mut done = 0;
                 while done < g.len() {
                     let column = (at + done) % width;
@@ -136,10 +143,22 @@ impl<'a, F: Float> Step<'a, F> {
                     done = part.end;
                 }
             }
-            Self::Momentum(step) => kernels::momentum(step, g, w, m),
-            Self::Adam(step) => kernels::adam(step, g, w, m, v),
+            (Self::Scaled { step, by }, Neurons::Listed(targets)) => {
+                kernels::shrink_listed(step, by, &targets[at..], g, w);
+            }
+            (Self::Momentum(step), _) => kernels::momentum(step, g, w, m),
+            (Self::Adam(step), _) => kernels::adam(step, g, w, m, v),
         }
     }
+}
+
+/// Which neuron each number of a matrix is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Neurons<'a> {
+    /// Rows so wide have a place for each.
+    Rows(usize),
+    /// A number has the one that stands in its place here.
+    Listed(&'a [u32]),
 }
 
 /// One of a thing for the synapses from inputs, and one for those from neurons.
@@ -252,13 +271,20 @@ where
 
 impl<F: Float> Split<'_, F> {
     /// Takes the steps of the weights from number `at` on, as [`Step::take`]; without a gradient there are none.
-    fn take(self, (at, width): (usize, usize), w: &mut [F], g: &[F], m: &mut [F], v: &mut [F]) {
+    fn take(
+        self,
+        (at, neurons): (usize, Neurons<'_>),
+        w: &mut [F],
+        g: &[F],
+        m: &mut [F],
+        v: &mut [F],
+    ) {
         let cut = self.cut.saturating_sub(at).min(g.len());
         let (of_m, of_v) = (cut.min(m.len()), cut.min(v.len()));
         let (w, (g, g_from)) = (w.split_at_mut(cut), g.split_at(cut));
         let (m, v) = (m.split_at_mut(of_m), v.split_at_mut(of_v));
-        self.before.take((at, width), w.0, g, m.0, v.0);
-        self.from.take((at + cut, width), w.1, g_from, m.1, v.1);
+        self.before.take((at, neurons), w.0, g, m.0, v.0);
+        self.from.take((at + cut, neurons), w.1, g_from, m.1, v.1);
     }
 }
 
@@ -283,8 +309,10 @@ pub struct Parameter<F> {
     width: usize,
     m: Aligned<F>,
     v: Aligned<F>,
-    /// Dale's law: a sign for each row, or a row may be of any.
-    signs: Option<Signs>,
+    /// Dale's law: a sign for each row, or for each source of synapses that are listed; a row may be of any.
+    signs: Option<Arc<[i8]>>,
+    /// Whose synapses the numbers are, where rows are lists.
+    wires: Option<Arc<Wires>>,
 }
 
 // A gradient of 0 is not saved.
@@ -319,36 +347,36 @@ impl<F: Float> Parameter<F> {
                 None => room.shared(rows, width)?,
             },
             signs: None,
+            wires: None,
         })
     }
 
     /// With a sign for each row that weights keep after every step: 1, -1, or 0 for either.
     pub(crate) fn signed(self, signs: Option<&Arc<[i8]>>) -> Self {
         Self {
-            signs: signs.map(|of_rows| Signs {
-                of_rows: Arc::clone(of_rows),
-                wires: None,
-            }),
+            signs: signs.cloned(),
             ..self
         }
     }
 
-    /// The same of a list of synapses, with a sign for each source.
+    /// Of a list of synapses, with a sign for each source.
     pub(crate) fn listed(self, signs: Option<&Arc<[i8]>>, wires: &Arc<Wires>) -> Self {
         Self {
-            signs: signs.map(|of_rows| Signs {
-                of_rows: Arc::clone(of_rows),
-                wires: Some(Arc::clone(wires)),
-            }),
-            ..self
+            wires: Some(Arc::clone(wires)),
+            ..self.signed(signs)
         }
     }
 
     /// The same synapses as of another list with as many.
     pub(crate) fn take_wires(&mut self, wires: &Arc<Wires>) {
-        if let Some(of_list) = self.signs.as_mut().and_then(|signs| signs.wires.as_mut()) {
-            *of_list = Arc::clone(wires);
+        if let Some(listed) = &mut self.wires {
+            *listed = Arc::clone(wires);
         }
+    }
+
+    /// Which neurons its numbers are of.
+    pub(crate) fn neurons(&self) -> Neurons<'_> {
+        neurons(self.width, self.wires.as_deref())
     }
 
     /// All that there is of each weight: the weight, the gradient that waits, and the moments; empty where there is none.
@@ -372,7 +400,10 @@ impl<F: Float> Parameter<F> {
         let steps = steps.into();
         let Late { sum, by } = late;
         let finite = AtomicBool::new(true);
-        let (width, signs) = (self.width, self.signs.as_ref());
+        let (neurons, signs) = (
+            neurons(self.width, self.wires.as_deref()),
+            Signs::of(&self.signs, self.width, &self.wires),
+        );
         let gradient = pieces(&mut self.pending).zip(pieces(sum));
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let all = self.rows.chunks_mut(PIECE).enumerate();
@@ -380,11 +411,11 @@ impl<F: Float> Parameter<F> {
         parallel::each(all, |((at, w), ((g, sum), (m, v)))| {
             let at = at * PIECE;
             if !sum.is_empty() {
-                take_in(by, at, sum, g);
+                take_in(by.map(|r| (r, neurons)), at, sum, g);
                 sum.fill(F::ZERO);
             }
-            steps.take((at, width), w, g, m, v);
-            keep_signs(signs, (at, width), w);
+            steps.take((at, neurons), w, g, m, v);
+            keep_signs(signs, at, w);
             g.fill(F::ZERO);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
@@ -430,8 +461,9 @@ impl<F: Float> Parameter<F> {
         let (of_m, of_v) = (of(&self.m), of(&self.v));
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
         let w = &mut self.rows[part];
-        step.take((from, self.width), w, g, m, v);
-        keep_signs(self.signs.as_ref(), (from, self.width), w);
+        let neurons = neurons(self.width, self.wires.as_deref());
+        step.take((from, neurons), w, g, m, v);
+        keep_signs(Signs::of(&self.signs, self.width, &self.wires), from, w);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
@@ -443,8 +475,11 @@ impl<F: Float> Parameter<F> {
         gradients: &[Vec<&[F]>],
         threads: usize,
     ) -> bool {
-        let (steps, width) = (steps.into(), self.width);
-        let signs = self.signs.as_ref();
+        let steps = steps.into();
+        let (neurons, signs) = (
+            neurons(self.width, self.wires.as_deref()),
+            Signs::of(&self.signs, self.width, &self.wires),
+        );
         let finite = AtomicBool::new(true);
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
         let pieces = self.rows.chunks_mut(PIECE).enumerate().zip(moments);
@@ -453,8 +488,8 @@ impl<F: Float> Parameter<F> {
             let mut sum = [F::ZERO; PIECE];
             let sum = &mut sum[..w.len()];
             sum_up(gradients, at * PIECE, sum);
-            steps.take((at * PIECE, width), w, sum, m, v);
-            keep_signs(signs, (at * PIECE, width), w);
+            steps.take((at * PIECE, neurons), w, sum, m, v);
+            keep_signs(signs, at * PIECE, w);
             if !kernels::all_finite(w) {
                 finite.store(false, Ordering::Relaxed);
             }
@@ -463,14 +498,44 @@ impl<F: Float> Parameter<F> {
     }
 }
 
-/// Weights that left the sign of their row become 0; `at`: number of the first in a matrix of this width.
-fn keep_signs<F: Float>(signs: Option<&Signs>, (at, width): (usize, usize), w: &mut [F]) {
+fn neurons(width: usize, wires: Option<&Wires>) -> Neurons<'_> {
+    match wires {
+        None => Neurons::Rows(width),
+        Some(wires) => Neurons::Listed(wires.all_targets()),
+    }
+}
+
+/// Dale's law, of rows so wide or of synapses that are listed.
+#[derive(Clone, Copy)]
+struct Signs<'a> {
+    of_rows: &'a [i8],
+    width: usize,
+    wires: Option<&'a Wires>,
+}
+
+impl<'a> Signs<'a> {
+    fn of(
+        signs: &'a Option<Arc<[i8]>>,
+        width: usize,
+        wires: &'a Option<Arc<Wires>>,
+    ) -> Option<Self> {
+        signs.as_ref().map(|of_rows| Self {
+            of_rows,
+            width,
+            wires: wires.as_deref(),
+        })
+    }
+}
+
+/// Weights that left the sign of their row become 0; `at`: number of the first in its matrix.
+fn keep_signs<F: Float>(signs: Option<Signs<'_>>, at: usize, w: &mut [F]) {
     let Some(signs) = signs else {
         return;
     };
+    let width = signs.width;
     let mut done = 0;
     while done < w.len() {
-        let (row, end) = match &signs.wires {
+        let (row, end) = match signs.wires {
             None => ((at + done) / width, done + width - (at + done) % width),
             Some(wires) => {
                 let source = wires.source_of(at + done);
@@ -486,13 +551,6 @@ fn keep_signs<F: Float>(signs: Option<&Signs>, (at, width): (usize, usize), w: &
         }
         done = end;
     }
-}
-
-/// Dale's law: a sign for each row, or for each source of synapses that are listed.
-#[derive(Debug)]
-struct Signs {
-    of_rows: Arc<[i8]>,
-    wires: Option<Arc<Wires>>,
 }
 
 /// What joins a gradient as late as in its update, and starts again from 0 then: `r_j sum_ij`, or the sum as it is.
@@ -531,18 +589,23 @@ pub(crate) fn sum_up<F: Float>(kinds: &[Vec<&[F]>], at: usize, to: &mut [F]) {
     }
 }
 
-/// `to += r_j sum_ij`, or the sum as it is, of the numbers from `at` on of a matrix in rows as long as `r`.
-fn take_in<F: Float>(r: Option<&[F]>, at: usize, sum: &[F], to: &mut [F]) {
-    let Some(r) = r else {
-        return kernels::add_row(F::ONE, sum, to);
-    };
-    let mut done = 0;
-    while done < sum.len() {
-        let column = (at + done) % r.len();
-        let part = done..sum.len().min(done + r.len() - column);
-        let r = &r[column..][..part.len()];
-        kernels::add_scaled_rows_by(r, &sum[part.clone()], &mut to[part.clone()]);
-        done = part.end;
+/// `to += r_j sum_ij`, or the sum as it is, of the numbers from `at` on.
+fn take_in<F: Float>(by: Option<(&[F], Neurons<'_>)>, at: usize, sum: &[F], to: &mut [F]) {
+    match by {
+        None => kernels::add_row(F::ONE, sum, to),
+        Some((r, Neurons::Rows(width))) => {
+            let mut done = 0;
+            while done < sum.len() {
+                let column = (at + done) % width;
+                let part = done..sum.len().min(done + width - column);
+                let r = &r[column..][..part.len()];
+                kernels::add_scaled_rows_by(r, &sum[part.clone()], &mut to[part.clone()]);
+                done = part.end;
+            }
+        }
+        Some((r, Neurons::Listed(targets))) => {
+            kernels::add_scaled_listed(r, &targets[at..], sum, to);
+        }
     }
 }
 
@@ -552,7 +615,7 @@ fn take_in<F: Float>(r: Option<&[F]>, at: usize, sum: &[F], to: &mut [F]) {
 /// [`Error::Interrupted`].
 pub(crate) fn squared_length<F: Float>(
     gradient: &[F],
-    late: Option<(&[F], Option<&[F]>)>,
+    late: Option<(&[F], Option<(&[F], Neurons<'_>)>)>,
     pace: &mut Pace<'_>,
 ) -> Result<f64, Error> {
     let mut squared = 0.0;

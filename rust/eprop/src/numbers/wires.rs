@@ -236,6 +236,12 @@ impl Wires {
         [self.count(0..self.n_inputs), self.count(self.n_inputs..all)]
     }
 
+    /// How many synapses the source with most of them has.
+    pub(crate) fn longest(&self) -> usize {
+        let lists = self.starts.windows(2).map(|list| list[1] - list[0]);
+        lists.max().unwrap_or(0)
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.targets.len()

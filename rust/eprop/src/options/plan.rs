@@ -130,10 +130,13 @@ impl Plan {
         }
         let wires = wires_of(sizes, config)?;
         let signs = signs_of(sizes, config)?;
-        let in_lists = wires
-            .as_ref()
-            .and_then(|wires| in_lists(sizes, config, wires));
-        if config.part.is_some() && in_lists != Some(Engine::Factored) {
+        let in_lists = match &wires {
+            Some(wires) => in_lists(sizes, config, wires),
+            None => None,
+        };
+        // A readout's length is that of all parts, which no neuron's is.
+        let fits_parts = in_lists == Some(Engine::Factored) && !config.optimizer.scales_neurons();
+        if config.part.is_some() && !fits_parts {
             return Err(Error::value(
                 "part",
                 "a network whose synapses can be listed: no other engine than factored, another optimizer than auto, per_neuron; neurons that adapt have no tau_syn, and beta h below rho - 0.01; behind tau_syn exp(-dt / tau_mem) is at least 0.01",
@@ -146,8 +149,12 @@ impl Plan {
         };
         let plan = Self::in_form::<F>(form, sizes, config, (wires, signs));
         match in_lists {
+            Some(Engine::Factored) => Ok(plan.with_lists(config)),
             Some(Engine::Block) => plan.with_columns::<F>(config),
-            Some(_) => Ok(plan.with_lists(config)),
+            Some(Engine::Textbook) => Ok(Self {
+                is_listed: true,
+                ..plan
+            }),
             None => Ok(plan),
         }
     }
@@ -305,6 +312,7 @@ impl Plan {
         let twin = Self {
             form,
             columns,
+            is_listed: self.is_listed,
             at_once: false,
             limited: false,
             apart: false,
@@ -334,7 +342,9 @@ impl Plan {
     /// Threads over which the neurons of a single stream are spread, at most: those of large networks in lists (docs/scale.md). One, where it would not pay.
     pub(crate) fn spread(&self) -> usize {
         match self.listed() {
-            Some(wires) if wires.len() >= SPREAD_FROM => (self.sizes.n / SHARE).max(1),
+            Some(wires) if self.form != Engine::Textbook && wires.len() >= SPREAD_FROM => {
+                (self.sizes.n / SHARE).max(1)
+            }
             _ => 1,
         }
     }
@@ -489,27 +499,38 @@ const FEW_OF_ALL_SECOND: f64 = 0.12;
 /// The same of a block, which passes all synapses of a list, and of rows with a place for every neuron adds those of the spikes.
 const FEW_OF_ALL_IN_BLOCKS: f64 = 0.2;
 
+/// Where a block cannot be listed, the textbook form is, if a mask would have more places than this ...
+const PLACES: usize = 1 << 28;
+/// ... and than this many for each synapse that exists.
+const PLACES_EACH: usize = 16;
+
 /// The form of synapses whose rows are lists of those that exist; `None`: rows have a place for every neuron.
 fn in_lists(sizes: Sizes, config: &Config, wires: &Wires) -> Option<Engine> {
-    let scales = config.optimizer.scales_neurons();
-    let fits_factors =
-        !scales && !config.horizon.is_beyond_a_step() && second_traces_fit_lists(config);
-    let fits_blocks = !scales && config.rewire.is_none() && config.part.is_none();
-    let all = sizes.sources() as f64 * sizes.n as f64;
-    let share = wires.len() as f64 / all;
+    let fits_factors = !config.horizon.is_beyond_a_step() && second_traces_fit_lists(config);
+    let fits_blocks = config.rewire.is_none() && config.part.is_none();
+    // A synapse that comes has the trace of its source from the start: where neurons differ in that, only rows with a place for each neuron hold it.
+    let fits_textbook = config.rewire.is_none() || config.each.tau_mem.is_none();
+    let places = sizes.sources().saturating_mul(sizes.n);
+    let share = wires.len() as f64 / places as f64;
     let few = match config.has_second_traces() {
         true => FEW_OF_ALL_SECOND,
         false => FEW_OF_ALL,
     };
     let in_factors = fits_factors.then_some(Engine::Factored);
     let in_blocks = (fits_blocks && share < FEW_OF_ALL_IN_BLOCKS).then_some(Engine::Block);
-    match config.engine {
-        Some(Engine::Factored) => in_factors,
-        Some(Engine::Block) => in_blocks,
-        Some(Engine::Textbook) => None,
-        None if of_steps(config.update_every) == Engine::Textbook => in_factors,
-        None if fits_factors => in_factors.filter(|_| config.part.is_some() || share < few),
-        None => in_blocks,
+    // Faster than a mask at every density.
+    let in_textbook = fits_textbook.then_some(Engine::Textbook);
+    match (config.engine, of_steps(config.update_every)) {
+        (Some(Engine::Factored), _) => in_factors,
+        (Some(Engine::Block), _) => in_blocks,
+        (Some(Engine::Textbook), _) => in_textbook,
+        (None, _) if config.horizon.is_beyond_a_step() => in_blocks,
+        (None, Engine::Textbook) => in_factors.or(in_textbook),
+        (None, _) if fits_factors => in_factors.filter(|_| config.part.is_some() || share < few),
+        (None, _) if places > PLACES.max(wires.len().saturating_mul(PLACES_EACH)) => {
+            in_blocks.or(in_textbook)
+        }
+        (None, _) => in_blocks,
     }
 }
 
@@ -556,7 +577,7 @@ fn possible(form: Engine, config: &Config) -> Result<(), Error> {
     }
     if config.is_wired() {
         return refused(
-            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, with a horizon, and with the optimizer auto, per_neuron",
+            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, and with a horizon",
         );
     }
     if config.optimizer.scales_neurons() {
@@ -689,9 +710,13 @@ fn rest(update_every: UpdateEvery) -> usize {
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+    use alloc::vec;
 
     use super::{Horizon, Plan, Sizes, StackPlan, base_block};
-    use crate::options::{Config, Connect, Engine, Optimizer, PerNeuron, StackConfig, UpdateEvery};
+    use crate::options::{
+        Config, Connect, Engine, Optimizer, PerNeuron, Rewire, StackConfig, SynapseList,
+        UpdateEvery,
+    };
 
     const SMALL: Sizes = Sizes {
         n_inputs: 20,
@@ -831,7 +856,7 @@ mod tests {
                 ..config
             };
             let plan = plan(LARGER, &config);
-            (plan.is_listed, plan.base_block)
+            (plan.is_listed && plan.form == Factored, plan.base_block)
         };
         let adaptive = |beta, update_every| Config {
             beta,
@@ -866,6 +891,130 @@ mod tests {
                 "both"
             );
         }
+    }
+
+    #[test]
+    fn rows_of_the_textbook_are_lists_unless_synapses_move_to_traces_of_their_own() {
+        let of = |config: Config| {
+            let connect_rec = Connect::Density(0.9);
+            let plan = plan(
+                LARGER,
+                &Config {
+                    connect_rec,
+                    ..config
+                },
+            );
+            (plan.form, plan.is_listed)
+        };
+        let asked = |config| {
+            of(Config {
+                engine: Some(Textbook),
+                ..config
+            })
+        };
+        for update_every in [Steps(1), Steps(9), Sequence] {
+            assert_eq!(asked(config(20.0, update_every)), (Textbook, true));
+        }
+        let adapting = |update_every| Config {
+            beta: 4.0,
+            ..config(20.0, update_every)
+        };
+        assert_eq!(of(adapting(Steps(1))), (Textbook, true));
+        assert_eq!(of(adapting(Sequence)), (Block, false));
+        let moving = |config: Config| Config {
+            rewire: Some(Rewire::default()),
+            ..config
+        };
+        assert_eq!(of(moving(adapting(Steps(2)))), (Textbook, true));
+        let [differing, current] = with_membranes(&config(20.0, Steps(2)), LARGER.n);
+        assert_eq!(of(moving(differing)), (Textbook, false));
+        assert_eq!(of(moving(current)), (Textbook, true));
+        // Scales of neurons are in factors where these are lists.
+        let scaled = |update_every| Config {
+            optimizer: PER_NEURON,
+            ..config(20.0, update_every)
+        };
+        assert_eq!(of(scaled(Steps(1))), (Factored, true));
+        assert_eq!(asked(scaled(Steps(1))), (Textbook, true));
+        let twin = |config: Config, horizon| {
+            let plan = plan(
+                LARGER,
+                &Config {
+                    connect_rec: Connect::Density(0.5),
+                    ..config
+                },
+            );
+            let twin = plan.for_gradients::<f32>(horizon).unwrap();
+            (twin.form, twin.is_listed)
+        };
+        assert_eq!(
+            twin(adapting(Steps(1)), Horizon::Steps(1)),
+            (Textbook, true)
+        );
+        assert_eq!(twin(adapting(Steps(1)), Horizon::Sequence), (Block, true));
+    }
+
+    #[test]
+    fn blocks_are_listed_where_few_synapses_exist_and_these_stay() {
+        let of = |density: f64, config: Config| {
+            let connect_rec = Connect::Density(density);
+            let connect_in = connect_rec.clone();
+            let config = Config {
+                connect_rec,
+                connect_in,
+                ..config
+            };
+            let plan = plan(LARGER, &config);
+            assert_eq!(plan.columns.is_some(), plan.is_listed && plan.form == Block);
+            (plan.form, plan.is_listed)
+        };
+        let asked = |update_every| Config {
+            engine: Some(Block),
+            ..config(20.0, update_every)
+        };
+        for update_every in [Steps(8), Sequence] {
+            assert_eq!(of(0.15, asked(update_every)), (Block, true));
+            assert_eq!(of(0.3, asked(update_every)), (Block, false));
+        }
+        // Nobody asks: a horizon, and what does not fit into factors.
+        let beyond = Config {
+            horizon: Horizon::Steps(4),
+            ..config(20.0, Sequence)
+        };
+        let adapting = Config {
+            beta: 4.0,
+            ..config(20.0, Sequence)
+        };
+        for config in [beyond, adapting] {
+            assert_eq!(of(0.1, config.clone()), (Block, true));
+            let rewire = Some(Rewire::default());
+            assert_eq!(of(0.1, Config { rewire, ..config }), (Block, false));
+        }
+        assert_eq!(of(0.1, config(20.0, Sequence)), (Factored, true));
+    }
+
+    #[test]
+    fn the_textbook_takes_the_place_of_a_mask_that_would_be_far_larger() {
+        let n = 1 << 15;
+        let sizes = Sizes {
+            n_inputs: 1,
+            n,
+            n_outputs: 1,
+        };
+        let few = Connect::Listed(SynapseList::of_sources(n, vec![0; n + 1], vec![]).unwrap());
+        let wired = Config {
+            connect_rec: few,
+            beta: 4.0,
+            rewire: Some(Rewire::default()),
+            ..config(20.0, Sequence)
+        };
+        let of = |config: &Config| {
+            let plan = plan(sizes, config);
+            (plan.form, plan.is_listed)
+        };
+        assert_eq!(of(&wired), (Textbook, true));
+        let engine = Some(Block);
+        assert_eq!(of(&Config { engine, ..wired }), (Block, false));
     }
 
     #[test]

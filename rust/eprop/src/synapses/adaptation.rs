@@ -40,21 +40,32 @@ impl<F: Float> Adaptation<F> {
         }
     }
 
-    /// `e = psi (z_bar - beta eps_a)` of one source, and `eps_a = rho eps_a + e`.
-    pub(crate) fn step(&self, psi: &[F], z_bar: impl Fn(usize) -> F, eps_a: &mut [F], e: &mut [F]) {
-        let n = e.len();
-        let (psi, beta, rho) = (&psi[..n], &self.beta[..n], &self.rho[..n]);
-        let eps_a = &mut eps_a[..n];
-        for j in 0..n {
-            e[j] = psi[j] * (z_bar(j) - beta[j] * eps_a[j]);
-            eps_a[j] = rho[j] * eps_a[j] + e[j];
-        }
+    /// Of all neurons.
+    pub(crate) fn whole(&self) -> Adapting<'_, F> {
+        self.tile(0, self.beta.len())
+    }
+}
+
+/// `e = psi (z_bar - beta eps_a)` of one source and some neurons, and `eps_a = rho eps_a + e`.
+pub(crate) fn step<F: Float>(
+    adapting: Adapting<'_, F>,
+    psi: &[F],
+    z_bar: impl Fn(usize) -> F,
+    eps_a: &mut [F],
+    e: &mut [F],
+) {
+    let n = e.len();
+    let (psi, beta, rho) = (&psi[..n], &adapting.beta[..n], &adapting.rho[..n]);
+    let eps_a = &mut eps_a[..n];
+    for j in 0..n {
+        e[j] = psi[j] * (z_bar(j) - beta[j] * eps_a[j]);
+        eps_a[j] = rho[j] * eps_a[j] + e[j];
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Adaptation;
+    use super::{Adaptation, step};
     use crate::options::{Config, PerNeuron};
     use crate::testing::{in_both, made, near};
 
@@ -65,9 +76,9 @@ mod tests {
             let adaptation = made(|room| Adaptation::<F>::of(room, 2, &config)).unwrap();
             let (mut eps_a, mut e) = ([F::ZERO; 16], [F::ZERO; 16]);
             let psi = [F::cast(0.5); 16];
-            adaptation.step(&psi, |_| F::ONE, &mut eps_a, &mut e);
+            step(adaptation.whole(), &psi, |_| F::ONE, &mut eps_a, &mut e);
             near("e", &e[..2], &[0.5, 0.5]);
-            adaptation.step(&psi, |_| F::ONE, &mut eps_a, &mut e);
+            step(adaptation.whole(), &psi, |_| F::ONE, &mut eps_a, &mut e);
             // rho is 1/2.
             near("e", &e[..2], &[0.5 * (1.0 - 0.25), 0.5]);
             near("eps_a", &eps_a[..1], &[0.25 + 0.375]);

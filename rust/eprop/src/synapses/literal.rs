@@ -15,7 +15,7 @@ use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Gain, Optimizer, PerNeuron, UpdateEvery};
+use crate::options::{Config, Connect, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -52,6 +52,8 @@ struct Literal {
     g: Vec<[f64; N]>,
     g_reg: Vec<[f64; N]>,
     sum_e: Vec<[f64; N]>,
+    /// Where there is a synapse.
+    connected: Vec<[bool; N]>,
 }
 
 /// What an update does beside `W -= eta g`.
@@ -100,13 +102,32 @@ impl Rule {
     }
 }
 
-/// Whether there is a synapse.
-fn connects(i: usize, j: usize) -> bool {
-    i != N_INPUTS + j
+/// Whether there is a synapse, from each source to each neuron.
+fn connected(plan: &Plan) -> Vec<[bool; N]> {
+    let connects = |i: usize, j: usize| match &plan.wires {
+        None => i != N_INPUTS + j,
+        Some(wires) => wires.exists(j, i),
+    };
+    let all = (0..P).map(|i| core::array::from_fn(|j| connects(i, j)));
+    all.collect()
+}
+
+/// Where the number of a synapse lies in the rows of a form.
+fn place<F: Float>(plan: &Plan, i: usize, j: usize) -> usize {
+    match plan.listed() {
+        None => i * padded::<F>(N) + j,
+        Some(wires) => {
+            let before = wires
+                .targets(i)
+                .iter()
+                .filter(|&&other| (other as usize) < j);
+            wires.row(i).start + before.count()
+        }
+    }
 }
 
 impl Literal {
-    fn new(config: &Config, w: Vec<[f64; N]>) -> Self {
+    fn new(config: &Config, w: Vec<[f64; N]>, connected: Vec<[bool; N]>) -> Self {
         let decay = |tau: f64| {
             if tau == 0.0 {
                 0.0
@@ -145,6 +166,7 @@ impl Literal {
             g: vec![[0.0; N]; P],
             g_reg: vec![[0.0; N]; P],
             sum_e: vec![[0.0; N]; P],
+            connected,
         }
     }
 
@@ -162,7 +184,10 @@ impl Literal {
     /// `signal`: L, and r.
     fn learn(&mut self, psi: &[f64; N], signal: Option<(&[f64; N], &[f64; N])>) {
         for i in 0..P {
-            for j in (0..N).filter(|&j| connects(i, j)) {
+            for j in 0..N {
+                if !self.connected[i][j] {
+                    continue;
+                }
                 let e = psi[j] * (self.z_bar[i][j] - self.beta[j] * self.eps_a[i][j]);
                 self.eps_a[i][j] = self.rho[j] * self.eps_a[i][j] + e;
                 self.e_bar[i][j] = self.kappa_e * self.e_bar[i][j] + self.zeta_e * e;
@@ -216,6 +241,7 @@ impl Literal {
 /// A form beside the equations; both are told the same.
 pub(super) struct Beside<F: Float, S> {
     pub(super) form: S,
+    plan: Plan,
     at_once: bool,
     eta: Kinds<f64>,
     grouped: bool,
@@ -251,17 +277,17 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         let mut form = silent::<F, S>(config, make);
         let mut noise = Noise(1);
         let mut w = vec![[0.0; N]; P];
-        let rows = form.first_rows().chunks_exact_mut(padded::<F>(N));
-        for (i, (row, w)) in rows.zip(&mut w).enumerate() {
-            for j in (0..N).filter(|&j| connects(i, j)) {
+        let plan = plan::<F>(config);
+        let connected = connected(&plan);
+        for (i, w) in w.iter_mut().enumerate() {
+            for j in (0..N).filter(|&j| connected[i][j]) {
                 w[j] = noise.signed();
-                row[j] = F::cast(w[j]);
+                form.first_rows()[place::<F>(&plan, i, j)] = F::cast(w[j]);
             }
         }
         let mut b = noise.numbers::<F>(OUTPUTS * padded::<F>(N));
         b.chunks_exact_mut(padded::<F>(N))
             .for_each(|b| b[N..].fill(F::ZERO));
-        let plan = plan::<F>(config);
         Self {
             form,
             at_once: plan.at_once,
@@ -271,11 +297,12 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
             },
             grouped: plan.grouped,
             sources: made(|room| SourceList::new(room, N_INPUTS, N)),
-            literal: Literal::new(config, w),
+            literal: Literal::new(config, w, connected),
             b: aligned(&b).into(),
             noise,
             regularised: (plan.streamed_regulariser, plan.sum_e),
             limited: (plan.limited, plan.apart),
+            plan,
         }
     }
 
@@ -423,12 +450,9 @@ impl<F: Float, S: Synapses<F>> Beside<F, S> {
         self.form.z_bar(&mut |x| z_bar.push(x));
         if z_bar.is_empty() {
             let see = &mut |i: usize, row: &[F]| {
-                let connected = |j| {
-                    if connects(i, j) {
-                        self.literal.z_bar[i][j]
-                    } else {
-                        0.0
-                    }
+                let connected = |j: usize| match self.literal.connected[i][j] {
+                    true => self.literal.z_bar[i][j],
+                    false => 0.0,
                 };
                 near("z_bar", row, &core::array::from_fn::<f64, N, _>(connected));
                 z_bar.push(F::ONE);
@@ -474,6 +498,19 @@ pub(super) fn with_membranes(config: &Config) -> [Config; 3] {
         },
         tau_syn,
         ..config.clone()
+    })
+}
+
+/// Networks in which not all synapses exist, as lists.
+pub(super) fn with_lists(config: &Config) -> [Config; 2] {
+    [(0.5, 0.4), (0.1, 0.7)].map(|(of_inputs, of_neurons)| {
+        let config = Config {
+            connect_in: Connect::Density(of_inputs),
+            connect_rec: Connect::Density(of_neurons),
+            ..config.clone()
+        };
+        assert!(plan::<f64>(&config).is_listed);
+        config
     })
 }
 
@@ -584,7 +621,7 @@ pub(super) fn takes_from_elsewhere<F: Float, S: Synapses<F>>(config: &Config, ma
         (0..9).for_each(|_| both.step(true));
         let n_sources = if first == 0 { N_INPUTS } else { N };
         let mut of = |j: usize, i: usize| {
-            if connects(first + i, j) {
+            if both.literal.connected[first + i][j] {
                 both.noise.signed()
             } else {
                 0.0
@@ -650,20 +687,25 @@ pub(super) fn collects<F: Float, S: Synapses<F>>(config: &Config, make: Make<S>)
     let mut both = Beside::<F, S>::new(config, make);
     for steps in [5, 23, 1] {
         (0..steps).for_each(|_| both.step(true));
-        let stride = padded::<F>(N);
-        let rows = if both.limited.1 { 2 * P } else { P };
-        let mut sum = vec![F::ONE; rows * stride];
+        let len = both.form.first_rows().len();
+        let all = if both.limited.1 { 2 * len } else { len };
+        let mut sum = vec![F::ONE; all];
         let (r, r_is) = both.coefficients();
         both.form.collect(r.as_deref(), &mut sum);
         let g = match both.limited.1 {
-            true => both.literal.take_parts(&r_is).concat(),
-            false => both.literal.take_gradient(&r_is),
+            true => both.literal.take_parts(&r_is).to_vec(),
+            false => [both.literal.take_gradient(&r_is)].to_vec(),
         };
-        for (row, g) in sum.chunks_exact(stride).zip(g) {
-            near("sum", &row[..N], &g.map(|g| g + 1.0));
+        for (sum, g) in sum.chunks_exact(len).zip(g) {
+            for (i, g) in g.iter().enumerate() {
+                let there = (0..N).filter(|&j| both.literal.connected[i][j]);
+                let of_synapses = there.map(|j| (sum[place::<F>(&both.plan, i, j)], g[j] + 1.0));
+                let (sum, g): (Vec<_>, Vec<_>) = of_synapses.unzip();
+                near("sum", &sum, &g);
+            }
         }
         let w = both.rows(What::Weight);
-        let mut nothing = vec![F::ZERO; rows * stride];
+        let mut nothing = vec![F::ZERO; all];
         both.form.collect(r.as_deref(), &mut nothing);
         assert!(nothing.iter().all(|&g| g == F::ZERO));
         same_bits("W", &both.rows(What::Weight), &w);

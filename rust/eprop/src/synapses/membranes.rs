@@ -7,6 +7,7 @@ use crate::kernels::{self, Flowing};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
+use crate::numbers::wires::Wires;
 use crate::options::Config;
 use crate::options::config::decay;
 use crate::parts::sources::Sources;
@@ -65,7 +66,7 @@ pub(crate) struct Traces<F> {
     pub(crate) x_bar: Vec<F>,
     /// Of each source; empty where neurons differ.
     pub(crate) z_bar: Vec<F>,
-    /// A padded row of each source; empty where neurons do not differ. Before the first step since `reset` they may hold anything.
+    /// A padded row of each source, or one as long as its list; empty where neurons do not differ. Before the first step since `reset` they may hold anything.
     pub(crate) rows: Aligned<F>,
     /// Whether there has been no step since `reset`.
     pub(crate) silent: bool,
@@ -81,17 +82,19 @@ parts!(Traces {
 });
 
 impl<F: Float> Traces<F> {
+    /// `p`: sources; `rows`: as many numbers as they have, in how many rows of which width.
     pub(crate) fn new(
         room: &mut Room,
         membranes: Option<&Membranes<F>>,
-        (p, stride): (usize, usize),
+        p: usize,
+        (rows, width): (usize, usize),
     ) -> Result<Self, Error> {
         let flows = membranes.is_some_and(Membranes::flows);
         let differ = membranes.is_some_and(|membranes| membranes.differ);
         Ok(Self {
             x_bar: room.vec(F::ZERO, if flows { p } else { 0 })?,
             z_bar: room.vec(F::ZERO, if differ { 0 } else { p })?,
-            rows: room.zeros(if differ { p } else { 0 }, stride)?,
+            rows: room.zeros(if differ { rows } else { 0 }, width)?,
             silent: true,
         })
     }
@@ -103,11 +106,12 @@ impl<F: Float> Traces<F> {
         self.silent = true;
     }
 
-    /// One step, with what its sources send. `filter` is alpha and zeta, where all neurons share them.
+    /// One step, with what its sources send. `filter` is alpha and zeta, where all neurons share them; `listed`: the synapses, where rows are lists of them.
     pub(crate) fn step(
         &mut self,
         filter: (F, F),
         membranes: Option<&Membranes<F>>,
+        listed: Option<&Wires>,
         sources: &Sources<'_, F>,
     ) {
         let (alpha, zeta) = filter;
@@ -123,7 +127,7 @@ impl<F: Float> Traces<F> {
             }
             Some(membranes) => {
                 self.flow(membranes.sigma, sources);
-                self.step_rows(membranes, sources);
+                self.step_rows(membranes, listed, sources);
                 for (z_bar, &x_bar) in self.z_bar.iter_mut().zip(&self.x_bar) {
                     *z_bar = alpha * *z_bar + zeta * x_bar;
                 }
@@ -146,16 +150,35 @@ impl<F: Float> Traces<F> {
         }
     }
 
-    fn step_rows(&mut self, membranes: &Membranes<F>, sources: &Sources<'_, F>) {
+    fn step_rows(
+        &mut self,
+        membranes: &Membranes<F>,
+        listed: Option<&Wires>,
+        sources: &Sources<'_, F>,
+    ) {
         let Membranes { alpha, zeta, .. } = membranes;
-        let stride = alpha.len();
-        for row in self.rows.chunks_exact_mut(stride) {
-            let row = row.iter_mut().zip(alpha.iter());
-            row.for_each(|(z_bar, &alpha)| *z_bar *= alpha);
+        let (rows, stride) = (&mut self.rows[..], alpha.len());
+        if rows.is_empty() {
+            return;
         }
-        let mut add = |source: usize, x_bar: F| {
-            if let Some(row) = self.rows.get_mut(source * stride..(source + 1) * stride) {
-                kernels::add_scaled(x_bar, zeta, row);
+        match listed {
+            None => {
+                for row in rows.chunks_exact_mut(stride) {
+                    let row = row.iter_mut().zip(alpha.iter());
+                    row.for_each(|(z_bar, &alpha)| *z_bar *= alpha);
+                }
+            }
+            Some(wires) => {
+                let all = rows.iter_mut().zip(wires.all_targets());
+                all.for_each(|(z_bar, &j)| *z_bar *= alpha[j as usize]);
+            }
+        }
+        let mut add = |source: usize, x_bar: F| match listed {
+            None => kernels::add_scaled(x_bar, zeta, &mut rows[source * stride..][..stride]),
+            Some(wires) => {
+                let row = rows[wires.row(source)].iter_mut();
+                let synapses = row.zip(wires.targets(source));
+                synapses.for_each(|(z_bar, &j)| *z_bar += x_bar * zeta[j as usize]);
             }
         };
         match membranes.flows() {
@@ -185,7 +208,7 @@ mod tests {
             ..config.clone()
         };
         let membranes = made(|room| Membranes::<F>::of(room, 2, &config));
-        let mut traces = made(|room| Traces::new(room, membranes.as_ref(), (P, STRIDE)));
+        let mut traces = made(|room| Traces::new(room, membranes.as_ref(), P, (P, STRIDE)));
         let half = F::cast(0.5);
         let spikes = Sources {
             index: &[1, 2],
@@ -202,7 +225,7 @@ mod tests {
             dense: None,
         };
         for sources in [&spikes, &silence] {
-            traces.step((half, F::ONE), membranes.as_ref(), sources);
+            traces.step((half, F::ONE), membranes.as_ref(), None, sources);
         }
         traces
     }

@@ -7,6 +7,7 @@ mod block;
 mod factored;
 pub(crate) mod feedforward;
 mod listed;
+mod lists;
 #[cfg(test)]
 mod literal;
 mod membranes;
@@ -27,12 +28,11 @@ use listed::Listed;
 pub(crate) use rewire::Moved;
 use textbook::Textbook;
 
-use crate::kernels::{self, CurrentOfPart};
+use crate::kernels;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
-use crate::numbers::parallel;
-use crate::numbers::parameter::{Kinds, Parameter, Step, squared_length};
+use crate::numbers::parameter::{Kinds, Neurons, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
@@ -308,8 +308,9 @@ impl<F: Float> Form<F> {
     pub(crate) fn is_listed(&self) -> bool {
         match self {
             Self::Listed(_) => true,
+            Self::Textbook(form) => form.is_listed(),
             Self::Block(form) => form.is_listed(),
-            Self::Textbook(_) | Self::Factored(_) => false,
+            Self::Factored(_) => false,
         }
     }
 
@@ -320,11 +321,19 @@ impl<F: Float> Form<F> {
         (at, j): (usize, usize),
         stride: usize,
     ) -> &mut F {
-        match self {
-            Self::Listed(form) => form.first_weight(source, at),
-            Self::Block(form) => form.first_weight(source, (at, j)),
-            _ => &mut self.first_rows()[source * stride + j],
-        }
+        let at = match self {
+            Self::Listed(form) => form.first_of(source) + at,
+            Self::Textbook(form) => match form.first_of(source) {
+                Some(first) => first + at,
+                None => source * stride + j,
+            },
+            Self::Block(form) => match form.first_of(source) {
+                Some(first) => first + at,
+                None => source * stride + j,
+            },
+            Self::Factored(_) => source * stride + j,
+        };
+        &mut self.first_rows()[at]
     }
 
     /// What can be read of the synapses of some sources, in the order of their lists.
@@ -341,6 +350,9 @@ impl<F: Float> Form<F> {
     ) -> Result<(), Error> {
         match self {
             Self::Listed(form) => return form.read_listed(what, sources, to, pace),
+            Self::Textbook(form) if form.is_listed() => {
+                return form.read_listed(what, sources, to, pace);
+            }
             Self::Block(form) if form.is_listed() => {
                 return form.read_lists(what, sources, pace, |number| to.push(number));
             }
@@ -352,27 +364,26 @@ impl<F: Float> Form<F> {
         })
     }
 
-    /// Replaces the weights of some sources, from the first on, in the order of their lists; rows are lists.
+    /// Replaces weights of sources from one on, in the order of their lists, where rows are these.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]: then none are replaced.
-    pub(crate) fn assign_listed(
+    /// [`Error::Interrupted`]: then none is replaced.
+    pub(crate) fn assign_weights(
         &mut self,
         first_source: usize,
         weights: &mut dyn Iterator<Item = F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         match self {
-            Self::Listed(form) => form.assign_weights(first_source, weights, pace),
-            Self::Block(form) => {
-                form.assign_listed(first_source, weights);
-                Ok(())
-            }
-            Self::Textbook(_) | Self::Factored(_) => Ok(()),
+            Self::Listed(form) => return form.assign_weights(first_source, weights, pace),
+            Self::Textbook(form) => form.assign_weights(first_source, weights),
+            Self::Block(form) => form.assign_weights(first_source, weights),
+            Self::Factored(_) => {}
         }
+        Ok(())
     }
 
-    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on; rows are lists.
+    /// Takes a step with a gradient in the order of the lists, of the synapses from number `from` on, where rows are these.
     ///
     /// # Errors
     /// [`Error::Interrupted`]: then some have taken it.
@@ -385,35 +396,36 @@ impl<F: Float> Form<F> {
     ) -> Result<(), Error> {
         match self {
             Self::Listed(form) => form.take_listed(from, g, step, pace),
+            Self::Textbook(form) => form.take_listed(from, g, step, pace),
             Self::Block(form) => form.take_listed(from, g, step, pace),
-            Self::Textbook(_) | Self::Factored(_) => Ok(()),
+            Self::Factored(_) => Ok(()),
         }
     }
 
-    /// Takes the weights of another form, as they read, into rows that nobody else reads.
+    /// The traces of the textbook form, as weights lie; `None` where all are 0.
+    pub(crate) fn e_bar(&self) -> Option<&[F]> {
+        match self {
+            Self::Textbook(form) => form.e_bar(),
+            // Who asks has the textbook form.
+            _ => None,
+        }
+    }
+
+    /// Takes the weights of another form, as they read, into rows that nobody else reads. `wires`: the synapses, where not all exist.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Interrupted`].
     pub(crate) fn take_weights(
         &mut self,
         from: &Self,
-        stride: usize,
-        n_sources: usize,
+        wires: Option<&Wires>,
+        (stride, n_sources): (usize, usize),
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if self.is_listed() {
-            let rows = self.first_rows();
-            let mut weights = vec_for("the weights of synapses", rows.len())?;
-            match from {
-                Self::Listed(from) => {
-                    from.read_listed(What::Weight, 0..n_sources, &mut weights, pace)?;
-                }
-                Self::Block(from) => {
-                    from.read_lists(What::Weight, 0..n_sources, pace, |w| weights.push(w))?;
-                }
-                Self::Textbook(_) | Self::Factored(_) => {}
-            }
-            rows.copy_from_slice(&weights);
+        if let (Some(wires), true) = (wires, self.is_listed()) {
+            let mut weights = vec_for("the weights of synapses", wires.len())?;
+            from.read_listed(What::Weight, 0..n_sources, wires, &mut weights, pace)?;
+            self.first_rows().copy_from_slice(&weights);
             return Ok(());
         }
         let rows = self.first_rows();
@@ -494,8 +506,9 @@ impl<F: Float> Form<F> {
         match self {
             Self::Textbook(textbook) => textbook.lengths_of_neurons(to, pace),
             Self::Block(block) => block.lengths_of_neurons(to, pace),
+            Self::Listed(listed) => listed.lengths_of_neurons(to, pace),
             // The plan gives steps that ask for it other forms.
-            Self::Factored(_) | Self::Listed(_) => Ok(()),
+            Self::Factored(_) => Ok(()),
         }
     }
 
@@ -523,64 +536,6 @@ fn drive_rows<F: Float>(w: &[F], sources: &Sources<'_, F>, ahead: Option<&[F]>, 
         (None, None) => kernels::add_scaled_rows(w, inputs, sources.value, current),
     }
     kernels::add_rows(w, neurons, current);
-}
-
-/// The same of synapses that are listed: each part of the neurons goes along all rows, so that every sum has their order.
-fn send_lists<F: Float>(wires: &Wires, w: &[F], sources: &Sources<'_, F>, current: &mut [F]) {
-    let (n, share) = (current.len(), parallel::share(current.len()));
-    let lists = wires.lists();
-    let parts = current.chunks_mut(share).enumerate();
-    parallel::each(parts, |(at, to)| {
-        to.fill(F::ZERO);
-        let mut send = |sources: &[u32], values: &[F]| {
-            let from = at * share;
-            let part = CurrentOfPart { from, n, to };
-            kernels::send_listed(lists, sources, values, w, part);
-        };
-        for (source, &value) in (0..).zip(sources.dense.unwrap_or(&[])) {
-            if value != F::ZERO {
-                send(&[source], &[value]);
-            }
-        }
-        send(sources.index, sources.value);
-    });
-}
-
-/// The matrix (N, sources) into rows that are lists of synapses.
-fn assign_lists<F: Float>(
-    rows: &mut [F],
-    wires: &Wires,
-    first_source: usize,
-    w: ArrayView2<'_, F>,
-    pace: &mut Pace<'_>,
-) -> Result<(), Error> {
-    for (source, w) in (first_source..).zip(w.columns()) {
-        let targets = wires.targets(source);
-        let row = rows[wires.row(source)].iter_mut();
-        row.zip(targets).for_each(|(to, &j)| *to = w[j as usize]);
-        pace.pass(targets.len())?;
-    }
-    Ok(())
-}
-
-/// Takes the steps of a gradient (N, sources) for a parameter whose rows are lists of synapses.
-fn take_lists<F: Float>(
-    parameter: &mut Parameter<F>,
-    wires: &Wires,
-    first_source: usize,
-    g: ArrayView2<'_, F>,
-    step: Step<'_, F>,
-    pace: &mut Pace<'_>,
-) -> Result<(), Error> {
-    let mut of_source = vec_for("a row of the gradient", wires.n_neurons())?;
-    for (source, g) in (first_source..).zip(g.columns()) {
-        let targets = wires.targets(source);
-        of_source.clear();
-        of_source.extend(targets.iter().map(|&j| g[j as usize]));
-        parameter.take(step, wires.row(source).start, &of_source);
-        pace.pass(targets.len())?;
-    }
-    Ok(())
 }
 
 /// The matrix (N, sources) into padded rows of N.
@@ -649,28 +604,47 @@ fn squared_lengths<F: Float>(
     })
 }
 
-/// As [`squared_lengths`], of each neuron, added: of padded rows that are a sum of several gradients.
+/// As [`squared_lengths`], of each neuron, added: of rows that are a sum of several gradients.
 ///
 /// # Errors
 /// [`Error::Interrupted`].
 pub(crate) fn add_squares_of_neurons<F: Float>(
     gradients: &[&[F]],
-    (cut, stride): (usize, usize),
+    (cut, neurons): (usize, Neurons<'_>),
     to: Kinds<&mut [f64]>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     let len = gradients.first().map_or(0, |g| g.len());
-    for at in (0..len).step_by(stride) {
-        let to: &mut [f64] = match at < cut {
-            true => &mut *to.inputs,
-            false => &mut *to.neurons,
-        };
-        for (j, to) in to.iter_mut().enumerate() {
-            let mut sum = F::ZERO;
-            gradients.iter().for_each(|g| sum += g[at + j]);
-            *to += sum.to_f64() * sum.to_f64();
+    let square = |at: usize| {
+        let mut sum = F::ZERO;
+        gradients.iter().for_each(|g| sum += g[at]);
+        sum.to_f64() * sum.to_f64()
+    };
+    match neurons {
+        Neurons::Rows(stride) => {
+            for at in (0..len).step_by(stride) {
+                let to: &mut [f64] = match at < cut {
+                    true => &mut *to.inputs,
+                    false => &mut *to.neurons,
+                };
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to += square(at + j);
+                }
+                pace.pass(stride * gradients.len())?;
+            }
         }
-        pace.pass(stride * gradients.len())?;
+        Neurons::Listed(targets) => {
+            for piece in pace.pieces(len) {
+                pace.pass(piece.len() * gradients.len())?;
+                for at in piece {
+                    let to: &mut [f64] = match at < cut {
+                        true => &mut *to.inputs,
+                        false => &mut *to.neurons,
+                    };
+                    to[targets[at] as usize] += square(at);
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -1,17 +1,19 @@
-//! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form.
+//! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form. Rows have a place for each neuron, or are as
+//! long as the lists of their sources.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::adaptation::Adaptation;
+use super::adaptation::{self, Adaptation};
 use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    show_rows, show_silence, squared_lengths, take_rows,
+    lists, show_rows, show_silence, squared_lengths, take_rows,
 };
-use crate::kernels::{self, Eligibility};
+use crate::kernels::{self, Adapting, Eligibility};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
@@ -60,6 +62,8 @@ pub(crate) struct Textbook<F> {
     e: Aligned<F>,
     /// Where not all synapses exist.
     wires: Option<Arc<Wires>>,
+    /// Where rows are lists of those that do.
+    reached: Option<Reached<F>>,
     /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
     moves: bool,
 }
@@ -81,8 +85,69 @@ parts!(Textbook {
             this.eps_a.len()
         })),
     ],
-    Scratch: [of_raw, adaptation, membranes, e],
+    Scratch: [of_raw, adaptation, membranes, e, reached],
 });
+
+/// What a row is worked out from: numbers of its neurons. Empty where there are none.
+#[derive(Clone, Copy)]
+struct OfNeurons<'a, F> {
+    psi: &'a [F],
+    l: &'a [F],
+    /// The regulariser's coefficients of a step.
+    r: &'a [F],
+    adapting: Option<Adapting<'a, F>>,
+}
+
+/// The same of the neurons that one source reaches: as many as the longest list has.
+#[derive(Debug)]
+struct Reached<F> {
+    psi: Aligned<F>,
+    l: Aligned<F>,
+    r: Aligned<F>,
+    beta: Aligned<F>,
+    rho: Aligned<F>,
+}
+
+parts!(Reached {
+    Scratch: [psi, l, r, beta, rho],
+});
+
+impl<F: Float> Reached<F> {
+    fn new(room: &mut Room, longest: usize, adapts: bool, has_r: bool) -> Result<Self, Error> {
+        let mut row = |needed: bool| room.zeros(usize::from(needed), longest);
+        Ok(Self {
+            psi: row(true)?,
+            l: row(true)?,
+            r: row(has_r)?,
+            beta: row(adapts)?,
+            rho: row(adapts)?,
+        })
+    }
+
+    /// Those of a list, out of those of all neurons.
+    fn gather(&mut self, targets: &[u32], all: OfNeurons<'_, F>) -> OfNeurons<'_, F> {
+        fn of<'a, F: Float>(targets: &[u32], all: &[F], to: &'a mut [F]) -> &'a [F] {
+            if all.is_empty() {
+                return &[];
+            }
+            let to = &mut to[..targets.len()];
+            kernels::gather_listed(targets, all, to);
+            to
+        }
+        OfNeurons {
+            psi: of(targets, all.psi, &mut self.psi),
+            l: of(targets, all.l, &mut self.l),
+            r: of(targets, all.r, &mut self.r),
+            adapting: match all.adapting {
+                None => None,
+                Some(Adapting { beta, rho }) => Some(Adapting {
+                    beta: of(targets, beta, &mut self.beta),
+                    rho: of(targets, rho, &mut self.rho),
+                }),
+            },
+        }
+    }
+}
 
 impl<F: Float> Textbook<F> {
     pub(crate) fn new(
@@ -97,29 +162,113 @@ impl<F: Float> Textbook<F> {
             moments: config.optimizer.n_moments(),
         };
         let adaptation = Adaptation::of(room, plan.sizes.n, config)?;
-        let adapting = usize::from(adaptation.is_some());
         let membranes = Membranes::of(room, plan.sizes.n, config)?;
-        let differing = usize::from(membranes.as_ref().is_some_and(|one| one.differ));
+        let adapts = adaptation.is_some();
+        let differ = membranes.as_ref().is_some_and(|one| one.differ);
+        let of_stream = plan.apart && plan.streamed_regulariser;
+        // What has a number for each synapse, and for each of one source.
+        let ((rows, width), longest) = match plan.listed() {
+            None => ((p, stride), stride),
+            // Lists that change may become as long as there are neurons.
+            Some(wires) if plan.rewires => ((1, wires.len()), plan.sizes.n),
+            Some(wires) => ((1, wires.len()), wires.longest()),
+        };
+        let w = Parameter::new(room, (rows, width), keeps, first)?;
         Ok(Self {
             n: plan.sizes.n,
             first_recurrent: plan.sizes.n_inputs,
             stride,
             adaptation,
-            eps_a: room.zeros(adapting * p, stride)?,
-            e: room.zeros(adapting.max(differing), stride)?,
+            eps_a: room.zeros(if adapts { rows } else { 0 }, width)?,
+            e: room.zeros(usize::from(adapts || differ), longest)?,
             filters: Filters::of(config),
-            w: Parameter::new(room, (p, stride), keeps, first)?.signed(plan.clipped.as_ref()),
-            traces: Traces::new(room, membranes.as_ref(), (p, stride))?,
+            w: match plan.listed() {
+                None => w.signed(plan.clipped.as_ref()),
+                Some(wires) => w.listed(plan.clipped.as_ref(), wires),
+            },
+            traces: Traces::new(room, membranes.as_ref(), p, (rows, width))?,
             membranes,
-            e_bar: room.zeros(p, stride)?,
+            e_bar: room.zeros(rows, width)?,
             steps: 0,
-            sum_e: room.zeros(if plan.sums_raw_traces() { p } else { 0 }, stride)?,
+            sum_e: room.zeros(if plan.sums_raw_traces() { rows } else { 0 }, width)?,
             apart: plan.apart,
-            of_stream: plan.apart && plan.streamed_regulariser,
-            of_raw: room.zeros(usize::from(plan.apart && plan.streamed_regulariser), stride)?,
+            of_stream,
+            of_raw: room.zeros(usize::from(of_stream), longest)?,
             wires: plan.wires.clone(),
+            reached: match plan.is_listed {
+                true => {
+                    let has_r = plan.streamed_regulariser;
+                    Some(Reached::new(room, longest, adapts, has_r)?)
+                }
+                false => None,
+            },
             moves: plan.rewires,
         })
+    }
+
+    /// The synapses, where rows are lists of them.
+    fn listed(&self) -> Option<&Wires> {
+        self.wires.as_deref().filter(|_| self.reached.is_some())
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.reached.is_some()
+    }
+
+    /// The number of a source's first synapse, where rows are lists.
+    pub(super) fn first_of(&self, source: usize) -> Option<usize> {
+        self.listed().map(|wires| wires.row(source).start)
+    }
+
+    /// The traces, as weights lie; `None` where all are 0.
+    pub(super) fn e_bar(&self) -> Option<&[F]> {
+        (!self.is_silent()).then_some(&self.e_bar)
+    }
+
+    /// What can be read of the synapses of some sources, in the order of their lists, where rows are those.
+    pub(super) fn read_listed(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        to: &mut Vec<F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let Some(wires) = self.listed() else {
+            return Ok(());
+        };
+        for source in sources {
+            let row = wires.row(source);
+            let n = row.len();
+            match what {
+                What::Weight => to.extend_from_slice(&self.w.rows[row]),
+                What::Eligibility if self.is_silent() => to.resize(to.len() + n, F::ZERO),
+                What::Eligibility => to.extend_from_slice(&self.e_bar[row]),
+            }
+            pace.pass(n)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces weights in the order of the lists.
+    pub(super) fn assign_weights(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+    ) {
+        if let Some(wires) = self.wires.as_deref() {
+            lists::assign_synapses(wires, &mut self.w.rows, first_source, weights);
+        }
+    }
+
+    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
+    pub(super) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        lists::take_synapses(&mut self.w, from, g, step, pace)
     }
 
     /// Whether there has been no step since `reset`.
@@ -134,10 +283,11 @@ impl<F: Float> Textbook<F> {
 
     /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.
     fn add_regulariser(&mut self, r: Option<&[F]>, to: &mut [F]) {
-        match r {
-            Some(r) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
-            None if self.of_stream => kernels::add_row(F::ONE, &self.sum_e, to),
-            None => {}
+        match (r, self.listed()) {
+            (None, _) if !self.of_stream => {}
+            (_, Some(wires)) => lists::add_raw(wires, r, &self.sum_e, to),
+            (Some(r), None) => kernels::add_scaled_rows_by(r, &self.sum_e, to),
+            (None, None) => kernels::add_row(F::ONE, &self.sum_e, to),
         }
         self.sum_e.fill(F::ZERO);
     }
@@ -161,13 +311,17 @@ impl<F: Float> Textbook<F> {
         let of_weights = self.w.all_mut();
         let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
         for rows in of_weights.into_iter().chain(of_synapses) {
-            moved.clear(rows);
+            match self.reached {
+                Some(_) => moved.carry(rows),
+                None => moved.clear(rows),
+            }
         }
         self.take_wires(moved.wires);
     }
 
     pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
         self.wires = Some(Arc::clone(wires));
+        self.w.take_wires(wires);
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {
@@ -180,7 +334,7 @@ impl<F: Float> Textbook<F> {
         to: Kinds<&mut [f64]>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let place = (self.cut(), self.stride);
+        let place = (self.cut(), self.w.neurons());
         match self.w.waits {
             true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
             false => Ok(()),
@@ -189,16 +343,20 @@ impl<F: Float> Textbook<F> {
 
     /// The numbers in the rows of inputs.
     fn cut(&self) -> usize {
-        self.first_recurrent * self.stride
+        match self.listed() {
+            None => self.first_recurrent * self.stride,
+            Some(wires) => wires.count(0..self.first_recurrent),
+        }
     }
 }
 
 impl<F: Float> Synapses<F> for Textbook<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
-        drive_rows(&self.w.rows, sources, None, current);
+        self.send(sources, &mut Present::default(), current);
         let Filters { alpha, zeta, .. } = self.filters;
+        let listed = self.wires.as_deref().filter(|_| self.reached.is_some());
         self.traces
-            .step((alpha, zeta), self.membranes.as_ref(), sources);
+            .step((alpha, zeta), self.membranes.as_ref(), listed, sources);
     }
 
     fn learn(
@@ -210,14 +368,20 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     ) {
         // The plan lets every other step wait.
         let at_once = at_once.and_then(Kinds::linear);
-        let l = signal.map_or(&[][..], |signal| signal.l);
         let (n, first_recurrent) = (self.stride, self.first_recurrent);
         let n_sources = first_recurrent + self.n;
-        let mut r = signal.and_then(|signal| signal.r);
-        let of_stream = r.take_if(|_| self.of_stream);
-        let works_out_e = !self.e.is_empty();
-        if let (Some(r), false) = (of_stream, works_out_e) {
-            multiply(r, psi, &mut self.of_raw);
+        let all = OfNeurons {
+            psi,
+            l: signal.map_or(&[], |signal| signal.l),
+            r: signal.and_then(|signal| signal.r).unwrap_or(&[]),
+            adapting: self.adaptation.as_ref().map(Adaptation::whole),
+        };
+        let is_listed = self.reached.is_some();
+        let masks = self.wires.as_deref().filter(|_| !is_listed);
+        // Where all rows have the same, it is worked out once.
+        let of_raw_is_shared = self.e.is_empty() && !is_listed;
+        if of_raw_is_shared && self.of_stream && !all.r.is_empty() {
+            multiply(all.r, psi, &mut self.of_raw);
         }
         let Filters {
             kappa_e, zeta_e, ..
@@ -231,7 +395,12 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         };
         self.steps += 1;
         for i in 0..n_sources {
-            let row = i * n..(i + 1) * n;
+            let (row, here) = match (&self.wires, &mut self.reached) {
+                (Some(wires), Some(reached)) => {
+                    (wires.row(i), reached.gather(wires.targets(i), all))
+                }
+                _ => (i * n..(i + 1) * n, all),
+            };
             if is_first {
                 clear(&mut self.e_bar, row.clone());
                 clear(&mut self.eps_a, row.clone());
@@ -243,22 +412,23 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             let e_bar = &mut self.e_bar[row.clone()];
             // e = z_bar psi, unless thresholds move or neurons have a z_bar each: then it is worked out, and stands in the place of psi.
             let of_source = self.traces.z_bar.get(i).copied();
-            let (z_bar, psi) = match (of_source, &self.adaptation) {
-                (Some(z_bar), None) => (z_bar, psi),
-                (Some(z_bar), Some(adaptation)) => {
-                    let eps_a = &mut self.eps_a[row.clone()];
-                    adaptation.step(psi, |_| z_bar, eps_a, &mut self.e);
-                    (F::ONE, &*self.e)
+            let (z_bar, psi) = match (of_source, here.adapting) {
+                (Some(z_bar), None) => (z_bar, here.psi),
+                (Some(z_bar), Some(adapting)) => {
+                    let (e, eps_a) = (&mut self.e[..row.len()], &mut self.eps_a[row.clone()]);
+                    adaptation::step(adapting, here.psi, |_| z_bar, eps_a, e);
+                    (F::ONE, &*e)
                 }
                 (None, None) => {
-                    multiply(psi, &self.traces.rows[row.clone()], &mut self.e);
-                    (F::ONE, &*self.e)
+                    let e = &mut self.e[..row.len()];
+                    multiply(here.psi, &self.traces.rows[row.clone()], e);
+                    (F::ONE, &*e)
                 }
-                (None, Some(adaptation)) => {
+                (None, Some(adapting)) => {
                     let z_bar = &self.traces.rows[row.clone()];
-                    let eps_a = &mut self.eps_a[row.clone()];
-                    adaptation.step(psi, |j| z_bar[j], eps_a, &mut self.e);
-                    (F::ONE, &*self.e)
+                    let (e, eps_a) = (&mut self.e[..row.len()], &mut self.eps_a[row.clone()]);
+                    adaptation::step(adapting, here.psi, |j| z_bar[j], eps_a, e);
+                    (F::ONE, &*e)
                 }
             };
             let eligibility = Eligibility {
@@ -266,17 +436,18 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 drive: zeta_e * z_bar,
                 psi,
             };
-            let regulariser = r.map(|r| (r, z_bar));
+            let has_r = !all.r.is_empty();
+            let regulariser = (has_r && !self.of_stream).then_some((here.r, z_bar));
             match (signal, at_once) {
                 (None, _) => eligibility.move_on(e_bar),
                 (Some(_), Some(eta)) => {
                     let eta = eta.of(i, first_recurrent);
                     let w = &mut learned[row.clone()];
-                    eligibility.learn(l, regulariser, e_bar, w, |w, g| w - eta * g);
+                    eligibility.learn(here.l, regulariser, e_bar, w, |w, g| w - eta * g);
                 }
                 (Some(_), None) => {
                     let g = &mut learned[row.clone()];
-                    eligibility.learn(l, regulariser, e_bar, g, |g, more| g + more);
+                    eligibility.learn(here.l, regulariser, e_bar, g, |g, more| g + more);
                 }
             }
             let faded = (i as u64 + self.steps) % ROWS_PER_LOOK == 0;
@@ -285,18 +456,20 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             }
             let sums = signal.is_some() && !self.sum_e.is_empty();
             if sums {
-                let of_raw = match of_stream {
-                    None => psi,
-                    Some(r) => {
-                        if works_out_e {
-                            multiply(r, psi, &mut self.of_raw);
+                let of_raw = match has_r && self.of_stream {
+                    false => psi,
+                    true => {
+                        let of_raw = &mut self.of_raw[..row.len()];
+                        if !of_raw_is_shared {
+                            multiply(here.r, psi, of_raw);
                         }
-                        &self.of_raw
+                        &*of_raw
                     }
                 };
                 kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
             }
-            let own = i.checked_sub(first_recurrent);
+            // In a list every number is a synapse's.
+            let own = i.checked_sub(first_recurrent).filter(|_| !is_listed);
             let of_neurons = [
                 (&mut self.eps_a, true),
                 (&mut self.traces.rows, !self.moves),
@@ -311,7 +484,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                 if let Some(j) = own {
                     traces[j] = F::ZERO;
                 }
-                if let (Some(wires), true) = (&self.wires, of_synapses) {
+                if let (Some(wires), true) = (masks, of_synapses) {
                     wires.clear(i, 0, traces);
                 }
             }
@@ -326,7 +499,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
                     self.sum_e[own] = F::ZERO;
                 }
             }
-            if let Some(wires) = &self.wires {
+            if let Some(wires) = masks {
                 // Nor is there anything where there is no synapse.
                 wires.clear(i, 0, &mut self.e_bar[row.clone()]);
                 if signal.is_some() {
@@ -380,7 +553,8 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         if !self.w.waits {
             return Ok(0.0);
         }
-        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        let by = r.map(|r| (r, self.w.neurons()));
+        let late = self.has_part(r).then_some((&*self.sum_e, by));
         squared_length(&self.w.pending, late, pace)
     }
 
@@ -410,7 +584,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             }
             What::Eligibility => &self.e_bar,
         };
-        show_rows(rows, (self.stride, self.n), sources, pace, see)
+        match self.listed() {
+            None => show_rows(rows, (self.stride, self.n), sources, pace, see),
+            Some(wires) => lists::show(wires, rows, sources, pace, see),
+        }
     }
 
     fn present(&self) -> Result<Present<F>, Error> {
@@ -418,7 +595,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn send(&self, sources: &Sources<'_, F>, _: &mut Present<F>, current: &mut [F]) {
-        drive_rows(&self.w.rows, sources, None, current);
+        match self.listed() {
+            None => drive_rows(&self.w.rows, sources, None, current),
+            Some(wires) => lists::drive(wires, &self.w.rows, sources, current),
+        }
     }
 
     fn assign(
@@ -427,7 +607,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         w: ArrayView2<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        assign_rows(&mut self.w.rows, self.stride, first_source, w, pace)
+        match (&self.wires, self.is_listed()) {
+            (Some(wires), true) => lists::assign(wires, &mut self.w.rows, first_source, w, pace),
+            _ => assign_rows(&mut self.w.rows, self.stride, first_source, w, pace),
+        }
     }
 
     fn take(
@@ -437,7 +620,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        take_rows(&mut self.w, self.stride, first_source, g, step, pace)
+        match (&self.wires, self.is_listed()) {
+            (Some(wires), true) => lists::take(wires, &mut self.w, first_source, g, step, pace),
+            _ => take_rows(&mut self.w, self.stride, first_source, g, step, pace),
+        }
     }
 
     fn first_rows(&mut self) -> &mut [F] {
@@ -453,9 +639,10 @@ impl<F: Float> Synapses<F> for Textbook<F> {
             return Ok(());
         }
         let all = 0..self.first_recurrent + self.n;
-        match self.traces.silent {
-            true => show_silence(self.n, all, pace, see),
-            false => show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see),
+        match (self.traces.silent, self.listed()) {
+            (true, _) => show_silence(self.n, all, pace, see),
+            (false, None) => show_rows(&self.traces.rows, (self.stride, self.n), all, pace, see),
+            (false, Some(wires)) => lists::show(wires, &self.traces.rows, all, pace, see),
         }
     }
 
@@ -562,6 +749,32 @@ mod tests {
                         literal::follows::<F, _>(&config, make::<F>(), 60);
                         literal::resets::<F, _>(&config, make::<F>());
                         literal::is_saved::<F, _>(&config, make::<F>());
+                    }
+                }
+            }
+        }
+    }
+
+    in_both! {
+        fn lists_of_synapses_are_the_learning_equations_of_these_and_are_saved_reset_and_collected<F>() {
+            for update_every in EVERY {
+                for (beta, c_reg, optimizer) in [
+                    (0.0, 0.0, Optimizer::PLAIN_SGD),
+                    (0.0, 1.0, Optimizer::SGD),
+                    (0.4, 1.0, Optimizer::PLAIN_SGD),
+                    (0.4, 1.0, Optimizer::SGD),
+                ] {
+                    let config = Config { beta, c_reg, optimizer, input_gain: Gain::Leak, ..config(update_every) };
+                    let of_membranes = literal::with_membranes(&config);
+                    for config in of_membranes.iter().chain([&config]).flat_map(literal::with_lists) {
+                        literal::follows::<F, _>(&config, make::<F>(), 60);
+                        literal::resets_whatever_is_left::<F, _>(&config, make::<F>(), spoil);
+                        literal::is_saved::<F, _>(&config, make::<F>());
+                        literal::takes_from_elsewhere::<F, _>(&config, make::<F>());
+                        literal::predicts::<F, _>(&config, make::<F>());
+                        if update_every != UpdateEvery::Steps(1) {
+                            literal::collects::<F, _>(&config, make::<F>());
+                        }
                     }
                 }
             }

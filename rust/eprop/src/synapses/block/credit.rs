@@ -335,7 +335,7 @@ fn backwards<F: Float>(
     let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
     let slots = slots(&sizes);
     let gain = first.credit.gain;
-    let (w, lists) = (first.w.rows.share(), first.lists.clone());
+    let (w, orders) = (first.w.rows.share(), first.orders.clone());
     let tile = tile_width::<F>();
     let rows = match lanes.len() {
         1 => n,
@@ -372,13 +372,13 @@ fn backwards<F: Float>(
                     }
                     let d = &mut d[m * stride..][..stride];
                     let neurons = &buffers.sensitive[..count];
-                    match &lists {
+                    match &orders {
                         None => {
                             let w_rec = &w[sizes.n_inputs * stride..];
                             kernels::dot_rows_at(w_rec, neurons, gain, q, d);
                         }
-                        Some(lists) => {
-                            let (lists, first) = (lists.wires.lists(), sizes.n_inputs);
+                        Some(orders) => {
+                            let (lists, first) = (orders.wires.lists(), sizes.n_inputs);
                             kernels::dot_lists_at(lists, &w, first, neurons, gain, q, d);
                         }
                     }

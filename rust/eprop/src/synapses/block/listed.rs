@@ -17,7 +17,7 @@ use crate::numbers::parameter::{Kinds, PIECE, Step};
 use crate::numbers::room::Room;
 use crate::numbers::wires::Wires;
 use crate::options::plan::Plan;
-use crate::synapses::{See, What};
+use crate::synapses::{See, What, lists};
 use crate::{Error, Float};
 
 /// Neurons whose synapses are worked off between two questions whether to stop: whole tiles.
@@ -25,12 +25,12 @@ const WINDOW: usize = 1 << 14;
 
 /// The synapses by source, and by neuron.
 #[derive(Clone, Debug)]
-pub(super) struct Lists {
+pub(super) struct Orders {
     pub(super) wires: Arc<Wires>,
     pub(super) columns: Arc<Columns>,
 }
 
-impl Lists {
+impl Orders {
     /// `None` where rows have a place for every neuron.
     pub(super) fn of(plan: &Plan) -> Option<Self> {
         let (wires, columns) = plan.listed().zip(plan.columns.as_ref())?;
@@ -55,30 +55,7 @@ impl Lists {
         }
     }
 
-    /// Shows numbers in the order of the lists of some sources, a row over the neurons for each.
-    fn show_rows<F: Float>(
-        &self,
-        sources: Range<usize>,
-        numbers: &[F],
-        pace: &mut Pace<'_>,
-        see: See<'_, F>,
-    ) -> Result<(), Error> {
-        let n = self.wires.n_neurons();
-        let mut row = vec_for("reading the synapses", n)?;
-        row.resize(n, F::ZERO);
-        let mut numbers = numbers.iter();
-        for source in sources {
-            row.fill(F::ZERO);
-            for (&j, &number) in self.wires.targets(source).iter().zip(&mut numbers) {
-                row[j as usize] = number;
-            }
-            see(source, &row)?;
-            pace.pass(n)?;
-        }
-        Ok(())
-    }
-
-    /// What lies by neuron, in the order of the lists of some sources, shown with memory of its own.
+    /// What lies by neuron, in the order of the lists of some sources.
     fn show<F: Float>(
         &self,
         sources: Range<usize>,
@@ -158,7 +135,7 @@ impl<F: Float> Block<F> {
     /// there.
     pub(super) fn work_off_lists(
         &mut self,
-        lists: &Lists,
+        orders: &Orders,
         ending: bool,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
@@ -195,7 +172,7 @@ impl<F: Float> Block<F> {
         let mut going_on = Ok(());
         for from in (first..stride).step_by(WINDOW) {
             let window = from..stride.min(from + WINDOW);
-            let passed = self.work_off_window(lists, &window, (&sums, &mut scratch), &mut kinds);
+            let passed = self.work_off_window(orders, &window, (&sums, &mut scratch), &mut kinds);
             if b.is_some() {
                 self.worked = self.worked.max(window.end);
             }
@@ -235,12 +212,12 @@ impl<F: Float> Block<F> {
     /// All sums of the synapses onto some neurons. Returns how many synapses these are.
     fn work_off_window(
         &self,
-        lists: &Lists,
+        orders: &Orders,
         window: &Range<usize>,
         (sums, scratch): (&[Option<Sum<'_, F>>; 5], &mut Scratch<F>),
         kinds: &mut [Run<'_, F>; 2],
     ) -> usize {
-        let (sizes, columns) = (self.sizes(), &*lists.columns);
+        let (sizes, columns) = (self.sizes(), &*orders.columns);
         // As many parts as tiles can be worked off at the same time.
         let least = window.len().div_ceil(sizes.spread);
         let width = share(window.len()).max(least);
@@ -337,7 +314,7 @@ impl<F: Float> Block<F> {
     /// Traces as they will be at the history's end, by neuron.
     pub(super) fn traces_of_lists(
         &self,
-        lists: &Lists,
+        orders: &Orders,
         what: Sum<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<Aligned<F>, Error> {
@@ -346,7 +323,7 @@ impl<F: Float> Block<F> {
             Sum::Membranes => &self.z_bar_rows,
             _ => &self.e_bar,
         };
-        let mut traces = Room::build(name, |room| room.zeros(1, lists.columns.len()))?;
+        let mut traces = Room::build(name, |room| room.zeros(1, orders.columns.len()))?;
         if self.carried || self.traced > 0 {
             traces.copy_from_slice(at_start);
         }
@@ -375,7 +352,7 @@ impl<F: Float> Block<F> {
                 Made { first, to, from }
             });
             let scratch = (&of_block, &mut of_tile);
-            self.tile_of_lists(tile, what, &lists.columns, scratch, made);
+            self.tile_of_lists(tile, what, &orders.columns, scratch, made);
             self.pass(tile, pace)?;
         }
         Ok(traces)
@@ -383,38 +360,28 @@ impl<F: Float> Block<F> {
 
     /// Whether rows are lists of the synapses that exist.
     pub(in crate::synapses) fn is_listed(&self) -> bool {
-        self.lists.is_some()
+        self.orders.is_some()
     }
 
-    /// The weight of a source's synapse number `at`, to neuron `j`, to be drawn.
-    pub(in crate::synapses) fn first_weight(
-        &mut self,
-        source: usize,
-        (at, j): (usize, usize),
-    ) -> &mut F {
-        let place = match &self.lists {
-            None => source * self.sizes().stride + j,
-            Some(lists) => lists.wires.row(source).start + at,
-        };
-        &mut self.w.rows[place]
+    /// The number of a source's first synapse, where rows are lists.
+    pub(in crate::synapses) fn first_of(&self, source: usize) -> Option<usize> {
+        let orders = self.orders.as_ref()?;
+        Some(orders.wires.row(source).start)
     }
 
-    /// Replaces the weights of some sources, from the first on, in the order of their lists.
-    pub(in crate::synapses) fn assign_listed(
+    /// Replaces weights of sources from one on, in the order of their lists.
+    pub(in crate::synapses) fn assign_weights(
         &mut self,
         first_source: usize,
         weights: &mut dyn Iterator<Item = F>,
     ) {
-        let first = match &self.lists {
-            None => 0,
-            Some(lists) => lists.wires.row(first_source).start,
-        };
-        let rows = self.w.rows[first..].iter_mut();
-        rows.zip(weights).for_each(|(to, w)| *to = w);
-        self.finite = kernels::all_finite(&self.w.rows);
+        if let Some(orders) = &self.orders {
+            lists::assign_synapses(&orders.wires, &mut self.w.rows, first_source, weights);
+            self.finite = kernels::all_finite(&self.w.rows);
+        }
     }
 
-    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
+    /// Takes a step with a gradient in the order of the lists, of the synapses from number `from` on.
     pub(in crate::synapses) fn take_listed(
         &mut self,
         from: usize,
@@ -422,10 +389,7 @@ impl<F: Float> Block<F> {
         step: Step<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        for piece in pace.pieces(g.len()) {
-            pace.pass(piece.len())?;
-            self.w.take(step, from + piece.start, &g[piece]);
-        }
+        lists::take_synapses(&mut self.w, from, g, step, pace)?;
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -438,61 +402,74 @@ impl<F: Float> Block<F> {
         pace: &mut Pace<'_>,
         mut see: impl FnMut(F),
     ) -> Result<(), Error> {
-        let Some(lists) = &self.lists else {
+        let Some(orders) = &self.orders else {
             return Ok(());
         };
         if what == What::Weight {
-            let starts = lists.wires.lists().starts;
+            let starts = orders.wires.lists().starts;
             let w = &self.w.rows[starts[sources.start]..starts[sources.end]];
             w.iter().for_each(|&w| see(w));
             return pace.pass(w.len());
         }
-        let traces = self.traces_of_lists(lists, Sum::Traces, pace)?;
-        lists.show(sources, &traces, see)
+        let traces = self.traces_of_lists(orders, Sum::Traces, pace)?;
+        orders.show(sources, &traces, see)
     }
 
     /// Shows what can be read of some sources, a row over the neurons each.
     pub(super) fn show_lists(
         &self,
+        orders: &Orders,
         what: What,
         sources: Range<usize>,
         pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
-        let Some(lists) = &self.lists else {
-            return Ok(());
-        };
-        let mut numbers = vec_for("reading the synapses", lists.wires.count(sources.clone()))?;
-        self.read_lists(what, sources.clone(), pace, |number| numbers.push(number))?;
-        lists.show_rows(sources, &numbers, pace, see)
+        match what {
+            What::Weight => lists::show(&orders.wires, &self.w.rows, sources, pace, see),
+            What::Eligibility => self.show_traces_of_lists(orders, Sum::Traces, sources, pace, see),
+        }
     }
 
-    /// The same of `z_bar`, where neurons differ in it.
-    pub(super) fn show_z_bar(
+    /// The same of traces as they will be at the history's end.
+    pub(super) fn show_traces_of_lists(
         &self,
-        lists: &Lists,
+        orders: &Orders,
+        what: Sum<'_, F>,
+        sources: Range<usize>,
         pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
-        let z_bar = self.traces_of_lists(lists, Sum::Membranes, pace)?;
-        let sources = 0..self.sizes().sources();
-        let mut numbers = vec_for("reading traces", z_bar.len())?;
-        lists.show(sources.clone(), &z_bar, |number| numbers.push(number))?;
-        lists.show_rows(sources, &numbers, pace, see)
+        let by_neuron = self.traces_of_lists(orders, what, pace)?;
+        let mut traces = vec_for("reading traces", by_neuron.len())?;
+        let every = 0..self.sizes().sources();
+        orders.show(every, &by_neuron, |number| traces.push(number))?;
+        lists::show(&orders.wires, &traces, sources, pace, see)
+    }
+
+    /// The squared length of the gradient that waits, of each neuron; all of it has been worked off.
+    pub(super) fn add_lengths_of_neurons(&self, orders: &Orders, to: Kinds<&mut [f64]>) {
+        let n = self.sizes().n;
+        for (kind, to) in [to.inputs, to.neurons].into_iter().enumerate() {
+            let runs = orders.columns.starts(kind, 0..n).windows(2);
+            for (to, run) in to.iter_mut().zip(runs) {
+                let g = self.w.pending[run[0]..run[1]].iter();
+                *to += g.map(|g| g.to_f64() * g.to_f64()).sum::<f64>();
+            }
+        }
     }
 
     /// As [`update`](crate::synapses::Synapses::update).
     pub(super) fn update_lists(
         &mut self,
-        lists: &Lists,
+        orders: &Orders,
         r: Option<&[F]>,
         steps: Kinds<Step<'_, F>>,
     ) {
         // Nobody stops it.
-        _ = self.work_off_lists(lists, false, &mut Interrupt::NOBODY.pace());
+        _ = self.work_off_lists(orders, false, &mut Interrupt::NOBODY.pace());
         if self.w.waits || steps.linear().is_none() {
             self.take_in_earlier(r);
-            self.descend_lists(lists, steps);
+            self.descend_lists(orders, steps);
         }
         self.mark_used();
     }
@@ -500,21 +477,21 @@ impl<F: Float> Block<F> {
     /// As [`collect_until`](crate::synapses::Synapses::collect_until).
     pub(super) fn collect_lists(
         &mut self,
-        lists: &Lists,
+        orders: &Orders,
         r: Option<&[F]>,
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        self.work_off_lists(lists, false, pace)?;
+        self.work_off_lists(orders, false, pace)?;
         if self.w.waits {
             let mut sum_e = core::mem::take(&mut self.sum_e);
-            let (sum, of_regulariser) = sum.split_at_mut(lists.columns.len());
+            let (sum, of_regulariser) = sum.split_at_mut(orders.columns.len());
             if self.apart {
                 if let Some(r) = r {
-                    lists.scale_by(r, &mut sum_e);
+                    orders.scale_by(r, &mut sum_e);
                 }
                 if r.is_some() || self.history.has_r() {
-                    self.add_to_lists(lists, &sum_e, of_regulariser);
+                    self.add_to_lists(orders, &sum_e, of_regulariser);
                 }
                 self.sum_e = sum_e;
             } else {
@@ -522,7 +499,7 @@ impl<F: Float> Block<F> {
                 self.take_in_earlier(r);
             }
             let g = core::mem::take(&mut self.w.pending);
-            self.add_to_lists(lists, &g, sum);
+            self.add_to_lists(orders, &g, sum);
             self.w.pending = g;
         }
         self.mark_used();
@@ -530,35 +507,35 @@ impl<F: Float> Block<F> {
     }
 
     /// As [`take_back`](crate::synapses::Synapses::take_back).
-    pub(super) fn take_back_lists(&mut self, lists: &Lists, sum: &[F]) {
-        let (of_loss, of_regulariser) = sum.split_at(lists.columns.len());
+    pub(super) fn take_back_lists(&mut self, orders: &Orders, sum: &[F]) {
+        let (of_loss, of_regulariser) = sum.split_at(orders.columns.len());
         let mut g = core::mem::take(&mut self.w.pending);
         g.fill(F::ZERO);
-        self.add_from_lists(lists, of_loss, &mut g);
+        self.add_from_lists(orders, of_loss, &mut g);
         if self.apart && self.history.has_r() {
             let mut sum_e = core::mem::take(&mut self.sum_e);
             sum_e.fill(F::ZERO);
-            self.add_from_lists(lists, of_regulariser, &mut sum_e);
+            self.add_from_lists(orders, of_regulariser, &mut sum_e);
             self.sum_e = sum_e;
         } else {
             // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
-            self.add_from_lists(lists, of_regulariser, &mut g);
+            self.add_from_lists(orders, of_regulariser, &mut g);
         }
         self.w.pending = g;
         self.w.waits = true;
     }
 
     /// Takes the gradient that waits, all of which has been worked off, to the weights: from the order of neurons to that of sources.
-    pub(super) fn descend_lists(&mut self, lists: &Lists, steps: Kinds<Step<'_, F>>) {
+    pub(super) fn descend_lists(&mut self, orders: &Orders, steps: Kinds<Step<'_, F>>) {
         let mut next = core::mem::take(&mut self.scratch.next);
         let g = core::mem::take(&mut self.w.pending);
         let (cut, sources) = (self.cut(), 0..self.sizes().sources());
         let mut piece = [F::ZERO; PIECE];
         let (mut from, mut len) = (0, 0);
         let (w, finite) = (&mut self.w, &mut self.finite);
-        lists
+        orders
             .columns
-            .in_lists(&lists.wires, sources, &mut next, |at| {
+            .in_lists(&orders.wires, sources, &mut next, |at| {
                 piece[len] = g[at];
                 len += 1;
                 let end = from + len;
@@ -578,12 +555,12 @@ impl<F: Float> Block<F> {
     }
 
     /// Adds what lies by neuron to numbers in the order of the lists.
-    pub(super) fn add_to_lists(&mut self, lists: &Lists, numbers: &[F], to: &mut [F]) {
+    pub(super) fn add_to_lists(&mut self, orders: &Orders, numbers: &[F], to: &mut [F]) {
         let mut next = core::mem::take(&mut self.scratch.next);
         let (sources, mut to) = (0..self.sizes().sources(), to.iter_mut());
-        lists
+        orders
             .columns
-            .in_lists(&lists.wires, sources, &mut next, |at| {
+            .in_lists(&orders.wires, sources, &mut next, |at| {
                 if let Some(to) = to.next() {
                     *to += numbers[at];
                 }
@@ -592,12 +569,12 @@ impl<F: Float> Block<F> {
     }
 
     /// The other way: adds numbers in the order of the lists to what lies by neuron.
-    pub(super) fn add_from_lists(&mut self, lists: &Lists, numbers: &[F], to: &mut [F]) {
+    pub(super) fn add_from_lists(&mut self, orders: &Orders, numbers: &[F], to: &mut [F]) {
         let mut next = core::mem::take(&mut self.scratch.next);
         let (sources, mut numbers) = (0..self.sizes().sources(), numbers.iter());
-        lists
+        orders
             .columns
-            .in_lists(&lists.wires, sources, &mut next, |at| {
+            .in_lists(&orders.wires, sources, &mut next, |at| {
                 if let Some(&number) = numbers.next() {
                     to[at] += number;
                 }
@@ -606,9 +583,9 @@ impl<F: Float> Block<F> {
     }
 
     /// The squared length of the gradient that waits, with what the regulariser adds to it.
-    pub(super) fn length_of_lists(&self, lists: &Lists, r: Option<&[F]>) -> f64 {
+    pub(super) fn length_of_lists(&self, orders: &Orders, r: Option<&[F]>) -> f64 {
         let has_part = self.has_part(r);
-        let runs = lists.columns.runs();
+        let runs = orders.columns.runs();
         let of_run = |(j, run): (usize, Range<usize>)| {
             let r = r.map_or(F::ONE, |r| r[j]);
             let squares = run.map(|at| {

@@ -15,9 +15,8 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_lists,
-    assign_rows, drive_rows, send_lists, show_rows, show_silence, squared_lengths, take_lists,
-    take_rows,
+    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
+    lists, show_rows, show_silence, squared_lengths, take_rows,
 };
 use crate::kernels::{self, Carry, Finish, Gather, OnRaw, Scan};
 use crate::numbers::aligned::Aligned;
@@ -35,7 +34,7 @@ use crate::parts::sources::Sources;
 use crate::{Error, Float};
 use credit::Credit;
 use history::{History, Sizes, tiles};
-use listed::Lists;
+use listed::Orders;
 pub(super) use scratch::Scratch;
 use scratch::{OfBlock, OfTile};
 
@@ -92,7 +91,7 @@ pub(crate) struct Block<F> {
     /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
     moves: bool,
     /// Where synapses are listed.
-    lists: Option<Lists>,
+    orders: Option<Orders>,
 }
 
 // A gradient and traces that are 0 are not looked at, so not saved.
@@ -156,10 +155,10 @@ impl<F: Float> Block<F> {
     ) -> Result<Self, Error> {
         let sizes = Sizes::of::<F>(plan);
         let p = sizes.sources();
-        let lists = Lists::of(plan);
-        let (rows, width) = match &lists {
+        let orders = Orders::of(plan);
+        let (rows, width) = match &orders {
             None => (p, sizes.stride),
-            Some(lists) => (1, lists.columns.len()),
+            Some(orders) => (1, orders.columns.len()),
         };
         let keeps = Keeps {
             pending: true,
@@ -167,7 +166,7 @@ impl<F: Float> Block<F> {
         };
         let filters = Filters::of(config);
         let membranes = Membranes::of(room, plan.sizes.n, config)?;
-        let Traces { x_bar, z_bar, .. } = Traces::new(room, membranes.as_ref(), (p, 0))?;
+        let Traces { x_bar, z_bar, .. } = Traces::new(room, membranes.as_ref(), p, (0, 0))?;
         let differ = membranes.as_ref().is_some_and(|membranes| membranes.differ);
         let w = Parameter::new(room, (rows, width), keeps, first)?;
         let gain = match membranes {
@@ -180,9 +179,9 @@ impl<F: Float> Block<F> {
             eps_a: room.zeros(if adaptation.is_some() { rows } else { 0 }, width)?,
             adaptation,
             filters,
-            w: match &lists {
+            w: match &orders {
                 None => w.signed(plan.clipped.as_ref()),
-                Some(lists) => w.listed(plan.clipped.as_ref(), &lists.wires),
+                Some(orders) => w.listed(plan.clipped.as_ref(), &orders.wires),
             },
             finite: true,
             history: History::new(room, sizes)?,
@@ -204,12 +203,12 @@ impl<F: Float> Block<F> {
             dropped: false,
             apart: plan.apart,
             scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
-            ahead: room.zeros(if lists.is_none() { AHEAD } else { 0 }, sizes.stride)?,
+            ahead: room.zeros(if orders.is_none() { AHEAD } else { 0 }, sizes.stride)?,
             ahead_next: 0,
             ahead_end: 0,
-            wires: plan.wires.clone().filter(|_| lists.is_none()),
+            wires: plan.wires.clone().filter(|_| orders.is_none()),
             moves: plan.rewires,
-            lists,
+            orders,
         })
     }
 
@@ -244,9 +243,9 @@ impl<F: Float> Block<F> {
     /// The numbers of synapses from inputs.
     fn cut(&self) -> usize {
         let n_inputs = self.sizes().n_inputs;
-        match &self.lists {
+        match &self.orders {
             None => n_inputs * self.sizes().stride,
-            Some(lists) => lists.wires.count(0..n_inputs),
+            Some(orders) => orders.wires.count(0..n_inputs),
         }
     }
 
@@ -266,12 +265,12 @@ impl<F: Float> Block<F> {
         if self.history.len == 0 {
             return Ok(());
         }
-        match self.lists.clone() {
+        match self.orders.clone() {
             None => {
                 self.work_off(pace)?;
                 self.trace(pace)?;
             }
-            Some(lists) => self.work_off_lists(&lists, true, pace)?,
+            Some(orders) => self.work_off_lists(&orders, true, pace)?,
         }
         self.carried = true;
         let filters = self.filters_of_sources();
@@ -323,17 +322,17 @@ impl<F: Float> Block<F> {
     /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
     pub(super) fn learn_from(&mut self, l: &[F]) {
         self.end_block();
-        match &self.lists {
+        match &self.orders {
             None => kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending),
-            Some(lists) => lists.add_scaled_by(l, &self.e_bar, &mut self.w.pending),
+            Some(orders) => orders.add_scaled_by(l, &self.e_bar, &mut self.w.pending),
         }
         self.w.waits = true;
     }
 
     /// The gradient of the history joins what earlier blocks left.
     fn work_off(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        if let Some(lists) = self.lists.clone() {
-            return self.work_off_lists(&lists, false, pace);
+        if let Some(orders) = self.orders.clone() {
+            return self.work_off_lists(&orders, false, pace);
         }
         let mut scratch = core::mem::take(&mut self.scratch);
         let credited = self.credit_alone(&mut scratch.lanes, pace);
@@ -733,11 +732,15 @@ impl<F: Float> Block<F> {
         to: Kinds<&mut [f64]>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let place = (self.cut(), self.history.sizes.stride);
-        match self.w.waits {
-            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
-            false => Ok(()),
+        if !self.w.waits {
+            return Ok(());
         }
+        if let Some(orders) = &self.orders {
+            self.add_lengths_of_neurons(orders, to);
+            return pace.pass(self.w.pending.len());
+        }
+        let place = (self.cut(), self.w.neurons());
+        add_squares_of_neurons(&[&self.w.pending], place, to, pace)
     }
 
     /// `zeta sum_u s_i^u q^u` over the dense steps: a matrix product.
@@ -787,7 +790,7 @@ impl<F: Float> Block<F> {
 
     pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
         // Those that move are in no lists here.
-        if self.lists.is_none() {
+        if self.orders.is_none() {
             self.wires = Some(Arc::clone(wires));
         }
     }
@@ -814,9 +817,9 @@ impl<F: Float> Block<F> {
     fn add_earlier(&self, r: Option<&[F]>, to: &mut [F]) {
         match r {
             _ if !self.has_part(r) => {}
-            Some(r) => match &self.lists {
+            Some(r) => match &self.orders {
                 None => kernels::add_scaled_rows_by(r, &self.sum_e, to),
-                Some(lists) => lists.add_scaled_by(r, &self.sum_e, to),
+                Some(orders) => orders.add_scaled_by(r, &self.sum_e, to),
             },
             None => kernels::add_row(F::ONE, &self.sum_e, to),
         }
@@ -878,8 +881,8 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
         // Nobody stops it here, within a step.
         _ = self.ready(&mut Interrupt::NOBODY.pace());
-        if let Some(lists) = &self.lists {
-            return send_lists(&lists.wires, &self.w.rows, sources, current);
+        if let Some(orders) = &self.orders {
+            return lists::drive(&orders.wires, &self.w.rows, sources, current);
         }
         let known = self.ahead_next < self.ahead_end;
         let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
@@ -923,8 +926,8 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
         // Nobody stops it. Without a step since, some optimizers move on nevertheless.
         _ = self.clear_dropped(&mut Interrupt::NOBODY.pace());
-        if let Some(lists) = self.lists.clone() {
-            return self.update_lists(&lists, r, steps);
+        if let Some(orders) = self.orders.clone() {
+            return self.update_lists(&orders, r, steps);
         }
         self.finish_what_began();
         if self.b.is_none() {
@@ -983,8 +986,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         sum: &mut [F],
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        if let Some(lists) = self.lists.clone() {
-            return self.collect_lists(&lists, r, sum, pace);
+        if let Some(orders) = self.orders.clone() {
+            return self.collect_lists(&orders, r, sum, pace);
         }
         self.finish_what_began();
         let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
@@ -1007,11 +1010,12 @@ impl<F: Float> Synapses<F> for Block<F> {
         if !self.w.waits {
             return Ok(0.0);
         }
-        if let Some(lists) = &self.lists {
-            pace.pass(lists.columns.len())?;
-            return Ok(self.length_of_lists(lists, r));
+        if let Some(orders) = &self.orders {
+            pace.pass(orders.columns.len())?;
+            return Ok(self.length_of_lists(orders, r));
         }
-        let late = self.has_part(r).then_some((&*self.sum_e, r));
+        let by = r.map(|r| (r, self.w.neurons()));
+        let late = self.has_part(r).then_some((&*self.sum_e, by));
         squared_length(&self.w.pending, late, pace)
     }
 
@@ -1020,8 +1024,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         if core::mem::take(&mut self.dropped) {
             self.sum_e.fill(F::ZERO);
         }
-        if let Some(lists) = self.lists.clone() {
-            return self.take_back_lists(&lists, sum);
+        if let Some(orders) = self.orders.clone() {
+            return self.take_back_lists(&orders, sum);
         }
         if !self.apart {
             return self.w.take_back(sum);
@@ -1032,7 +1036,7 @@ impl<F: Float> Synapses<F> for Block<F> {
 
     /// Currents are a matrix product then, with the bits of the same sums made one by one.
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
-        if self.ahead_next < self.ahead_end || self.lists.is_some() {
+        if self.ahead_next < self.ahead_end || self.orders.is_some() {
             return;
         }
         let Some(x) = inputs.dense().and_then(|x| x.to_slice()) else {
@@ -1070,8 +1074,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         pace: &mut Pace<'_>,
         see: See<'_, F>,
     ) -> Result<(), Error> {
-        if self.lists.is_some() {
-            return self.show_lists(what, sources, pace, see);
+        if let Some(orders) = &self.orders {
+            return self.show_lists(orders, what, sources, pace, see);
         }
         let sizes = self.sizes();
         let shape = (sizes.stride, sizes.n);
@@ -1087,9 +1091,9 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn send(&self, sources: &Sources<'_, F>, _: &mut Present<F>, current: &mut [F]) {
-        match &self.lists {
+        match &self.orders {
             None => drive_rows(&self.w.rows, sources, None, current),
-            Some(lists) => send_lists(&lists.wires, &self.w.rows, sources, current),
+            Some(orders) => lists::drive(&orders.wires, &self.w.rows, sources, current),
         }
     }
 
@@ -1100,9 +1104,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let (rows, stride) = (&mut self.w.rows, self.history.sizes.stride);
-        let assigned = match &self.lists {
+        let assigned = match &self.orders {
             None => assign_rows(rows, stride, first_source, w, pace),
-            Some(lists) => assign_lists(rows, &lists.wires, first_source, w, pace),
+            Some(orders) => lists::assign(&orders.wires, rows, first_source, w, pace),
         };
         self.finite = kernels::all_finite(&self.w.rows);
         assigned
@@ -1116,9 +1120,9 @@ impl<F: Float> Synapses<F> for Block<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let stride = self.sizes().stride;
-        match &self.lists {
+        match &self.orders {
             None => take_rows(&mut self.w, stride, first_source, g, step, pace)?,
-            Some(lists) => take_lists(&mut self.w, &lists.wires, first_source, g, step, pace)?,
+            Some(orders) => lists::take(&orders.wires, &mut self.w, first_source, g, step, pace)?,
         }
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
@@ -1136,16 +1140,13 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn z_bar_rows(&self, pace: &mut Pace<'_>, see: See<'_, F>) -> Result<(), Error> {
-        match (self.z_bar_rows.is_empty(), &self.lists) {
+        let sources = 0..self.sizes().sources();
+        match (self.z_bar_rows.is_empty(), &self.orders) {
             (true, _) => Ok(()),
-            (false, Some(lists)) => self.show_z_bar(lists, pace, see),
-            (false, None) => self.show_traces(
-                &self.z_bar_rows,
-                Sum::Membranes,
-                0..self.sizes().sources(),
-                pace,
-                see,
-            ),
+            (false, Some(orders)) => {
+                self.show_traces_of_lists(orders, Sum::Membranes, sources, pace, see)
+            }
+            (false, None) => self.show_traces(&self.z_bar_rows, Sum::Membranes, sources, pace, see),
         }
     }
 

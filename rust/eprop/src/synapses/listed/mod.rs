@@ -23,7 +23,7 @@ use lengths::{Growth, Lengths};
 
 use super::factored::{NEVER, Powers, decay_of_zt, filters};
 use super::{
-    Filters, Present, See, Synapses, What, assign_lists, send_lists, squared_lengths, take_lists,
+    Filters, Present, See, Synapses, What, add_squares_of_neurons, lists, squared_lengths,
 };
 use crate::kernels::{
     self, FactorsMut, FoldedRow, LANES, ListedRow, ListedRows, RowsOfPart, StepScales, Visit,
@@ -33,7 +33,7 @@ use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::memory::vec_for;
 use crate::numbers::parallel::{self, each, share};
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step};
+use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk::{first, parts};
@@ -724,15 +724,8 @@ impl<F: Float> Listed<F> {
         if self.h.is_empty() {
             return;
         }
-        match r {
-            Some(r) => {
-                let synapses = self.wires.all_targets().iter().zip(&self.h[..]);
-                for (to, (&j, &h)) in to.iter_mut().zip(synapses) {
-                    *to += r[j as usize] * h;
-                }
-            }
-            None if self.of_stream => kernels::add_row(F::ONE, &self.h, to),
-            None => {}
+        if r.is_some() || self.of_stream {
+            lists::add_raw(&self.wires, r, &self.h, to);
         }
         self.h.fill(F::ZERO);
     }
@@ -744,15 +737,27 @@ impl<F: Float> Listed<F> {
         self.w.pending = pending;
     }
 
+    /// Adds the squared length of what waits to that of each neuron.
+    pub(super) fn lengths_of_neurons(
+        &mut self,
+        to: Kinds<&mut [f64]>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let place = (self.cut(), self.w.neurons());
+        match self.w.waits {
+            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
         self.finite = first.finite;
     }
 
-    /// The weights of synapses from `from` on, to be drawn.
-    pub(super) fn first_weight(&mut self, source: usize, at: usize) -> &mut F {
-        let from = self.row(source).start;
-        &mut self.w.rows[from + at]
+    /// The number of a source's first synapse.
+    pub(super) fn first_of(&self, source: usize) -> usize {
+        self.row(source).start
     }
 
     /// What can be read of the synapses of some sources, in the order of their lists.
@@ -779,22 +784,20 @@ impl<F: Float> Listed<F> {
     }
 
     /// Replaces them.
-    pub(crate) fn assign_weights(
+    pub(super) fn assign_weights(
         &mut self,
         first_source: usize,
         weights: &mut dyn Iterator<Item = F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        let from = self.row(first_source).start;
-        let rows = &mut self.w.rows[from..];
-        rows.iter_mut().zip(weights).for_each(|(to, w)| *to = w);
+        lists::assign_synapses(&self.wires, &mut self.w.rows, first_source, weights);
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
 
     /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
-    pub(crate) fn take_listed(
+    pub(super) fn take_listed(
         &mut self,
         from: usize,
         g: &[F],
@@ -802,10 +805,7 @@ impl<F: Float> Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        for piece in pace.pieces(g.len()) {
-            pace.pass(piece.len())?;
-            self.w.take(step, from + piece.start, &g[piece]);
-        }
+        lists::take_synapses(&mut self.w, from, g, step, pace)?;
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -1009,20 +1009,10 @@ impl<F: Float> Synapses<F> for Listed<F> {
         if !self.w.waits {
             return Ok(0.0);
         }
-        let mut squared = 0.0;
-        let synapses = self.wires.all_targets().iter().zip(&self.w.pending[..]);
-        for (at, (&j, &g)) in synapses.enumerate() {
-            let h = self.h.get(at).copied().unwrap_or(F::ZERO);
-            let of_raw = match r {
-                Some(r) => r[j as usize] * h,
-                None if self.of_stream => h,
-                None => F::ZERO,
-            };
-            let g = (g + of_raw).to_f64();
-            squared += g * g;
-        }
-        pace.pass(self.c.len())?;
-        Ok(squared)
+        let has_part = !self.h.is_empty() && (r.is_some() || self.of_stream);
+        let by = r.map(|r| (r, self.w.neurons()));
+        let late = has_part.then_some((&*self.h, by));
+        squared_length(&self.w.pending, late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -1075,7 +1065,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
 
     fn send(&self, sources: &Sources<'_, F>, present: &mut Present<F>, current: &mut [F]) {
         if !self.at_once {
-            return send_lists(&self.wires, &self.w.rows, sources, current);
+            return lists::drive(&self.wires, &self.w.rows, sources, current);
         }
         current.fill(F::ZERO);
         present.sum.fill(F::ZERO);
@@ -1098,7 +1088,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        assign_lists(&mut self.w.rows, &self.wires, first_source, w, pace)?;
+        lists::assign(&self.wires, &mut self.w.rows, first_source, w, pace)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -1111,7 +1101,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        take_lists(&mut self.w, &self.wires, first_source, g, step, pace)?;
+        lists::take(&self.wires, &mut self.w, first_source, g, step, pace)?;
         self.finite &= kernels::all_finite(&self.w.rows);
         Ok(())
     }
