@@ -167,7 +167,7 @@ def densities() -> None:
             cells += [f"{listed:.1f} us, {ratio}", f"{other:.1f} us", f"{of_all[every]:.1f} us"]
         print(f"| {density:g} | {' | '.join(cells)} |", flush=True)
     print(
-        "\nThe ratio is that of all synapses to lists in factors. The textbook form is in lists, too; the block form has a mask.\n"
+        "\nThe ratio is that of all synapses to lists in factors. The textbook form is in lists, too; block has a mask.\n"
     )
 
 
