@@ -197,7 +197,7 @@ class Auto(Optimizer):
     per_neuron : bool
         True: inside its group each neuron, each readout for ``W_out`` with ``b``, has a scale ``D_j``, the smaller the
         larger its gradients have been, and takes ``eta_G D_j`` as its step. The synapses then take the textbook or the
-        block form. `OnlineTrainer` refuses it.
+        block form, unless they are listed (`EpropTrainer.storage`). `OnlineTrainer` refuses it.
     rewire : Rewire, optional
         As in `SGD`.
 

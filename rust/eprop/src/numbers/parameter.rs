@@ -553,6 +553,9 @@ fn keep_signs<F: Float>(signs: Option<Signs<'_>>, at: usize, w: &mut [F]) {
     }
 }
 
+/// A coefficient of each neuron, and the neurons that numbers are of.
+pub(crate) type By<'a, F> = (&'a [F], Neurons<'a>);
+
 /// What joins a gradient as late as in its update, and starts again from 0 then: `r_j sum_ij`, or the sum as it is.
 #[derive(Debug)]
 pub(crate) struct Late<'a, F> {
@@ -590,7 +593,7 @@ pub(crate) fn sum_up<F: Float>(kinds: &[Vec<&[F]>], at: usize, to: &mut [F]) {
 }
 
 /// `to += r_j sum_ij`, or the sum as it is, of the numbers from `at` on.
-fn take_in<F: Float>(by: Option<(&[F], Neurons<'_>)>, at: usize, sum: &[F], to: &mut [F]) {
+fn take_in<F: Float>(by: Option<By<'_, F>>, at: usize, sum: &[F], to: &mut [F]) {
     match by {
         None => kernels::add_row(F::ONE, sum, to),
         Some((r, Neurons::Rows(width))) => {
@@ -615,7 +618,7 @@ fn take_in<F: Float>(by: Option<(&[F], Neurons<'_>)>, at: usize, sum: &[F], to: 
 /// [`Error::Interrupted`].
 pub(crate) fn squared_length<F: Float>(
     gradient: &[F],
-    late: Option<(&[F], Option<(&[F], Neurons<'_>)>)>,
+    late: Option<(&[F], Option<By<'_, F>>)>,
     pace: &mut Pace<'_>,
 ) -> Result<f64, Error> {
     let mut squared = 0.0;

@@ -45,7 +45,7 @@ pub enum Optimizer {
         /// As of [`Sgd`](Self::Sgd).
         weight_decay: f64,
         /// Whether each neuron, and each readout, has a scale of its own within its group, by the size of its gradients so far: the step of its weights
-        /// is `eta_G D_j` (docs/method.md, "Steps of groups"). It takes the textbook or the block form; a stack has no such scales.
+        /// is `eta_G D_j` (docs/method.md, "Steps of groups"). It takes the textbook or the block form, unless synapses are listed; a stack has no such scales.
         per_neuron: bool,
     },
     /// Adam (Kingma and Ba 2015), with two moments per weight: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
