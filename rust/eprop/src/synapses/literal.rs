@@ -15,7 +15,7 @@ use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::numbers::walk;
 use crate::options::plan::{Plan, Sizes};
-use crate::options::{Config, Connect, Gain, Optimizer, PerNeuron, UpdateEvery};
+use crate::options::{Config, Connect, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
@@ -503,7 +503,12 @@ pub(super) fn with_membranes(config: &Config) -> [Config; 3] {
 
 /// Networks in which not all synapses exist, as lists.
 pub(super) fn with_lists(config: &Config) -> [Config; 2] {
-    [(0.5, 0.4), (0.1, 0.7)].map(|(of_inputs, of_neurons)| {
+    // A block has lists of few.
+    let densities = match config.engine {
+        Some(Engine::Block) => [(0.2, 0.15), (0.05, 0.2)],
+        _ => [(0.5, 0.4), (0.1, 0.7)],
+    };
+    densities.map(|(of_inputs, of_neurons)| {
         let config = Config {
             connect_in: Connect::Density(of_inputs),
             connect_rec: Connect::Density(of_neurons),

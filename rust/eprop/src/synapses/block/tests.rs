@@ -103,6 +103,34 @@ in_both! {
 }
 
 in_both! {
+    fn lists_of_synapses_are_the_learning_equations_of_these_and_are_saved_reset_and_collected<F>() {
+        for update_every in [UpdateEvery::Steps(3), UpdateEvery::Steps(13), UpdateEvery::Sequence] {
+            for (beta, c_reg, optimizer) in [
+                (0.0, 0.0, Optimizer::PLAIN_SGD),
+                (0.0, 1.0, Optimizer::SGD),
+                (0.4, 1.0, Optimizer::PLAIN_SGD),
+                (0.4, 1.0, Optimizer::SGD),
+            ] {
+                let config = Config { beta, c_reg, optimizer, input_gain: Gain::Leak, ..config(update_every) };
+                let of_membranes = literal::with_membranes(&config);
+                for config in of_membranes.iter().chain([&config]).flat_map(literal::with_lists) {
+                    for make in [make::<F>(), make_short::<F>()] {
+                        literal::follows::<F, _>(&config, make, 60);
+                        literal::resets_whatever_is_left::<F, _>(&config, make, spoil);
+                        literal::is_saved::<F, _>(&config, make);
+                        literal::takes_from_elsewhere::<F, _>(&config, make);
+                        literal::predicts::<F, _>(&config, make);
+                        literal::may_be_looked_at::<F, _>(&config, make);
+                        literal::settles::<F, _>(&config, make);
+                        literal::collects::<F, _>(&config, make);
+                    }
+                }
+            }
+        }
+    }
+}
+
+in_both! {
     fn an_eligibility_without_a_filter_is_the_step_alone<F>() {
         literal::follows::<F, _>(&Config { tau_trace: 0.0, ..config(UpdateEvery::Steps(8)) }, make_short::<F>(), 30);
     }
