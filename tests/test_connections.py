@@ -17,8 +17,15 @@ sparse = pytest.importorskip("scipy.sparse")
 
 N_IN, N, N_OUT, T = 5, 12, 2, 60
 OPTIMIZERS = ["sgd", "momentum", "auto", "adam", "adamw", eprop.optim.Auto(per_neuron=True)]
-# Forms and storages: lists in factors, in the textbook form, rows with a place for each neuron, and lists again.
-FORMS = [{}, {"engine": "textbook"}, {"engine": "block", "update_every": 10}, {"update_every": "sequence"}]
+# Forms and storages: lists in factors, in the textbook form, rows with a place for each neuron, lists again, and lists in
+# blocks, of fewer inputs.
+FORMS = [
+    {},
+    {"engine": "textbook"},
+    {"engine": "block", "update_every": 10},
+    {"update_every": "sequence"},
+    {"update_every": 10, "horizon": 5, "density": 0.18},
+]
 # Thresholds that stay, that move alike, and of each neuron in its own way, where some stay; membranes that differ, a
 # current, and both.
 NEURONS = {
@@ -33,15 +40,18 @@ NEURONS = {
     "current": lambda n, rng: {"tau_syn": rng.choice([3.0, 10.0])},
     "both": lambda n, rng: {"tau_mem": rng.choice([5.0, 40.0], n), "tau_syn": rng.choice([3.0, 10.0])},
 }
-# What only the textbook form holds in lists: thresholds that move above membranes that differ and currents.
+# What factors do not hold in lists: thresholds that move above membranes that differ and currents.
 ALL_NEURONS = {
     **NEURONS,
     "adaptive, both": lambda n, rng: NEURONS["adaptive each"](n, rng) | NEURONS["both"](n, rng),
 }
 LISTED = [
-    *((engine, neurons) for engine in ("factored", "textbook") for neurons in NEURONS),
+    *((engine, neurons) for engine in ("factored", "textbook", "block") for neurons in NEURONS),
     ("textbook", "adaptive, both"),
+    ("block", "adaptive, both"),
 ]
+# A block has lists of few.
+DENSITY = {"factored": 0.4, "textbook": 0.4, "block": 0.18}
 # As many random wirings as this are compared; 100,000 take some minutes.
 N_WIRINGS = int(os.environ.get("EPROP_WIRINGS", "300"))
 
@@ -51,9 +61,14 @@ def wiring(seed=0, density=0.4, n_in=N_IN, n=N):
     return rng.random((n, n_in)) < density, (rng.random((n, n)) < density) & ~np.eye(n, dtype=bool)
 
 
+def wired(form, seed=0):
+    """A wiring that the form takes, and its options."""
+    return (*wiring(seed, form.get("density", 0.4)), {name: form[name] for name in form if name != "density"})
+
+
 def in_every_form(*sizes, neurons="plain", **options):
-    """Lists of both forms that have them, if they hold such neurons; and last the block form."""
-    engines = [engine for engine, which in LISTED if which == neurons]
+    """Lists of the two forms that have them at every density, if they hold such neurons; and last the block form."""
+    engines = [engine for engine, which in LISTED if which == neurons and engine != "block"]
     listed = [EpropTrainer(*sizes, engine=engine, **options) for engine in engines]
     assert all(trainer.storage == "listed" for trainer in listed)
     return [*listed, EpropTrainer(*sizes, engine="block", **options)]
@@ -73,7 +88,7 @@ def louder(trainer):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_what_does_not_exist_has_neither_weight_nor_gradient_nor_trace(form, optimizer):
-    into, between = wiring()
+    into, between, form = wired(form)
     trainer = louder(
         EpropTrainer(
             N_IN,
@@ -144,7 +159,7 @@ def test_a_density_is_drawn_from_the_seed(density):
 @pytest.mark.parametrize("kind", ["csr_array", "csc_array", "coo_array", "csr_matrix"])
 def test_a_sparse_array_is_a_structure_and_first_weights(kind, form):
     rng = np.random.default_rng(4)
-    between = wiring(4)[1]
+    _, between, form = wired(form, 4)
     weights = np.where(between, rng.normal(size=(N, N)), 0.0)
     trainer = EpropTrainer(
         N_IN, N, N_OUT, connect_rec=getattr(sparse, kind)(weights), dtype="float64", **form
@@ -165,7 +180,7 @@ def test_stored_zeros_are_synapses_and_unsorted_lists_are_sorted():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS[:5], ids=str)
 def test_signs_are_kept_by_every_update(optimizer, form):
     """Adam moves every weight by about lr, so that many would change their sign."""
-    into, between = wiring(5)
+    into, between, form = wired(form, 5)
     sign = np.random.default_rng(5).integers(-1, 2, N_IN + N)
     lr = 0.05 if optimizer.startswith("adam") else None
     trainer = EpropTrainer(
@@ -190,10 +205,11 @@ def test_signs_are_kept_by_every_update(optimizer, form):
 @pytest.mark.parametrize("every", [1, "sequence"])
 @pytest.mark.parametrize(("engine", "neurons"), LISTED)
 def test_copies_files_and_pickles_know_the_synapses(engine, neurons, every):
-    into, between = wiring(6)
+    density = DENSITY[engine]
+    into, between = wiring(6, density)
     sign = np.r_[np.ones(N_IN), -np.ones(3), np.zeros(N - 3)].astype(int)
     own = {**ALL_NEURONS[neurons](N, np.random.default_rng(6)), "update_every": every, "engine": engine}
-    trainer = louder(EpropTrainer(N_IN, N, N_OUT, connect_in=0.5, connect_rec=between, sign=sign, **own))
+    trainer = louder(EpropTrainer(N_IN, N, N_OUT, connect_in=density, connect_rec=between, sign=sign, **own))
     assert trainer.storage == "listed"
     x, y = data()
     trainer.train_sequence(x, y)
@@ -208,9 +224,9 @@ def test_copies_files_and_pickles_know_the_synapses(engine, neurons, every):
         assert twin.connect_rec == trainer.connect_rec and np.array_equal(twin.sign, sign)
         assert twin.train_sequence(x, y) == copy.deepcopy(trainer).train_sequence(x, y)
     assert trainer != EpropTrainer(
-        N_IN, N, N_OUT, connect_in=0.5, connect_rec=into @ into.T & between, sign=sign, **own
+        N_IN, N, N_OUT, connect_in=density, connect_rec=into @ into.T & between, sign=sign, **own
     )
-    assert trainer != EpropTrainer(N_IN, N, N_OUT, connect_in=0.4, connect_rec=between, sign=sign, **own)
+    assert trainer != EpropTrainer(N_IN, N, N_OUT, connect_in=0.1, connect_rec=between, sign=sign, **own)
 
 
 @pytest.mark.parametrize("every", [1, 4, "sequence"])
@@ -260,7 +276,7 @@ def test_each_neuron_takes_a_length_of_its_own_in_every_form(n_streams, every):
 @pytest.mark.parametrize("every", [1, "sequence"])
 @pytest.mark.parametrize(("engine", "neurons"), LISTED)
 def test_lists_in_float32_are_those_in_float64_to_rounding(engine, neurons, every):
-    into, between = wiring(12)
+    into, between = wiring(12, DENSITY[engine])
     own = {**ALL_NEURONS[neurons](N, np.random.default_rng(12)), "update_every": every, "engine": engine}
     x, y = data(12)
     found = []
@@ -343,11 +359,12 @@ def test_a_first_weight_against_its_sign_is_refused():
     [
         ({}, 24, 600),
         ({"beta": 0.2}, 28, 1000),
-        # In the textbook form, whenever weights change: z_bar and eps_a are numbers of each synapse.
-        ({"beta": 0.2, "tau_mem": np.linspace(5.0, 40.0, 20_000)}, 28, 600),
+        # In the textbook form, and in blocks, which keep some of the past of every neuron: z_bar and eps_a are numbers of
+        # each synapse.
+        ({"beta": 0.2, "tau_mem": np.linspace(5.0, 40.0, 20_000)}, 28, 1200),
         ({"optimizer": eprop.optim.Auto(per_neuron=True)}, 24, 600),
     ],
-    ids=["plain", "adaptive", "textbook", "by neuron"],
+    ids=["plain", "adaptive", "adaptive, membranes", "by neuron"],
 )
 def test_a_large_sparse_network_is_never_dense(neurons, of_synapse, of_neuron):
     """20,000 neurons: a dense matrix would take 1.6 GB; lists take less than 24 bytes a synapse in either mode.
@@ -449,6 +466,33 @@ def compared(sizes, share_in, share_rec, every, optimizer, signed, neurons, seed
             assert np.abs(read_dense(trainer, name) - expected).max(initial=0.0) <= 1e-10 * max(
                 np.abs(expected).max(initial=0.0), 1.0
             ), (trainer.engine, name)
+
+
+@pytest.mark.parametrize("horizon", [1, 4, "sequence"])
+@pytest.mark.parametrize("density", [0.18, 0.4])
+@pytest.mark.parametrize("neurons", ALL_NEURONS)
+def test_gradients_are_those_of_all_synapses_where_the_absent_have_weights_of_0(neurons, density, horizon):
+    """Of every form, and of credit through recurrent spikes: at those that exist."""
+    into, between = wiring(14, density)
+    options = {
+        **ALL_NEURONS[neurons](N, np.random.default_rng(14)),
+        "update_every": "sequence",
+        "dtype": "float64",
+    }
+    engines = ["block"] if horizon != 1 else ["factored", "textbook", "block"]
+    x, y = data(14)
+    for engine in engines:
+        if (engine, neurons) not in LISTED:
+            continue
+        some = EpropTrainer(N_IN, N, N_OUT, connect_in=into, connect_rec=between, engine=engine, **options)
+        whole = EpropTrainer(N_IN, N, N_OUT, engine="block", **options)
+        some.W_in = (0.5 if "tau_syn" in options else 2.0) * dense(some.W_in)
+        whole.W_in, whole.W_rec, whole.W_out = dense(some.W_in), dense(some.W_rec), some.W_out
+        credit = {"horizon": horizon, "recurrent_gain": 0.8}
+        expected, got = whole.gradients(x, y, **credit), some.gradients(x, y, **credit)
+        for name, exists in [("W_in", into), ("W_rec", between), ("W_out", True)]:
+            assert_close(dense(got[name]), np.where(exists, expected[name], 0.0), 1e-10, (engine, name))
+        assert np.abs(dense(got["W_rec"])).max() > 0
 
 
 @pytest.mark.filterwarnings(

@@ -40,8 +40,10 @@ def made(lists, **fields):
         {"update_every": 9},
         {"update_every": "sequence"},
         {"update_every": "sequence", "optimizer": "adam"},
+        {"update_every": "sequence", "engine": "block", "c_reg": 0.1},
+        {"update_every": 9, "engine": "block", "beta": 0.2, "tau_syn": 5.0},
     ],
-    ids=["every step", "auto", "n", "sequence", "adam"],
+    ids=["every step", "auto", "n", "sequence", "adam", "block", "block, adaptive"],
 )
 def test_no_bit_depends_on_the_number_of_threads(lists, fields):
     first = made(lists, **fields)

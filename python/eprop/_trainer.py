@@ -374,10 +374,10 @@ be assigned, for any other build a new trainer: EpropTrainer(...)
         ``"dense"``: all exist. ``"masked"``: not all do, and rows have a place for each neuron all the same. ``"listed"``:
         rows are lists of the synapses that exist; `W_in`, `W_rec`, `e_bar` and their gradients are SciPy sparse arrays.
         Lists in factors are taken below a density of a half (0.12 where neurons adapt, have a `tau_mem` each or get their
-        input through `tau_syn`), and at any density where weights change at every step or rest for fewer than 8. Where
-        neurons adapt and have one of the other two, and with ``engine="textbook"``, they are lists in the textbook form.
-        Masked are the block form, a `horizon` among it, and synapses that move with an array as `tau_mem`. `docs/wiring.md`
-        has the rest.
+        input through `tau_syn`), and at any density where weights change at every step or rest for fewer than 8. A
+        `horizon`, and neurons that adapt and have one of the other two, are in lists of the block form below a density of
+        0.2, or of the textbook form. Masked are those of more synapses, and synapses that move with an array as
+        `tau_mem` or a `horizon`. `docs/wiring.md` has the rest.
 
         Examples
         --------

@@ -151,11 +151,7 @@ impl Plan {
         match in_lists {
             Some(Engine::Factored) => Ok(plan.with_lists(config)),
             Some(Engine::Block) => plan.with_columns::<F>(config),
-            Some(Engine::Textbook) => Ok(Self {
-                is_listed: true,
-                ..plan
-            }),
-            None => Ok(plan),
+            Some(Engine::Textbook) | None => Ok(plan),
         }
     }
 
@@ -202,7 +198,7 @@ impl Plan {
             delay: config.delay,
             membranes: config.has_own_membranes(),
             grouped: config.is_grouped(),
-            is_listed: false,
+            is_listed: form == Engine::Textbook && wires.is_some() && lists_fit_textbook(config),
             wires,
             columns: None,
             clipped: clipped(&signs, sizes, config),
@@ -279,9 +275,6 @@ impl Plan {
                 .with_block::<F>(rest(config.update_every));
                 if shorter.block > 0 && shorter.block < self.block {
                     return Some(shorter);
-                }
-                if self.is_listed {
-                    return None;
                 }
                 Engine::Textbook
             }
@@ -499,6 +492,12 @@ const FEW_OF_ALL_SECOND: f64 = 0.12;
 /// The same of a block, which passes all synapses of a list, and of rows with a place for every neuron adds those of the spikes.
 const FEW_OF_ALL_IN_BLOCKS: f64 = 0.2;
 
+/// Whether rows of the textbook form can be lists of the synapses that exist, which are faster than a mask at every density. A synapse that comes has the trace
+/// of its source from the start: where neurons differ in that, only rows with a place for each neuron hold it.
+fn lists_fit_textbook(config: &Config) -> bool {
+    config.rewire.is_none() || config.each.tau_mem.is_none()
+}
+
 /// Where a block cannot be listed, the textbook form is, if a mask would have more places than this ...
 const PLACES: usize = 1 << 28;
 /// ... and than this many for each synapse that exists.
@@ -508,8 +507,6 @@ const PLACES_EACH: usize = 16;
 fn in_lists(sizes: Sizes, config: &Config, wires: &Wires) -> Option<Engine> {
     let fits_factors = !config.horizon.is_beyond_a_step() && second_traces_fit_lists(config);
     let fits_blocks = config.rewire.is_none() && config.part.is_none();
-    // A synapse that comes has the trace of its source from the start: where neurons differ in that, only rows with a place for each neuron hold it.
-    let fits_textbook = config.rewire.is_none() || config.each.tau_mem.is_none();
     let places = sizes.sources().saturating_mul(sizes.n);
     let share = wires.len() as f64 / places as f64;
     let few = match config.has_second_traces() {
@@ -518,8 +515,7 @@ fn in_lists(sizes: Sizes, config: &Config, wires: &Wires) -> Option<Engine> {
     };
     let in_factors = fits_factors.then_some(Engine::Factored);
     let in_blocks = (fits_blocks && share < FEW_OF_ALL_IN_BLOCKS).then_some(Engine::Block);
-    // Faster than a mask at every density.
-    let in_textbook = fits_textbook.then_some(Engine::Textbook);
+    let in_textbook = lists_fit_textbook(config).then_some(Engine::Textbook);
     match (config.engine, of_steps(config.update_every)) {
         (Some(Engine::Factored), _) => in_factors,
         (Some(Engine::Block), _) => in_blocks,
