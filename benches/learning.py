@@ -3,10 +3,11 @@
 ``python benches/learning.py FOLDER [NAME ...] [--seeds N] [--torch-seeds N] [--figure FILE]``; the folder has qtdb,
 fsdd/recordings and mnist10k/mnist10k.npz, and a problem whose recordings are missing is left out. All methods have the same
 network, data, passes and optimizer. Each has the learning rate, and where credit goes through recurrent spikes the
-`recurrent_gain`, that one network of seed 100 did best with on validation data, after a third of the passes. Then other
-seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install 'eprop[torch]'``), the last
-line is backpropagation there, from the same weights: by snnTorch's layers, or for neurons that adapt, which snnTorch has
-none of, by a torch module written by hand. Who is first at the bar, each at his best: `learning_race.py`.
+`recurrent_gain`, that one network of seed 100 did best with on validation data, taught for a third of the passes. Then
+other seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install 'eprop[torch]'``), the
+last line is backpropagation there, from the same weights, at the rate of our own at a gain of 1, since the gradient is the
+same: by snnTorch's layers, or for neurons that adapt, which snnTorch has none of, by a torch module written by hand. Who is
+first at the bar, each at its best: `learning_race.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
     os.environ[_name] = "1"
 
 import argparse
+import re
 import statistics
 import sys
 from collections.abc import Iterator
@@ -92,14 +94,21 @@ def rows(
 ) -> Iterator[Row]:
     """A row for each method; `torch_seeds` is 0 where torch is missing."""
     learned, judged, test = parts
+    few, undamped = -(-problem.passes // 3), {}
     for method in methods(problem, torch_seeds > 0):
-        credits, few = method.credits(), -(-problem.passes // 3)
-        tried = {
-            (lr, at): train(problem, (learned, judged), CHOSEN_WITH, lr, passes=few, **credit).shares[-1]
-            for at, credit in enumerate(credits)
-            for lr in problem.rates
-        }
+        credits = method.credits()
+        if method.in_torch:
+            tried = undamped
+        else:
+            tried = {
+                (lr, at): train(problem, (learned, judged), CHOSEN_WITH, lr, passes=few, **credit).shares[-1]
+                for at, credit in enumerate(credits)
+                for lr in problem.rates
+            }
         lr, at = max(tried, key=lambda key: tried[key])
+        if method.horizon == "sequence":
+            # Torch's gradient is that of our BPTT at a gain of 1, and so would be its choice: it need not be made again.
+            undamped = {(lr, 0): share for (lr, at), share in tried.items() if method.gains[at] == 1.0}
         scored = range(torch_seeds if method.in_torch else seeds)
         found = [train(problem, (learned, judged), seed, lr, **credits[at]) for seed in scored]
         yield Row(
@@ -146,6 +155,28 @@ def remarks(found: list[Row]) -> Iterator[str]:
             )
 
 
+# Name, median, least and most of the shares, and KiB at the larger of `STEPS`.
+LINE = re.compile(
+    r"\| ([^|]+) \| [^|]+ \| [^|]* \| ([\d.]+)% \(([\d.]+)% to ([\d.]+)%\) \|"
+    r" .* \| (?:[\d,]+; ([\d,]+)|not measured) \|"
+)
+
+
+def printed(logs: list[Path]) -> dict[str, list[Row]]:
+    """What a figure shows of the tables that earlier runs have printed."""
+    found: dict[str, list[Row]] = {}
+    title = ""
+    for line in "\n".join(log.read_text(encoding="utf-8") for log in logs).splitlines():
+        if ", bar " in line:
+            title = line.split(";")[0]
+        elif row := LINE.match(line):
+            name, median, least, most, kib = row.groups()
+            shares = [float(share) / 100 for share in (least, median, most)]
+            held = None if kib is None else (0, int(kib.replace(",", "")))
+            found.setdefault(title, []).append(Row(Method(name), 0.0, 0.0, shares, [], 0.0, held, 0.0))
+    return found
+
+
 def draw(path: Path, found: dict[str, list[Row]]) -> None:
     """The shares against the horizon, and against the memory of a sequence of 16,000 steps."""
     from matplotlib.figure import Figure
@@ -165,14 +196,13 @@ def draw(path: Path, found: dict[str, list[Row]]) -> None:
         left.set_xticks(range(len(rows)), [row.method.name.replace(", ", ",\n") for row in rows], fontsize=8)
         left.set(ylabel="right in the test part (%)")
         left.set_title(name, fontsize=10)
-        for row, median in zip(rows, medians, strict=True):
+        # A colour each: what horizons hold is so nearly the same that names beside the points would overlap.
+        for colour, (row, median) in enumerate(zip(rows, medians, strict=True)):
             if row.kib:
-                right.plot(row.kib[1], median, "o", color="C0")
-                right.annotate(
-                    row.method.name, (row.kib[1], median), xytext=(4, 4), textcoords="offset points"
-                )
+                right.plot(row.kib[1], median, "o", color=f"C{colour}", label=row.method.name)
         right.set(xscale="log", xlabel="memory at 16,000 steps (KiB)")
-        right.margins(x=0.3, y=0.2)
+        right.margins(x=0.2, y=0.2)
+        right.legend(fontsize=8, loc="best")
     figure.savefig(path, dpi=80)
 
 
@@ -185,10 +215,18 @@ def main(arguments: list[str] | None = None) -> int:
         "--torch-seeds", type=int, metavar="N", help="of torch, which is slow (default: as many)"
     )
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draws the shares, too")
+    parser.add_argument(
+        "--printed", type=Path, nargs="+", metavar="LOG", help="only draws what runs have printed"
+    )
     parser.add_argument("--quick", action="store_true", help="40 sequences, one seed: whether it runs at all")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - PROBLEMS.keys():
         parser.error(f"NAME: expected {', '.join(PROBLEMS)}, got {', '.join(sorted(unknown))}")
+    if options.printed:
+        if options.figure is None:
+            parser.error("--printed: expected a --figure to draw it in")
+        draw(options.figure, printed(options.printed))
+        return 0
     seeds = 1 if options.quick else options.seeds
     torch_seeds = min(seeds, seeds if options.torch_seeds is None else options.torch_seeds)
     print(f"eprop {eprop.__version__}, NumPy {np.__version__}, seeds 0 to {seeds - 1}; one core")

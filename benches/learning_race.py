@@ -1,10 +1,11 @@
 """Who is first at the bar: CPU seconds of one core until a network is good enough, each side at its best.
 
-``python benches/learning_race.py FOLDER [NAME ...] [--seeds N]``; the folder as of `learning.py`, which has the problems. A
-side is a way of learning: e-prop, our backpropagation through time (BPTT), snnTorch's, and that of a torch module written by
-hand. All have the same network, weights, data and optimizer. Each has the batch size and the learning rate out of the same
-few with which one network of seed 100 is first at the bar; then other seeds are timed. The share of the validation part is
-looked at four times in a pass. Looking is not timed.
+``python benches/learning_race.py FOLDER [NAME ...] [--batches N ...] [--firing-rate HZ] [--update-every STEPS]``; the
+folder as of `learning.py`, which has the problems. A side is a way of learning: e-prop, our backpropagation through
+time (BPTT), snnTorch's, and that of a torch module written by hand. All have the same network, weights, data and
+optimizer. Each has the batch size and the learning rate out of the same few with which one network of seed 100 is first at
+the bar; then other seeds are timed. The share of the validation part is looked at `LOOKS` times in a pass. Looking is not
+timed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
 import argparse
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,16 +32,11 @@ import eprop
 
 RACES = ("digits", "mnist", "ecg")
 """The problems of the default."""
-BATCHES = (128, 32, 8, 2)
+BATCHES = (128, 32, 8)
 """Sizes that each side may have; the largest first, since it is soon over in torch, and bounds the others."""
 LOOKS = 4
 
-OURS = (
-    Method("e-prop"),
-    Method("e-prop, an update every 8 steps", update_every=8),
-    Method("horizon 50", 50),
-    Method("BPTT", "sequence"),
-)
+OURS = (Method("e-prop"), Method("BPTT", "sequence"))
 SNNTORCH = Method("BPTT, snnTorch", in_torch="snnTorch")
 BY_HAND = Method("BPTT, torch by hand", in_torch="by hand")
 
@@ -67,10 +63,14 @@ class Timed(NamedTuple):
     steps_per_second: float
 
 
-def sides(problem: Problem, torch_is_there: bool) -> tuple[Method, ...]:
-    if not torch_is_there:
-        return OURS
-    return (*OURS, BY_HAND) if problem.adapts else (*OURS, SNNTORCH, BY_HAND)
+def sides(problem: Problem, often: int | None, torch_is_there: bool) -> Iterator[Method]:
+    yield from OURS
+    if often is not None:
+        yield Method(f"e-prop, an update every {often} steps", update_every=often)
+    if torch_is_there and not problem.adapts:
+        yield SNNTORCH
+    if torch_is_there:
+        yield BY_HAND
 
 
 def rates(problem: Problem) -> tuple[float, ...]:
@@ -78,7 +78,9 @@ def rates(problem: Problem) -> tuple[float, ...]:
     return (*problem.rates, 2.5 * max(problem.rates))
 
 
-def race(problem: Problem, data: tuple[Data, Data], method: Method, seeds: int) -> Timed:
+def race(
+    problem: Problem, data: tuple[Data, Data], method: Method, batches: Sequence[int], seeds: int
+) -> Timed:
     (credit,) = method.credits()
 
     def run(batch_size: int, lr: float, seed: int, limit: float = float("inf")) -> Found:
@@ -86,8 +88,8 @@ def race(problem: Problem, data: tuple[Data, Data], method: Method, seeds: int) 
         return train(sized, data, seed, lr, looks=LOOKS, until=problem.bar, limit=limit, **credit)
 
     # Where none is there in time, the first of all.
-    best, chosen = float("inf"), (BATCHES[0], problem.rates[0])
-    for batch_size in BATCHES:
+    best, chosen = float("inf"), (batches[0], problem.rates[0])
+    for batch_size in batches:
         for lr in rates(problem):
             if batch_size > len(data[0].inputs):
                 continue
@@ -126,11 +128,17 @@ def remarks(found: list[Timed]) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Who is first at the bar, each at his best.")
+    parser = argparse.ArgumentParser(description="Who is first at the bar, each at its best.")
     parser.add_argument("folder", type=Path, help="of qtdb, fsdd/recordings and mnist10k/mnist10k.npz")
     names = f"of {', '.join(PROBLEMS)} (default: {', '.join(RACES)})"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
     parser.add_argument("--seeds", type=int, default=3, help="that are timed (default: 3)")
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=BATCHES, help="sizes that each side may have"
+    )
+    parser.add_argument("--firing-rate", type=float, metavar="HZ", help="of the untaught network")
+    parser.add_argument("--update-every", type=int, metavar="STEPS", help="e-prop with such updates joins")
+    parser.add_argument("--ours", action="store_true", help="without rivals")
     parser.add_argument(
         "--quick", action="store_true", help="40 sequences, a bar of 0: whether it runs at all"
     )
@@ -138,9 +146,11 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := set(options.names) - PROBLEMS.keys():
         parser.error(f"NAME: expected {', '.join(PROBLEMS)}, got {', '.join(sorted(unknown))}")
     print(f"eprop {eprop.__version__}, NumPy {np.__version__}, seeds 0 to {options.seeds - 1}; one core")
-    torch_is_there = has_torch()
+    torch_is_there = not options.ours and has_torch()
     for name in options.names or RACES:
         problem = PROBLEMS[name]
+        if options.firing_rate is not None:
+            problem = replace(problem, firing_rate=options.firing_rate)
         learned, judged, _ = problem.load(options.folder)
         if options.quick:
             problem = replace(problem, bar=0.0)
@@ -151,8 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"| {' | '.join(COLUMNS)} |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         found = []
-        for method in sides(problem, torch_is_there):
-            found.append(race(problem, (learned, judged), method, options.seeds))
+        for method in sides(problem, options.update_every, torch_is_there):
+            found.append(race(problem, (learned, judged), method, options.batches, options.seeds))
             print(table_line(found[-1]), flush=True)
         print("\n".join(remarks(found)), flush=True)
     return 0

@@ -57,6 +57,13 @@ def test_it_prints_a_line_for_each_method_and_draws(folder, capsys):
     assert said.count("BPTT over e-prop: ") == 5
     assert figure.stat().st_size > 10_000
 
+    log, again = folder / "log", folder / "again.png"
+    log.write_text(said, encoding="utf-8")
+    assert {len(rows) for rows in learning.printed([log]).values()} == {4}
+    assert len(learning.printed([log])) == 5
+    assert learning.main([str(folder), "--printed", str(log), "--figure", str(again)]) == 0
+    assert again.stat().st_size > 10_000
+
 
 @pytest.mark.usefixtures("without_torch")
 def test_a_problem_without_its_recordings_is_left_out(tmp_path, folder, capsys):
@@ -69,11 +76,38 @@ def test_a_problem_without_its_recordings_is_left_out(tmp_path, folder, capsys):
 
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.parametrize("name", ["digits", "ecg"])
-def test_the_race_prints_a_line_for_each_of_ours(name, folder, capsys, monkeypatch):
-    monkeypatch.setattr(racing, "BATCHES", (32, 8))
-    assert racing.main([str(folder), name, "--quick", "--seeds", "1"]) == 0
+def test_the_race_prints_a_line_for_each_side(name, folder, capsys):
+    options = [
+        "--quick",
+        "--seeds",
+        "1",
+        "--update-every",
+        "8",
+        "--firing-rate",
+        "40",
+        "--batches",
+        "32",
+        "8",
+    ]
+    assert racing.main([str(folder), name, *options]) == 0
     said = capsys.readouterr().out
-    assert [said.count(f"| {method.name} |") for method in racing.OURS] == [1] * len(racing.OURS)
+    sides = list(racing.sides(problems.PROBLEMS[name], 8, torch_is_there=False))
+    assert [method.name for method in sides] == ["e-prop", "BPTT", "e-prop, an update every 8 steps"]
+    assert [said.count(f"| {method.name} |") for method in sides] == [1, 1, 1]
+
+
+def test_the_rivals_of_the_race_are_snntorch_where_it_has_the_neurons(folder):
+    rivals = {
+        name: [m.in_torch for m in racing.sides(problem, None, torch_is_there=True) if m.in_torch]
+        for name, problem in problems.PROBLEMS.items()
+    }
+    assert rivals["digits"] == rivals["mnist"] == ["snnTorch", "by hand"]
+    assert rivals["ecg"] == rivals["evidence"] == ["by hand"]
+    slow, fast = (
+        racing.Timed(racing.Method(name, in_torch=who), 8, 0.1, seconds, 1.0, 1.0)
+        for name, who, seconds in (("slow", "snnTorch", [6.0, 9.0, 3.0]), ("fast", "", [2.0, 2.0, 1.0]))
+    )
+    assert list(racing.remarks([fast, slow])) == ["slow takes so many times as long as: fast 3.0"]
 
 
 @pytest.mark.parametrize("name", ["ecg", "spoken-digits", "evidence", "digits", "mnist"])
