@@ -17,6 +17,8 @@ import eprop
 from eprop.torch import to_snntorch
 from eprop.torch._surrogate import spike_function
 
+EPS, BETA_2 = 1e-8, 0.999
+"""Of Adam, in torch and here."""
 ANSWERED = 128
 """Sequences that are answered side by side, however many it learns from at once."""
 
@@ -81,7 +83,7 @@ class InTorch:
         elsewhere = 1.0 - torch.eye(len(recurrent))
         recurrent.register_hook(lambda gradient: gradient * elsewhere)  # no neuron is its own source
         self.optimizer = torch.optim.Adam(self.net.parameters())
-        self.batch_size = ANSWERED
+        self.batch_size, self.n_updates = ANSWERED, 0
 
     def learn(self, inputs: NDArray[Any], labels: NDArray[Any], lr: float) -> None:
         """One update, with the mean gradient of all steps that have a label."""
@@ -89,7 +91,10 @@ class InTorch:
         loss = nn.functional.cross_entropy(
             outputs.flatten(0, 1), torch.from_numpy(labels).flatten(), ignore_index=-1
         )
-        self.optimizer.param_groups[0]["lr"] = lr
+        self.n_updates += 1
+        # A trainer's Adam adds eps before the bias of the second moment is corrected, torch's after it.
+        eps = EPS / (1.0 - BETA_2**self.n_updates) ** 0.5
+        self.optimizer.param_groups[0].update(lr=lr, eps=eps)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
