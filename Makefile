@@ -17,7 +17,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-race bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -61,8 +61,12 @@ bench-streams: build/bench-env/stamp  ## accuracy, memory and time on a stream t
 bench-tasks: build/bench-env/stamp  ## what the presets of the tasks learn, seed by seed (DATA=folder of recordings)
 	build/bench-env/bin/python benches/tasks.py $(if $(DATA),--data "$(DATA)")
 
-bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same networks (DATA=folder of qtdb and fsdd)
+bench-learning: build/bench-env/stamp  ## e-prop beside BPTT of the same networks (DATA=folder of qtdb, fsdd and mnist10k)
 	build/bench-env/bin/python benches/learning.py "$(DATA)"
+
+bench-race: build/rivals-env/stamp  ## CPU seconds until a network is good enough, beside snnTorch's BPTT (DATA=folder of qtdb and mnist10k)
+	build/rivals-env/bin/python $(PIP) install -q scikit-learn
+	build/rivals-env/bin/python benches/learning_race.py "$(DATA)"
 
 bench-sparse: build/bench-env/stamp  ## networks of which not all synapses exist, beside flydnet and brian2 where they install
 	# brian2 2.9 does not import with NumPy 2.4.
