@@ -1,13 +1,15 @@
 """Networks of which not all synapses exist: microseconds a step, bytes a synapse, and where lists of synapses win.
 
-``python benches/wirings.py [--neurons N] [--no-rivals] [--adaptive]``. Four tables of one run, or the third
-alone, float32, one thread, each number the least of some runs in processor time (on two threads: on the clock):
+``python benches/wirings.py [--neurons N] [--no-rivals] [--adaptive] [--textbook]``. Five tables of one run, or the third
+or the fourth alone, float32, one thread, each number the least of some runs in processor time (on two threads, and in the
+fourth: on the clock):
 
 1. a network of a fly's size, 138,639 neurons and 15 million synapses with a tail of degrees, at 0.5 % firing, which is
    printed and asserted; where it learns also on two threads, in turn with one;
 2. N = 1,000 at densities from 1 to 0.02, in lists, in rows with a place for each neuron, and with all synapses;
 3. N = 20,000 with 100 synapses each, of neurons whose thresholds stay and of neurons that adapt, in lists;
-4. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
+4. N = 1,000 with a membrane of each neuron's own, in the textbook form: in lists, and with a mask, side by side;
+5. the same network of a fly's size in flydnet (three-factor learning) and in brian2 (inference alone), where they are
    installed.
 """
 
@@ -29,6 +31,7 @@ from bars import Bar, beside
 from scipy import sparse
 
 from eprop import EpropTrainer, wiring
+from eprop.optim import SGD, Rewire
 
 FLY, SYNAPSES = 138_639, 15_000_000
 N_INPUTS, N_OUTPUTS, STEPS = 100, 10, 300
@@ -58,15 +61,17 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=FLY, help="of the large network")
     parser.add_argument("--no-rivals", action="store_true")
     parser.add_argument("--adaptive", action="store_true", help="the table of neurons that adapt alone")
+    parser.add_argument("--textbook", action="store_true", help="the table of the textbook form alone")
     options = parser.parse_args()
-    if options.adaptive:
-        adaptive()
+    if options.adaptive or options.textbook:
+        adaptive() if options.adaptive else textbook()
         return
     share = options.neurons / FLY
     lists = connectome(options.neurons, int(SYNAPSES * share))
     ours = large(lists, options.neurons == FLY)
     densities()
     adaptive()
+    textbook()
     if not options.no_rivals:
         rivals(lists, ours)
 
@@ -219,6 +224,37 @@ def adaptive() -> None:
         bytes_of_all = ", ".join(f"{bytes_each:.1f}" for bytes_each in sizes[name])
         print(f"| {name} | {cells} | {bytes_of_all} |", flush=True)
     print("\nBytes with an update a sequence, in factors and in blocks, and at every step.\n")
+
+
+def textbook() -> None:
+    """One update a sequence, so that what moves the synapses, and has a mask with such membranes, costs next to nothing."""
+    n, (x, y) = 1000, stream(60, N_INPUTS)
+    print("| N = 1,000, density | lists | mask | ratio | neurons adapt: lists | mask | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for density in (0.05, 0.1, 0.5, 0.8, 1.0):
+        cells = []
+        for beta in (0.0, 0.2):
+            works = []
+            for rewire, storage in ((None, "listed"), (Rewire(l1=0.0), "masked")):
+                trainer = EpropTrainer(
+                    N_INPUTS,
+                    n,
+                    N_OUTPUTS,
+                    connect_in=density,
+                    connect_rec=density,
+                    engine="textbook",
+                    update_every="sequence",
+                    optimizer=SGD(rewire=rewire),
+                    tau_mem=np.linspace(5.0, 40.0, n),
+                    beta=beta,
+                )
+                assert trainer.storage == storage
+                trainer.calibrate(x, rate=20.0)
+                works.append(partial(trainer.train_sequence, x, y))
+            listed, masked = (us * STEPS / len(x) for us in in_turn(works))
+            cells += [f"{listed:.0f} us", f"{masked:.0f} us", f"{masked / listed:.1f}"]
+        print(f"| {density:g} | {' | '.join(cells)} |", flush=True)
+    print()
 
 
 def learned(every: int | str, n: int, x_y: tuple[Any, Any], **options: Any) -> float:

@@ -130,10 +130,7 @@ enum Sum<'a, F> {
 
 impl<F> Sum<'_, F> {
     /// Whether it is of traces, which it replaces. Otherwise it is added.
-    fn replaces(self) -> bool
-    where
-        Self: Copy,
-    {
+    fn replaces(&self) -> bool {
         matches!(self, Sum::Traces | Sum::Adaptation | Sum::Membranes)
     }
 }
