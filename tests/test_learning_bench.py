@@ -19,6 +19,7 @@ if (BENCHES / "learning.py").exists():
     sys.path.insert(0, str(BENCHES))
 
     import learning
+    import learning_costs
     import learning_problems as problems
     import learning_race as racing
     import learning_runs as runs
@@ -94,6 +95,13 @@ def test_the_race_prints_a_line_for_each_side(name, folder, capsys):
     sides = list(racing.sides(problems.PROBLEMS[name], 8, torch_is_there=False))
     assert [method.name for method in sides] == ["e-prop", "BPTT", "e-prop, an update every 8 steps"]
     assert [said.count(f"| {method.name} |") for method in sides] == [1, 1, 1]
+
+
+def test_costs_have_a_line_for_each_way_and_length(folder, capsys):
+    assert learning_costs.main([str(folder), "digits", "--quick"]) == 0
+    said = capsys.readouterr().out
+    for name in ("the network alone", "e-prop", "BPTT"):
+        assert said.count(f"| {name} |") == said.count(f"| {name}, 10 times as long |") == 1
 
 
 def test_the_rivals_of_the_race_are_snntorch_where_it_has_the_neurons(folder):
