@@ -71,7 +71,7 @@ OPTIONS = [
     Option("delay", (EPROP,), one_of(1, 1, 2, 7)),
     Option("clip_norm", TRAINERS, one_of(None, 1.0)),
     Option("w_max", TRAINERS, one_of(None, 0.5)),
-    Option("engine", (EPROP,), one_of(None, None, None, "textbook")),
+    Option("engine", (EPROP,), one_of(None, None, None, "textbook", "block")),
     Option("memory_limit", TRAINERS, one_of(None, None, None, 10**12)),
     Option("connect_in", (EPROP,), one_of(None, None, None, 0.2, 0.8)),
     Option("connect_rec", (EPROP,), one_of(None, None, None, 0.1, 0.9)),

@@ -95,7 +95,7 @@ fn config(chance: &mut Chance) -> Config {
         readout_bias: chance.once_in(2),
         c_reg: chance.of(&[0.0, 0.0, 1.0]),
         update_every: update_every(chance),
-        engine: chance.of(&[None, None, Some(Engine::Textbook)]),
+        engine: chance.of(&[None, None, Some(Engine::Textbook), Some(Engine::Block)]),
         optimizer: optimizer(chance),
         reduction: chance.of(Reduction::ALL),
         recurrent_gain: chance.of(&[0.3, 1.0]),
@@ -125,7 +125,7 @@ fn with_membranes(config: Config, n: usize, chance: &mut Chance) -> Config {
 
 /// Now and then not all synapses, and signs of the sources.
 fn with_synapses(config: Config, n_sources: usize, chance: &mut Chance) -> Config {
-    let share = |chance: &mut Chance| match chance.of(&[1.0, 1.0, 0.2, 0.9]) {
+    let share = |chance: &mut Chance| match chance.of(&[1.0, 1.0, 0.15, 0.9]) {
         1.0 => Connect::All,
         density => Connect::Density(density),
     };
