@@ -1271,6 +1271,21 @@ struct Missed<'a, F> {
     last_set: usize,
 }
 
+impl<F: Float> Missed<'_, F> {
+    /// What a source has missed that was last seen in this block, if that is as much as asked for: as [`Ages::last`].
+    fn by(&self, source: usize, seen: u64, at_least: usize) -> Option<(&[F], F, F)> {
+        let age = match seen {
+            NEVER => 0,
+            seen => (self.block - seen) as usize,
+        };
+        let set = match source < self.n_inputs {
+            true => 0,
+            false => self.last_set,
+        };
+        (age >= at_least.max(1)).then(|| self.ended.last(set, age))
+    }
+}
+
 impl<'a, F: Float> Waiting<'a, F> {
     /// The same, of every `share` sources.
     fn in_parts(self, wires: &'a Wires, share: usize) -> impl Iterator<Item = Self> {
@@ -1302,28 +1317,25 @@ impl<'a, F: Float> Waiting<'a, F> {
             mut c,
             mut h,
         } = self.rows;
-        let places = self.zt.iter_mut().zip(self.seen);
-        for (source, (zt, seen)) in self.sources.zip(places) {
+        for (at, source) in self.sources.enumerate() {
             let targets = wires.targets(source);
             let [a, c, h] = [&mut a, &mut c, &mut h].map(|rows| first_of(rows, targets.len()));
-            let age = match *seen {
-                NEVER => 0,
-                seen => (missed.block - seen) as usize,
-            };
-            if age == 0 || age < at_least {
+            let Some((of_neurons, k, alpha)) = missed.by(source, self.seen[at], at_least) else {
                 continue;
-            }
-            let set = if source < missed.n_inputs {
-                0
-            } else {
-                missed.last_set
             };
-            let (of_neurons, k, alpha) = missed.ended.last(set, age);
-            let rows = ListedRows { a, c, h };
-            let row = ListedRow { targets, rows };
-            let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row);
+            let next = self.seen.get(at + 1);
+            let next = next.and_then(|&seen| missed.by(source + 1, seen, at_least));
+            let next = next.map_or((&[][..], &[][..]), |(waits_for, ..)| {
+                (wires.targets(source + 1), waits_for)
+            });
+            let zt = &mut self.zt[at];
+            let row = ListedRow {
+                targets,
+                rows: ListedRows { a, c, h },
+            };
+            let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row, next);
             *zt = (alpha * *zt).or_silence();
-            *seen = if left || *zt != F::ZERO {
+            self.seen[at] = if left || *zt != F::ZERO {
                 missed.block
             } else {
                 NEVER
