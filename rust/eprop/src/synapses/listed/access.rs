@@ -1,0 +1,133 @@
+//! What can be read of the rows, and how they are replaced.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{Listed, NEVER};
+use crate::kernels::{self, FoldedRow};
+use crate::numbers::aligned::Aligned;
+use crate::numbers::interrupt::Pace;
+use crate::numbers::parameter::Step;
+use crate::numbers::room::Room;
+use crate::synapses::{What, lists};
+use crate::{Error, Float};
+
+impl<F: Float> Listed<F> {
+    pub(in crate::synapses) fn share_weights(&mut self, first: &Self) {
+        self.w.rows = first.w.rows.share();
+        self.finite = first.finite;
+    }
+
+    /// The number of a source's first synapse.
+    pub(in crate::synapses) fn first_of(&self, source: usize) -> usize {
+        self.row(source).start
+    }
+
+    /// What can be read of the synapses of some sources, in the order of their lists.
+    pub(in crate::synapses) fn read_listed(
+        &self,
+        what: What,
+        sources: Range<usize>,
+        to: &mut Vec<F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let (now, mut rows) = (self.now_of_sets()?, self.two_rows()?);
+        let (w, c) = rows.split_at_mut(self.n);
+        let kappa = self.powers.kappa_down[self.steps_of_block()];
+        for source in sources {
+            let n = self.wires.targets(source).len();
+            self.unfold(source, &now, w, c);
+            match what {
+                What::Weight => to.extend_from_slice(&w[..n]),
+                What::Eligibility => to.extend(c[..n].iter().map(|&c| kappa * c)),
+            }
+            pace.pass(n)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces them.
+    pub(in crate::synapses) fn assign_weights(
+        &mut self,
+        first_source: usize,
+        weights: &mut dyn Iterator<Item = F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        lists::assign_synapses(&self.wires, &mut self.w.rows, first_source, weights);
+        self.finite = kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
+    pub(in crate::synapses) fn take_listed(
+        &mut self,
+        from: usize,
+        g: &[F],
+        step: Step<'_, F>,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        self.before_weights_change(pace)?;
+        lists::take_synapses(&mut self.w, from, g, step, pace)?;
+        self.finite &= kernels::all_finite(&self.w.rows);
+        Ok(())
+    }
+
+    pub(super) fn before_weights_change(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        if self.at_once {
+            self.folded = false;
+            self.fold(pace)?;
+            self.within = false;
+        }
+        Ok(())
+    }
+
+    /// Memory for a row of weights and one of traces.
+    pub(super) fn two_rows(&self) -> Result<Aligned<F>, Error> {
+        Room::build(
+            || "reading the synapses".into(),
+            |room| room.zeros(2, self.n),
+        )
+    }
+
+    /// What the block under way does to rows, of each set.
+    pub(super) fn now_of_sets(&self) -> Result<Aligned<F>, Error> {
+        let mut now = Room::build(
+            || "reading the synapses".into(),
+            |room| room.zeros(self.sets, self.ended.lanes() * self.stride),
+        )?;
+        for set in 0..self.sets {
+            self.now(set, &mut now[self.ended.of_one(set)]);
+        }
+        Ok(now)
+    }
+
+    /// W of a source's synapses, and what a fold would leave of their `C`; `now`: what the block under way does.
+    pub(super) fn unfold(&self, source: usize, now: &[F], to_w: &mut [F], to_c: &mut [F]) {
+        let (row, set) = (self.row(source), self.set_of(source));
+        if self.seen[source] == NEVER {
+            to_w[..row.len()].copy_from_slice(&self.w.rows[row.clone()]);
+            to_c[..row.len()].copy_from_slice(&self.c[row]);
+            return;
+        }
+        let folded = FoldedRow {
+            targets: self.wires.targets(source),
+            a: &self.w.rows[row.clone()],
+            c: &self.c[row.clone()],
+            zt: self.zt[source],
+            waited: match self.age(source) {
+                0 => None,
+                age => Some(self.ended.last(set, age)),
+            },
+            now: &now[self.ended.of_one(set)],
+        };
+        match &self.adaptive {
+            None => kernels::unfold_listed(folded, to_w, to_c),
+            Some(adaptive) => adaptive.unfold(folded, row.clone(), to_w, to_c),
+        }
+        if !self.at_once {
+            // A gradient in factors moves no weight.
+            to_w[..row.len()].copy_from_slice(&self.w.rows[row]);
+        }
+    }
+}
