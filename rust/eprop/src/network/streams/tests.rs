@@ -9,11 +9,11 @@ use alloc::vec;
 
 use ndarray::{Array3, Axis, s};
 
-use super::super::literal::{Data, Literal, Weights, config, draw, plan};
 use super::{
     Role, Room, Stream, StreamTally, Streams, Vec, Walk, WalkMut, Walked, WithoutWeights, rows_of,
 };
 use crate::Error;
+use crate::network::literal::{Data, Literal, Weights, config, draw, plan};
 use crate::network::recurrent::Recurrent;
 use crate::network::tally::Tally;
 use crate::network::wiring::{Sum, Wiring};

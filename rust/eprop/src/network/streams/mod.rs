@@ -7,9 +7,15 @@
 //! in the cache; then pieces of the weights, for which the sums of the groups are added in their order. Groups depend on the number
 //! of streams alone, so no bit depends on the number of threads.
 
+mod groups;
+mod sums;
+
 use alloc::vec::Vec;
 
-use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis, s};
+use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
+
+use groups::{Collects, collect_group, group_size, in_turn, learn_side_by_side};
+use sums::{gather_into, kinds, new_sums, parallel_squares};
 
 use super::run;
 use super::schedule::Since;
@@ -18,7 +24,7 @@ use super::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel::{self, Until};
-use crate::numbers::parameter::{PIECE, Split, sum_up};
+use crate::numbers::parameter::Split;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, WithoutWeights};
 use crate::parts::input::Inputs;
@@ -847,26 +853,6 @@ pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
     numbers.fold(0, usize::saturating_add)
 }
 
-/// `to += from`, and then `from` is 0: whenever it is stopped, their sum is what it was.
-///
-/// # Errors
-/// [`Error::Interrupted`].
-fn gather_into<F: Float>(to: &mut [F], from: &mut [F], pace: &mut Pace<'_>) -> Result<(), Error> {
-    let mut pieces = to.chunks_mut(PIECE).zip(from.chunks_mut(PIECE));
-    pieces.try_for_each(|(to, from)| {
-        kernels::add_row(F::ONE, from, to);
-        from.fill(F::ZERO);
-        pace.pass(to.len())
-    })
-}
-
-/// The gradients of parameter number `at`, each `len` numbers: those of the loss of all groups, and then what the regulariser keeps apart.
-fn kinds<F>(sums: &[Vec<Aligned<F>>], at: usize, len: usize) -> Vec<Vec<&[F]>> {
-    let kinds = sums[0][at].len() / len.max(1);
-    let of_kind = |kind| sums.iter().map(move |sums| &sums[at][kind * len..][..len]);
-    (0..kinds).map(|kind| of_kind(kind).collect()).collect()
-}
-
 /// Asks before each step of a stream alone but the first, and does what the step would have to do first.
 fn go_on<N: Wiring>(interrupt: &Interrupt, synapses: usize) -> impl FnMut(usize, &mut N) -> bool {
     let mut pace = interrupt.pace();
@@ -883,162 +869,6 @@ fn unless(stopped: bool) -> Result<(), Error> {
 fn split_first<N>(states: &mut [N]) -> (&mut N, &mut [N]) {
     let (first, rest) = states.split_at_mut(1);
     (&mut first[0], rest)
-}
-
-fn new_sums<N: Wiring>(room: &mut Room, plan: &N::Plan) -> Result<Vec<Aligned<N::F>>, Error> {
-    let sizes = N::sums(plan);
-    let mut sums = room.list(sizes.len())?;
-    for (rows, width) in sizes {
-        sums.push(room.zeros(rows, width)?);
-    }
-    Ok(sums)
-}
-
-/// The squared length of a sum of gradients of one length: of pieces, which threads take, added in their order.
-///
-/// # Errors
-/// [`Error::Interrupted`].
-fn parallel_squares<F: Float>(
-    gradients: &[Vec<&[F]>],
-    threads: usize,
-    interrupt: &Interrupt,
-) -> Result<f64, Error> {
-    let of_each = gradients.iter().flatten();
-    let (n, len) = of_each.fold((0, 0), |(n, _), g| (n + 1, g.len()));
-    let mut squares = alloc::vec![0.0; len.div_ceil(PIECE)];
-    let pieces = squares.iter_mut().enumerate().collect();
-    let until = Until::asked(interrupt, 0, PIECE * n);
-    let done = parallel::run_until(
-        threads,
-        pieces,
-        until,
-        |(at, squares): (usize, &mut f64), _| {
-            let piece = at * PIECE..len.min((at + 1) * PIECE);
-            let mut sum = [F::ZERO; PIECE];
-            let sum = &mut sum[..piece.len()];
-            sum_up(gradients, piece.start, sum);
-            *squares = kernels::squared_length(sum);
-        },
-    );
-    unless(done.stopped)?;
-    Ok(squares.iter().sum())
-}
-
-/// Streams to a group: two where there are many, so that the second finds the sum and the scratch memory of the first in the cache. Where recurrent
-/// spikes are credited, so many that they share the rows of weights that are read for it.
-fn group_size(streams: usize, credits: bool) -> usize {
-    match credits {
-        true => (streams / 2).clamp(1, 6),
-        false => (streams / 8).clamp(1, 2),
-    }
-}
-
-/// The sum of what the streams of a group have learned, in the making.
-struct Collects<'s, N: Wiring> {
-    sums: &'s mut [Aligned<N::F>],
-    /// Of a pass over all synapses.
-    cost: usize,
-    /// Whether a stream has been added: then its gradient waits nowhere else.
-    is_begun: bool,
-    is_stopped: bool,
-}
-
-impl<'s, N: Wiring> Collects<'s, N> {
-    fn new(sums: &'s mut [Aligned<N::F>], cost: usize) -> Self {
-        Self {
-            sums,
-            cost,
-            is_begun: false,
-            is_stopped: false,
-        }
-    }
-
-    /// Memory that nobody has touched yet takes long to be touched.
-    fn begin(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        let mut pieces = self.sums.iter_mut().flat_map(|sum| sum.chunks_mut(PIECE));
-        pieces.try_for_each(|piece| {
-            piece.fill(N::F::ZERO);
-            pace.pass(piece.len())
-        })
-    }
-
-    /// Adds what the next stream has learned, unless it is stopped before it.
-    fn take(&mut self, state: &mut N, pace: &mut Pace<'_>) {
-        self.is_stopped = self.is_stopped
-            || pace.pass(self.cost).is_err()
-            || !self.is_begun && self.begin(pace).is_err();
-        if self.is_stopped {
-            return;
-        }
-        self.is_begun = true;
-        if state.since().steps > 0 {
-            state.collect(self.sums);
-        }
-    }
-}
-
-/// Adds what the streams of a group have learned, until it is stopped. Returns whether any has been added.
-fn collect_group<N: Wiring>(
-    states: &mut [N],
-    sums: &mut [Aligned<N::F>],
-    cost: usize,
-    pace: &mut Pace<'_>,
-) -> bool {
-    let mut to = Collects::new(sums, cost);
-    to.is_stopped = N::credit(states, true, pace).is_err();
-    in_turn(states, |_, state| to.take(state, pace));
-    to.is_begun
-}
-
-/// As many steps of each stream of a group as there are, from one credit of recurrent spikes to the next.
-fn learn_side_by_side<N: Wiring>(
-    states: &mut [N],
-    streams: &[Stream<'_, N::F>],
-    outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
-    tallies: &mut [StreamTally],
-) {
-    let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
-    let n_steps = lengths.max().unwrap_or(0);
-    let mut from = 0;
-    while from < n_steps {
-        let those_that_run = states.iter().zip(streams);
-        let those_that_run = those_that_run.filter(|(_, stream)| stream.inputs.n_steps() > from);
-        let rest = those_that_run.map(|(state, _)| state.until_full()).min();
-        let until = n_steps.min(from.saturating_add(rest.unwrap_or(usize::MAX)));
-        in_turn(states, |b, state| {
-            let Some(stream) = streams.get(b) else { return };
-            let piece = stream.steps(from, until);
-            let steps = from..from + piece.inputs.n_steps();
-            if steps.is_empty() {
-                return;
-            }
-            let rows = outputs[b].as_mut();
-            let rows = rows.map(|rows| rows.slice_mut(s![steps, ..]));
-            run::learn(state, &piece, rows, &mut tallies[b], None, |_, _| true);
-        });
-        from = until;
-        if from < n_steps {
-            // Nobody stops it here; where it takes long, a call is cut at these steps (`Streams::until_full`).
-            _ = N::credit(states, false, &mut Interrupt::NOBODY.pace());
-        }
-    }
-}
-
-/// Does something for every stream of a group, which borrows the scratch memory of the first.
-fn in_turn<N: Wiring>(group: &mut [N], mut work: impl FnMut(usize, &mut N)) {
-    for at in 0..group.len() {
-        lend(group, at);
-        work(at, &mut group[at]);
-        lend(group, at);
-    }
-}
-
-/// To the stream at `at`, or back from it.
-fn lend<N: Wiring>(group: &mut [N], at: usize) {
-    if at > 0 {
-        let (before, from) = group.split_at_mut(at);
-        before[0].swap_scratch(&mut from[0]);
-    }
 }
 
 /// The rows of every stream, or as many times nothing.
