@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import sys
 from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
 from eprop.cli import main
-from eprop.demo import cli, digits, digits_figure, needs_extra, pattern, study
+from eprop.demo import cli, digits, digits_figure, needs_extra, pattern, plots, study
 
 SMALL = digits.Settings(n_neurons=40, passes=1, lr=2e-3)
 
@@ -267,6 +269,35 @@ def test_the_figure_shows_every_split_both_curves_and_each_digit(few, monkeypatc
     assert (train.get_xdata()[0], third.get_xdata()[0]) == (100 * found.right, 100 * found.accuracy)
     again = digits.learn(*digits.split(few.take(np.arange(300)), 5), 5, replace(SMALL, passes=2))
     assert third.get_xdata()[2] == 100 * again.accuracy
+
+
+def at_8_cm(figure):
+    """No text is too small there, and no title lies on another or on the letter of its panel."""
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
+    assert min(text.get_fontsize() for text in texts) * (8 / 2.54) / figure.get_figwidth() > 4.5
+    for axes in figure.axes:
+        legend = [axes.get_legend()] if axes.get_legend() else []
+        above = [title for title in (axes.title, axes._left_title) if title.get_text()] + legend
+        boxes = [artist.get_window_extent() for artist in above]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_figures_can_be_read_at_8_cm(few, monkeypatch, tmp_path):
+    made, new = [], plots.new_figure
+    for module in (plots, digits_figure):
+        monkeypatch.setattr(module, "new_figure", lambda *size: made.append(new(*size)) or made[-1])
+    rng = np.random.default_rng(0)
+    spikes, outputs, labels = rng.random((2000, 40)) < 0.1, rng.normal(size=(2000, 2)), np.full(2000, -1)
+    labels[1900:] = 1
+    wave = np.sin(np.arange(2000) / 50)
+    digits.run(3, tmp_path / "d.png", data=few.take(np.arange(200)), settings=SMALL, n_splits=2)
+    plots.pattern(tmp_path / "p.png", plots.Curves(wave, wave, wave, list(np.arange(100.0, 1.0, -1.0)), 0.1))
+    plots.trial(tmp_path / "t.png", plots.Trial(spikes, spikes, outputs, labels, list(wave + 2)))
+    plots.series(tmp_path / "s.png", plots.Series(wave, wave + 0.01))
+    assert len(made) == 4
+    for figure in made:
+        at_8_cm(figure)
 
 
 def test_the_main_job(tmp_path):

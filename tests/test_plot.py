@@ -60,11 +60,26 @@ def test_without_an_axes_there_is_a_new_figure(name):
     assert ax.figure.number in pyplot.get_fignums()
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_at_8_cm_nothing_is_cut_off_small_or_unlabelled(name):
-    with mpl.rc_context({"font.size": 8.0}):
-        figure, ax = pyplot.subplots(figsize=(8 / 2.54, 5.6 / 2.54), layout="constrained", dpi=300)
-        FIGURES[name](ax)
+CLASSES = np.repeat(np.arange(40), 120)
+WORDS = np.array(["normal", "atrial fibrillation", "other rhythm", "noise"])[CLASSES % 4]
+LOSSES = {f"network {k}": np.exp(-np.arange(20) / (4 + k)) for k in range(7)}
+
+CROWDED = {
+    "12 lines": lambda ax: plot.traces(V, labels=[f"hidden neuron {k}" for k in range(12)], ax=ax),
+    "7 curves": lambda ax: plot.learning_curve(LOSSES, ax=ax),
+    "15 classes": lambda ax: plot.confusion_matrix(CLASSES % 15, CLASSES % 15, ax=ax),
+    "40 classes": lambda ax: plot.confusion_matrix(CLASSES, CLASSES, ax=ax),
+    "words": lambda ax: plot.confusion_matrix(WORDS, WORDS, ax=ax),
+}
+
+
+@pytest.mark.parametrize("points", [8.0, 10.0])
+@pytest.mark.parametrize("name", [*FIGURES, *CROWDED])
+def test_at_8_cm_all_can_be_read(name, points):
+    """Nothing is cut off, small, on top of other text, without a label, or squeezed by a legend."""
+    with mpl.rc_context({"font.size": points}):
+        figure, ax = pyplot.subplots(figsize=(8 / 2.54, 6 / 2.54), layout="constrained", dpi=300)
+        (FIGURES | CROWDED)[name](ax)
         figure.canvas.draw()
     assert ax.get_xlabel() and ax.get_ylabel()
     texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
@@ -75,6 +90,25 @@ def test_at_8_cm_nothing_is_cut_off_small_or_unlabelled(name):
         box = artist.get_window_extent()
         assert box.x0 >= -1 and box.y0 >= -1, artist
         assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, artist
+    for named in (ax.get_xticklabels(), ax.get_yticklabels(), ax.texts):
+        boxes = [text.get_window_extent().padded(-2) for text in named if text.get_text()]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert ax.bbox.height > 0.25 * figure.bbox.height
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_new_figure_is_small_enough_for_print_unless_its_size_was_set(name):
+    """Text of 10 points has more than 7 where the figure is 8 cm wide."""
+    assert 10 * (8 / 2.54) / FIGURES[name](None).figure.get_figwidth() > 7
+    with mpl.rc_context({"figure.figsize": (9.0, 5.0)}):
+        assert FIGURES[name](None).figure.get_figwidth() == 9.0
+
+
+def test_counts_that_have_room_are_written_and_every_class_is_named():
+    with mpl.rc_context({"figure.figsize": (12.0, 12.0)}):
+        ax = plot.confusion_matrix(CLASSES, CLASSES)
+    assert [text.get_text() for text in ax.texts] == ["120"] * 40
+    assert [label.get_text() for label in ax.get_yticklabels()] == [str(k) for k in range(40)]
 
 
 def test_raster_has_a_bar_where_there_is_a_spike():

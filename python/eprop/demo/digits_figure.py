@@ -52,11 +52,11 @@ class Split(NamedTuple):
 
 def draw(path: Path, run: Run, example: Example, splits: list[Split]) -> None:
     """Raster and readouts of one test digit, learning curves, confusion matrix, the accuracies of all splits."""
-    figure = new_figure(12.0, 8.2)
-    halves: Any = figure.subfigures(2, 1)
-    one, all_of_them = halves
-    raster, readouts = one.subplots(1, 2)
-    curves, confusion, accuracies = all_of_them.subplots(1, 3, width_ratios=(5, 4, 3))
+    figure = new_figure(6.0, 8.2)
+    rows: Any = figure.subfigures(3, 1)
+    raster = rows[0].subplots()
+    readouts, curves = rows[1].subplots(1, 2)
+    confusion, accuracies = rows[2].subplots(1, 2, width_ratios=(5, 4))
     _raster(raster, example)
     _readouts(readouts, example)
     _learning_curves(curves, run)
@@ -71,15 +71,15 @@ def _raster(axes: Axes, example: Example) -> None:
     n_steps, n_neurons = example.spikes.shape
     axes.scatter(steps, neurons, s=14, marker="|", color="black", linewidths=1.0)
     axes.set(
-        title=f"spikes of the network, test digit {example.label}",
+        title=f"spikes, test digit {example.label}",
         xlabel="time (ms)",
-        ylabel=f"neuron (index, {n_neurons} in all)",
+        ylabel="neuron (index)",
         xlim=(-0.5, n_steps - 0.5),
         ylim=(-1, n_neurons),
     )
     side = int(np.sqrt(example.pixels.size))
     # Beside the raster, where it hides no spike.
-    inset = axes.inset_axes((1.02, 0.74, 0.21, 0.26))
+    inset = axes.inset_axes((1.01, 0.62, 0.19, 0.38))
     inset.imshow(example.pixels.reshape(side, side), cmap="gray_r")
     inset.set(xticks=[], yticks=[])
 
@@ -102,9 +102,9 @@ def _readouts(axes: Axes, example: Example) -> None:
             zorder=3 if is_label or is_answer else 2,
         )
     axes.set(
-        title=f"readout of each digit: label {example.label}, answer {example.answer}",
+        title=f"label {example.label}, answer {example.answer}",
         xlabel="time (ms)",
-        ylabel="readout y (logit, no unit)",
+        ylabel="readout y (logit)",
         xlim=(0, len(example.outputs) - 0.5),
     )
 
@@ -116,23 +116,21 @@ def _learning_curves(axes: Axes, run: Run) -> None:
         np.arange(window, len(run.judged) + 1),
         running,
         color=COLORS[0],
-        label=f"training, before the label is shown,\nmean of {window} images",
+        label=f"training, last {window},\nbefore the label",
     )
     n_passes = len(run.held_out)
     ends = len(run.judged) / n_passes * np.arange(1, n_passes + 1)
     share = 100.0 * np.array(run.held_out)
-    axes.plot(
-        ends, share, "o--", color=COLORS[1], markersize=4, label="held out, after each pass (fresh spikes)"
-    )
-    axes.axvline(ends[0], color="0.6", linestyle=":", label="end of the first pass (all new)")
+    axes.plot(ends, share, "o--", color=COLORS[1], markersize=4, label="held out")
+    axes.axvline(ends[0], color="0.6", linestyle=":", label="end of pass 1")
     axes.set(
-        title=f"learning curves, {n_passes} passes",
+        title=f"{n_passes} passes",
         xlabel="images shown",
         ylabel="accuracy (%)",
         xlim=(0, 1.02 * len(run.judged)),
     )
-    axes.locator_params(axis="x", nbins=5)
-    axes.legend(loc="lower right", fontsize="small")
+    axes.locator_params(axis="x", nbins=4)
+    axes.legend(loc="lower right", fontsize=9)
 
 
 def _confusion(axes: Axes, run: Run) -> None:
@@ -143,9 +141,9 @@ def _confusion(axes: Axes, run: Run) -> None:
     for (label, answer), count in np.ndenumerate(counts):
         if count:
             color = "white" if count > counts.max() / 2 else "black"
-            axes.text(answer, label, str(count), ha="center", va="center", color=color, fontsize="small")
+            axes.text(answer, label, str(count), ha="center", va="center", color=color, fontsize=9)
     axes.set(
-        title=f"held out: {counts.sum()}, errors: {counts.sum() - counts.trace()}",
+        title=f"{counts.sum() - counts.trace()} of {counts.sum()} wrong",
         xlabel="answer (digit)",
         ylabel="label (digit)",
         xticks=range(n),
@@ -162,9 +160,9 @@ def _accuracies(axes: Axes, splits: list[Split]) -> None:
         "o",
         mfc="none",
         color=COLORS[0],
-        label="training part",
+        label="training",
     )
-    axes.plot(held_out, rows, "D", color=COLORS[1], label="held-out third")
+    axes.plot(held_out, rows, "D", color=COLORS[1], label="held out")
     axes.axvline(
         float(np.median(held_out)),
         color=COLORS[1],
@@ -172,13 +170,13 @@ def _accuracies(axes: Axes, splits: list[Split]) -> None:
         label=f"median {np.median(held_out):.1f} %",
     )
     axes.set(
-        title=f"{len(splits)} splits and seeds",
+        title=f"{len(splits)} splits",
         xlabel="accuracy (%)",
         ylabel="seed",
         yticks=rows,
         yticklabels=[str(split.seed) for split in splits],
         # Room for the legend.
-        ylim=(len(splits) + 0.6, -0.6),
+        ylim=(len(splits) + 2.2, -0.6),
     )
     axes.locator_params(axis="x", nbins=4)
-    axes.legend(loc="lower left", fontsize="small")
+    axes.legend(loc="lower center", fontsize=9)

@@ -13,6 +13,13 @@ from . import needs_extra
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WIDTH = 4.5
+"""Of a figure, in inches: its text can be read where it is printed 8 cm wide."""
+ABOVE = {
+    "loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 3, "frameon": False, "borderaxespad": 0.1,
+    "columnspacing": 1.0, "handletextpad": 0.5,
+}  # fmt: skip
+"""A legend over the frame, where it hides nothing."""
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -29,7 +36,7 @@ class Curves(NamedTuple):
 
 def pattern(path: Path, result: Curves) -> None:
     """Target and output before and after training, and the loss."""
-    figure = new_figure(9.0, 8.2)
+    figure = new_figure(WIDTH, 6.6)
     before, after, loss = figure.subplots(3, 1)
     after.sharey(before)
     for axes, title, output in (
@@ -39,17 +46,17 @@ def pattern(path: Path, result: Curves) -> None:
         axes.plot(result.target, color="0.55", linewidth=3, label="target")
         axes.plot(output, color="C0", linewidth=1.5, label="output")
         axes.set(title=title, xlabel="time (ms)", ylabel="readout (no unit)", xlim=(0, len(output)))
-        axes.legend(loc="upper right")
+    # Beside their titles there is no room.
+    figure.legend(*before.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     loss.semilogy(result.losses, color="C0")
     goal = result.goal * result.losses[0]
     loss.axhline(goal, color="0.4", linestyle="--", label=f"{result.goal:.0%} of the start")
     loss.set(
-        title="loss",
-        xlabel="iterations (1 s of input and one update each)",
-        ylabel="0.5 err², summed over time",
+        xlabel="iterations (1 s of input, one update)",
+        ylabel="sum of 0.5 err²",
         xlim=(0, len(result.losses) - 1),
     )
-    loss.legend(loc="upper right")
+    loss.legend(**ABOVE)
     letter_panels(before, after, loss)
     figure.savefig(path)
 
@@ -66,21 +73,21 @@ class Trial(NamedTuple):
 
 def trial(path: Path, shown: Trial) -> None:
     """What came in, what fired, what was said and when it was asked for, and the loss."""
-    figure = new_figure(9.0, 9.5)
+    figure = new_figure(WIDTH, 7.5)
     inputs, spikes, outputs, loss = figure.subplots(4, 1, height_ratios=(2, 3, 2, 2))
     n_steps = len(shown.inputs)
     asked = np.nonzero(shown.labels >= 0)[0]
     for axes, events, name in ((inputs, shown.inputs, "input"), (spikes, shown.spikes, "neuron")):
         steps, units = np.nonzero(events)
-        axes.scatter(steps, units, s=4, marker="|", color="black", linewidths=0.7)
-        axes.set(ylabel=f"{name} (index)", xlim=(0, n_steps), ylim=(-1, events.shape[1]))
+        axes.scatter(steps, units, s=2, marker="|", color="black", linewidths=0.4)
+        axes.set(xlabel="time (ms)", ylabel=f"{name} (index)", xlim=(0, n_steps), ylim=(-1, events.shape[1]))
     for k, (output, style) in enumerate(zip(shown.outputs.T, ("-", "--", ":", "-."), strict=False)):
         outputs.plot(output, style, color=f"C{k}", label=f"class {k}")
-    outputs.axvspan(asked[0], asked[-1], color="0.85", label=f"asked for: class {shown.labels[asked[0]]}")
-    outputs.set(xlabel="time (ms)", ylabel="readout (logit, no unit)", xlim=(0, n_steps))
-    outputs.legend(loc="upper left", ncols=3)
+    outputs.axvspan(asked[0], asked[-1], color="0.85", label=f"asked: {shown.labels[asked[0]]}")
+    outputs.set(xlabel="time (ms)", ylabel="readout (logit)", xlim=(0, n_steps))
+    outputs.legend(**ABOVE)
     loss.plot(shown.losses, color="C0")
-    loss.set(xlabel="batches", ylabel="cross-entropy (nats)", xlim=(0, len(shown.losses) - 1), ylim=(0, None))
+    loss.set(xlabel="batches", ylabel="loss (nats)", xlim=(0, len(shown.losses) - 1), ylim=(0, None))
     letter_panels(inputs, spikes, outputs, loss)
     figure.savefig(path)
 
@@ -94,17 +101,17 @@ class Series(NamedTuple):
 
 def series(path: Path, shown: Series, last: int = 500, window: int = 500) -> None:
     """The last steps of both, and the error over time."""
-    figure = new_figure(9.0, 6.5)
+    figure = new_figure(WIDTH, 5.0)
     both, errors = figure.subplots(2, 1)
     steps = np.arange(len(shown.target))[-last:]
     both.plot(steps, shown.target[-last:], color="0.55", linewidth=3, label="series")
     both.plot(steps, shown.predicted[-last:], "--", color="C0", label="predicted")
-    both.set(xlabel="time (steps)", ylabel="x (standard deviations)", xlim=(steps[0], steps[-1]))
-    both.legend(loc="upper right")
+    both.set(xlabel="time (steps)", ylabel="x (SD)", xlim=(steps[0], steps[-1]))
+    both.legend(**ABOVE)
     squares = (shown.predicted - shown.target) ** 2
     running = np.sqrt(np.convolve(squares, np.full(window, 1 / window), mode="valid"))
     errors.semilogy(np.arange(window, len(squares) + 1), running, color="C0")
-    errors.set(xlabel="time (steps)", ylabel=f"error over the last {window} steps", xlim=(0, len(squares)))
+    errors.set(xlabel="time (steps)", ylabel=f"RMS of {window} steps (SD)", xlim=(0, len(squares)))
     letter_panels(both, errors)
     figure.savefig(path)
 
@@ -113,7 +120,7 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches, of no display."""
     with needs_extra():
         from matplotlib.figure import Figure
-    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+    return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
 def letter_panels(*panels: Any) -> None:

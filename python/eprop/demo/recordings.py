@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
 
-from .plots import letter_panels, new_figure
+from .plots import ABOVE, WIDTH, letter_panels, new_figure
 from .tasks import progress
 
 WINDOW = 2000
@@ -75,14 +75,14 @@ def heartbeats(seed: int, out: Path, path: Path) -> None:
 def market(seed: int, out: Path, path: Path) -> None:
     """Judges and learns a market's half-hours in one pass, prints the share that was right, and draws it over time."""
     found = elec2.run(elec2.load(path), seed, bar=progress)
-    figure = new_figure(9.0, 5.0)
+    figure = new_figure(WIDTH, 2.8)
     axes = figure.subplots()
     window = min(WINDOW, len(found.was_right))
     running = np.convolve(found.was_right, np.full(window, 1.0 / window), "valid")
     axes.plot(np.arange(window, len(found.was_right) + 1), running, color="C0", label="network")
     axes.axhline(found.persistence, color="0.4", linestyle="--", label="the same as last time")
     axes.set(xlabel="half-hours", ylabel=f"right in the last {window}", ylim=(None, 1.0))
-    axes.legend(frameon=False)
+    axes.legend(**ABOVE)
     figure.savefig(out)
     print(
         f"Elec2: {found.right:.1%} of {len(found.was_right)} half-hours right before they were learned; the same as last "
@@ -93,14 +93,14 @@ def market(seed: int, out: Path, path: Path) -> None:
 def pole(seed: int, out: Path, _path: Path) -> None:
     """Balances a pole, prints how long it stood, and draws the return of every episode."""
     lived = cartpole.run(seed, bar=progress)
-    figure = new_figure(9.0, 5.0)
+    figure = new_figure(WIDTH, 2.8)
     axes = figure.subplots()
     window = min(20, len(lived.returns))
     axes.plot(lived.returns, ".", color="0.6", markersize=3, label="an episode")
     running = np.convolve(lived.returns, np.full(window, 1.0 / window), "valid")
     axes.plot(np.arange(window - 1, len(lived.returns)), running, color="C0", label=f"mean of {window}")
     axes.set(xlabel="episode", ylabel="steps that the pole stood", ylim=(0, 520))
-    axes.legend(frameon=False)
+    axes.legend(**ABOVE)
     figure.savefig(out)
     print(
         f"CartPole: {lived.best:.0f} steps on average in the best {cartpole.IN_A_ROW} episodes in a row of "
@@ -111,7 +111,7 @@ def pole(seed: int, out: Path, _path: Path) -> None:
 def _draw(out: Path, losses: list[float], labels: ArrayLike, said: ArrayLike) -> None:
     from eprop import plot
 
-    figure = new_figure(9.0, 13.0)
+    figure = new_figure(WIDTH, 6.5)
     above, below = figure.subplots(2, 1, height_ratios=(1, 2))
     plot.learning_curve(losses, xlabel="pass", ylabel="cross-entropy (nats)", ax=above)
     plot.confusion_matrix(labels, said, ax=below)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._arrays import as_numbers
 from .._fields import checked
-from ._style import COLORS, as_dt, as_matrix, axes, line, map_of
+from ._style import COLORS, as_dt, as_matrix, axes, legend_above, line, map_of
 
 __all__ = ["firing_rates", "membrane", "psi", "raster", "traces"]
 
@@ -106,7 +106,7 @@ def membrane(
         height = highest + 0.08 * (highest - float(array.min()))
         ax.plot(times[when], np.full(len(when), height), "|", color="black", markersize=7, label="spike")
     ax.set(xlabel="time (ms)", ylabel="v (units of input)", xlim=(0, len(array) * dt))
-    _legend_above(ax)
+    legend_above(ax)
     return ax
 
 
@@ -164,7 +164,7 @@ def traces(
         ax.plot(times, array[:, k], **line(k), linewidth=1.2, label=name)
     ax.set(xlabel="time (ms)", ylabel=ylabel, xlim=(0, len(array) * dt))
     if n > 1 or labels is not None:
-        _legend_above(ax)
+        legend_above(ax)
     return ax
 
 
@@ -243,7 +243,7 @@ def firing_rates(spikes: ArrayLike, *, dt: float = 1.0, bins: int = 20, ax: Any 
         ax.plot([], [], " ", label=f"silent: {n_silent} of {len(rates)}")
     ax.set(xlabel="firing rate (Hz)", ylabel="neurons")
     ax.yaxis.get_major_locator().set_params(integer=True)
-    _legend_above(ax)
+    legend_above(ax)
     return ax
 
 
@@ -254,8 +254,3 @@ def _one(name: str, value: ArrayLike, length: int | None = None) -> Any:
     if length is not None and len(array) != length:
         raise ValueError(f"{name}: expected {length} steps, as v has, got {len(array)}")
     return array[:, 0]
-
-
-def _legend_above(ax: Any) -> None:
-    """Over the frame, where it hides no line."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.2)

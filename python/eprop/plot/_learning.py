@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from .._arrays import as_numbers, refuse_masked
 from .._connections import as_dense
-from ._style import COLORS, MAP, as_matrix, axes, line, map_of
+from ._style import COLORS, LEAST_SIZE, MAP, as_matrix, axes, legend_above, line, map_of
 
 __all__ = ["confusion_matrix", "gradients", "learning_curve", "weights"]
 
 _MARKERS = "os^Dvx+*"
-_MOST_NUMBERS = 15
-"""Classes of a confusion matrix whose counts can be read in print."""
+_DIGIT = 0.64
+"""The width of one, in units of the size of the text."""
 
 
 def learning_curve(
@@ -69,7 +70,7 @@ def learning_curve(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.xaxis.get_major_locator().set_params(integer=True)
     if isinstance(curves, Mapping):
-        ax.legend(frameon=False)
+        legend_above(ax)
     return ax
 
 
@@ -123,7 +124,7 @@ def confusion_matrix(
     labels: Sequence[Any] | None = None,
     ax: Any = None,
 ) -> Any:
-    """How often each class was answered with each, with the counts up to 15 classes.
+    """How often each class was answered with each, with the counts where there is room for them.
 
     Parameters
     ----------
@@ -167,27 +168,35 @@ def confusion_matrix(
     ax = axes(ax)
     # Shares of a class: rare ones show as well as frequent ones.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    if len(classes) <= _MOST_NUMBERS:
+    cell = min(ax.bbox.width, ax.bbox.height) * 72.0 / ax.figure.dpi / len(classes)
+    size = min(8.0, 0.9 * cell, cell / (_DIGIT * len(str(counts.max()))))
+    if size >= LEAST_SIZE:
         ax.imshow(shares, cmap=MAP, vmin=0.0, vmax=1.0)
-        _write_counts(ax, counts, shares)
+        _write_counts(ax, counts, shares, size)
     else:
         map_of(ax, shares, "share of the true class", vmin=0.0, vmax=1.0, origin="upper", aspect="equal")
-    if len(classes) <= _MOST_NUMBERS:
-        names = [str(name) for name in classes]
-        ax.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0)
-        ax.set_yticks(range(len(names)), names)
+    _name_classes(ax, [str(name) for name in classes], cell)
     right = int(counts.trace())
     ax.set(xlabel="answer", ylabel="true class")
     ax.set_title(f"{right} of {len(true)} right ({100.0 * right / len(true):.1f} %)", fontsize="medium")
     return ax
 
 
-def _write_counts(ax: Any, counts: Any, shares: Any) -> None:
-    size = 8.0 if len(counts) <= 6 else 6.0
+def _write_counts(ax: Any, counts: Any, shares: Any, size: float) -> None:
     for (row, column), count in np.ndenumerate(counts):
         if count:
             color = "black" if shares[row, column] > 0.5 else "white"
             ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=size)
+
+
+def _name_classes(ax: Any, names: list[str], cell: float) -> None:
+    """As large as `cell` points let them be; if that is too small to be read, not all of them."""
+    size = max(LEAST_SIZE, min(cell, ax.xaxis.label.get_fontsize()))
+    places = range(0, len(names), math.ceil(size / cell))
+    shown = [names[k] for k in places]
+    are_narrow = (max(map(len, shown)) + 0.5) * _DIGIT * size < cell * places.step
+    ax.set_xticks(places, shown, rotation=0 if are_narrow else 90, fontsize=size)
+    ax.set_yticks(places, shown, fontsize=size)
 
 
 def gradients(

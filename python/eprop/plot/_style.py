@@ -10,21 +10,43 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import as_numbers
 from .._fields import number
 
-__all__ = ["COLORS", "as_dt", "as_matrix", "axes", "line", "map_of"]
+__all__ = ["COLORS", "LEAST_SIZE", "as_dt", "as_matrix", "axes", "legend_above", "line", "map_of"]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito, the darkest first; their yellow is too light for lines on white."""
 _DASHES = ("-", "--", "-.", ":")
 MAP = "cividis"
+LEAST_SIZE = 6.5
+"""Points of the smallest text that can be read in print."""
+_WIDTH_AND_HEIGHT = (4.2, 3.15)
+"""In inches: text of 10 points has 7.5 where the figure is printed 8 cm wide."""
+_MOST_OF_THE_HEIGHT = 0.4
+"""Of an Axes, that its legend may take."""
 
 
 def axes(ax: Any) -> Any:
-    """The Axes that was given, or that of a new figure."""
+    """The Axes that was given, or that of a new figure. A size that the user has set in rcParams is kept."""
     if ax is not None:
         return ax
-    from matplotlib import pyplot
+    from matplotlib import pyplot, rcParams, rcParamsDefault
 
-    return pyplot.subplots(layout="constrained")[1]
+    untouched = rcParams["figure.figsize"] == rcParamsDefault["figure.figsize"]
+    return pyplot.subplots(layout="constrained", figsize=_WIDTH_AND_HEIGHT if untouched else None)[1]
+
+
+def legend_above(ax: Any) -> None:
+    """Over the frame, where it hides no line; smaller and in fewer columns where it would be wider than the Axes."""
+    usual = ax.xaxis.label.get_fontsize()
+    for size in sorted({usual, min(usual, 8.0), min(usual, LEAST_SIZE)}, reverse=True):
+        for columns in (3, 2, 1):
+            legend = ax.legend(
+                loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, fontsize=size, frameon=False,
+                borderaxespad=0.2, columnspacing=1.0, handletextpad=0.5, labelspacing=0.3,
+            )  # fmt: skip
+            box = legend.get_window_extent()
+            is_low = box.height <= _MOST_OF_THE_HEIGHT * ax.bbox.height
+            if box.width <= ax.bbox.width and (is_low or size <= LEAST_SIZE):
+                return
 
 
 def line(k: int) -> dict[str, Any]:

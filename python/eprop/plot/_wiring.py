@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._fields import checked
 from ..wiring import Wiring
-from ._style import axes, line
+from ._style import axes, legend_above, line
 
 __all__ = ["fan"]
 
@@ -63,7 +63,7 @@ def fan(wiring: Wiring, *, bins: int = 20, log: bool = False, ax: Any = None) ->
     if log:
         ax.set(xscale="log", yscale="log")
     ax.set(xlabel="synapses of a neuron", ylabel="neurons")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=1, frameon=False, borderaxespad=0.2)
+    legend_above(ax)
     return ax
 
 

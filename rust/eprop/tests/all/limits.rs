@@ -1,8 +1,8 @@
 //! Numbers at the edge of their type, and bytes that no trainer wrote: an error each, never a panic, never a silent infinity.
 
 use eprop::{
-    Config, EpropTrainer, Error, LayerConfig, OnlineLifLayer, OnlineTrainer, StackConfig,
-    UpdateEvery,
+    Config, Connect, Engine, EpropTrainer, Error, LayerConfig, OnlineLifLayer, OnlineTrainer,
+    Optimizer, Rewire, StackConfig, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, array};
 use safetensors::Dtype;
@@ -54,6 +54,47 @@ fn a_weight_that_becomes_infinite_is_noticed_in_factors_too() {
         .apply_learning_signal(array![1e28].view())
         .unwrap_err();
     assert!(matches!(error, Error::NonFiniteWeights { .. }), "{error}");
+}
+
+/// An infinite weight of the wrong sign is pruned, and then all are finite again; noise may make another one infinite.
+#[test]
+fn weights_are_as_finite_as_they_read_whatever_moves() {
+    let (mut n_pruned, mut n_left) = (0, 0);
+    for (engine, density, temperature, seed) in (0..240_u32).map(|k| {
+        let engine = [None, Some(Engine::Block), Some(Engine::Textbook)][k as usize % 3];
+        let density = [0.15, 0.7][k as usize / 3 % 2];
+        (engine, density, [0.0, 1e38][k as usize / 6 % 2], k)
+    }) {
+        let config = Config {
+            engine,
+            connect_in: Connect::Density(density),
+            connect_rec: Connect::Density(density),
+            optimizer: Optimizer::PLAIN_SGD,
+            update_every: UpdateEvery::Sequence,
+            rewire: Some(Rewire {
+                l1: 1.0,
+                temperature,
+            }),
+            seed: seed.into(),
+            ..Config::default()
+        };
+        let mut trainer = EpropTrainer::<f32>::new(9, 12, 1, config).unwrap();
+        let x = Array2::from_shape_fn((20, 9), |(t, i)| f32::from(u8::from((t + i) % 3 == 0)));
+        let y = Array2::from_elem((20, 1), if seed % 2 == 0 { 20.0 } else { -20.0 });
+        trainer.set_lr(3e37).unwrap();
+        let trained = trainer.train_sequence(x.view(), y.view(), TrainOptions::default());
+        let mut weights = trainer.w_in().into_iter().chain(trainer.w_rec());
+        let all_are_finite = weights.all(f32::is_finite);
+        drop(trained);
+        let told = match trainer.check_weights() {
+            Err(Error::NonFiniteWeights { matrix }) => matrix.contains("W_in"),
+            _ => false,
+        };
+        assert_eq!(told, !all_are_finite, "{engine:?} {density} {seed}");
+        n_left += u32::from(told);
+        n_pruned += u32::from(!told);
+    }
+    assert!(n_left > 0 && n_pruned > 0, "{n_left} {n_pruned}");
 }
 
 #[test]

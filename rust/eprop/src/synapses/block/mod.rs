@@ -428,6 +428,8 @@ impl<F: Float> Block<F> {
         for rows in of_weights.into_iter().chain(of_synapses) {
             moved.clear(rows);
         }
+        // One that was infinite may have gone, and noise may have made another so.
+        self.finite = kernels::all_finite(&self.w.rows);
         self.take_wires(moved.wires);
     }
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use super::Listed;
 use crate::Float;
+use crate::kernels;
 use crate::numbers::wires::Wires;
 use crate::synapses::Moved;
 
@@ -16,6 +17,8 @@ impl<F: Float> Listed<F> {
         for numbers in of_weights.into_iter().chain([&mut *self.c, &mut *self.h]) {
             moved.carry(numbers);
         }
+        // One that was infinite may have gone, and noise may have made another so.
+        self.finite = kernels::all_finite(&self.w.rows);
         self.take_wires(moved.wires);
     }
 
