@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from learning_problems import PROBLEMS, Parts, Problem
@@ -177,33 +177,39 @@ def printed(logs: list[Path]) -> dict[str, list[Row]]:
     return found
 
 
-def draw(path: Path, found: dict[str, list[Row]]) -> None:
-    """The shares against the horizon, and against the memory of a sequence of 16,000 steps."""
+MARKERS = "os^Dv"
+"""Of the methods, in the order of a table: they can be told apart without colour."""
+
+
+def draw(to: Path | IO[bytes], found: dict[str, list[Row]]) -> None:
+    """The shares by method, and against the memory of a sequence of 16,000 steps."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.0, 2.9 * len(found)), layout="constrained")
-    for panels, (name, rows) in zip(
-        figure.subplots(len(found), 2, squeeze=False), found.items(), strict=True
-    ):
-        medians = [100 * statistics.median(row.shares) for row in rows]
-        spread = [
-            [m - 100 * min(r.shares) for m, r in zip(medians, rows, strict=True)],
-            [100 * max(r.shares) - m for m, r in zip(medians, rows, strict=True)],
-        ]
-        left, right = panels
-        left.errorbar(range(len(rows)), medians, yerr=spread, fmt="o", color="C0", capsize=3)
-        # "BPTT, torch, adaptive by hand" on one line would reach into the neighbours.
-        left.set_xticks(range(len(rows)), [row.method.name.replace(", ", ",\n") for row in rows], fontsize=8)
-        left.set(ylabel="right in the test part (%)")
-        left.set_title(name, fontsize=10)
-        # A colour each: what horizons hold is so nearly the same that names beside the points would overlap.
-        for colour, (row, median) in enumerate(zip(rows, medians, strict=True)):
+    figure = Figure(figsize=(5.6, 2.1 * len(found)), layout="constrained")
+    handles: dict[str, Any] = {}
+    panels = figure.subplots(len(found), 2, squeeze=False)
+    for at, ((left, right), (problem, rows)) in enumerate(zip(panels, found.items(), strict=True)):
+        for place, (row, marker) in enumerate(zip(rows, MARKERS, strict=False)):
+            style = {"fmt": marker, "color": f"C{place}", "capsize": 3, "markersize": 5}
+            shares = [100 * share for share in row.shares]
+            middle = statistics.median(shares)
+            spread = [[middle - min(shares)], [max(shares) - middle]]
+            # What torch trains by hand is the same method.
+            name = "BPTT, torch" if row.method.name.startswith("BPTT, ") else row.method.name
+            handles.setdefault(name, left.errorbar([place], [middle], yerr=spread, **style))
             if row.kib:
-                right.plot(row.kib[1], median, "o", color=f"C{colour}", label=row.method.name)
+                right.errorbar([row.kib[1]], [middle], yerr=spread, **style)
+        left.set(xticks=[], xlim=(-0.5, len(rows) - 0.5), ylabel="right in the\ntest part (%)")
+        left.set_title(problem.split(",")[0], fontsize=8, loc="left")
         right.set(xscale="log", xlabel="memory at 16,000 steps (KiB)")
-        right.margins(x=0.2, y=0.2)
-        right.legend(fontsize=8, loc="best")
-    figure.savefig(path, dpi=80)
+        right.margins(x=0.2)
+        for axes, letter in zip((left, right), "abcdefghij"[2 * at :], strict=False):
+            axes.tick_params(labelsize=8)
+            axes.xaxis.label.set_size(8)
+            axes.yaxis.label.set_size(8)
+            axes.text(-0.04, 1.04, letter, transform=axes.transAxes, ha="right", weight="bold", fontsize=9)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    figure.savefig(to, format=None if isinstance(to, Path) else "svg", dpi=150)
 
 
 def main(arguments: list[str] | None = None) -> int:

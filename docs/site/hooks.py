@@ -2,7 +2,7 @@
 
 On a page of the repository `../DESIGN.md` is a file; on the site it is `design.md`. A link to a file that is no page
 becomes one to the repository, if `repo_url` in mkdocs.yml names it, and plain text if not. The figures of the gallery are
-made by the code of the gallery.
+made by the code of the gallery, that of "What you give up" of what its bench has printed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, page, content=text))
     for name, picture in figures((ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")):
         files.append(File.generated(config, f"figures/{name}.svg", content=picture))
+    files.append(File.generated(config, "figures/what-you-give-up.svg", content=what_you_give_up()))
     return files
 
 
@@ -57,6 +59,16 @@ def figures(page: str) -> Iterator[tuple[str, bytes]]:
             figure.set_size_inches(6.0, 3.6)
             figure.savefig(to, format="svg", bbox_inches="tight")
             yield re.sub(r"\W+", "-", section.split("\n", 1)[0].lower()), to.getvalue()
+
+
+def what_you_give_up() -> bytes:
+    """Drawn by `benches/learning.py` of what its last runs have printed."""
+    sys.path.insert(0, str(ROOT / "benches"))
+    import learning
+
+    to = io.BytesIO()
+    learning.draw(to, learning.printed([ROOT / "docs" / "site" / "learning.log"]))
+    return to.getvalue()
 
 
 def listing(path: Path) -> str:
