@@ -208,7 +208,9 @@ def draw(to: Path | IO[bytes], found: dict[str, list[Row]]) -> None:
             axes.xaxis.label.set_size(8)
             axes.yaxis.label.set_size(8)
             axes.text(-0.04, 1.04, letter, transform=axes.transAxes, ha="right", weight="bold", fontsize=9)
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8, frameon=False)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8, frameon=False
+    )
     figure.savefig(to, format=None if isinstance(to, Path) else "svg", dpi=150)
 
 
