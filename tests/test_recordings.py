@@ -186,7 +186,28 @@ def test_digits_of_scikit_learn_are_split_by_class():
     data = digit_rows.load(seed=3)
     assert len(data.y) + len(data.y_test) == 1797 and 0.24 < len(data.y_test) / 1797 < 0.26
     assert not (data.X[:, None] == data.X_test[None, :5]).all(axis=(2, 3)).any(axis=0).all()
-    assert digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5)).right > 0.75
+    before = data.X.copy(), data.X_test.copy()
+    found = digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5))
+    assert found.right > 0.8 and found.classifier.trainer_.batch_size == 8
+    # What is given stays as it is, and the test's images are shown as they are.
+    np.testing.assert_array_equal(data.X, before[0])
+    np.testing.assert_array_equal(found.predicted, found.classifier.predict(before[1]))
+    # The rate of the last of five passes, on a cosine from the preset's.
+    last = digit_rows.Preset.lr * (1.0 + np.cos(0.8 * np.pi)) / 2.0
+    assert found.classifier.trainer_.lr == pytest.approx(last)
+
+
+def test_some_digits_stay_still_and_the_others_are_moved_anew():
+    images, rng = np.random.default_rng(0).random((1000, 8, 8)), np.random.default_rng(1)
+    preset = digit_rows.Preset(still=0.25)
+    first, second = (digit_rows.varied(images, rng, preset) for _ in range(2))
+    still = [(found == images).all(axis=(1, 2)) for found in (first, second)]
+    for same in still:
+        assert 0.2 < same.mean() < 0.3
+    moved_twice = ~still[0] & ~still[1]
+    assert (first != second)[moved_twice].any(axis=(1, 2)).all()
+    assert (digit_rows.varied(images, rng, digit_rows.Preset(still=1.0)) == images).all()
+    assert not (digit_rows.varied(images, rng, digit_rows.Preset(still=0.0)) == images).all(axis=(1, 2)).any()
 
 
 def test_steps_without_a_label_count_nowhere(tmp_path):
