@@ -68,7 +68,7 @@ def heartbeats(folder: Path) -> Parts:
 
 def words(folder: Path) -> Parts:
     """The held-out tenth is the test; a ninth of the rest is chosen on. Bands in units of their standard deviation."""
-    split = spoken_digits.load(folder / "fsdd" / "recordings")
+    split = spoken_digits.load(folder / "fsdd" / "recordings", floor=None)
     inner = held_out(split.X, split.y, 1, 1 / 9)
     scale = np.concatenate(inner.X).std(axis=0)
     parts = ((inner.X, inner.y), (inner.X_test, inner.y_test), (split.X_test, split.y_test))

@@ -5,8 +5,9 @@ import wave
 
 import numpy as np
 import pytest
+from scipy.fft import dct
 from scipy.io import savemat
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, map_coordinates
 
 from eprop.cli import main
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
@@ -124,7 +125,7 @@ class Drawn:
         self.values = list(values)
         self.bounds = []
 
-    def uniform(self, least, most, shape):
+    def uniform(self, least, most, shape=()):
         self.bounds.append((least, most))
         return np.broadcast_to(self.values.pop(0), shape)
 
@@ -182,11 +183,83 @@ def test_the_slope_of_a_band_is_taken_on_both_sides():
     np.testing.assert_array_equal(short[:, 3:], np.tile(x[1] - x[0], (2, 1)))
 
 
+def test_with_a_floor_loudness_counts_nowhere_and_silence_is_flat():
+    t = np.arange(4000) / 8000.0
+    tone = np.where(t < 0.25, 0.0, np.sin(2 * np.pi * 800 * t))
+    hiss = tone + 1e-4 * np.random.default_rng(0).normal(size=4000)
+    loud, quiet = (spoken_digits.log_mel(gain * hiss, 8000) for gain in (1.0, 0.01))
+    np.testing.assert_allclose(loud, quiet, atol=1e-9)
+    np.testing.assert_allclose(loud, spoken_digits.log_mel(tone, 8000), atol=1e-2)
+    fixed = [spoken_digits.log_mel(gain * hiss, 8000, floor=None) for gain in (1.0, 0.01)]
+    assert np.abs(fixed[0] - fixed[1]).max() > 1.0
+    assert not spoken_digits.log_mel(np.zeros(2000), 8000).any()
+
+
+def test_cepstra_are_the_first_cosines():
+    x = np.random.default_rng(0).normal(size=(9, 32))
+    np.testing.assert_allclose(spoken_digits.cepstra(x, 13), dct(x, axis=1)[:, :13] / 2, atol=1e-12)
+
+
+def test_a_word_is_stretched_as_scipy_stretches_it():
+    x = np.random.default_rng(0).normal(size=(20, 32))
+    drawn = Drawn(np.log(1.5), np.log(0.9), -1.5)
+    got = spoken_digits.stretched(x, drawn, spoken_digits.Preset(slower=0.5, wider=0.2, shift=3.0))
+    assert drawn.bounds == [(-0.5, 0.5), (-0.2, 0.2), (-3.0, 3.0)]
+    places = np.meshgrid(np.linspace(0, 19, 30), 0.9 * np.arange(32) - 1.5, indexing="ij")
+    expected = map_coordinates(x, places, order=1, mode="nearest")
+    np.testing.assert_allclose(got, expected - expected.mean(axis=0), atol=1e-12)
+    still = spoken_digits.stretched(x, Drawn(0.0, 0.0, 0.0))
+    np.testing.assert_allclose(still, x - x.mean(axis=0), atol=1e-12)
+    # A single step stays one.
+    assert spoken_digits.stretched(x[:1], Drawn(-0.5, 0.1, 1.0)).shape == (1, 32)
+
+
+def test_words_are_stretched_anew_in_each_pass_and_those_of_the_test_are_not(tmp_path, monkeypatch):
+    data = spoken_digits.load(write_words(tmp_path), seed=1)
+    preset = spoken_digits.Preset(n_neurons=20, max_iter=3)
+    made = []
+    stretched = spoken_digits.stretched
+    monkeypatch.setattr(
+        spoken_digits, "stretched", lambda x, *rest: made.append((x, stretched(x, *rest))) or made[-1][1]
+    )
+    found = spoken_digits.run(data, seed=3, preset=preset)
+    passes = np.reshape([len(after) for _, after in made], (3, len(data.X)))
+    assert all(made[k][0] is data.X[k % len(data.X)] for k in range(3 * len(data.X)))
+    assert (passes[0] != passes[1]).any() and (passes[1] != passes[2]).any()
+    shown = spoken_digits.with_slopes([spoken_digits.cepstra(x, 13) for x in data.X_test], 2)
+    np.testing.assert_array_equal(found.predicted, found.classifier.predict(shown))
+    bands = spoken_digits.run(
+        data, preset=spoken_digits.Preset(n_neurons=20, max_iter=1, n_cepstra=0, slope=0)
+    )
+    assert bands.classifier.n_features_in_ == spoken_digits.N_BANDS
+
+
 def test_digits_of_scikit_learn_are_split_by_class():
     data = digit_rows.load(seed=3)
     assert len(data.y) + len(data.y_test) == 1797 and 0.24 < len(data.y_test) / 1797 < 0.26
     assert not (data.X[:, None] == data.X_test[None, :5]).all(axis=(2, 3)).any(axis=0).all()
-    assert digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5)).right > 0.75
+    before = data.X.copy(), data.X_test.copy()
+    found = digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5))
+    assert found.right > 0.8 and found.classifier.trainer_.batch_size == 8
+    # What is given stays as it is, and the test's images are shown as they are.
+    np.testing.assert_array_equal(data.X, before[0])
+    np.testing.assert_array_equal(found.predicted, found.classifier.predict(before[1]))
+    # The rate of the last of five passes, on a cosine from the preset's.
+    last = digit_rows.Preset.lr * (1.0 + np.cos(0.8 * np.pi)) / 2.0
+    assert found.classifier.trainer_.lr == pytest.approx(last)
+
+
+def test_some_digits_stay_still_and_the_others_are_moved_anew():
+    images, rng = np.random.default_rng(0).random((1000, 8, 8)), np.random.default_rng(1)
+    preset = digit_rows.Preset(still=0.25)
+    first, second = (digit_rows.varied(images, rng, preset) for _ in range(2))
+    still = [(found == images).all(axis=(1, 2)) for found in (first, second)]
+    for same in still:
+        assert 0.2 < same.mean() < 0.3
+    moved_twice = ~still[0] & ~still[1]
+    assert (first != second)[moved_twice].any(axis=(1, 2)).all()
+    assert (digit_rows.varied(images, rng, digit_rows.Preset(still=1.0)) == images).all()
+    assert not (digit_rows.varied(images, rng, digit_rows.Preset(still=0.0)) == images).all(axis=(1, 2)).any()
 
 
 def test_steps_without_a_label_count_nowhere(tmp_path):

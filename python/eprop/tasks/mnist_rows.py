@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from . import _images
+from ._images import Images
 from ._recordings import Classified, Recordings, classify_varied
 from ._trials import Bar, Rng, no_bar
-
-Images = NDArray[np.floating[Any]]
-_AT_ONCE = 500
-"""Images that are moved side by side."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +67,7 @@ def moved(images: Images, rng: Rng, preset: Preset | None = None) -> Images:
     True
     """
     p = preset or Preset()
-    parts = [_moved(images[at : at + _AT_ONCE], rng, p) for at in range(0, len(images), _AT_ONCE)]
-    return np.concatenate(parts)
-
-
-def _moved(images: Images, rng: Rng, p: Preset) -> Images:
-    n, height, width = images.shape
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    grid = np.moveaxis(np.indices((height, width)), 0, -1).reshape(-1, 2) - centre
-    angle = rng.uniform(-p.turn, p.turn, n)
-    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # (2, 2, n)
-    stretched = 1.0 + rng.uniform(-p.zoom, p.zoom, (n, 2))
-    origin = centre + rng.uniform(-p.shift, p.shift, (n, 2))
-    # Where each pixel comes from (n, pixels, 2), row and column, in an image with zeros all around.
-    source = np.einsum("ijn,pj->npi", turned, grid) * stretched[:, None] + origin[:, None] + 1.0
-    source = np.clip(source, 0.0, np.array([height, width]) + 1.0)
-    corner = source.astype(np.int64)
-    (row, column), (down, across) = np.moveaxis(corner, -1, 0), np.moveaxis(source - corner, -1, 0)
-    padded, image = np.pad(images, ((0, 0), (1, 2), (1, 2))), np.arange(n)[:, None]
-    above = (1.0 - across) * padded[image, row, column] + across * padded[image, row, column + 1]
-    below = (1.0 - across) * padded[image, row + 1, column] + across * padded[image, row + 1, column + 1]
-    between = (1.0 - down) * above + down * below
-    return np.asarray(between.reshape(images.shape), images.dtype)
+    return _images.moved(images, rng, p.shift, p.turn, p.zoom)
 
 
 def run(data: Recordings, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Classified:
