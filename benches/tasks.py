@@ -76,6 +76,14 @@ def strangers(folder: Path, seed: int) -> float:
     return float(np.mean([spoken_digits.run(data, seed).right for data in loads]))
 
 
+def of_heartbeats(**changes: Any) -> Callable[[Path, int, Own], float]:
+    def right(folder: Path, seed: int, own: Own) -> float:
+        preset = ecg.Preset(**(changes | own))
+        return 1.0 - ecg.run(ecg.load(folder), ecg.load(folder, "test"), seed, preset).wrong
+
+    return right
+
+
 # The same of recordings: where they are in the folder, too.
 OF_RECORDINGS: dict[str, tuple[str, str, Callable[[Path, int, Own], float]]] = {
     "mnist-rows": (
@@ -98,12 +106,11 @@ OF_RECORDINGS: dict[str, tuple[str, str, Callable[[Path, int, Own], float]]] = {
         "share of the test set that is right",
         lambda path, seed, _: vowels.run(vowels.load(path), seed).right,
     ),
-    "ecg": (
+    "ecg": ("qtdb", "share of the test set's labelled steps that is right", of_heartbeats()),
+    "ecg-256": (
         "qtdb",
-        "share of the test set's labelled steps that is right",
-        lambda path, seed, own: (
-            1.0 - ecg.run(ecg.load(path), ecg.load(path, "test"), seed, ecg.Preset(**own)).wrong
-        ),
+        "the same, of 256 neurons",
+        of_heartbeats(n_neurons=256, shortest=10.0, longest=1500.0, lr=0.01),
     ),
     "elec2": (
         "elec2/electricity.csv",

@@ -1,7 +1,11 @@
 """Tasks of recordings: files are read as they are described, and what is easy is learned. Every file is made here."""
 
 import csv
+import re
+import subprocess
+import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from scipy.ndimage import affine_transform, map_coordinates
 
 from eprop.cli import main
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
+
+BENCH = Path(__file__).parents[1] / "benches" / "tasks.py"
 
 pytestmark = pytest.mark.filterwarnings("ignore::eprop.FiringRateWarning")
 
@@ -272,6 +278,15 @@ def test_steps_without_a_label_count_nowhere(tmp_path):
     said = ecg.predict(learned.trainer, test.inputs)
     known = test.labels >= 0
     assert learned.wrong == pytest.approx(np.mean(said[known] != test.labels[known]))
+
+
+def test_the_bench_runs_the_larger_network_of_heartbeats(tmp_path):
+    (tmp_path / "qtdb").mkdir()
+    write_heartbeats(tmp_path / "qtdb")
+    command = [sys.executable, str(BENCH), "ecg-256", "--data", str(tmp_path), "--seeds", "1"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert "ecg-256: the same, of 256 neurons: median" in ran.stdout
+    assert float(re.search(r"ecg-256, seed 0: (\S+)", ran.stdout)[1]) > 0.8
 
 
 def test_a_stream_is_judged_before_it_is_learned(tmp_path):
