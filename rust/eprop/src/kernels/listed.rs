@@ -384,14 +384,9 @@ pub(crate) struct ListedRow<'a, F> {
 
 kernel! {
     /// A row that waited: `A -= S C + T zt`, or `G +=` that; `C = k C + x zt; H += U zt`. Returns whether anything is left of `C`. `sign`: -1 of weights, 1 of a gradient.
-    /// `next`: the targets of the row that catches up after this one, and what it has waited for.
-    fn catch_up_listed(waited: (&[F], F), zt: F, sign: F, row: ListedRow<'_, F>, next: (&[u32], &[F])) -> bool {
+    fn catch_up_listed(waited: (&[F], F), zt: F, sign: F, row: ListedRow<'_, F>) -> bool {
         let ListedRow { targets, rows: ListedRows { a, c, h } } = row;
         let (of_neurons, k) = waited;
-        let (next, waits_for) = next;
-        if is_far(waits_for) {
-            next.iter().for_each(|&j| I::fetch(&waits_for[LANES * j as usize]));
-        }
         let mut left = F::ZERO;
         for (at, &j) in targets.iter().enumerate() {
             let q = LANES * j as usize;

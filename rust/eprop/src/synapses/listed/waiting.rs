@@ -182,17 +182,12 @@ impl<'a, F: Float> Waiting<'a, F> {
             let Some((of_neurons, k, alpha)) = missed.by(source, self.seen[at], at_least) else {
                 continue;
             };
-            let next = self.seen.get(at + 1);
-            let next = next.and_then(|&seen| missed.by(source + 1, seen, at_least));
-            let next = next.map_or((&[][..], &[][..]), |(waits_for, ..)| {
-                (wires.targets(source + 1), waits_for)
-            });
             let zt = &mut self.zt[at];
             let row = ListedRow {
                 targets,
                 rows: ListedRows { a, c, h },
             };
-            let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row, next);
+            let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row);
             *zt = (alpha * *zt).or_silence();
             self.seen[at] = if left || *zt != F::ZERO {
                 missed.block
