@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from learning_problems import PROBLEMS, Parts, Problem
@@ -181,8 +181,8 @@ MARKERS = "os^Dv"
 """Of the methods, in the order of a table: they can be told apart without colour."""
 
 
-def draw(to: Path | IO[bytes], found: dict[str, list[Row]]) -> None:
-    """The shares by method, and against the memory of a sequence of 16,000 steps."""
+def draw(found: dict[str, list[Row]]) -> Any:
+    """A figure of the shares by method, and against the memory of a sequence of 16,000 steps."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.6, 2.1 * len(found)), layout="constrained")
@@ -211,7 +211,7 @@ def draw(to: Path | IO[bytes], found: dict[str, list[Row]]) -> None:
     figure.legend(
         handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8, frameon=False
     )
-    figure.savefig(to, format=None if isinstance(to, Path) else "svg", dpi=150)
+    return figure
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.printed:
         if options.figure is None:
             parser.error("--printed: expected a --figure to draw it in")
-        draw(options.figure, printed(options.printed))
+        draw(printed(options.printed)).savefig(options.figure, dpi=150)
         return 0
     seeds = 1 if options.quick else options.seeds
     torch_seeds = min(seeds, seeds if options.torch_seeds is None else options.torch_seeds)
@@ -259,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(remarks(of_problem)), flush=True)
         found[problem.name] = of_problem
     if options.figure is not None and found:
-        draw(options.figure, found)
+        draw(found).savefig(options.figure, dpi=150)
     return 0
 
 

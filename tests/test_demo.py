@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -281,6 +282,12 @@ def at_8_cm(figure):
         above = [title for title in (axes.title, axes._left_title) if title.get_text()] + legend
         boxes = [artist.get_window_extent() for artist in above]
         assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_the_list_of_demos_needs_no_extra():
+    code = "import sys; sys.modules['matplotlib'] = None; from eprop.cli import main; main(['demo'])"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "eprop demo digits" in listed and "eprop demo elec2" in listed
 
 
 def test_figures_can_be_read_at_8_cm(few, monkeypatch, tmp_path):

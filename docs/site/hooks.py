@@ -67,7 +67,8 @@ def what_you_give_up() -> bytes:
     import learning
 
     to = io.BytesIO()
-    learning.draw(to, learning.printed([ROOT / "docs" / "site" / "learning.log"]))
+    printed = learning.printed([ROOT / "docs" / "site" / "learning.log"])
+    learning.draw(printed).savefig(to, format="svg")
     return to.getvalue()
 
 

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
 WIDTH = 4.5
 """Of a figure, in inches: its text can be read where it is printed 8 cm wide."""
-ABOVE = {
-    "loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 3, "frameon": False, "borderaxespad": 0.1,
-    "columnspacing": 1.0, "handletextpad": 0.5,
-}  # fmt: skip
-"""A legend over the frame, where it hides nothing."""
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -56,7 +51,7 @@ def pattern(path: Path, result: Curves) -> None:
         ylabel="sum of 0.5 err²",
         xlim=(0, len(result.losses) - 1),
     )
-    loss.legend(**ABOVE)
+    legend_over(loss)
     letter_panels(before, after, loss)
     figure.savefig(path)
 
@@ -85,7 +80,7 @@ def trial(path: Path, shown: Trial) -> None:
         outputs.plot(output, style, color=f"C{k}", label=f"class {k}")
     outputs.axvspan(asked[0], asked[-1], color="0.85", label=f"asked: {shown.labels[asked[0]]}")
     outputs.set(xlabel="time (ms)", ylabel="readout (logit)", xlim=(0, n_steps))
-    outputs.legend(**ABOVE)
+    legend_over(outputs)
     loss.plot(shown.losses, color="C0")
     loss.set(xlabel="batches", ylabel="loss (nats)", xlim=(0, len(shown.losses) - 1), ylim=(0, None))
     letter_panels(inputs, spikes, outputs, loss)
@@ -107,7 +102,7 @@ def series(path: Path, shown: Series, last: int = 500, window: int = 500) -> Non
     both.plot(steps, shown.target[-last:], color="0.55", linewidth=3, label="series")
     both.plot(steps, shown.predicted[-last:], "--", color="C0", label="predicted")
     both.set(xlabel="time (steps)", ylabel="x (SD)", xlim=(steps[0], steps[-1]))
-    both.legend(**ABOVE)
+    legend_over(both)
     squares = (shown.predicted - shown.target) ** 2
     running = np.sqrt(np.convolve(squares, np.full(window, 1 / window), mode="valid"))
     errors.semilogy(np.arange(window, len(squares) + 1), running, color="C0")
@@ -121,6 +116,13 @@ def new_figure(width: float, height: float) -> Figure:
     with needs_extra():
         from matplotlib.figure import Figure
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
+
+
+def legend_over(axes: Any) -> None:
+    """On the right: the letter of a panel is on the left."""
+    with needs_extra():
+        from ..plot._style import legend_above
+    legend_above(axes, "right")
 
 
 def letter_panels(*panels: Any) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
 
-from .plots import ABOVE, WIDTH, letter_panels, new_figure
+from .plots import WIDTH, legend_over, letter_panels, new_figure
 from .tasks import progress
 
 WINDOW = 2000
@@ -82,7 +82,7 @@ def market(seed: int, out: Path, path: Path) -> None:
     axes.plot(np.arange(window, len(found.was_right) + 1), running, color="C0", label="network")
     axes.axhline(found.persistence, color="0.4", linestyle="--", label="the same as last time")
     axes.set(xlabel="half-hours", ylabel=f"right in the last {window}", ylim=(None, 1.0))
-    axes.legend(**ABOVE)
+    legend_over(axes)
     figure.savefig(out)
     print(
         f"Elec2: {found.right:.1%} of {len(found.was_right)} half-hours right before they were learned; the same as last "
@@ -100,7 +100,7 @@ def pole(seed: int, out: Path, _path: Path) -> None:
     running = np.convolve(lived.returns, np.full(window, 1.0 / window), "valid")
     axes.plot(np.arange(window - 1, len(lived.returns)), running, color="C0", label=f"mean of {window}")
     axes.set(xlabel="episode", ylabel="steps that the pole stood", ylim=(0, 520))
-    axes.legend(**ABOVE)
+    legend_over(axes)
     figure.savefig(out)
     print(
         f"CartPole: {lived.best:.0f} steps on average in the best {cartpole.IN_A_ROW} episodes in a row of "

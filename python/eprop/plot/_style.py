@@ -34,13 +34,17 @@ def axes(ax: Any) -> Any:
     return pyplot.subplots(layout="constrained", figsize=_WIDTH_AND_HEIGHT if untouched else None)[1]
 
 
-def legend_above(ax: Any) -> None:
-    """Over the frame, where it hides no line; smaller and in fewer columns where it would be wider than the Axes."""
+def legend_above(ax: Any, side: str = "left") -> None:
+    """Over the frame, where it hides no line; smaller and in fewer columns where it would be wider than the Axes.
+
+    `side`: ``"left"``, or ``"right"`` where the letter of a panel is on the left.
+    """
+    corner = (1.0 if side == "right" else 0.0, 1.0)
     usual = ax.xaxis.label.get_fontsize()
     for size in sorted({usual, min(usual, 8.0), min(usual, LEAST_SIZE)}, reverse=True):
         for columns in (3, 2, 1):
             legend = ax.legend(
-                loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, fontsize=size, frameon=False,
+                loc=f"lower {side}", bbox_to_anchor=corner, ncols=columns, fontsize=size, frameon=False,
                 borderaxespad=0.2, columnspacing=1.0, handletextpad=0.5, labelspacing=0.3,
             )  # fmt: skip
             box = legend.get_window_extent()

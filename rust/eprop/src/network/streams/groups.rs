@@ -41,7 +41,7 @@ impl<'s, N: Wiring> Collects<'s, N> {
     }
 
     /// Memory that nobody has touched yet takes long to be touched.
-    pub(super) fn begin(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+    fn begin(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         let mut pieces = self.sums.iter_mut().flat_map(|sum| sum.chunks_mut(PIECE));
         pieces.try_for_each(|piece| {
             piece.fill(N::F::ZERO);
@@ -121,7 +121,7 @@ pub(super) fn in_turn<N: Wiring>(group: &mut [N], mut work: impl FnMut(usize, &m
 }
 
 /// To the stream at `at`, or back from it.
-pub(super) fn lend<N: Wiring>(group: &mut [N], at: usize) {
+fn lend<N: Wiring>(group: &mut [N], at: usize) {
     if at > 0 {
         let (before, from) = group.split_at_mut(at);
         before[0].swap_scratch(&mut from[0]);
