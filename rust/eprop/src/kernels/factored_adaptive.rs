@@ -1,14 +1,10 @@
 //! As `factored.rs`, where a source has a second trace in each neuron, as where thresholds move: a third row `D` per source, and what spikes, silence and
 //! steps do to it and through it.
 
-use super::factored::{Factors, Silence, SilenceMut, Silences, StepScales, Visit};
-use super::isa::Isa;
-use super::isa::UNIT;
+use super::factored::{Ahead, Factors, GROUP, Silence, SilenceMut, Silences, StepScales, Visit};
+use super::isa::{Isa, UNIT};
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-
-/// Rows of one pass.
-const GROUP: usize = 4;
 
 /// What silent blocks, composed into one, do to a row: `A -= S C + T zt + R D; C = k C + x zt + q D; D = p D + w zt`.
 #[derive(Clone, Copy)]
@@ -103,15 +99,17 @@ kernel! {
         assert!(factors.y.len() == stride && factors.x1.len() == stride && x2.len() == stride && factors.none.len() == stride);
         let whole = visits.chunks_exact(GROUP);
         let rest = whole.remainder();
-        for group in whole {
+        for (pass, group) in whole.enumerate() {
             let visited: [SourceRow<'_, F>; GROUP] = core::array::from_fn(|g| SourceRow::new(group[g], stride, &ended, factors.none, a.len()));
+            let ahead = Ahead::of(visits, (pass + 1) * GROUP, a, stride);
             // SAFETY: each row lies within `a`, `c` and `d`, and no two are the same.
-            unsafe { follow::<I, F, GROUP>(a, c, d, &visited, factors, x2, sums.a, sums.c, sums.d) };
+            unsafe { follow::<I, F, GROUP>(a, c, d, &visited, ahead, factors, x2, sums.a, sums.c, sums.d) };
         }
         for &visit in rest {
             let visited = [SourceRow::new(visit, stride, &ended, factors.none, a.len())];
+            let ahead = Ahead::of(&[], 0, a, stride);
             // SAFETY: as above.
-            unsafe { follow::<I, F, 1>(a, c, d, &visited, factors, x2, sums.a, sums.c, sums.d) };
+            unsafe { follow::<I, F, 1>(a, c, d, &visited, ahead, factors, x2, sums.a, sums.c, sums.d) };
         }
     }
 }
@@ -179,6 +177,7 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
     c: &mut [F],
     d: &mut [F],
     rows: &[SourceRow<'_, F>; G],
+    ahead: Ahead<'_, F>,
     factors: Factors<'_, F>,
     x2: &[F],
     sum_a: &mut [F],
@@ -186,6 +185,7 @@ unsafe fn follow<I: Isa, F: Float, const G: usize>(
     sum_d: &mut [F],
 ) {
     for j in (0..sum_a.len()).step_by(UNIT) {
+        ahead.fetch::<I>([a, c, d], j);
         // SAFETY: j + UNIT <= the length of a row, which the caller promises of every slice; places are copied before they are written.
         unsafe {
             let (mut sa, mut sc) = (*cut::<F, UNIT>(sum_a, j), *cut::<F, UNIT>(sum_c, j));

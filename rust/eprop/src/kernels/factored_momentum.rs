@@ -1,13 +1,10 @@
 //! Rows of the factored form whose steps have momentum (DESIGN.md, "Momentum in factors"): those of [`factored`](super::factored) with a row K more, and with
 //! numbers in front of the rows.
 
-use super::factored::{Factors, Silence, SilenceMut, Silences, StepScales, Visit};
+use super::factored::{Ahead, Factors, GROUP, Silence, SilenceMut, Silences, StepScales, Visit};
 use super::isa::{Isa, UNIT};
 use super::{cut, cut_mut, kernel};
 use crate::Float;
-
-/// Rows of one pass.
-const GROUP: usize = 4;
 
 /// What stands in front of the rows: `W = p A - r K - ...`, `M = h A + m K + ...`. What is kept is `1 - p`, which may be less than a float32 shows beside 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,15 +164,17 @@ kernel! {
         let (mut rows, mut sums) = (DriftRowsMut { a, k, c }, sums);
         let whole = visits.chunks_exact(GROUP);
         let rest = whole.remainder();
-        for group in whole {
+        for (pass, group) in whole.enumerate() {
             let sources: [SourceRows<'_, F>; GROUP] = core::array::from_fn(|g| SourceRows::new(group[g], stride, &ended, factors.none, len));
+            let ahead = Ahead::of(visits, (pass + 1) * GROUP, rows.a, stride);
             // SAFETY: the rows of each lie within `a`, `k` and `c`, and no two are the same.
-            unsafe { follow::<I, F, GROUP>(&mut rows, &sources, factors, y_k, &mut sums) };
+            unsafe { follow::<I, F, GROUP>(&mut rows, &sources, ahead, factors, y_k, &mut sums) };
         }
         for &visit in rest {
             let sources = [SourceRows::new(visit, stride, &ended, factors.none, len)];
+            let ahead = Ahead::of(&[], 0, rows.a, stride);
             // SAFETY: as above.
-            unsafe { follow::<I, F, 1>(&mut rows, &sources, factors, y_k, &mut sums) };
+            unsafe { follow::<I, F, 1>(&mut rows, &sources, ahead, factors, y_k, &mut sums) };
         }
     }
 }
@@ -257,11 +256,13 @@ impl<'a, F: Float> SourceRows<'a, F> {
 unsafe fn follow<I: Isa, F: Float, const G: usize>(
     rows: &mut DriftRowsMut<'_, F>,
     sources: &[SourceRows<'_, F>; G],
+    ahead: Ahead<'_, F>,
     factors: Factors<'_, F>,
     y_k: &[F],
     sums: &mut DriftSumsMut<'_, F>,
 ) {
     for j in (0..y_k.len()).step_by(UNIT) {
+        ahead.fetch::<I>([rows.a, rows.k, rows.c], j);
         // SAFETY: j + UNIT <= the length of a row, which the caller promises of every slice; places are copied before they are written.
         unsafe {
             let mut sum_a = *cut::<F, UNIT>(sums.a, j);
