@@ -292,6 +292,32 @@ def test_lists_in_float32_are_those_in_float64_to_rounding(engine, neurons, ever
         assert_close(single, double, 1e-4)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_lists_in_float32_are_nearer_to_float64_than_the_recursion_is(seed):
+    rng = np.random.default_rng(seed)
+    x, y = (rng.random((300, 40)) < 0.05).astype(float), rng.standard_normal((300, 3))
+    options = {"connect_in": 0.3, "connect_rec": 0.1, "update_every": "sequence", "seed": seed}
+
+    def spikes_and_gradient(dtype, engine):
+        trainer = EpropTrainer(40, 400, 3, dtype=dtype, engine=engine, **options)
+        # The same weights to the last bit.
+        trainer.W_in = (2.0 * dense(trainer.W_in)).astype(np.float32)
+        trainer.W_rec = dense(trainer.W_rec).astype(np.float32)
+        trainer.W_out = np.asarray(trainer.W_out).astype(np.float32)
+        _, spikes = trainer.predict_sequence(x, return_spikes=True)
+        found = trainer.gradients(x, y)
+        return spikes, np.concatenate([dense(found[name]).ravel() for name in ("W_in", "W_rec")])
+
+    spikes, exact = spikes_and_gradient("float64", "textbook")
+    assert spikes.mean() > 0.005
+    errors = {}
+    for engine in ("factored", "textbook"):
+        found, rounded = spikes_and_gradient("float32", engine)
+        assert np.array_equal(found, spikes)
+        errors[engine] = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
+    assert errors["factored"] < errors["textbook"] < 1e-5
+
+
 def test_weights_and_gradients_go_in_dense_or_sparse_and_never_where_there_is_no_synapse():
     between = wiring(7)[1]
     trainer = EpropTrainer(N_IN, N, N_OUT, connect_rec=between, dtype="float64")

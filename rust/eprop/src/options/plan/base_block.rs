@@ -3,13 +3,23 @@
 use crate::options::config::{Config, LayerConfig, UpdateEvery, decay};
 use crate::options::optimizer::Optimizer;
 
-/// Steps to a base block: at most 1.5 of the time constant, so that powers of the decay stay near 1 and no digits are lost.
+/// Time constants to a base block, so that powers of the decay stay near 1 and no digits are lost.
+const TAUS: f64 = 1.5;
+
+/// The same where rows are lists. What a row waited for lies beyond the caches of a large network, and longer blocks are waited for less often. Errors of
+/// float32 double; those of the textbook recursion are still larger (`tests/test_connections.py`).
+const TAUS_OF_LISTS: f64 = 2.4;
+
+/// Steps to a base block of dense rows.
 pub(crate) fn base_block(tau_in_steps: f64) -> usize {
+    whole_steps(TAUS * tau_in_steps)
+}
+
+fn whole_steps(steps: f64) -> usize {
     /// Longer blocks gain nothing more.
     const LONGEST: f64 = 1024.0;
     // A cast to usize takes the fraction off.
-    let steps = (1.5 * tau_in_steps).min(LONGEST) as usize;
-    steps.max(1)
+    (steps.min(LONGEST) as usize).max(1)
 }
 
 /// What must be left of a number at the end of a base block if it is divided by.
@@ -29,12 +39,22 @@ pub(super) fn factored_block(config: &Config) -> Option<usize> {
 }
 
 /// How many steps a base block may have, for however long weights rest.
-pub(super) fn blocks_of_factors(config: &Config) -> usize {
+fn blocks_of_factors(config: &Config) -> usize {
+    base_block(shortest_tau(config)).min(adaptive_block(&config.layer()))
+}
+
+/// The same where rows are lists.
+pub(super) fn blocks_of_lists(config: &Config) -> usize {
+    whole_steps(TAUS_OF_LISTS * shortest_tau(config)).min(adaptive_block(&config.layer()))
+}
+
+/// In steps.
+fn shortest_tau(config: &Config) -> f64 {
     let mut tau = config.shortest_tau_mem().min(config.tau_trace);
     if config.tau_syn != 0.0 {
         tau = tau.min(config.tau_syn);
     }
-    base_block(tau / config.dt).min(adaptive_block(&config.layer()))
+    tau / config.dt
 }
 
 /// To how many steps neurons that adapt bound a base block: p, of which a step leaves `rho - beta psi` at least `rho - beta h` times, is divided by, and

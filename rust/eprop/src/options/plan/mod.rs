@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 pub(crate) use base_block::base_block;
-use base_block::{blocks_of_factors, factored_block, rest};
+use base_block::{blocks_of_lists, factored_block, rest};
 use form::{form, in_lists, lists_fit_textbook, of_steps};
 
 use crate::numbers::aligned::padded;
@@ -217,7 +217,7 @@ impl Plan {
         Self {
             is_listed: true,
             at_once,
-            base_block: blocks_of_factors(config),
+            base_block: blocks_of_lists(config),
             apart: self.limited && config.c_reg != 0.0 && !at_once,
             // What only initial weights need is in the wires.
             part: config.part.as_ref().map(|part| Part {

@@ -10,8 +10,8 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
 use crate::{Error, Float};
 
-/// So many blocks a source may wait; then it is made to catch up.
-pub(super) const PATIENCE: usize = 12;
+/// So many blocks a source may wait; then it is made to catch up. More entries would not stay in the caches of a large network.
+pub(super) const PATIENCE: usize = 6;
 
 /// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron; where a source has a second trace in it,
 /// `[S, T, R, x, q, w, p, U]`, and `V` beside a second sum.
