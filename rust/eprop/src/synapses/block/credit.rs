@@ -349,10 +349,12 @@ impl<F: Float> Block<F> {
         }
     }
 
-    /// Whether going back through a run is a scan over the block, with the same bits: it is all of the block, and one filter lies between a spike and psi.
+    /// Whether going back through a run is a scan over the block, with the same bits: it is all of the block, one filter lies between a spike and psi, and all coefficients on raw e
+    /// are known, as those of a regulariser of sequences are not.
     fn is_scanned_by(&self, run: &Range<usize>) -> bool {
         let simple = self.adaptation.is_none() && self.membranes.is_none();
-        simple && *run == (0..self.history.len)
+        let known = self.sum_e.is_empty() || self.history.has_r();
+        simple && known && *run == (0..self.history.len)
     }
 
     /// The credit of the history, with the buffers of this stream, unless it is stopped: then none is made.
