@@ -36,7 +36,8 @@ pub(crate) use block::{
 };
 pub(crate) use columns::{ColumnsOfTile, gather_columns};
 pub(crate) use credit::{
-    Backwards, dot_lists_at, dot_rows_at, flow_back, nonzero_bits, step_backwards,
+    Backwards, Dots, MOST_LANES, RowOfTiles, dot_lists_at, dot_rows_of_lanes, flow_back,
+    nonzeros_of_tiles, send_back, step_backwards,
 };
 pub(crate) use factored::{
     Factors, FactorsMut, Silence, SilenceMut, Silences, StepScales, Visit, catch_up, compose,
@@ -81,6 +82,11 @@ pub(crate) use textbook::{
     Eligibility, add_scaled, add_scaled_listed, add_scaled_rows_by, all_finite, all_finite_times,
     gather_listed, silence,
 };
+
+/// The width of a tile of neurons: 128 bytes, the unit in which a scan works.
+pub(crate) const fn tile_width<F>() -> usize {
+    128 / size_of::<F>()
+}
 
 /// Writes, for one kernel with the generic parameters `I: Isa` and `F: Float` in its body, the portable function, the AVX2
 /// function, and the choice between them.

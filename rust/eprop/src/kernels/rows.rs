@@ -194,20 +194,26 @@ kernel! {
 kernel! {
     /// `l_j = sum_k scale_k rows_kj`, k ascending, of some columns: `rows` begin with the first of them, and are `stride` apart.
     fn mix_rows(rows: &[F], stride: usize, scale: &[F], l: &mut [F]) {
-        let n = l.len();
-        assert!(n <= stride && n % UNIT == 0);
-        assert!(scale.is_empty() || rows.len() >= (scale.len() - 1) * stride + n);
-        let mut j = 0;
-        while j < n {
-            // SAFETY: the assertions above; the width taken never passes the last column.
-            j += unsafe {
-                match n - j {
-                    0..32 => mix::<I, F, 16>((rows, stride), scale, j, l),
-                    32..64 => mix::<I, F, 32>((rows, stride), scale, j, l),
-                    _ => mix::<I, F, 64>((rows, stride), scale, j, l),
-                }
-            };
-        }
+        mix_all::<I, F>(rows, stride, scale, l);
+    }
+}
+
+/// The body of [`mix_rows`], within other kernels.
+#[inline(always)]
+pub(super) fn mix_all<I: Isa, F: Float>(rows: &[F], stride: usize, scale: &[F], l: &mut [F]) {
+    let n = l.len();
+    assert!(n <= stride && n % UNIT == 0);
+    assert!(scale.is_empty() || rows.len() >= (scale.len() - 1) * stride + n);
+    let mut j = 0;
+    while j < n {
+        // SAFETY: the assertions above; the width taken never passes the last column.
+        j += unsafe {
+            match n - j {
+                0..32 => mix::<I, F, 16>((rows, stride), scale, j, l),
+                32..64 => mix::<I, F, 32>((rows, stride), scale, j, l),
+                _ => mix::<I, F, 64>((rows, stride), scale, j, l),
+            }
+        };
     }
 }
 

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
 
-use super::history::{Sizes, tile_width, tiles};
+use super::history::{Sizes, tiles};
 use super::{Block, Scratch};
-use crate::kernels::{self, Backwards};
+use crate::kernels::{self, Backwards, Dots, Lists, tile_width};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::room::Room;
@@ -16,19 +16,22 @@ use crate::numbers::walk::parts;
 use crate::{Error, Float};
 
 /// Scans that go backwards side by side, so that rows of `W_rec` which all of them need are read once. No bit depends on it.
-const LANES: usize = 24;
-/// Bytes of such rows, which stay in the second cache meanwhile.
-const ROWS: usize = 1 << 18;
+const LANES: usize = kernels::MOST_LANES;
+/// Bytes of rows of all pairs whose lists all lanes go through before the next, so that these stay in the second cache.
+const LISTS: usize = 1 << 18;
 
 /// What the recurrent spikes of a block are credited with.
 #[derive(Debug)]
 pub(super) struct Credit<F> {
     /// `gamma zeta`; of membranes of their own, whose zeta may differ, `gamma`.
     gain: F,
-    /// A row per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
+    /// A row `d` per step, laid out like psi; then the same of the regulariser's part, where that is kept apart.
     rows: Aligned<F>,
-    /// Steps of the block whose row is made.
+    /// Steps of the block whose row is made; whether they were made as if no step more belonged to them.
     done: usize,
+    ended: bool,
+    /// Whether they are one run, and the rows `q`, which a scan over the block would make of `d` once more.
+    pub(super) scanned: bool,
 }
 
 parts!(Credit { Scratch: [rows] });
@@ -39,6 +42,8 @@ impl<F: Float> Credit<F> {
             gain,
             rows: room.zeros(sizes.credits.saturating_mul(sizes.steps), sizes.stride)?,
             done: 0,
+            ended: false,
+            scanned: false,
         })
     }
 
@@ -53,6 +58,18 @@ impl<F: Float> Credit<F> {
 
     pub(super) fn forget(&mut self) {
         self.done = 0;
+        (self.ended, self.scanned) = (false, false);
+    }
+
+    /// What a scan makes of a tile, one row per step, if it is there already.
+    pub(super) fn scanned(
+        &self,
+        part: usize,
+        tile: (usize, usize),
+        history: (usize, Sizes),
+    ) -> Option<&[F]> {
+        let made = self.scanned && part < history.1.credits;
+        made.then(|| self.tile(part, tile, history))
     }
 
     /// The rows of a tile, one per step; empty where there are none of this part.
@@ -94,7 +111,7 @@ impl<F: Float> Credit<F> {
 /// Buffers in which credit goes backwards.
 #[derive(Debug, Default)]
 pub(super) struct Lanes<F> {
-    /// Neurons whose psi is not 0.
+    /// A row per lane: neurons whose psi is not 0.
     sensitive: Vec<u32>,
     /// `B`, a row per output.
     b: Aligned<F>,
@@ -103,7 +120,7 @@ pub(super) struct Lanes<F> {
     d: Aligned<F>,
     /// Of thresholds that move, a row per lane: what a step's threshold is credited with.
     m: Aligned<F>,
-    /// Of membranes of their own, a row per lane: `q` of the last step; and `psi g` of one tile, or `zeta q`.
+    /// Of membranes of their own, a row per lane: `q` of the last step; and `zeta q`, or `psi g`.
     v: Aligned<F>,
     x: Aligned<F>,
     /// `R` per lane.
@@ -122,17 +139,156 @@ impl<F: Float> Lanes<F> {
             0 => (0, 0),
             _ => (LANES, 1),
         };
+        let of_membranes = if sizes.membranes { lanes } else { 0 };
         Ok(Self {
-            sensitive: room.vec(0, one * sizes.stride)?,
+            sensitive: room.vec(0, lanes.saturating_mul(sizes.stride))?,
             b: room.zeros(one * sizes.n_outputs, sizes.stride)?,
             q: room.zeros(lanes.saturating_mul(slots(sizes)), sizes.stride)?,
             d: room.zeros(lanes, sizes.stride)?,
             m: room.zeros(lanes, sizes.stride)?,
-            v: room.zeros(if sizes.membranes { lanes } else { 0 }, sizes.stride)?,
-            x: room.zeros(if sizes.membranes { one } else { 0 }, sizes.stride)?,
+            v: room.zeros(of_membranes, sizes.stride)?,
+            x: room.zeros(of_membranes, sizes.stride)?,
             r: room.vec(F::ZERO, lanes.saturating_mul(sizes.n_outputs))?,
             l: room.zeros(one, sizes.stride)?,
         })
+    }
+
+    /// Before the last step of so many lanes.
+    fn begin(&mut self, lanes: usize, sizes: &Sizes) {
+        let numbers = lanes * sizes.stride;
+        for of_slot in self.q.chunks_exact_mut(LANES * sizes.stride) {
+            of_slot[..numbers].fill(F::ZERO);
+        }
+        self.m[..numbers].fill(F::ZERO);
+        self.r[..lanes * sizes.n_outputs].fill(F::ZERO);
+        self.v.fill(F::ZERO);
+    }
+
+    /// Where `q` of step `k` from the end lies, of so many lanes.
+    fn slot(&self, k: usize, lanes: usize, sizes: &Sizes) -> Range<usize> {
+        let from = k % slots(sizes) * LANES * sizes.stride;
+        from..from + lanes * sizes.stride
+    }
+
+    /// `d` of each lane's step `k` from its end, which is 0 where psi is. In the place of this step's `q` there is still that of the step at which its spikes arrive.
+    fn credit_spikes(&mut self, streams: &[&mut Block<F>], lanes: &[Lane], k: usize) {
+        let first = &*streams[lanes[0].stream];
+        let (sizes, gain) = (first.sizes(), first.credit.gain);
+        let stride = sizes.stride;
+        let mut counts = [0; LANES];
+        let counts = &mut counts[..lanes.len()];
+        let of_lanes = self.sensitive.chunks_exact_mut(stride);
+        for ((count, lane), sensitive) in counts.iter_mut().zip(lanes).zip(of_lanes) {
+            let history = &streams[lane.stream].history;
+            *count = history.sensitive(lane.at(k), sensitive);
+        }
+        let q = &self.q[self.slot(k, lanes.len(), &sizes)];
+        let x = match &first.membranes {
+            None => q,
+            Some(membranes) => {
+                let rows = self.x.chunks_exact_mut(stride);
+                for (row, q) in rows.zip(q.chunks_exact(stride)) {
+                    let scaled = q.iter().zip(membranes.zeta.iter());
+                    for (x, (&q, &zeta)) in row.iter_mut().zip(scaled) {
+                        *x = zeta * q;
+                    }
+                }
+                &self.x[..q.len()]
+            }
+        };
+        let dots = Dots {
+            rows: &first.w.rows,
+            scale: gain,
+            x,
+            counts,
+            index: &self.sensitive,
+        };
+        match &first.orders {
+            None => {
+                let rows = &dots.rows[first.cut()..];
+                kernels::dot_rows_of_lanes(Dots { rows, ..dots }, &mut self.d);
+            }
+            Some(orders) => {
+                let rows = (orders.wires.lists(), sizes.n_inputs, stride);
+                dot_lists_of_lanes(rows, dots, &mut self.d);
+            }
+        }
+    }
+
+    /// Step `k` from the end takes up `q` where the one after it has left it.
+    fn go_on(&mut self, k: usize, lanes: usize, sizes: &Sizes) {
+        let [before, now] = [k + slots(sizes) - 1, k].map(|k| self.slot(k, lanes, sizes));
+        if before != now {
+            self.q.copy_within(before, now.start);
+        }
+    }
+
+    /// Step `k` from the end of lane number `m`.
+    fn step(&mut self, stream: &mut Block<F>, lane: &Lane, m: usize, k: usize) {
+        let (sizes, filters) = (stream.sizes(), stream.filters);
+        let (stride, o, u) = (sizes.stride, sizes.n_outputs, lane.at(k));
+        let row = m * stride..(m + 1) * stride;
+        let (slot, d) = (self.slot(k, LANES, &sizes), &self.d[row.clone()]);
+        let q = &mut self.q[slot][row.clone()];
+        // Before the first step nothing needs its `q`.
+        if lane.scanned || u > lane.from {
+            let of_loss = lane.part == 0;
+            let history = &stream.history;
+            if of_loss {
+                let (errs, filtered) = (&history.err[..(u + 1) * o], &mut self.r[m * o..][..o]);
+                kernels::send_back(errs, filters.kappa_e, &self.b, filtered, &mut self.l);
+            }
+            let step = Backwards {
+                alpha: match stream.membranes {
+                    None => filters.alpha,
+                    Some(_) => F::ZERO,
+                },
+                psi: history.psi_at(u),
+                c: filters.zeta_e,
+                l: if of_loss { &self.l } else { &[] },
+                r: match of_loss && stream.apart {
+                    true => &[],
+                    false => history.r_of_tiles(),
+                },
+                d,
+                adapting: stream.adaptation.as_ref().map(|all| all.whole()),
+            };
+            let of_threshold = &mut self.m[row.clone()];
+            match &stream.membranes {
+                None => kernels::step_backwards(step, q, of_threshold),
+                Some(membranes) => {
+                    let x = &mut self.x[row.clone()];
+                    x.fill(F::ZERO);
+                    kernels::step_backwards(step, x, of_threshold);
+                    kernels::flow_back(membranes.tile(0, stride), x, &mut self.v[row], q);
+                }
+            }
+        }
+        let kept = if lane.scanned { q } else { d };
+        stream.credit.keep(lane.part, sizes, u, kept);
+    }
+}
+
+/// As [`dot_rows_of_lanes`](kernels::dot_rows_of_lanes), of the synapses of sources from `first` on, which are listed.
+fn dot_lists_of_lanes<F: Float>(
+    (lists, first, stride): (Lists<'_>, usize, usize),
+    dots: Dots<'_, F>,
+    to: &mut [F],
+) {
+    let mut done = [0; LANES];
+    let of_lanes = |row: usize| row * stride..(row + 1) * stride;
+    let near = match dots.counts.len() {
+        1 => stride,
+        _ => (LISTS / size_of::<F>() / stride).max(tile_width::<F>()),
+    };
+    for until in (near..stride + near).step_by(near) {
+        for (m, &count) in dots.counts.iter().enumerate() {
+            let left = &dots.index[of_lanes(m)][done[m]..count];
+            let index = &left[..left.partition_point(|&i| (i as usize) < until)];
+            done[m] += index.len();
+            let (x, to) = (&dots.x[of_lanes(m)], &mut to[of_lanes(m)]);
+            kernels::dot_lists_at(lists, dots.rows, first, index, dots.scale, x, to);
+        }
     }
 }
 
@@ -148,9 +304,16 @@ struct Lane {
     part: usize,
     from: usize,
     until: usize,
+    /// Whether `q` is kept in the place of `d`.
+    scanned: bool,
 }
 
 impl Lane {
+    /// The step that is number `k` from the end.
+    fn at(&self, k: usize) -> usize {
+        self.until - 1 - k
+    }
+
     fn len(&self) -> usize {
         self.until - self.from
     }
@@ -177,6 +340,21 @@ impl<F: Float> Block<F> {
         until
             .or(whole.then_some(history.len))
             .map(|until| from..until)
+    }
+
+    /// Whoever was stopped after its credit had been made goes on with the same run: then it is made anew.
+    fn forget_what_goes_on(&mut self) {
+        if self.credit.ended && self.credit.done < self.history.len {
+            self.credit.forget();
+        }
+    }
+
+    /// Whether going back through a run is a scan over the block, with the same bits: it is all of the block, one filter lies between a spike and psi, and all coefficients on raw e
+    /// are known, as those of a regulariser of sequences are not.
+    fn is_scanned_by(&self, run: &Range<usize>) -> bool {
+        let simple = self.adaptation.is_none() && self.membranes.is_none();
+        let known = self.sum_e.is_empty() || self.history.has_r();
+        simple && known && *run == (0..self.history.len)
     }
 
     /// The credit of the history, with the buffers of this stream, unless it is stopped: then none is made.
@@ -283,6 +461,7 @@ fn credit_until<F: Float>(
         if sizes.credits == 0 || streams[at].b.is_none() {
             continue;
         }
+        streams[at].forget_what_goes_on();
         while let Some(run) = streams[at].next_run(ending) {
             if !ready {
                 if let Some(b) = &streams[at].b {
@@ -290,9 +469,11 @@ fn credit_until<F: Float>(
                 }
                 ready = true;
             }
+            let scanned = ending && streams[at].is_scanned_by(&run);
             let credit = &mut streams[at].credit;
             credit.keep_nothing(credit.done..run.start, sizes);
             credit.done = run.end;
+            credit.scanned = scanned;
             for part in 0..sizes.credits {
                 if n == LANES {
                     backwards(streams, &mut lanes, buffers, pace)?;
@@ -303,6 +484,7 @@ fn credit_until<F: Float>(
                     part,
                     from: run.start,
                     until: run.end,
+                    scanned,
                 };
                 n += 1;
             }
@@ -313,6 +495,7 @@ fn credit_until<F: Float>(
             } = &mut *streams[at];
             credit.keep_nothing(credit.done..history.len, sizes);
             credit.done = history.len;
+            credit.ended = true;
         }
     }
     backwards(streams, &mut lanes[..n], buffers, pace)
@@ -327,123 +510,23 @@ fn backwards<F: Float>(
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     lanes.sort_unstable_by_key(|lane| Reverse(lane.len()));
-    let Some(longest) = lanes.first() else {
+    let Some(longest) = lanes.first().copied() else {
         return Ok(());
     };
-    let first = &streams[longest.stream];
-    let (sizes, filters, apart) = (first.sizes(), first.filters, first.apart);
-    let (n, stride, o) = (sizes.n, sizes.stride, sizes.n_outputs);
-    let slots = slots(&sizes);
-    let gain = first.credit.gain;
-    let (w, orders) = (first.w.rows.share(), first.orders.clone());
-    let tile = tile_width::<F>();
-    let rows = match lanes.len() {
-        1 => n,
-        _ => (ROWS / size_of::<F>() / stride)
-            .next_multiple_of(tile)
-            .max(tile),
-    };
-    buffers.q[..slots * LANES * stride].fill(F::ZERO);
-    buffers.m[..lanes.len() * stride].fill(F::ZERO);
-    buffers.r[..lanes.len() * o].fill(F::ZERO);
-    buffers.v.fill(F::ZERO);
+    let sizes = streams[longest.stream].sizes();
+    let stride = sizes.stride;
+    buffers.begin(lanes.len(), &sizes);
     for k in 0..longest.len() {
         let active = lanes.iter().take_while(|lane| lane.len() > k).count();
-        let d = &mut buffers.d[..active * stride];
-        d.fill(F::ZERO);
-        let (now, before) = (k % slots, (k + slots - 1) % slots);
-        let slot = |at: usize| at * LANES * stride..at * LANES * stride + active * stride;
+        let lanes = &lanes[..active];
+        buffers.d[..active * stride].fill(F::ZERO);
         if k >= sizes.delay {
-            // Of the step at which these spikes arrive.
-            pace.pass(active.saturating_mul(n * stride))?;
-            for from in (0..n).step_by(rows) {
-                for (m, lane) in lanes[..active].iter().enumerate() {
-                    let history = &streams[lane.stream].history;
-                    let those = from..from + rows;
-                    let count =
-                        history.sensitive(those, lane.until - 1 - k, &mut buffers.sensitive);
-                    let mut q = &buffers.q[slot(now)][m * stride..][..stride];
-                    if let Some(membranes) = &streams[lane.stream].membranes {
-                        let scaled = q.iter().zip(membranes.zeta.iter());
-                        for (x, (&q, &zeta)) in buffers.x.iter_mut().zip(scaled) {
-                            *x = zeta * q;
-                        }
-                        q = &buffers.x;
-                    }
-                    let d = &mut d[m * stride..][..stride];
-                    let neurons = &buffers.sensitive[..count];
-                    match &orders {
-                        None => {
-                            let w_rec = &w[sizes.n_inputs * stride..];
-                            kernels::dot_rows_at(w_rec, neurons, gain, q, d);
-                        }
-                        Some(orders) => {
-                            let (lists, first) = (orders.wires.lists(), sizes.n_inputs);
-                            kernels::dot_lists_at(lists, &w, first, neurons, gain, q, d);
-                        }
-                    }
-                }
-            }
+            pace.pass(active.saturating_mul(sizes.n * stride))?;
+            buffers.credit_spikes(streams, lanes, k);
         }
-        if before != now {
-            buffers.q.copy_within(slot(before), slot(now).start);
-        }
-        for (m, lane) in lanes[..active].iter().enumerate() {
-            let u = lane.until - 1 - k;
-            let Block {
-                history,
-                credit,
-                adaptation,
-                membranes,
-                ..
-            } = &mut *streams[lane.stream];
-            let d = &buffers.d[m * stride..][..stride];
-            credit.keep(lane.part, history.sizes, u, d);
-            if u == lane.from {
-                continue;
-            }
-            let of_loss = lane.part == 0;
-            if of_loss {
-                let r = &mut buffers.r[m * o..][..o];
-                for (r, &err) in r.iter_mut().zip(&history.err[u * o..]) {
-                    *r = err + filters.kappa_e * *r;
-                }
-                kernels::mix_rows(&buffers.b, stride, r, &mut buffers.l);
-            }
-            let q = &mut buffers.q[slot(now)][m * stride..][..stride];
-            let of_threshold = &mut buffers.m[m * stride..][..stride];
-            for (column, width) in tiles::<F>(stride) {
-                let row = u * width..(u + 1) * width;
-                let psi = history.psi(column, width);
-                let r = history.r(column, width).filter(|_| !(apart && of_loss));
-                let of_tile = column..column + width;
-                let step = Backwards {
-                    alpha: match membranes {
-                        None => filters.alpha,
-                        Some(_) => F::ZERO,
-                    },
-                    psi: &psi[row.clone()],
-                    c: filters.zeta_e,
-                    l: if of_loss {
-                        &buffers.l[of_tile.clone()]
-                    } else {
-                        &[]
-                    },
-                    r: r.map_or(&[], |r| &r[row]),
-                    d: &d[of_tile.clone()],
-                    adapting: adaptation.as_ref().map(|all| all.tile(column, width)),
-                };
-                let m_of_tile = &mut of_threshold[of_tile.clone()];
-                let Some(membranes) = membranes else {
-                    kernels::step_backwards(step, &mut q[of_tile], m_of_tile);
-                    continue;
-                };
-                let x = &mut buffers.x[of_tile.clone()];
-                x.fill(F::ZERO);
-                kernels::step_backwards(step, x, m_of_tile);
-                let v = &mut buffers.v[m * stride..][of_tile.clone()];
-                kernels::flow_back(membranes.tile(column, width), x, v, &mut q[of_tile]);
-            }
+        buffers.go_on(k, active, &sizes);
+        for (m, lane) in lanes.iter().enumerate() {
+            buffers.step(streams[lane.stream], lane, m, k);
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::kernels;
+use crate::kernels::{self, RowOfTiles, tile_width};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
@@ -74,11 +74,6 @@ impl Sizes {
             ..*self
         }
     }
-}
-
-/// The width of a tile of neurons: 128 bytes, the unit in which a scan works.
-pub(crate) fn tile_width<F>() -> usize {
-    128 / size_of::<F>()
 }
 
 /// The tiles of a padded row: column and width.
@@ -348,28 +343,18 @@ impl<F: Float> History<F> {
         &self.psi[column * self.sizes.steps..][..self.len * width]
     }
 
-    /// The neurons among these whose psi is not 0 at step `u`, ascending; returns how many. They begin with a tile.
-    pub(crate) fn sensitive(&self, neurons: Range<usize>, u: usize, index: &mut [u32]) -> usize {
-        /// Tiles that are looked at before any bit of them is: none of them waits for another to come from memory.
-        const TOGETHER: usize = 32;
-        let tiles = tiles::<F>(self.sizes.stride).filter(|(column, _)| neurons.contains(column));
-        let mut tiles = tiles.peekable();
-        let mut count = 0;
-        while tiles.peek().is_some() {
-            let mut bits = [(0, 0); TOGETHER];
-            for (bits, (column, width)) in bits.iter_mut().zip(&mut tiles) {
-                let psi = &self.psi(column, width)[u * width..][..width];
-                *bits = (column as u32, kernels::nonzero_bits(psi));
-            }
-            for (column, mut bits) in bits {
-                while bits != 0 {
-                    index[count] = column + bits.trailing_zeros();
-                    count += 1;
-                    bits &= bits - 1;
-                }
-            }
+    /// psi of all neurons at a step.
+    pub(crate) fn psi_at(&self, u: usize) -> RowOfTiles<'_, F> {
+        RowOfTiles {
+            tiles: &self.psi,
+            steps: self.sizes.steps,
+            u,
         }
-        count
+    }
+
+    /// The neurons whose psi is not 0 at step `u`, ascending; returns how many.
+    pub(crate) fn sensitive(&self, u: usize, index: &mut [u32]) -> usize {
+        kernels::nonzeros_of_tiles(self.psi_at(u), index)
     }
 
     /// The stream's `r` of a tile, if there is a stream's regulariser.
@@ -381,6 +366,11 @@ impl<F: Float> History<F> {
     pub(crate) fn r(&self, column: usize, width: usize) -> Option<&[F]> {
         let rows = || &self.r[column * self.sizes.steps..][..self.len * width];
         self.sizes.regularised.then(rows)
+    }
+
+    /// The same of all tiles; empty without it.
+    pub(crate) fn r_of_tiles(&self) -> &[F] {
+        &self.r
     }
 
     /// The errors, filtered backwards: `R^u = err^u + kappa_e R^{u+1}`.
@@ -632,7 +622,7 @@ mod tests {
                 moments[1].psi[silent] = F::ZERO;
             }
             let (history, mut index) = (pushed(&moments), [0; 48]);
-            let count = history.sensitive(0..48, 1, &mut index);
+            let count = history.sensitive(1, &mut index);
             let expected: Vec<u32> = (0..20).filter(|j| ![0, 7, 19].contains(j)).collect();
             assert_eq!(index[..count], expected);
         }

@@ -4,10 +4,9 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 
-use super::history::tile_width;
 use super::scratch::{OfBlock, OfTile, Scratch};
 use super::{Block, Sum};
-use crate::kernels::{self, ColumnsOfTile, Gather};
+use crate::kernels::{self, ColumnsOfTile, Gather, tile_width};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::columns::Columns;
 use crate::numbers::interrupt::{Interrupt, Pace};
@@ -284,6 +283,7 @@ impl<F: Float> Block<F> {
         let OfTile {
             q, dense, dense_q, ..
         } = of_tile;
+        let q = self.scanned::<W>(column, what).unwrap_or(q);
         let of_inputs = self.dense_sum::<W>(q, dense, dense_q);
         let neurons = column.min(sizes.n)..sizes.n.min(column + W);
         for (kind, Made { first, to, from }) in made.into_iter().enumerate() {

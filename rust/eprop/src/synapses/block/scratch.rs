@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::credit::Lanes;
-use super::history::{Sizes, Sorted, tile_width};
-use crate::kernels::isa::UNIT;
+use super::history::{Sizes, Sorted};
+use crate::kernels::{isa::UNIT, tile_width};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;

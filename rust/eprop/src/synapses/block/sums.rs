@@ -171,6 +171,7 @@ impl<F: Float> Block<F> {
         let OfTile {
             q, dense, dense_q, ..
         } = of_tile;
+        let q = self.scanned::<W>(column, what).unwrap_or(q);
         let dense = self.dense_sum::<W>(q, dense, dense_q);
         let (e_bar, eps_a): (&[F], &[F]) = match what {
             Sum::Traces => (&[], &self.eps_a),
@@ -217,7 +218,18 @@ impl<F: Float> Block<F> {
         })
     }
 
-    /// A row of one tile per step, and what the tile leaves of what earlier blocks left.
+    /// The rows of a tile, if recurrent credit has made them.
+    pub(super) fn scanned<const W: usize>(&self, column: usize, what: Sum<'_, F>) -> Option<&[F]> {
+        let history = (self.history.len, self.sizes());
+        let part = match what {
+            Sum::Gradient { .. } => 0,
+            Sum::Regulariser { .. } => 1,
+            Sum::RawTraces | Sum::Traces | Sum::Adaptation | Sum::Membranes => return None,
+        };
+        self.credit.scanned(part, (column, W), history)
+    }
+
+    /// A row of one tile per step, unless [`scanned`](Self::scanned) has them, and what the tile leaves of what earlier blocks left.
     pub(super) fn rows_of_tile<const W: usize>(
         &self,
         column: usize,
@@ -303,6 +315,14 @@ impl<F: Float> Block<F> {
                 }
             }
             Sum::Adaptation | Sum::Membranes => {}
+        }
+        if let Some(q) = self.scanned::<W>(column, what) {
+            return Left {
+                of_e,
+                of_z: core::array::from_fn(|l| alpha * q[l]),
+                of_x: [F::ZERO; W],
+                of_eps: [F::ZERO; W],
+            };
         }
         let mut of_eps = [F::ZERO; W];
         match (&self.adaptation, what) {

@@ -1,6 +1,7 @@
 //! The block form against the learning equations, with blocks of any length.
 
 use alloc::vec;
+use alloc::vec::Vec;
 
 use ndarray::Array2;
 
@@ -8,7 +9,7 @@ use super::{Block, Kinds, Plan, Step, Synapses, What};
 use crate::kernels::AdamStep;
 use crate::numbers::interrupt::Interrupt;
 use crate::numbers::plain;
-use crate::options::{Config, Engine, Gain, Optimizer, UpdateEvery};
+use crate::options::{Config, Engine, Gain, Horizon, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::literal::{self, Beside, Make, silent};
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
@@ -288,6 +289,69 @@ in_both! {
                 }
                 near("W", twin.first_rows(), &w);
             }
+        }
+    }
+}
+
+/// With recurrent credit, of the loss and of the regulariser, together and apart.
+fn with_credit() -> [Config; 3] {
+    [
+        (0.0, Optimizer::PLAIN_SGD),
+        (1.0, Optimizer::PLAIN_SGD),
+        (1.0, Optimizer::SGD),
+    ]
+    .map(|(c_reg, optimizer)| Config {
+        horizon: Horizon::Sequence,
+        c_reg,
+        optimizer,
+        ..config(UpdateEvery::Sequence)
+    })
+}
+
+fn collected<F: Float>(mut block: Block<F>) -> Vec<F> {
+    let mut sum = vec![F::ZERO; 2 * block.w.pending.len()];
+    // The coefficients of the sequence, where the steps have none.
+    let of_sequence = !block.sum_e.is_empty() && !block.history.has_r();
+    let r = Noise(7).numbers(block.sizes().stride);
+    block.collect(of_sequence.then_some(&r), &mut sum);
+    sum
+}
+
+in_both! {
+    fn rows_that_recurrent_credit_makes_of_a_whole_block_have_the_bits_of_a_scan<F>() {
+        const STEPS: usize = 20;
+        for config in with_credit() {
+            let mut both = Beside::<F, _>::new(&config, make::<F>());
+            let mut twin = Beside::<F, _>::new(&config, make::<F>()).form;
+            // An earlier block of other steps leaves something.
+            for steps in [7, STEPS] {
+                both.form.end_block();
+                twin.end_block();
+                (0..steps).for_each(|_| both.learn_with(&mut [&mut twin]));
+            }
+            // Of a run that ends with its horizon the steps to come may go on.
+            twin.horizon = twin.steps;
+            Block::credit_together(&mut [&mut twin], false, &mut unasked()).unwrap();
+            let mut form = both.form;
+            Block::credit_together(&mut [&mut form], true, &mut unasked()).unwrap();
+            let known = form.sum_e.is_empty() || form.history.has_r();
+            assert_eq!((form.credit.scanned, twin.credit.scanned), (known, false));
+            same_bits("gradient", &collected(form), &collected(twin));
+        }
+    }
+}
+
+in_both! {
+    fn who_goes_on_after_credit_has_been_made_makes_it_anew<F>() {
+        let adaptive = with_credit().map(|config| Config { beta: 0.4, tau_adaptation: 9.0, ..config });
+        for config in with_credit().into_iter().chain(adaptive) {
+            let mut both = Beside::<F, _>::new(&config, make::<F>());
+            let mut stopped = Beside::<F, _>::new(&config, make::<F>()).form;
+            for _ in 0..2 {
+                Block::credit_together(&mut [&mut stopped], true, &mut unasked()).unwrap();
+                (0..9).for_each(|_| both.learn_with(&mut [&mut stopped]));
+            }
+            same_bits("gradient", &collected(stopped), &collected(both.form));
         }
     }
 }
