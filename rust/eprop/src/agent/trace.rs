@@ -118,8 +118,12 @@ impl<F: Float> Trace<F> {
         let place = (self.cut, of_numbers);
         let to = Kinds { inputs, neurons };
         // Nobody is asked.
-        let added =
-            add_squares_of_neurons(&[&self.w[..]], place, to, &mut Interrupt::NOBODY.pace());
+        let added = add_squares_of_neurons(
+            &[self.w[..].into()],
+            place,
+            to,
+            &mut Interrupt::NOBODY.pace(),
+        );
         debug_assert!(added.is_ok());
         for (k, to) in readouts.iter_mut().enumerate() {
             let of_bias = self.b.get(k..=k).map_or(0.0, squared_length);

@@ -3,7 +3,7 @@
 
 use core::marker::PhantomData;
 use core::ops::Range;
-use core::slice::from_raw_parts_mut;
+use core::slice::{from_raw_parts, from_raw_parts_mut};
 
 use super::factored::Visit;
 use super::isa::{Isa, UNIT};
@@ -63,11 +63,22 @@ impl<'a, F: Float> Entries<'a, F> {
 
 /// Rows of what a synapse keeps, as long as its list is.
 pub(crate) struct ListedRows<'a, F> {
-    /// Weights that take every step: `A`. Or the gradient that waits: `G`.
-    pub(crate) a: &'a mut [F],
-    pub(crate) c: &'a mut [F],
+    /// Weights that take every step, each with its trace: `[A, C]`. Or the gradient that waits: `[G, C]`.
+    pub(crate) pairs: &'a mut [[F; 2]],
     /// Of a second sum, `H`; empty without.
     pub(crate) h: &'a mut [F],
+}
+
+/// Numbers as pairs.
+pub(crate) fn pairs<F>(numbers: &[F]) -> &[[F; 2]] {
+    // SAFETY: pairs lie as their numbers do, and are half as many.
+    unsafe { from_raw_parts(numbers.as_ptr().cast(), numbers.len() / 2) }
+}
+
+/// The same, to write.
+pub(crate) fn pairs_mut<F>(numbers: &mut [F]) -> &mut [[F; 2]] {
+    // SAFETY: as above.
+    unsafe { from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len() / 2) }
 }
 
 /// What a part of the neurons has of the rows: the synapses that lead to these neurons. It is alone with them.
@@ -78,8 +89,7 @@ pub(crate) struct RowsOfPart<'a, F> {
     to: u32,
     is_whole: bool,
     /// Of all rows, each as long as the lists; `h` may be empty.
-    a: *mut F,
-    c: *mut F,
+    pairs: *mut [F; 2],
     h: *mut F,
     has_h: bool,
     rows: PhantomData<&'a mut [F]>,
@@ -96,18 +106,17 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
         n: usize,
         share: usize,
     ) -> impl Iterator<Item = Self> {
-        let ListedRows { a, c, h } = rows;
-        assert!(a.len() == lists.targets.len() && c.len() == a.len());
-        assert!(h.is_empty() || h.len() == a.len());
+        let ListedRows { pairs, h } = rows;
+        assert!(pairs.len() == lists.targets.len());
+        assert!(h.is_empty() || h.len() == pairs.len());
         let has_h = !h.is_empty();
-        let (a, c, h) = (a.as_mut_ptr(), c.as_mut_ptr(), h.as_mut_ptr());
+        let (pairs, h) = (pairs.as_mut_ptr(), h.as_mut_ptr());
         (0..n).step_by(share).map(move |from| Self {
             lists,
             from: from as u32,
             to: n.min(from + share) as u32,
             is_whole: share >= n,
-            a,
-            c,
+            pairs,
             h,
             has_h,
             rows: PhantomData,
@@ -123,16 +132,20 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
         }
     }
 
-    /// `A`, `C` and `H` at the places of a source, and the targets there.
+    /// The pairs and `H` at the places of a source, and the targets there.
     #[inline(always)]
-    fn synapses(&mut self, source: u32) -> (&'a [u32], [&mut [F]; 3], Range<usize>) {
+    fn synapses(&mut self, source: u32) -> (&'a [u32], ListedRows<'_, F>, Range<usize>) {
         let places = self.places(source);
         let targets = &self.lists.targets[places.clone()];
         let (start, len) = (places.start, places.len());
         // SAFETY: the places lie within the lists, and all rows are as long as these (`of`); of what other parts have they are none.
-        let of = |row: *mut F| unsafe { from_raw_parts_mut(row.add(start), len) };
-        let h: &mut [F] = if self.has_h { of(self.h) } else { &mut [] };
-        (targets, [of(self.a), of(self.c), h], places)
+        let pairs = unsafe { from_raw_parts_mut(self.pairs.add(start), len) };
+        let h: &mut [F] = match self.has_h {
+            // SAFETY: as above.
+            true => unsafe { from_raw_parts_mut(self.h.add(start), len) },
+            false => &mut [],
+        };
+        (targets, ListedRows { pairs, h }, places)
     }
 
     /// Asks for what the visits after this one will need: a network that does not fit into the cache would wait for each. `w`: more rows, or none.
@@ -145,10 +158,9 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
         w: &[F],
     ) {
         let fetch_rows = |places: Range<usize>| {
-            for row in [self.a, self.c, self.h] {
-                if row != self.h || self.has_h {
-                    fetch_places::<I, _>(row, places.clone());
-                }
+            fetch_places::<I, _>(self.pairs, places.clone());
+            if self.has_h {
+                fetch_places::<I, _>(self.h, places.clone());
             }
             if let Some(w) = w.get(places) {
                 fetch_row::<I, _>(w);
@@ -232,7 +244,7 @@ kernel! {
             if far {
                 part.look_ahead::<I>(&visits[at..], &entries, factors, &[]);
             }
-            let (targets, [a, c, _], _) = part.synapses(visit.source);
+            let (targets, ListedRows { pairs, .. }, _) = part.synapses(visit.source);
             let (value, shift) = (visit.value, visit.shift);
             let zt = match visit.age {
                 0 => visit.zt,
@@ -254,12 +266,12 @@ kernel! {
             };
             match entries.of(visit.age) {
                 None => {
-                    for ((&j, a), c) in targets.iter().zip(a).zip(c) {
+                    for (&j, [a, c]) in targets.iter().zip(pairs) {
                         send(LANES * j as usize, a, c);
                     }
                 }
                 Some((waited, k)) => {
-                    for ((&j, a), c) in targets.iter().zip(a).zip(c) {
+                    for (&j, [a, c]) in targets.iter().zip(pairs) {
                         let q = LANES * j as usize;
                         // SAFETY: as above.
                         let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
@@ -284,7 +296,7 @@ kernel! {
             if far {
                 part.look_ahead::<I>(&visits[at..], &entries, factors, w);
             }
-            let (targets, [g, c, h], places) = part.synapses(visit.source);
+            let (targets, ListedRows { pairs, h }, places) = part.synapses(visit.source);
             let w = &w[places];
             let (value, shift) = (visit.value, visit.shift);
             if h.is_empty() {
@@ -296,15 +308,15 @@ kernel! {
                     *g = I::fma(shift, y, *g);
                     *c = I::fma(-shift, x1, *c);
                 };
-                let synapses = targets.iter().zip(w).zip(g.iter_mut().zip(c.iter_mut()));
+                let synapses = targets.iter().zip(w).zip(pairs);
                 match entries.of(visit.age) {
                     None => {
-                        for ((&j, &w), (g, c)) in synapses {
+                        for ((&j, &w), [g, c]) in synapses {
                             send(LANES * j as usize, j as usize, w, g, c);
                         }
                     }
                     Some((waited, k)) => {
-                        for ((&j, &w), (g, c)) in synapses {
+                        for ((&j, &w), [g, c]) in synapses {
                             let q = LANES * j as usize;
                             // SAFETY: as above.
                             let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
@@ -320,8 +332,9 @@ kernel! {
                 for (at, &j) in targets.iter().enumerate() {
                     // SAFETY: as above.
                     let [s, t, x, u] = unsafe { *cut::<F, LANES>(waited, LANES * j as usize) };
-                    g[at] += I::fma(s, c[at], t * visit.zt);
-                    c[at] = I::fma(k, c[at], x * visit.zt);
+                    let [g, c] = &mut pairs[at];
+                    *g += I::fma(s, *c, t * visit.zt);
+                    *c = I::fma(k, *c, x * visit.zt);
                     h[at] = I::fma(u, visit.zt, h[at]);
                 }
             }
@@ -330,8 +343,9 @@ kernel! {
                 let [x1, y, u, _] = unsafe { *cut::<F, LANES>(factors, LANES * j as usize) };
                 let current = &mut current[j as usize - first];
                 *current = I::fma(value, w[at], *current);
-                g[at] = I::fma(shift, y, g[at]);
-                c[at] = I::fma(-shift, x1, c[at]);
+                let [g, c] = &mut pairs[at];
+                *g = I::fma(shift, y, *g);
+                *c = I::fma(-shift, x1, *c);
                 h[at] = I::fma(-shift, u, h[at]);
             }
         }
@@ -385,18 +399,19 @@ pub(crate) struct ListedRow<'a, F> {
 kernel! {
     /// A row that waited: `A -= S C + T zt`, or `G +=` that; `C = k C + x zt; H += U zt`. Returns whether anything is left of `C`. `sign`: -1 of weights, 1 of a gradient.
     fn catch_up_listed(waited: (&[F], F), zt: F, sign: F, row: ListedRow<'_, F>) -> bool {
-        let ListedRow { targets, rows: ListedRows { a, c, h } } = row;
+        let ListedRow { targets, rows: ListedRows { pairs, h } } = row;
         let (of_neurons, k) = waited;
         let mut left = F::ZERO;
         for (at, &j) in targets.iter().enumerate() {
             let q = LANES * j as usize;
             let [s, t, x, u]: [F; LANES] = core::array::from_fn(|lane| of_neurons[q + lane]);
-            a[at] += sign * I::fma(s, c[at], t * zt);
-            c[at] = I::fma(k, c[at], x * zt).or_silence();
+            let [a, c] = &mut pairs[at];
+            *a += sign * I::fma(s, *c, t * zt);
+            *c = I::fma(k, *c, x * zt).or_silence();
             if let Some(h) = h.get_mut(at) {
                 *h = I::fma(u, zt, *h);
             }
-            left += c[at].abs();
+            left += c.abs();
         }
         left != F::ZERO
     }
@@ -406,8 +421,7 @@ kernel! {
 #[derive(Clone, Copy)]
 pub(crate) struct FoldedRow<'a, F> {
     pub(crate) targets: &'a [u32],
-    pub(crate) a: &'a [F],
-    pub(crate) c: &'a [F],
+    pub(crate) pairs: &'a [[F; 2]],
     pub(crate) zt: F,
     /// What ended blocks do to it, with their `k` and what they leave of `zt`; `None` if it has not waited.
     pub(crate) waited: Option<(&'a [F], F, F)>,
@@ -418,9 +432,9 @@ pub(crate) struct FoldedRow<'a, F> {
 kernel! {
     /// `A` and `C` of a source as they would be if it caught up with the block under way, too: with the operations of that.
     fn unfold_listed(row: FoldedRow<'_, F>, to_a: &mut [F], to_c: &mut [F]) {
-        let FoldedRow { targets, a, c, zt, waited, now } = row;
+        let FoldedRow { targets, pairs, zt, waited, now } = row;
         let (to_a, to_c) = (&mut to_a[..targets.len()], &mut to_c[..targets.len()]);
-        let (a, c) = (&a[..targets.len()], &c[..targets.len()]);
+        let pairs = &pairs[..targets.len()];
         for (at, &j) in targets.iter().enumerate() {
             let q = LANES * j as usize;
             let [mut s, mut t, mut x, _]: [F; LANES] = core::array::from_fn(|lane| now[q + lane]);
@@ -433,8 +447,9 @@ kernel! {
                 x = I::fma(a1, x2, x1);
                 k = k1;
             }
-            to_a[at] = a[at] - I::fma(s, c[at], t * zt);
-            to_c[at] = I::fma(k, c[at], x * zt).or_silence();
+            let [a, c] = pairs[at];
+            to_a[at] = a - I::fma(s, c, t * zt);
+            to_c[at] = I::fma(k, c, x * zt).or_silence();
         }
     }
 }

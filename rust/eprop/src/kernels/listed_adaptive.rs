@@ -21,9 +21,8 @@ pub(crate) const SUMS: usize = 5;
 
 /// Rows of what a synapse keeps, as long as its list is.
 pub(crate) struct AdaptiveListedRows<'a, F> {
-    /// Weights that take every step: `A`. Or the gradient that waits: `G`.
-    pub(crate) a: &'a mut [F],
-    pub(crate) c: &'a mut [F],
+    /// `[A, C]`, or `[G, C]`, as in [`ListedRows`](super::ListedRows).
+    pub(crate) pairs: &'a mut [[F; 2]],
     pub(crate) d: &'a mut [F],
     /// Of a second sum, `H`; empty without.
     pub(crate) h: &'a mut [F],
@@ -90,7 +89,7 @@ fn look_ahead<I: Isa, F: Float, const W: usize>(
     visits: &[Visit<F>],
     entries: &Entries<'_, F>,
     factors: &[F],
-    rows: [&[F]; 5],
+    (pairs, rows): (&[[F; 2]], [&[F]; 3]),
 ) {
     let row_of = |visit: &Visit<F>| {
         lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1]
@@ -98,6 +97,7 @@ fn look_ahead<I: Isa, F: Float, const W: usize>(
     if let Some(visit) = visits.get(ROWS_AHEAD) {
         let row = row_of(visit);
         fetch_row::<I, _>(&lists.targets[row.clone()]);
+        fetch_row::<I, _>(&pairs[row.clone()]);
         for numbers in rows {
             if let Some(numbers) = numbers.get(row.clone()) {
                 fetch_row::<I, _>(numbers);
@@ -119,16 +119,16 @@ kernel! {
     /// Weights that take every step. Every active source catches up, and then `sums += [s A, s C, s D, s zt, s s]` of its targets, `A -= a Y; C -= a f; D -= a X2`.
     /// `factors`: `[f, X2, Y, -]` of each neuron, with `f = X1 - Q X2`; `left`: of `zt` after so many blocks. There is no second sum.
     fn follow_listed_adaptive(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], rows: AdaptiveListedRows<'_, F>, sums: &mut [F]) {
-        let AdaptiveListedRows { a, c, d, .. } = rows;
+        let AdaptiveListedRows { pairs, d, .. } = rows;
         let n = factors.len() / LANES;
         assert!(factors.len() == LANES * n && sums.len() == SUMS * n && entries.len == WIDE * n);
         let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
             if far {
-                look_ahead::<I, F, WIDE>(lists, &visits[at..], &entries, factors, [a, c, d, &[], &[]]);
+                look_ahead::<I, F, WIDE>(lists, &visits[at..], &entries, factors, (pairs, [d, &[], &[]]));
             }
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-            let (a, c, d) = (&mut a[row.clone()], &mut c[row.clone()], &mut d[row.clone()]);
+            let (pairs, d) = (&mut pairs[row.clone()], &mut d[row.clone()]);
             let targets = &lists.targets[row];
             let (value, shift) = (visit.value, visit.shift);
             let zt = match visit.age {
@@ -137,7 +137,7 @@ kernel! {
             };
             let of_zt = [value * zt, value * value];
             let waited = entries.of(visit.age);
-            for (((&j, a), c), d) in targets.iter().zip(a).zip(c).zip(d) {
+            for ((&j, [a, c]), d) in targets.iter().zip(pairs).zip(d) {
                 let j = j as usize;
                 // SAFETY: targets are neurons that there are, whose numbers lie within all of these.
                 unsafe {
@@ -166,17 +166,17 @@ kernel! {
     /// Weights that rest, and the gradient that waits. Every active source catches up, and then `current += s W` of its targets, `G += a Y; C -= a f; D -= a X2`, and
     /// `H -= a (U - V X2)` where there is a second sum. `factors`: `[f, X2, Y, U - V X2]` of each neuron.
     fn follow_resting_adaptive<const W>(lists: Lists<'_>, visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], rows: AdaptiveListedRows<'_, F>, current: &mut [F]) {
-        let AdaptiveListedRows { a: g, c, d, h } = rows;
+        let AdaptiveListedRows { pairs, d, h } = rows;
         assert!(factors.len() == LANES * current.len() && entries.len == W * current.len());
-        assert!(h.len() == if W > WIDE { g.len() } else { 0 });
+        assert!(h.len() == if W > WIDE { pairs.len() } else { 0 });
         let far = is_far(factors);
         for (at, visit) in visits.iter().enumerate() {
             if far {
-                look_ahead::<I, F, W>(lists, &visits[at..], &entries, factors, [g, c, d, w, h]);
+                look_ahead::<I, F, W>(lists, &visits[at..], &entries, factors, (pairs, [d, w, h]));
             }
             let row = lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1];
-            let (g, w) = (&mut g[row.clone()], &w[row.clone()]);
-            let (c, d) = (&mut c[row.clone()], &mut d[row.clone()]);
+            let (pairs, w) = (&mut pairs[row.clone()], &w[row.clone()]);
+            let d = &mut d[row.clone()];
             let targets = &lists.targets[row.clone()];
             let (value, shift) = (visit.value, visit.shift);
             let waited = entries.of(visit.age);
@@ -192,7 +192,7 @@ kernel! {
                     h[at] = I::fma(-shift, factors[LANES * j + 3], h[at]);
                 }
             }
-            for (((&j, &w), g), (c, d)) in targets.iter().zip(w).zip(g).zip(c.iter_mut().zip(d)) {
+            for (((&j, &w), [g, c]), d) in targets.iter().zip(w).zip(pairs).zip(d) {
                 let j = j as usize;
                 // SAFETY: as above.
                 unsafe {
@@ -216,18 +216,19 @@ kernel! {
 kernel! {
     /// A row that waited. Returns whether anything is left of `C` or `D`. `sign`: -1 of weights, 1 of a gradient.
     fn catch_up_listed_adaptive<const W>(waited: (&[F], F), zt: F, sign: F, targets: &[u32], rows: AdaptiveListedRows<'_, F>) -> bool {
-        let AdaptiveListedRows { a, c, d, h } = rows;
+        let AdaptiveListedRows { pairs, d, h } = rows;
         let (of_neurons, k) = waited;
         let mut left = F::ZERO;
         for (at, &j) in targets.iter().enumerate() {
             let lanes: [F; W] = core::array::from_fn(|lane| of_neurons[W * j as usize + lane]);
-            let traces = [c[at], d[at]];
-            a[at] += sign * of_weight::<I, F, W>(&lanes, zt, traces);
+            let [a, c] = &mut pairs[at];
+            let traces = [*c, d[at]];
+            *a += sign * of_weight::<I, F, W>(&lanes, zt, traces);
             if let Some(h) = h.get_mut(at) {
                 *h += of_second_sum::<I, F, W>(&lanes, zt, d[at]);
             }
-            [c[at], d[at]] = of_traces::<I, F, W>(&lanes, k, zt, traces).map(F::or_silence);
-            left += c[at].abs() + d[at].abs();
+            [*c, d[at]] = of_traces::<I, F, W>(&lanes, k, zt, traces).map(F::or_silence);
+            left += c.abs() + d[at].abs();
         }
         left != F::ZERO
     }
@@ -237,8 +238,7 @@ kernel! {
 #[derive(Clone, Copy)]
 pub(crate) struct AdaptiveFoldedRow<'a, F> {
     pub(crate) targets: &'a [u32],
-    pub(crate) a: &'a [F],
-    pub(crate) c: &'a [F],
+    pub(crate) pairs: &'a [[F; 2]],
     pub(crate) d: &'a [F],
     pub(crate) zt: F,
     /// What ended blocks do to it, with their `k` and what they leave of `zt`; `None` if it has not waited.
@@ -250,7 +250,7 @@ pub(crate) struct AdaptiveFoldedRow<'a, F> {
 kernel! {
     /// `A` and `C` of a source as they would be if it caught up with the block under way, too: with the operations of that.
     fn unfold_listed_adaptive<const W>(row: AdaptiveFoldedRow<'_, F>, to_a: &mut [F], to_c: &mut [F]) {
-        let AdaptiveFoldedRow { targets, a, c, d, zt, waited, now } = row;
+        let AdaptiveFoldedRow { targets, pairs, d, zt, waited, now } = row;
         for (at, &j) in targets.iter().enumerate() {
             let q = W * j as usize;
             let mut lanes: [F; W] = core::array::from_fn(|lane| now[q + lane]);
@@ -260,8 +260,9 @@ kernel! {
                 lanes = composed::<I, F, W>(&first, (k1, a1), &lanes, F::ONE);
                 k = k1;
             }
-            let traces = [c[at], d[at]];
-            to_a[at] = a[at] - of_weight::<I, F, W>(&lanes, zt, traces);
+            let [a, c] = pairs[at];
+            let traces = [c, d[at]];
+            to_a[at] = a - of_weight::<I, F, W>(&lanes, zt, traces);
             to_c[at] = of_traces::<I, F, W>(&lanes, k, zt, traces)[0].or_silence();
         }
     }

@@ -62,7 +62,7 @@ pub(crate) use lengths_adaptive::{
 pub(crate) use listed::{
     CurrentOfPart, Entries, FoldedRow, LANES, ListedRow, ListedRows, ListedSquares, Lists,
     RowsOfPart, add_listed, catch_up_listed, compose_listed, current_of_listed, follow_listed,
-    follow_resting, interleave, send_listed, step_listed_lengths, unfold_listed,
+    follow_resting, interleave, pairs, pairs_mut, send_listed, step_listed_lengths, unfold_listed,
 };
 pub(crate) use listed_adaptive::{
     AdaptiveFoldedRow, AdaptiveListedRows, AdaptiveListedSquares, SUMS, WIDE, WIDER,

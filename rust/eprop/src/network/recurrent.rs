@@ -477,7 +477,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             }
         };
         // The regulariser's part lies behind that of the loss.
-        let of_loss = sums.iter().map(|sums| &sums[0][..len]);
+        let of_loss = sums.iter().map(|sums| sums[0][..len].into());
         let of_loss: Vec<_> = of_loss.collect();
         add_squares_of_neurons(&of_loss, place, to, pace)
     }

@@ -346,7 +346,7 @@ impl<F: Float> Lazy<F> {
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn squared_length_until(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
-        parameter::squared_length(self.gradient(), None, pace)
+        parameter::squared_length(self.gradient()[..].into(), None, pace)
     }
 
     /// Applies the gradient that waits.

@@ -7,6 +7,7 @@ mod float;
 pub(crate) mod interrupt;
 pub(crate) mod lazy;
 pub(crate) mod memory;
+pub(crate) mod pairs;
 pub(crate) mod parallel;
 pub(crate) mod parameter;
 pub(crate) mod peers;

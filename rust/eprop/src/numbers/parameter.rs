@@ -6,10 +6,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::aligned::Aligned;
 use super::interrupt::Pace;
+use super::pairs::Pairs;
 use super::parallel;
 use super::room::Room;
-use super::shared::Shared;
-use super::walk::{Role, Walk, WalkMut, Walked, first, parts};
+use super::shared::{AROUND, Shared};
+use super::slice::{Every, EveryMut};
+use super::walk::{Role, Walk, WalkMut, Walked, first, parts, walk_used, walk_used_mut};
 use super::wires::Wires;
 use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
 use crate::{Error, Float};
@@ -303,6 +305,10 @@ pub struct Parameter<F> {
     pub(crate) rows: Shared<F>,
     /// As long as the rows; empty where nothing waits, or where it waits elsewhere.
     pub(crate) pending: Aligned<F>,
+    /// Of synapses in factors that are listed, two numbers of each, of which a spike changes both: the weight, which is not in `rows` then, or the gradient that waits,
+    /// which is not in `pending`; and one that is the form's. Empty elsewhere.
+    pub(crate) pairs: Pairs<F>,
+    has_weights_in_pairs: bool,
     /// Whether the gradient that waits is anything but 0.
     pub(crate) waits: bool,
     /// Of a row.
@@ -318,12 +324,8 @@ pub struct Parameter<F> {
 // A gradient of 0 is not saved.
 parts!(Parameter {
     Mark: [waits],
-    Weight: [rows],
-    State: [
-        pending(|this: &Self| first(if this.waits { this.pending.len() } else { 0 })),
-        m,
-        v,
-    ],
+    Weight: [rows[walk_rows, walk_rows_mut]],
+    State: [pending[walk_pending, walk_pending_mut], m, v],
 });
 
 impl<F: Float> Parameter<F> {
@@ -338,6 +340,8 @@ impl<F: Float> Parameter<F> {
         let keeps_moment = |number: usize| number <= keeps.moments && first.is_none();
         Ok(Self {
             pending: where_needed(keeps.pending)?,
+            pairs: Pairs::default(),
+            has_weights_in_pairs: false,
             waits: false,
             width,
             m: where_needed(keeps_moment(1))?,
@@ -349,6 +353,106 @@ impl<F: Float> Parameter<F> {
             signs: None,
             wires: None,
         })
+    }
+
+    /// Of synapses in factors that are listed: weights that take every step lie in the pairs, and so does the gradient of those that rest. `first`: rows that another stream
+    /// reads, too.
+    pub(crate) fn paired(
+        room: &mut Room,
+        synapses: usize,
+        (takes_every_step, moments): (bool, usize),
+        first: Option<&Shared<F>>,
+    ) -> Result<Self, Error> {
+        let keeps = Keeps {
+            pending: false,
+            moments,
+        };
+        let rows = if takes_every_step { 0 } else { synapses };
+        Ok(Self {
+            pairs: Pairs::zeros(room, synapses)?,
+            has_weights_in_pairs: takes_every_step,
+            ..Self::new(room, (1, rows), keeps, first)?
+        })
+    }
+
+    fn has_gradient_in_pairs(&self) -> bool {
+        !self.has_weights_in_pairs && !self.pairs.is_empty()
+    }
+
+    fn walk_rows<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        match self.has_weights_in_pairs {
+            false => self.rows.walk(name, role, to),
+            true => {
+                // And what lies around rows, of which there are none.
+                let place = (0, self.pairs.len(), self.pairs.heap() + AROUND);
+                self.pairs.walk_every(place, name, role, to);
+            }
+        }
+    }
+
+    fn walk_rows_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        match self.has_weights_in_pairs {
+            false => self.rows.walk_mut(name, role, to),
+            true => self
+                .pairs
+                .walk_every_mut((0, self.pairs.len()), name, role, to),
+        }
+    }
+
+    fn walk_pending<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        match self.has_gradient_in_pairs() {
+            false => walk_used(&self.pending, &first(self.saved()), name, role, to),
+            true => {
+                let place = (0, self.saved(), self.pairs.heap());
+                self.pairs.walk_every(place, name, role, to);
+            }
+        }
+    }
+
+    fn walk_pending_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        let saved = self.saved();
+        match self.has_gradient_in_pairs() {
+            false => walk_used_mut(&mut self.pending, &first(saved), name, role, to),
+            true => self.pairs.walk_every_mut((0, saved), name, role, to),
+        }
+    }
+
+    /// How many numbers of the gradient are saved.
+    fn saved(&self) -> usize {
+        if self.waits { self.gradient().len() } else { 0 }
+    }
+
+    /// The gradient that waits.
+    pub(crate) fn gradient(&self) -> Every<'_, F> {
+        match self.has_gradient_in_pairs() {
+            true => self.pairs.every(0),
+            false => self.pending[..].into(),
+        }
+    }
+
+    /// The weights.
+    pub(crate) fn weights(&self) -> Every<'_, F> {
+        match self.has_weights_in_pairs {
+            true => self.pairs.every(0),
+            false => self.rows[..].into(),
+        }
+    }
+
+    pub(crate) fn weights_mut(&mut self) -> EveryMut<'_, F> {
+        match self.has_weights_in_pairs {
+            true => self.pairs.every_mut(0),
+            false => (&mut self.rows[..]).into(),
+        }
     }
 
     /// With a sign for each row that weights keep after every step: 1, -1, or 0 for either.
@@ -406,19 +510,26 @@ impl<F: Float> Parameter<F> {
         );
         let gradient = pieces(&mut self.pending).zip(pieces(sum));
         let moments = pieces(&mut self.m).zip(pieces(&mut self.v));
-        let all = self.rows.chunks_mut(PIECE).enumerate();
+        let pairs = pieces(&mut self.pairs);
+        let all = self.rows.chunks_mut(PIECE).enumerate().zip(pairs);
         let all = all.zip(gradient.zip(moments));
-        parallel::each(all, |((at, w), ((g, sum), (m, v)))| {
+        parallel::each(all, |(((at, w), pairs), ((g, sum), (m, v)))| {
             let at = at * PIECE;
-            if !sum.is_empty() {
-                take_in(by.map(|r| (r, neurons)), at, sum, g);
-                sum.fill(F::ZERO);
-            }
-            steps.take((at, neurons), w, g, m, v);
-            keep_signs(signs, at, w);
-            g.fill(F::ZERO);
-            if !kernels::all_finite(w) {
-                finite.store(false, Ordering::Relaxed);
+            let mut apply = |g: &mut [F]| {
+                if !sum.is_empty() {
+                    take_in(by.map(|r| (r, neurons)), at, sum, g);
+                    sum.fill(F::ZERO);
+                }
+                steps.take((at, neurons), w, g, m, v);
+                keep_signs(signs, at, w);
+                g.fill(F::ZERO);
+                if !kernels::all_finite(w) {
+                    finite.store(false, Ordering::Relaxed);
+                }
+            };
+            match pairs.is_empty() {
+                true => apply(g),
+                false => with_firsts(pairs, apply),
             }
         });
         self.waits = false;
@@ -433,22 +544,56 @@ impl<F: Float> Parameter<F> {
         }
     }
 
+    /// No gradient waits, and of the form's numbers nothing is left.
+    pub(crate) fn clear_pairs(&mut self) {
+        self.pairs.clear();
+        self.waits = false;
+    }
+
+    /// Adds the gradient that waits in pairs, with what comes late, to a sum. Both start again from 0.
+    pub(crate) fn add_pairs(&mut self, late: Late<'_, F>, to: &mut [F]) {
+        let Late { sum, by } = late;
+        let by = by.map(|r| (r, neurons(self.width, self.wires.as_deref())));
+        let all = pieces(&mut self.pairs).zip(pieces(sum));
+        for ((at, to), (pairs, sum)) in to.chunks_mut(PIECE).enumerate().zip(all) {
+            with_firsts(pairs, |g| {
+                if !sum.is_empty() {
+                    take_in(by, at * PIECE, sum, g);
+                    sum.fill(F::ZERO);
+                }
+                kernels::add_row(F::ONE, g, to);
+                g.fill(F::ZERO);
+            });
+        }
+        self.waits = false;
+    }
+
     /// What was collected waits again: of a stream whose own gradient is 0. `sum` is worth nothing after it.
     pub(crate) fn take_back(&mut self, sum: &mut Aligned<F>) {
-        core::mem::swap(&mut self.pending, sum);
+        match self.has_gradient_in_pairs() {
+            true => self.take_back_pairs(sum),
+            false => core::mem::swap(&mut self.pending, sum),
+        }
         self.waits = true;
     }
 
+    fn take_back_pairs(&mut self, sum: &[F]) {
+        self.pairs.every_mut(0).copy(sum.into());
+    }
+
     /// The same of a sum with the regulariser's part behind that of the loss. `of_stream`: the stream's own sum of that part, if it has one.
-    pub(crate) fn take_back_parts(&mut self, sum: &[F], of_stream: Option<&mut [F]>) {
-        let (of_loss, of_regulariser) = sum.split_at(self.pending.len());
-        self.pending.copy_from_slice(of_loss);
-        self.waits = true;
+    pub(crate) fn take_back_parts(&mut self, sum: &mut [F], of_stream: Option<&mut [F]>) {
+        let (of_loss, of_regulariser) = sum.split_at_mut(self.gradient().len());
         match of_stream {
             Some(part) => part.copy_from_slice(of_regulariser),
             // Its coefficients are in it already: from now on it counts as part of the loss's gradient.
-            None => kernels::add_row(F::ONE, of_regulariser, &mut self.pending),
+            None => kernels::add_row(F::ONE, of_regulariser, of_loss),
         }
+        match self.has_gradient_in_pairs() {
+            true => self.take_back_pairs(of_loss),
+            false => self.pending.copy_from_slice(of_loss),
+        }
+        self.waits = true;
     }
 
     /// Takes a step for the weights `from..from + g.len()`.
@@ -460,10 +605,24 @@ impl<F: Float> Parameter<F> {
         };
         let (of_m, of_v) = (of(&self.m), of(&self.v));
         let (m, v) = (&mut self.m[of_m], &mut self.v[of_v]);
+        let (neurons, signs) = (
+            neurons(self.width, self.wires.as_deref()),
+            Signs::of(&self.signs, self.width, &self.wires),
+        );
+        if self.has_weights_in_pairs {
+            let pieces = self.pairs[part].chunks_mut(PIECE).zip(g.chunks(PIECE));
+            for (at, (pairs, g)) in (from..).step_by(PIECE).zip(pieces) {
+                with_firsts(pairs, |w| {
+                    // Such weights have no moments.
+                    step.take((at, neurons), w, g, &mut [], &mut []);
+                    keep_signs(signs, at, w);
+                });
+            }
+            return;
+        }
         let w = &mut self.rows[part];
-        let neurons = neurons(self.width, self.wires.as_deref());
         step.take((from, neurons), w, g, m, v);
-        keep_signs(Signs::of(&self.signs, self.width, &self.wires), from, w);
+        keep_signs(signs, from, w);
     }
 
     /// Takes a step with the sum of some gradients, each as long as the rows. Returns whether the weights are finite.
@@ -617,52 +776,70 @@ fn take_in<F: Float>(by: Option<By<'_, F>>, at: usize, sum: &[F], to: &mut [F]) 
 /// # Errors
 /// [`Error::Interrupted`].
 pub(crate) fn squared_length<F: Float>(
-    gradient: &[F],
+    gradient: Every<'_, F>,
     late: Option<(&[F], Option<By<'_, F>>)>,
     pace: &mut Pace<'_>,
 ) -> Result<f64, Error> {
     let mut squared = 0.0;
-    let length = |at: usize, g: &[F]| match late {
-        None => kernels::squared_length(g),
-        Some((sum, by)) => {
+    let length = |at: usize, g: Every<'_, F>| match late {
+        None if g.step == 1 => kernels::squared_length(g.numbers),
+        _ => {
             let mut whole = [F::ZERO; PIECE];
-            let (from, whole) = (at * PIECE, &mut whole[..g.len()]);
-            whole.copy_from_slice(g);
-            take_in(by, from, &sum[from..][..g.len()], whole);
+            let whole = &mut whole[..g.len()];
+            EveryMut::from(&mut *whole).copy(g);
+            if let Some((sum, by)) = late {
+                let from = at * PIECE;
+                take_in(by, from, &sum[from..][..g.len()], whole);
+            }
             kernels::squared_length(whole)
         }
     };
-    for (window, gradient) in gradient.chunks(WINDOW * PIECE).enumerate() {
+    let n_pieces = gradient.len().div_ceil(PIECE);
+    let piece = |at: usize| gradient.part(at * PIECE..(at + 1) * PIECE);
+    for window in (0..n_pieces).step_by(WINDOW) {
         let mut lengths = [0.0; WINDOW];
-        let of_pieces = gradient.chunks(PIECE).zip(&mut lengths).enumerate();
-        parallel::each(of_pieces, |(at, (g, to))| {
-            *to = length(window * WINDOW + at, g)
+        let lengths = &mut lengths[..WINDOW.min(n_pieces - window)];
+        parallel::each((window..).zip(lengths.iter_mut()), |(at, to)| {
+            *to = length(at, piece(at))
         });
-        for (g, length) in gradient.chunks(PIECE).zip(lengths) {
-            squared += length;
-            pace.pass(g.len())?;
+        for (at, length) in (window..).zip(lengths) {
+            squared += *length;
+            pace.pass(piece(at).len())?;
         }
     }
     Ok(squared)
 }
 
 /// Pieces of a buffer, or nothing again and again where it is empty.
-fn pieces<F: Float>(numbers: &mut [F]) -> impl Iterator<Item = &mut [F]> {
+fn pieces<T>(numbers: &mut [T]) -> impl Iterator<Item = &mut [T]> {
     numbers
         .chunks_mut(PIECE)
         .chain(core::iter::repeat_with(|| &mut [][..]))
+}
+
+/// Changes the first numbers of a piece of pairs, as numbers in a row.
+fn with_firsts<F: Float>(pairs: &mut [[F; 2]], change: impl FnOnce(&mut [F])) {
+    let mut firsts = [F::ZERO; PIECE];
+    let firsts = &mut firsts[..pairs.len()];
+    for (to, [x, _]) in firsts.iter_mut().zip(&*pairs) {
+        *to = *x;
+    }
+    change(firsts);
+    for ([to, _], x) in pairs.iter_mut().zip(firsts) {
+        *to = *x;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::{vec, vec::Vec};
 
-    use super::{Keeps, PIECE, Parameter, Split, Step, sum_up};
+    use super::{Keeps, Late, PIECE, Parameter, Split, Step, squared_length, sum_up};
     use crate::Float;
     use crate::kernels::{self, AdamStep, MomentumStep, ShrinkStep};
     use crate::numbers::plain;
     use crate::numbers::walk;
-    use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits};
+    use crate::testing::{Noise, aligned, doubles, in_both, made, near, same_bits, unasked};
 
     const BOTH: Keeps = Keeps {
         pending: true,
@@ -904,6 +1081,73 @@ mod tests {
                 g[at] = F::cast(f64::INFINITY);
                 assert!(!w.descend(Step::Descend { eta: F::ONE }, &[vec![&g[..]]], 1));
             }
+        }
+    }
+
+    /// Synapses in pairs, whose second numbers nothing here may change.
+    fn paired<F: Float>(takes_every_step: bool, firsts: &[F]) -> Parameter<F> {
+        let n = firsts.len();
+        let keeps = (takes_every_step, 0);
+        let mut parameter = made(|room| Parameter::paired(room, n, keeps, None));
+        for (at, pair) in parameter.pairs.iter_mut().enumerate() {
+            *pair = [firsts[at], F::cast(at as f64)];
+        }
+        parameter
+    }
+
+    fn hold_firsts<F: Float>(what: &str, parameter: &Parameter<F>, expected: &[F]) {
+        let firsts: Vec<F> = parameter.pairs.iter().map(|pair| pair[0]).collect();
+        same_bits(what, &firsts, expected);
+        let seconds = parameter.pairs.iter().map(|pair| pair[1]);
+        assert!(
+            (0..)
+                .map(|at| F::cast(f64::from(at)))
+                .zip(seconds)
+                .all(|(expected, x)| x == expected)
+        );
+    }
+
+    in_both! {
+        fn weights_in_pairs_take_the_steps_of_rows<F>() {
+            let n = 2 * PIECE + 5;
+            let mut rows = parameter::<F>(1, n, Keeps { pending: false, moments: 0 });
+            let mut pairs = paired(true, &rows.rows);
+            let g = Noise(2).numbers::<F>(n - 3);
+            let step = ShrinkStep { eta: F::cast(0.25), shrink: F::cast(0.125), bound: F::cast(0.5) };
+            for weights in [&mut rows, &mut pairs] {
+                weights.take(Step::Shrink(step), 3, &g);
+            }
+            hold_firsts("w", &pairs, &rows.rows);
+        }
+    }
+
+    in_both! {
+        fn a_gradient_in_pairs_is_that_of_rows<F>() {
+            let n = 2 * PIECE + 5;
+            let mut rows = parameter::<F>(1, n, Keeps { pending: true, moments: 0 });
+            let g = Noise(2).numbers::<F>(n);
+            let (late, of_neurons) = (aligned(&Noise(3).numbers::<F>(n)), Noise(4).numbers::<F>(n));
+            let by = Some(&of_neurons[..]);
+            let mut pairs = paired(false, &g);
+            pairs.rows.copy_from_slice(&rows.rows);
+            rows.pending.copy_from_slice(&g);
+            let length = |parameter: &Parameter<F>, late| squared_length(parameter.gradient(), late, &mut unasked()).unwrap();
+            for late in [None, Some((&late[..], by.map(|r| (r, rows.neurons()))))] {
+                assert_eq!(length(&pairs, late), length(&rows, late));
+            }
+            // Collected, taken back, and applied.
+            let mut sum = aligned(&vec![F::ZERO; n]);
+            pairs.add_pairs(Late { sum: &mut late.clone(), by }, &mut sum);
+            hold_firsts("none", &pairs, &vec![F::ZERO; n]);
+            let expected = |at: usize| g[at].to_f64() + of_neurons[at].to_f64() * late[at].to_f64();
+            near("collected", &sum, &(0..n).map(expected).collect::<Vec<_>>());
+            pairs.take_back(&mut aligned(&g));
+            assert!(pairs.waits);
+            for weights in [&mut rows, &mut pairs] {
+                weights.update_with(Step::Descend { eta: F::cast(0.25) }, Late { sum: &mut late.clone(), by });
+            }
+            same_bits("w", &pairs.rows, &rows.rows);
+            hold_firsts("applied", &pairs, &vec![F::ZERO; n]);
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::slice::{Slice, SliceMut};
+use super::slice::{Number, SliceMut};
 use super::walk::{Leaf, Role, Walk, WalkMut, Walked, check_counts};
 use crate::Error;
 
@@ -12,7 +12,7 @@ struct Save(Vec<u8>);
 impl<'a> Walk<'a> for Save {
     fn see(&mut self, _: &'static str, leaf: Leaf<'a>) {
         if leaf.role != Role::Scratch {
-            Slice::U64(&[leaf.used.len() as u64]).write(&mut self.0);
+            u64::as_saved(&[leaf.used.len() as u64]).write(&mut self.0);
             leaf.used.write(&mut self.0);
         }
     }
@@ -41,7 +41,7 @@ impl WalkMut for Load<'_> {
             return Ok(());
         }
         let mut len = [0_u64];
-        let has_len = SliceMut::U64(&mut len).read(&mut self.0);
+        let has_len = u64::as_saved_mut(&mut len).read(&mut self.0);
         let (came, belong) = (len[0], numbers.len());
         if has_len && came != belong as u64 {
             let reason = format!("`{name}` of {came} numbers where {belong} belong");

@@ -1,46 +1,177 @@
 //! A run of numbers of any type that a buffer may hold, as whoever saves, loads, copies or compares them sees it.
 
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{Index, IndexMut, Range};
+
+/// Of some numbers the first, and then each that is `step` further: all of them where the step is 1.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Every<'a, T> {
+    pub(crate) numbers: &'a [T],
+    pub(crate) step: usize,
+}
+
+/// The same, to write.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct EveryMut<'a, T> {
+    pub(crate) numbers: &'a mut [T],
+    pub(crate) step: usize,
+}
+
+impl<T> Clone for Every<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Every<'_, T> {}
+
+impl<'a, T> From<&'a [T]> for Every<'a, T> {
+    fn from(numbers: &'a [T]) -> Self {
+        Self { numbers, step: 1 }
+    }
+}
+
+impl<'a, T> From<&'a mut [T]> for EveryMut<'a, T> {
+    fn from(numbers: &'a mut [T]) -> Self {
+        Self { numbers, step: 1 }
+    }
+}
+
+impl<T> Index<usize> for Every<'_, T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, at: usize) -> &T {
+        &self.numbers[at * self.step]
+    }
+}
+
+impl<T> Index<usize> for EveryMut<'_, T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, at: usize) -> &T {
+        &self.numbers[at * self.step]
+    }
+}
+
+impl<T> IndexMut<usize> for EveryMut<'_, T> {
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut T {
+        &mut self.numbers[at * self.step]
+    }
+}
+
+/// Where among numbers so many of which are skipped a part of those lies that are not.
+fn skipping(part: Range<usize>, step: usize, len: usize) -> Range<usize> {
+    let end = len.min(part.end * step);
+    end.min(part.start * step)..end
+}
+
+impl<'a, T> Every<'a, T> {
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.len().div_ceil(self.step)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        self.numbers.iter().step_by(self.step)
+    }
+
+    /// Some of them.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let place = skipping(range, self.step, self.numbers.len());
+        Self {
+            numbers: &self.numbers[place],
+            step: self.step,
+        }
+    }
+}
+
+impl<'a, T: Copy> EveryMut<'a, T> {
+    pub(crate) fn as_ref(&self) -> Every<'_, T> {
+        Every {
+            numbers: self.numbers,
+            step: self.step,
+        }
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.numbers.iter_mut().step_by(self.step)
+    }
+
+    /// Some of them.
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
+        let place = skipping(range, self.step, self.numbers.len());
+        Self {
+            numbers: &mut self.numbers[place],
+            step: self.step,
+        }
+    }
+
+    /// The same, for a while.
+    pub(crate) fn lend(&mut self) -> EveryMut<'_, T> {
+        EveryMut {
+            numbers: self.numbers,
+            step: self.step,
+        }
+    }
+
+    /// Takes as many numbers.
+    pub(crate) fn copy(&mut self, from: Every<'_, T>) {
+        match (self.step, from.step) {
+            (1, 1) => self.numbers.copy_from_slice(from.numbers),
+            _ => self
+                .iter_mut()
+                .zip(from.iter())
+                .for_each(|(to, &x)| *to = x),
+        }
+    }
+}
 
 /// Numbers to read.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Slice<'a> {
-    F32(&'a [f32]),
-    F64(&'a [f64]),
-    U32(&'a [u32]),
-    U64(&'a [u64]),
-    Size(&'a [usize]),
-    Flag(&'a [bool]),
+    F32(Every<'a, f32>),
+    F64(Every<'a, f64>),
+    U32(Every<'a, u32>),
+    U64(Every<'a, u64>),
+    Size(Every<'a, usize>),
+    Flag(Every<'a, bool>),
 }
 
 /// Numbers to write.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum SliceMut<'a> {
-    F32(&'a mut [f32]),
-    F64(&'a mut [f64]),
-    U32(&'a mut [u32]),
-    U64(&'a mut [u64]),
-    Size(&'a mut [usize]),
-    Flag(&'a mut [bool]),
+    F32(EveryMut<'a, f32>),
+    F64(EveryMut<'a, f64>),
+    U32(EveryMut<'a, u32>),
+    U64(EveryMut<'a, u64>),
+    Size(EveryMut<'a, usize>),
+    Flag(EveryMut<'a, bool>),
 }
 
 /// What a buffer may hold.
 #[doc(hidden)]
 pub trait Number: Copy {
-    fn as_saved(numbers: &[Self]) -> Slice<'_>;
-    fn as_saved_mut(numbers: &mut [Self]) -> SliceMut<'_>;
+    fn saved(numbers: Every<'_, Self>) -> Slice<'_>;
+    fn saved_mut(numbers: EveryMut<'_, Self>) -> SliceMut<'_>;
+    fn as_saved(numbers: &[Self]) -> Slice<'_> {
+        Self::saved(numbers.into())
+    }
+    fn as_saved_mut(numbers: &mut [Self]) -> SliceMut<'_> {
+        Self::saved_mut(numbers.into())
+    }
 }
 
 macro_rules! number {
     ($($type:ty = $variant:ident),+) => {$(
         impl Number for $type {
-            fn as_saved(numbers: &[Self]) -> Slice<'_> {
+            fn saved(numbers: Every<'_, Self>) -> Slice<'_> {
                 Slice::$variant(numbers)
             }
-            fn as_saved_mut(numbers: &mut [Self]) -> SliceMut<'_> {
+            fn saved_mut(numbers: EveryMut<'_, Self>) -> SliceMut<'_> {
                 SliceMut::$variant(numbers)
             }
         }
@@ -72,7 +203,7 @@ macro_rules! part {
 impl<'a> Slice<'a> {
     /// Some of the numbers.
     pub(crate) fn part(&self, range: Range<usize>) -> Slice<'a> {
-        part!(self, Slice, x => &x[range])
+        part!(self, Slice, x => x.part(range))
     }
 }
 
@@ -115,16 +246,16 @@ impl Slice<'_> {
         match (self, other) {
             (Self::F32(a), Self::F32(b)) => {
                 let same = |(a, b): (&f32, &f32)| a == b || a.to_bits() == b.to_bits();
-                a.len() == b.len() && a.iter().zip(*b).all(same)
+                a.len() == b.len() && a.iter().zip(b.iter()).all(same)
             }
             (Self::F64(a), Self::F64(b)) => {
                 let same = |(a, b): (&f64, &f64)| a == b || a.to_bits() == b.to_bits();
-                a.len() == b.len() && a.iter().zip(*b).all(same)
+                a.len() == b.len() && a.iter().zip(b.iter()).all(same)
             }
-            (Self::U32(a), Self::U32(b)) => a == b,
-            (Self::U64(a), Self::U64(b)) => a == b,
-            (Self::Size(a), Self::Size(b)) => a == b,
-            (Self::Flag(a), Self::Flag(b)) => a == b,
+            (Self::U32(a), Self::U32(b)) => a.len() == b.len() && a.iter().eq(b.iter()),
+            (Self::U64(a), Self::U64(b)) => a.len() == b.len() && a.iter().eq(b.iter()),
+            (Self::Size(a), Self::Size(b)) => a.len() == b.len() && a.iter().eq(b.iter()),
+            (Self::Flag(a), Self::Flag(b)) => a.len() == b.len() && a.iter().eq(b.iter()),
             _ => false,
         }
     }
@@ -134,28 +265,28 @@ impl SliceMut<'_> {
     /// As numbers to read.
     pub(crate) fn as_ref(&self) -> Slice<'_> {
         match self {
-            Self::F32(x) => Slice::F32(x),
-            Self::F64(x) => Slice::F64(x),
-            Self::U32(x) => Slice::U32(x),
-            Self::U64(x) => Slice::U64(x),
-            Self::Size(x) => Slice::Size(x),
-            Self::Flag(x) => Slice::Flag(x),
+            Self::F32(x) => Slice::F32(x.as_ref()),
+            Self::F64(x) => Slice::F64(x.as_ref()),
+            Self::U32(x) => Slice::U32(x.as_ref()),
+            Self::U64(x) => Slice::U64(x.as_ref()),
+            Self::Size(x) => Slice::Size(x.as_ref()),
+            Self::Flag(x) => Slice::Flag(x.as_ref()),
         }
     }
 
     /// Some of the numbers.
     pub(crate) fn part(&mut self, range: Range<usize>) -> SliceMut<'_> {
-        part!(self, SliceMut, x => &mut x[range])
+        part!(self, SliceMut, x => x.lend().part(range))
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::F32(x) => x.len(),
-            Self::F64(x) => x.len(),
-            Self::U32(x) => x.len(),
-            Self::U64(x) => x.len(),
-            Self::Size(x) => x.len(),
-            Self::Flag(x) => x.len(),
+            Self::F32(x) => x.as_ref().len(),
+            Self::F64(x) => x.as_ref().len(),
+            Self::U32(x) => x.as_ref().len(),
+            Self::U64(x) => x.as_ref().len(),
+            Self::Size(x) => x.as_ref().len(),
+            Self::Flag(x) => x.as_ref().len(),
         }
     }
 
@@ -181,24 +312,24 @@ impl SliceMut<'_> {
             return false;
         }
         match (self, from) {
-            (Self::F32(to), Slice::F32(from)) => to.copy_from_slice(from),
-            (Self::F64(to), Slice::F64(from)) => to.copy_from_slice(from),
-            (Self::U32(to), Slice::U32(from)) => to.copy_from_slice(from),
-            (Self::U64(to), Slice::U64(from)) => to.copy_from_slice(from),
-            (Self::Size(to), Slice::Size(from)) => to.copy_from_slice(from),
-            (Self::Flag(to), Slice::Flag(from)) => to.copy_from_slice(from),
+            (Self::F32(to), Slice::F32(from)) => to.copy(from),
+            (Self::F64(to), Slice::F64(from)) => to.copy(from),
+            (Self::U32(to), Slice::U32(from)) => to.copy(from),
+            (Self::U64(to), Slice::U64(from)) => to.copy(from),
+            (Self::Size(to), Slice::Size(from)) => to.copy(from),
+            (Self::Flag(to), Slice::Flag(from)) => to.copy(from),
             _ => return false,
         }
         true
     }
 }
 
-fn decode_all<T, const N: usize>(
-    to: &mut [T],
+fn decode_all<T: Copy, const N: usize>(
+    to: &mut EveryMut<'_, T>,
     bytes: &mut &[u8],
     decode: impl Fn([u8; N]) -> Option<T>,
 ) -> bool {
-    for to in to {
+    for to in to.iter_mut() {
         let Some((&head, rest)) = bytes.split_first_chunk() else {
             return false;
         };
@@ -287,6 +418,39 @@ mod tests {
         assert!(same(f64::NAN, f64::NAN));
         assert!(!same(f64::NAN, -f64::NAN));
         assert!(!same(f64::NAN, 0.0) && !same(1.0, -1.0));
+    }
+
+    #[test]
+    fn every_second_number_is_written_and_read_as_the_numbers_that_it_is() {
+        let bytes = |slice: super::Slice<'_>| {
+            let mut bytes = vec![];
+            slice.write(&mut bytes);
+            bytes
+        };
+        let numbers = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0];
+        for (first, those) in [(0, [1.0, 3.0, 5.0]), (1, [2.0, 4.0, 6.0])] {
+            let every = super::Every {
+                numbers: &numbers[first..],
+                step: 2,
+            };
+            let slice = f32::saved(every);
+            assert_eq!((slice.len(), every[1]), (3, those[1]));
+            assert_eq!(bytes(slice), bytes(f32::as_saved(&those)));
+            assert!(slice.same(&f32::as_saved(&those)));
+            assert_eq!(bytes(slice.part(1..3)), bytes(f32::as_saved(&those[1..])));
+            assert_eq!(slice.part(3..3).len(), 0);
+            let mut read = [0.0_f32; 6];
+            let mut to = f32::saved_mut(super::EveryMut {
+                numbers: &mut read[first..],
+                step: 2,
+            });
+            assert!(to.part(0..1).read(&mut &bytes(slice)[..]));
+            assert!(to.part(1..3).copy(slice.part(1..3)));
+            let other = 1 - first;
+            assert!(
+                (0..3).all(|at| read[2 * at + first] == those[at] && read[2 * at + other] == 0.0)
+            );
+        }
     }
 
     #[test]

@@ -209,9 +209,9 @@ impl<T: Walked> Walked for Option<T> {
 }
 
 /// Lists a part's buffers once, by their role. `name(ranges)` is a buffer of which only the ranges are in use that the function `ranges`
-/// finds, from the fields listed before it. After a role, `then` names what makes room for what follows. `then` names what is checked and made anew after they were written.
+/// finds, from the fields listed before it. `name[look, change]` is a buffer that lies elsewhere: two functions show it, as [`Walked`] does. After a role, `then` names what makes room for what follows. `then` names what is checked and made anew after they were written.
 macro_rules! parts {
-    ($part:ident { $($role:ident: [$($field:ident $(($used:expr))?),* $(,)?] $(then $made:expr)?),* $(,)? } $(then $loaded:expr)?) => {
+    ($part:ident { $($role:ident: [$($field:ident $(($used:expr))? $([$look:ident, $change:ident])?),* $(,)?] $(then $made:expr)?),* $(,)? } $(then $loaded:expr)?) => {
         impl<F: $crate::Float> $crate::numbers::walk::Walked for $part<F> {
             fn walk<'a>(
                 &'a self,
@@ -220,7 +220,7 @@ macro_rules! parts {
                 to: &mut dyn $crate::numbers::walk::Walk<'a>,
             ) {
                 to.enter(name, None);
-                $($($crate::numbers::walk::parts!(@look self, to, $role, $field $(, $used)?);)*)*
+                $($($crate::numbers::walk::parts!(@look self, to, $role, $field $(, $used)? $([$look])?);)*)*
                 to.leave();
             }
             fn walk_mut(
@@ -230,7 +230,7 @@ macro_rules! parts {
                 to: &mut dyn $crate::numbers::walk::WalkMut,
             ) -> Result<(), $crate::Error> {
                 to.enter(name, None);
-                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)?);)* $($made(self, to.bytes_left())?;)?)*
+                $($($crate::numbers::walk::parts!(@change self, to, $role, $field $(, $used)? $([$change])?);)* $($made(self, to.bytes_left())?;)?)*
                 to.leave();
                 $($loaded(self)?;)?
                 Ok(())
@@ -239,6 +239,12 @@ macro_rules! parts {
     };
     (@look $self:ident, $to:ident, $role:ident, $field:ident) => {
         $crate::numbers::walk::Walked::walk(&$self.$field, stringify!($field), $crate::numbers::walk::Role::$role, $to)
+    };
+    (@look $self:ident, $to:ident, $role:ident, $field:ident [$look:ident]) => {
+        $self.$look(stringify!($field), $crate::numbers::walk::Role::$role, $to)
+    };
+    (@change $self:ident, $to:ident, $role:ident, $field:ident [$change:ident]) => {
+        $self.$change(stringify!($field), $crate::numbers::walk::Role::$role, $to)?
     };
     (@look $self:ident, $to:ident, $role:ident, $field:ident, $used:expr) => {
         $crate::numbers::walk::walk_used(
@@ -345,7 +351,7 @@ pub(crate) fn check_counts(name: &str, role: Role, numbers: &SliceMut<'_>) -> Re
     if !matches!(role, Role::Counter | Role::Note) {
         return Ok(());
     }
-    match counts.iter().find(|&&count| count >= MOST) {
+    match counts.as_ref().iter().find(|&&count| count >= MOST) {
         Some(count) => Err(Error::State {
             reason: format!("`{name}` of {count}, more than any stream has"),
         }),

@@ -11,6 +11,7 @@ use crate::numbers::interrupt::Pace;
 use crate::numbers::memory::vec_for;
 use crate::numbers::parallel;
 use crate::numbers::parameter::{Parameter, Step};
+use crate::numbers::slice::EveryMut;
 use crate::numbers::wires::Wires;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
@@ -61,15 +62,17 @@ pub(super) fn show<F: Float>(
 /// Replaces the weights (N, sources) of the sources from one on.
 pub(super) fn assign<F: Float>(
     wires: &Wires,
-    rows: &mut [F],
+    mut rows: EveryMut<'_, F>,
     first_source: usize,
     w: ArrayView2<'_, F>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
     for (source, w) in (first_source..).zip(w.columns()) {
         let targets = wires.targets(source);
-        let rows = rows[wires.row(source)].iter_mut();
-        rows.zip(targets).for_each(|(to, &j)| *to = w[j as usize]);
+        let mut row = rows.lend().part(wires.row(source));
+        row.iter_mut()
+            .zip(targets)
+            .for_each(|(to, &j)| *to = w[j as usize]);
         pace.pass(targets.len())?;
     }
     Ok(())
@@ -78,12 +81,12 @@ pub(super) fn assign<F: Float>(
 /// The same in the order of their lists.
 pub(super) fn assign_synapses<F: Float>(
     wires: &Wires,
-    rows: &mut [F],
+    rows: EveryMut<'_, F>,
     first_source: usize,
     weights: &mut dyn Iterator<Item = F>,
 ) {
-    let rows = rows[wires.row(first_source).start..].iter_mut();
-    rows.zip(weights).for_each(|(to, w)| *to = w);
+    let mut rows = rows.part(wires.row(first_source).start..wires.len());
+    rows.iter_mut().zip(weights).for_each(|(to, w)| *to = w);
 }
 
 /// Takes the steps of a gradient (N, sources).

@@ -35,6 +35,7 @@ use crate::numbers::memory::vec_for;
 use crate::numbers::parameter::{Kinds, Neurons, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
+use crate::numbers::slice::Every;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::numbers::wires::Wires;
 use crate::options::config::decay;
@@ -322,7 +323,7 @@ impl<F: Float> Form<F> {
         stride: usize,
     ) -> &mut F {
         let at = match self {
-            Self::Listed(form) => form.first_of(source) + at,
+            Self::Listed(form) => return form.first_weight(source, at),
             Self::Textbook(form) => match form.first_of(source) {
                 Some(first) => first + at,
                 None => source * stride + j,
@@ -425,7 +426,10 @@ impl<F: Float> Form<F> {
         if let (Some(wires), true) = (wires, self.is_listed()) {
             let mut weights = vec_for("the weights of synapses", wires.len())?;
             from.read_listed(What::Weight, 0..n_sources, wires, &mut weights, pace)?;
-            self.first_rows().copy_from_slice(&weights);
+            match self {
+                Self::Listed(form) => form.take_all(&weights),
+                _ => self.first_rows().copy_from_slice(&weights),
+            }
             return Ok(());
         }
         let rows = self.first_rows();
@@ -593,14 +597,14 @@ fn take_rows<F: Float>(
 
 /// The squared lengths of the padded rows of a parameter's gradient, of which the first `cut` numbers are of inputs.
 fn squared_lengths<F: Float>(
-    gradient: &[F],
+    gradient: Every<'_, F>,
     cut: usize,
     pace: &mut Pace<'_>,
 ) -> Result<Kinds<f64>, Error> {
-    let (inputs, neurons) = gradient.split_at(cut);
+    let part = |part| gradient.part(part);
     Ok(Kinds {
-        inputs: squared_length(inputs, None, pace)?,
-        neurons: squared_length(neurons, None, pace)?,
+        inputs: squared_length(part(0..cut), None, pace)?,
+        neurons: squared_length(part(cut..gradient.len()), None, pace)?,
     })
 }
 
@@ -609,12 +613,12 @@ fn squared_lengths<F: Float>(
 /// # Errors
 /// [`Error::Interrupted`].
 pub(crate) fn add_squares_of_neurons<F: Float>(
-    gradients: &[&[F]],
+    gradients: &[Every<'_, F>],
     (cut, neurons): (usize, Neurons<'_>),
     to: Kinds<&mut [f64]>,
     pace: &mut Pace<'_>,
 ) -> Result<(), Error> {
-    let len = gradients.first().map_or(0, |g| g.len());
+    let len = gradients.first().map_or(0, Every::len);
     let square = |at: usize| {
         let mut sum = F::ZERO;
         gradients.iter().for_each(|g| sum += g[at]);

@@ -7,6 +7,7 @@ use core::ops::Range;
 use super::{Form, Synapses};
 use crate::Float;
 use crate::numbers::aligned::padded;
+use crate::numbers::slice::EveryMut;
 use crate::numbers::wires::Wires;
 
 /// The synapses before and after they have moved.
@@ -38,11 +39,16 @@ impl<F: Float> Moved<'_, F> {
 
     /// Of numbers in the order of the lists, which may be none: those of synapses that are left go to their new places, others are 0.
     pub(super) fn carry(&mut self, numbers: &mut [F]) {
-        if numbers.is_empty() {
+        self.carry_every(numbers.into());
+    }
+
+    /// The same of numbers that have others between them.
+    pub(super) fn carry_every(&mut self, mut numbers: EveryMut<'_, F>) {
+        if numbers.as_ref().len() == 0 {
             return;
         }
         self.numbers.clear();
-        self.numbers.extend_from_slice(numbers);
+        self.numbers.extend(numbers.as_ref().iter());
         let (was, now) = (self.was.all_targets(), self.wires.all_targets());
         for source in 0..self.was.n_inputs() + self.was.n_neurons() {
             let kept = self.was.row(source).filter(|&synapse| self.kept[synapse]);

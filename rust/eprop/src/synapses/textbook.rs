@@ -256,7 +256,7 @@ impl<F: Float> Textbook<F> {
         weights: &mut dyn Iterator<Item = F>,
     ) {
         if let Some(wires) = self.wires.as_deref() {
-            lists::assign_synapses(wires, &mut self.w.rows, first_source, weights);
+            lists::assign_synapses(wires, self.w.weights_mut(), first_source, weights);
         }
     }
 
@@ -336,7 +336,7 @@ impl<F: Float> Textbook<F> {
     ) -> Result<(), Error> {
         let place = (self.cut(), self.w.neurons());
         match self.w.waits {
-            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
+            true => add_squares_of_neurons(&[self.w.gradient()], place, to, pace),
             false => Ok(()),
         }
     }
@@ -514,7 +514,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
 
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            true => squared_lengths(self.w.gradient(), self.cut(), pace),
             false => Ok(Kinds::same(0.0)),
         }
     }
@@ -555,7 +555,7 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         }
         let by = r.map(|r| (r, self.w.neurons()));
         let late = self.has_part(r).then_some((&*self.sum_e, by));
-        squared_length(&self.w.pending, late, pace)
+        squared_length(self.w.gradient(), late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -608,7 +608,9 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         match (&self.wires, self.is_listed()) {
-            (Some(wires), true) => lists::assign(wires, &mut self.w.rows, first_source, w, pace),
+            (Some(wires), true) => {
+                lists::assign(wires, self.w.weights_mut(), first_source, w, pace)
+            }
             _ => assign_rows(&mut self.w.rows, self.stride, first_source, w, pace),
         }
     }

@@ -543,7 +543,7 @@ fn steps_of_a_file_that_was_tampered_with_are_summed_without_an_overflow() {
             if let (true, crate::numbers::slice::SliceMut::U64(count)) =
                 (name.ends_with("_since_update"), numbers)
             {
-                count.fill(u64::MAX / 4 - 1);
+                count.numbers.fill(u64::MAX / 4 - 1);
             }
             Ok(())
         }

@@ -376,7 +376,7 @@ impl<F: Float> Block<F> {
         weights: &mut dyn Iterator<Item = F>,
     ) {
         if let Some(orders) = &self.orders {
-            lists::assign_synapses(&orders.wires, &mut self.w.rows, first_source, weights);
+            lists::assign_synapses(&orders.wires, self.w.weights_mut(), first_source, weights);
             self.finite = kernels::all_finite(&self.w.rows);
         }
     }

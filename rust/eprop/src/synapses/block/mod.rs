@@ -409,7 +409,7 @@ impl<F: Float> Block<F> {
             return pace.pass(self.w.pending.len());
         }
         let place = (self.cut(), self.w.neurons());
-        add_squares_of_neurons(&[&self.w.pending], place, to, pace)
+        add_squares_of_neurons(&[self.w.gradient()], place, to, pace)
     }
 
     /// The gradient up to here has been used.
@@ -563,7 +563,7 @@ impl<F: Float> Synapses<F> for Block<F> {
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         self.work_off(pace)?;
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            true => squared_lengths(self.w.gradient(), self.cut(), pace),
             false => Ok(Kinds::same(0.0)),
         }
     }
@@ -661,7 +661,7 @@ impl<F: Float> Synapses<F> for Block<F> {
         }
         let by = r.map(|r| (r, self.w.neurons()));
         let late = self.has_part(r).then_some((&*self.sum_e, by));
-        squared_length(&self.w.pending, late, pace)
+        squared_length(self.w.gradient(), late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -748,10 +748,10 @@ impl<F: Float> Synapses<F> for Block<F> {
         w: ArrayView2<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
-        let (rows, stride) = (&mut self.w.rows, self.history.sizes.stride);
+        let (rows, stride) = (&mut self.w.rows[..], self.history.sizes.stride);
         let assigned = match &self.orders {
             None => assign_rows(rows, stride, first_source, w, pace),
-            Some(orders) => lists::assign(&orders.wires, rows, first_source, w, pace),
+            Some(orders) => lists::assign(&orders.wires, rows.into(), first_source, w, pace),
         };
         self.finite = kernels::all_finite(&self.w.rows);
         assigned

@@ -9,6 +9,7 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
+use crate::numbers::slice::EveryMut;
 use crate::synapses::{What, lists};
 use crate::{Error, Float};
 
@@ -18,9 +19,18 @@ impl<F: Float> Listed<F> {
         self.finite = first.finite;
     }
 
-    /// The number of a source's first synapse.
-    pub(in crate::synapses) fn first_of(&self, source: usize) -> usize {
-        self.row(source).start
+    /// The weight of a source's synapse number `at`.
+    pub(in crate::synapses) fn first_weight(&mut self, source: usize, at: usize) -> &mut F {
+        let at = self.row(source).start + at;
+        match self.at_once {
+            true => &mut self.w.pairs[at][0],
+            false => &mut self.w.rows[at],
+        }
+    }
+
+    /// Takes the weights of all synapses.
+    pub(in crate::synapses) fn take_all(&mut self, weights: &[F]) {
+        self.w.weights_mut().copy(weights.into());
     }
 
     /// What can be read of the synapses of some sources, in the order of their lists.
@@ -54,7 +64,7 @@ impl<F: Float> Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        lists::assign_synapses(&self.wires, &mut self.w.rows, first_source, weights);
+        lists::assign_synapses(&self.wires, self.w.weights_mut(), first_source, weights);
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -105,15 +115,15 @@ impl<F: Float> Listed<F> {
     /// W of a source's synapses, and what a fold would leave of their `C`; `now`: what the block under way does.
     pub(super) fn unfold(&self, source: usize, now: &[F], to_w: &mut [F], to_c: &mut [F]) {
         let (row, set) = (self.row(source), self.set_of(source));
+        let weights = self.w.weights().part(row.clone());
         if self.seen[source] == NEVER {
-            to_w[..row.len()].copy_from_slice(&self.w.rows[row.clone()]);
-            to_c[..row.len()].copy_from_slice(&self.c[row]);
+            EveryMut::from(&mut to_w[..row.len()]).copy(weights);
+            EveryMut::from(&mut to_c[..row.len()]).copy(self.w.pairs.every(1).part(row));
             return;
         }
         let folded = FoldedRow {
             targets: self.wires.targets(source),
-            a: &self.w.rows[row.clone()],
-            c: &self.c[row.clone()],
+            pairs: &self.w.pairs[row.clone()],
             zt: self.zt[source],
             waited: match self.age(source) {
                 0 => None,
@@ -127,7 +137,7 @@ impl<F: Float> Listed<F> {
         }
         if !self.at_once {
             // A gradient in factors moves no weight.
-            to_w[..row.len()].copy_from_slice(&self.w.rows[row]);
+            EveryMut::from(&mut to_w[..row.len()]).copy(weights);
         }
     }
 }

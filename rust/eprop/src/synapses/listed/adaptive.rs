@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use super::super::factored::Adaptive as OfNeurons;
 use crate::kernels::{
-    self, AdaptiveFoldedRow, AdaptiveListedRows, Entries, FoldedRow, Lists, SUMS, StepScales,
-    Visit, WIDE, WIDER,
+    self, AdaptiveFoldedRow, AdaptiveListedRows, Entries, FoldedRow, ListedRows, Lists, SUMS,
+    StepScales, Visit, WIDE, WIDER,
 };
 use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
@@ -122,12 +122,12 @@ impl<F: Float> Adaptive<F> {
         (lists, visits): (Lists<'_>, &[Visit<F>]),
         (entries, left): (Entries<'_, F>, &[F]),
         factors: &[F],
-        [a, c]: [&mut [F]; 2],
+        pairs: &mut [[F; 2]],
         sums: &mut [F],
     ) {
         sums.fill(F::ZERO);
         let (d, h) = (&mut self.d[..], &mut [][..]);
-        let rows = AdaptiveListedRows { a, c, d, h };
+        let rows = AdaptiveListedRows { pairs, d, h };
         kernels::follow_listed_adaptive(lists, visits, entries, left, factors, rows, sums);
     }
 
@@ -149,11 +149,11 @@ impl<F: Float> Adaptive<F> {
         (lists, visits): (Lists<'_>, &[Visit<F>]),
         entries: Entries<'_, F>,
         (factors, w): (&[F], &[F]),
-        [g, c, h]: [&mut [F]; 3],
+        rows: ListedRows<'_, F>,
         current: &mut [F],
     ) {
-        let d = &mut self.d[..];
-        let rows = AdaptiveListedRows { a: g, c, d, h };
+        let (ListedRows { pairs, h }, d) = (rows, &mut self.d[..]);
+        let rows = AdaptiveListedRows { pairs, d, h };
         let follow = match self.v.is_empty() {
             true => kernels::follow_resting_adaptive::<F, WIDE>,
             false => kernels::follow_resting_adaptive::<F, WIDER>,
@@ -220,10 +220,10 @@ impl<F: Float> Adaptive<F> {
         (targets, row): (&[u32], Range<usize>),
         waited: (&[F], F),
         (zt, sign): (F, F),
-        [a, c, h]: [&mut [F]; 3],
+        rows: ListedRows<'_, F>,
     ) -> bool {
-        let d = &mut self.d[row];
-        let rows = AdaptiveListedRows { a, c, d, h };
+        let (ListedRows { pairs, h }, d) = (rows, &mut self.d[row]);
+        let rows = AdaptiveListedRows { pairs, d, h };
         let catch_up = match self.v.is_empty() {
             true => kernels::catch_up_listed_adaptive::<F, WIDE>,
             false => kernels::catch_up_listed_adaptive::<F, WIDER>,
@@ -241,8 +241,7 @@ impl<F: Float> Adaptive<F> {
     ) {
         let folded = AdaptiveFoldedRow {
             targets: plain.targets,
-            a: plain.a,
-            c: plain.c,
+            pairs: plain.pairs,
             d: &self.d[row],
             zt: plain.zt,
             waited: plain.waited,

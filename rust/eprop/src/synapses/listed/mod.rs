@@ -36,10 +36,10 @@ use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::memory::vec_for;
 use crate::numbers::parallel::{self, each, share};
-use crate::numbers::parameter::{Keeps, Kinds, Parameter, Step, squared_length};
+use crate::numbers::parameter::{Kinds, Late, Parameter, Step, squared_length};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
-use crate::numbers::walk::{first, parts};
+use crate::numbers::walk::{Role, Walk, WalkMut, first, parts};
 use crate::numbers::wires::Wires;
 use crate::options::Config;
 use crate::options::config::decay;
@@ -61,9 +61,8 @@ pub(crate) struct Listed<F> {
     at_once: bool,
     filters: Filters<F>,
     powers: Powers<F>,
-    /// `A`; or W, with `G` as the gradient that waits.
+    /// `A` with `C` in pairs; or W, and `G` with `C` in pairs.
     w: Parameter<F>,
-    c: Aligned<F>,
     /// `H` of `sum_t e`, or of the stream's `sum_t r e` where that is kept apart; empty without either.
     h: Aligned<F>,
     zt: Vec<F>,
@@ -104,7 +103,7 @@ pub(crate) struct Listed<F> {
 parts!(Listed {
     Weight: [w],
     State: [
-        c,
+        c[walk_c, walk_c_mut],
         h(|this: &Self| first(if this.w.waits { this.h.len() } else { 0 })),
         x1, s, t, u, zt, ended, lengths, adaptive,
     ],
@@ -126,12 +125,9 @@ impl<F: Float> Listed<F> {
         let synapses = wires.count(0..p);
         let at_once = plan.at_once;
         let sets = 1 + usize::from(at_once && plan.grouped);
-        let keeps = Keeps {
-            pending: !at_once,
-            moments: match at_once {
-                true => 0,
-                false => config.optimizer.n_moments(),
-            },
+        let moments = match at_once {
+            true => 0,
+            false => config.optimizer.n_moments(),
         };
         let sums_raw = plan.sums_raw_traces();
         let (alpha, kappa_e) = (decay_of_zt(config), decay(config.dt, config.tau_trace));
@@ -150,9 +146,8 @@ impl<F: Float> Listed<F> {
             at_once,
             filters: filters(config),
             powers: Powers::new(room, plan.base_block, alpha, kappa_e)?,
-            w: Parameter::new(room, (1, synapses), keeps, first)?
+            w: Parameter::paired(room, synapses, (at_once, moments), first)?
                 .listed(plan.clipped.as_ref(), wires),
-            c: room.zeros(1, synapses)?,
             h: room.zeros(usize::from(sums_raw), synapses)?,
             zt: room.vec(F::ZERO, p)?,
             seen: room.vec(NEVER, p)?,
@@ -195,6 +190,22 @@ impl<F: Float> Listed<F> {
         self.finite = kernels::all_finite(&self.w.rows);
         self.respond();
         Ok(())
+    }
+
+    fn walk_c<'a>(&'a self, name: &'static str, role: Role, to: &mut dyn Walk<'a>) {
+        let pairs = &self.w.pairs;
+        // Their memory is told with the numbers that come first in them.
+        pairs.walk_every((1, pairs.len(), 0), name, role, to);
+    }
+
+    fn walk_c_mut(
+        &mut self,
+        name: &'static str,
+        role: Role,
+        to: &mut dyn WalkMut,
+    ) -> Result<(), Error> {
+        let pairs = &mut self.w.pairs;
+        pairs.walk_every_mut((1, pairs.len()), name, role, to)
     }
 
     /// The synapses of a source.
@@ -337,11 +348,19 @@ impl<F: Float> Listed<F> {
         self.h.fill(F::ZERO);
     }
 
-    /// Makes the pending gradient whole. It has to be used then.
-    fn complete(&mut self, r: Option<&[F]>) {
-        let mut pending = core::mem::take(&mut self.w.pending);
-        self.add_regulariser(r, &mut pending);
-        self.w.pending = pending;
+    /// The gradient that waits, and the regulariser's part, which makes it whole in an update.
+    fn whole<'a>(&'a mut self, r: Option<&'a [F]>) -> (&'a mut Parameter<F>, Late<'a, F>) {
+        let late = match r.is_some() || self.of_stream {
+            true => Late {
+                sum: &mut self.h,
+                by: r,
+            },
+            false => {
+                self.h.fill(F::ZERO);
+                Late::none()
+            }
+        };
+        (&mut self.w, late)
     }
 
     /// Adds the squared length of what waits to that of each neuron.
@@ -352,7 +371,7 @@ impl<F: Float> Listed<F> {
     ) -> Result<(), Error> {
         let place = (self.cut(), self.w.neurons());
         match self.w.waits {
-            true => add_squares_of_neurons(&[&self.w.pending], place, to, pace),
+            true => add_squares_of_neurons(&[self.w.gradient()], place, to, pace),
             false => Ok(()),
         }
     }
@@ -453,7 +472,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
         self.settle(pace)?;
         match self.w.waits {
-            true => squared_lengths(&self.w.pending, self.cut(), pace),
+            true => squared_lengths(self.w.gradient(), self.cut(), pace),
             false => Ok(Kinds::same(0.0)),
         }
     }
@@ -463,8 +482,10 @@ impl<F: Float> Synapses<F> for Listed<F> {
             return;
         }
         self.fold_unasked();
-        self.complete(r);
-        self.finite &= self.w.update(steps.split(self.cut()));
+        let steps = steps.split(self.cut());
+        let (w, late) = self.whole(r);
+        let finite = w.update_with(steps, late);
+        self.finite &= finite;
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
@@ -482,14 +503,14 @@ impl<F: Float> Synapses<F> for Listed<F> {
             return Ok(());
         }
         self.fold(pace)?;
-        let (sum, of_regulariser) = sum.split_at_mut(self.w.pending.len());
+        let (sum, of_regulariser) = sum.split_at_mut(self.w.pairs.len());
         if self.apart {
             self.add_regulariser(r, of_regulariser);
+            self.w.add_pairs(Late::none(), sum);
         } else {
-            self.complete(r);
+            let (w, late) = self.whole(r);
+            w.add_pairs(late, sum);
         }
-        kernels::add_row(F::ONE, &self.w.pending, sum);
-        self.w.drop_gradient();
         Ok(())
     }
 
@@ -501,7 +522,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         let has_part = !self.h.is_empty() && (r.is_some() || self.of_stream);
         let by = r.map(|r| (r, self.w.neurons()));
         let late = has_part.then_some((&*self.h, by));
-        squared_length(&self.w.pending, late, pace)
+        squared_length(self.w.gradient(), late, pace)
     }
 
     fn take_back(&mut self, sum: &mut Aligned<F>) {
@@ -577,7 +598,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         self.before_weights_change(pace)?;
-        lists::assign(&self.wires, &mut self.w.rows, first_source, w, pace)?;
+        lists::assign(&self.wires, self.w.weights_mut(), first_source, w, pace)?;
         self.finite = kernels::all_finite(&self.w.rows);
         Ok(())
     }
@@ -669,9 +690,8 @@ impl<F: Float> Synapses<F> for Listed<F> {
                 self.end_block(F::ZERO, F::ZERO);
             }
         } else if self.steps > 0 {
-            self.w.drop_gradient();
+            self.w.clear_pairs();
             for numbers in [
-                &mut self.c,
                 &mut self.h,
                 &mut self.x1,
                 &mut self.s,

@@ -62,7 +62,7 @@ impl<F: Float> Listed<F> {
                 };
                 for (at, &j) in self.wires.targets(source).iter().enumerate() {
                     let traces = [
-                        self.c[row.start + at],
+                        self.w.pairs[row.start + at][1],
                         d.get(at).copied().unwrap_or(F::ZERO),
                     ];
                     lengths.add(set, j as usize, traces, self.zt[source]);

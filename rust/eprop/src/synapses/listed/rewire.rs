@@ -14,8 +14,11 @@ impl<F: Float> Listed<F> {
         self.folded = false;
         self.fold_unasked();
         let of_weights = self.w.all_mut();
-        for numbers in of_weights.into_iter().chain([&mut *self.c, &mut *self.h]) {
+        for numbers in of_weights.into_iter().chain([&mut *self.h]) {
             moved.carry(numbers);
+        }
+        for of_pairs in [0, 1] {
+            moved.carry_every(self.w.pairs.every_mut(of_pairs));
         }
         // One that was infinite may have gone, and noise may have made another so.
         self.finite = kernels::all_finite(&self.w.rows);

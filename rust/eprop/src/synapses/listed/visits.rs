@@ -53,8 +53,7 @@ impl<F: Float> Listed<F> {
             *summed = !visits.is_empty();
         }
         let rows = ListedRows {
-            a: &mut self.w.rows,
-            c: &mut self.c,
+            pairs: &mut self.w.pairs,
             h: &mut [],
         };
         let rows = RowsOfPart::of(self.wires.lists(), rows, stride, share);
@@ -95,8 +94,7 @@ impl<F: Float> Listed<F> {
     pub(super) fn follow_resting(&mut self, current: &mut [F]) {
         let share = share(self.stride);
         let rows = ListedRows {
-            a: &mut self.w.pending,
-            c: &mut self.c,
+            pairs: &mut self.w.pairs,
             h: &mut self.h,
         };
         let rows = RowsOfPart::of(self.wires.lists(), rows, self.stride, share);
@@ -128,8 +126,8 @@ impl<F: Float> Listed<F> {
             let row = set * self.stride..(set + 1) * self.stride;
             let of_set = [&self.s[row.clone()], &self.t[row.clone()]];
             adaptive.follow_alike(visits, entries);
-            let rows: [&mut [F]; 2] = [&mut self.w.rows, &mut self.c];
-            adaptive.follow((lists, visits), (entries, left), factors, rows, sums);
+            let pairs = &mut self.w.pairs;
+            adaptive.follow((lists, visits), (entries, left), factors, pairs, sums);
             adaptive.add_current(sums, of_set, row, current);
         }
     }
@@ -143,7 +141,10 @@ impl<F: Float> Listed<F> {
         let (lists, visits) = (self.wires.lists(), &self.visits[..]);
         let (entries, w) = (self.ended.of_set(0), &self.w.rows);
         adaptive.follow_alike(visits, entries);
-        let rows: [&mut [F]; 3] = [&mut self.w.pending, &mut self.c, &mut self.h];
+        let rows = ListedRows {
+            pairs: &mut self.w.pairs,
+            h: &mut self.h,
+        };
         adaptive.follow_resting((lists, visits), entries, (&self.factors, w), rows, current);
     }
 }

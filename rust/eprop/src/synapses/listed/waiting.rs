@@ -20,10 +20,6 @@ impl<F: Float> Listed<F> {
         }
         let sign = self.sign();
         let row = self.wires.lists().starts[sources.start]..self.wires.lists().starts[sources.end];
-        let a: &mut [F] = match self.at_once {
-            true => &mut self.w.rows,
-            false => &mut self.w.pending,
-        };
         let h: &mut [F] = match self.h.is_empty() {
             true => &mut [],
             false => &mut self.h[row.clone()],
@@ -33,8 +29,7 @@ impl<F: Float> Listed<F> {
             zt: &mut self.zt[sources.clone()],
             seen: &mut self.seen[sources],
             rows: ListedRows {
-                a: &mut a[row.clone()],
-                c: &mut self.c[row],
+                pairs: &mut self.w.pairs[row],
                 h,
             },
         };
@@ -61,16 +56,14 @@ impl<F: Float> Listed<F> {
         };
         let (of_neurons, k, alpha) = self.ended.last(set, age);
         let zt = self.zt[source];
-        let a: &mut [F] = match self.at_once {
-            true => &mut self.w.rows[row.clone()],
-            false => &mut self.w.pending[row.clone()],
-        };
         let h: &mut [F] = match self.h.is_empty() {
             true => &mut [],
             false => &mut self.h[row.clone()],
         };
-        let (targets, c) = (self.wires.targets(source), &mut self.c[row.clone()]);
-        let left = adaptive.catch_up((targets, row), (of_neurons, k), (zt, sign), [a, c, h]);
+        let targets = self.wires.targets(source);
+        let pairs = &mut self.w.pairs[row.clone()];
+        let rows = ListedRows { pairs, h };
+        let left = adaptive.catch_up((targets, row), (of_neurons, k), (zt, sign), rows);
         let left = adaptive.catch_up_alike(source, of_neurons, zt) || left;
         self.zt[source] = (alpha * zt).or_silence();
         self.seen[source] = if left || self.zt[source] != F::ZERO {
@@ -163,29 +156,25 @@ impl<'a, F: Float> Waiting<'a, F> {
             zt: first_of(&mut self.zt, until - start),
             seen: first_of(&mut self.seen, until - start),
             rows: ListedRows {
-                a: first_of(&mut self.rows.a, synapses),
-                c: first_of(&mut self.rows.c, synapses),
+                pairs: first_of(&mut self.rows.pairs, synapses),
                 h: first_of(&mut self.rows.h, synapses),
             },
         }
     }
 
     fn catch_up(self, wires: &Wires, missed: &Missed<'_, F>, at_least: usize) {
-        let ListedRows {
-            mut a,
-            mut c,
-            mut h,
-        } = self.rows;
+        let ListedRows { mut pairs, mut h } = self.rows;
         for (at, source) in self.sources.enumerate() {
             let targets = wires.targets(source);
-            let [a, c, h] = [&mut a, &mut c, &mut h].map(|rows| first_of(rows, targets.len()));
+            let pairs = first_of(&mut pairs, targets.len());
+            let h = first_of(&mut h, targets.len());
             let Some((of_neurons, k, alpha)) = missed.by(source, self.seen[at], at_least) else {
                 continue;
             };
             let zt = &mut self.zt[at];
             let row = ListedRow {
                 targets,
-                rows: ListedRows { a, c, h },
+                rows: ListedRows { pairs, h },
             };
             let left = kernels::catch_up_listed((of_neurons, k), *zt, missed.sign, row);
             *zt = (alpha * *zt).or_silence();
