@@ -137,25 +137,26 @@ kernel! {
             };
             let of_zt = [value * zt, value * value];
             let waited = entries.of(visit.age);
-            for ((&j, [a, c]), d) in targets.iter().zip(pairs).zip(d) {
+            for ((&j, pair), to_d) in targets.iter().zip(pairs).zip(d) {
                 let j = j as usize;
+                // Written once: a pair that is read as one must not wait for two numbers that were just written.
+                let ([mut a, mut c], mut d) = (*pair, *to_d);
                 // SAFETY: targets are neurons that there are, whose numbers lie within all of these.
                 unsafe {
                     if let Some((waited, k)) = waited {
                         let lanes = cut::<F, WIDE>(waited, WIDE * j);
-                        *a -= of_weight::<I, F, WIDE>(lanes, visit.zt, [*c, *d]);
-                        [*c, *d] = of_traces::<I, F, WIDE>(lanes, k, visit.zt, [*c, *d]);
+                        a -= of_weight::<I, F, WIDE>(lanes, visit.zt, [c, d]);
+                        [c, d] = of_traces::<I, F, WIDE>(lanes, k, visit.zt, [c, d]);
                     }
                     let [f, x2, y, _] = *cut::<F, LANES>(factors, LANES * j);
                     let sum = cut_mut::<F, SUMS>(sums, SUMS * j);
-                    sum[0] = I::fma(value, *a, sum[0]);
-                    sum[1] = I::fma(value, *c, sum[1]);
-                    sum[2] = I::fma(value, *d, sum[2]);
+                    sum[0] = I::fma(value, a, sum[0]);
+                    sum[1] = I::fma(value, c, sum[1]);
+                    sum[2] = I::fma(value, d, sum[2]);
                     sum[3] += of_zt[0];
                     sum[4] += of_zt[1];
-                    *a = I::fma(-shift, y, *a);
-                    *c = I::fma(-shift, f, *c);
-                    *d = I::fma(-shift, x2, *d);
+                    *pair = [I::fma(-shift, y, a), I::fma(-shift, f, c)];
+                    *to_d = I::fma(-shift, x2, d);
                 }
             }
         }
@@ -192,21 +193,21 @@ kernel! {
                     h[at] = I::fma(-shift, factors[LANES * j + 3], h[at]);
                 }
             }
-            for (((&j, &w), [g, c]), d) in targets.iter().zip(w).zip(pairs).zip(d) {
+            for (((&j, &w), pair), to_d) in targets.iter().zip(w).zip(pairs).zip(d) {
                 let j = j as usize;
+                let ([mut g, mut c], mut d) = (*pair, *to_d);
                 // SAFETY: as above.
                 unsafe {
                     if let Some((waited, k)) = waited {
                         let lanes = cut::<F, W>(waited, W * j);
-                        *g += of_weight::<I, F, W>(lanes, visit.zt, [*c, *d]);
-                        [*c, *d] = of_traces::<I, F, W>(lanes, k, visit.zt, [*c, *d]);
+                        g += of_weight::<I, F, W>(lanes, visit.zt, [c, d]);
+                        [c, d] = of_traces::<I, F, W>(lanes, k, visit.zt, [c, d]);
                     }
                     let [f, x2, y, _] = *cut::<F, LANES>(factors, LANES * j);
                     let [current] = cut_mut::<F, 1>(current, j);
                     *current = I::fma(value, w, *current);
-                    *g = I::fma(shift, y, *g);
-                    *c = I::fma(-shift, f, *c);
-                    *d = I::fma(-shift, x2, *d);
+                    *pair = [I::fma(shift, y, g), I::fma(-shift, f, c)];
+                    *to_d = I::fma(-shift, x2, d);
                 }
             }
         }
