@@ -173,6 +173,10 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
             PLACES_AHEAD
         };
         let rows_ahead = targets_ahead + ROWS_AHEAD - TARGETS_AHEAD;
+        if let Some(visit) = visits.get(STARTS_AHEAD) {
+            // Where the row ends lies beside it.
+            I::fetch(&self.lists.starts[visit.source as usize]);
+        }
         if let Some(visit) = visits.get(rows_ahead) {
             let (starts, source) = (self.lists.starts, visit.source as usize);
             let row = starts[source]..starts[source + 1];
@@ -188,7 +192,8 @@ impl<'a, F: Float> RowsOfPart<'a, F> {
             }
             let waited = entries.of(visit.age).map(|(waited, _)| waited);
             for &j in &self.lists.targets[places] {
-                I::fetch(&factors[LANES * j as usize]);
+                let of_part = LANES * (j - self.from) as usize;
+                I::fetch_at(factors.as_ptr().wrapping_add(of_part));
                 if let Some(waited) = waited {
                     I::fetch(&waited[LANES * j as usize]);
                 }
@@ -209,7 +214,8 @@ fn fetch_places<I: Isa, F>(row: *mut F, places: Range<usize>) {
     }
 }
 
-/// Of how many visits ahead the rows are asked for, and of how many the numbers of their targets.
+/// Of how many visits ahead it is asked for where the row begins, of how many the rows are asked for, and of how many the numbers of their targets.
+const STARTS_AHEAD: usize = 8;
 pub(super) const ROWS_AHEAD: usize = 4;
 pub(super) const TARGETS_AHEAD: usize = 2;
 /// The same of the targets of a part of the neurons, whose rows are asked for with them.
@@ -219,8 +225,8 @@ const PLACES_AHEAD: usize = 3;
 const FAR: usize = 1 << 19;
 
 #[inline(always)]
-pub(super) fn is_far<F>(factors: &[F]) -> bool {
-    size_of_val(factors) >= FAR
+pub(super) fn is_far<F>(n_factors: usize) -> bool {
+    n_factors * size_of::<F>() >= FAR
 }
 
 /// Asks for every cache line of a row.
@@ -239,10 +245,10 @@ kernel! {
     fn follow_listed(visits: &[Visit<F>], entries: Entries<'_, F>, left: &[F], factors: &[F], part: &mut RowsOfPart<'_, F>, sums: &mut [F]) {
         let first = LANES * part.from as usize;
         assert!(LANES * part.to as usize <= first + sums.len() && first + sums.len() <= factors.len() && entries.len == factors.len());
-        let far = is_far(factors);
+        let far = is_far::<F>(factors.len());
         for (at, visit) in visits.iter().enumerate() {
             if far {
-                part.look_ahead::<I>(&visits[at..], &entries, factors, &[]);
+                part.look_ahead::<I>(&visits[at..], &entries, &factors[first..], &[]);
             }
             let (targets, ListedRows { pairs, .. }, _) = part.synapses(visit.source);
             let (value, shift) = (visit.value, visit.shift);
@@ -286,12 +292,13 @@ kernel! {
 }
 
 kernel! {
-    /// Weights that rest, and the gradient that waits. Every active source catches up, and then `current += s W` of its targets, `G += a Y; C -= a X1; H -= a U`. `factors`: `[X1, Y, U, -]` of
-    /// each neuron. Of a part of the neurons: `current` begins with the first of them, all else with the first of all.
-    fn follow_resting(visits: &[Visit<F>], entries: Entries<'_, F>, factors: &[F], w: &[F], part: &mut RowsOfPart<'_, F>, current: &mut [F]) {
-        let first = part.from as usize;
-        assert!(part.to as usize <= first + current.len() && LANES * (first + current.len()) <= factors.len() && entries.len == factors.len());
-        let far = is_far(factors);
+    /// Weights that rest, and the gradient that waits. Every active source catches up, and then `current += s W` of its targets, `G += a Y; C -= a X1; H -= a U`. `factors`: `[X1, Y, U, 0]` of
+    /// each neuron, and in the place of 0 the current is summed up, so that it takes no line of its own. Of a part of the neurons: `factors` and `current` begin with the first of them, all else
+    /// with the first of all.
+    fn follow_resting(visits: &[Visit<F>], entries: Entries<'_, F>, factors: &mut [F], w: &[F], part: &mut RowsOfPart<'_, F>, current: &mut [F]) {
+        let first = LANES * part.from as usize;
+        assert!(factors.len() == LANES * current.len() && LANES * part.to as usize <= first + factors.len() && first + factors.len() <= entries.len);
+        let far = is_far::<F>(entries.len);
         for (at, visit) in visits.iter().enumerate() {
             if far {
                 part.look_ahead::<I>(&visits[at..], &entries, factors, w);
@@ -299,20 +306,20 @@ kernel! {
             let (targets, ListedRows { pairs, h }, places) = part.synapses(visit.source);
             let w = &w[places];
             let (value, shift) = (visit.value, visit.shift);
+            // SAFETY: targets are neurons of this part, whose numbers lie within all of these.
+            let mut send = |q: usize, w: F, g: &mut F, c: &mut F| unsafe {
+                let [x1, y, u, current] = cut_mut::<F, LANES>(factors, q - first);
+                *current = I::fma(value, w, *current);
+                *g = I::fma(shift, *y, *g);
+                *c = I::fma(-shift, *x1, *c);
+                *u
+            };
             if h.is_empty() {
-                // SAFETY: targets are neurons of this part, whose numbers lie within all of these.
-                let mut send = |q: usize, j: usize, w: F, g: &mut F, c: &mut F| unsafe {
-                    let [x1, y, ..] = *cut::<F, LANES>(factors, q);
-                    let [current] = cut_mut::<F, 1>(current, j - first);
-                    *current = I::fma(value, w, *current);
-                    *g = I::fma(shift, y, *g);
-                    *c = I::fma(-shift, x1, *c);
-                };
                 let synapses = targets.iter().zip(w).zip(pairs);
                 match entries.of(visit.age) {
                     None => {
                         for ((&j, &w), [g, c]) in synapses {
-                            send(LANES * j as usize, j as usize, w, g, c);
+                            send(LANES * j as usize, w, g, c);
                         }
                     }
                     Some((waited, k)) => {
@@ -322,7 +329,7 @@ kernel! {
                             let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
                             *g += I::fma(s, *c, t * visit.zt);
                             *c = I::fma(k, *c, x * visit.zt);
-                            send(q, j as usize, w, g, c);
+                            send(q, w, g, c);
                         }
                     }
                 }
@@ -339,15 +346,13 @@ kernel! {
                 }
             }
             for (at, &j) in targets.iter().enumerate() {
-                // SAFETY: as above.
-                let [x1, y, u, _] = unsafe { *cut::<F, LANES>(factors, LANES * j as usize) };
-                let current = &mut current[j as usize - first];
-                *current = I::fma(value, w[at], *current);
                 let [g, c] = &mut pairs[at];
-                *g = I::fma(shift, y, *g);
-                *c = I::fma(-shift, x1, *c);
+                let u = send(LANES * j as usize, w[at], g, c);
                 h[at] = I::fma(-shift, u, h[at]);
             }
+        }
+        for (j, current) in current.iter_mut().enumerate() {
+            *current = core::mem::replace(&mut factors[LANES * j + 3], F::ZERO);
         }
     }
 }

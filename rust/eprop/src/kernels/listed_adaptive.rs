@@ -122,7 +122,7 @@ kernel! {
         let AdaptiveListedRows { pairs, d, .. } = rows;
         let n = factors.len() / LANES;
         assert!(factors.len() == LANES * n && sums.len() == SUMS * n && entries.len == WIDE * n);
-        let far = is_far(factors);
+        let far = is_far::<F>(factors.len());
         for (at, visit) in visits.iter().enumerate() {
             if far {
                 look_ahead::<I, F, WIDE>(lists, &visits[at..], &entries, factors, (pairs, [d, &[], &[]]));
@@ -170,7 +170,7 @@ kernel! {
         let AdaptiveListedRows { pairs, d, h } = rows;
         assert!(factors.len() == LANES * current.len() && entries.len == W * current.len());
         assert!(h.len() == if W > WIDE { pairs.len() } else { 0 });
-        let far = is_far(factors);
+        let far = is_far::<F>(factors.len());
         for (at, visit) in visits.iter().enumerate() {
             if far {
                 look_ahead::<I, F, W>(lists, &visits[at..], &entries, factors, (pairs, [d, w, h]));

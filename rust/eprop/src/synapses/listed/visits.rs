@@ -98,15 +98,13 @@ impl<F: Float> Listed<F> {
             h: &mut self.h,
         };
         let rows = RowsOfPart::of(self.wires.lists(), rows, self.stride, share);
-        let (visits, entries) = (&self.visits, self.ended.of_set(0));
-        let (factors, w) = (&self.factors, &self.w.rows);
-        each(
-            current.chunks_mut(share).zip(rows),
-            |(current, mut rows)| {
-                current.fill(F::ZERO);
-                kernels::follow_resting(visits, entries, factors, w, &mut rows, current);
-            },
-        );
+        let (visits, entries, w) = (&self.visits, self.ended.of_set(0), &self.w.rows);
+        let parts = current
+            .chunks_mut(share)
+            .zip(self.factors.chunks_mut(LANES * share));
+        each(parts.zip(rows), |((current, factors), mut rows)| {
+            kernels::follow_resting(visits, entries, factors, w, &mut rows, current);
+        });
     }
 
     /// As [`follow`](Self::follow), where a source has a second trace in each neuron.
