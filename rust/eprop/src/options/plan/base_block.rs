@@ -6,9 +6,12 @@ use crate::options::optimizer::Optimizer;
 /// Time constants to a base block, so that powers of the decay stay near 1 and no digits are lost.
 const TAUS: f64 = 1.5;
 
-/// The same where rows are lists. What a row waited for lies beyond the caches of a large network, and longer blocks are waited for less often. Errors of
-/// float32 double; those of the textbook recursion are still larger (`tests/test_connections.py`).
-const TAUS_OF_LISTS: f64 = 2.4;
+/// The same where rows are lists between many neurons. What a row waited for lies beyond the near caches there, and longer blocks are waited for less often.
+/// Errors of float32 double; those of the textbook recursion are still larger (`tests/test_connections.py`).
+const TAUS_OF_MANY: f64 = 2.4;
+
+/// As many as are many.
+pub(crate) const MANY_NEURONS: usize = 1 << 15;
 
 /// Steps to a base block of dense rows.
 pub(crate) fn base_block(tau_in_steps: f64) -> usize {
@@ -43,9 +46,10 @@ fn blocks_of_factors(config: &Config) -> usize {
     base_block(shortest_tau(config)).min(adaptive_block(&config.layer()))
 }
 
-/// The same where rows are lists.
-pub(super) fn blocks_of_lists(config: &Config) -> usize {
-    whole_steps(TAUS_OF_LISTS * shortest_tau(config)).min(adaptive_block(&config.layer()))
+/// The same where rows are lists between n neurons.
+pub(super) fn blocks_of_lists(config: &Config, n: usize) -> usize {
+    let taus = if n < MANY_NEURONS { TAUS } else { TAUS_OF_MANY };
+    whole_steps(taus * shortest_tau(config)).min(adaptive_block(&config.layer()))
 }
 
 /// In steps.

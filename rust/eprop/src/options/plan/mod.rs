@@ -8,7 +8,7 @@ mod tests;
 use alloc::sync::Arc;
 use core::fmt;
 
-pub(crate) use base_block::base_block;
+pub(crate) use base_block::{MANY_NEURONS, base_block};
 use base_block::{blocks_of_lists, factored_block, rest};
 use form::{form, in_lists, lists_fit_textbook, of_steps};
 
@@ -217,7 +217,7 @@ impl Plan {
         Self {
             is_listed: true,
             at_once,
-            base_block: blocks_of_lists(config),
+            base_block: blocks_of_lists(config, self.sizes.n),
             apart: self.limited && config.c_reg != 0.0 && !at_once,
             // What only initial weights need is in the wires.
             part: config.part.as_ref().map(|part| Part {

@@ -8,10 +8,13 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::parallel::{each, share};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
+use crate::options::plan::MANY_NEURONS;
 use crate::{Error, Float};
 
-/// So many blocks a source may wait; then it is made to catch up. More entries would not stay in the caches of a large network.
-pub(super) const PATIENCE: usize = 6;
+/// For so many blocks a source of n neurons may wait; then it is made to catch up. Of many neurons more entries would not stay in the caches.
+fn patience(n: usize) -> usize {
+    if n < MANY_NEURONS { 12 } else { 6 }
+}
 
 /// Entry m of a set is the last m + 1 blocks, composed: `[S, T, x, U]` of each neuron; where a source has a second trace in it,
 /// `[S, T, R, x, q, w, p, U]`, and `V` beside a second sum.
@@ -49,9 +52,9 @@ impl<F: Float> Ages<F> {
             width: lanes * stride,
             sets,
             len: 0,
-            of_neurons: room.zeros(sets * PATIENCE, lanes * stride)?,
-            k: room.vec(F::ONE, PATIENCE)?,
-            a: room.vec(F::ONE, PATIENCE)?,
+            of_neurons: room.zeros(sets * patience(stride), lanes * stride)?,
+            k: room.vec(F::ONE, patience(stride))?,
+            a: room.vec(F::ONE, patience(stride))?,
         })
     }
 
@@ -60,19 +63,24 @@ impl<F: Float> Ages<F> {
     }
 
     fn used(&self) -> Vec<Range<usize>> {
-        let starts = (0..self.sets).map(|set| set * PATIENCE * self.width);
+        let starts = (0..self.sets).map(|set| set * self.patience() * self.width);
         starts
             .map(|start| start..start + self.n_entries() * self.width)
             .collect()
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
-        match self.len <= PATIENCE {
+        match self.len <= self.patience() {
             true => Ok(()),
             false => Err(Error::State {
                 reason: "more ended blocks than are kept".into(),
             }),
         }
+    }
+
+    /// For how many blocks a source may wait.
+    pub(super) fn patience(&self) -> usize {
+        self.k.len()
     }
 
     /// Numbers of a neuron.
@@ -88,10 +96,11 @@ impl<F: Float> Ages<F> {
     /// Composes every entry with one more block, and begins an entry with it, of each set.
     pub(super) fn push(&mut self, block: &[F], k: F, a: F) {
         let (width, share) = (self.width, self.lanes * share(self.width / self.lanes));
-        self.len = PATIENCE.min(self.len + 1);
+        let patience = self.patience();
+        self.len = patience.min(self.len + 1);
         for set in 0..self.sets {
             let last = &block[set * width..(set + 1) * width];
-            let entries = &mut self.of_neurons[set * PATIENCE * width..][..PATIENCE * width];
+            let entries = &mut self.of_neurons[set * patience * width..][..patience * width];
             for m in (1..self.len).rev() {
                 let (first, to) = entries.split_at_mut(m * width);
                 let first = &first[(m - 1) * width..];
@@ -128,7 +137,7 @@ impl<F: Float> Ages<F> {
 
     /// All entries of a set.
     pub(super) fn of_set(&self, set: usize) -> Entries<'_, F> {
-        let len = PATIENCE * self.width;
+        let len = self.patience() * self.width;
         Entries {
             of_neurons: &self.of_neurons[set * len..(set + 1) * len],
             k: &self.k,
@@ -138,7 +147,7 @@ impl<F: Float> Ages<F> {
 
     /// The last `age` blocks as one, to the sources of a set, with their `k` and what they leave of `zt`.
     pub(super) fn last(&self, set: usize, age: usize) -> (&[F], F, F) {
-        let at = (set * PATIENCE + age - 1) * self.width;
+        let at = (set * self.patience() + age - 1) * self.width;
         let of_neurons = &self.of_neurons[at..at + self.width];
         (of_neurons, self.k[age - 1], self.a[age - 1])
     }

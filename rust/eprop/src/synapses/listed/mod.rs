@@ -23,7 +23,7 @@ use core::ops::Range;
 use ndarray::ArrayView2;
 
 use adaptive::{Adaptive, SUMS_OF_NEURON, lanes};
-use ages::{Ages, PATIENCE};
+use ages::Ages;
 use lengths::Lengths;
 
 use super::factored::{NEVER, Powers, decay_of_zt, filters};
@@ -178,7 +178,7 @@ impl<F: Float> Listed<F> {
     }
 
     fn loaded(&mut self) -> Result<(), Error> {
-        let longest = self.ended.len.min(PATIENCE - 1) as u64;
+        let longest = self.ended.len.min(self.ended.patience() - 1) as u64;
         let waits =
             |&seen: &u64| seen == NEVER || seen <= self.block && self.block - seen <= longest;
         if !self.seen.iter().all(waits) {
@@ -334,7 +334,7 @@ impl<F: Float> Listed<F> {
             parallel::fill(row, F::ZERO);
         }
         parallel::fill(&mut self.factors, F::ZERO);
-        self.catch_up_sources(0..self.seen.len(), PATIENCE);
+        self.catch_up_sources(0..self.seen.len(), self.ended.patience());
     }
 
     /// Adds the regulariser's part to a gradient: `r sum_t e`, or the sum that a stream has made of it. It has been used then.

@@ -57,6 +57,21 @@ fn rows_are_lists_where_few_synapses_exist_and_second_traces_fit() {
 }
 
 #[test]
+fn base_blocks_of_many_neurons_in_lists_are_longer() {
+    let of = |n: usize, connect_rec| {
+        let config = Config {
+            connect_rec,
+            ..config(20.0, Steps(1))
+        };
+        let sizes = Sizes { n, ..LARGER };
+        plan(sizes, &config).base_block
+    };
+    let few = || Connect::Density(1e-3);
+    assert_eq!((of(1 << 14, few()), of(1 << 15, few())), (30, 48));
+    assert_eq!(of(1 << 15, Connect::All), 30);
+}
+
+#[test]
 fn rows_of_the_textbook_are_lists_unless_synapses_move_to_traces_of_their_own() {
     let of = |config: Config| {
         let connect_rec = Connect::Density(0.9);
