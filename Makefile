@@ -17,7 +17,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-million fuzz bench bench-stability bench-estimators bench-tasks bench-learning bench-race bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-million build-tests fuzz fuzz-rust fuzz-python bench bench-stability bench-estimators bench-tasks bench-learning bench-race bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: test-rust test-python  ## all tests: the crate's, then the wheel's in a fr
 test-rust:  ## unit, integration and documentation tests of the crates
 	cargo test --profile checked $(CRATES)
 
+build-tests:  ## what test-rust runs, before it does
+	cargo test --profile checked $(CRATES) --no-run
+
 test-python: build/test-env/stamp  ## pytest against the installed wheel, on all cores
 	build/test-env/bin/python -m pytest -n auto
 
@@ -43,8 +46,12 @@ test-portable: build/test-env/stamp  ## the tests of the numbers, on the path of
 test-million:  ## a million steps of each fast form in float32, beside float64
 	EPROP_MILLION=1 cargo test --profile checked $(CRATES) --lib synapses -- --include-ignored
 
-fuzz: build/test-env/stamp  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
+fuzz: fuzz-rust fuzz-python  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
+
+fuzz-rust:  ## the first of the two
 	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked $(CRATES) --test fuzz -- --nocapture
+
+fuzz-python: build/test-env/stamp  ## the other
 	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore

@@ -42,13 +42,22 @@ instructions() {  # WHAT REPEATS
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
 }
 
-counts=$(mktemp)
-trap 'rm -f "$counts"' EXIT
+count() {  # WHAT
+    local more less
+    more=$(instructions "$1" "$many")
+    less=$(instructions "$1" "$few")
+    echo "$1 $(((more - less) / ((many - few) * steps_each)))"
+}
+
+# One path on each core: a count does not depend on what else runs.
+all=$(mktemp) counts=$(mktemp)
+trap 'rm -f "$all" "$counts"' EXIT
+export engine few many steps_each
+export -f instructions count
+printf '%s\n' "${paths[@]}" | xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'count {}' >"$all"
 for what in "${paths[@]}"; do
-    more=$(instructions "$what" "$many")
-    less=$(instructions "$what" "$few")
-    echo "$what $(((more - less) / ((many - few) * steps_each)))" >>"$counts"
-done
+    grep "^$what " "$all"
+done >"$counts"
 
 if [ "$record" ]; then
     # Lines keep their place; what is new comes last.
