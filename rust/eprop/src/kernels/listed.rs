@@ -215,7 +215,7 @@ fn fetch_places<I: Isa, F>(row: *mut F, places: Range<usize>) {
 }
 
 /// Of how many visits ahead it is asked for where the row begins, of how many the rows are asked for, and of how many the numbers of their targets.
-const STARTS_AHEAD: usize = 8;
+pub(super) const STARTS_AHEAD: usize = 8;
 pub(super) const ROWS_AHEAD: usize = 4;
 pub(super) const TARGETS_AHEAD: usize = 2;
 /// The same of the targets of a part of the neurons, whose rows are asked for with them.
@@ -371,6 +371,9 @@ kernel! {
         let far = n * size_of::<F>() >= FAR / LANES;
         let (neurons, is_whole) = (from as u32..(from + to.len()) as u32, to.len() >= n);
         for (at, (&source, &value)) in sources.iter().zip(values).enumerate() {
+            if let (true, Some(&next)) = (far, sources.get(at + STARTS_AHEAD)) {
+                I::fetch(&lists.starts[next as usize]);
+            }
             if let (true, Some(&next)) = (far, sources.get(at + ROWS_AHEAD)) {
                 let row = lists.row(next);
                 fetch_row::<I, _>(&lists.targets[row.clone()]);

@@ -8,7 +8,9 @@ use super::factored_adaptive::Course;
 use super::isa::{Isa, UNIT};
 use super::lengths::total;
 use super::lengths_adaptive::AdaptiveGrowth;
-use super::listed::{Entries, LANES, Lists, ROWS_AHEAD, TARGETS_AHEAD, fetch_row, is_far};
+use super::listed::{
+    Entries, LANES, Lists, ROWS_AHEAD, STARTS_AHEAD, TARGETS_AHEAD, fetch_row, is_far,
+};
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -94,6 +96,9 @@ fn look_ahead<I: Isa, F: Float, const W: usize>(
     let row_of = |visit: &Visit<F>| {
         lists.starts[visit.source as usize]..lists.starts[visit.source as usize + 1]
     };
+    if let Some(visit) = visits.get(STARTS_AHEAD) {
+        I::fetch(&lists.starts[visit.source as usize]);
+    }
     if let Some(visit) = visits.get(ROWS_AHEAD) {
         let row = row_of(visit);
         fetch_row::<I, _>(&lists.targets[row.clone()]);
