@@ -32,7 +32,7 @@ test: test-rust test-python  ## all tests: the crate's, then the wheel's in a fr
 test-rust:  ## unit, integration and documentation tests of the crates
 	cargo test --profile checked $(CRATES)
 
-build-tests:  ## what test-rust runs, before it does
+build-tests:  ## build what test-rust runs
 	cargo test --profile checked $(CRATES) --no-run
 
 test-python: build/test-env/stamp  ## pytest against the installed wheel, on all cores
@@ -48,10 +48,10 @@ test-million:  ## a million steps of each fast form in float32, beside float64
 
 fuzz: fuzz-rust fuzz-python  ## random bytes and calls in Rust, calls beside a twin in Python: each for SECONDS=60, from SEED=today
 
-fuzz-rust:  ## the first of the two
+fuzz-rust:  ## the fuzzer of the crate
 	EPROP_FUZZ_SECONDS=$(SECONDS) EPROP_FUZZ_SEED=$(SEED) cargo test --profile checked $(CRATES) --test fuzz -- --nocapture
 
-fuzz-python: build/test-env/stamp  ## the other
+fuzz-python: build/test-env/stamp  ## the fuzzer of the package
 	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
