@@ -329,7 +329,7 @@ impl<F: Float> EpropAgent<F> {
             ended = true;
             episode.end();
             if reset {
-                stream.reset();
+                stream.circle().reset();
             }
         }
         self.update_if(match self.config.network.update_every {

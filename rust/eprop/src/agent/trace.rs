@@ -9,7 +9,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::parts::optimizer::Steps;
-use crate::synapses::{Synapses, add_squares_of_neurons};
+use crate::synapses::add_squares_of_neurons;
 use crate::{Error, Float};
 
 /// As weights lie: a padded row of N per source, or one as long as its list; a padded row of N per readout, and the biases, if there are any.

@@ -14,7 +14,7 @@ use crate::numbers::memory::{self, vec_for};
 use crate::numbers::wires::Wires;
 use crate::options::wires::listed;
 use crate::parts::check;
-use crate::synapses::{Synapses, What};
+use crate::synapses::What;
 use crate::{Engine, EpropTrainer, Error, Float, SynapseList};
 
 /// A matrix of an [`EpropTrainer`] that can be read into memory of the caller's.

@@ -231,12 +231,12 @@ fn measure<N: Wiring>(
 ) -> Option<f64> {
     let (mut spikes, mut n_steps, mut neurons) = (0, 0, 0);
     for inputs in sequences {
-        network.reset();
+        network.circle().reset();
         for t in 0..inputs.n_steps() {
             if !keep_going() {
                 return None;
             }
-            network.fire(inputs.step(t));
+            network.circle().fire(inputs.step(t));
             let (n, fired) = network.group(group)?;
             (neurons, spikes) = (n, spikes + fired);
         }

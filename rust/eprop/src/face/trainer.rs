@@ -470,7 +470,7 @@ impl<N: Network> Trainer<N> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn check_weights(&mut self) -> Result<(), Error> {
-        match self.streams.first_mut().flaw() {
+        match self.streams.first_mut().circle().flaw() {
             None => Ok(()),
             Some(matrix) => Err(Error::NonFiniteWeights { matrix }),
         }
@@ -585,7 +585,7 @@ impl<N: Network> Trainer<N> {
         self.reserve(1, 1, true)?;
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let first = self.streams.first_mut();
-        let loss = first.learn(x, lesson, at_once);
+        let loss = first.circle().learn(x, lesson, at_once);
         let of_nothing = lesson.loss_of_nothing(first.loss());
         self.watch.stream(self.streams.first(), loss, of_nothing);
         let verdict = self.watch.step_done();
@@ -661,7 +661,7 @@ impl<N: Network> Trainer<N> {
         let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
         let due = self.schedule.steps(1);
         let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {
-            stream.learn(x[b], lessons[b], at_once)
+            stream.circle().learn(x[b], lessons[b], at_once)
         };
         let (losses, progress) = self.streams.step(x.len(), due, at_once, learn);
         if due && progress.whole {

@@ -17,7 +17,7 @@ use crate::options::domain::valid_size;
 use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Horizon, StackConfig};
 use crate::parts::check;
-use crate::synapses::{Synapses, What};
+use crate::synapses::What;
 use crate::{Error, Float};
 
 /// A network that can be made from a file.

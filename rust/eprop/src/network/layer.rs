@@ -14,7 +14,7 @@ use crate::parts::others::Others;
 use crate::parts::regulariser::Regulariser;
 use crate::parts::signal::{Backward, Signal};
 use crate::parts::sources::SourceList;
-use crate::synapses::{Form, Synapses};
+use crate::synapses::Form;
 use crate::{Error, Float};
 
 /// N neurons that are each other's sources.
@@ -203,7 +203,7 @@ mod tests {
     use crate::options::{Engine, Optimizer, UpdateEvery};
     use crate::parts::input::Input;
     use crate::parts::signal::Lies;
-    use crate::synapses::{Synapses, What};
+    use crate::synapses::What;
     use crate::testing::{aligned, in_both, made, near, unasked};
 
     const FORMS: [Engine; 3] = [Engine::Textbook, Engine::Factored, Engine::Block];

@@ -18,7 +18,7 @@ use crate::options::{
     Config, Engine, Feedback, Gain, Loss, Optimizer as Rule, ResetMechanism, UpdateEvery,
 };
 use crate::parts::optimizer::Optimizer;
-use crate::synapses::{Synapses, What};
+use crate::synapses::What;
 use crate::testing::unasked;
 use crate::testing::{Noise, near};
 
@@ -385,7 +385,7 @@ pub(super) fn learn(
     at_once: Option<f64>,
 ) {
     let (x, target) = data.step(b, t);
-    let loss = network.learn(
+    let loss = network.circle().learn(
         x.view().into(),
         target.as_ref().map(|target| target.view()).into(),
         at_once.map(Optimizer::plain).as_mut(),

@@ -1,5 +1,7 @@
 //! Networks of parts: what one step is, and how streams learn side by side.
 
+pub(crate) mod circle;
+pub(crate) mod compiled;
 pub(crate) mod cost;
 pub(crate) mod filed;
 pub(crate) mod gradients;

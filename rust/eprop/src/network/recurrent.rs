@@ -9,6 +9,7 @@ use core::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use super::circle::Circle;
 use super::cost::Cost;
 use super::gradients::{Gradients, transposed};
 use super::head::Head;
@@ -40,7 +41,7 @@ use crate::parts::neuron::Neuron;
 use crate::parts::optimizer::{Measure, Optimizer, Population, Steps, Times};
 use crate::parts::others::Others;
 use crate::parts::sources::SourceList;
-use crate::synapses::{self, Form, Synapses, What, add_squares_of_neurons};
+use crate::synapses::{self, Form, What, add_squares_of_neurons};
 use crate::{Error, Float};
 
 /// The groups of weights that take steps of their own, in the order of [`Config::rates_of_groups`].
@@ -92,15 +93,9 @@ parts!(Recurrent {
     Mark: [since],
 });
 
-impl<F: Float> Wiring for Recurrent<F> {
-    type F = F;
-    type Config = Config;
-    type Plan = Plan;
-    type Gradients = Gradients<F>;
-    type Present = Present<F>;
-    type Factor = f64;
-
-    fn new(
+impl<F: Float> Recurrent<F> {
+    /// Silent, with weights of 0 or those of the stream `first`.
+    pub(super) fn silent(
         room: &mut Room,
         plan: &Plan,
         config: &Config,
@@ -125,6 +120,62 @@ impl<F: Float> Wiring for Recurrent<F> {
             },
             senders: plan.senders(),
         })
+    }
+
+    /// A step of an evaluation.
+    pub(super) fn step_of(&self, present: &mut Present<F>, x: Input<'_, F>) {
+        let Present {
+            neuron,
+            delay,
+            sources,
+            others,
+            ..
+        } = present;
+        let arrived = match &*others {
+            Some(others) => others.fired(),
+            None => delay.pass(neuron),
+        };
+        sources.take(x, arrived);
+        let (scratch, current) = (&mut present.synapses, &mut present.current);
+        self.layer.synapses.send(&sources.get(), scratch, current);
+        neuron.step(current);
+        let readout = &self.head.readout;
+        let (fired, w_out) = (neuron.fired(), &present.w_out);
+        let (drive, y) = (&mut present.drive, &mut present.y);
+        match others {
+            None => readout.step_of(fired, w_out, drive, y),
+            Some(others) => readout.part_step_of(fired, w_out, drive, y, |fired, drive| {
+                others.exchange(fired, drive);
+            }),
+        }
+    }
+
+    /// Credits the recurrent spikes of streams side by side.
+    pub(super) fn credit_together(
+        streams: &mut [Self],
+        ending: bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
+        Form::credit(forms, ending, pace)
+    }
+}
+
+impl<F: Float> Wiring for Recurrent<F> {
+    type F = F;
+    type Config = Config;
+    type Plan = Plan;
+    type Gradients = Gradients<F>;
+    type Present = Present<F>;
+    type Factor = f64;
+
+    fn new(
+        room: &mut Room,
+        plan: &Plan,
+        config: &Config,
+        first: Option<&Self>,
+    ) -> Result<Self, Error> {
+        F::new_recurrent(room, plan, config, first)
     }
 
     fn draw(&mut self, config: &Config, pace: &mut Pace<'_>) -> Result<(), Error> {
@@ -266,6 +317,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.credits() > 0
     }
 
+    fn circle(&mut self) -> &mut dyn Circle<F> {
+        F::recurrent(self)
+    }
+
     fn n_inputs(&self) -> usize {
         self.n_inputs
     }
@@ -277,73 +332,6 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
     fn times(&self) -> (f64, f64) {
         self.times
-    }
-
-    /// The order is that of the lines of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
-    fn learn(
-        &mut self,
-        x: Input<'_, F>,
-        lesson: Lesson<'_, F>,
-        mut at_once: Option<&mut Optimizer>,
-    ) -> Option<f64> {
-        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let moves_on = at_once.as_ref().is_some_and(|rule| rule.moves_on());
-        let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
-        let learning = teaches || lesson.signal.is_some();
-        let learns = |group| match &at_once {
-            Some(rule) => learning && !rule.stands_still(group),
-            None => learning,
-        };
-        let learning_of_synapses = Kinds {
-            inputs: learns(group::IN),
-            neurons: learns(group::REC),
-        };
-        let of_readouts = teaches && learns(group::OUT);
-        let readouts_are_fixed = at_once
-            .as_ref()
-            .is_some_and(|rule| rule.stands_still(group::OUT));
-        self.layer.forward(x, learning_of_synapses);
-        self.read_out(of_readouts);
-        let loss = self.head.judge(lesson);
-        let squared_length = match &at_once {
-            Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
-            _ => 0.0,
-        };
-        let reads_signal = self.layer.reads_signal;
-        let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
-        let steps = at_once.as_deref_mut().map(|rule| {
-            let steps = rule.step(1.0, |to| {
-                let of_synapses = self.layer.squared_length_of_step(l);
-                to[group::IN] = of_synapses.inputs;
-                to[group::REC] = of_synapses.neurons;
-                to[group::OUT] = squared_length;
-                self.layer.add_up(to);
-                Measure {
-                    loss: loss.unwrap_or(0.0),
-                    steps: 1.0,
-                    has_target: loss.is_some(),
-                }
-            });
-            (of_synapses(steps), steps.of(group::OUT))
-        });
-        self.layer.learn(err, b, l, steps.map(|steps| steps.0));
-        if lesson.signal.is_some() && !reads_signal {
-            self.layer.learn_from(l);
-        }
-        self.head
-            .learn(steps.map(|steps| steps.1), readouts_are_fixed);
-        match at_once {
-            Some(rule) => rule.updated(),
-            None => self.since.step(loss),
-        }
-        loss
-    }
-
-    fn predict(&mut self, x: Input<'_, F>) {
-        self.layer.forward(x, Kinds::same(false));
-        self.read_out(false);
-        self.layer.move_on();
-        self.head.move_on();
     }
 
     fn present(&self, config: &Config) -> Result<Present<F>, Error> {
@@ -380,42 +368,11 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn evaluate(&self, present: &mut Present<F>, x: Input<'_, F>) {
-        let Present {
-            neuron,
-            delay,
-            sources,
-            others,
-            ..
-        } = present;
-        let arrived = match &*others {
-            Some(others) => others.fired(),
-            None => delay.pass(neuron),
-        };
-        sources.take(x, arrived);
-        let (scratch, current) = (&mut present.synapses, &mut present.current);
-        self.layer.synapses.send(&sources.get(), scratch, current);
-        neuron.step(current);
-        let readout = &self.head.readout;
-        let (fired, w_out) = (neuron.fired(), &present.w_out);
-        let (drive, y) = (&mut present.drive, &mut present.y);
-        match others {
-            None => readout.step_of(fired, w_out, drive, y),
-            Some(others) => readout.part_step_of(fired, w_out, drive, y, |fired, drive| {
-                others.exchange(fired, drive);
-            }),
-        }
+        F::evaluate_recurrent(self, present, x);
     }
 
     fn output_of(present: &Present<F>) -> &[F] {
         &present.y
-    }
-
-    fn fire(&mut self, x: Input<'_, F>) {
-        self.layer.forward(x, Kinds::same(false));
-    }
-
-    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
-        self.layer.look_ahead(inputs, t);
     }
 
     fn output(&self) -> &[F] {
@@ -430,82 +387,6 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn since(&self) -> Since {
         self.since
-    }
-
-    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer.synapses.ready(pace)
-    }
-
-    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer.settle(self.since.steps, pace)
-    }
-
-    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
-        let of_synapses = self.layer.synapses.length(pace)?;
-        to[group::IN] = of_synapses.inputs;
-        to[group::REC] = of_synapses.neurons;
-        self.head_squared_length(to);
-        self.layer.add_up(to);
-        Ok(())
-    }
-
-    fn lengths_of_neurons(
-        &mut self,
-        sums: &[Vec<Aligned<F>>],
-        to: &mut [f64],
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let n = self.layer.neuron.len();
-        let (inputs, to) = to.split_at_mut(n);
-        let (neurons, readouts) = to.split_at_mut(n);
-        self.head.readout.squared_lengths_of_each(readouts);
-        let to = Kinds { inputs, neurons };
-        if sums.is_empty() {
-            return self.layer.synapses.lengths_of_neurons(to, pace);
-        }
-        to.inputs.fill(0.0);
-        to.neurons.fill(0.0);
-        let (len, place) = match self.listed() {
-            Some(wires) => {
-                let of_synapses = Neurons::Listed(wires.all_targets());
-                (wires.len(), (wires.counts()[0], of_synapses))
-            }
-            None => {
-                let stride = padded::<F>(n);
-                let place = (self.n_inputs * stride, Neurons::Rows(stride));
-                ((self.n_inputs + n) * stride, place)
-            }
-        };
-        // The regulariser's part lies behind that of the loss.
-        let of_loss = sums.iter().map(|sums| sums[0][..len].into());
-        let of_loss: Vec<_> = of_loss.collect();
-        add_squares_of_neurons(&of_loss, place, to, pace)
-    }
-
-    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
-        let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
-        let mut whole = [of_synapses + self.head_whole_length()];
-        self.layer.add_up(&mut whole);
-        Ok(whole[0])
-    }
-
-    /// The synapses first: their gradient goes through `B` as it was.
-    fn update(&mut self, steps: Steps<'_>) {
-        self.layer.update(self.since.steps, of_synapses(steps));
-        self.update_head(steps);
-    }
-
-    fn collect(&mut self, sums: &mut [Aligned<F>]) {
-        self.layer.collect(self.since.steps, &mut sums[0]);
-    }
-
-    fn collect_until(&mut self, sums: &mut [Aligned<F>], pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer
-            .collect_until(self.since.steps, &mut sums[0], pace)
-    }
-
-    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
-        self.layer.synapses.take_back(&mut sums[0]);
     }
 
     fn parameter(&mut self, _: usize) -> Option<&mut Parameter<F>> {
@@ -535,19 +416,6 @@ impl<F: Float> Wiring for Recurrent<F> {
         }
     }
 
-    fn head_squared_length(&mut self, to: &mut [f64]) {
-        to[group::OUT] = self.head_whole_length();
-    }
-
-    fn head_whole_length(&mut self) -> f64 {
-        self.head.readout.squared_length()
-    }
-
-    fn update_head(&mut self, steps: Steps<'_>) {
-        let fixed = steps.rests(group::OUT);
-        self.head.update(steps.of(group::OUT), fixed);
-    }
-
     fn updated(&mut self) {
         self.since = Since::default();
         self.layer.updated();
@@ -557,31 +425,10 @@ impl<F: Float> Wiring for Recurrent<F> {
         plan.rewires
     }
 
-    fn prepare_rewiring(&mut self) -> Result<(), Error> {
-        match &mut self.rewiring {
-            Some(rewiring) => rewiring.prepare(&mut self.layer.synapses),
-            None => Ok(()),
-        }
-    }
-
-    fn round(&mut self, optimizer: &Optimizer) -> Option<Round<F>> {
-        let rewiring = self.rewiring.as_mut()?;
-        rewiring.round(&mut self.layer.synapses, optimizer)
-    }
-
-    fn rewire(&mut self, round: &mut Round<F>) {
-        self.layer.synapses.rewire(&mut round.moved());
-        self.wires = Some(Arc::clone(&round.wires));
-    }
-
     fn take_wires(plan: &mut Plan, first: &Self) {
         if plan.rewires {
             plan.wires.clone_from(&first.wires);
         }
-    }
-
-    fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
-        self.layer.synapses.reserve(steps, learning)
     }
 
     fn is_ready(&self) -> bool {
@@ -593,8 +440,7 @@ impl<F: Float> Wiring for Recurrent<F> {
     }
 
     fn credit(streams: &mut [Self], ending: bool, pace: &mut Pace<'_>) -> Result<(), Error> {
-        let forms = streams.iter_mut().map(|stream| &mut stream.layer.synapses);
-        Form::credit(forms, ending, pace)
+        F::credit(streams, ending, pace)
     }
 
     fn release(&mut self) {
@@ -612,12 +458,6 @@ impl<F: Float> Wiring for Recurrent<F> {
         self.head.share_weights(&first.head);
     }
 
-    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
-        self.layer.synapses.flush(pace)?;
-        self.head.keep_l();
-        Ok(())
-    }
-
     fn rehold(&mut self) {
         self.layer.synapses.hold(self.head.backward());
     }
@@ -633,7 +473,7 @@ impl<F: Float> Wiring for Recurrent<F> {
         if of_other.shared().is_none() || of_other.is_listed() != synapses.is_listed() {
             let (stride, n_sources) = (padded::<F>(n), from.n_inputs + from.senders);
             let wires = self.wires.as_deref();
-            synapses.take_weights(of_other, wires, (stride, n_sources), pace)?;
+            synapses.take_weights(&**of_other, wires, (stride, n_sources), pace)?;
         }
         self.head.take_weights(&from.head, pace)
     }
@@ -805,6 +645,199 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn factor(of_groups: Vec<f64>) -> f64 {
         of_groups[0]
+    }
+}
+
+impl<F: Float> Circle<F> for Recurrent<F> {
+    /// The order is that of the lines of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
+    fn learn(
+        &mut self,
+        x: Input<'_, F>,
+        lesson: Lesson<'_, F>,
+        mut at_once: Option<&mut Optimizer>,
+    ) -> Option<f64> {
+        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
+        let moves_on = at_once.as_ref().is_some_and(|rule| rule.moves_on());
+        let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
+        let learning = teaches || lesson.signal.is_some();
+        let learns = |group| match &at_once {
+            Some(rule) => learning && !rule.stands_still(group),
+            None => learning,
+        };
+        let learning_of_synapses = Kinds {
+            inputs: learns(group::IN),
+            neurons: learns(group::REC),
+        };
+        let of_readouts = teaches && learns(group::OUT);
+        let readouts_are_fixed = at_once
+            .as_ref()
+            .is_some_and(|rule| rule.stands_still(group::OUT));
+        self.layer.forward(x, learning_of_synapses);
+        self.read_out(of_readouts);
+        let loss = self.head.judge(lesson);
+        let squared_length = match &at_once {
+            Some(rule) if rule.is_limited() => self.head.squared_length_of_step(),
+            _ => 0.0,
+        };
+        let reads_signal = self.layer.reads_signal;
+        let (err, b, l) = self.head.signal(lesson.signal, reads_signal);
+        let steps = at_once.as_deref_mut().map(|rule| {
+            let steps = rule.step(1.0, |to| {
+                let of_synapses = self.layer.squared_length_of_step(l);
+                to[group::IN] = of_synapses.inputs;
+                to[group::REC] = of_synapses.neurons;
+                to[group::OUT] = squared_length;
+                self.layer.add_up(to);
+                Measure {
+                    loss: loss.unwrap_or(0.0),
+                    steps: 1.0,
+                    has_target: loss.is_some(),
+                }
+            });
+            (of_synapses(steps), steps.of(group::OUT))
+        });
+        self.layer.learn(err, b, l, steps.map(|steps| steps.0));
+        if lesson.signal.is_some() && !reads_signal {
+            self.layer.learn_from(l);
+        }
+        self.head
+            .learn(steps.map(|steps| steps.1), readouts_are_fixed);
+        match at_once {
+            Some(rule) => rule.updated(),
+            None => self.since.step(loss),
+        }
+        loss
+    }
+
+    fn predict(&mut self, x: Input<'_, F>) {
+        self.layer.forward(x, Kinds::same(false));
+        self.read_out(false);
+        self.layer.move_on();
+        self.head.move_on();
+    }
+
+    fn fire(&mut self, x: Input<'_, F>) {
+        self.layer.forward(x, Kinds::same(false));
+    }
+
+    fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
+        self.layer.look_ahead(inputs, t);
+    }
+
+    fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.ready(pace)
+    }
+
+    fn settle(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.settle(self.since.steps, pace)
+    }
+
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        let of_synapses = self.layer.synapses.length(pace)?;
+        to[group::IN] = of_synapses.inputs;
+        to[group::REC] = of_synapses.neurons;
+        self.head_squared_length(to);
+        self.layer.add_up(to);
+        Ok(())
+    }
+
+    fn lengths_of_neurons(
+        &mut self,
+        sums: &[Vec<Aligned<F>>],
+        to: &mut [f64],
+        pace: &mut Pace<'_>,
+    ) -> Result<(), Error> {
+        let n = self.layer.neuron.len();
+        let (inputs, to) = to.split_at_mut(n);
+        let (neurons, readouts) = to.split_at_mut(n);
+        self.head.readout.squared_lengths_of_each(readouts);
+        let to = Kinds { inputs, neurons };
+        if sums.is_empty() {
+            return self.layer.synapses.lengths_of_neurons(to, pace);
+        }
+        to.inputs.fill(0.0);
+        to.neurons.fill(0.0);
+        let (len, place) = match self.listed() {
+            Some(wires) => {
+                let of_synapses = Neurons::Listed(wires.all_targets());
+                (wires.len(), (wires.counts()[0], of_synapses))
+            }
+            None => {
+                let stride = padded::<F>(n);
+                let place = (self.n_inputs * stride, Neurons::Rows(stride));
+                ((self.n_inputs + n) * stride, place)
+            }
+        };
+        // The regulariser's part lies behind that of the loss.
+        let of_loss = sums.iter().map(|sums| sums[0][..len].into());
+        let of_loss: Vec<_> = of_loss.collect();
+        add_squares_of_neurons(&of_loss, place, to, pace)
+    }
+
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
+        let mut whole = [of_synapses + self.head_whole_length()];
+        self.layer.add_up(&mut whole);
+        Ok(whole[0])
+    }
+
+    /// The synapses first: their gradient goes through `B` as it was.
+    fn update(&mut self, steps: Steps<'_>) {
+        self.layer.update(self.since.steps, of_synapses(steps));
+        self.update_head(steps);
+    }
+
+    fn collect(&mut self, sums: &mut [Aligned<F>]) {
+        self.layer.collect(self.since.steps, &mut sums[0]);
+    }
+
+    fn collect_until(&mut self, sums: &mut [Aligned<F>], pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer
+            .collect_until(self.since.steps, &mut sums[0], pace)
+    }
+
+    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
+        self.layer.synapses.take_back(&mut sums[0]);
+    }
+
+    fn head_squared_length(&mut self, to: &mut [f64]) {
+        to[group::OUT] = self.head_whole_length();
+    }
+
+    fn head_whole_length(&mut self) -> f64 {
+        self.head.readout.squared_length()
+    }
+
+    fn update_head(&mut self, steps: Steps<'_>) {
+        let fixed = steps.rests(group::OUT);
+        self.head.update(steps.of(group::OUT), fixed);
+    }
+
+    fn prepare_rewiring(&mut self) -> Result<(), Error> {
+        match &mut self.rewiring {
+            Some(rewiring) => rewiring.prepare(&mut self.layer.synapses),
+            None => Ok(()),
+        }
+    }
+
+    fn round(&mut self, optimizer: &Optimizer) -> Option<Round<F>> {
+        let rewiring = self.rewiring.as_mut()?;
+        rewiring.round(&mut self.layer.synapses, optimizer)
+    }
+
+    fn rewire(&mut self, round: &mut Round<F>) {
+        self.layer.synapses.rewire(&mut round.moved());
+        self.wires = Some(Arc::clone(&round.wires));
+    }
+
+    fn reserve(&mut self, steps: usize, learning: bool) -> Result<(), Error> {
+        self.layer.synapses.reserve(steps, learning)
+    }
+
+    fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        self.layer.synapses.flush(pace)?;
+        self.head.keep_l();
+        Ok(())
     }
 
     fn flaw(&mut self) -> Option<Cow<'static, str>> {

@@ -25,8 +25,10 @@ pub(crate) fn learn<N: Wiring>(
             return t;
         }
         let lesson = stream.lesson(t);
-        network.look_ahead(inputs, t);
-        let loss = network.learn(inputs.step(t), lesson, at_once.as_deref_mut());
+        network.circle().look_ahead(inputs, t);
+        let loss = network
+            .circle()
+            .learn(inputs.step(t), lesson, at_once.as_deref_mut());
         let of_nothing = lesson.loss_of_nothing(network.loss());
         tally.take_in(network, loss, of_nothing);
         if let Some(outputs) = &mut outputs {
@@ -48,8 +50,8 @@ pub(crate) fn predict<N: Wiring>(
         if !go_on(t, network) {
             return t;
         }
-        network.look_ahead(inputs, t);
-        network.predict(inputs.step(t));
+        network.circle().look_ahead(inputs, t);
+        network.circle().predict(inputs.step(t));
         if let Some(outputs) = &mut outputs {
             copy_row(outputs, t, network.output());
         }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::circle::Circle;
 use super::cost::Cost;
 use super::gradients::{StackGradients, transposed};
 use super::schedule::Since;
@@ -140,15 +141,9 @@ impl<F: Float> Stack<F> {
     }
 }
 
-impl<F: Float> Wiring for Stack<F> {
-    type F = F;
-    type Config = StackConfig;
-    type Plan = StackPlan;
-    type Gradients = StackGradients<F>;
-    type Present = Vec<Present<F>>;
-    type Factor = Vec<f64>;
-
-    fn new(
+impl<F: Float> Stack<F> {
+    /// Silent, with weights of 0 or those of the stream `first`.
+    pub(super) fn silent(
         room: &mut Room,
         plan: &StackPlan,
         config: &StackConfig,
@@ -178,6 +173,33 @@ impl<F: Float> Wiring for Stack<F> {
             n_inputs: plan.sizes[0],
             target: room.vec(F::ZERO, plan.sizes[plan.sizes.len() - 1])?,
         })
+    }
+
+    /// A step of an evaluation.
+    pub(super) fn step_of(&self, present: &mut [Present<F>], x: Input<'_, F>) {
+        present[0].step(&self.stages[0], x);
+        for l in 1..self.stages.len() {
+            let (below, here) = present.split_at_mut(l);
+            here[0].step(&self.stages[l], Input::spikes(below[l - 1].neuron.fired()));
+        }
+    }
+}
+
+impl<F: Float> Wiring for Stack<F> {
+    type F = F;
+    type Config = StackConfig;
+    type Plan = StackPlan;
+    type Gradients = StackGradients<F>;
+    type Present = Vec<Present<F>>;
+    type Factor = Vec<f64>;
+
+    fn new(
+        room: &mut Room,
+        plan: &StackPlan,
+        config: &StackConfig,
+        first: Option<&Self>,
+    ) -> Result<Self, Error> {
+        F::new_stack(room, plan, config, first)
     }
 
     fn draw(&mut self, config: &StackConfig, pace: &mut Pace<'_>) -> Result<(), Error> {
@@ -223,6 +245,10 @@ impl<F: Float> Wiring for Stack<F> {
         Ok(plan.for_gradients())
     }
 
+    fn circle(&mut self) -> &mut dyn Circle<F> {
+        F::stack(self)
+    }
+
     fn n_inputs(&self) -> usize {
         self.n_inputs
     }
@@ -234,49 +260,6 @@ impl<F: Float> Wiring for Stack<F> {
     }
     fn times(&self) -> (f64, f64) {
         self.times
-    }
-
-    fn learn(
-        &mut self,
-        x: Input<'_, F>,
-        lesson: Lesson<'_, F>,
-        at_once: Option<&mut Optimizer>,
-    ) -> Option<f64> {
-        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
-        let is_at_once = at_once.is_some();
-        // One rate is that of all layers.
-        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
-        let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
-        let learning = lesson.target().is_some() || lesson.signal.is_some();
-        self.forward(x, (learning || decays) && !stands_still);
-        let top = self.stages.len() - 1;
-        let Stage { neuron, signal, .. } = &mut self.stages[top];
-        let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
-        if let Some(own) = lesson.signal {
-            signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
-        }
-        match (learning, at_once) {
-            (true, Some(rule)) => {
-                self.learn_downwards(loss, Some(&mut *rule));
-                rule.updated();
-            }
-            (true, None) => self.learn_downwards(loss, None),
-            // Without a target err is 0, and so is every signal below it.
-            (false, Some(rule)) => {
-                rule.step(1.0, |_| Measure::of_nothing());
-                self.decay(rule);
-                rule.updated();
-            }
-            (false, None) => {}
-        }
-        if !is_at_once {
-            self.since.step(loss);
-        }
-        loss
-    }
-
-    fn predict(&mut self, x: Input<'_, F>) {
-        self.forward(x, false);
     }
 
     fn present(&self, config: &StackConfig) -> Result<Vec<Present<F>>, Error> {
@@ -299,19 +282,11 @@ impl<F: Float> Wiring for Stack<F> {
     }
 
     fn evaluate(&self, present: &mut Vec<Present<F>>, x: Input<'_, F>) {
-        present[0].step(&self.stages[0], x);
-        for l in 1..self.stages.len() {
-            let (below, here) = present.split_at_mut(l);
-            here[0].step(&self.stages[l], Input::spikes(below[l - 1].neuron.fired()));
-        }
+        F::evaluate_stack(self, present, x);
     }
 
     fn output_of(present: &Vec<Present<F>>) -> &[F] {
         present.last().map_or(&[], |layer| layer.neuron.z())
-    }
-
-    fn fire(&mut self, x: Input<'_, F>) {
-        self.forward(x, false);
     }
 
     fn output(&self) -> &[F] {
@@ -330,41 +305,12 @@ impl<F: Float> Wiring for Stack<F> {
         self.since
     }
 
-    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
-        for (to, stage) in to.iter_mut().zip(&mut self.stages) {
-            *to = stage.synapses.w.squared_length_until(pace)?;
-        }
-        Ok(())
-    }
-
-    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
-        let all = self.stages.iter_mut();
-        all.map(|stage| stage.synapses.w.squared_length_until(pace))
-            .sum()
-    }
-
-    fn update(&mut self, steps: Steps<'_>) {
-        for (l, stage) in self.stages.iter_mut().enumerate() {
-            stage.synapses.w.update(steps.of(l));
-        }
-    }
-
     fn groups_of(&self, at: usize) -> Groups {
         Groups {
             cut: usize::MAX,
             before: at,
             from: at,
         }
-    }
-
-    fn collect(&mut self, sums: &mut [Aligned<F>]) {
-        let pairs = self.stages.iter_mut().zip(sums);
-        pairs.for_each(|(stage, sum)| stage.synapses.w.collect(sum));
-    }
-
-    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
-        let pairs = self.stages.iter_mut().zip(sums);
-        pairs.for_each(|(stage, sum)| stage.synapses.w.take_back(sum));
     }
 
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<F>> {
@@ -476,6 +422,92 @@ impl<F: Float> Wiring for Stack<F> {
         of_groups
     }
 
+    fn heap(&self) -> usize {
+        self.stages.capacity() * size_of::<Stage<F>>()
+    }
+
+    fn plan_bytes(plan: &StackPlan) -> usize {
+        plan.sizes.capacity() * size_of::<usize>()
+    }
+}
+
+impl<F: Float> Circle<F> for Stack<F> {
+    fn learn(
+        &mut self,
+        x: Input<'_, F>,
+        lesson: Lesson<'_, F>,
+        at_once: Option<&mut Optimizer>,
+    ) -> Option<f64> {
+        // Where nothing is learned, no weight may move, not even by the rounding of its factors.
+        let is_at_once = at_once.is_some();
+        // One rate is that of all layers.
+        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
+        let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
+        let learning = lesson.target().is_some() || lesson.signal.is_some();
+        self.forward(x, (learning || decays) && !stands_still);
+        let top = self.stages.len() - 1;
+        let Stage { neuron, signal, .. } = &mut self.stages[top];
+        let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);
+        if let Some(own) = lesson.signal {
+            signal.iter_mut().zip(own).for_each(|(l, &own)| *l = own);
+        }
+        match (learning, at_once) {
+            (true, Some(rule)) => {
+                self.learn_downwards(loss, Some(&mut *rule));
+                rule.updated();
+            }
+            (true, None) => self.learn_downwards(loss, None),
+            // Without a target err is 0, and so is every signal below it.
+            (false, Some(rule)) => {
+                rule.step(1.0, |_| Measure::of_nothing());
+                self.decay(rule);
+                rule.updated();
+            }
+            (false, None) => {}
+        }
+        if !is_at_once {
+            self.since.step(loss);
+        }
+        loss
+    }
+
+    fn predict(&mut self, x: Input<'_, F>) {
+        self.forward(x, false);
+    }
+
+    fn fire(&mut self, x: Input<'_, F>) {
+        self.forward(x, false);
+    }
+
+    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error> {
+        for (to, stage) in to.iter_mut().zip(&mut self.stages) {
+            *to = stage.synapses.w.squared_length_until(pace)?;
+        }
+        Ok(())
+    }
+
+    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
+        let all = self.stages.iter_mut();
+        all.map(|stage| stage.synapses.w.squared_length_until(pace))
+            .sum()
+    }
+
+    fn update(&mut self, steps: Steps<'_>) {
+        for (l, stage) in self.stages.iter_mut().enumerate() {
+            stage.synapses.w.update(steps.of(l));
+        }
+    }
+
+    fn collect(&mut self, sums: &mut [Aligned<F>]) {
+        let pairs = self.stages.iter_mut().zip(sums);
+        pairs.for_each(|(stage, sum)| stage.synapses.w.collect(sum));
+    }
+
+    fn take_back(&mut self, sums: &mut [Aligned<F>]) {
+        let pairs = self.stages.iter_mut().zip(sums);
+        pairs.for_each(|(stage, sum)| stage.synapses.w.take_back(sum));
+    }
+
     fn flaw(&mut self) -> Option<Cow<'static, str>> {
         let flawed = self
             .stages
@@ -487,14 +519,6 @@ impl<F: Float> Wiring for Stack<F> {
     fn reset(&mut self) {
         self.stages.iter_mut().for_each(Stage::reset);
         self.since = Since::default();
-    }
-
-    fn heap(&self) -> usize {
-        self.stages.capacity() * size_of::<Stage<F>>()
-    }
-
-    fn plan_bytes(plan: &StackPlan) -> usize {
-        plan.sizes.capacity() * size_of::<usize>()
     }
 }
 

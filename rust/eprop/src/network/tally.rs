@@ -287,7 +287,7 @@ mod tests {
     fn losses_targets_steps_and_spikes_of_every_group_are_counted() {
         let mut stack = stack(1.0);
         let mut tally = Tally::new(&stack, 2).unwrap();
-        stack.predict(Input::spikes(&[0]));
+        stack.circle().predict(Input::spikes(&[0]));
         for loss in [Some(0.5), None, Some(2.0)] {
             tally.streams[1].take_in(&stack, loss, 3.0);
         }

@@ -1,6 +1,5 @@
 //! What a trainer asks of a network, whichever it is.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
@@ -8,9 +7,9 @@ use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::circle::Circle;
 use super::cost::Cost;
 use super::filed::Filed;
-use super::rewiring::Round;
 use super::schedule::Since;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
@@ -18,9 +17,8 @@ use crate::numbers::parameter::{Parameter, Split};
 use crate::numbers::room::Room;
 use crate::numbers::walk::Walked;
 use crate::options::{Loss, Optimizer as Rule, Reduction, UpdateEvery};
-use crate::parts::input::{Input, Inputs};
-use crate::parts::lesson::Lesson;
-use crate::parts::optimizer::{Optimizer, Population, Steps, Times};
+use crate::parts::input::Input;
+use crate::parts::optimizer::{Population, Steps, Times};
 use crate::{Error, Float};
 
 /// A network that a [`Trainer`](crate::Trainer) trains: [`Recurrent`](crate::Recurrent) or [`Stack`](crate::Stack). Sealed.
@@ -183,94 +181,26 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
         false
     }
 
+    /// Its steps and updates.
+    fn circle(&mut self) -> &mut dyn Circle<Self::F>;
+
     fn n_inputs(&self) -> usize;
     fn n_outputs(&self) -> usize;
     fn loss(&self) -> Loss;
     /// `dt` and `tau_mem`, of several the longest, in ms.
     fn times(&self) -> (f64, f64);
-
-    /// One step that learns; all arguments are checked. `at_once`: the rule of a gradient that is applied with its step.
-    fn learn(
-        &mut self,
-        x: Input<'_, Self::F>,
-        lesson: Lesson<'_, Self::F>,
-        at_once: Option<&mut Optimizer>,
-    ) -> Option<f64>;
-    /// One step that does not.
-    fn predict(&mut self, x: Input<'_, Self::F>);
     /// A silent sequence on the weights of the moment.
     fn present(&self, config: &Self::Config) -> Result<Self::Present, Error>;
     /// One step of it, with the bits of a prediction.
     fn evaluate(&self, present: &mut Self::Present, x: Input<'_, Self::F>);
     /// Its output.
     fn output_of(present: &Self::Present) -> &[Self::F];
-    /// Who fires at one step of which nothing is kept that learning would need.
-    fn fire(&mut self, x: Input<'_, Self::F>);
-    /// Before step `t` of a run between two updates: a chance to work out what the inputs of the next steps send all at once.
-    fn look_ahead(&mut self, _: Inputs<'_, Self::F>, _t: usize) {}
     fn output(&self) -> &[Self::F];
     fn spikes(&self) -> &[Self::F];
     /// Calls back with the number of neurons and those that fired, group by group.
     fn all_fired(&self, see: &mut dyn FnMut(usize, &[u32]));
 
     fn since(&self) -> Since;
-    /// Before a step: does what it would have to do first, unless it is stopped; what is left is done later.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn ready(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
-        Ok(())
-    }
-    /// Before an update of the only stream that measures nothing: works off as much as can be without other bits, unless it is stopped; what is left is done
-    /// later.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn settle(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
-        Ok(())
-    }
-    /// The squared length of the pending gradient of the only stream, without the regulariser's part, of each group of weights.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn squared_lengths(&mut self, to: &mut [f64], pace: &mut Pace<'_>) -> Result<(), Error>;
-    /// As [`squared_lengths`](Self::squared_lengths), of every neuron, one group after the other. `sums`: what several streams have collected, after
-    /// [`gather_heads`](Self::gather_heads); of the only stream there are none.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn lengths_of_neurons(
-        &mut self,
-        _sums: &[Vec<Aligned<Self::F>>],
-        _to: &mut [f64],
-        _: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        Ok(())
-    }
-    /// The squared length of all of the pending gradient of the only stream, the regulariser's part included.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error>;
-    /// Applies the pending gradient of the only stream.
-    fn update(&mut self, steps: Steps<'_>);
-    /// Adds the pending gradient of the synapses to sums over streams, one per parameter; it has been used then. Where the plan keeps the
-    /// regulariser's part apart, a sum is twice as long as its parameter.
-    fn collect(&mut self, sums: &mut [Aligned<Self::F>]);
-    /// As [`collect`](Self::collect), of a twin, unless it is stopped: then the gradient is lost.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn collect_until(
-        &mut self,
-        sums: &mut [Aligned<Self::F>],
-        _: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        self.collect(sums);
-        Ok(())
-    }
-    /// What was collected waits again, as the gradient of this stream, which has none of its own then; `sums` are to be cleared before they are used.
-    fn take_back(&mut self, sums: &mut [Aligned<Self::F>]);
     /// Parameter number `at` of the synapses, as streams share it.
     fn parameter(&mut self, at: usize) -> Option<&mut Parameter<Self::F>>;
     /// Parameter number `at` has changed, and whether it is finite now.
@@ -279,43 +209,15 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn groups_of(&self, at: usize) -> Groups;
     /// The first stream takes in the pending gradients of all others that are not of the synapses.
     fn gather_heads(_streams: &mut [Self]) {}
-    /// The squared length of what it has taken in, of the group that it is of.
-    fn head_squared_length(&mut self, _to: &mut [f64]) {}
-    /// The same, of whatever group.
-    fn head_whole_length(&mut self) -> f64 {
-        0.0
-    }
-    /// The first stream, alone with the weights, applies what it has taken in.
-    fn update_head(&mut self, _steps: Steps<'_>) {}
     /// The gradient has been used.
     fn updated(&mut self);
     /// Whether synapses may move at an update.
     fn rewires(_: &Self::Plan) -> bool {
         false
     }
-    /// Before an update, of the first stream, where synapses may move: notes what it has to know of the weights as they are, and takes memory for what comes of it.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`], and then nothing has changed.
-    fn prepare_rewiring(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-    /// After it, of the first stream, which alone has weights: which synapses move, if any do.
-    fn round(&mut self, _: &Optimizer) -> Option<Round<Self::F>> {
-        None
-    }
-    /// Of each stream: they move.
-    fn rewire(&mut self, _: &mut Round<Self::F>) {}
     /// The plan of a network whose synapses may have moved.
     fn take_wires(_: &mut Self::Plan, _first: &Self) {}
-    /// Makes room for so many more steps, learning steps or others, where what is kept of them grows.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`].
-    fn reserve(&mut self, _steps: usize, _learning: bool) -> Result<(), Error> {
-        Ok(())
-    }
-    /// Whether a step has nothing to do first, for which [`ready`](Self::ready) is there.
+    /// Whether a step has nothing to do first, for which [`ready`](Circle::ready) is there.
     fn is_ready(&self) -> bool {
         true
     }
@@ -335,13 +237,6 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn release(&mut self);
     /// Reads the weights of another stream.
     fn share_weights(&mut self, first: &Self);
-    /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off, unless it is stopped; what is left is done later.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`].
-    fn flush(&mut self, _: &mut Pace<'_>) -> Result<(), Error> {
-        Ok(())
-    }
     /// After state was loaded: takes the handles again that are not saved.
     fn rehold(&mut self) {}
     /// Exchanges buffers of which nothing outlives a call with another stream.
@@ -405,12 +300,6 @@ pub trait Wiring: Walked + Sized + Debug + Send + Sync {
     fn reach(&self, _: f64) -> Option<f64> {
         None
     }
-
-    /// The matrix that is not finite, if one is: known without a look at them, unless learning has driven something far out.
-    fn flaw(&mut self) -> Option<Cow<'static, str>>;
-    /// Works off what may wait, so that equal states have equal buffers.
-    fn catch_up(&mut self) {}
-    fn reset(&mut self);
     /// Bytes of lists of parts, which no walk counts.
     fn heap(&self) -> usize {
         0

@@ -5,6 +5,8 @@ use core::iter::Sum;
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::slice::Number;
+use crate::network::compiled::Networks;
+use crate::synapses::Forms;
 
 mod sealed {
     pub trait Sealed {}
@@ -19,8 +21,14 @@ mod sealed {
 /// assert_eq!(<f32 as Float>::cast(0.5_f64), 0.5_f32);
 /// assert_eq!(2.0_f32.to_f64(), 2.0_f64);
 /// ```
+#[allow(
+    private_bounds,
+    reason = "nobody else implements it, nor calls what it is for"
+)]
 pub trait Float:
     sealed::Sealed
+    + Forms
+    + Networks
     + Number
     + Copy
     + Default

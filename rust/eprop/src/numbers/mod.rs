@@ -2,6 +2,7 @@
 
 pub(crate) mod aligned;
 pub(crate) mod columns;
+pub(crate) mod compiled;
 pub(crate) mod draws;
 mod float;
 pub(crate) mod interrupt;

@@ -2,9 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use super::{Form, Synapses};
 use crate::Float;
 use crate::numbers::aligned::padded;
 use crate::numbers::slice::EveryMut;
@@ -57,49 +55,6 @@ impl<F: Float> Moved<'_, F> {
                 let before = kept.next_if(|&before| was[before] == now[synapse]);
                 numbers[synapse] = before.map_or(F::ZERO, |before| self.numbers[before]);
             }
-        }
-    }
-}
-
-impl<F: Float> Form<F> {
-    /// The weights of the synapses of some sources, each with its number among all, in the order of their lists.
-    pub(crate) fn each_weight(
-        &mut self,
-        wires: &Wires,
-        sources: Range<usize>,
-        mut see: impl FnMut(usize, &mut F),
-    ) {
-        let (is_listed, stride) = (self.is_listed(), padded::<F>(wires.n_neurons()));
-        let rows = self.first_rows();
-        for source in sources {
-            for synapse in wires.row(source) {
-                let at = match is_listed {
-                    true => synapse,
-                    false => source * stride + wires.all_targets()[synapse] as usize,
-                };
-                see(synapse, &mut rows[at]);
-            }
-        }
-    }
-
-    /// Has the synapses that there are from now on. Traces, moments and the gradient that waits stay with a synapse, and are 0 of a new one.
-    pub(crate) fn rewire(&mut self, moved: &mut Moved<'_, F>) {
-        match self {
-            Self::Textbook(form) => form.rewire(moved),
-            Self::Block(form) => form.rewire(moved),
-            Self::Listed(form) => form.rewire(moved),
-            // The plan gives synapses that do not all exist another form.
-            Self::Factored(_) => {}
-        }
-    }
-
-    /// The same synapses as of another list with as many, whose numbers are in their places already.
-    pub(crate) fn take_wires(&mut self, wires: &Arc<Wires>) {
-        match self {
-            Self::Textbook(form) => form.take_wires(wires),
-            Self::Block(form) => form.take_wires(wires),
-            Self::Listed(form) => form.take_wires(wires),
-            Self::Factored(_) => {}
         }
     }
 }

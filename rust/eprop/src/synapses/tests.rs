@@ -9,7 +9,7 @@ use std::println;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use super::{Form, Synapses, What};
+use super::{Form, What};
 use crate::Float;
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::parameter::Kinds;

@@ -3,7 +3,7 @@
 use super::super::literal::{
     Data, Literal, SIZES, Weights, config, configs, draw, learn, network, plan,
 };
-use super::{Config, Float, Loss, Recurrent, Room, Sum, UpdateEvery, Vec, Wiring};
+use super::{Circle, Config, Float, Loss, Recurrent, Room, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::plain;
 use crate::numbers::walk;

@@ -4,7 +4,7 @@ use alloc::vec;
 
 use ndarray::{Array1, ArrayView1};
 
-use super::{Input, Stack, StackConfig, StackPlan, Sum, UpdateEvery, Vec, Wiring};
+use super::{Circle, Input, Stack, StackConfig, StackPlan, Sum, UpdateEvery, Vec, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::plain;
 use crate::numbers::room::Room;

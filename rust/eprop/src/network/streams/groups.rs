@@ -59,7 +59,7 @@ impl<'s, N: Wiring> Collects<'s, N> {
         }
         self.is_begun = true;
         if state.since().steps > 0 {
-            state.collect(self.sums);
+            state.circle().collect(self.sums);
         }
     }
 }

@@ -182,7 +182,7 @@ impl<N: Wiring> Streams<N> {
         for states in self.states.chunks_mut(self.group) {
             in_turn(states, |_, state| {
                 if flushed.is_ok() {
-                    flushed = state.flush(pace);
+                    flushed = state.circle().flush(pace);
                 }
             });
         }
@@ -193,7 +193,7 @@ impl<N: Wiring> Streams<N> {
     pub(crate) fn catch_up(&mut self) {
         let group = self.group;
         for states in self.states.chunks_mut(group) {
-            in_turn(states, |_, state| state.catch_up());
+            in_turn(states, |_, state| state.circle().catch_up());
         }
     }
 
@@ -205,7 +205,9 @@ impl<N: Wiring> Streams<N> {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.states.iter_mut().for_each(N::reset);
+        self.states
+            .iter_mut()
+            .for_each(|stream| stream.circle().reset());
     }
 
     /// What all streams have gone through since the last update, and how many of them have.
@@ -237,7 +239,7 @@ impl<N: Wiring> Streams<N> {
                 let of_stream = if left > 0 { steps } else { 0 };
                 left = left.saturating_sub(1);
                 if done.is_ok() {
-                    done = state.reserve(of_stream, learning);
+                    done = state.circle().reserve(of_stream, learning);
                 }
             });
         }
@@ -415,7 +417,7 @@ impl<N: Wiring> Streams<N> {
             let mut going_on = N::credit(states, false, pace);
             in_turn(states, |_, state| {
                 if going_on.is_ok() {
-                    going_on = state.ready(pace);
+                    going_on = state.circle().ready(pace);
                 }
             });
         });
@@ -434,7 +436,7 @@ impl<N: Wiring> Streams<N> {
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
         for ((states, sums), collected) in groups.zip(collected) {
             if *collected && states.iter().any(|state| state.since().steps > 0) {
-                states[0].take_back(sums);
+                states[0].circle().take_back(sums);
             }
         }
     }
@@ -625,14 +627,16 @@ impl<N: Wiring> Streams<N> {
     /// [`Error::Interrupted`]: then all gradients wait.
     pub(crate) fn squared_lengths(&mut self, to: &mut [f64]) -> Result<(), Error> {
         if let [state] = &mut self.states[..] {
-            return state.squared_lengths(to, &mut self.interrupt.pace());
+            return state
+                .circle()
+                .squared_lengths(to, &mut self.interrupt.pace());
         }
         to.fill(0.0);
         let threads = self.threads_for(usize::MAX, self.states.len());
         let summed = &self.sums[..self.summed()];
         N::gather_heads(&mut self.states);
         let (first, _) = split_first(&mut self.states);
-        first.head_squared_length(to);
+        first.circle().head_squared_length(to);
         for at in 0..summed[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let len = parameter.rows.len();
@@ -661,12 +665,12 @@ impl<N: Wiring> Streams<N> {
     pub(crate) fn lengths_of_neurons(&mut self, to: &mut [f64]) -> Result<(), Error> {
         let mut pace = self.interrupt.pace();
         if let [state] = &mut self.states[..] {
-            return state.lengths_of_neurons(&[], to, &mut pace);
+            return state.circle().lengths_of_neurons(&[], to, &mut pace);
         }
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
-        let measured = first.lengths_of_neurons(summed, to, &mut pace);
+        let measured = first.circle().lengths_of_neurons(summed, to, &mut pace);
         if measured.is_err() {
             self.take_back_all();
         }
@@ -679,7 +683,7 @@ impl<N: Wiring> Streams<N> {
     /// [`Error::Interrupted`]: what is left of it is done later.
     pub(crate) fn ready(&mut self) -> Result<(), Error> {
         let (first, _) = split_first(&mut self.states);
-        first.ready(&mut self.interrupt.pace())
+        first.circle().ready(&mut self.interrupt.pace())
     }
 
     /// Before an update that measures nothing, of a stream alone: works its gradient off where that takes long enough to be stopped. An update is a change of all
@@ -691,7 +695,7 @@ impl<N: Wiring> Streams<N> {
         match &mut self.states[..] {
             [state] if self.interrupt.comes_in(self.synapses) => {
                 let mut pace = self.interrupt.pace();
-                state.settle(&mut pace)?;
+                state.circle().settle(&mut pace)?;
                 pace.pass(self.synapses)
             }
             _ => Ok(()),
@@ -704,13 +708,13 @@ impl<N: Wiring> Streams<N> {
     /// [`Error::Interrupted`]: then all gradients wait.
     pub(crate) fn whole_length(&mut self) -> Result<f64, Error> {
         if let [state] = &mut self.states[..] {
-            return state.whole_length(&mut self.interrupt.pace());
+            return state.circle().whole_length(&mut self.interrupt.pace());
         }
         let threads = self.threads_for(usize::MAX, self.states.len());
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
-        let mut squared = first.head_whole_length();
+        let mut squared = first.circle().head_whole_length();
         for at in 0..summed[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let gradients = kinds(summed, at, parameter.rows.len());
@@ -729,7 +733,7 @@ impl<N: Wiring> Streams<N> {
     /// One update. Of several streams, the gradients must have been collected.
     pub(crate) fn update(&mut self, steps: Steps<'_>) {
         if let [state] = &mut self.states[..] {
-            state.update(steps);
+            state.circle().update(steps);
         } else {
             self.update_together(steps);
         }
@@ -745,7 +749,7 @@ impl<N: Wiring> Streams<N> {
         if !N::rewires(plan) {
             return Ok(());
         }
-        self.alter(N::prepare_rewiring)
+        self.alter(|first| first.circle().prepare_rewiring())
     }
 
     /// After it: synapses whose weights have crossed 0 move.
@@ -755,9 +759,9 @@ impl<N: Wiring> Streams<N> {
         }
         let (first, rest) = split_first(&mut self.states);
         rest.iter_mut().for_each(N::release);
-        if let Some(mut round) = first.round(optimizer) {
+        if let Some(mut round) = first.circle().round(optimizer) {
             for states in self.states.chunks_mut(self.group) {
-                in_turn(states, |_, state| state.rewire(&mut round));
+                in_turn(states, |_, state| state.circle().rewire(&mut round));
             }
         }
         self.share();
@@ -771,7 +775,7 @@ impl<N: Wiring> Streams<N> {
         let (first, rest) = split_first(&mut self.states);
         // Nobody reads the old weights any more.
         rest.iter_mut().for_each(N::release);
-        first.update_head(steps);
+        first.circle().update_head(steps);
         for at in 0..summed[0].len() {
             let groups = first.groups_of(at);
             if let Some(parameter) = first.parameter(at) {
@@ -792,7 +796,7 @@ impl<N: Wiring> Streams<N> {
         let mut pace = self.interrupt.pace();
         if let [state] = &mut self.states[..] {
             let mut sums = Room::build(|| "the gradient".into(), |room| new_sums::<N>(room, plan))?;
-            state.collect_until(&mut sums, &mut pace)?;
+            state.circle().collect_until(&mut sums, &mut pace)?;
             return N::gradients(&mut self.states, &sums, of, &mut pace);
         }
         let (total, rest) = self.sums.split_at_mut(1);
@@ -856,7 +860,9 @@ pub(crate) fn synapses<N: Wiring>(plan: &N::Plan) -> usize {
 /// Asks before each step of a stream alone but the first, and does what the step would have to do first.
 fn go_on<N: Wiring>(interrupt: &Interrupt, synapses: usize) -> impl FnMut(usize, &mut N) -> bool {
     let mut pace = interrupt.pace();
-    move |t, state| (t == 0 || pace.pass(synapses).is_ok()) && state.ready(&mut pace).is_ok()
+    move |t, state| {
+        (t == 0 || pace.pass(synapses).is_ok()) && state.circle().ready(&mut pace).is_ok()
+    }
 }
 
 fn unless(stopped: bool) -> Result<(), Error> {

@@ -171,7 +171,9 @@ fn a_stream_that_takes_no_part_is_untouched_to_the_bit_but_for_the_weights() {
             assert!(learned != weights && learned == Weights::of(streams.get(n - 1).unwrap()));
             // Nor by a step, or a prediction, of the others.
             streams.step(part, false, None, |_, state: &mut Net, _| {
-                state.predict(crate::parts::input::Input::spikes(&[0]));
+                state
+                    .circle()
+                    .predict(crate::parts::input::Input::spikes(&[0]));
                 None
             });
             let x = data.x.slice(s![..part, .., ..]);
@@ -218,7 +220,7 @@ fn steps_of_all_streams_are_the_same_as_their_sequences_to_the_bit() {
             for t in 0..STEPS {
                 let (losses, _) = steps.step(n, t + 1 == STEPS, None, |b, state: &mut Net, _| {
                     let (x, target) = data.step(b, t);
-                    state.learn(
+                    state.circle().learn(
                         x.view().into(),
                         target.as_ref().map(|target| target.view()).into(),
                         None,
