@@ -6,8 +6,8 @@ target=thumbv7em-none-eabihf
 
 skip() { echo "examples/device: skipped, $1"; exit 0; }
 
-cargo build --release --locked --bin desk
-target/release/desk > target/desk.txt
+cargo build --profile desk --locked --bin desk
+target/desk/desk > target/desk.txt
 
 libraries="$(rustc --print sysroot)/lib/rustlib/$target/lib"
 [ -d "$libraries" ] || rustup target add "$target" 2>/dev/null || true
