@@ -54,6 +54,8 @@ def run(body, *arguments, timeout=300):
 
 CHANGED = """
 call, change, streams, dtype = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+if change == "strides":
+    T //= 4  # nothing ends these calls before their last step
 t = trainer(streams)
 for delay in (0.005, 0.05, 0.15):
     x = array(dtype, streams)

@@ -16,20 +16,20 @@ SCRIPT = textwrap.dedent(
 
     engine, call = sys.argv[1:]
     update_every = {"textbook": 2, "block": "sequence", "factored": 1}[engine]
-    SIZES, MB = (500, 2000, 10), 2**20
+    SIZES, MB = (250, 1000, 10), 2**20
 
     def build():
         return eprop.EpropTrainer(*SIZES, update_every=update_every, lr=1e-9, seed=1)
 
     rng = np.random.default_rng(0)
-    x = (rng.random((60, 500)) < 0.1).astype(np.float32)
+    x = (rng.random((60, 250)) < 0.1).astype(np.float32)
     y = np.zeros((60, 10), np.float32)
     trainer = build()
     trainer.train_sequence(x, y, reset=False)
     twin = copy.copy(trainer)
     data, gradients = pickle.dumps(trainer), trainer.gradients(x, y)
     w_rec, w_in = np.array(trainer.W_rec), np.array(trainer.W_in)
-    many = np.zeros((1, 500), np.float32).repeat(20_000, axis=0), np.zeros((20_000, 10), np.float32)
+    many = np.zeros((1, 250), np.float32).repeat(10_000, axis=0)
     calls = {
         "build": build,
         "copy": lambda: copy.deepcopy(trainer),
@@ -44,7 +44,7 @@ SCRIPT = textwrap.dedent(
         "assign W_in": lambda: setattr(trainer, "W_in", w_in),
         "state_equal": lambda: trainer.state_equal(twin),
         "evaluate": lambda: trainer.evaluate(x, y),
-        "predict_sequence": lambda: trainer.predict_sequence(many[0], return_spikes=True),
+        "predict_sequence": lambda: trainer.predict_sequence(many, return_spikes=True),
     }
 
     def in_use():
@@ -53,7 +53,7 @@ SCRIPT = textwrap.dedent(
 
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     refused = 0
-    for room in range(0, 400, 4):
+    for room in range(100):
         resource.setrlimit(resource.RLIMIT_AS, (in_use() + room * MB, hard))
         try:
             calls[call]()
