@@ -17,7 +17,7 @@ SEED    ?= $(shell date +%Y%m%d)
 RANKS   ?= mpiexec -n 2
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python test-portable test-million build-tests fuzz fuzz-rust fuzz-python bench bench-stability bench-estimators bench-tasks bench-learning bench-race bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
+.PHONY: help demo test test-rust test-python test-portable test-million build-tests build-benches fuzz fuzz-rust fuzz-python bench bench-stability bench-estimators bench-tasks bench-learning bench-race bench-reward bench-streams bench-ranks bench-sparse bench-costs bench-rivals bench-count no-std device lint lint-rust lint-python lint-workflows deny docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-rust:  ## unit, integration and documentation tests of the crates
 
 build-tests:  ## build what test-rust runs
 	cargo test --profile checked $(CRATES) --no-run
+
+build-benches:  ## build the crate's benches, on top of what build-tests builds
+	cargo bench --profile checked $(CRATES) --bench '*' --no-run
 
 test-python: build/test-env/stamp  ## pytest against the installed wheel, on all cores
 	build/test-env/bin/python -m pytest -n auto
