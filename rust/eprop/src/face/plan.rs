@@ -8,7 +8,7 @@ use crate::network::streams::Streams;
 use crate::network::tally::StreamTally;
 use crate::network::wiring::{Network, Settings, Wiring};
 use crate::numbers::room::Room;
-use crate::options::config::EXPECTED_RATE;
+use crate::options::EXPECTED_RATE;
 use crate::options::{Config, Engine, StackConfig};
 use crate::parts::optimizer::Optimizer;
 use crate::{EpropTrainer, Error, Float, OnlineTrainer, Trainer};

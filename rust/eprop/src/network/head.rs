@@ -7,8 +7,8 @@ use ndarray::ArrayView1;
 
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
+use crate::numbers::step::Step;
 use crate::numbers::walk::parts;
 use crate::options::plan::Plan;
 use crate::options::{Config, Gain, Loss};
@@ -240,7 +240,7 @@ mod tests {
 
     use super::{Config, Gain, Gaussian, Head, Lesson, Loss, Plan};
     use crate::Float;
-    use crate::numbers::parameter::Step;
+    use crate::numbers::step::Step;
     use crate::options::plan::Sizes;
     use crate::options::{Engine, Feedback, UpdateEvery};
     use crate::testing::unasked;

@@ -2,8 +2,9 @@
 
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::{Kinds, Step};
+use crate::numbers::kinds::Kinds;
 use crate::numbers::room::Room;
+use crate::numbers::step::Step;
 use crate::numbers::walk::parts;
 use crate::options::Config;
 use crate::options::plan::Plan;

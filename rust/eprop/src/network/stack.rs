@@ -19,7 +19,7 @@ use crate::numbers::memory::{self, vec_for};
 use crate::numbers::parameter::{Keeps, Parameter};
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::options::plan::StackPlan;
 use crate::options::{Loss, Optimizer as Rule, Reduction, StackConfig, UpdateEvery};
 use crate::parts::check;

@@ -10,12 +10,14 @@
 use alloc::vec::Vec;
 
 use super::aligned::Aligned;
+use super::gradient::{self, PIECE};
 use super::interrupt::{Interrupt, Pace};
 use super::memory::vec_for;
 use super::parallel;
-use super::parameter::{self, Keeps, PIECE, Parameter, Step};
+use super::parameter::{Keeps, Parameter};
 use super::room::Room;
 use super::scale::Scale;
+use super::step::Step;
 use super::walk::parts;
 use crate::kernels::isa::UNIT;
 use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
@@ -346,7 +348,7 @@ impl<F: Float> Lazy<F> {
     /// # Errors
     /// [`Error::Interrupted`].
     pub(crate) fn squared_length_until(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
-        parameter::squared_length(self.gradient()[..].into(), None, pace)
+        gradient::squared_length(self.gradient()[..].into(), None, pace)
     }
 
     /// Applies the gradient that waits.

@@ -1,127 +1,24 @@
 //! What a user may set, and the one place where it is validated.
 
-use alloc::vec::Vec;
-
 use serde::{Deserialize, Serialize};
 
-use super::choice::choice;
 use super::connect::Connect;
-use super::domain::{above_zero, non_negative, positive, valid_size, within};
+use super::domain::{bound_fits, non_negative, positive, valid_bounds, valid_size, within};
+use super::engine::Engine;
 use super::feedback::Feedback;
+use super::filters::Gain;
 use super::horizon::Horizon;
+use super::layer_config::LayerConfig;
 use super::loss::Loss;
 use super::optimizer::{Optimizer, Reduction};
 use super::part::Part;
-use super::per_neuron::{PerNeuron, own};
+use super::per_neuron::PerNeuron;
+use super::reset::ResetMechanism;
 use super::rewire::Rewire;
 use super::side::RegularisedSide;
 use super::surrogate::Surrogate;
-use crate::numbers::aligned::{Aligned, padded};
-use crate::numbers::room::Room;
+use super::update_every::UpdateEvery;
 use crate::{Error, Float};
-
-choice! {
-    /// What a spike does to its own membrane, one step later.
-    ///
-    /// ```
-    /// use eprop::ResetMechanism;
-    /// assert_eq!("zero".parse::<ResetMechanism>()?, ResetMechanism::Zero);
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub enum ResetMechanism as "reset_mechanism" {
-        /// `v` loses the threshold.
-        Subtract = "subtract",
-        /// `v` starts again from 0.
-        Zero = "zero",
-    }
-}
-
-choice! {
-    /// The gain of a leaky filter.
-    ///
-    /// ```
-    /// use eprop::Gain;
-    /// assert_eq!(Gain::Leak.as_str(), "leak");
-    /// assert_eq!(Gain::ALL.len(), 2);
-    /// ```
-    pub enum Gain as "gain" {
-        /// 1: every event counts whole.
-        Unit = "unit",
-        /// 1 - decay: a constant input settles at its own value.
-        Leak = "leak",
-    }
-}
-
-impl Gain {
-    /// The gain of the filter with `decay = exp(-dt/tau)`, from the exponent, so that long time constants lose no digits.
-    pub(crate) fn of(self, dt: f64, tau: f64) -> f64 {
-        match self {
-            Self::Unit => 1.0,
-            Self::Leak => leak(dt, tau),
-        }
-    }
-}
-
-/// The input spikes per step that the initial weights are scaled for.
-pub(crate) const EXPECTED_RATE: f64 = 0.02;
-
-/// `exp(-dt/tau)`; a time constant of 0 is no filter.
-pub(crate) fn decay(dt: f64, tau: f64) -> f64 {
-    if tau == 0.0 {
-        0.0
-    } else {
-        libm::exp(-dt / tau)
-    }
-}
-
-/// `1 - exp(-dt/tau)`, without cancellation.
-pub(crate) fn leak(dt: f64, tau: f64) -> f64 {
-    if tau == 0.0 {
-        1.0
-    } else {
-        -libm::expm1(-dt / tau)
-    }
-}
-
-/// When the pending gradient is applied.
-///
-/// ```
-/// use eprop::{Config, UpdateEvery};
-/// assert_eq!(Config::default().update_every, UpdateEvery::Steps(1));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UpdateEvery {
-    /// After every so many learning steps since `reset`; 1 is what "online" means.
-    Steps(usize),
-    /// Once, at the end of a whole sequence.
-    Sequence,
-}
-
-choice! {
-    /// How the recurrent synapses compute: three forms of the same numbers.
-    ///
-    /// ```
-    /// use eprop::{Config, Engine, EpropTrainer};
-    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
-    /// assert_eq!(trainer.engine(), Engine::Factored);
-    /// let slow = Config { engine: Some(Engine::Textbook), ..Config::default() };
-    /// assert_eq!(EpropTrainer::<f32>::new(3, 8, 2, slow)?.engine(), Engine::Textbook);
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub enum Engine as "engine" {
-        /// Every synapse's trace at every step: slow, literal, the oracle of the others. Taken where a network is so small, and its time
-        /// constants so short, that factors cost more; where weights change after n < 8 steps and that is more than 1.5 of the shorter time
-        /// constant; and in a batch where they change after n < 8 steps.
-        Textbook = "textbook",
-        /// One or two row operations per spike; weights that change at every step, or rest for at most 1.5 of the shortest time constant of
-        /// membranes, traces and currents. Three where each neuron has its own `tau_mem`, where there is a `tau_syn`, and where neurons adapt; there
-        /// weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
-        Factored = "factored",
-        /// One row addition per spike; weights that rest for longer, from 8 steps on; in a batch all that rest for 8 steps or more.
-        Block = "block",
-    }
-}
 
 /// Configuration of an [`EpropTrainer`](crate::EpropTrainer). Times in ms, firing rates in Hz.
 ///
@@ -353,7 +250,7 @@ impl Config {
         non_negative("c_reg", self.c_reg)?;
         non_negative("f_target", self.f_target)?;
         positive("tau_reg", self.tau_reg)?;
-        valid_update_every(self.update_every)?;
+        self.update_every.validate()?;
         valid_size("batch_size", self.batch_size)?;
         self.optimizer.validate()?;
         self.horizon.validate(self)?;
@@ -411,199 +308,7 @@ impl Config {
     pub(crate) fn is_unbounded(&self) -> bool {
         self.clip_norm.is_none() && self.w_max.is_none() && self.sign.is_none()
     }
-}
 
-/// Configuration of an [`OnlineLifLayer`](crate::OnlineLifLayer): the fields of [`Config`] that belong to a neuron.
-///
-/// ```
-/// use eprop::LayerConfig;
-/// assert_eq!(LayerConfig::default().tau_mem, 20.0);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LayerConfig {
-    /// Membrane time constant.
-    pub tau_mem: f64,
-    /// Firing threshold `v_th`.
-    pub threshold: f64,
-    /// Learning rate.
-    pub lr: f64,
-    /// Length of a step.
-    pub dt: f64,
-    /// What a spike does to its own membrane.
-    pub reset_mechanism: ResetMechanism,
-    /// Refractory steps.
-    pub n_ref: usize,
-    /// Shape of the surrogate derivative.
-    pub surrogate: Surrogate,
-    /// Height `h`; `None` = 0.3 / threshold.
-    pub surrogate_height: Option<f64>,
-    /// Width `w`; `None` = threshold.
-    pub surrogate_width: Option<f64>,
-    /// `zeta`: 1 or 1 - alpha.
-    pub input_gain: Gain,
-    /// Seed of the initial weights.
-    pub seed: u64,
-    /// By how much a unit of adaptation `a` raises the threshold; 0 = neurons that do not adapt.
-    pub beta: f64,
-    /// Time constant of the adaptation.
-    pub tau_adaptation: f64,
-    /// What the neurons do not have in common. An [`OnlineTrainer`](crate::OnlineTrainer) takes none: its layers have other sizes.
-    pub each: PerNeuron,
-    /// Time constant of the synaptic current. Feed-forward layers have none: [`OnlineLifLayer`](crate::OnlineLifLayer) and
-    /// [`OnlineTrainer`](crate::OnlineTrainer) take 0.
-    pub tau_syn: f64,
-}
-
-impl Default for LayerConfig {
-    fn default() -> Self {
-        Config::default().layer()
-    }
-}
-
-impl LayerConfig {
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        self.kinds().try_for_each(|one| one.validate_alone())
-    }
-
-    fn validate_alone(&self) -> Result<(), Error> {
-        positive("tau_mem", self.tau_mem)?;
-        positive("threshold", self.threshold)?;
-        non_negative("lr", self.lr)?;
-        positive("dt", self.dt)?;
-        non_negative("tau_syn", self.tau_syn)?;
-        non_negative("beta", self.beta)?;
-        positive("tau_adaptation", self.tau_adaptation)?;
-        if let Some(h) = self.surrogate_height {
-            positive("surrogate_height", h)?;
-        }
-        if let Some(w) = self.surrogate_width {
-            positive("surrogate_width", w)?;
-        }
-        if self.n_ref > u32::MAX as usize {
-            return Err(Error::value(
-                "n_ref",
-                "at most 4294967295 steps",
-                self.n_ref,
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Configuration of an [`OnlineTrainer`](crate::OnlineTrainer): every layer's, the loss, and when weights change.
-///
-/// ```
-/// use eprop::{LayerConfig, StackConfig};
-/// use eprop::OnlineTrainer;
-/// let config = StackConfig { layer: LayerConfig { tau_mem: 10.0, ..LayerConfig::default() }, ..StackConfig::default() };
-/// assert_eq!(config.layer.tau_mem, 10.0);
-/// let slower_above = StackConfig { tau_mem: Some([10.0, 40.0].to_vec()), ..config };
-/// OnlineTrainer::<f32>::new(&[5, 8, 2], slower_above.clone())?;
-/// let error = OnlineTrainer::<f32>::new(&[5, 2], slower_above).unwrap_err();
-/// assert_eq!(error.to_string(), "tau_mem: expected a number, or 1: one for each layer, got 2 numbers");
-/// # Ok::<(), eprop::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StackConfig {
-    /// What every layer is like.
-    pub layer: LayerConfig,
-    /// The loss on the last layer's spikes.
-    pub loss: Loss,
-    /// When weights change.
-    pub update_every: UpdateEvery,
-    /// How a gradient becomes a step of the weights.
-    pub optimizer: Optimizer,
-    /// Whether an update takes the sum or the mean of its gradients.
-    pub reduction: Reduction,
-    /// Streams that a call may train side by side, at most.
-    pub batch_size: usize,
-    /// The gradient of an update, of all weights together, is scaled down to this length; `None` = it is taken as long as it is.
-    pub clip_norm: Option<f64>,
-    /// Weights, but not biases, stay within `[-w_max, w_max]` after each update; `None` = no bound.
-    pub w_max: Option<f64>,
-    /// Bytes that the trainer may hold, as `memory_bytes` counts them; `None` = no limit. There is one form of a stack: it fits, or it is refused.
-    pub memory_limit: Option<usize>,
-    /// Membrane time constant of each layer, first to last; `None` = that of `layer`, for all.
-    pub tau_mem: Option<Vec<f64>>,
-}
-
-impl Default for StackConfig {
-    fn default() -> Self {
-        Self {
-            layer: LayerConfig::default(),
-            loss: Loss::Mse,
-            update_every: UpdateEvery::Steps(1),
-            optimizer: Optimizer::SGD,
-            reduction: Reduction::Sum,
-            batch_size: 1,
-            clip_norm: None,
-            w_max: None,
-            memory_limit: None,
-            tau_mem: None,
-        }
-    }
-}
-
-impl StackConfig {
-    /// What layer `l` is like.
-    pub(crate) fn layer_of(&self, l: usize) -> LayerConfig {
-        LayerConfig {
-            tau_mem: own(&self.tau_mem, l, self.layer.tau_mem),
-            ..self.layer.clone()
-        }
-    }
-
-    /// What all layers have in common, and what each that has its own tau_mem is like.
-    fn kinds(&self) -> impl Iterator<Item = LayerConfig> + '_ {
-        (0..=self.tau_mem.as_ref().map_or(0, Vec::len)).map(|l| self.layer_of(l))
-    }
-
-    /// The membranes' time constant: of several, the longest.
-    pub(crate) fn longest_tau_mem(&self) -> f64 {
-        let longest = |taus: &Vec<f64>| taus.iter().copied().fold(0.0, f64::max);
-        self.tau_mem.as_ref().map_or(self.layer.tau_mem, longest)
-    }
-
-    /// Whether there are as many numbers as layers, where there is one for each.
-    pub(crate) fn fit(&self, n_layers: usize) -> Result<(), Error> {
-        match self.tau_mem.as_ref().map(Vec::len) {
-            Some(n) if n != n_layers => {
-                let expected = alloc::format!("a number, or {n_layers}: one for each layer");
-                Err(Error::value(
-                    "tau_mem",
-                    expected,
-                    alloc::format!("{n} numbers"),
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        self.kinds().try_for_each(|layer| layer.validate())?;
-        self.layer.each.absent()?;
-        self.layer.feeds_forward()?;
-        self.optimizer.validate()?;
-        if self.optimizer.scales_neurons() {
-            let expected =
-                "one without per_neuron in a stack, whose neurons have no scales of their own";
-            return Err(Error::value("optimizer", expected, "auto with per_neuron"));
-        }
-        valid_bounds(self.clip_norm, self.w_max)?;
-        self.optimizer.accepts("lr", self.layer.lr)?;
-        valid_size("batch_size", self.batch_size)?;
-        valid_update_every(self.update_every)
-    }
-
-    /// As [`Config::steps_are_linear`].
-    pub(crate) fn steps_are_linear(&self) -> bool {
-        self.optimizer.is_linear() && self.clip_norm.is_none() && self.w_max.is_none()
-    }
-}
-
-impl Config {
     /// Whether every setting is within its domain, and within the range of the trainer's numbers.
     pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
         self.validate()?;
@@ -623,244 +328,9 @@ impl Config {
     }
 }
 
-impl LayerConfig {
-    /// As [`Config::validate_for`].
-    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
-        self.validate()?;
-        self.feeds_forward()?;
-        self.fits::<F>()
-    }
-
-    /// Whether one trace per source, of one filter, is all that a layer's gradient needs.
-    fn feeds_forward(&self) -> Result<(), Error> {
-        if self.each.tau_mem.is_some() {
-            let expected = "a number, since a feed-forward layer has one trace per source";
-            return Err(Error::value("tau_mem", expected, "an array"));
-        }
-        match self.tau_syn == 0.0 {
-            true => Ok(()),
-            false => {
-                let expected = "0, since a feed-forward layer has no synaptic current";
-                Err(Error::number("tau_syn", expected, self.tau_syn))
-            }
-        }
-    }
-
-    /// What neuron `j` alone is like.
-    pub(crate) fn of(&self, j: usize) -> Self {
-        let each = &self.each;
-        Self {
-            tau_mem: own(&each.tau_mem, j, self.tau_mem),
-            threshold: own(&each.threshold, j, self.threshold),
-            beta: own(&each.beta, j, self.beta),
-            tau_adaptation: own(&each.tau_adaptation, j, self.tau_adaptation),
-            each: PerNeuron::default(),
-            ..*self
-        }
-    }
-
-    /// A padded row of what each of `n` neurons alone is like, 0 beyond them.
-    pub(crate) fn row<F: Float>(
-        &self,
-        room: &mut Room,
-        n: usize,
-        of: impl Fn(&Self) -> f64,
-    ) -> Result<Aligned<F>, Error> {
-        let mut row = room.zeros(1, padded::<F>(n))?;
-        let all = row.iter_mut().take(n).enumerate();
-        all.for_each(|(j, to)| *to = F::cast(of(&self.of(j))));
-        Ok(row)
-    }
-
-    /// The decay of the membrane.
-    pub(crate) fn alpha(&self) -> f64 {
-        decay(self.dt, self.tau_mem)
-    }
-
-    /// The gain of what the sources send.
-    pub(crate) fn zeta(&self) -> f64 {
-        self.input_gain.of(self.dt, self.tau_mem)
-    }
-
-    /// The kinds of neurons that there may be, and what stands in the place of an array.
-    fn kinds(&self) -> impl Iterator<Item = Self> + '_ {
-        (0..=self.each.len()).map(|j| self.of(j))
-    }
-
-    /// A neuron's [`membrane_unit`](Self::membrane_unit) in units of the common one.
-    #[inline]
-    pub(crate) fn relative_unit(&self, j: usize) -> f64 {
-        let PerNeuron {
-            tau_mem, threshold, ..
-        } = &self.each;
-        if tau_mem.is_none() && threshold.is_none() {
-            return 1.0;
-        }
-        let threshold = own(threshold, j, self.threshold) / self.threshold;
-        match tau_mem {
-            None => threshold,
-            Some(_) => threshold * (self.of(j).unit_per_threshold() / self.unit_per_threshold()),
-        }
-    }
-
-    /// Whether any neuron's threshold moves.
-    pub(crate) fn is_adaptive(&self) -> bool {
-        self.kinds().any(|one| one.beta != 0.0)
-    }
-
-    /// Whether all neurons have the same threshold, which stands still.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.beta == 0.0 && self.each.is_empty()
-    }
-
-    /// `h` of the surrogate.
-    pub(crate) fn height(&self) -> f64 {
-        self.surrogate_height.unwrap_or(0.3 / self.threshold)
-    }
-
-    /// `w` of the surrogate.
-    pub(crate) fn width(&self) -> f64 {
-        self.surrogate_width.unwrap_or(self.threshold)
-    }
-
-    /// The scale at which independent weights, under as many input spikes, hold the membrane's standard deviation at one threshold.
-    pub(crate) fn membrane_unit(&self) -> f64 {
-        let (deviation, zeta) = self.membrane_factors();
-        self.threshold * deviation / zeta
-    }
-
-    fn unit_per_threshold(&self) -> f64 {
-        let (deviation, zeta) = self.membrane_factors();
-        deviation / zeta
-    }
-
-    fn membrane_factors(&self) -> (f64, f64) {
-        let (alpha, sigma) = (self.alpha(), decay(self.dt, self.tau_syn));
-        // One over the variance that two filters in a row make of white noise: where sigma is 0, that of one.
-        let both = (1.0 - sigma * sigma) * ((1.0 - alpha * sigma) / (1.0 + alpha * sigma));
-        let deviation = libm::sqrt((1.0 - alpha * alpha) * both / EXPECTED_RATE);
-        (deviation, self.zeta())
-    }
-
-    /// Whether the initial weights that follow are within the range of the trainer's numbers.
-    fn weights_fit<F: Float>(&self) -> Result<(), Error> {
-        // No number drawn is ten standard deviations out.
-        let fits = |scale: f64| F::cast(10.0 * scale).is_finite();
-        if decay(self.dt, self.tau_syn) == 1.0 {
-            let expected = "a time constant that dt can be told from: with more, exp(-dt / tau_syn) is 1, and all initial weights are 0";
-            return Err(Error::number("tau_syn", expected, self.tau_syn));
-        }
-        if self.membrane_factors().0 == 0.0 {
-            let expected = "a time step that tau_mem can be told from: with less, exp(-dt / tau_mem) is 1, and all initial weights are 0";
-            return Err(Error::number("dt", expected, self.dt));
-        }
-        if fits(self.membrane_unit()) {
-            return Ok(());
-        }
-        let expected = alloc::format!(
-            "a value whose initial weights are within the range of {}",
-            F::NAME
-        );
-        let (deviation, zeta) = self.membrane_factors();
-        let (name, value) = match fits(deviation / zeta) {
-            true => ("threshold", self.threshold),
-            false => ("dt", self.dt),
-        };
-        Err(Error::number(name, expected, value))
-    }
-
-    fn fits<F: Float>(&self) -> Result<(), Error> {
-        self.kinds().try_for_each(|one| one.fits_alone::<F>())
-    }
-
-    fn fits_alone<F: Float>(&self) -> Result<(), Error> {
-        within::<F>("beta", self.beta)?;
-        within::<F>("threshold", self.threshold)?;
-        above_zero::<F>("threshold", self.threshold)?;
-        self.weights_fit::<F>()?;
-        within::<F>("lr", self.lr)?;
-        self.surrogate_fits::<F>()
-    }
-
-    /// What is left out is 0.3 / threshold high, and as wide as the threshold: then the threshold is at fault.
-    fn surrogate_fits<F: Float>(&self) -> Result<(), Error> {
-        let is_within = |value: f64| F::cast(value).is_finite();
-        let small = |name, of: &str, value| {
-            let expected = alloc::format!(
-                "a number so large that {of} is within the range of {}",
-                F::NAME
-            );
-            Err(Error::number(name, expected, value))
-        };
-        match self.surrogate_height {
-            Some(height) => {
-                within::<F>("surrogate_height", height)?;
-                above_zero::<F>("surrogate_height", height)?;
-            }
-            None if is_within(0.3 / self.threshold) => {}
-            None => {
-                return small(
-                    "threshold",
-                    "surrogate_height, 0.3 / threshold,",
-                    self.threshold,
-                );
-            }
-        }
-        match self.surrogate_width {
-            Some(width) if is_within(1.0 / width) => Ok(()),
-            None if is_within(1.0 / self.threshold) => Ok(()),
-            Some(width) => small("surrogate_width", "1 / surrogate_width", width),
-            None => small(
-                "threshold",
-                "1 / surrogate_width, 1 / threshold,",
-                self.threshold,
-            ),
-        }
-    }
-}
-
-impl StackConfig {
-    /// As [`Config::validate_for`].
-    pub(crate) fn validate_for<F: Float>(&self) -> Result<(), Error> {
-        self.validate()?;
-        self.optimizer.fits::<F>()?;
-        bound_fits::<F>(self.w_max)?;
-        self.kinds().try_for_each(|layer| layer.fits::<F>())
-    }
-}
-
 fn valid_delay(delay: usize) -> Result<(), Error> {
     match delay {
         0 => Err(Error::value("delay", "a number of steps >= 1", 0)),
-        _ => Ok(()),
-    }
-}
-
-fn valid_bounds(clip_norm: Option<f64>, w_max: Option<f64>) -> Result<(), Error> {
-    if let Some(longest) = clip_norm {
-        positive("clip_norm", longest)?;
-    }
-    if let Some(bound) = w_max {
-        positive("w_max", bound)?;
-    }
-    Ok(())
-}
-
-fn bound_fits<F: Float>(w_max: Option<f64>) -> Result<(), Error> {
-    if let Some(bound) = w_max {
-        within::<F>("w_max", bound)?;
-        above_zero::<F>("w_max", bound)?;
-    }
-    Ok(())
-}
-
-fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
-    match update_every {
-        UpdateEvery::Steps(0) => Err(Error::value(
-            "update_every",
-            "1, a number of steps >= 1, or \"sequence\"",
-            0,
-        )),
         _ => Ok(()),
     }
 }
@@ -869,34 +339,12 @@ fn valid_update_every(update_every: UpdateEvery) -> Result<(), Error> {
 mod tests {
     use alloc::string::ToString;
 
-    use super::{Config, Gain, LayerConfig, PerNeuron, StackConfig, UpdateEvery, decay, leak};
+    use super::{Config, LayerConfig, PerNeuron, UpdateEvery};
     use crate::Float;
     use crate::options::Optimizer;
+    use crate::options::StackConfig;
 
     const BAD: [f64; 3] = [f64::NAN, f64::INFINITY, -1.0];
-
-    #[test]
-    fn decays_are_exponentials_and_no_time_constant_is_no_filter() {
-        for (dt, tau) in [(1.0, 20.0), (0.1, 7.0), (5.0, 1.0)] {
-            assert_eq!(decay(dt, tau), libm::exp(-dt / tau));
-            assert!((leak(dt, tau) - (1.0 - libm::exp(-dt / tau))).abs() < 1e-15);
-        }
-        assert_eq!((decay(1.0, 0.0), leak(1.0, 0.0)), (0.0, 1.0));
-    }
-
-    #[test]
-    fn a_long_time_constant_loses_no_digit_of_its_gain() {
-        // 1 - exp(-x) = x - x^2 / 2 + ...
-        let x = 1e-9;
-        let off = leak(1.0, 1e9) - (x - x * x / 2.0);
-        assert!(off.abs() < 1e-24, "{off}");
-    }
-
-    #[test]
-    fn a_gain_is_one_or_the_leak() {
-        assert_eq!(Gain::Unit.of(1.0, 20.0), 1.0);
-        assert_eq!(Gain::Leak.of(1.0, 20.0), leak(1.0, 20.0));
-    }
 
     /// What changes one setting.
     type Set = fn(&mut Config, f64);

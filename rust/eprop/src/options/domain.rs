@@ -41,6 +41,26 @@ pub(crate) fn valid_size(argument: &'static str, size: usize) -> Result<(), Erro
     Err(Error::value(argument, "a size >= 1", size))
 }
 
+/// Whether what bounds gradients and weights is positive.
+pub(crate) fn valid_bounds(clip_norm: Option<f64>, w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(longest) = clip_norm {
+        positive("clip_norm", longest)?;
+    }
+    if let Some(bound) = w_max {
+        positive("w_max", bound)?;
+    }
+    Ok(())
+}
+
+/// Whether the bound of weights is a number of the type, and not 0 there.
+pub(crate) fn bound_fits<F: Float>(w_max: Option<f64>) -> Result<(), Error> {
+    if let Some(bound) = w_max {
+        within::<F>("w_max", bound)?;
+        above_zero::<F>("w_max", bound)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, Engine, UpdateEvery};
+use super::config::Config;
+use super::engine::Engine;
+use super::update_every::UpdateEvery;
 use crate::Error;
 
 /// Steps through which credit flows back through recurrent spikes.

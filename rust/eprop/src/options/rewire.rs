@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, UpdateEvery};
+use super::config::Config;
 use super::domain::{non_negative, within};
+use super::update_every::UpdateEvery;
 use crate::{Error, Float};
 
 /// DEEP R (Bellec et al. 2018): the synapses of the matrices that `connect_in` and `connect_rec` leave sparse are rewired at every update. A synapse keeps its

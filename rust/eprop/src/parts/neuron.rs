@@ -8,7 +8,7 @@ use crate::numbers::parallel;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::LayerConfig;
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::{Error, Float};
 
 /// N leaky integrate-and-fire neurons.

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::Float;
 use crate::kernels::{AdamStep, MomentumStep, ShrinkStep};
 use crate::numbers::memory::vec_for;
-use crate::numbers::parameter::Step;
+use crate::numbers::step::Step;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::options::Optimizer as Rule;
 
@@ -649,8 +649,8 @@ impl Walked for Optimizer {
 mod tests {
     use super::{Measure, Optimizer, Population, Rule, Steps, Times};
     use crate::Float;
-    use crate::numbers::parameter::Step;
     use crate::numbers::plain;
+    use crate::numbers::step::Step;
     use crate::numbers::walk;
     use crate::testing::{in_both, near};
 

@@ -3,7 +3,7 @@
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
-use crate::options::config::leak;
+use crate::options::filters::leak;
 use crate::options::plan::Plan;
 use crate::options::{Config, RegularisedSide};
 use crate::{Error, Float};

@@ -5,7 +5,7 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::{Error, Float};
 
 /// Padded rows: what the neurons' thresholds are like. Beyond the last neuron there is no adaptation.

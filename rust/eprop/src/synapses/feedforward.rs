@@ -8,7 +8,7 @@ use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::LayerConfig;
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::options::plan::base_block;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
@@ -83,7 +83,7 @@ mod tests {
 
     use super::{FeedForward, Keeps};
     use crate::Float;
-    use crate::numbers::parameter::Step;
+    use crate::numbers::step::Step;
     use crate::options::{Gain, LayerConfig};
     use crate::parts::sources::SourceList;
     use crate::testing::{Noise, doubles, in_both, made, near, same_bits};

@@ -9,7 +9,7 @@ use crate::numbers::room::Room;
 use crate::numbers::walk::{first, parts};
 use crate::numbers::wires::Wires;
 use crate::options::Config;
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
 

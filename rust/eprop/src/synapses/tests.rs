@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use super::{Form, What};
 use crate::Float;
 use crate::numbers::aligned::{Aligned, padded};
-use crate::numbers::parameter::Kinds;
+use crate::numbers::kinds::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
 use crate::options::plan::{Plan, Sizes};

@@ -15,10 +15,13 @@ use super::{
 };
 use crate::kernels::{self, Adapting, Eligibility};
 use crate::numbers::aligned::Aligned;
+use crate::numbers::gradient::{Late, squared_length};
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::{Keeps, Kinds, Late, Parameter, Step, squared_length};
+use crate::numbers::kinds::Kinds;
+use crate::numbers::parameter::{Keeps, Parameter};
 use crate::numbers::room::Room;
 use crate::numbers::shared::Shared;
+use crate::numbers::step::Step;
 use crate::numbers::walk::{first, parts};
 use crate::numbers::wires::Wires;
 use crate::options::Config;

@@ -6,8 +6,8 @@ use crate::network::run;
 use crate::network::tally::StreamTally;
 use crate::network::wiring::Wiring;
 use crate::numbers::aligned::Aligned;
+use crate::numbers::gradient::PIECE;
 use crate::numbers::interrupt::{Interrupt, Pace};
-use crate::numbers::parameter::PIECE;
 use crate::parts::stream::Stream;
 use crate::{Error, Float};
 

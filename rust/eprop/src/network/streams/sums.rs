@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use super::unless;
 use crate::network::wiring::Wiring;
 use crate::numbers::aligned::Aligned;
+use crate::numbers::gradient::{PIECE, sum_up};
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::parallel::{self, Until};
-use crate::numbers::parameter::{PIECE, sum_up};
 use crate::numbers::room::Room;
 use crate::{Error, Float, kernels};
 

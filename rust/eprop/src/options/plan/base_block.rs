@@ -1,7 +1,8 @@
 //! How long base blocks of the factored form are, and for how long weights rest.
 
-use crate::options::config::{Config, LayerConfig, UpdateEvery, decay};
+use crate::options::filters::decay;
 use crate::options::optimizer::Optimizer;
+use crate::options::{Config, LayerConfig, UpdateEvery};
 
 /// Time constants to a base block, so that powers of the decay stay near 1 and no digits are lost.
 const TAUS: f64 = 1.5;

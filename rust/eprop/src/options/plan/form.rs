@@ -4,7 +4,8 @@ use super::Sizes;
 use super::base_block::{LEFT, adaptive_block, factored_block, rest};
 use crate::Error;
 use crate::numbers::wires::Wires;
-use crate::options::config::{Config, Engine, UpdateEvery, decay};
+use crate::options::filters::decay;
+use crate::options::{Config, Engine, UpdateEvery};
 
 /// Fewer synapses than these take the textbook recursion where a base block is a single step (time constants of less than 4 / 3 steps):
 /// what the end of a block does to all neurons then costs more than a pass over all synapses.

@@ -16,10 +16,10 @@ use crate::numbers::aligned::padded;
 use crate::numbers::columns::Columns;
 use crate::numbers::peers::Peers;
 use crate::numbers::wires::Wires;
-use crate::options::config::{Config, Engine, StackConfig, UpdateEvery};
 use crate::options::horizon::Horizon;
 use crate::options::part::Part;
 use crate::options::wires::{signs_of, wires_of};
+use crate::options::{Config, Engine, StackConfig, UpdateEvery};
 use crate::{Error, Float};
 
 /// A history may take so many bytes whatever the network is ...

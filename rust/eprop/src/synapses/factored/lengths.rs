@@ -15,7 +15,7 @@ use crate::kernels::{
     self, AdaptiveGrowth, AdaptiveSquares, AdaptiveSquaresMut, Squares, SquaresMut,
 };
 use crate::numbers::aligned::Aligned;
-use crate::numbers::parameter::Kinds;
+use crate::numbers::kinds::Kinds;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked};
 use crate::{Error, Float};

@@ -16,9 +16,10 @@ use crate::kernels::{
     Visit,
 };
 use crate::numbers::aligned::Aligned;
+use crate::numbers::kinds::Kinds;
 use crate::numbers::lazy::LIMIT;
-use crate::numbers::parameter::{Kinds, Step};
 use crate::numbers::room::Room;
+use crate::numbers::step::Step;
 use crate::numbers::walk::{Role, Walk, WalkMut, Walked, parts};
 use crate::{Error, Float};
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
 use crate::Float;
-use crate::numbers::parameter::Step;
 use crate::numbers::plain;
+use crate::numbers::step::Step;
 use crate::options::plan::{Plan, Sizes};
 use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;

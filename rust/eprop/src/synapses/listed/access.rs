@@ -7,9 +7,9 @@ use super::{Listed, NEVER};
 use crate::kernels::{self, FoldedRow};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
-use crate::numbers::parameter::Step;
 use crate::numbers::room::Room;
 use crate::numbers::slice::EveryMut;
+use crate::numbers::step::Step;
 use crate::synapses::{What, lists};
 use crate::{Error, Float};
 

@@ -6,8 +6,8 @@ use super::Listed;
 use super::lengths::Growth;
 use crate::Float;
 use crate::kernels::{self, FactorsMut, LANES, StepScales};
+use crate::numbers::kinds::Kinds;
 use crate::numbers::parallel::{each, share};
-use crate::numbers::parameter::Kinds;
 
 impl<F: Float> Listed<F> {
     /// `Y` of the factors, made by a step in which nothing happens.

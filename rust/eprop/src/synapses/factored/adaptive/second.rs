@@ -13,7 +13,7 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::room::Room;
 use crate::numbers::walk::parts;
 use crate::options::Config;
-use crate::options::config::decay;
+use crate::options::filters::decay;
 use crate::synapses::adaptation::Adaptation;
 use crate::synapses::membranes::Membranes;
 use crate::{Error, Float};
