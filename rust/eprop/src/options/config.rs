@@ -1,5 +1,7 @@
 //! What a user may set, and the one place where it is validated.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use super::connect::Connect;
