@@ -111,7 +111,7 @@ impl<F: Float> Episode<F> {
     /// The last decision's reward has come, and `following` is what the value is now, 0 after an end: adds `delta M` to a sum. Returns `0.5 delta^2`.
     pub(super) fn judge(&mut self, gamma: f64, following: f64, sum: &mut Trace<F>) -> f64 {
         self.td_error = self.reward + gamma * following - self.value;
-        sum.add(F::cast(self.td_error), &self.trace);
+        F::add_trace(sum, F::cast(self.td_error), &self.trace);
         self.n_errors += 1;
         0.5 * self.td_error * self.td_error
     }
@@ -164,10 +164,9 @@ impl<F: Float> Episode<F> {
         network: &Recurrent<F>,
         of_entropy: Option<&mut Trace<F>>,
     ) {
-        self.trace
-            .take_in(F::cast(decay), network, &self.l, &self.err);
+        F::take_in_trace(&mut self.trace, F::cast(decay), network, &self.l, &self.err);
         if let Some(sum) = of_entropy {
-            sum.take_in(F::ONE, network, &self.l_entropy, &self.err_entropy);
+            F::take_in_trace(sum, F::ONE, network, &self.l_entropy, &self.err_entropy);
         }
         self.stage = ACTED;
     }

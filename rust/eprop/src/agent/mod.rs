@@ -1,6 +1,7 @@
 //! Reward-based e-prop: an actor and a critic over one recurrent layer, with traces of decisions. The equations are in docs/reward.md.
 
 mod access;
+pub(crate) mod compiled;
 mod config;
 mod episode;
 mod files;

@@ -15,7 +15,7 @@ use crate::{Error, Float};
 
 /// As weights lie: a padded row of N per source, or one as long as its list; a padded row of N per readout, and the biases, if there are any.
 #[derive(Debug)]
-pub(super) struct Trace<F> {
+pub(crate) struct Trace<F> {
     stride: usize,
     /// Numbers in the rows of inputs.
     cut: usize,

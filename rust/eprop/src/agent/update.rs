@@ -49,14 +49,16 @@ impl<F: Float> EpropAgent<F> {
             }
         });
         if let Some(of_entropy) = &memory.of_entropy {
-            sum.add(F::ONE, of_entropy);
+            F::add_trace(sum, F::ONE, of_entropy);
         }
         let mut lengths = [0.0; group::OUT + 1];
         if trainer.optimizer.clips() {
             sum.squared_lengths(&mut lengths);
         }
         let steps = trainer.optimizer.clipped(scale, lengths.iter().sum());
-        trainer.streams.alter(|first| sum.apply(first, steps))?;
+        trainer
+            .streams
+            .alter(|first| F::apply_trace(sum, first, steps))?;
         trainer.optimizer.updated();
         Ok(())
     }

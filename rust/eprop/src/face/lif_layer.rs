@@ -171,7 +171,7 @@ impl<F: Float> OnlineLifLayer<F> {
     pub fn step<'x>(&mut self, x: impl Into<Input<'x, F>>) -> Result<ArrayView1<'_, F>, Error> {
         let x = x.into();
         x.check(self.n_inputs())?;
-        self.stage.forward(x, true);
+        F::forward_layer(&mut self.stage, x, true);
         Ok(self.stage.neuron.z().into())
     }
 
@@ -182,19 +182,19 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the update.
     pub fn apply_learning_signal(&mut self, signal: ArrayView1<'_, F>) -> Result<(), Error> {
         self.take_signal(signal)?;
-        self.stage.take_delta();
+        F::take_delta_of_layer(&mut self.stage);
         self.optimizer.step(1.0, |_| Measure::of_nothing());
         if self.rule.is_linear() {
             self.stage.synapses.w.decay(self.optimizer.keep(0));
-            self.stage.learn(Some(F::cast(self.config.lr)));
+            F::learn_layer(&mut self.stage, Some(F::cast(self.config.lr)));
         } else {
-            self.stage.learn(None);
+            F::learn_layer(&mut self.stage, None);
             // The update under way, of a layer that clips nothing.
             let step = self.optimizer.clipped(1.0, 0.0).of(0);
-            self.stage.synapses.w.update(step);
+            F::update_layer(&mut self.stage.synapses.w, step);
         }
         self.optimizer.updated();
-        if self.stage.synapses.w.finite() {
+        if F::finite_layer(&mut self.stage.synapses.w) {
             return Ok(());
         }
         Err(Error::NonFiniteWeights { matrix: "W".into() })
@@ -208,7 +208,7 @@ impl<F: Float> OnlineLifLayer<F> {
         self.take_signal(signal)?;
         let mut below = Array1::default(self.n_inputs());
         if let Some(below) = below.as_slice_mut() {
-            self.stage.propagate(below);
+            F::propagate_layer(&mut self.stage, below);
         }
         Ok(below)
     }

@@ -3,16 +3,19 @@
 use super::circle::Circle;
 use super::recurrent::{self, Recurrent};
 use super::stack::{self, Stack};
+use super::stage::Stage;
 use crate::numbers::compiled::compiled;
 use crate::numbers::interrupt::Pace;
+use crate::numbers::lazy::Lazy;
 use crate::numbers::room::Room;
+use crate::numbers::step::Step;
 use crate::options::plan::{Plan, StackPlan};
 use crate::options::{Config, StackConfig};
 use crate::parts::input::Input;
 use crate::{Error, Float};
 
 compiled! {
-    /// What [`Wiring`](super::wiring::Wiring) asks of networks where much is done.
+    /// What [`Wiring`](super::wiring::Wiring) asks of networks, and [`OnlineLifLayer`](crate::OnlineLifLayer) of its layer, where much is done.
     trait Networks {
         fn recurrent(network: &mut Recurrent<Self>) -> &mut dyn Circle<Self> = core::convert::identity;
         fn new_recurrent(
@@ -31,5 +34,11 @@ compiled! {
         fn evaluate_stack(
             network: &Stack<Self>, present: &mut [stack::Present<Self>], x: Input<'_, Self>
         ) -> () = Stack::step_of;
+        fn forward_layer(layer: &mut Stage<Self>, x: Input<'_, Self>, learning: bool) -> () = Stage::forward;
+        fn propagate_layer(layer: &mut Stage<Self>, below: &mut [Self]) -> () = Stage::propagate;
+        fn take_delta_of_layer(layer: &mut Stage<Self>) -> () = Stage::take_delta;
+        fn learn_layer(layer: &mut Stage<Self>, at_once: Option<Self>) -> () = Stage::learn;
+        fn update_layer(w: &mut Lazy<Self>, step: Step<'_, Self>) -> () = Lazy::update;
+        fn finite_layer(w: &mut Lazy<Self>) -> bool = Lazy::finite;
     }
 }

@@ -5,6 +5,7 @@ use core::iter::Sum;
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::slice::Number;
+use crate::agent::compiled::Traces;
 use crate::network::compiled::Networks;
 use crate::synapses::Forms;
 
@@ -29,6 +30,7 @@ pub trait Float:
     sealed::Sealed
     + Forms
     + Networks
+    + Traces
     + Number
     + Copy
     + Default
