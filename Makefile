@@ -98,12 +98,12 @@ bench-count:  ## instructions per step, beside those recorded (valgrind)
 bench-rivals: build/rivals-env/stamp  ## the same beside braintrace, spyx and snntorch too (3 GB to download), and memory
 	build/rivals-env/bin/python benches/rivals/compare.py
 
-# Both run cargo in a script, which does not get the job slots that MAKEFLAGS speaks of.
+# Both run cargo in a script, which does not get the job slots that these two speak of.
 no-std:  ## build the crate without std, link it with C and run it
-	env -u MAKEFLAGS bash tests/no_std/run.sh
+	env -u MAKEFLAGS -u MFLAGS bash tests/no_std/run.sh
 
 device:  ## learn on an emulated microcontroller, and compare it with this machine to the bit
-	env -u MAKEFLAGS bash examples/device/run.sh
+	env -u MAKEFLAGS -u MFLAGS bash examples/device/run.sh
 
 lint: lint-rust lint-python lint-workflows  ## formatters, linters and type checkers, warnings denied
 
