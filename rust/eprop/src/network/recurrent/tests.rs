@@ -1,13 +1,19 @@
 //! The recurrent network against every equation of docs/method.md, in each of its forms.
 
+use alloc::vec::Vec;
+
 use super::super::literal::{
     Data, Literal, SIZES, Weights, config, configs, draw, learn, network, plan,
 };
-use super::{Circle, Config, Float, Loss, Recurrent, Room, Sum, UpdateEvery, Vec, Wiring};
+use super::{Config, Float, Loss, Recurrent, Room};
+use crate::network::circle::Circle;
+use crate::network::gradients::Gradients;
+use crate::network::wiring::{Sum, Wiring};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::plain;
 use crate::numbers::walk;
-use crate::options::{Engine, Feedback, Gain, ResetMechanism};
+use crate::options::{Engine, Feedback, Gain, ResetMechanism, UpdateEvery};
+use crate::parts::init::{Gaussian, layer_weights};
 use crate::parts::optimizer::Optimizer;
 use crate::testing::unasked;
 use crate::testing::{Noise, made, near};
@@ -160,7 +166,7 @@ fn gradients_that_fit_no_weight_are_refused_by_name() {
     )
     .unwrap();
     network.check_gradients(&g).unwrap();
-    let refused = |change: fn(&mut super::Gradients<f64>)| {
+    let refused = |change: fn(&mut Gradients<f64>)| {
         let mut g = g.clone();
         change(&mut g);
         network.check_gradients(&g).unwrap_err().to_string()
@@ -364,10 +370,10 @@ fn initial_weights_are_drawn_inputs_then_neurons_then_readouts() {
         ..usual.clone()
     });
     assert!(first.w[0][0] != other.w[0][0] && first.w_out[6][1] != other.w_out[6][1]);
-    let mut gaussian = super::Gaussian::new(usual.seed);
+    let mut gaussian = Gaussian::new(usual.seed);
     let mut rows = alloc::vec![0.0; 11 * 16];
     let pace = &mut unasked();
-    super::layer_weights(
+    layer_weights(
         &mut gaussian,
         &mut rows,
         16,

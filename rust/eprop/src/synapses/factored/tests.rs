@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Factored, Kinds, NEVER, PATIENCE, Synapses};
+use super::{Factored, Kinds, NEVER, PATIENCE};
 use crate::Float;
 use crate::numbers::plain;
 use crate::numbers::step::Step;
@@ -12,6 +12,7 @@ use crate::options::{Config, Engine, Gain, Optimizer, PerNeuron, UpdateEvery};
 use crate::parts::input::Input;
 use crate::parts::signal::{Backward, Lies, Signal};
 use crate::parts::sources::SourceList;
+use crate::synapses::Synapses;
 use crate::synapses::literal::{self, Beside, Make, silent};
 use crate::testing::{aligned, in_both, made};
 
