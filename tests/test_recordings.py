@@ -14,7 +14,9 @@ from scipy.io import savemat
 from scipy.ndimage import affine_transform, map_coordinates
 
 from eprop.cli import main
+from eprop.sklearn import EpropClassifier
 from eprop.tasks import cartpole, digit_rows, ecg, elec2, mnist_rows, spoken_digits, vowels
+from eprop.tasks._recordings import Recordings
 
 BENCH = Path(__file__).parents[1] / "benches" / "tasks.py"
 
@@ -245,14 +247,24 @@ def test_digits_of_scikit_learn_are_split_by_class():
     assert len(data.y) + len(data.y_test) == 1797 and 0.24 < len(data.y_test) / 1797 < 0.26
     assert not (data.X[:, None] == data.X_test[None, :5]).all(axis=(2, 3)).any(axis=0).all()
     before = data.X.copy(), data.X_test.copy()
-    found = digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5))
+    found = digit_rows.run(data, preset=digit_rows.Preset(n_neurons=60, max_iter=5, lr=0.005))
     assert found.right > 0.8 and found.classifier.trainer_.batch_size == 8
     # What is given stays as it is, and the test's images are shown as they are.
     np.testing.assert_array_equal(data.X, before[0])
     np.testing.assert_array_equal(found.predicted, found.classifier.predict(before[1]))
     # The rate of the last of five passes, on a cosine from the preset's.
-    last = digit_rows.Preset.lr * (1.0 + np.cos(0.8 * np.pi)) / 2.0
+    last = 0.005 * (1.0 + np.cos(0.8 * np.pi)) / 2.0
     assert found.classifier.trainer_.lr == pytest.approx(last)
+
+
+def test_without_a_rate_images_are_learned_at_the_estimators_which_falls_as_in_fit():
+    data = digit_rows.load(seed=3)
+    fitted = EpropClassifier(n_neurons=10, max_iter=4, batch_size=8).fit(data.X[:64], data.y[:64])
+    few = digit_rows.Preset(n_neurons=10, max_iter=4, lr=None)
+    found = digit_rows.run(Recordings(data.X[:64], data.y[:64], data.X_test, data.y_test), preset=few)
+    # `fit` asks for a rate at every batch, and images at every pass: 8 batches to a pass, of which the first is the same.
+    assert found.classifier.trainer_.lr == pytest.approx(0.005 * (1.0 + np.cos(0.75 * np.pi)) / 2.0)
+    assert fitted.trainer_.lr == pytest.approx(0.005 * (1.0 + np.cos(np.pi * 31 / 32)) / 2.0)
 
 
 def test_some_digits_stay_still_and_the_others_are_moved_anew():

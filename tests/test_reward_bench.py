@@ -11,12 +11,16 @@ BENCH = Path(__file__).parents[1] / "benches" / "reward.py"
 
 
 @pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
-def test_it_runs() -> None:
-    command = [sys.executable, str(BENCH), "--seeds", "7", "--episodes", "3"]
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [([], "optimizer='adam'"), (["--untouched"], "lr=None, least=0.1, episodes=3, optimizer='sgd'")],
+)
+def test_it_runs(more: list[str], said: str) -> None:
+    command = [sys.executable, str(BENCH), "--seeds", "7", "--episodes", "3", *more]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
-    assert "CartPole-v1, " in lines[0] and "episodes=3" in lines[0]
+    assert "CartPole-v1, " in lines[0] and "episodes=3" in lines[0] and said in lines[0]
     assert lines[1].startswith("seed 7: best") and "bar at episode none" in lines[1]
     assert lines[-1].endswith("bar 195: 0 of 1 seeds")
 

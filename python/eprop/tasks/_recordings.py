@@ -61,20 +61,22 @@ def classify_varied(
     bar: Bar = no_bar,
     **options: Any,
 ) -> Classified:
-    """The same, where each pass learns from the recordings as `vary` changes them anew; a rate falls from pass to pass.
+    """The same, where each pass learns from the recordings as `vary` changes them anew.
 
-    The test's recordings stay as they are.
+    The rate falls from pass to pass, along the cosine of `fit`; None: from the estimator's own. The test's
+    recordings stay as they are.
     """
     from ..sklearn import EpropClassifier
 
     passes = options["max_iter"]
-    rng, rate = np.random.default_rng(seed), None if lr is None else cosine(lr, n_updates=passes)
+    rng, top = np.random.default_rng(seed), lr
     classifier = EpropClassifier(random_state=seed, **options)
     classes, start = np.unique(data.y), time.perf_counter()
     for number in bar(range(passes)):
-        if rate is not None:
-            classifier.set_params(lr=rate(number))
+        if top is not None:
+            classifier.set_params(lr=cosine(top, n_updates=passes)(number))
         classifier.partial_fit(vary(data.X, rng), data.y, classes=classes)
+        top = classifier.trainer_.lr if top is None else top
     return _scored(classifier, data, time.perf_counter() - start)
 
 

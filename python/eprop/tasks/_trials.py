@@ -65,6 +65,8 @@ class Taught(Protocol):
     def lr(self) -> float | None: ...
     @property
     def batch_size(self) -> int: ...
+    @property
+    def update_every(self) -> int | str: ...
 
 
 def classifier(sizes: tuple[int, int, int], seed: int, preset: Taught, **neurons: Any) -> EpropTrainer:
@@ -74,7 +76,7 @@ def classifier(sizes: tuple[int, int, int], seed: int, preset: Taught, **neurons
         loss="cross_entropy",
         n_ref=5,
         readout_bias=True,
-        update_every="sequence",
+        update_every=preset.update_every,
         batch_size=preset.batch_size,
         seed=seed,
         **(neurons | optimizer_of(preset.optimizer, preset.lr)),

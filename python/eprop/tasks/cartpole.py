@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,9 +33,10 @@ class Preset:
     gamma: float = 0.97
     lam: float = 0.8
     entropy: float = 0.01
-    lr: float = 0.0012
+    lr: float | None = 0.0012  # None: the rate of the optimizer, untouched, which rests
     least: float = 0.1
     episodes: int = 300
+    optimizer: str = "adam"
 
 
 class Lived(NamedTuple):
@@ -61,6 +62,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> tuple[EpropAgent, Popu
     """
     p = preset or Preset()
     encoder = PopulationEncoder(-BOUNDS, BOUNDS, n_units=p.n_units)
+    rate: dict[str, Any] = {} if p.lr is None else {"lr": p.lr}
     agent = EpropAgent(
         encoder.n_inputs,
         p.n_neurons,
@@ -72,9 +74,9 @@ def build(seed: int = 0, preset: Preset | None = None) -> tuple[EpropAgent, Popu
         lam=p.lam,
         entropy=p.entropy,
         readout_gain="leak",
-        optimizer="adam",
-        lr=p.lr,
+        optimizer=p.optimizer,
         seed=seed,
+        **rate,
     )
     sample = np.random.default_rng(seed).uniform(-0.5, 0.5, (100, len(BOUNDS))) * BOUNDS
     agent.calibrate(encoder(sample), rate=100.0)
@@ -95,7 +97,8 @@ def run(seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Lived
     with stepping(bar, p.episodes) as step:
 
         def slower(episode: int, _return: float) -> None:
-            agent.lr = p.lr * (1.0 - (1.0 - p.least) * (episode + 1) / p.episodes)
+            if p.lr is not None:
+                agent.lr = p.lr * (1.0 - (1.0 - p.least) * (episode + 1) / p.episodes)
             step()
 
         start = time.perf_counter()

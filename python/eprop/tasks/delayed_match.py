@@ -32,6 +32,7 @@ class Preset:
     lr: float | None = 0.01  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 400
+    update_every: int | str = "sequence"
     optimizer: str = "adam"
 
 

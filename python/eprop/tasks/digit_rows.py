@@ -23,8 +23,8 @@ class Preset:
     tau_mem: float = 4.0
     horizon: int | str = "sequence"
     recurrent_gain: float = 0.2
-    batch_size: int = 8
-    lr: float | None = 0.005  # None: the rate of the optimizer, untouched
+    batch_size: int | str = 8
+    lr: float | None = 0.001  # None: that of the estimator
     shift: float = 0.7  # pixels
     turn: float = 0.15  # radians
     zoom: float = 0.1  # of the size

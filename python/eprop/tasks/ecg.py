@@ -42,6 +42,7 @@ class Preset:
     lr: float | None = 0.02  # None: the rate of the optimizer, untouched
     batch_size: int = 8
     passes: int = 40
+    update_every: int | str = "sequence"
     optimizer: str = "adam"
 
 
@@ -76,7 +77,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         p.n_neurons,
         N_CLASSES,
         loss="cross_entropy",
-        update_every="sequence",
+        update_every=p.update_every,
         readout_bias=True,
         batch_size=p.batch_size,
         tau_trace=p.tau_trace,

@@ -26,6 +26,7 @@ class Preset:
     beta: float = 0.05
     tau_adaptation: float = 2000.0
     feedback: str = "random"
+    c_reg: float = 0.1
     n_cues: int = 7
     cue: int = 100
     pause: int = 50
@@ -37,6 +38,7 @@ class Preset:
     lr: float | None = 0.005  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 500
+    update_every: int | str = "sequence"
     optimizer: str = "adam"
 
 
@@ -81,7 +83,7 @@ def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:
         beta=np.repeat([0.0, p.beta], [p.n_lif, p.n_adaptive]),
         tau_adaptation=p.tau_adaptation,
         feedback=p.feedback,
-        c_reg=0.1,
+        c_reg=p.c_reg,
     )
 
 

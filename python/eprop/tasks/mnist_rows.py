@@ -24,7 +24,7 @@ class Preset:
     max_iter: int = 12
     tau_mem: float = 4.0
     horizon: int | str = "sequence"
-    lr: float | None = 0.005  # None: the rate of the optimizer, untouched
+    lr: float | None = 0.005  # None: that of the estimator
     shift: float = 1.5  # pixels
     turn: float = 0.15  # radians
     zoom: float = 0.1  # of the size

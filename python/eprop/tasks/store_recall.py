@@ -31,6 +31,7 @@ class Preset:
     lr: float | None = 0.01  # None: the rate of the optimizer, untouched
     batch_size: int = 32
     iterations: int = 150
+    update_every: int | str = "sequence"
     optimizer: str = "adam"
 
 
