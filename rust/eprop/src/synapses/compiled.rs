@@ -20,8 +20,8 @@ compiled! {
         fn form(
             room: &mut Room<'_>, plan: &Plan, config: &Config, first: Option<&Shared<Self>>
         ) -> Result<AnyForm<Self>, Error> = AnyForm::new;
-        fn synapses(form: &AnyForm<Self>) -> &(dyn Formed<Self> + 'static) = core::convert::identity;
-        fn synapses_mut(form: &mut AnyForm<Self>) -> &mut (dyn Formed<Self> + 'static) = core::convert::identity;
+        fn synapses(form: &AnyForm<Self>) -> &(dyn Formed<Self> + 'static) = AnyForm::at_work;
+        fn synapses_mut(form: &mut AnyForm<Self>) -> &mut (dyn Formed<Self> + 'static) = AnyForm::at_work_mut;
         fn credit_forms(
             streams: &mut dyn Iterator<Item = &mut AnyForm<Self>>, ending: bool, pace: &mut Pace<'_>
         ) -> Result<(), Error> = AnyForm::credit;

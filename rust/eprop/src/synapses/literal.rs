@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use ndarray::{Array1, Array2};
 
 use super::factored::Factored;
+use super::form::Formed;
 use super::{Synapses, What};
 use crate::kernels::{MomentumStep, ShrinkStep};
 use crate::numbers::aligned::padded;

@@ -1,17 +1,19 @@
 //! The textbook recursion: every synapse's trace, at every step. Slow, literal, and the oracle of every faster form. Rows have a place for each neuron, or are as
 //! long as the lists of their sources.
 
+mod formed;
+
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
 
 use super::adaptation::{self, Adaptation};
+use super::form::Formed;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    lists, show_rows, show_silence, squared_lengths, take_rows,
+    Filters, Present, See, Synapses, What, assign_rows, drive_rows, lists, show_rows, show_silence,
+    squared_lengths, take_rows,
 };
 use crate::kernels::{self, Adapting, Eligibility};
 use crate::numbers::aligned::Aligned;
@@ -214,66 +216,6 @@ impl<F: Float> Textbook<F> {
         self.wires.as_deref().filter(|_| self.reached.is_some())
     }
 
-    pub(super) fn is_listed(&self) -> bool {
-        self.reached.is_some()
-    }
-
-    /// The number of a source's first synapse, where rows are lists.
-    pub(super) fn first_of(&self, source: usize) -> Option<usize> {
-        self.listed().map(|wires| wires.row(source).start)
-    }
-
-    /// The traces, as weights lie; `None` where all are 0.
-    pub(super) fn e_bar(&self) -> Option<&[F]> {
-        (!self.is_silent()).then_some(&self.e_bar)
-    }
-
-    /// What can be read of the synapses of some sources, in the order of their lists, where rows are those.
-    pub(super) fn read_listed(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        to: &mut Vec<F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let Some(wires) = self.listed() else {
-            return Ok(());
-        };
-        for source in sources {
-            let row = wires.row(source);
-            let n = row.len();
-            match what {
-                What::Weight => to.extend_from_slice(&self.w.rows[row]),
-                What::Eligibility if self.is_silent() => to.resize(to.len() + n, F::ZERO),
-                What::Eligibility => to.extend_from_slice(&self.e_bar[row]),
-            }
-            pace.pass(n)?;
-        }
-        Ok(())
-    }
-
-    /// Replaces weights in the order of the lists.
-    pub(super) fn assign_weights(
-        &mut self,
-        first_source: usize,
-        weights: &mut dyn Iterator<Item = F>,
-    ) {
-        if let Some(wires) = self.wires.as_deref() {
-            lists::assign_synapses(wires, self.w.weights_mut(), first_source, weights);
-        }
-    }
-
-    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
-    pub(super) fn take_listed(
-        &mut self,
-        from: usize,
-        g: &[F],
-        step: Step<'_, F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        lists::take_synapses(&mut self.w, from, g, step, pace)
-    }
-
     /// Whether there has been no step since `reset`.
     fn is_silent(&self) -> bool {
         self.steps == 0
@@ -310,38 +252,8 @@ impl<F: Float> Textbook<F> {
         !self.sum_e.is_empty() && (r.is_some() || self.of_stream)
     }
 
-    pub(super) fn rewire(&mut self, moved: &mut Moved<'_, F>) {
-        let of_weights = self.w.all_mut();
-        let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
-        for rows in of_weights.into_iter().chain(of_synapses) {
-            match self.reached {
-                Some(_) => moved.carry(rows),
-                None => moved.clear(rows),
-            }
-        }
-        self.take_wires(moved.wires);
-    }
-
-    pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
-        self.wires = Some(Arc::clone(wires));
-        self.w.take_wires(wires);
-    }
-
     pub(super) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
-    }
-
-    /// Adds the squared length of what waits to that of each neuron.
-    pub(super) fn lengths_of_neurons(
-        &mut self,
-        to: Kinds<&mut [f64]>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let place = (self.cut(), self.w.neurons());
-        match self.w.waits {
-            true => add_squares_of_neurons(&[self.w.gradient()], place, to, pace),
-            false => Ok(()),
-        }
     }
 
     /// The numbers in the rows of inputs.

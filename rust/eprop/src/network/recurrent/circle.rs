@@ -121,11 +121,13 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let (neurons, readouts) = to.split_at_mut(n);
         self.head.readout.squared_lengths_of_each(readouts);
         let to = Kinds { inputs, neurons };
-        if sums.is_empty() {
-            return self.layer.synapses.lengths_of_neurons(to, pace);
-        }
         to.inputs.fill(0.0);
         to.neurons.fill(0.0);
+        if sums.is_empty() {
+            let synapses = &mut self.layer.synapses;
+            synapses.settle(pace)?;
+            return synapses.lengths_of_neurons(to, pace);
+        }
         let (len, place) = match self.listed() {
             Some(wires) => {
                 let of_synapses = Neurons::Listed(wires.all_targets());

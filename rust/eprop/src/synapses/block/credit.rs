@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
 
+use super::Block;
 use super::history::{Sizes, tiles};
-use super::{Block, Scratch};
 use crate::kernels::{self, Backwards, Dots, Lists, tile_width};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
@@ -397,37 +397,6 @@ impl<F: Float> Block<F> {
         let made = alike.try_for_each(|alike| credit(alike, ending, &mut scratch.lanes, pace));
         *streams[0].scratch() = scratch;
         made
-    }
-
-    /// Steps until the history will be worked off, if nothing else makes it.
-    pub(in crate::synapses) fn until_full(&self) -> usize {
-        match self.sizes().grows {
-            true => usize::MAX,
-            false => (self.aligned_to - self.steps % self.aligned_to) as usize,
-        }
-    }
-
-    /// Makes room for so many more steps, learning steps or others.
-    pub(in crate::synapses) fn reserve(
-        &mut self,
-        steps: usize,
-        learning: bool,
-    ) -> Result<(), Error> {
-        let until_aligned = self.aligned_to - self.steps % self.aligned_to;
-        // Where nothing is learned, a block may end.
-        let more = if learning {
-            steps
-        } else {
-            steps.min(until_aligned as usize)
-        };
-        let kept = if self.used { 0 } else { self.history.len };
-        self.history.reserve(kept.saturating_add(more))?;
-        let sizes = self.sizes();
-        self.credit.fit(&sizes)?;
-        if !self.scratch.fits(&sizes) {
-            self.scratch = Room::build(|| "a block".into(), |room| Scratch::new(room, &sizes))?;
-        }
-        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ impl Orders {
     }
 
     /// What lies by neuron, in the order of the lists of some sources.
-    fn show<F: Float>(
+    pub(super) fn show<F: Float>(
         &self,
         sources: Range<usize>,
         numbers: &[F],
@@ -358,63 +358,6 @@ impl<F: Float> Block<F> {
             self.pass(tile, pace)?;
         }
         Ok(traces)
-    }
-
-    /// Whether rows are lists of the synapses that exist.
-    pub(in crate::synapses) fn is_listed(&self) -> bool {
-        self.orders.is_some()
-    }
-
-    /// The number of a source's first synapse, where rows are lists.
-    pub(in crate::synapses) fn first_of(&self, source: usize) -> Option<usize> {
-        let orders = self.orders.as_ref()?;
-        Some(orders.wires.row(source).start)
-    }
-
-    /// Replaces weights of sources from one on, in the order of their lists.
-    pub(in crate::synapses) fn assign_weights(
-        &mut self,
-        first_source: usize,
-        weights: &mut dyn Iterator<Item = F>,
-    ) {
-        if let Some(orders) = &self.orders {
-            lists::assign_synapses(&orders.wires, self.w.weights_mut(), first_source, weights);
-            self.finite = kernels::all_finite(&self.w.rows);
-        }
-    }
-
-    /// Takes a step with a gradient in the order of the lists, of the synapses from number `from` on.
-    pub(in crate::synapses) fn take_listed(
-        &mut self,
-        from: usize,
-        g: &[F],
-        step: Step<'_, F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        lists::take_synapses(&mut self.w, from, g, step, pace)?;
-        self.finite &= kernels::all_finite(&self.w.rows);
-        Ok(())
-    }
-
-    /// What can be read of the synapses of some sources, in the order of their lists.
-    pub(in crate::synapses) fn read_lists(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        pace: &mut Pace<'_>,
-        mut see: impl FnMut(F),
-    ) -> Result<(), Error> {
-        let Some(orders) = &self.orders else {
-            return Ok(());
-        };
-        if what == What::Weight {
-            let starts = orders.wires.lists().starts;
-            let w = &self.w.rows[starts[sources.start]..starts[sources.end]];
-            w.iter().for_each(|&w| see(w));
-            return pace.pass(w.len());
-        }
-        let traces = self.traces_of_lists(orders, Sum::Traces, pace)?;
-        orders.show(sources, &traces, see)
     }
 
     /// Shows what can be read of some sources, a row over the neurons each.

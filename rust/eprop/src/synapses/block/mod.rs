@@ -2,6 +2,7 @@
 //! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
 mod credit;
+mod formed;
 mod history;
 mod listed;
 mod scratch;
@@ -16,8 +17,8 @@ use ndarray::ArrayView2;
 use super::adaptation::Adaptation;
 use super::membranes::{Membranes, Traces};
 use super::{
-    Filters, Moved, Present, See, Synapses, What, add_squares_of_neurons, assign_rows, drive_rows,
-    lists, show_rows, squared_lengths, take_rows,
+    Filters, Present, See, Synapses, What, assign_rows, drive_rows, lists, show_rows,
+    squared_lengths, take_rows,
 };
 use crate::kernels::{self, Finish};
 use crate::numbers::aligned::Aligned;
@@ -256,11 +257,6 @@ impl<F: Float> Block<F> {
         (alpha, zeta, sigma)
     }
 
-    /// Whether the next step has nothing to do first.
-    pub(super) fn is_ready(&self) -> bool {
-        !self.is_complete() && !self.dropped
-    }
-
     /// The gradient that waits is 0 from now on.
     fn drop_gradient(&mut self) {
         self.dropped |= core::mem::take(&mut self.w.waits);
@@ -286,16 +282,6 @@ impl<F: Float> Block<F> {
         self.credit.forget();
         self.used = false;
         (self.worked, self.traced) = (0, 0);
-    }
-
-    /// Learns from `L` of the last step. A block knows its errors alone, so it ends here: then `L e_bar` is known as it is.
-    pub(super) fn learn_from(&mut self, l: &[F]) {
-        self.end_block();
-        match &self.orders {
-            None => kernels::add_scaled_rows_by(l, &self.e_bar, &mut self.w.pending),
-            Some(orders) => orders.add_scaled_by(l, &self.e_bar, &mut self.w.pending),
-        }
-        self.w.waits = true;
     }
 
     /// The gradient of the history joins what earlier blocks left.
@@ -398,49 +384,12 @@ impl<F: Float> Block<F> {
         pace.pass(width.saturating_mul(self.sizes().sources()))
     }
 
-    /// Adds the squared length of what waits to that of each neuron; all of it has been worked off.
-    pub(super) fn lengths_of_neurons(
-        &mut self,
-        to: Kinds<&mut [f64]>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        if !self.w.waits {
-            return Ok(());
-        }
-        if let Some(orders) = &self.orders {
-            self.add_lengths_of_neurons(orders, to);
-            return pace.pass(self.w.pending.len());
-        }
-        let place = (self.cut(), self.w.neurons());
-        add_squares_of_neurons(&[self.w.gradient()], place, to, pace)
-    }
-
     /// The gradient up to here has been used.
     fn mark_used(&mut self) {
         self.drop_gradient();
         self.b = None;
         self.worked = 0;
         self.used = self.history.len > 0;
-    }
-
-    pub(super) fn rewire(&mut self, moved: &mut Moved<'_, F>) {
-        // What the steps so far have left in a new synapse is nothing: it was not there.
-        self.end_block();
-        let of_weights = self.w.all_mut();
-        let of_synapses = [&mut *self.e_bar, &mut *self.eps_a, &mut *self.sum_e];
-        for rows in of_weights.into_iter().chain(of_synapses) {
-            moved.clear(rows);
-        }
-        // One that was infinite may have gone, and noise may have made another so.
-        self.finite = kernels::all_finite(&self.w.rows);
-        self.take_wires(moved.wires);
-    }
-
-    pub(super) fn take_wires(&mut self, wires: &Arc<Wires>) {
-        // Those that move are in no lists here.
-        if self.orders.is_none() {
-            self.wires = Some(Arc::clone(wires));
-        }
     }
 
     pub(super) fn share_weights(&mut self, first: &Self) {

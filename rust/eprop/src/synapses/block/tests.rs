@@ -11,6 +11,7 @@ use crate::numbers::interrupt::Interrupt;
 use crate::numbers::plain;
 use crate::options::{Config, Engine, Gain, Horizon, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
+use crate::synapses::form::Formed;
 use crate::synapses::literal::{self, Beside, Make, silent};
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
 use crate::{Error, Float};

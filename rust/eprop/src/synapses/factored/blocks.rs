@@ -1,8 +1,7 @@
 //! Where a base block ends, and how a source that waited catches up with all that it missed.
 
 use super::adaptive::Adaptive;
-use super::ended::{Ended, PATIENCE};
-use super::lengths::Lengths;
+use super::ended::PATIENCE;
 use super::momentum::Momentum;
 use super::pending::Pending;
 use super::{Factored, NEVER};
@@ -10,7 +9,6 @@ use crate::kernels::{self, Silence};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::LIMIT;
-use crate::numbers::room::Room;
 use crate::numbers::scale::Scale;
 use crate::{Error, Float};
 
@@ -192,79 +190,6 @@ impl<F: Float> Factored<F> {
         for set in 0..self.sets {
             if let Some(p) = self.scale_mut(set).map(Scale::take).filter(|&p| p != 1.0) {
                 self.scale_rows(set, F::cast(p));
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives inputs and neurons factors of their own, or all sources the same.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`], [`Error::Interrupted`], and then no weight has changed but by rounding.
-    pub(in crate::synapses) fn regroup(
-        &mut self,
-        grouped: bool,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let sets = 1 + usize::from(grouped);
-        if sets == self.sets {
-            return Ok(());
-        }
-        let stride = self.stride();
-        let [s, t, y, sum_a, sum_c] = Room::build(
-            || "factors of their own".into(),
-            |room| {
-                let mut rows = || room.zeros(sets, stride);
-                Ok([rows()?, rows()?, rows()?, rows()?, rows()?])
-            },
-        )?;
-        let adapts = self.adaptive.is_some();
-        let (ended, lengths, of_adaptive, momentum) = Room::build(
-            || "factors of their own".into(),
-            |room| {
-                // Rows K stay where they are.
-                let momentum = match &self.momentum {
-                    Some(momentum) => {
-                        Some(Momentum::new(room, sets, (0, stride), momentum.decays)?)
-                    }
-                    None => None,
-                };
-                let lengths = match self.lengths {
-                    Some(_) => Some(Lengths::new(room, sets, stride, adapts)?),
-                    None => None,
-                };
-                let of_adaptive = match adapts {
-                    true => Some([room.zeros(sets, stride)?, room.zeros(sets, stride)?]),
-                    false => None,
-                };
-                Ok((
-                    Ended::new(room, sets, stride, adapts)?,
-                    lengths,
-                    of_adaptive,
-                    momentum,
-                ))
-            },
-        )?;
-        self.fold(pace)?;
-        if let Some((adaptive, rows)) = self.adaptive.as_mut().zip(of_adaptive) {
-            adaptive.regroup(rows);
-        }
-        (self.s, self.t, self.y, self.sum_a, self.sum_c) = (s, t, y, sum_a, sum_c);
-        (self.ended, self.lengths, self.sets) = (ended, lengths, sets);
-        if let (Some(momentum), Some(mut fresh)) = (&mut self.momentum, momentum) {
-            fresh.k = core::mem::take(&mut momentum.k);
-            *momentum = fresh;
-        }
-        if let Some(lengths) = &mut self.lengths {
-            for source in 0..self.seen.len() {
-                let set = if source < self.n_inputs { 0 } else { sets - 1 };
-                let row = source * stride..(source + 1) * stride;
-                let own = source.checked_sub(self.n_inputs);
-                let d = match &self.adaptive {
-                    Some(adaptive) => &adaptive.d[row.clone()],
-                    None => &[],
-                };
-                lengths.add(set, &self.c[row], self.zt[source], own, d);
             }
         }
         Ok(())

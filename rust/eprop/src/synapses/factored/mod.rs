@@ -11,6 +11,7 @@ mod adaptive;
 mod blocks;
 mod ended;
 mod form;
+mod formed;
 mod lengths;
 mod momentum;
 mod pending;

@@ -1,7 +1,4 @@
-//! What can be read of the rows, and how they are replaced.
-
-use alloc::vec::Vec;
-use core::ops::Range;
+//! Rows as they are now, and what is put away before weights change.
 
 use super::{Listed, NEVER};
 use crate::kernels::{self, FoldedRow};
@@ -9,78 +6,12 @@ use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::room::Room;
 use crate::numbers::slice::EveryMut;
-use crate::numbers::step::Step;
-use crate::synapses::{What, lists};
 use crate::{Error, Float};
 
 impl<F: Float> Listed<F> {
     pub(in crate::synapses) fn share_weights(&mut self, first: &Self) {
         self.w.rows = first.w.rows.share();
         self.finite = first.finite;
-    }
-
-    /// The weight of a source's synapse number `at`.
-    pub(in crate::synapses) fn first_weight(&mut self, source: usize, at: usize) -> &mut F {
-        let at = self.row(source).start + at;
-        match self.at_once {
-            true => &mut self.w.pairs[at][0],
-            false => &mut self.w.rows[at],
-        }
-    }
-
-    /// Takes the weights of all synapses.
-    pub(in crate::synapses) fn take_all(&mut self, weights: &[F]) {
-        self.w.weights_mut().copy(weights.into());
-    }
-
-    /// What can be read of the synapses of some sources, in the order of their lists.
-    pub(in crate::synapses) fn read_listed(
-        &self,
-        what: What,
-        sources: Range<usize>,
-        to: &mut Vec<F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let (now, mut rows) = (self.now_of_sets()?, self.two_rows()?);
-        let (w, c) = rows.split_at_mut(self.n);
-        let kappa = self.powers.kappa_down[self.steps_of_block()];
-        for source in sources {
-            let n = self.wires.targets(source).len();
-            self.unfold(source, &now, w, c);
-            match what {
-                What::Weight => to.extend_from_slice(&w[..n]),
-                What::Eligibility => to.extend(c[..n].iter().map(|&c| kappa * c)),
-            }
-            pace.pass(n)?;
-        }
-        Ok(())
-    }
-
-    /// Replaces them.
-    pub(in crate::synapses) fn assign_weights(
-        &mut self,
-        first_source: usize,
-        weights: &mut dyn Iterator<Item = F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        self.before_weights_change(pace)?;
-        lists::assign_synapses(&self.wires, self.w.weights_mut(), first_source, weights);
-        self.finite = kernels::all_finite(&self.w.rows);
-        Ok(())
-    }
-
-    /// Takes a step with a gradient from elsewhere, of the synapses from number `from` on.
-    pub(in crate::synapses) fn take_listed(
-        &mut self,
-        from: usize,
-        g: &[F],
-        step: Step<'_, F>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        self.before_weights_change(pace)?;
-        lists::take_synapses(&mut self.w, from, g, step, pace)?;
-        self.finite &= kernels::all_finite(&self.w.rows);
-        Ok(())
     }
 
     pub(super) fn before_weights_change(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {

@@ -8,9 +8,8 @@ mod access;
 mod adaptive;
 mod ages;
 mod factors;
+mod formed;
 mod lengths;
-mod regroup;
-mod rewire;
 #[cfg(test)]
 mod tests;
 mod visits;
@@ -27,9 +26,8 @@ use ages::Ages;
 use lengths::Lengths;
 
 use super::factored::{NEVER, Powers, decay_of_zt, filters};
-use super::{
-    Filters, Present, See, Synapses, What, add_squares_of_neurons, lists, squared_lengths,
-};
+use super::form::Formed;
+use super::{Filters, Present, See, Synapses, What, lists, squared_lengths};
 use crate::kernels::{self, LANES, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::gradient::{Late, squared_length};
@@ -365,19 +363,6 @@ impl<F: Float> Listed<F> {
         };
         (&mut self.w, late)
     }
-
-    /// Adds the squared length of what waits to that of each neuron.
-    pub(super) fn lengths_of_neurons(
-        &mut self,
-        to: Kinds<&mut [f64]>,
-        pace: &mut Pace<'_>,
-    ) -> Result<(), Error> {
-        let place = (self.cut(), self.w.neurons());
-        match self.w.waits {
-            true => add_squares_of_neurons(&[self.w.gradient()], place, to, pace),
-            false => Ok(()),
-        }
-    }
 }
 
 impl<F: Float> Synapses<F> for Listed<F> {
@@ -676,7 +661,8 @@ impl<F: Float> Synapses<F> for Listed<F> {
         }
         let mut weights = Vec::new();
         let nobody = &mut Interrupt::NOBODY.pace();
-        let looked = self.read_listed(What::Weight, 0..self.seen.len(), &mut weights, nobody);
+        let (all, wires) = (0..self.seen.len(), &self.wires);
+        let looked = self.read_listed(What::Weight, all, wires, &mut weights, nobody);
         let finite = looked.is_ok() && kernels::all_finite(&weights);
         self.within = finite && kernels::all_within(F::cast(LIMIT), &self.zt);
         finite
