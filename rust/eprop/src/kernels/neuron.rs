@@ -19,7 +19,8 @@ pub(crate) struct Membrane<F> {
     pub(crate) refractory: u32,
 }
 
-/// The neurons' state; every slice has the padded length but `refractory`, which is empty where nothing is refractory.
+/// The neurons' state; every slice has the padded length but `refractory`, which is empty where nothing is refractory, and `psi`, which is empty where nobody
+/// learns from it.
 pub(crate) struct NeuronsMut<'a, F> {
     pub(crate) v: &'a mut [F],
     pub(crate) z: &'a mut [F],
@@ -33,6 +34,7 @@ kernel! {
         let NeuronsMut { v, z, psi, refractory } = neurons;
         // One loop for each surrogate, so that none has a branch in it.
         match membrane.surrogate {
+            _ if psi.is_empty() => fire::<I, F>(membrane, zeta, current, v, z),
             Surrogate::PiecewiseLinear => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::PiecewiseLinear.shape(u)),
             Surrogate::FastSigmoid => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::FastSigmoid.shape(u)),
             Surrogate::Arctan => integrate_and_fire::<I, F>(membrane, zeta, current, v, z, psi, |u| Surrogate::Arctan.shape(u)),
@@ -65,10 +67,12 @@ pub(super) fn refract<F: Float>(
     if membrane.refractory == 0 {
         return;
     }
-    for ((left, z), psi) in refractory.iter_mut().zip(z).zip(psi) {
+    for (j, (left, z)) in refractory.iter_mut().zip(z).enumerate() {
         if *left > 0 {
             *left -= 1;
-            *psi = F::ZERO;
+            if let Some(psi) = psi.get_mut(j) {
+                *psi = F::ZERO;
+            }
             *z = F::ZERO;
         } else if *z != F::ZERO {
             *left = membrane.refractory;
@@ -88,7 +92,6 @@ fn integrate_and_fire<I: Isa, F: Float>(
     shape: impl Fn(F) -> F,
 ) {
     let Membrane {
-        alpha,
         v_th,
         height,
         per_width,
@@ -96,17 +99,52 @@ fn integrate_and_fire<I: Isa, F: Float>(
     } = membrane;
     let n = v.len();
     let (current, z, psi) = (&current[..n], &mut z[..n], &mut psi[..n]);
-    // What a spike takes: the threshold, or all of the membrane.
-    let (by_threshold, by_itself) = match membrane.reset_mechanism {
-        ResetMechanism::Subtract => (v_th, F::ZERO),
-        ResetMechanism::Zero => (F::ZERO, F::ONE),
-    };
+    let taken = membrane.taken();
     for j in 0..n {
-        let kept = alpha * v[j] * (F::ONE - by_itself * z[j]);
-        let now = (I::fma(zeta, current[j], kept) - by_threshold * z[j]).or_silence();
+        let now = integrate::<I, F>(membrane.alpha, taken, zeta, current[j], (v[j], z[j]));
         v[j] = now;
         psi[j] = height * shape((now - v_th).abs() * per_width);
         z[j] = if now >= v_th { F::ONE } else { F::ZERO };
+    }
+}
+
+/// The same without deriving.
+#[inline(always)]
+fn fire<I: Isa, F: Float>(membrane: Membrane<F>, zeta: F, current: &[F], v: &mut [F], z: &mut [F]) {
+    let n = v.len();
+    let (current, z) = (&current[..n], &mut z[..n]);
+    let taken = membrane.taken();
+    for j in 0..n {
+        let now = integrate::<I, F>(membrane.alpha, taken, zeta, current[j], (v[j], z[j]));
+        v[j] = now;
+        z[j] = if now >= membrane.v_th {
+            F::ONE
+        } else {
+            F::ZERO
+        };
+    }
+}
+
+/// `v` of a neuron at this step, from `v` and `z` of the last one.
+#[inline(always)]
+fn integrate<I: Isa, F: Float>(
+    alpha: F,
+    (by_threshold, by_itself): (F, F),
+    zeta: F,
+    current: F,
+    (v, z): (F, F),
+) -> F {
+    let kept = alpha * v * (F::ONE - by_itself * z);
+    (I::fma(zeta, current, kept) - by_threshold * z).or_silence()
+}
+
+impl<F: Float> Membrane<F> {
+    /// What a spike takes: the threshold, or all of the membrane.
+    fn taken(&self) -> (F, F) {
+        match self.reset_mechanism {
+            ResetMechanism::Subtract => (self.v_th, F::ZERO),
+            ResetMechanism::Zero => (F::ZERO, F::ONE),
+        }
     }
 }
 
@@ -169,6 +207,13 @@ mod tests {
                             left[j] = 3;
                         }
                     }
+                    // Without psi, v and z are the same.
+                    let (mut v_alone, mut z_alone, mut left_alone) = (v.clone(), z.clone(), refractory.clone());
+                    let alone = NeuronsMut { v: &mut v_alone, z: &mut z_alone, psi: &mut [], refractory: &mut left_alone };
+                    step_neurons(membrane, zeta, &current, alone);
+                    same_bits("v", &v_alone, &v_is);
+                    same_bits("z", &z_alone, &z_is);
+                    assert_eq!(left_alone, left);
                     let neurons = NeuronsMut { v: &mut v, z: &mut z, psi: &mut psi, refractory: &mut refractory };
                     step_neurons(membrane, zeta, &current, neurons);
                     same_bits("v", &v, &v_is);

@@ -269,7 +269,7 @@ impl<F: Float> Wiring for Stack<F> {
                 || "an evaluation".into(),
                 |room| {
                     Ok(Present {
-                        neuron: Neuron::new(room, n, &config.layer_of(l))?,
+                        neuron: Neuron::of_evaluation(room, n, &config.layer_of(l))?,
                         sources: SourceList::new(room, p, 0)?,
                         row: room.zeros(1, padded::<F>(n))?,
                         current: room.zeros(1, padded::<F>(n))?,

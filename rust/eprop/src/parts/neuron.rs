@@ -20,6 +20,7 @@ pub(crate) struct Neuron<F> {
     zeta: F,
     v: Aligned<F>,
     z: Aligned<F>,
+    /// Empty where nobody learns from it.
     psi: Aligned<F>,
     /// Empty where a spike leaves no neuron refractory.
     refractory: Vec<u32>,
@@ -74,6 +75,19 @@ parts!(Neuron {
 
 impl<F: Float> Neuron<F> {
     pub(crate) fn new(room: &mut Room, n: usize, config: &LayerConfig) -> Result<Self, Error> {
+        Self::made(room, n, config, true)
+    }
+
+    /// Neurons from whose `psi` nobody learns: they have none, but where their step needs its place.
+    pub(crate) fn of_evaluation(
+        room: &mut Room,
+        n: usize,
+        config: &LayerConfig,
+    ) -> Result<Self, Error> {
+        Self::made(room, n, config, !config.is_plain())
+    }
+
+    fn made(room: &mut Room, n: usize, config: &LayerConfig, has_psi: bool) -> Result<Self, Error> {
         // The config is validated: n_ref fits.
         let refractory = config.n_ref.saturating_sub(1) as u32;
         let stride = padded::<F>(n);
@@ -94,7 +108,7 @@ impl<F: Float> Neuron<F> {
             },
             v: room.zeros(1, stride)?,
             z: room.zeros(1, stride)?,
-            psi: room.zeros(1, stride)?,
+            psi: room.zeros(1, if has_psi { stride } else { 0 })?,
             refractory: room.vec(0, if refractory > 0 { n } else { 0 })?,
             fired: room.vec(0, stride)?,
             n_fired: 0,
@@ -148,7 +162,7 @@ impl<F: Float> Neuron<F> {
     /// Beyond the last neuron there is none; of the others, who fired.
     fn list(&mut self) {
         for row in [&mut self.v, &mut self.z, &mut self.psi] {
-            row[self.n..].fill(F::ZERO);
+            row.iter_mut().skip(self.n).for_each(|x| *x = F::ZERO);
         }
         if let Some(own) = &mut self.own {
             own.a[self.n..].fill(F::ZERO);
@@ -225,10 +239,9 @@ fn in_parts<F>(
     // There are as many as neurons, or none.
     let refractory = refractory.chunks_mut(share);
     let refractory = refractory.chain(core::iter::repeat_with(|| &mut [][..]));
-    let rows = v
-        .chunks_mut(share)
-        .zip(z.chunks_mut(share))
-        .zip(psi.chunks_mut(share));
+    let psi = psi.chunks_mut(share);
+    let psi = psi.chain(core::iter::repeat_with(|| &mut [][..]));
+    let rows = v.chunks_mut(share).zip(z.chunks_mut(share)).zip(psi);
     rows.zip(refractory)
         .map(|(((v, z), psi), refractory)| NeuronsMut {
             v,
@@ -412,6 +425,30 @@ mod tests {
             n_spikes += neurons.fired().len();
         }
         assert!(n_spikes > steps * N / 50, "{n_spikes} spikes");
+    }
+
+    in_both! {
+        fn an_evaluation_fires_as_learning_does<F>() {
+            for n_ref in [0, 4] {
+                let config = LayerConfig { n_ref, ..LayerConfig::default() };
+                let mut learning: Neuron<F> = made(|room| Neuron::new(room, N, &config));
+                let mut evaluating: Neuron<F> = made(|room| Neuron::of_evaluation(room, N, &config));
+                assert!(evaluating.psi.is_empty() && !learning.psi.is_empty());
+                let (mut noise, mut n_spikes) = (Noise(3), 0);
+                for _ in 0..60 {
+                    let current = noise.numbers::<F>(learning.padded_z().len());
+                    learning.step(&current);
+                    evaluating.step(&current);
+                    assert_eq!(evaluating.fired(), learning.fired());
+                    assert_eq!(evaluating.padded_z(), learning.padded_z());
+                    assert_eq!(evaluating.v(), learning.v());
+                    n_spikes += learning.fired().len();
+                }
+                assert!(n_spikes > 60, "{n_spikes} spikes");
+                evaluating.reset();
+                assert!(evaluating.fired().is_empty());
+            }
+        }
     }
 
     in_both! {

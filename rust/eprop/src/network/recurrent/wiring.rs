@@ -213,7 +213,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             || "an evaluation".into(),
             |room| {
                 Ok((
-                    Neuron::new(room, n, &config.layer())?,
+                    Neuron::of_evaluation(room, n, &config.layer())?,
                     Delay::new(room, n, config.delay)?,
                     SourceList::new(room, self.n_inputs, self.senders)?,
                     self.layer
