@@ -1,7 +1,7 @@
 """How well the presets of `eprop.tasks` learn, seed by seed: ``benches/tasks.py [NAME ...] [--seeds N] [--data FOLDER]``.
 
-``--untouched``: sizes and neurons of a preset, and all that says how to learn as a trainer has it: plain descent with its
-limit, one trial at a time, an update at every step. ``--optimizer NAME``: the same with another optimizer, at its own rate.
+``--untouched``: sizes, neurons and horizon of a preset, and the optimizer, batches and updates that a trainer has by itself:
+descent with its limit, one trial at a time, an update at every step. ``--optimizer NAME``: another one, at its own rate.
 
 Those of recordings are there with ``--data``: a folder of mnist10k/mnist10k.npz, fsdd/recordings, japanese_vowels, qtdb and
 elec2/electricity.csv, of which any may be missing.
@@ -79,11 +79,10 @@ UNTOUCHED: dict[str, Own] = {
     "copy-delay": _ALONE | {"iterations": 16_000},
     "mackey-glass": {"optimizer": "sgd", "lr": None, "update_every": 1},
     "digit-rows": {"lr": None, "batch_size": "auto"},
-    "mnist-rows": {"lr": None},
     "ecg": _HEARTBEATS,
     "ecg-256": _HEARTBEATS,
 }
-"""What `--untouched` tells a preset: a trainer's defaults, or for images those of an estimator. An iteration is a trial
+"""What `--untouched` tells a preset: a trainer's defaults, or for digits those of an estimator. An iteration is a trial
 then: 4, 2, 2, 16 and 1 times as many trials as the presets have. Those that are not here leave the optimizer alone."""
 
 

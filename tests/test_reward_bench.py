@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from eprop.rl import EpropAgent
+from eprop.tasks import cartpole
+
 BENCH = Path(__file__).parents[1] / "benches" / "reward.py"
 
 
@@ -23,6 +26,13 @@ def test_it_runs(more: list[str], said: str) -> None:
     assert "CartPole-v1, " in lines[0] and "episodes=3" in lines[0] and said in lines[0]
     assert lines[1].startswith("seed 7: best") and "bar at episode none" in lines[1]
     assert lines[-1].endswith("bar 195: 0 of 1 seeds")
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
+def test_untouched_is_what_an_agent_does_by_itself() -> None:
+    untouched, _ = cartpole.build(preset=cartpole.Preset(optimizer="sgd", lr=None))
+    default = EpropAgent(1, 1, 2)
+    assert (untouched.optimizer, untouched.lr) == (default.optimizer, default.lr)
 
 
 @pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")

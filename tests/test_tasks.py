@@ -89,6 +89,13 @@ def test_without_a_rate_the_optimizer_is_untouched(task):
     assert (chosen.optimizer, chosen.reduction) == ("adam", "mean")
 
 
+def test_a_rate_falls_from_batch_to_batch_however_often_weights_change():
+    preset = replace(SHORT[store_recall], iterations=5, update_every=20)
+    learned = store_recall.run(seed=1, preset=preset)
+    assert learned.trainer.n_updates > 5
+    assert learned.trainer.lr == pytest.approx(preset.lr * (1.0 + np.cos(np.pi * 4 / 5)) / 2.0)
+
+
 def test_without_a_rate_nothing_falls():
     preset = replace(SHORT[store_recall], optimizer="auto", lr=None)
     learned = store_recall.run(seed=1, preset=preset)

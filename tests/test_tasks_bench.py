@@ -1,6 +1,5 @@
 """`benches/tasks.py --untouched` teaches with what a trainer or an estimator does by itself."""
 
-import inspect
 import runpy
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from eprop.tasks import (
     ecg,
     evidence,
     mackey_glass,
-    mnist_rows,
     store_recall,
 )
+from eprop.tasks._recordings import Recordings
 
 BENCH = Path(__file__).parents[1] / "benches" / "tasks.py"
 pytestmark = pytest.mark.skipif(not BENCH.exists(), reason="tests without their repository")
@@ -52,13 +51,16 @@ def test_it_tells_trainers_nothing(name: str) -> None:
         assert getattr(untouched, field) == getattr(default, field), field
 
 
-@pytest.mark.parametrize(("name", "task"), [("digit-rows", digit_rows), ("mnist-rows", mnist_rows)])
-def test_it_tells_estimators_nothing(name: str, task) -> None:
-    own = runpy.run_path(str(BENCH))["UNTOUCHED"][name]
-    preset = task.Preset(**own)
-    default = inspect.signature(EpropClassifier).parameters
-    for field in ("optimizer", "lr", "batch_size"):
-        assert getattr(preset, field, default[field].default) == default[field].default, field
+def test_it_tells_an_estimator_nothing() -> None:
+    own = runpy.run_path(str(BENCH))["UNTOUCHED"]["digit-rows"]
+    data = digit_rows.load()
+    few = Recordings(data.X[:64], data.y[:64], data.X_test[:8], data.y_test[:8])
+    learned = digit_rows.run(few, preset=digit_rows.Preset(n_neurons=10, max_iter=1, **own)).classifier
+    default = EpropClassifier(n_neurons=10, max_iter=1, schedule="constant").partial_fit(
+        few.X, few.y, classes=range(10)
+    )
+    for field in HOW_TO_LEARN:
+        assert getattr(learned.trainer_, field) == getattr(default.trainer_, field), field
 
 
 def test_another_optimizer_is_told_as_well_and_presets_nothing(capsys: pytest.CaptureFixture[str]) -> None:

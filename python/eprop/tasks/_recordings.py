@@ -63,8 +63,7 @@ def classify_varied(
 ) -> Classified:
     """The same, where each pass learns from the recordings as `vary` changes them anew.
 
-    The rate falls from pass to pass, along the cosine of `fit`; None: from the estimator's own. The test's
-    recordings stay as they are.
+    The rate falls from pass to pass, along a cosine; None: from the estimator's own. The test's recordings stay as they are.
     """
     from ..sklearn import EpropClassifier
 

@@ -108,10 +108,11 @@ def learn(
     """Calibrates on a few trials, trains on fresh batches, and then counts the errors in trials that are fresh, too."""
     rng, schedule = np.random.default_rng(seed), rates(lr, trainer, iterations)
     trainer.calibrate(list(draw(rng, n_calibrated).inputs), rate=20.0)
-    losses, start = [], time.perf_counter()
+    losses: list[float] = []
+    start = time.perf_counter()
     for _ in bar(range(iterations)):
         trials = draw(rng, trainer.batch_size)
-        trainer.lr = schedule(trainer.n_updates)
+        trainer.lr = schedule(len(losses))
         losses.append(trainer.train_sequence(trials.inputs, trials.labels))
     seconds = time.perf_counter() - start
     return Learned(trainer, losses, share_wrong(trainer, draw, rng, n_test), seconds)

@@ -105,10 +105,11 @@ def run(train: Steps, test: Steps, seed: int = 0, preset: Preset | None = None, 
     trainer.calibrate(train.inputs[:15].reshape(-1, N_INPUTS), rate=100.0)
     batches = len(train.inputs) // p.batch_size
     schedule = rates(p.lr, trainer, p.passes * batches)
-    losses, start = [], time.perf_counter()
+    losses: list[float] = []
+    start = time.perf_counter()
     for _ in bar(range(p.passes)):
         for batch in _batches(rng, len(train.inputs), p.batch_size):
-            trainer.lr = schedule(trainer.n_updates)
+            trainer.lr = schedule(len(losses))
             losses.append(trainer.train_sequence(train.inputs[batch], train.labels[batch]))
     seconds = time.perf_counter() - start
     of_passes = np.reshape(losses, (p.passes, batches)).mean(axis=1).tolist()

@@ -1,4 +1,4 @@
-//! The recurrent network: one population with one head, and the circle of a step.
+//! The recurrent network: one population with one head.
 
 mod circle;
 mod settings;

@@ -27,7 +27,7 @@ pub(crate) trait Formed<F: Float>: Synapses<F> {
         false
     }
 
-    /// The number of a source's first synapse in [`first_rows`](Synapses::first_rows), where rows are lists.
+    /// The number of a source's first synapse in [`first_rows`](Synapses::first_rows), where rows are lists; not of lists in factors, whose weights may lie in pairs.
     fn first_of(&self, _source: usize) -> Option<usize> {
         None
     }

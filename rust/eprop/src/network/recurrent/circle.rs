@@ -17,6 +17,7 @@ use crate::parts::lesson::Lesson;
 use crate::parts::optimizer::{Measure, Optimizer, Steps};
 use crate::synapses::add_squares_of_neurons;
 use crate::{Error, Float};
+
 impl<F: Float> Circle<F> for Recurrent<F> {
     /// The order is that of the lines of docs/method.md: `B` is `W_out` as it is before this step's update, so the synapses learn before the readouts do.
     fn learn(

@@ -4,6 +4,7 @@ use crate::network::wiring::Settings;
 use crate::options::filters::decay;
 use crate::options::{Config, Optimizer as Rule, Reduction, UpdateEvery};
 use crate::parts::optimizer::Times;
+
 impl Settings for Config {
     fn lr(&self) -> f64 {
         self.lr

@@ -34,6 +34,7 @@ use crate::parts::optimizer::{Population, Steps};
 use crate::parts::sources::SourceList;
 use crate::synapses::What;
 use crate::{Error, Float};
+
 impl<F: Float> Wiring for Recurrent<F> {
     type F = F;
     type Config = Config;

@@ -10,12 +10,12 @@
 mod adaptive;
 mod blocks;
 mod ended;
-mod form;
 mod formed;
 mod lengths;
 mod momentum;
 mod pending;
 mod reading;
+mod synapses;
 
 use alloc::vec::Vec;
 use core::ops::Range;
