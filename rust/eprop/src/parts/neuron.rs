@@ -162,7 +162,9 @@ impl<F: Float> Neuron<F> {
     /// Beyond the last neuron there is none; of the others, who fired.
     fn list(&mut self) {
         for row in [&mut self.v, &mut self.z, &mut self.psi] {
-            row.iter_mut().skip(self.n).for_each(|x| *x = F::ZERO);
+            if let Some(beyond) = row.get_mut(self.n..) {
+                beyond.fill(F::ZERO);
+            }
         }
         if let Some(own) = &mut self.own {
             own.a[self.n..].fill(F::ZERO);

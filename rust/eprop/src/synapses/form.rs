@@ -68,7 +68,7 @@ pub(crate) trait Formed<F: Float>: Synapses<F> {
         Ok(())
     }
 
-    /// The weights of all synapses in the order of their lists, where rows are these, before anything has been learned.
+    /// Takes the weights of all synapses in the order of their lists, where rows are these, before anything has been learned.
     fn take_all(&mut self, weights: &[F]) {
         self.first_rows().copy_from_slice(weights);
     }
