@@ -17,8 +17,9 @@ macro_rules! class {
 
             fn reset(&self, py: Python<'_>) -> PyResult<()> {
                 at_width!(&self.0, cell => {
+                    cell.run(py, |inner| inner.reset())?;
                     cell.warned.set(0);
-                    cell.run(py, |inner| inner.reset())
+                    Ok(())
                 })
             }
 

@@ -4,9 +4,10 @@ use numpy::ndarray::Array1;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 
-use crate::arrays::{assign, give_rows, read};
+use crate::arrays::{assign, give, give_rows};
 use crate::cell::{Cell, Wide, at_width};
 use crate::class::trainer_class;
+use crate::error;
 use crate::numbers::Real;
 use crate::options;
 use crate::plan::{self, Planned};
@@ -59,7 +60,10 @@ trainer_class!(
     #[pyo3(name = "layer_W")]
     fn layer_w<'py>(&self, py: Python<'py>, layer: usize) -> PyResult<Bound<'py, PyAny>> {
         self.check_layer(py, layer)?;
-        at_width!(&self.0, cell => read(py, cell, |t| t.layer_w(layer).unwrap_or_default()))
+        at_width!(&self.0, cell => {
+            let w = cell.run(py, |t| t.try_layer_w(layer))?;
+            give(py, w.map_err(error::raise)?.unwrap_or_default())
+        })
     }
 
     #[pyo3(name = "set_layer_W")]

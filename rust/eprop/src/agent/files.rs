@@ -119,10 +119,7 @@ impl<F: Float> EpropAgent<F> {
         let body = Self::body(&file)?;
         let mut like = body.config.clone();
         Recurrent::<F>::take_rates(&mut like.network, &self.config.network);
-        if body.sizes != self.sizes() || like != self.config {
-            let expected = "the sizes and the configuration of the agent that takes them in";
-            return Err(saved(expected, "others"));
-        }
+        body.fits("agent", &like, &self.sizes(), &self.config)?;
         let streams = &self.trainer.streams;
         let (interrupt, n_threads) = (streams.interrupt().clone(), streams.n_threads());
         let mut this = Self::loaded(&file, body, bytes.len(), &interrupt)?;

@@ -156,6 +156,9 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Input weights, a copy (N, n_inputs).
     ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
+    ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
     /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
@@ -170,6 +173,9 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Recurrent weights, a copy (N, N), diagonal 0.
     ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
+    ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
     /// # let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
@@ -181,6 +187,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// Readout weights, a copy (O, N).
+    ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -205,6 +214,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// The feedback matrix `B`, a copy (N, O); `W_out^T` when symmetric.
+    ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -260,15 +272,19 @@ impl<F: Float> EpropTrainer<F> {
         let n_inputs = self.n_inputs();
         self.first().check_wires("W_rec", n_inputs, w)?;
         self.first().check_signs("W_rec", n_inputs, w)?;
-        let credits = self.plan.credits() > 0;
         self.change(|this, pace| {
-            if credits {
-                // What was learned so far is credited through the weights as they were.
-                this.streams.flush(pace)?;
-            }
+            this.credit_so_far(pace)?;
             this.streams
                 .alter(|first| first.layer.synapses.assign(n_inputs, w, pace))
         })
+    }
+
+    /// Before recurrent weights are assigned: what was learned so far is credited through the weights as they were.
+    fn credit_so_far(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
+        match self.plan.credits() {
+            0 => Ok(()),
+            _ => self.streams.flush(pace),
+        }
     }
 
     /// The synapses of `W_in` or `W_rec` that exist; `None` where all do, and for other matrices.
@@ -332,6 +348,9 @@ impl<F: Float> EpropTrainer<F> {
             self.first()
                 .check_listed_signs(name, sources.clone(), weights)?;
             return self.change(|this, pace| {
+                if matrix == Matrix::WRec {
+                    this.credit_so_far(pace)?;
+                }
                 this.streams.alter(|first| {
                     let mut weights = weights.iter().copied();
                     let synapses = &mut first.layer.synapses;
@@ -574,6 +593,9 @@ impl<F: Float> EpropTrainer<F> {
 
     /// Presynaptic traces as each neuron has them, a copy (N, n_inputs + N); 0 for a neuron's own source.
     ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
+    ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, PerNeuron};
     /// let each = PerNeuron { tau_mem: Some([5.0, 20.0].to_vec()), ..PerNeuron::default() };
@@ -590,6 +612,9 @@ impl<F: Float> EpropTrainer<F> {
     }
 
     /// Eligibility traces, a copy (N, n_inputs + N); 0 for a neuron's own source. Example: [`v`](Self::v).
+    ///
+    /// # Panics
+    /// There is no memory for it: [`read`](Self::read) returns the error.
     pub fn e_bar(&self) -> Array2<F> {
         self.matrix(Matrix::EBar(0))
     }

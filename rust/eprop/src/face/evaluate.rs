@@ -1,5 +1,6 @@
 //! Sequences that are judged on the weights of the moment, while the streams stay where they are.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -23,6 +24,8 @@ pub type Judged<'a, F> = (
 
 /// An evaluation in the making, fed piece by piece. Example: [`Trainer::evaluate`].
 pub struct Evaluation<N: Network> {
+    /// Of the trainer that began it.
+    sizes: String,
     sequences: Vec<Sequence<N>>,
 }
 
@@ -127,14 +130,17 @@ impl<N: Network> Trainer<N> {
                 err: of_outputs()?,
             });
         }
-        Ok(Evaluation { sequences })
+        Ok(Evaluation {
+            sizes: N::sizes(&self.plan),
+            sequences,
+        })
     }
 
     /// The next steps of every sequence; one that has ended has none. Outputs go where the caller says, (S, T, n_outputs), T of the longest. Example:
     /// [`evaluation`](Self::evaluation).
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed.
+    /// [`Error::Shape`]; [`Error::Value`], also for an evaluation that a trainer of other sizes began; and then nothing has changed.
     pub fn evaluate_piece<'a>(
         &self,
         evaluation: &mut Evaluation<N>,
@@ -144,6 +150,12 @@ impl<N: Network> Trainer<N> {
     ) -> Result<(), Error> {
         let first = self.streams.first();
         let n_sequences = evaluation.sequences.len();
+        let sizes = N::sizes(&self.plan);
+        if evaluation.sizes != sizes {
+            let expected = alloc::format!("one of a trainer with {sizes}");
+            let got = alloc::format!("one with {}", evaluation.sizes);
+            return Err(Error::value("evaluation", expected, got));
+        }
         check::streams("inputs", n_sequences, inputs.len())?;
         if let Some(judged) = judged {
             check::streams("targets", n_sequences, judged.len())?;

@@ -161,10 +161,7 @@ impl<N: Network> Trainer<N> {
         let body = Self::body(&file)?;
         let mut like = body.config.clone();
         N::take_rates(&mut like, &self.config);
-        if body.sizes != self.sizes() || like != self.config {
-            let expected = "the sizes and the configuration of the trainer that takes them in";
-            return Err(saved(expected, "others"));
-        }
+        body.fits("trainer", &like, &self.sizes(), &self.config)?;
         let interrupt = self.streams.interrupt().clone();
         let mut this = Self::loaded(&file, body, bytes.len(), &interrupt)?;
         this.streams.set_n_threads(self.streams.n_threads());
@@ -325,10 +322,7 @@ impl<F: Float> OnlineLifLayer<F> {
         let body = Self::body(&file)?;
         let mut like = body.config.clone();
         like.layer.lr = self.lr();
-        if body.sizes != self.sizes() || like != self.settings() {
-            let expected = "the sizes and the configuration of the layer that takes them in";
-            return Err(saved(expected, "others"));
-        }
+        body.fits("layer", &like, &self.sizes(), &self.settings())?;
         *self = Self::loaded(&file, body, bytes.len(), &NOBODY)?;
         Ok(())
     }

@@ -91,7 +91,7 @@ impl<N: Network> Trainer<N> {
 
     fn run_on(&self, twin: Self) -> Result<GradientRun<N>, Error> {
         Ok(GradientRun {
-            tally: twin.tally(),
+            tally: twin.try_tally()?,
             twin,
         })
     }
@@ -231,7 +231,8 @@ impl<F: Float> EpropTrainer<F> {
     /// [`Horizon::Sequence`] and 1 it is the gradient of backpropagation through time, whatever `update_every` and the form of the trainer.
     ///
     /// # Errors
-    /// As [`gradient_run`](Self::gradient_run); [`Error::Value`] for a horizon of 0, and for a gain that is negative or not finite.
+    /// As [`gradient_run`](Self::gradient_run); [`Error::Value`] for a horizon of 0, for one beyond a step in a network of which this is a
+    /// [part](crate::Config::part), and for a gain that is negative or not finite.
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer, Horizon, Stream};
@@ -255,6 +256,10 @@ impl<F: Float> EpropTrainer<F> {
             ..self.config.clone()
         };
         config.horizon.validate_of_gradients()?;
+        if config.part.is_some() && config.horizon.is_beyond_a_step() {
+            let expected = "1 in a network that is spread over processes";
+            return Err(Error::value("horizon", expected, config.horizon.named()));
+        }
         non_negative("recurrent_gain", config.recurrent_gain)?;
         within::<F>("recurrent_gain", config.recurrent_gain)?;
         self.run_on(self.twin_with(n_streams, config)?)

@@ -59,6 +59,9 @@ impl<F: Float> OnlineTrainer<F> {
 
     /// Weights of layer `l`, a copy (its size, the size below). Like the other readers of a layer it is `None` where there is no such layer.
     ///
+    /// # Panics
+    /// There is no memory for it: [`try_layer_w`](Self::try_layer_w) returns the error.
+    ///
     /// ```
     /// # use eprop::{OnlineTrainer, StackConfig};
     /// # let mut trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
@@ -74,12 +77,27 @@ impl<F: Float> OnlineTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn layer_w(&self, l: usize) -> Option<Array2<F>> {
-        self.stage(l)?;
-        Some(or_panic(
+        or_panic(self.try_layer_w(l))
+    }
+
+    /// As [`layer_w`](Self::layer_w).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for it.
+    ///
+    /// ```
+    /// # use eprop::{OnlineTrainer, StackConfig};
+    /// # let trainer = OnlineTrainer::<f32>::new(&[3, 8, 2], StackConfig::default())?;
+    /// assert_eq!(trainer.try_layer_w(1)?, trainer.layer_w(1));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_layer_w(&self, l: usize) -> Result<Option<Array2<F>>, Error> {
+        let read = |_| {
             self.streams
                 .first()
-                .input_weights(l, &mut Interrupt::NOBODY.pace()),
-        ))
+                .input_weights(l, &mut Interrupt::NOBODY.pace())
+        };
+        self.stage(l).map(read).transpose()
     }
 
     /// Assigns the weights of layer `l`. Example: [`layer_w`](Self::layer_w).

@@ -285,6 +285,9 @@ impl<F: Float> OnlineLifLayer<F> {
 
     /// The weights, a copy (n_neurons, n_inputs).
     ///
+    /// # Panics
+    /// There is no memory for a row: [`read_w`](Self::read_w) returns the error.
+    ///
     /// ```
     /// # use eprop::{LayerConfig, OnlineLifLayer};
     /// # let mut layer = OnlineLifLayer::<f32>::new(3, 4, LayerConfig::default())?;

@@ -277,7 +277,7 @@ impl<N: Network> Trainer<N> {
                 let rates = (0..N::n_groups(&plan)).map(|group| config.lr_of(group));
                 Optimizer::new(config.optimizer(), rates, config.times(), N::F::EPSILON)?
                     .of_neurons(&N::populations(&plan, &config))?
-                    .bounded(config.clip_norm(), config.w_max())
+                    .bounded(config.clip_norm(), config.w_max(), config.keeps_signs())
             },
             watch: Watch::new(streams.first())?,
             plan,
@@ -502,7 +502,10 @@ impl<N: Network> Trainer<N> {
         if !self.optimizer.is_limited() {
             streams.settle()?;
         }
-        streams.prepare_rewiring(&self.plan)?;
+        if let Err(no_memory) = streams.prepare_rewiring(&self.plan) {
+            streams.take_back_all();
+            return Err(no_memory);
+        }
         let mut measured = Ok(());
         let by_neuron = self.optimizer.scales_neurons();
         self.optimizer.step(scale, |to| {

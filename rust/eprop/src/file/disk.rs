@@ -41,6 +41,9 @@ pub(crate) fn in_file(error: Error, path: &Path) -> Error {
             expected,
             got: format!("{got} ({})", path.display()),
         },
+        Error::State { reason } => Error::State {
+            reason: format!("{reason} ({})", path.display()),
+        },
         other => other,
     }
 }
@@ -118,22 +121,21 @@ impl Temporary {
             let _ = fs::remove_file(&self.path);
             failure("replace", to, &error)
         })?;
-        sync_folder(to)
+        sync_folder(to);
+        Ok(())
     }
 }
 
-/// Without it the name may be lost with the power, and the bytes with it.
+/// Without it the name may be lost with the power, and the bytes with it. The new file is there already: a folder that cannot be opened, or that its
+/// file system does not sync, is no failure.
 #[cfg(unix)]
-fn sync_folder(of: &Path) -> Result<(), Error> {
+fn sync_folder(of: &Path) {
     let folder = match of.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| failure("sync", folder, &error))
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<(), Error> {
-    Ok(())
-}
+fn sync_folder(_: &Path) {}

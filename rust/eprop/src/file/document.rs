@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Error;
 
@@ -138,6 +139,57 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) struct Body<C> {
     pub(crate) sizes: Vec<usize>,
     pub(crate) config: C,
+}
+
+impl<C: Serialize + PartialEq> Body<C> {
+    /// Whether it is of these sizes and of this configuration: `like` is the body's own, but for what may differ.
+    pub(crate) fn fits(
+        &self,
+        who: &str,
+        like: &C,
+        sizes: &[usize],
+        config: &C,
+    ) -> Result<(), Error> {
+        let expected =
+            || alloc::format!("the sizes and the configuration of the {who} that takes them in");
+        if self.sizes != sizes {
+            let got = alloc::format!("sizes = {:?}, where it has {sizes:?}", self.sizes);
+            return Err(saved(expected(), got));
+        }
+        if like == config {
+            return Ok(());
+        }
+        let [its, own] =
+            [like, config].map(|config| serde_json::to_value(config).unwrap_or_default());
+        let got = difference(&its, &own).unwrap_or_else(|| "another configuration".into());
+        Err(saved(expected(), got))
+    }
+}
+
+/// The first setting in which two configurations differ.
+fn difference(its: &Value, own: &Value) -> Option<String> {
+    if let (Value::Object(its), Value::Object(own)) = (its, own) {
+        let names = own.keys().filter(|name| its.get(*name) != own.get(*name));
+        return names
+            .map(|name| (name, its.get(name), &own[name]))
+            .find_map(
+                |(name, its, own)| match difference(its.unwrap_or(&Value::Null), own) {
+                    Some(inner) if own.is_object() => Some(alloc::format!("{name}.{inner}")),
+                    inner => inner.map(|inner| alloc::format!("{name} = {inner}")),
+                },
+            );
+    }
+    (its != own).then(|| alloc::format!("{}, where it has {}", short(its), short(own)))
+}
+
+/// A setting as text; of a long one its beginning.
+fn short(value: &Value) -> String {
+    const LONGEST: usize = 40;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        None => text,
+        Some((at, _)) => alloc::format!("{}...", &text[..at]),
+    }
 }
 
 /// Saved bytes that are not what was expected.

@@ -26,6 +26,8 @@ pub trait Circle<F: Float> {
     fn fire(&mut self, x: Input<'_, F>);
     /// Before step `t` of a run between two updates: a chance to work out what the inputs of the next steps send all at once.
     fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
+    /// The steps that were looked ahead to are not taken.
+    fn forget_ahead(&mut self) {}
     /// Before a step: does what it would have to do first, unless it is stopped; what is left is done later.
     ///
     /// # Errors

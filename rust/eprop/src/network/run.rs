@@ -22,6 +22,7 @@ pub(crate) fn learn<N: Wiring>(
     let inputs = stream.inputs;
     for t in 0..inputs.n_steps() {
         if !go_on(t, network) {
+            network.circle().forget_ahead();
             return t;
         }
         let lesson = stream.lesson(t);
@@ -48,6 +49,7 @@ pub(crate) fn predict<N: Wiring>(
 ) -> usize {
     for t in 0..inputs.n_steps() {
         if !go_on(t, network) {
+            network.circle().forget_ahead();
             return t;
         }
         network.circle().look_ahead(inputs, t);

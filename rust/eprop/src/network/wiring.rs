@@ -58,6 +58,10 @@ pub trait Settings: Clone + Debug + PartialEq + Serialize + DeserializeOwned + S
     fn clip_norm(&self) -> Option<f64>;
     #[doc(hidden)]
     fn w_max(&self) -> Option<f64>;
+    /// Whether weights keep the signs of their sources.
+    fn keeps_signs(&self) -> bool {
+        false
+    }
     #[doc(hidden)]
     fn memory_limit(&self) -> Option<usize>;
     /// Whether credit flows back through recurrent spikes.

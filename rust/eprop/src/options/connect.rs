@@ -127,15 +127,16 @@ impl SynapseList {
         starts: Vec<usize>,
         targets: Vec<u32>,
     ) -> Result<Self, Error> {
-        let follow = starts.first() == Some(&0)
-            && starts.last() == Some(&targets.len())
-            && starts.is_sorted();
-        if !follow {
-            return Err(Error::value(
-                "starts",
-                format!("ascending numbers from 0 to {}", targets.len()),
-                "others",
-            ));
+        let got = match (starts.first(), starts.last()) {
+            (Some(&first), Some(&last)) if first != 0 || last != targets.len() => {
+                Some(format!("some from {first} to {last}"))
+            }
+            (Some(_), Some(_)) => (!starts.is_sorted()).then(|| "some that fall".into()),
+            _ => Some("none".into()),
+        };
+        if let Some(got) = got {
+            let expected = format!("ascending numbers from 0 to {}", targets.len());
+            return Err(Error::value("starts", expected, got));
         }
         for (source, list) in starts.windows(2).enumerate() {
             let list = &targets[list[0]..list[1]];
@@ -168,6 +169,9 @@ impl SynapseList {
     }
 
     /// The neurons that a source reaches. Example: [`SynapseList`].
+    ///
+    /// # Panics
+    /// There is no such source.
     pub fn targets(&self, source: usize) -> &[u32] {
         &self.0.targets[self.0.starts[source]..self.0.starts[source + 1]]
     }

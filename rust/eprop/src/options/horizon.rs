@@ -74,7 +74,7 @@ impl Horizon {
         }
     }
 
-    fn named(self) -> alloc::string::String {
+    pub(crate) fn named(self) -> alloc::string::String {
         match self {
             Self::Steps(n) => alloc::format!("{n}"),
             Self::Sequence => "\"sequence\"".into(),

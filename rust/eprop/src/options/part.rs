@@ -72,7 +72,7 @@ impl Part {
         }
         if config.horizon.is_beyond_a_step() {
             let expected = "1 in a network that is spread over processes";
-            return Err(Error::value("horizon", expected, "more"));
+            return Err(Error::value("horizon", expected, config.horizon.named()));
         }
         if config.each.tau_mem.is_some() {
             // The limit of a step goes by the longest of the whole network.

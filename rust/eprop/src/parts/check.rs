@@ -279,12 +279,15 @@ pub(crate) fn event_rows<F: Float>(
             &[t_total, width],
         ));
     }
-    if !start.is_sorted() || start.last().is_some_and(|&last| last > units.len()) {
-        return Err(Error::value(
-            "inputs",
-            alloc::format!("starts that rise to at most {}", units.len()),
-            "others",
-        ));
+    let falls = start.windows(2).find(|pair| pair[0] > pair[1]);
+    let got = match (falls, start.last()) {
+        (Some(pair), _) => Some(alloc::format!("{} before {}", pair[0], pair[1])),
+        (None, Some(&last)) if last > units.len() => Some(alloc::format!("{last}")),
+        _ => None,
+    };
+    if let Some(got) = got {
+        let expected = alloc::format!("starts that rise to at most {}", units.len());
+        return Err(Error::value("inputs", expected, got));
     }
     if values.is_some_and(|values| values.len() != units.len()) {
         let got = values.map_or(0, <[F]>::len);
@@ -562,11 +565,11 @@ mod tests {
         );
         refused(
             of(9, &[0, 3, 2], None),
-            "inputs: expected starts that rise to at most 5, got others",
+            "inputs: expected starts that rise to at most 5, got 3 before 2",
         );
         refused(
             of(9, &[0, 6], None),
-            "inputs: expected starts that rise to at most 5, got others",
+            "inputs: expected starts that rise to at most 5, got 6",
         );
         refused(
             of(9, &[0, 2], Some(&[1.0; 4])),

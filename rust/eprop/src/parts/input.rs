@@ -145,7 +145,8 @@ impl<'a, F: Float> Inputs<'a, F> {
                 values,
             } => Self::Events {
                 n_inputs,
-                start: &start[steps.start..=steps.end],
+                // Of no steps there need not even be a start.
+                start: start.get(steps.start..=steps.end).unwrap_or(&[]),
                 units,
                 values,
             },

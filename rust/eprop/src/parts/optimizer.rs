@@ -36,6 +36,8 @@ pub struct Optimizer {
     clip_norm: Option<f64>,
     /// Infinite without a bound.
     w_max: f64,
+    /// Whether weights keep the signs of their sources: then a step is more than a multiple of the gradient.
+    keeps_signs: bool,
     /// Updates so far: `t` of Adam.
     updates: u64,
     /// `d` of the limit.
@@ -171,6 +173,7 @@ impl Optimizer {
             of_one_step: (0.0, 0.0),
             clip_norm: None,
             w_max: f64::INFINITY,
+            keeps_signs: false,
             updates: 0,
             peak: 0.0,
         };
@@ -205,11 +208,17 @@ impl Optimizer {
         Ok(self)
     }
 
-    /// With a largest length of a gradient, and a largest weight.
-    pub(crate) fn bounded(self, clip_norm: Option<f64>, w_max: Option<f64>) -> Self {
+    /// With a largest length of a gradient, a largest weight, and weights that keep their signs or do not.
+    pub(crate) fn bounded(
+        self,
+        clip_norm: Option<f64>,
+        w_max: Option<f64>,
+        keeps_signs: bool,
+    ) -> Self {
         Self {
             clip_norm,
             w_max: w_max.unwrap_or(f64::INFINITY),
+            keeps_signs,
             ..self
         }
     }
@@ -273,6 +282,11 @@ impl Optimizer {
     /// The learning rate of a group in the update under way.
     pub(crate) fn eta(&self, group: usize) -> f64 {
         self.groups[group].eta
+    }
+
+    /// Whether weights stay within a bound, or on one side of 0.
+    fn bounds_weights(&self) -> bool {
+        self.w_max.is_finite() || self.keeps_signs
     }
 
     /// What no weight goes beyond; infinite without a bound.
@@ -540,7 +554,7 @@ impl<'a> Steps<'a> {
                 by: &optimizer.neurons.scales[optimizer.groups[group].neurons.clone()],
             },
             Rule::Sgd { weight_decay, .. } | Rule::Auto { weight_decay, .. }
-                if weight_decay == 0.0 && bound == F::cast(f64::INFINITY) =>
+                if weight_decay == 0.0 && !optimizer.bounds_weights() =>
             {
                 Step::Descend {
                     eta: F::cast(eta * scale),

@@ -53,6 +53,9 @@ impl<'a, F: Float> Stream<'a, F> {
     }
 
     /// The first `length` steps, or all where there are no more: of a stream in an array that is as long as the longest. Example: [`Stream`].
+    ///
+    /// # Panics
+    /// Targets, mask or weights are shorter than the steps that are left.
     pub fn until(&self, length: usize) -> Self {
         self.steps(0, length)
     }

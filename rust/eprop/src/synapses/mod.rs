@@ -136,6 +136,9 @@ pub(crate) trait Synapses<F: Float>: Walked {
     /// Before the steps from `t` on, whose inputs are dense: works out what they send at once, where weights rest.
     fn look_ahead(&mut self, _: Inputs<'_, F>, _t: usize) {}
 
+    /// The steps that were looked ahead to are not taken: what comes next has other inputs.
+    fn forget_ahead(&mut self) {}
+
     /// Before `B` changes by other ways than an update: whatever still needs the old one is worked off, unless it is stopped; what is left is done later.
     ///
     /// # Errors

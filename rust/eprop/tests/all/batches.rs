@@ -1,8 +1,8 @@
 //! Streams side by side: the bits do not depend on threads or cuts, and the batch learns what its streams would learn one by one.
 
 use eprop::{
-    Config, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer, ResetMechanism,
-    Stream, Surrogate, TrainOptions, UpdateEvery,
+    Config, Connect, EpropTrainer, Error, Feedback, Gain, Horizon, Loss, Matrix, Optimizer,
+    ResetMechanism, Stream, Surrogate, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use proptest::prelude::*;
@@ -598,5 +598,61 @@ fn streams_of_a_group_catch_up_with_the_buffers_of_its_first() {
         let streams = Stream::of(x.view(), y.view(), None);
         batch.train_batch(&streams, true).unwrap();
         assert!(!batch.state_equal(&fresh) && batch.state_equal(&batch.clone()));
+    }
+}
+
+/// What was learned so far is credited through the recurrent weights as they were, in lists, too.
+#[test]
+fn listed_weights_that_are_assigned_within_a_horizon_credit_what_comes_after() {
+    let config = Config {
+        connect_in: Connect::Density(0.5),
+        connect_rec: Connect::Density(0.1),
+        horizon: Horizon::Steps(10),
+        update_every: UpdateEvery::Sequence,
+        optimizer: Optimizer::PLAIN_SGD,
+        lr: 0.01,
+        ..Config::default()
+    };
+    let mut start = EpropTrainer::<f64>::new(N_INPUTS, 40, N_OUTPUTS, config).unwrap();
+    assert!(start.is_listed());
+    let w_in = start.w_in() * 3.0;
+    start.set_w_in(w_in.view()).unwrap();
+    let x = Array2::from_shape_fn((14, N_INPUTS), |(t, i)| f64::from((t * 5 + i * 3) % 4 == 0));
+    let y = Array2::from_elem((14, N_OUTPUTS), 1.0);
+    let learn = |trainer: &mut EpropTrainer<f64>, steps: std::ops::Range<usize>| {
+        let piece = Stream {
+            inputs: x.slice(s![steps.clone(), ..]).into(),
+            targets: y.slice(s![steps, ..]),
+            mask: None,
+            weights: None,
+        };
+        let mut tally = trainer.tally();
+        trainer.train_piece(&[piece], None, &mut tally).unwrap();
+    };
+    // In the middle of the first block and at its end.
+    let [mut listed, mut dense, mut ended] = [0; 3].map(|_| start.clone());
+    let reversed = -start.w_rec();
+    for trainer in [&mut listed, &mut dense] {
+        learn(trainer, 0..7);
+    }
+    learn(&mut ended, 0..7);
+    let of_lists: Vec<_> = listed.weights_of_synapses(Matrix::WRec).unwrap();
+    let of_lists: Vec<_> = of_lists.iter().map(|w| -w).collect();
+    listed
+        .set_weights_of_synapses(Matrix::WRec, (&of_lists[..]).into())
+        .unwrap();
+    dense.set_w_rec(reversed.view()).unwrap();
+    assert!(listed.state_equal(&dense));
+    for trainer in [&mut listed, &mut dense] {
+        trainer.update().unwrap();
+    }
+    ended.update().unwrap();
+    ended.set_w_rec(reversed.view()).unwrap();
+    let of_first_steps = &ended.w_in() - &start.w_in();
+    assert!(listed.state_equal(&dense));
+    assert!(of_first_steps.iter().any(|change| change.abs() > 1e-6));
+    // What the first seven steps taught does not depend on the weights that came after them.
+    for (one, other) in listed.w_in().iter().zip(&ended.w_in()) {
+        assert!((one - other).abs() < 1e-12, "{one}, {other}");
     }
 }

@@ -110,7 +110,11 @@ fn rates_may_have_changed_and_come_back_but_no_other_setting_may() {
     });
     let before = twin.to_bytes();
     let error = twin.restore(&other.to_bytes()).unwrap_err();
-    assert!(matches!(error, Error::Saved { .. }), "{error}");
+    let told = "saved bytes: expected the sizes and the configuration of the trainer that takes them in, got tau_mem = 21.0, where it has 20.0";
+    assert_eq!(error.to_string(), told);
+    let wider = EpropTrainer::<f64>::new(3, 5, 2, Config::default()).unwrap();
+    let told = twin.restore(&wider.to_bytes()).unwrap_err().to_string();
+    assert!(told.contains("got sizes = [3, 5, 2], where"), "{told}");
     assert_eq!(twin.to_bytes(), before);
 }
 

@@ -782,3 +782,56 @@ fn an_update_asks_while_its_gradient_is_measured_and_just_before_it_is_made() {
         }
     }
 }
+
+/// What dense inputs of later steps send is worked out ahead, in a product with the weights.
+#[test]
+fn inputs_of_steps_that_were_not_taken_are_forgotten() {
+    let (n_inputs, n_steps) = (20, 60);
+    let config = Config {
+        engine: Some(Engine::Block),
+        update_every: UpdateEvery::Sequence,
+        ..Config::default()
+    };
+    let start = EpropTrainer::<f32>::new(n_inputs, N, N_OUTPUTS, config).unwrap();
+    let x = Array2::from_shape_fn((n_steps, n_inputs), |(t, i)| {
+        0.1 + ((7 * t + 3 * i) % 11) as f32 / 10.0
+    });
+    let (others, y) = (1.2 - &x, Array2::zeros((n_steps, N_OUTPUTS)));
+    fn of<'a>(x: &'a Array2<f32>, y: &'a Array2<f32>, n: usize) -> [Stream<'a, f32>; 1] {
+        let whole = Stream {
+            inputs: x.view().into(),
+            targets: y.view(),
+            mask: None,
+            weights: None,
+        };
+        [whole.until(n)]
+    }
+    let learn = |trainer: &mut EpropTrainer<f32>, stream: &[Stream<'_, f32>]| {
+        let mut tally = trainer.tally();
+        trainer.train_piece(stream, None, &mut tally)
+    };
+    let mut seen = Vec::new();
+    for at in [1, 3, 10, 30, 50] {
+        let mut stopped = start.clone();
+        stopped.set_interrupt(stop_at_of(at, (n_inputs + N) * 48).0);
+        let stop = learn(&mut stopped, &of(&x, &y, n_steps));
+        assert_eq!(stop, Err(Error::Interrupted));
+        stopped.set_interrupt(Interrupt::default());
+        let taken = (0..n_steps).find(|&n| {
+            let mut whole = start.clone();
+            learn(&mut whole, &of(&x, &y, n)).unwrap();
+            whole.state_equal(&stopped)
+        });
+        let mut whole = start.clone();
+        learn(&mut whole, &of(&x, &y, taken.expect("whole steps"))).unwrap();
+        // A step by itself, a prediction, and a piece of another sequence.
+        for trainer in [&mut stopped, &mut whole] {
+            trainer.step(others.row(0), None).unwrap();
+            trainer.predict_sequence(others.view(), false).unwrap();
+            learn(trainer, &of(&others, &y, 30)).unwrap();
+        }
+        assert!(stopped.state_equal(&whole), "stopped after {taken:?} steps");
+        seen.extend(taken);
+    }
+    assert!(seen.iter().any(|&taken| taken % 24 > 1), "{seen:?}");
+}

@@ -1,8 +1,8 @@
 //! Numbers at the edge of their type, and bytes that no trainer wrote: an error each, never a panic, never a silent infinity.
 
 use eprop::{
-    Config, Connect, Engine, EpropTrainer, Error, LayerConfig, OnlineLifLayer, OnlineTrainer,
-    Optimizer, Rewire, StackConfig, TrainOptions, UpdateEvery,
+    Config, Connect, Engine, EpropTrainer, Error, Inputs, LayerConfig, OnlineLifLayer,
+    OnlineTrainer, Optimizer, Rewire, StackConfig, Stream, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array1, Array2, array};
 use safetensors::Dtype;
@@ -378,4 +378,88 @@ fn sizes_beyond_every_address_are_errors() {
             assert!(matches!(trainer.unwrap_err(), Error::TooLarge { .. }));
         }
     }
+}
+
+/// Weights that keep their signs are no weights that keep within a bound.
+#[test]
+fn a_weight_that_becomes_infinite_is_noticed_where_signs_are_kept() {
+    let config = |optimizer, update_every| Config {
+        lr: 1e38,
+        optimizer,
+        update_every,
+        sign: Some(vec![1; 2 + 8]),
+        ..Config::default()
+    };
+    for optimizer in [Optimizer::PLAIN_SGD, Optimizer::ADAM] {
+        for update_every in [UpdateEvery::Steps(1), UpdateEvery::Sequence] {
+            let config = config(optimizer, update_every);
+            let mut trainer = EpropTrainer::<f32>::new(2, 8, 1, config).unwrap();
+            let (x, y) = (Array2::ones((60, 2)), Array2::from_elem((60, 1), 1e6));
+            let learned = (0..4).try_for_each(|_| {
+                let options = TrainOptions::default();
+                trainer
+                    .train_sequence(x.view(), y.view(), options)
+                    .map(drop)
+            });
+            let error = learned.unwrap_err();
+            assert!(matches!(error, Error::NonFiniteWeights { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_evaluation_goes_on_in_the_trainer_that_began_it() {
+    let of = |n_outputs| EpropTrainer::<f32>::new(3, 8, n_outputs, Config::default()).unwrap();
+    let mut evaluation = of(2).evaluation(1).unwrap();
+    let x = Array2::ones((9, 3));
+    let error = of(1)
+        .evaluate_piece(&mut evaluation, &[x.view().into()], None, None)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "evaluation: expected one of a trainer with n_inputs = 3, n_neurons = 8, n_outputs = 1, got one with n_inputs = 3, n_neurons = 8, n_outputs = 2"
+    );
+}
+
+#[test]
+fn events_of_no_steps_need_no_start() {
+    let config = Config {
+        batch_size: 2,
+        ..Config::default()
+    };
+    let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, config).unwrap();
+    let (x, y) = (Array2::ones((4, 3)), Array2::zeros((4, 2)));
+    let whole = Stream {
+        inputs: x.view().into(),
+        targets: y.view(),
+        mask: None,
+        weights: None,
+    };
+    let none = Stream {
+        inputs: Inputs::Events {
+            n_inputs: 3,
+            start: &[],
+            units: &[],
+            values: None,
+        },
+        ..whole.until(0)
+    };
+    let mut tally = trainer.tally();
+    trainer
+        .train_piece(&[whole, none], None, &mut tally)
+        .unwrap();
+    assert_eq!(tally.n_targets(), 4);
+}
+
+#[test]
+fn a_gradient_of_a_bias_that_there_is_not_is_refused() {
+    let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default()).unwrap();
+    let (x, y) = (Array2::ones((9, 3)), Array2::zeros((9, 2)));
+    let mut gradients = trainer.gradients(x.view(), y.view(), None).unwrap();
+    gradients.b.fill(0.5);
+    let error = trainer.apply_gradients(&gradients).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gradients.b: expected 0 without readout_bias, got 0.5"
+    );
 }

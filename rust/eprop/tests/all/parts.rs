@@ -3,8 +3,8 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use eprop::{
-    Config, Connect, EpropTrainer, Error, Feedback, Matrix, Optimizer, Part, Peers, Rewire, Stream,
-    TrainOptions, UpdateEvery,
+    Config, Connect, EpropTrainer, Error, Feedback, Horizon, Matrix, Optimizer, Part, Peers,
+    Rewire, Stream, TrainOptions, UpdateEvery,
 };
 use ndarray::{Array2, Axis, s};
 
@@ -286,4 +286,20 @@ fn neurons_that_there_are_not_are_no_panic() {
     let (x, y) = data();
     let trained = trainer.train_sequence(x.view(), y.view(), TrainOptions::default());
     assert!(trained.unwrap().loss.is_finite());
+}
+
+#[test]
+fn a_gradient_of_a_part_has_no_horizon() {
+    let (part, n) = part_of(1);
+    let config = Config {
+        connect_rec: Connect::Density(0.4),
+        part: Some(part),
+        ..Config::default()
+    };
+    let trainer = EpropTrainer::<f64>::new(N_INPUTS, n, N_OUTPUTS, config).unwrap();
+    let error = trainer.gradient_run_with(1, Some(Horizon::Steps(5)), None);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "horizon: expected 1 in a network that is spread over processes, got 5"
+    );
 }

@@ -94,6 +94,10 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         self.layer.look_ahead(inputs, t);
     }
 
+    fn forget_ahead(&mut self) {
+        self.layer.synapses.forget_ahead();
+    }
+
     fn ready(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
         self.layer.synapses.ready(pace)
     }

@@ -40,9 +40,10 @@ impl Settings for Config {
         self.clip_norm
     }
     fn w_max(&self) -> Option<f64> {
-        // So that a step is one that keeps weights within something: their signs.
-        let signed = self.sign.as_ref().map(|_| f64::from(f32::MAX));
-        self.w_max.or(signed)
+        self.w_max
+    }
+    fn keeps_signs(&self) -> bool {
+        self.sign.is_some()
     }
     fn memory_limit(&self) -> Option<usize> {
         self.memory_limit

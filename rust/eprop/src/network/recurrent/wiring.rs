@@ -433,7 +433,14 @@ impl<F: Float> Wiring for Recurrent<F> {
             }
         }
         check::matrix("gradients.W_out", gradients.w_out.view(), n_outputs, n)?;
-        check::vector("gradients.b", gradients.b.view(), n_outputs)
+        check::vector("gradients.b", gradients.b.view(), n_outputs)?;
+        match gradients.b.iter().find(|&&b| b != F::ZERO) {
+            // It would take part in the length of the gradient.
+            Some(b) if !self.head.readout.has_bias() => {
+                Err(Error::value("gradients.b", "0 without readout_bias", b))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn take(

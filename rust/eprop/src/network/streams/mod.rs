@@ -425,7 +425,8 @@ impl<N: Wiring> Streams<N> {
     }
 
     /// As [`take_back`](Self::take_back), of all groups.
-    fn take_back_all(&mut self) {
+    /// An update that was prepared does not come: what was collected of several streams waits.
+    pub(crate) fn take_back_all(&mut self) {
         self.take_back(&alloc::vec![true; self.sums.len()]);
     }
 

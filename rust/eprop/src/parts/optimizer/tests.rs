@@ -361,7 +361,7 @@ in_both! {
 
 in_both! {
     fn every_rule_makes_its_own_step_of_rate_scale_and_bound<F>() {
-        let of = |rule| of(rule, &[0.25, 0.5]).bounded(None, Some(2.0));
+        let of = |rule| of(rule, &[0.25, 0.5]).bounded(None, Some(2.0), false);
         fn step<F: Float>(optimizer: &mut Optimizer) -> Step<'_, F> {
             optimizer.step(3.0, |_| unreachable!()).of(1)
         }
@@ -385,7 +385,7 @@ in_both! {
 
 #[test]
 fn a_gradient_is_scaled_down_to_its_largest_length_after_the_limit_has_seen_it() {
-    let mut optimizer = limited(0.5).bounded(Some(2.0), None);
+    let mut optimizer = limited(0.5).bounded(Some(2.0), None, false);
     let mut eta = |squared_length: f64| {
         optimizer.step(0.5, |to| {
             to[0] = 40.0;

@@ -136,6 +136,13 @@ impl<F: Float> History<F> {
             regularised,
             ..
         } = sizes;
+        // Events are numbered in 32 bits.
+        if u32::try_from(events).is_err() {
+            return Err(Error::TooLarge {
+                sizes: alloc::format!("a history of {events} events"),
+                bytes: None,
+            });
+        }
         Ok(Self {
             len: 0,
             psi: room.zeros(steps, stride)?,

@@ -1,6 +1,7 @@
 //! The block form: while the weights rest, a step only writes down what happened; the block is worked off as a whole,
 //! one row addition per spike. Nothing is approximated. DESIGN.md derives it.
 
+mod ahead;
 mod credit;
 mod formed;
 mod history;
@@ -37,14 +38,12 @@ use crate::parts::input::Inputs;
 use crate::parts::signal::{Backward, Held, Signal};
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+use ahead::{AHEAD, Ahead};
 use credit::Credit;
 use history::{History, Sizes, tiles};
 use listed::Orders;
 pub(super) use scratch::Scratch;
 use sums::Sum;
-
-/// Steps whose dense inputs are multiplied with the weights at once.
-const AHEAD: usize = 24;
 
 /// Weights, what earlier blocks left, and the history of this one.
 #[derive(Debug)]
@@ -87,10 +86,7 @@ pub(crate) struct Block<F> {
     /// Whether the regulariser's part of the gradient is kept apart.
     apart: bool,
     scratch: Scratch<F>,
-    /// What the inputs of the next steps send: rows `next..end`.
-    ahead: Aligned<F>,
-    ahead_next: usize,
-    ahead_end: usize,
+    ahead: Ahead<F>,
     /// Where not all synapses exist.
     wires: Option<Arc<Wires>>,
     /// Whether they move: then a source has a `z_bar` in every neuron, for a synapse that comes.
@@ -173,9 +169,7 @@ impl<F: Float> Block<F> {
             dropped: false,
             apart: plan.apart,
             scratch: room.scratch(|room| Scratch::new(room, &sizes))?,
-            ahead: room.zeros(if orders.is_none() { AHEAD } else { 0 }, sizes.stride)?,
-            ahead_next: 0,
-            ahead_end: 0,
+            ahead: Ahead::new(room, if orders.is_none() { AHEAD } else { 0 }, sizes.stride)?,
             wires: plan.wires.clone().filter(|_| orders.is_none()),
             moves: plan.rewires,
             orders,
@@ -481,10 +475,8 @@ impl<F: Float> Synapses<F> for Block<F> {
         if let Some(orders) = &self.orders {
             return lists::drive(&orders.wires, &self.w.rows, sources, current);
         }
-        let known = self.ahead_next < self.ahead_end;
-        let ahead = known.then(|| &self.ahead[self.ahead_next * current.len()..][..current.len()]);
+        let ahead = self.ahead.take(current.len());
         drive_rows(&self.w.rows, sources, ahead, current);
-        self.ahead_next += usize::from(known);
     }
 
     fn learn(
@@ -631,23 +623,15 @@ impl<F: Float> Synapses<F> for Block<F> {
         self.w.take_back_parts(sum, of_stream);
     }
 
-    /// Currents are a matrix product then, with the bits of the same sums made one by one.
     fn look_ahead(&mut self, inputs: Inputs<'_, F>, t: usize) {
-        if self.ahead_next < self.ahead_end || self.orders.is_some() {
-            return;
+        if !self.ahead.is_known() && self.orders.is_none() {
+            let stride = self.sizes().stride;
+            self.ahead.look(inputs, t, &self.w.rows, stride);
         }
-        let Some(x) = inputs.dense().and_then(|x| x.to_slice()) else {
-            return;
-        };
-        let Sizes {
-            n_inputs, stride, ..
-        } = self.sizes();
-        let rows = AHEAD.min(inputs.n_steps() - t);
-        let x = &x[t * n_inputs..][..rows * n_inputs];
-        let ahead = &mut self.ahead[..rows * stride];
-        ahead.fill(F::ZERO);
-        kernels::multiply_add(x, (n_inputs, 1), n_inputs, &self.w.rows, ahead, stride);
-        (self.ahead_next, self.ahead_end) = (0, rows);
+    }
+
+    fn forget_ahead(&mut self) {
+        self.ahead.forget();
     }
 
     fn flush(&mut self, pace: &mut Pace<'_>) -> Result<(), Error> {
