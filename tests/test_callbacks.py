@@ -126,6 +126,24 @@ def test_a_checkpoint_of_the_best_is_written_when_it_is_better(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
 
 
+def test_the_best_of_every_nth_pass_is_written_if_no_better_one_of_these_was(tmp_path):
+    best = Checkpoint(tmp_path / "{epoch}", monitor="loss", every=2)
+    # Passes that are not due are no rivals; epoch 1 begins anew although it is not due.
+    for losses, written in [([0.1, 0.5, 0.2, 0.4, 0.3, 0.45], ["2", "4"]), ([0.9, 0.8], ["2", "4"])]:
+        for epoch, loss in enumerate(losses, start=1):
+            best.on_epoch_end(EpropTrainer(2, 3, 1), {"epoch": epoch, "loss": loss})
+        assert sorted(path.name for path in tmp_path.iterdir()) == written
+    assert (best._best.value, best._best.epoch) == (0.8, 2)
+
+
+def test_a_second_fit_waits_as_long_as_the_first_though_it_begins_with_nan():
+    stopping = EarlyStopping("loss", patience=2)
+    said = [
+        stopping.on_epoch_end(None, {"epoch": n, "loss": x}) for n, x in [(1, 1.0), (2, 2.0), (1, math.nan)]
+    ]
+    assert said == [False, False, False] and stopping.n_without == 1
+
+
 def test_a_checkpoint_that_fails_says_so(tmp_path):
     with pytest.raises(OSError, match="missing"):
         Checkpoint(tmp_path / "missing" / "net").on_epoch_end(EpropTrainer(2, 3, 1), {"epoch": 1})

@@ -94,6 +94,25 @@ def test_labels_and_features_may_be_new_at_any_time() -> None:
     assert np.mean([model.predict_one(x) == y for x, y in late]) > 0.85
 
 
+@pytest.mark.parametrize("feedback", ["random", "adaptive"])
+def test_feedback_that_is_no_transpose_is_kept_where_the_network_grows(feedback: str) -> None:
+    model = EpropClassifier(n_neurons=8, seed=0, trainer_options={"feedback": feedback})
+    for x, y in stream(20):
+        model.learn_one(x, y)
+    B = model.trainer.B
+    grown = model._with_room(model._read({"price": 500.0, "noise": 0.0, "new": 3.0}), 3)
+    assert grown.B.shape == (8, 4)
+    np.testing.assert_array_equal(grown.B[:, : B.shape[1]], B)
+
+
+@pytest.mark.parametrize(("name", "value"), [("connect_in", 0.5), ("connect_rec", 0.5), ("sign", np.ones(9))])
+def test_synapses_that_are_fixed_are_refused_in_a_network_that_grows(name: str, value: Any) -> None:
+    model = EpropClassifier(n_neurons=8, trainer_options={name: value})
+    with pytest.raises(ValueError, match=f"trainer_options: expected nothing that fixes .* got '{name}'"):
+        model.learn_one({"x": 1.0}, True)
+    assert model.trainer is None
+
+
 def test_a_state_goes_on_after_pickling() -> None:
     model = EpropRegressor(n_neurons=16, seed=0)
     rows = [(x, 3.0 * x["price"]) for x, _ in stream(80)]

@@ -468,6 +468,11 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
         ({"optimizer": "adamant"}, ValueError, "optimizer"),
         ({"trainer_options": 5}, TypeError, "trainer_options: expected None or a dict"),
         ({"trainer_options": {"delay": 0}}, ValueError, "delay"),
+        (
+            {"trainer_options": {"lr": 0.1}},
+            ValueError,
+            "trainer_options: expected fields that are no parameter of EpropClassifier, got 'lr'",
+        ),
     ],
 )
 def test_parameters_are_named(parameters: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -505,6 +510,15 @@ def test_a_refused_fit_changes_nothing(parameters: dict[str, Any], y: list[str])
         model.set_params(**parameters).fit(wider, y)
     assert model.n_features_in_ == 2 and model.classes_.tolist() == ["down", "up"]
     np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+def test_a_refused_first_partial_fit_leaves_no_classes_behind() -> None:
+    X, labels = rising_or_falling(10)
+    model = EpropClassifier(**SMALL)
+    with pytest.raises(ValueError, match="samples"):
+        model.partial_fit(X, labels[:9], classes=["down", "up", "level"])
+    assert not hasattr(model, "classes_")
+    assert model.partial_fit(X, labels, classes=["down", "up"]).classes_.tolist() == ["down", "up"]
 
 
 def test_a_fit_that_is_interrupted_before_it_learns_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

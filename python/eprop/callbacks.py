@@ -103,6 +103,8 @@ class EarlyStopping:
             `logs` has no such name.
         """
         better = self._best.is_better(logs)
+        if logs.get("epoch") == 1:
+            self.n_without = 0
         self.n_without = 0 if better else self.n_without + 1
         stop = self.n_without >= self.patience
         if stop:
@@ -114,7 +116,7 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """Saves the trainer, by its `save`: after each `every`-th pass, or when a number is the best so far.
+    """Saves the trainer, by its `save`: after each `every`-th pass, or after those of them with the best number so far.
 
     At any moment the old file or the new one is whole. `eprop.load` reads it. Of an estimator it is `trainer_`, without what
     the estimator has learned of the inputs' scale.
@@ -163,8 +165,8 @@ class Checkpoint:
         KeyError
             `logs` has no such name as `monitor`.
         """
-        better = self._best is None or self._best.is_better(logs)
-        if better and logs["epoch"] % self.every == 0:
+        is_due = logs["epoch"] % self.every == 0
+        if is_due if self._best is None else self._best.is_better(logs, counts=is_due):
             path = self.path.replace("{epoch}", str(logs["epoch"]))
             _saver(getattr(estimator, "trainer_", estimator))(path)
             _logger.debug("epoch %s: wrote %s", logs["epoch"], path)
@@ -328,13 +330,14 @@ class _Best:
     def _forget(self) -> None:
         self.value, self.epoch = self.sign * math.inf, 0
 
-    def is_better(self, logs: Logs) -> bool:
+    def is_better(self, logs: Logs, *, counts: bool = True) -> bool:
+        """Whether it is better than all before that counted, and counts itself."""
         if self.monitor not in logs:
             raise KeyError(f"monitor: expected one of {', '.join(logs)}, got {self.monitor!r}")
         if logs.get("epoch") == 1:
             self._forget()
         value = float(logs[self.monitor])
-        better = self.sign * value < self.sign * self.value - self.min_delta
+        better = counts and self.sign * value < self.sign * self.value - self.min_delta
         if better:
             self.value, self.epoch = value, int(logs.get("epoch", 0))
         return better

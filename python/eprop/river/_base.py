@@ -128,6 +128,10 @@ class EpropEstimator(base.Estimator):
         W_out[: old.n_outputs] = old.W_out
         b[: old.n_outputs] = old.b
         new.W_in, new.W_rec, new.W_out, new.b = W_in, old.W_rec, W_out, b
+        if new.feedback != "symmetric":
+            B = new.B.copy()
+            B[:, : old.n_outputs] = old.B
+            new.B = B
         return new
 
     def _new(self, n_inputs: int, n_outputs: int) -> EpropTrainer:
@@ -143,6 +147,12 @@ class EpropEstimator(base.Estimator):
             "seed": self._network_seed,
         }
         options |= dict(self.trainer_options or {})
+        fixed = sorted({"connect_in", "connect_rec", "sign"} & options.keys())
+        if fixed:
+            raise ValueError(
+                f"trainer_options: expected nothing that fixes which synapses there are, since the network grows, "
+                f"got {fixed[0]!r}"
+            )
         return EpropTrainer(n_inputs, self.n_neurons, n_outputs, **options)
 
     # Looking ahead

@@ -127,10 +127,14 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         learn_for_epochs(self, sequences.repeated(self.n_repeats_), targets)
         return self
 
-    def _one_pass(self, X: Any, y: Any, sample_weight: Any, *, learn: bool) -> Self:
+    def _one_pass(
+        self, X: Any, y: Any, sample_weight: Any, *, learn: bool, note: Callable[[], None] = lambda: None
+    ) -> Self:
+        """`note`: notes what must be known before the data are read."""
         check_parameters(self)
         first = not hasattr(self, "trainer_")
         with self._as_it_was_if_refused():
+            note()
             sequences, targets = self._read(X, y, sample_weight, first=first, learn=learn)
             if first:
                 self._build(sequences, _BATCH)

@@ -220,17 +220,18 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         -------
         self
         """
-        if classes is not None:
-            self._note_classes(np.unique(np.asarray(classes)))
-        elif not hasattr(self, "trainer_"):
+        if classes is None and not hasattr(self, "trainer_"):
             raise ValueError("classes: expected all labels in the first call of partial_fit, got None")
         if self.class_weight == "balanced":
             raise ValueError(
                 'class_weight: expected None or a dict in partial_fit, which does not see all labels at once, got "balanced"'
             )
-        return self._one_pass(X, y, sample_weight, learn=False)
+        return self._one_pass(X, y, sample_weight, learn=False, note=lambda: self._note_classes(classes))
 
-    def _note_classes(self, classes: Array) -> None:
+    def _note_classes(self, classes: Any) -> None:
+        if classes is None:
+            return
+        classes = np.unique(np.asarray(classes))
         if not hasattr(self, "trainer_"):
             self.classes_ = classes
         elif not np.array_equal(classes, self.classes_):

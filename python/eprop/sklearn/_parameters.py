@@ -47,6 +47,12 @@ def check_parameters(estimator: Any) -> None:
     if not isinstance(estimator.trainer_options, (Mapping, type(None))):
         kind = type(estimator.trainer_options).__name__
         raise TypeError(f"trainer_options: expected None or a dict of EpropTrainer's parameters, got {kind}")
+    twice = sorted(set(estimator.trainer_options or ()) & set(estimator.get_params(deep=False)))
+    if twice:
+        raise ValueError(
+            f"trainer_options: expected fields that are no parameter of {type(estimator).__name__}, got {twice[0]!r}; "
+            f"hand it over as {twice[0]}="
+        )
     if not isinstance(estimator.callbacks, (list, tuple, type(None))):
         kind = type(estimator.callbacks).__name__
         raise TypeError(f"callbacks: expected None or a list of them, got {kind}")
