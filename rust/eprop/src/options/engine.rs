@@ -34,7 +34,7 @@ choice! {
         /// weights rest for as few steps as `(rho - beta h)^n >= 0.01` says, with the height h of the surrogate.
         Factored = "factored",
         /// One row addition per spike; weights that rest for longer than the factored form allows, from 8 steps on; with a batch or anything else of
-        /// the list above, all that rest for 8 steps or more; and every `horizon` beyond one step.
+        /// the list at [`Textbook`](Self::Textbook), all that rest for 8 steps or more; and every `horizon` beyond one step.
         Block = "block",
     }
 }
