@@ -4,7 +4,7 @@
 fsdd/recordings and mnist10k/mnist10k.npz, and a problem whose recordings are missing is left out. All methods have the same
 network, data, passes and optimizer. Each has the learning rate, and where credit goes through recurrent spikes the
 `recurrent_gain`, that one network of seed 100 did best with on validation data, taught for a third of the passes. Then
-other seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install 'eprop[torch]'``), the
+other seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install '.[torch]'``), the
 last line is backpropagation there, from the same weights, at the rate of our own at a gain of 1, since the gradient is the
 same: by snnTorch's layers, or for neurons that adapt, which snnTorch has none of, by a torch module written by hand. Who is
 first at the target accuracy, each at its best: `learning_race.py`.
