@@ -106,7 +106,7 @@ class EpropTrainer(Recurrent, SequenceTrainer):
         listed (`storage`).
     feedback_decay : float
         With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
-        alike. An update of a fixed `W_out` (a rate of 0) does not.
+        alike. An update of a fixed `W_out` (a learning rate of 0) does not.
     c_reg_side : str
         Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
     lr_in, lr_rec, lr_out : float, optional
@@ -140,8 +140,8 @@ class EpropTrainer(Recurrent, SequenceTrainer):
     sign : array_like of int (n_inputs + N,), optional
         Dale's law: the weights from a source are at least 0 (1), at most 0 (-1), or free (0); each update ends with it.
     train_in, train_rec, train_out : bool
-        False: the group is fixed, as with a rate of 0, which its `lr_in`, `lr_rec` or `lr_out` then reads as. Not fields:
-        they read as whether the rate is other than 0.
+        False: the group is fixed, as with a learning rate of 0, which its `lr_in`, `lr_rec` or `lr_out` then reads as. Not
+        fields: they read as whether that is other than 0.
 
     Raises
     ------
