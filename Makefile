@@ -1,4 +1,4 @@
-# Needs: Python 3.10 or later with venv, a Rust toolchain, make. Everything else is installed into
+# Needs: Python 3.10 or later with venv, Rust 1.85 or later, make. Everything else is installed into
 # environments of the project's own: .venv for the demo, build/*-env for tests, checks, benches and docs.
 # README.md says how to do the same by hand, on Windows or with uv.
 PYTHON ?= python3
@@ -57,7 +57,7 @@ fuzz-rust:  ## the fuzzer of the crate
 fuzz-python: build/test-env/stamp  ## the fuzzer of the package
 	build/test-env/bin/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
-bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine, bars and sc-neurocore
+bench: build/bench-env/stamp  ## microseconds per step, beside the limits of the machine and sc-neurocore
 	build/bench-env/bin/python benches/table.py
 
 bench-stability: build/bench-env/stamp  ## what untouched defaults learn on twelve problems (ECG=folder of QTDB_train.mat)
@@ -135,7 +135,7 @@ docs: build/docs-env/stamp  ## the site, with the reference of both languages: b
 	mkdir -p build/docs/rust && cp -r target/doc/. build/docs/rust/
 
 clean:  ## remove everything that was built
-	rm -rf build .venv target tests/no_std/target
+	rm -rf build .venv target tests/no_std/target examples/device/target
 
 # The wheel, and the environments that hold it. A stamp is younger than what it was made from.
 build/tools/stamp:

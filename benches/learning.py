@@ -4,10 +4,10 @@
 fsdd/recordings and mnist10k/mnist10k.npz, and a problem whose recordings are missing is left out. All methods have the same
 network, data, passes and optimizer. Each has the learning rate, and where credit goes through recurrent spikes the
 `recurrent_gain`, that one network of seed 100 did best with on validation data, taught for a third of the passes. Then
-other seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install 'eprop[torch]'``), the
+other seeds are scored on the test part, once. Where torch and snnTorch are installed (``pip install '.[torch]'``), the
 last line is backpropagation there, from the same weights, at the rate of our own at a gain of 1, since the gradient is the
 same: by snnTorch's layers, or for neurons that adapt, which snnTorch has none of, by a torch module written by hand. Who is
-first at the bar, each at its best: `learning_race.py`.
+first at the target accuracy, each at its best: `learning_race.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS = (
     "lr",
     "recurrent_gain",
     "right in the test part, median",
-    "CPU s to the bar",
+    "CPU s to the target",
     "steps per second",
     "KiB at 1,000 and 16,000 steps",
 )
@@ -76,8 +76,8 @@ def memory(problem: Problem, steps: int, **credit: Any) -> int:
 
 
 class Row(NamedTuple):
-    """Of a method: what was chosen, the test part's share of each seed, CPU seconds to the bar of each, steps per second of
-    the median seed, and KiB after sequences of `STEPS`. `differ`: as in `Found`, the largest of all seeds."""
+    """Of a method: what was chosen, the test part's share of each seed, CPU seconds to the target accuracy of each, steps
+    per second of the median seed, and KiB after sequences of `STEPS`. `differ`: as in `Found`, the largest of all seeds."""
 
     method: Method
     lr: float
@@ -167,7 +167,7 @@ def printed(logs: list[Path]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     title = ""
     for line in "\n".join(log.read_text(encoding="utf-8") for log in logs).splitlines():
-        if ", bar " in line:
+        if ", target accuracy " in line:
             title = line.split(";")[0]
         elif row := LINE.match(line):
             name, median, least, most, kib = row.groups()
@@ -242,7 +242,9 @@ def main(arguments: list[str] | None = None) -> int:
     found: dict[str, list[Row]] = {}
     for name in options.names or PROBLEMS:
         problem = PROBLEMS[name]
-        print(f"\n{problem.name}; {problem.passes} passes, bar {problem.bar:.0%} on the validation part")
+        print(
+            f"\n{problem.name}; {problem.passes} passes, target accuracy {problem.bar:.0%} on the validation part"
+        )
         try:
             parts = problem.load(options.folder)
         except FileNotFoundError as missing:

@@ -37,7 +37,8 @@ Parts = tuple[Data, Data, Data]
 @dataclass(frozen=True)
 class Problem:
     """`load(folder)` gives parts to learn from, to choose on, and to be scored on. `at_each_step`: what is right is a step,
-    or else a sequence, by its summed outputs. `bar`: the share on the validation part whose time is taken."""
+    or else a sequence, by its summed outputs. `bar`: the target accuracy on the validation part,
+    whose time is taken."""
 
     name: str
     load: Callable[[Path], Parts]

@@ -1,11 +1,11 @@
-"""Who is first at the bar: CPU seconds of one core until a network is good enough, each side at its best.
+"""Who is first at the target accuracy: CPU seconds of one core until a network has it, each side at its best.
 
 ``python benches/learning_race.py FOLDER [NAME ...] [--batches N ...] [--firing-rate HZ] [--update-every STEPS]``; the
 folder as of `learning.py`, which has the problems. A side is a way of learning: e-prop, our backpropagation through
 time (BPTT), snnTorch's, and that of a torch module written by hand. All have the same network, weights, data and
 optimizer. Each has the batch size and the learning rate out of the same few with which one network of seed 100 is first at
-the bar; then other seeds are timed. The share of the validation part is looked at `LOOKS` times in a pass. Looking is not
-timed.
+the target accuracy; then other seeds are timed. The share of the validation part is looked at `LOOKS` times in a pass.
+Looking is not timed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COLUMNS = (
     "method",
     "batch",
     "lr",
-    "CPU s to the bar, median",
+    "CPU s to the target, median",
     "of them the slowest",
     "passes",
     "steps per second",
@@ -53,7 +53,7 @@ COLUMNS = (
 
 class Timed(NamedTuple):
     """Of a method: the batch size and rate that were first with `CHOSEN_WITH`, and of the other seeds the seconds to the
-    bar, the passes until then, and the steps per second of the median seed."""
+    target accuracy, the passes until then, and the steps per second of the median seed."""
 
     method: Method
     batch_size: int
@@ -128,7 +128,7 @@ def remarks(found: list[Timed]) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Who is first at the bar, each at its best.")
+    parser = argparse.ArgumentParser(description="Who is first at the target accuracy, each at its best.")
     parser.add_argument("folder", type=Path, help="of qtdb, fsdd/recordings and mnist10k/mnist10k.npz")
     names = f"of {', '.join(PROBLEMS)} (default: {', '.join(RACES)})"
     parser.add_argument("names", nargs="*", metavar="NAME", help=names)
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--update-every", type=int, metavar="STEPS", help="e-prop with such updates joins")
     parser.add_argument("--ours", action="store_true", help="without rivals")
     parser.add_argument(
-        "--quick", action="store_true", help="40 sequences, a bar of 0: whether it runs at all"
+        "--quick", action="store_true", help="40 sequences, a target accuracy of 0: whether it runs at all"
     )
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - PROBLEMS.keys():
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
             problem = replace(problem, bar=0.0)
             learned, judged = learned.take(slice(40)), judged.take(slice(40))
         print(
-            f"\n{problem.name}; bar {problem.bar:.0%} on the validation part, {problem.passes} passes at most"
+            f"\n{problem.name}; target accuracy {problem.bar:.0%} on the validation part, {problem.passes} passes at most"
         )
         print(f"| {' | '.join(COLUMNS)} |")
         print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -1,6 +1,6 @@
 """What a second rank gains: `DataParallel` and `NeuronParallel` of one rank beside two, the same work, in one run.
 
-``make bench-ranks``, or ``mpiexec -n 2 python benches/ranks.py``; needs ``pip install 'eprop[mpi]'``, and a core per rank.
+``make bench-ranks``, or ``mpiexec -n 2 python benches/ranks.py``; needs ``pip install '.[mpi]'``, and a core per rank.
 The two take turns, so that a change of the machine's speed meets both.
 """
 

@@ -1,6 +1,6 @@
 """What an agent learns from rewards: CartPole-v1 of Gymnasium, the mean return of 100 episodes in a row.
 
-``python benches/reward.py``; needs ``pip install 'eprop[rl]'``. The bar: a mean of 195 over 100 episodes in a row within 300
+``python benches/reward.py``; needs ``pip install '.[rl]'``. The bar: a mean of 195 over 100 episodes in a row within 300
 episodes, of every seed. The settings were chosen with seeds 0 and 100 to 107. ``--untouched``: with the agent's default
 optimizer at its own rate, which needs more ``--episodes``.
 """

@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="of elec2/electricity.csv")
     parser.add_argument("--samples", type=int, help="only so many, from the beginning")
     parser.add_argument("--seeds", type=int, default=1, help="of eprop (default: 1)")
     options = parser.parse_args()

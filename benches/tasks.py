@@ -151,8 +151,9 @@ def of_recordings(folder: Path | None) -> dict[str, tuple[str, Callable[[int, Ow
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="How well the presets of eprop.tasks learn.")
     everything = [*TASKS, *OF_RECORDINGS]
+    places = ", ".join(dict.fromkeys(place for place, _, _ in OF_RECORDINGS.values()))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(everything)} (default: all)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where recordings are")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help=f"of {places}")
     parser.add_argument("--seeds", type=int, default=5, help="networks and trials (default: 5)")
     parser.add_argument(
         "--untouched", action="store_true", help="sizes and neurons of the presets, and a trainer's defaults"

@@ -1,8 +1,8 @@
 """From which size on a second thread pays for a single stream of a network in lists: ``python benches/threads.py``.
 
 Microseconds a step on one and on two threads in turn, by the clock, the least of some runs, float32. Networks below the
-bound from which the crate spreads neurons (``SPREAD_FROM`` in ``rust/eprop/src/options/plan.rs``) stay on one thread: to
-see what they would gain, build the wheel with ``1 << 10`` in its place.
+bound from which the crate spreads neurons (``SPREAD_FROM`` in ``rust/eprop/src/options/plan/mod.rs``) stay on one thread:
+to see what they would gain, build the wheel with ``1 << 10`` in its place.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Balance a pole: an agent learns from rewards alone, while it acts. Needs `pip install 'eprop[rl]'`."""
+"""Balance a pole: an agent learns from rewards alone, while it acts. Needs, in a clone, `pip install '.[rl]'`."""
 
 import numpy as np
 

@@ -47,9 +47,9 @@ class Update:
     groups : dict of list of str
         The parameters of each group; the last group is the output.
     answer : float
-        dt / (tau_out + tau_mem).
+        dt / (tau_out + tau_mem + tau_syn).
     slowest : float
-        max(alpha, kappa).
+        max(alpha, kappa, sigma).
     """
 
     W: dict
@@ -188,7 +188,7 @@ class Auto:
     """A step per group G, from its own length held at its peak; lr has no unit.
 
     J_G = |g_G|^2 / 2E, d_G = max(J_G, 0.999^n d_G), n_G += n where J_G > 0, and
-    W -= eta_G g with eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G.
+    W -= eta_G g with eta_G = lr c share_G (1 - max(alpha, kappa, sigma)^n_G)^2 / d_G.
     `per_neuron`: the rows of J_G and of g are multiplied with D_j.
     """
 

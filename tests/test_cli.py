@@ -242,6 +242,22 @@ def test_export_is_the_graph_of_the_trainer(folder, capsys):
     assert Path("b.nir").exists()
 
 
+def test_export_is_for_the_library_that_is_named(folder, capsys):
+    nir = pytest.importorskip("nir")
+    from eprop.nir import to_nir
+
+    told(capsys, "train", "config.toml")
+    trainer = eprop.load("run/trainer.safetensors")
+    options = ["export", "run", "--nir", "a.nir", "--approximate", "--library"]
+    for library in ("norse", "snntorch", "spikingjelly"):
+        with pytest.warns(eprop.ConversionWarning):
+            assert told(capsys, *options, library)["library"] == library
+        with pytest.warns(eprop.ConversionWarning):
+            graph = to_nir(trainer, library=library, approximate=True)
+        np.testing.assert_array_equal(nir.read("a.nir").nodes["w_in"].weight, graph.nodes["w_in"].weight)
+    assert "NEST" in refused(capsys, *options, "NEST", code=2)
+
+
 # Ctrl-C
 
 

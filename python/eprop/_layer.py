@@ -24,7 +24,8 @@ Array = NDArray[Any]
 class OnlineLIFLayer(Trainer):
     """A layer of leaky integrate-and-fire neurons, trained online by a signal that the caller computes.
 
-    Online training through time: Xiao et al. 2022. The fields are those of `EpropTrainer`; times in ms.
+    Online training through time: Xiao et al. 2022. The fields of the signature mean what they mean in `EpropTrainer`; times
+    in ms.
 
     Parameters
     ----------

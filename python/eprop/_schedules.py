@@ -12,30 +12,30 @@ __all__ = ["cosine", "linear", "step_decay"]
 
 
 def cosine(lr: float, n_updates: int, warmup: int = 0, final: float = 0.0) -> Callable[[int], float]:
-    """A rate that rises, and then falls along half a cosine.
+    """A learning rate that rises, and then falls along half a cosine.
 
     Parameters
     ----------
     lr : float
-        The largest rate.
+        The largest learning rate.
     n_updates : int
-        After so many updates the rate is `final`, and stays there.
+        After so many updates it is `final`, and stays there.
     warmup : int
-        So many updates, fewer than `n_updates`, until the rate is `lr`: it grows by ``lr / warmup`` from one to the next.
+        So many updates, fewer than `n_updates`, until it is `lr`: it grows by ``lr / warmup`` from one to the next.
     final : float
-        The last rate.
+        The last learning rate.
 
     Returns
     -------
     callable
-        Of the number of updates so far, the rate of the next one: ``trainer.lr = schedule(trainer.n_updates)``.
+        Of the number of updates so far, the learning rate of the next one: ``trainer.lr = schedule(trainer.n_updates)``.
 
     Raises
     ------
     ValueError
-        A rate below 0, no update, or a warm-up that does not end before `n_updates`.
+        A learning rate below 0, no update, or a warm-up that does not end before `n_updates`.
     TypeError
-        A rate that is no number; a count that is no int.
+        A learning rate that is no number; a count that is no int.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def cosine(lr: float, n_updates: int, warmup: int = 0, final: float = 0.0) -> Ca
 
 
 def linear(lr: float, n_updates: int, warmup: int = 0, final: float = 0.0) -> Callable[[int], float]:
-    """A rate that rises, and then falls along a line.
+    """A learning rate that rises, and then falls along a line.
 
     Parameters and errors are those of `cosine`.
 
@@ -69,12 +69,12 @@ def linear(lr: float, n_updates: int, warmup: int = 0, final: float = 0.0) -> Ca
 
 
 def step_decay(lr: float, every: int, factor: float = 0.5) -> Callable[[int], float]:
-    """A rate that is multiplied with `factor` after every so many updates.
+    """A learning rate that is multiplied with `factor` after every so many updates.
 
     Parameters
     ----------
     lr : float
-        The first rate.
+        The first learning rate.
     every : int
         Updates between two steps.
     factor : float

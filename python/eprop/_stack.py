@@ -25,7 +25,8 @@ Array = NDArray[Any]
 class OnlineTrainer(SequenceTrainer):
     """A stack of feed-forward layers, trained online; the output is the spikes of the last one.
 
-    Online training through time: Xiao et al. 2022. The fields are those of `EpropTrainer`; times in ms.
+    Online training through time: Xiao et al. 2022. The fields of the signature mean what they mean in `EpropTrainer`; times
+    in ms.
 
     Parameters
     ----------

@@ -101,11 +101,12 @@ class EpropTrainer(Recurrent, SequenceTrainer):
         The gradient of an update, of all weights together and with the regulariser, is scaled down to this length before
         the optimizer gets it. None: it is taken as long as it is.
     w_max : float, optional
-        Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it or `clip_norm`,
-        weights that change at every step, or rest for fewer than 8, take the textbook recursion.
+        Weights, but not biases, are brought into [-w_max, w_max] after each update. None: no bound. With it, `clip_norm` or
+        `sign`, weights that change at every step, or rest for fewer than 8, take the textbook recursion, unless synapses are
+        listed (`storage`).
     feedback_decay : float
         With adaptive feedback each update multiplies `W_out` and `B` with ``1 - feedback_decay``, so that the two grow
-        alike. An update of a fixed `W_out` (a rate of 0) does not.
+        alike. An update of a fixed `W_out` (a learning rate of 0) does not.
     c_reg_side : str
         Whom the regularisation pushes to `f_target`: ``"both"``, or only neurons that fire ``"above"`` or ``"below"`` it.
     lr_in, lr_rec, lr_out : float, optional
@@ -122,10 +123,11 @@ class EpropTrainer(Recurrent, SequenceTrainer):
         `tau_syn`; larger n and ``"sequence"`` are block, one row addition per spike. Textbook, a pass over all synapses at
         every step, is left for fewer than 4096 synapses with a time constant below 4 / 3 steps, where factors cost more, and
         for n below 8 that exceed those 1.5. In a batch every stream changes the weights of all, and ``"adam"``, ``"adamw"``,
-        `clip_norm` and `w_max` do not fit into factors: n below 8 is textbook then, all else block. So are neurons that
-        adapt, an array as `tau_mem`, and `tau_syn`, where there is momentum, or adaptation beside one of the other two, and
-        in small networks. Where neurons adapt, n is also at most log(0.01) / log(rho - beta h) of each, with h the height of
-        the surrogate and rho = exp(-dt / tau_adaptation).
+        ``Auto(per_neuron=True)``, `clip_norm`, `w_max` and `sign` do not fit into factors: n below 8 is textbook then, all
+        else block. So are neurons that adapt, an array as `tau_mem`, and `tau_syn`, where there is momentum, or adaptation
+        beside one of the other two, and in small networks. Where neurons adapt, n is also at most
+        log(0.01) / log(rho - beta h) of each, with h the height of the surrogate and rho = exp(-dt / tau_adaptation). Where
+        not all synapses exist, `storage` says more.
     memory_limit : int, optional
         Bytes that the trainer may hold, as `memory_bytes` counts them: shorter blocks, and slower forms, are taken until it
         fits. None: no limit. What a call makes beside it, outputs, copies and gradients, does not count. With
@@ -138,8 +140,8 @@ class EpropTrainer(Recurrent, SequenceTrainer):
     sign : array_like of int (n_inputs + N,), optional
         Dale's law: the weights from a source are at least 0 (1), at most 0 (-1), or free (0); each update ends with it.
     train_in, train_rec, train_out : bool
-        False: the group is fixed, as with a rate of 0, which its `lr_in`, `lr_rec` or `lr_out` then reads as. Not fields:
-        they read as whether the rate is other than 0.
+        False: the group is fixed, as with a learning rate of 0, which its `lr_in`, `lr_rec` or `lr_out` then reads as. Not
+        fields: they read as whether that is other than 0.
 
     Raises
     ------

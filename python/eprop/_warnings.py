@@ -58,7 +58,7 @@ class AdaptationWarning(UserWarning):
 
 
 class CalibrationWarning(UserWarning):
-    """`calibrate` has brought the network to its rate, and yet it will hardly learn.
+    """`calibrate` has brought the network to its firing rate, and yet it will hardly learn.
 
     Each of the two is given once until `reset()`. By `calibrate`: the inputs vary, but less than 0.5 % of their power is
     not that of their means. By the first `train_sequence` of five membrane time constants after it, of a squared error:

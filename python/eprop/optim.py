@@ -181,12 +181,12 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Auto(Optimizer):
-    """Descent without a rate to choose: each group of weights takes a step from its own length.
+    """Descent without a learning rate to choose: each group of weights takes a step from its own length.
 
     Groups are ``W_in``, ``W_rec``, and ``W_out`` with ``b``; of `OnlineTrainer`, the layers. With the length
     ``J_G = |g_G|^2 / 2E`` of a group's gradient of the loss ``E``, held near its peak ``d_G``, a group descends by
-    ``eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G``: the output has half of the step, what lies below it shares
-    the other half, and the first steps, when traces are short, are small. `lr` has no unit, and is at most 3.
+    ``eta_G = lr c share_G (1 - max(alpha, kappa, sigma)^n_G)^2 / d_G``: the output has half of the step, what lies below it
+    shares the other half, and the first steps, when traces are short, are small. `lr` has no unit, and is at most 3.
     docs/method.md, "Steps of groups", has the formulas. Lengths belong to the trainer: `reset()` keeps them, copies and
     pickles carry them. Without a target they stand still.
 

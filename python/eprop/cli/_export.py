@@ -25,7 +25,9 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
         "network", type=Path, metavar="FOLDER|FILE", help="what eprop train or trainer.save made"
     )
     parser.add_argument("--nir", type=Path, required=True, metavar="FILE.nir", help="where the graph goes")
-    parser.add_argument("--library", choices=("snntorch", "spikingjelly"), help="who will read the graph")
+    parser.add_argument(
+        "--library", choices=("norse", "snntorch", "spikingjelly"), help="who will read the graph"
+    )
     parser.add_argument("--approximate", action="store_true", help="leave out what a graph cannot say")
     return parser
 

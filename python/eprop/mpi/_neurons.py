@@ -220,8 +220,8 @@ class NeuronParallel:
         ValueError, TypeError
             As of a trainer; nothing has changed on any rank.
         RankError
-            Another rank raised one of these, was given other data or rates, or makes another call: nothing has changed. A
-            rank that does not answer: the job ends when this process does.
+            Another rank raised one of these, was given other data or learning rates, or makes another call: nothing has
+            changed. A rank that does not answer: the job ends when this process does.
         FloatingPointError
             Learning drove weights of this rank out of the finite range; RankError on the others.
         """

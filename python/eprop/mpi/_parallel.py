@@ -148,8 +148,8 @@ class DataParallel:
         ValueError, TypeError
             As of a trainer; no stream on any rank. Nothing has changed on any rank.
         RankError
-            Another rank raised one of these, was given other rates, or makes another call: nothing has changed. Ranks
-            whose weights differ. A rank that does not answer: the job ends when this process does.
+            Another rank raised one of these, was given other learning rates, or makes another call: nothing has changed.
+            Ranks whose weights differ. A rank that does not answer: the job ends when this process does.
         FloatingPointError
             Learning drove weights out of the finite range.
         """

@@ -2,7 +2,7 @@
 
 An actor and a critic are readouts of one recurrent layer (`EpropAgent`). `train` and `evaluate` lead it through the
 episodes of environments of Gymnasium's kind, `PopulationEncoder` makes inputs of what it sees. Only an environment that is
-named, as in ``train(agent, "CartPole-v1", 100)``, needs the package `gymnasium`: ``pip install 'eprop[rl]'``.
+named, as in ``train(agent, "CartPole-v1", 100)``, needs the package `gymnasium`, the extra ``rl``.
 
 Examples
 --------

@@ -49,10 +49,10 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         Steps through which credit flows back through recurrent spikes, as of `EpropTrainer`.
     optimizer : str or eprop.optim.Optimizer
     lr : float, optional
-        The largest rate. None: 0.005 of Adam and AdamW, and the optimizer's own default of others.
+        The largest learning rate. None: 0.005 of Adam and AdamW, and the optimizer's own default of others.
     schedule : str or callable
-        ``"cosine"``: the rate falls to 0 along half a cosine over all passes. ``"constant"``. Or the rate as a function of
-        the number of updates in this fit. `partial_fit` is constant.
+        ``"cosine"``: it falls to 0 along half a cosine over all passes. ``"constant"``. Or `lr` as a function of the
+        number of updates in this fit. `partial_fit` is constant.
     batch_size : int or str
         ``"auto"``: 32, and fewer where an epoch would have fewer than 10 updates.
     max_iter : int
@@ -207,7 +207,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         return self._more_than_one_pass(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One pass over a piece of the data, at a constant rate.
+        """One pass over a piece of the data, at a constant learning rate.
 
         Parameters
         ----------

@@ -78,7 +78,7 @@ best_validation_score_
         return self._more_than_one_pass(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One pass over a piece of the data, at a constant rate.
+        """One pass over a piece of the data, at a constant learning rate.
 
         Parameters
         ----------

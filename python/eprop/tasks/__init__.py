@@ -2,7 +2,7 @@
 
 Each task is a module with a frozen dataclass ``Preset`` and ``run(..., seed, preset, bar)``, which trains and tests. Those
 that make their own data have ``draw`` and ``build(seed, preset)``, the untaught network; those of recordings have ``load``,
-which takes your path, and need scikit-learn: ``pip install 'eprop[sklearn]'``. ``eprop demo NAME`` runs one and draws what
+which takes your path, and need scikit-learn, the extra ``sklearn``. ``eprop demo NAME`` runs one and draws what
 happened.
 
 Examples

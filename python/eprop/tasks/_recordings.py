@@ -37,7 +37,7 @@ class Classified(NamedTuple):
 
 
 def classify(data: Recordings, seed: int, *, bar: Bar = no_bar, **options: Any) -> Classified:
-    """Learns from one part, and is scored on the other. It needs scikit-learn: ``pip install 'eprop[sklearn]'``."""
+    """Learns from one part, and is scored on the other. It needs scikit-learn, the extra ``sklearn``."""
     from ..sklearn import EpropClassifier
 
     with stepping(bar, options["max_iter"]) as step:

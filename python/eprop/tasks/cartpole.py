@@ -1,7 +1,7 @@
 """CartPole-v1 of Gymnasium: balance a pole on a cart, by a push to the left or to the right, and learn from rewards alone.
 
 Every step that the pole stands is a reward of 1, up to 500 of them. The network learns at every decision, while it acts;
-nothing is replayed. It needs Gymnasium: ``pip install 'eprop[rl]'``.
+nothing is replayed. It needs Gymnasium, the extra ``rl``.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Preset:
 
 
 def load(folder: str | os.PathLike[str], part: str = "train") -> Steps:
-    """One of the two files of a folder. It needs SciPy, which scikit-learn brings: ``pip install 'eprop[sklearn]'``.
+    """One of the two files of a folder. It needs SciPy, which the extra ``sklearn`` brings.
 
     Parameters
     ----------

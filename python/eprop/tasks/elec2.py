@@ -59,7 +59,7 @@ def load(path: str | os.PathLike[str]) -> Stream:
 
 
 def run(data: Stream, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Judged:
-    """One pass. It needs river: ``pip install 'eprop[river]'``.
+    """One pass. It needs river, the extra ``river``.
 
     Examples
     --------

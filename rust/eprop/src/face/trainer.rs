@@ -153,7 +153,7 @@ impl<F: Float> EpropTrainer<F> {
     /// Changes the learning rate of `W_in` from the next update on; `None`: that of all. At 0 these weights are fixed.
     ///
     /// # Errors
-    /// [`Error::Value`] for a negative or non-finite one; [`Error::TooLarge`] where a rate of its own takes memory that is not there;
+    /// [`Error::Value`] for a negative or non-finite one; [`Error::TooLarge`] where a learning rate of its own takes memory that is not there;
     /// [`Error::Interrupted`]. Then it is what it was.
     ///
     /// ```

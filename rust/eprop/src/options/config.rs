@@ -38,7 +38,7 @@ pub struct Config {
     pub tau_trace: f64,
     /// Firing threshold `v_th`.
     pub threshold: f64,
-    /// Learning rate.
+    /// Learning rate: 0.01 unless set, under every optimizer. [`Optimizer::default_lr`] is the usual one of each.
     pub lr: f64,
     /// Length of a step.
     pub dt: f64,

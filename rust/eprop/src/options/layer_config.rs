@@ -28,7 +28,7 @@ pub struct LayerConfig {
     pub tau_mem: f64,
     /// Firing threshold `v_th`.
     pub threshold: f64,
-    /// Learning rate.
+    /// Learning rate: 0.01 unless set, under every optimizer. [`Optimizer::default_lr`](crate::Optimizer::default_lr) is the usual one of each.
     pub lr: f64,
     /// Length of a step.
     pub dt: f64,

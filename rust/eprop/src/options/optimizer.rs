@@ -38,8 +38,8 @@ pub enum Optimizer {
         /// As of [`Sgd`](Self::Sgd).
         weight_decay: f64,
     },
-    /// Descent whose steps need no rate to be chosen: each group of weights (`W_in`; `W_rec`; `W_out` with `b`; the layers of a stack) takes a step from its
-    /// own length, `eta_G = lr c share_G (1 - max(alpha, kappa)^n_G)^2 / d_G` (docs/method.md, "Steps of groups"). `lr` has no unit; at most 3. The lengths
+    /// Descent whose steps need no learning rate to be chosen: each group of weights (`W_in`; `W_rec`; `W_out` with `b`; the layers of a stack) takes a step from its
+    /// own length, `eta_G = lr c share_G (1 - max(alpha, kappa, sigma)^n_G)^2 / d_G` (docs/method.md, "Steps of groups"). `lr` has no unit; at most 3. The lengths
     /// belong to the optimizer: `reset` keeps them.
     Auto {
         /// As of [`Sgd`](Self::Sgd).
@@ -86,7 +86,8 @@ impl Optimizer {
         limit: false,
         weight_decay: 0.0,
     };
-    /// A step for each group of weights. Example: [`Optimizer`].
+    /// A step for each group of weights. Its `lr` has no unit, and a `Config` has 0.01 unless it is set: write `lr: Optimizer::AUTO.default_lr()`, 0.5, beside it.
+    /// Example: [`Optimizer`].
     pub const AUTO: Self = Self::Auto {
         weight_decay: 0.0,
         per_neuron: false,
@@ -123,7 +124,7 @@ impl Optimizer {
         }
     }
 
-    /// The learning rate that the Python face takes where none is given.
+    /// The usual learning rate: the one that the Python face takes where none is given. A `Config` of the crate has 0.01 whatever its optimizer is.
     ///
     /// ```
     /// use eprop::Optimizer;

@@ -52,7 +52,7 @@ struct Group {
     share: f64,
     /// `d` of the group.
     peak: f64,
-    /// `max(alpha, kappa)^n`: how much is left of the time before its first gradient.
+    /// `max(alpha, kappa, sigma)^n`: how much is left of the time before its first gradient.
     unrisen: f64,
     /// The learning rate of the update under way.
     eta: f64,
@@ -87,9 +87,9 @@ struct Neurons {
 /// How fast a network answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
-    /// `dt / (tau_out + tau_mem)`: how much of the answer to a change of weights a step sees.
+    /// `dt / (tau_out + tau_mem + tau_syn)`: how much of the answer to a change of weights a step sees.
     pub(crate) answer: f64,
-    /// `max(alpha, kappa)`
+    /// `max(alpha, kappa, sigma)`
     pub(crate) slowest: f64,
 }
 
