@@ -270,11 +270,14 @@ def disagrees():
         ({"batch_size": 2}, "batch_size: expected 1 in a network that is spread over processes"),
         ({"delay": 3}, "delay: expected 1 in a network that is spread"),
         ({"horizon": 5, "update_every": "sequence"}, "horizon: expected 1 in a network that is spread"),
-        ({"beta": 0.1, "tau_syn": 3.0}, "NeuronParallel: expected a network whose synapses can be listed"),
+        (
+            {"beta": 0.1, "tau_syn": 3.0},
+            "NeuronParallel: expected a network whose synapses can be listed, in factors, got one where neurons adapt",
+        ),
         ({"tau_mem": np.full(N, 9.0)}, "tau_mem: expected one number in a network that is spread"),
         (
             {"optimizer": Auto(per_neuron=True)},
-            "NeuronParallel: expected a network whose synapses can be listed",
+            "NeuronParallel: expected a network whose synapses can be listed, in factors, got the optimizer auto",
         ),
         (
             {"optimizer": Adam(rewire=Rewire()), "update_every": "sequence"},

@@ -1,5 +1,7 @@
 //! Which form the synapses of a network take: by sizes and options alone, never by measured times.
 
+use alloc::format;
+
 use super::Sizes;
 use super::base_block::{LEFT, adaptive_block, factored_block, rest};
 use crate::Error;
@@ -69,7 +71,7 @@ const PLACES_EACH: usize = 16;
 
 /// The form of synapses whose rows are lists of those that exist; `None`: rows have a place for every neuron.
 pub(super) fn in_lists(sizes: Sizes, config: &Config, wires: &Wires) -> Option<Engine> {
-    let fits_factors = !config.horizon.is_beyond_a_step() && second_traces_fit_lists(config);
+    let fits_factors = !config.horizon.is_beyond_a_step() && against_lists(config).is_none();
     let fits_blocks = config.rewire.is_none() && config.part.is_none();
     let places = sizes.sources().saturating_mul(sizes.n);
     let share = wires.len() as f64 / places as f64;
@@ -112,9 +114,10 @@ pub(super) fn possible(form: Engine, config: &Config) -> Result<(), Error> {
         return refused("block or textbook in a batch");
     }
     if config.is_wired() {
-        return refused(
-            "block or textbook with connect_in or connect_rec, where beta h is not below rho - 0.01 for every neuron that adapts, where neurons adapt and have a tau_mem each or get their input through tau_syn, where exp(-dt / tau_mem) is below 0.01 with one of these two, with rewire and one of these three, and with a horizon",
-        );
+        return match against_lists(config) {
+            Some(reason) => refused(&format!("block or textbook {reason}")),
+            None => refused("block with a horizon"),
+        };
     }
     if config.optimizer.scales_neurons() {
         return refused("block or textbook with the optimizer auto, per_neuron");
@@ -135,20 +138,8 @@ pub(super) fn possible(form: Engine, config: &Config) -> Result<(), Error> {
             "block or textbook where steps have momentum, and neurons adapt, have a tau_mem each, or get their input through tau_syn",
         );
     }
-    if config.has_own_membranes() && config.layer().is_adaptive() {
-        return refused(
-            "block or textbook where neurons adapt, and have a tau_mem each or get their input through tau_syn",
-        );
-    }
-    if !membranes_last(config) {
-        return refused(
-            "block or textbook where exp(-dt / tau_mem) is below 0.01, and neurons have a tau_mem each or get their input through tau_syn",
-        );
-    }
-    if adaptive_block(&config.layer()) == 0 {
-        return refused(
-            "block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
-        );
+    if let Some(reason) = against_lists(config) {
+        return refused(&format!("block or textbook {reason}"));
     }
     if factored_block(config).is_none() {
         return refused(
@@ -174,12 +165,27 @@ fn second_traces_fit_factors(config: &Config) -> bool {
     !config.has_second_traces() || config.optimizer.is_linear() && !both && membranes_last(config)
 }
 
-/// The same of rows that are lists, where a gradient that waits takes every optimizer's steps. Something of `p` must be left after a step. A synapse that moves begins
-/// with no trace of its own, which factors of neurons cannot say of a second one.
-fn second_traces_fit_lists(config: &Config) -> bool {
-    let both = config.has_own_membranes() && config.layer().is_adaptive();
-    let moves = config.has_second_traces() && config.rewire.is_some();
-    !both && !moves && membranes_last(config) && adaptive_block(&config.layer()) > 0
+/// Why second traces of synapses in lists do not fit into factors, if they do not: there a gradient that waits takes every optimizer's steps. Something of `p` must
+/// be left after a step. A synapse that moves begins with no trace of its own, which factors of neurons cannot say of a second one.
+pub(super) fn against_lists(config: &Config) -> Option<&'static str> {
+    if config.has_own_membranes() && config.layer().is_adaptive() {
+        return Some(
+            "where neurons adapt, and have a tau_mem each or get their input through tau_syn",
+        );
+    }
+    if !membranes_last(config) {
+        return Some(
+            "where exp(-dt / tau_mem) is below 0.01, and neurons have a tau_mem each or get their input through tau_syn",
+        );
+    }
+    if adaptive_block(&config.layer()) == 0 {
+        return Some(
+            "where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
+        );
+    }
+    (config.has_second_traces() && config.rewire.is_some()).then_some(
+        "with rewire, where neurons adapt, have a tau_mem each, or get their input through tau_syn",
+    )
 }
 
 /// Whether something is left of every membrane after a step, where that is divided by.

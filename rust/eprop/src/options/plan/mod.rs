@@ -5,12 +5,13 @@ mod form;
 #[cfg(test)]
 mod tests;
 
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
 
 pub(crate) use base_block::{MANY_NEURONS, base_block};
 use base_block::{blocks_of_lists, factored_block, rest};
-use form::{form, in_lists, lists_fit_textbook, of_steps};
+use form::{against_lists, form, in_lists, lists_fit_textbook, of_steps};
 
 use crate::numbers::aligned::padded;
 use crate::numbers::columns::Columns;
@@ -135,11 +136,13 @@ impl Plan {
         // A readout's length is that of all parts, which no neuron's is.
         let fits_parts = in_lists == Some(Engine::Factored) && !config.optimizer.scales_neurons();
         if config.part.is_some() && !fits_parts {
-            return Err(Error::value(
-                "part",
-                "a network whose synapses can be listed: no other engine than factored, another optimizer than auto, per_neuron; neurons that adapt have no tau_syn, and beta h below rho - 0.01; behind tau_syn exp(-dt / tau_mem) is at least 0.01",
-                "another",
-            ));
+            let got = match (config.engine, against_lists(config)) {
+                (Some(form), _) if form != Engine::Factored => format!("engine {}", form.as_str()),
+                (_, Some(reason)) => format!("one {reason}"),
+                _ => "the optimizer auto, per_neuron".into(),
+            };
+            let expected = "a network whose synapses can be listed, in factors";
+            return Err(Error::value("part", expected, got));
         }
         let form = match in_lists {
             Some(form) => form,

@@ -3,7 +3,7 @@
 use alloc::vec;
 
 use super::{LARGER, PER_NEURON, config, plan, with_membranes};
-use crate::options::plan::{Horizon, Sizes};
+use crate::options::plan::{Horizon, Plan, Sizes};
 use crate::options::{Config, Connect, Engine, Rewire, SynapseList, UpdateEvery};
 use Engine::{Block, Factored, Textbook};
 use UpdateEvery::{Sequence, Steps};
@@ -193,4 +193,52 @@ fn the_textbook_takes_the_place_of_a_mask_that_would_be_far_larger() {
     assert_eq!(of(&wired), (Textbook, true));
     let engine = Some(Block);
     assert_eq!(of(&Config { engine, ..wired }), (Block, false));
+}
+
+#[test]
+fn factors_that_are_asked_for_and_cannot_hold_lists_are_refused_with_the_one_reason() {
+    let some = Connect::Density(0.1);
+    let listed = Config {
+        engine: Some(Factored),
+        connect_in: some.clone(),
+        connect_rec: some,
+        ..config(20.0, Steps(1))
+    };
+    for (config, reason) in [
+        (
+            Config {
+                beta: 0.1,
+                tau_syn: 3.0,
+                ..listed.clone()
+            },
+            "block or textbook where neurons adapt, and have a tau_mem each or get their input through tau_syn",
+        ),
+        (
+            Config {
+                beta: 3.4,
+                ..listed.clone()
+            },
+            "block or textbook where beta h is not below rho - 0.01 for every neuron that adapts, with h = surrogate_height and rho = exp(-dt / tau_adaptation)",
+        ),
+        (
+            Config {
+                tau_mem: 0.1,
+                tau_syn: 3.0,
+                ..listed.clone()
+            },
+            "block or textbook where exp(-dt / tau_mem) is below 0.01, and neurons have a tau_mem each or get their input through tau_syn",
+        ),
+        (
+            Config {
+                update_every: Sequence,
+                horizon: Horizon::Sequence,
+                ..listed.clone()
+            },
+            "block with a horizon",
+        ),
+    ] {
+        let error = Plan::of::<f32>(LARGER, &config).unwrap_err();
+        let told = alloc::format!("engine: expected {reason}, got factored");
+        assert_eq!(alloc::string::ToString::to_string(&error), told);
+    }
 }
