@@ -19,7 +19,7 @@ mod testing;
 
 pub use agent::{AgentConfig, EpropAgent, Next};
 pub use error::Error;
-pub use face::access::{Matrix, StreamState};
+pub use face::access::Matrix;
 pub use face::calibrate::{Calibration, Scaled};
 pub use face::evaluate::{Evaluation, Judged};
 pub use face::gradients::GradientRun;
@@ -27,6 +27,7 @@ pub use face::layers::LayerState;
 pub use face::lif_layer::OnlineLifLayer;
 pub use face::plan::Plan;
 pub use face::sequences::{BatchOutput, BatchPrediction, Prediction, SequenceOutput, TrainOptions};
+pub use face::stream_state::StreamState;
 pub use face::trainer::{BatchStep, EpropTrainer, OnlineTrainer, StepOutput, Trainer};
 pub use file::document::FileInfo;
 pub use kernels::isa::isa;

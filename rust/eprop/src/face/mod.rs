@@ -12,4 +12,6 @@ pub(crate) mod plan;
 pub(crate) mod sequences;
 mod slices;
 mod state;
+pub(crate) mod stream_state;
+mod synapses;
 pub(crate) mod trainer;
