@@ -12,6 +12,8 @@ pub(crate) mod plan;
 pub(crate) mod sequences;
 mod slices;
 mod state;
+pub(crate) mod steps;
 pub(crate) mod stream_state;
 mod synapses;
 pub(crate) mod trainer;
+mod updates;
