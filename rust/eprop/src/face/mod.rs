@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod calibrate;
+mod checks;
 pub(crate) mod copies;
 pub(crate) mod evaluate;
 pub(crate) mod files;

@@ -200,17 +200,4 @@ impl<N: Network> Trainer<N> {
         }
         lesson.check(first.n_outputs(), first.spikes().len(), first.loss())
     }
-
-    /// Whether there are so many streams.
-    pub(crate) fn check_count(&self, argument: &'static str, got: usize) -> Result<(), Error> {
-        let most = self.streams.len();
-        if (1..=most).contains(&got) {
-            return Ok(());
-        }
-        let expected = match most {
-            1 => "1 stream (batch_size = 1)".into(),
-            most => alloc::format!("1 to {most} streams (batch_size = {most})"),
-        };
-        Err(Error::value(argument, expected, got))
-    }
 }

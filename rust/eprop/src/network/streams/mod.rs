@@ -16,6 +16,8 @@ use alloc::vec::Vec;
 
 use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
 
+pub(crate) use running::Progress;
+
 use groups::{group_size, in_turn};
 use sums::new_sums;
 
