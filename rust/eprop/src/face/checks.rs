@@ -97,7 +97,7 @@ impl<N: Network> Trainer<N> {
             *result = check(item)
         });
         for (b, result) in results.into_iter().enumerate() {
-            result.map_err(|error| error.in_stream(b))?;
+            result.map_err(|error| error.in_stream_of(items.len(), b))?;
         }
         Ok(())
     }
