@@ -112,7 +112,9 @@ impl<N: Wiring> Streams<N> {
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
-        first.circle().head_squared_length(to);
+        if let Some((group, of_head)) = first.circle().head_squared_length() {
+            to[group] = of_head;
+        }
         for at in 0..summed[0].len() {
             let Some(parameter) = first.parameter(at) else {
                 continue;
@@ -177,7 +179,8 @@ impl<N: Wiring> Streams<N> {
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, _) = split_first(&mut self.states);
-        let mut squared = first.circle().head_whole_length();
+        let of_head = first.circle().head_squared_length();
+        let mut squared = of_head.map_or(0.0, |(_, squared)| squared);
         for at in 0..summed[0].len() {
             if let Some(parameter) = first.parameter(at) {
                 let gradients = kinds(summed, at, parameter.rows.len());
