@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2};
 use super::copies::{or_panic, to_vector, zeros};
 use crate::network::recurrent::Recurrent;
 use crate::numbers::interrupt::{Interrupt, Pace};
+use crate::numbers::memory::fill;
 use crate::parts::check;
 use crate::synapses::What;
 use crate::{Engine, EpropTrainer, Error, Float};
@@ -81,31 +82,23 @@ impl<F: Float> EpropTrainer<F> {
     fn read_until(
         &self,
         matrix: Matrix,
-        mut to: ArrayViewMut2<'_, F>,
+        to: ArrayViewMut2<'_, F>,
         interrupt: &Interrupt,
     ) -> Result<(), Error> {
-        let mut pace = interrupt.pace();
+        let pace = &mut interrupt.pace();
         check::room("to", &to, self.dim(matrix))?;
-        let (n_inputs, sources) = (self.n_inputs(), self.first().senders().end);
+        let first = self.first();
+        let (n_inputs, sources) = (self.n_inputs(), first.senders().end);
         match matrix {
-            Matrix::WIn => self.first().read_inward(0..n_inputs, to, &mut pace),
-            Matrix::WRec => self.first().read_inward(n_inputs..sources, to, &mut pace),
+            Matrix::WIn => first.read_inward(What::Weight, 0..n_inputs, to, pace),
+            Matrix::WRec => first.read_inward(What::Weight, n_inputs..sources, to, pace),
             Matrix::EBar(b) => {
-                let synapses = &self.existing(b)?.layer.synapses;
-                synapses.read(
-                    What::Eligibility,
-                    0..sources,
-                    &mut pace,
-                    &mut |source, row| {
-                        let column = to.column_mut(source).into_iter();
-                        column.zip(row).for_each(|(to, &x)| *to = x);
-                        Ok(())
-                    },
-                )
+                let stream = self.existing(b)?;
+                stream.read_inward(What::Eligibility, 0..sources, to, pace)
             }
-            Matrix::ZBar(b) => self.read_z_bar(self.existing(b)?, to, &mut pace),
-            Matrix::WOut => self.first().read_w_out(to),
-            Matrix::B => self.first().read_b_feedback(to),
+            Matrix::ZBar(b) => self.read_z_bar(self.existing(b)?, to, pace),
+            Matrix::WOut => first.read_w_out(to),
+            Matrix::B => first.read_b_feedback(to),
         }
     }
 
@@ -123,8 +116,7 @@ impl<F: Float> EpropTrainer<F> {
         let synapses = &stream.layer.synapses;
         if self.config.each.tau_mem.is_some() {
             return synapses.z_bar_rows(pace, &mut |source, row| {
-                let column = to.column_mut(source).into_iter();
-                column.zip(row).for_each(|(to, &x)| *to = x);
+                fill(to.column_mut(source), row);
                 Ok(())
             });
         }

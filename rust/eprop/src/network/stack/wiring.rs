@@ -244,8 +244,7 @@ impl<F: Float> Wiring for Stack<F> {
         let (p, n) = self.widths().nth(at).unwrap_or_default();
         let mut w = memory::matrix("W", n, p)?;
         self.stages[at].synapses.w.read_until(|source, row| {
-            let column = w.column_mut(source).into_iter();
-            column.zip(row).for_each(|(to, &w)| *to = w);
+            memory::fill(w.column_mut(source), row);
             pace.pass(row.len())
         })?;
         Ok(w)
