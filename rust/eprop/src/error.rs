@@ -175,6 +175,14 @@ impl Error {
         }
     }
 
+    /// The same, of stream `b` of `n`: of a stream alone there is nothing to be said.
+    pub(crate) fn in_stream_of(self, n: usize, b: usize) -> Self {
+        match n {
+            1 => self,
+            _ => self.in_stream(b),
+        }
+    }
+
     pub(crate) fn value(
         argument: impl Into<Cow<'static, str>>,
         expected: impl Into<String>,

@@ -91,7 +91,7 @@ impl<F: Float> EpropAgent<F> {
     /// As [`from_bytes`](Self::from_bytes); [`Error::Interrupted`].
     pub fn from_bytes_until(bytes: &[u8], interrupt: Interrupt) -> Result<Self, Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         let mut this = Self::loaded(&file, body, bytes.len(), &interrupt)?;
         this.trainer.set_interrupt(interrupt);
         Ok(this)
@@ -116,7 +116,7 @@ impl<F: Float> EpropAgent<F> {
     /// ```
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         let mut like = body.config.clone();
         Recurrent::<F>::take_rates(&mut like.network, &self.config.network);
         body.fits("agent", &like, &self.sizes(), &self.config)?;
@@ -154,13 +154,7 @@ impl<F: Float> EpropAgent<F> {
     /// [`Error::File`]; as [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn load(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
-        let bytes = disk::read(path.as_ref())?;
-        Self::from_bytes(&bytes).map_err(|error| disk::in_file(error, path.as_ref()))
-    }
-
-    fn body(file: &File<'_>) -> Result<Body<AgentConfig>, Error> {
-        file.info.is_of(Self::CLASS, F::NAME)?;
-        file.info.body()
+        disk::load(path.as_ref(), Self::from_bytes)
     }
 
     fn loaded(

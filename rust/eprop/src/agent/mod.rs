@@ -369,19 +369,16 @@ impl<F: Float> EpropAgent<F> {
     }
 
     fn check_observations(&self, observations: &[Inputs<'_, F>]) -> Result<(), Error> {
-        check::streams(
-            "observation",
-            self.memory.episodes.len(),
-            observations.len(),
-        )?;
+        let n_streams = self.memory.episodes.len();
+        check::streams("observation", n_streams, observations.len())?;
         for (b, observation) in observations.iter().enumerate() {
             self.check_observation(observation)
-                .map_err(|error| self.in_stream(error, b))?;
+                .map_err(|error| error.in_stream_of(n_streams, b))?;
         }
         if let Some(b) = self.memory.episodes.iter().position(Episode::awaits_reward) {
             let expected = "the reward of the last action first: call learn(reward, done)";
             let error = Error::value("observation", expected, "another observation");
-            return Err(self.in_stream(error, b));
+            return Err(error.in_stream_of(n_streams, b));
         }
         Ok(())
     }
@@ -410,28 +407,15 @@ impl<F: Float> EpropAgent<F> {
             } else {
                 Ok(())
             };
-            checked.map_err(|error| self.in_stream(error, b))?;
+            checked.map_err(|error| error.in_stream_of(n_streams, b))?;
         }
-        match self
-            .memory
-            .episodes
-            .iter()
-            .position(|episode| !episode.awaits_reward())
-        {
-            None => Ok(()),
-            Some(b) => {
-                let expected = "an action that waits for it: call act(observation) first";
-                Err(self.in_stream(Error::value("reward", expected, "a reward"), b))
-            }
+        let mut episodes = self.memory.episodes.iter();
+        if let Some(b) = episodes.position(|episode| !episode.awaits_reward()) {
+            let expected = "an action that waits for it: call act(observation) first";
+            let error = Error::value("reward", expected, "a reward");
+            return Err(error.in_stream_of(n_streams, b));
         }
-    }
-
-    /// Which of several environments an error is about.
-    fn in_stream(&self, error: Error, b: usize) -> Error {
-        match self.memory.episodes.len() {
-            1 => error,
-            _ => error.in_stream(b),
-        }
+        Ok(())
     }
 
     /// The steps of a decision, in every environment.

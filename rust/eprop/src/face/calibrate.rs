@@ -3,8 +3,11 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use ndarray::Array2;
+
 use crate::network::streams::synapses;
 use crate::network::wiring::{Network, Wiring};
+use crate::numbers::interrupt::Pace;
 use crate::numbers::memory;
 use crate::options::domain::positive;
 use crate::parts::input::Inputs;
@@ -69,6 +72,9 @@ pub struct Scaled {
     pub after: f64,
 }
 
+/// What has become of the input weights of a layer, and these.
+type Found<F> = (Scaled, Array2<F>);
+
 impl<N: Network> Trainer<N> {
     /// Scales the input weights, and nothing else, so that the network fires at `rate` Hz on average over `inputs`
     /// (T, n_inputs) from a silent start; a stack layer by layer. Comes within 10 %. State stays as it is.
@@ -117,25 +123,7 @@ impl<N: Network> Trainer<N> {
         rate: f64,
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Calibration>, Error> {
-        if inputs.is_empty() {
-            return Err(Error::value("inputs", "at least one sequence", 0));
-        }
-        if N::is_part(&self.plan) {
-            let expected = "a whole network: the rate of its neurons is found without those of other processes";
-            return Err(Error::value("part", expected, "some of its neurons"));
-        }
-        for (b, sequence) in inputs.iter().enumerate() {
-            let checked = sequence.check(self.n_inputs(), 1);
-            checked.map_err(|error| {
-                if inputs.len() > 1 {
-                    error.in_stream(b)
-                } else {
-                    error
-                }
-            })?;
-        }
-        positive("rate", rate)?;
-        let (dt, _) = self.streams.first().times();
+        self.check_calibration(inputs, rate)?;
         let mut twin = self.twin(1)?;
         let interrupt = self.streams.interrupt().clone();
         let pace = &mut interrupt.pace();
@@ -151,27 +139,10 @@ impl<N: Network> Trainer<N> {
         let (mut groups, mut weights) = (Vec::new(), Vec::new());
         while twin.group(groups.len()).is_some() {
             let at = groups.len();
-            let w = self.streams.first().input_weights(at, pace)?;
-            let mut scaled = memory::matrix("the scaled weights", w.nrows(), w.ncols())?;
-            let mut scale = |factor: f64, twin: &mut N| {
-                for (mut to, w) in scaled.outer_iter_mut().zip(w.outer_iter()) {
-                    to.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
-                    pace.pass(w.len())?;
-                }
-                twin.assign_inputs(at, scaled.view(), pace)
+            let found = self.scale_group(twin, at, (inputs, rate), keep_going, pace)?;
+            let Some((found, scaled)) = found else {
+                return Ok(None);
             };
-            let found = search(rate, |factor| {
-                scale(factor, twin)?;
-                Ok(measure(twin, at, inputs, dt, keep_going))
-            })?;
-            let Some(found) = found else { return Ok(None) };
-            let factor = found.factor;
-            scale(factor, twin)?;
-            if !scaled.iter().all(|w| w.is_finite()) {
-                let expected =
-                    format!("input weights that stay finite when they are scaled by {factor}");
-                return Err(Error::value("W_in", expected, "one that does not"));
-            }
             groups.push(found);
             weights.push(scaled);
         }
@@ -183,6 +154,58 @@ impl<N: Network> Trainer<N> {
         })?;
         self.watch.calibrated();
         Ok(Some(Calibration { groups, variation }))
+    }
+
+    fn check_calibration(&self, inputs: &[Inputs<'_, N::F>], rate: f64) -> Result<(), Error> {
+        if inputs.is_empty() {
+            return Err(Error::value("inputs", "at least one sequence", 0));
+        }
+        if N::is_part(&self.plan) {
+            let expected = "a whole network: the rate of its neurons is found without those of other processes";
+            return Err(Error::value("part", expected, "some of its neurons"));
+        }
+        for (b, sequence) in inputs.iter().enumerate() {
+            let checked = sequence.check(self.n_inputs(), 1);
+            checked.map_err(|error| error.in_stream_of(inputs.len(), b))?;
+        }
+        positive("rate", rate)
+    }
+
+    /// Finds the scale of the input weights of a group, the groups below being scaled, and leaves the twin with it; `None` as soon as it is to be given up.
+    ///
+    /// # Errors
+    /// [`Error::Uncalibrated`]; [`Error::Value`] for weights that do not stay finite; [`Error::TooLarge`], [`Error::Interrupted`].
+    fn scale_group(
+        &self,
+        twin: &mut N,
+        at: usize,
+        (inputs, rate): (&[Inputs<'_, N::F>], f64),
+        keep_going: &mut dyn FnMut() -> bool,
+        pace: &mut Pace<'_>,
+    ) -> Result<Option<Found<N::F>>, Error> {
+        let (dt, _) = self.streams.first().times();
+        let w = self.streams.first().input_weights(at, pace)?;
+        let mut scaled = memory::matrix("the scaled weights", w.nrows(), w.ncols())?;
+        let mut scale = |factor: f64, twin: &mut N| {
+            for (mut to, w) in scaled.outer_iter_mut().zip(w.outer_iter()) {
+                to.zip_mut_with(&w, |to, &w| *to = w * N::F::cast(factor));
+                pace.pass(w.len())?;
+            }
+            twin.assign_inputs(at, scaled.view(), pace)
+        };
+        let found = search(rate, |factor| {
+            scale(factor, twin)?;
+            Ok(measure(twin, at, inputs, dt, keep_going))
+        })?;
+        let Some(found) = found else { return Ok(None) };
+        let factor = found.factor;
+        scale(factor, twin)?;
+        if !scaled.iter().all(|w| w.is_finite()) {
+            let expected =
+                format!("input weights that stay finite when they are scaled by {factor}");
+            return Err(Error::value("W_in", expected, "one that does not"));
+        }
+        Ok(Some((found, scaled)))
     }
 }
 
@@ -298,13 +321,20 @@ fn search(
         }
     }
 
-    let (factor, nearest) = best;
+    near_enough(rate, start, best).map(Some)
+}
+
+/// What the best factor and its rate are worth.
+///
+/// # Errors
+/// [`Error::Uncalibrated`].
+fn near_enough(rate: f64, start: f64, (factor, nearest): (f64, f64)) -> Result<Scaled, Error> {
     if (nearest - rate).abs() <= TOLERANCE * rate {
-        return Ok(Some(Scaled {
+        return Ok(Scaled {
             factor,
             before: start,
             after: nearest,
-        }));
+        });
     }
     Err(Error::Uncalibrated {
         rate: format!("{rate}"),
@@ -316,7 +346,7 @@ fn search(
 mod tests {
     use alloc::string::ToString;
 
-    use ndarray::{Array2, s};
+    use ndarray::s;
 
     use super::*;
 

@@ -82,9 +82,8 @@ impl<N: Network> Trainer<N> {
             .map(|sequence| (sequence.targets, sequence.mask, sequence.weights))
             .collect();
         for (b, inputs) in inputs.iter().enumerate() {
-            inputs
-                .check(self.n_inputs(), 1)
-                .map_err(|error| error.in_stream(b))?;
+            let checked = inputs.check(self.n_inputs(), 1);
+            checked.map_err(|error| error.in_stream_of(sequences.len(), b))?;
         }
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
         let mut outputs = matrices("outputs", (inputs.len(), n_steps, self.n_outputs()))?;
@@ -148,6 +147,46 @@ impl<N: Network> Trainer<N> {
         judged: Option<&[Judged<'a, N::F>]>,
         outputs: Option<ArrayViewMut3<'_, N::F>>,
     ) -> Result<(), Error> {
+        self.check_evaluated(evaluation, inputs, judged, outputs.as_ref())?;
+        let first = self.streams.first();
+        let cost = synapses::<N>(&self.plan);
+        if let ([sequence], [inputs]) = (&mut evaluation.sequences[..], inputs) {
+            let mut pace = self.streams.interrupt().pace();
+            let rows = outputs.map(|outputs| outputs.index_axis_move(Axis(0), 0));
+            let judged = judged.map(|judged| judged[0]);
+            return sequence.run(first, *inputs, judged, rows, &mut || pace.pass(cost));
+        }
+        let rows = rows_of(outputs, inputs.len());
+        let jobs = evaluation
+            .sequences
+            .iter_mut()
+            .zip(inputs)
+            .zip(rows)
+            .enumerate();
+        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
+        let done = parallel::run_until(
+            self.streams.threads(),
+            jobs.collect(),
+            Until::asked(self.streams.interrupt(), 0, cost.saturating_mul(n_steps)),
+            |(b, ((sequence, &inputs), rows)), pace| {
+                let judged = judged.map(|judged| judged[b]);
+                // Where it is stopped, all of it is.
+                let _ = sequence.run(first, inputs, judged, rows, &mut || pace.pass(cost));
+            },
+        );
+        match done.stopped {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    fn check_evaluated<'a>(
+        &self,
+        evaluation: &Evaluation<N>,
+        inputs: &[Inputs<'a, N::F>],
+        judged: Option<&[Judged<'a, N::F>]>,
+        outputs: Option<&ArrayViewMut3<'_, N::F>>,
+    ) -> Result<(), Error> {
         let first = self.streams.first();
         let n_sequences = evaluation.sequences.len();
         let sizes = N::sizes(&self.plan);
@@ -171,15 +210,9 @@ impl<N: Network> Trainer<N> {
                 }
                 .check(first.n_inputs(), first.n_outputs(), first.loss(), 0),
             };
-            checked.map_err(|error| {
-                if n_sequences > 1 {
-                    error.in_stream(b)
-                } else {
-                    error
-                }
-            })?;
+            checked.map_err(|error| error.in_stream_of(n_sequences, b))?;
         }
-        if let Some(outputs) = &outputs {
+        if let Some(outputs) = outputs {
             let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
             check::room3(
                 "outputs",
@@ -187,35 +220,7 @@ impl<N: Network> Trainer<N> {
                 (n_sequences, n_steps, first.n_outputs()),
             )?;
         }
-        let cost = synapses::<N>(&self.plan);
-        if let ([sequence], [inputs]) = (&mut evaluation.sequences[..], inputs) {
-            let mut pace = self.streams.interrupt().pace();
-            let rows = outputs.map(|outputs| outputs.index_axis_move(Axis(0), 0));
-            let judged = judged.map(|judged| judged[0]);
-            return sequence.run(first, *inputs, judged, rows, &mut || pace.pass(cost));
-        }
-        let rows = rows_of(outputs, n_sequences);
-        let jobs = evaluation
-            .sequences
-            .iter_mut()
-            .zip(inputs)
-            .zip(rows)
-            .enumerate();
-        let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
-        let done = parallel::run_until(
-            self.streams.threads(),
-            jobs.collect(),
-            Until::asked(self.streams.interrupt(), 0, cost.saturating_mul(n_steps)),
-            |(b, ((sequence, &inputs), rows)), pace| {
-                let judged = judged.map(|judged| judged[b]);
-                // Where it is stopped, all of it is.
-                let _ = sequence.run(first, inputs, judged, rows, &mut || pace.pass(cost));
-            },
-        );
-        match done.stopped {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -132,7 +132,7 @@ impl<N: Network> Trainer<N> {
     /// As [`from_bytes`](Self::from_bytes); [`Error::Interrupted`].
     pub fn from_bytes_until(bytes: &[u8], interrupt: Interrupt) -> Result<Self, Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         let mut this = Self::loaded(&file, body, bytes.len(), &interrupt)?;
         this.streams.set_interrupt(interrupt);
         Ok(this)
@@ -158,7 +158,7 @@ impl<N: Network> Trainer<N> {
     /// ```
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         let mut like = body.config.clone();
         N::take_rates(&mut like, &self.config);
         body.fits("trainer", &like, &self.sizes(), &self.config)?;
@@ -196,13 +196,7 @@ impl<N: Network> Trainer<N> {
     /// [`Error::File`]; as [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn load(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
-        let bytes = disk::read(path.as_ref())?;
-        Self::from_bytes(&bytes).map_err(|error| disk::in_file(error, path.as_ref()))
-    }
-
-    fn body(file: &File<'_>) -> Result<Body<N::Config>, Error> {
-        file.info.is_of(N::CLASS, N::F::NAME)?;
-        file.info.body()
+        disk::load(path.as_ref(), Self::from_bytes)
     }
 
     fn loaded(
@@ -308,7 +302,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// As [`from_bytes`](Self::from_bytes); [`Error::Interrupted`].
     pub fn from_bytes_until(bytes: &[u8], interrupt: Interrupt) -> Result<Self, Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         Self::loaded(&file, body, bytes.len(), &interrupt)
     }
 
@@ -319,7 +313,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// As [`from_bytes`](Self::from_bytes), and [`Error::Saved`] for another configuration. Then nothing has changed.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let file = File::open(bytes)?;
-        let body = Self::body(&file)?;
+        let body = file.body::<Self>()?;
         let mut like = body.config.clone();
         like.layer.lr = self.lr();
         body.fits("layer", &like, &self.sizes(), &self.settings())?;
@@ -342,13 +336,7 @@ impl<F: Float> OnlineLifLayer<F> {
     /// [`Error::File`]; as [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn load(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
-        let bytes = disk::read(path.as_ref())?;
-        Self::from_bytes(&bytes).map_err(|error| disk::in_file(error, path.as_ref()))
-    }
-
-    fn body(file: &File<'_>) -> Result<Body<LayerSettings>, Error> {
-        file.info.is_of(Self::CLASS, F::NAME)?;
-        file.info.body()
+        disk::load(path.as_ref(), Self::from_bytes)
     }
 
     fn loaded(

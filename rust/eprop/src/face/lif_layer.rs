@@ -9,6 +9,7 @@ use super::copies::{collected, or_panic, to_vector, zeros};
 use crate::kernels;
 use crate::network::stage::Stage;
 use crate::numbers::interrupt::Interrupt;
+use crate::numbers::memory::fill;
 use crate::numbers::parameter::Keeps;
 use crate::numbers::room::Room;
 use crate::numbers::walk::{self, parts};
@@ -318,8 +319,7 @@ impl<F: Float> OnlineLifLayer<F> {
     pub fn read_w(&self, mut to: ArrayViewMut2<'_, F>) -> Result<(), Error> {
         check::room("to", &to, (self.n_neurons(), self.n_inputs))?;
         self.stage.synapses.w.read(|source, row| {
-            let column = to.column_mut(source).into_iter();
-            column.zip(row).for_each(|(to, &w)| *to = w);
+            fill(to.column_mut(source), row);
         })
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod calibrate;
+mod checks;
 pub(crate) mod copies;
 pub(crate) mod evaluate;
 pub(crate) mod files;
@@ -12,4 +13,8 @@ pub(crate) mod plan;
 pub(crate) mod sequences;
 mod slices;
 mod state;
+pub(crate) mod steps;
+pub(crate) mod stream_state;
+mod synapses;
 pub(crate) mod trainer;
+mod updates;

@@ -1,12 +1,14 @@
 //! Whole sequences and pieces of streams, one or several side by side.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::slice::{from_mut, from_ref};
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, ArrayViewMut3, Axis, s};
 
+use super::checks::longest;
 use super::copies::or_panic;
-use crate::network::streams::rows_of;
+use crate::network::streams::{Progress, rows_of};
 use crate::network::tally::{Activity, Tally};
 use crate::network::watch::{Divergence, Misfit, Verdict};
 use crate::network::wiring::Network;
@@ -14,7 +16,7 @@ use crate::numbers::{memory, parallel};
 use crate::parts::check;
 use crate::parts::input::Inputs;
 use crate::parts::stream::Stream;
-use crate::{Error, Float, Trainer};
+use crate::{Error, Trainer};
 
 /// Options of `train_sequence`.
 ///
@@ -301,66 +303,6 @@ impl<N: Network> Trainer<N> {
         Tally::new(self.streams.first(), n_streams)
     }
 
-    /// Checks whole sequences as `train_batch` does: shapes, values, T >= 1.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer, Stream};
-    /// let trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
-    /// let (x, y) = (ndarray::Array3::ones((3, 9, 3)), ndarray::Array3::zeros((3, 9, 2)));
-    /// let error = trainer.check_sequence(&Stream::of(x.view(), y.view(), None)).unwrap_err();
-    /// assert_eq!(error.to_string(), "inputs: expected 1 to 2 streams (batch_size = 2), got 3");
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn check_sequence(&self, streams: &[Stream<'_, N::F>]) -> Result<(), Error> {
-        self.check_streams(streams, 1)
-    }
-
-    /// Checks the inputs of whole sequences: shape, values, T >= 1.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// let inputs = ndarray::Array2::ones((9, 3));
-    /// trainer.check_inputs(&[inputs.view().into()])?;
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn check_inputs(&self, inputs: &[Inputs<'_, N::F>]) -> Result<(), Error> {
-        let n_inputs = self.n_inputs();
-        self.check_each(inputs, |inputs| inputs.check(n_inputs, 1))
-    }
-
-    /// Checks pieces of sequences as [`train_piece`](Self::train_piece) does: as [`check_sequence`](Self::check_sequence), but a piece may have no steps.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer, Stream};
-    /// # let trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// let (x, y) = (ndarray::Array3::ones((1, 0, 3)), ndarray::Array3::zeros((1, 0, 2)));
-    /// trainer.check_piece(&Stream::of(x.view(), y.view(), None))?;
-    /// trainer.check_inputs_of_piece(&[x.index_axis(ndarray::Axis(0), 0).into()])?;
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn check_piece(&self, streams: &[Stream<'_, N::F>]) -> Result<(), Error> {
-        self.check_streams(streams, 0)
-    }
-
-    /// Checks inputs of pieces of sequences. Example: [`check_piece`](Self::check_piece).
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`].
-    pub fn check_inputs_of_piece(&self, inputs: &[Inputs<'_, N::F>]) -> Result<(), Error> {
-        let n_inputs = self.n_inputs();
-        self.check_each(inputs, |inputs| inputs.check(n_inputs, 0))
-    }
-
     /// One piece of as many streams as there are items, as `train_batch` without `reset`: outputs go where the caller says, (B, T, n_outputs), T of the
     /// longest, and sums into `tally`. A stream that has ended has a piece of no steps. Whether weights stayed finite is for `check_weights` to say.
     /// Example: [`tally`](Self::tally).
@@ -454,45 +396,12 @@ impl<N: Network> Trainer<N> {
     ) -> Result<(), Error> {
         let n_steps = longest(streams);
         self.reserve(streams.len(), n_steps, true)?;
-        let is_at_once = N::is_at_once(&self.plan);
         let mut from = 0;
         while from < n_steps {
-            // Where every gradient is applied with its step, nothing is left to do between two of them.
-            let rest = if is_at_once {
-                usize::MAX
-            } else {
-                self.schedule.until_update()
-            };
-            // Nor can anybody stop a block that streams side by side work off within a step.
-            let rest = rest.min(self.streams.until_full());
-            let until = n_steps.min(from.saturating_add(rest));
+            let until = n_steps.min(from.saturating_add(self.steps_on_end()));
             let due = self.schedule.is_due_after(until - from) || to_the_end && until == n_steps;
-            let due = due && !is_at_once;
-            let at_once = is_at_once.then_some(&mut self.optimizer);
-            let tallies = &mut tally.streams;
-            let progress = if let ([stream], [rows]) = (streams, &mut *outputs) {
-                let stream = stream.steps(from, until);
-                let rows = rows
-                    .as_mut()
-                    .map(|rows| rows.slice_mut(s![from..until, ..]));
-                self.streams
-                    .learn(&[stream], &mut [rows], tallies, at_once, due)
-            } else {
-                let pieces: Vec<_> = streams
-                    .iter()
-                    .map(|stream| stream.steps(from, until))
-                    .collect();
-                let mut rows: Vec<_> = outputs
-                    .iter_mut()
-                    .zip(&pieces)
-                    .map(|(rows, piece)| {
-                        let steps = from..from + piece.inputs.n_steps();
-                        rows.as_mut().map(|rows| rows.slice_mut(s![steps, ..]))
-                    })
-                    .collect();
-                self.streams
-                    .learn(&pieces, &mut rows, tallies, at_once, due)
-            };
+            let due = due && !N::is_at_once(&self.plan);
+            let progress = self.learn_steps(from..until, streams, outputs, tally, due);
             self.schedule.steps(progress.steps);
             if due && progress.whole {
                 self.apply_pending()?;
@@ -501,6 +410,47 @@ impl<N: Network> Trainer<N> {
             from = until;
         }
         Ok(())
+    }
+
+    /// How many steps need nothing done between two of them.
+    fn steps_on_end(&self) -> usize {
+        // Where every gradient is applied with its step, no update comes.
+        let until_update = match N::is_at_once(&self.plan) {
+            true => usize::MAX,
+            false => self.schedule.until_update(),
+        };
+        // Nor can anybody stop a block that streams side by side work off within a step.
+        until_update.min(self.streams.until_full())
+    }
+
+    /// Some steps of the streams, at the end of which an update may be due.
+    fn learn_steps(
+        &mut self,
+        steps: Range<usize>,
+        streams: &[Stream<'_, N::F>],
+        outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
+        tally: &mut Tally,
+        due: bool,
+    ) -> Progress {
+        let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
+        let tallies = &mut tally.streams;
+        if let ([stream], [rows]) = (streams, &mut *outputs) {
+            // Without lists, which would have to be allocated.
+            let stream = stream.steps(steps.start, steps.end);
+            let rows = rows.as_mut();
+            let rows = rows.map(|rows| rows.slice_mut(s![steps, ..]));
+            return (self.streams).learn(&[stream], &mut [rows], tallies, at_once, due);
+        }
+        let pieces = streams.iter();
+        let pieces: Vec<_> = pieces
+            .map(|stream| stream.steps(steps.start, steps.end))
+            .collect();
+        let rows = outputs.iter_mut().zip(&pieces).map(|(rows, piece)| {
+            let steps = steps.start..steps.start + piece.inputs.n_steps();
+            rows.as_mut().map(|rows| rows.slice_mut(s![steps, ..]))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        (self.streams).learn(&pieces, &mut rows, tallies, at_once, due)
     }
 
     /// One piece of as many streams as there are items without learning, into the caller's arrays (B, T, n_outputs) and (B, T, N), T of the longest.
@@ -521,8 +471,7 @@ impl<N: Network> Trainer<N> {
         outputs: ArrayViewMut3<'_, N::F>,
         spikes: Option<ArrayViewMut3<'_, N::F>>,
     ) -> Result<(), Error> {
-        let n_inputs = self.n_inputs();
-        self.check_each(inputs, |inputs| inputs.check(n_inputs, 0))?;
+        self.check_inputs_of_piece(inputs)?;
         let n_steps = inputs.iter().map(Inputs::n_steps).max().unwrap_or(0);
         check::room3(
             "outputs",
@@ -571,44 +520,4 @@ impl<N: Network> Trainer<N> {
     pub fn reserve(&mut self, n_streams: usize, steps: usize, learning: bool) -> Result<(), Error> {
         self.streams.reserve(n_streams, steps, learning)
     }
-
-    /// Whether there are so many streams, each of at least so many steps, with all that they are taught.
-    pub(crate) fn check_streams(
-        &self,
-        streams: &[Stream<'_, N::F>],
-        at_least: usize,
-    ) -> Result<(), Error> {
-        let first = self.streams.first();
-        let (n_inputs, n_outputs, loss) = (first.n_inputs(), first.n_outputs(), first.loss());
-        self.check_each(streams, |stream| {
-            stream.check(n_inputs, n_outputs, loss, at_least)
-        })
-    }
-
-    /// Looks at all streams, on all threads; the first at fault says what is wrong.
-    fn check_each<T: Sync>(
-        &self,
-        items: &[T],
-        check: impl Fn(&T) -> Result<(), Error> + Send + Sync,
-    ) -> Result<(), Error> {
-        self.check_count("inputs", items.len())?;
-        if let [item] = items {
-            return check(item);
-        }
-        let mut results = alloc::vec![Ok(()); items.len()];
-        let jobs = items.iter().zip(&mut results).collect();
-        parallel::run(self.streams.threads(), jobs, |(item, result)| {
-            *result = check(item)
-        });
-        for (b, result) in results.into_iter().enumerate() {
-            result.map_err(|error| error.in_stream(b))?;
-        }
-        Ok(())
-    }
-}
-
-/// Steps of the longest stream.
-fn longest<F: Float>(streams: &[Stream<'_, F>]) -> usize {
-    let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
-    lengths.max().unwrap_or(0)
 }

@@ -5,26 +5,21 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-
 use crate::network::filed::Filed;
 use crate::network::recurrent::Recurrent;
 use crate::network::schedule::Schedule;
 use crate::network::stack::Stack;
-use crate::network::streams::{Streams, synapses};
-use crate::network::watch::{Verdict, Watch};
+use crate::network::streams::Streams;
+use crate::network::watch::Watch;
 use crate::network::wiring::{Network, Settings};
-use crate::numbers::interrupt::{Interrupt, Pace};
+use crate::numbers::interrupt::Interrupt;
 use crate::numbers::parallel;
 use crate::numbers::peers::Peers;
 use crate::numbers::room::Room;
 use crate::options::domain::{non_negative, within};
 use crate::options::plan::Plan;
-use crate::options::{Config, Reduction, StackConfig};
-use crate::parts::check;
-use crate::parts::input::Input;
-use crate::parts::lesson::Lesson;
-use crate::parts::optimizer::{Measure, Optimizer};
+use crate::options::{Config, StackConfig};
+use crate::parts::optimizer::Optimizer;
 use crate::{Error, Float, kernels};
 
 /// Trains a network online, with one stream or several side by side: [`EpropTrainer`] or [`OnlineTrainer`].
@@ -78,40 +73,6 @@ pub type EpropTrainer<F> = Trainer<Recurrent<F>>;
 /// # Ok::<(), eprop::Error>(())
 /// ```
 pub type OnlineTrainer<F> = Trainer<Stack<F>>;
-
-/// What one step returns: views into the trainer, so that nothing is allocated.
-///
-/// ```
-/// use eprop::{Config, EpropTrainer, StepOutput};
-/// let mut trainer = EpropTrainer::<f32>::new(1, 4, 2, Config::default())?;
-/// let StepOutput { spikes, output, loss, verdict } = trainer.step(ndarray::array![1.0].view(), None)?;
-/// assert_eq!((spikes.len(), output.len(), loss, verdict), (4, 2, None, None));
-/// # Ok::<(), eprop::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct StepOutput<'a, F> {
-    /// The spikes of this step, 0 or 1: (N,).
-    pub spikes: ArrayView1<'a, F>,
-    /// The output of this step: (O,).
-    pub output: ArrayView1<'a, F>,
-    /// The loss times its weight, exactly when a target was given.
-    pub loss: Option<f64>,
-    /// Once in as many steps as fifty membrane time constants last, and after the first ten where nothing has fired: what can be said of them.
-    pub verdict: Option<Verdict>,
-}
-
-/// What a step of several streams returns, a row per stream. Example: [`Trainer::step_batch`].
-#[derive(Clone, Debug)]
-pub struct BatchStep<F> {
-    /// 0 or 1: (B, N).
-    pub spikes: Array2<F>,
-    /// (B, O).
-    pub output: Array2<F>,
-    /// The mean loss, each times its weight, over the streams that were given a target, if any was.
-    pub loss: Option<f64>,
-    /// As in [`StepOutput`].
-    pub verdict: Option<Verdict>,
-}
 
 impl<F: Float> EpropTrainer<F> {
     /// A silent network with initial weights from the seed.
@@ -419,7 +380,7 @@ impl<N: Network> Trainer<N> {
         self.watch.clear();
     }
 
-    /// As [`reset`](Self::reset), at the start of a whole sequence: what is known of earlier ones stays known, for the next [`Verdict`].
+    /// As [`reset`](Self::reset), at the start of a whole sequence: what is known of earlier ones stays known, for the next [`Verdict`](crate::Verdict).
     ///
     /// ```
     /// # use eprop::{Config, EpropTrainer};
@@ -431,292 +392,6 @@ impl<N: Network> Trainer<N> {
         let threads = self.streams.threads_of_one(usize::MAX);
         parallel::together(threads, || self.streams.reset());
         self.schedule.reset();
-    }
-
-    /// Applies the pending gradient now; the count of `update_every` does not move. With nothing pending it does nothing.
-    ///
-    /// # Errors
-    /// [`Error::NonFiniteWeights`] after the update; [`Error::Interrupted`] before it.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
-    /// trainer.update()?;
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn update(&mut self) -> Result<(), Error> {
-        self.collect()?;
-        self.apply_pending()?;
-        self.check_weights()
-    }
-
-    /// Before an update that does not follow steps of all streams: a single stream takes its gradient from where it is.
-    fn collect(&mut self) -> Result<(), Error> {
-        if self.streams.len() > 1 && self.streams.since().0.steps > 0 {
-            self.streams.collect()?;
-        }
-        Ok(())
-    }
-
-    /// Whether all weights are finite: known without a look at them, unless learning has driven something far out.
-    ///
-    /// # Errors
-    /// [`Error::NonFiniteWeights`] names the matrix.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config::default())?;
-    /// trainer.check_weights()?;
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn check_weights(&mut self) -> Result<(), Error> {
-        match self.streams.first_mut().circle().flaw() {
-            None => Ok(()),
-            Some(matrix) => Err(Error::NonFiniteWeights { matrix }),
-        }
-    }
-
-    /// One update from what is pending; of several streams, it has been collected.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] before it: then all of it waits.
-    pub(crate) fn apply_pending(&mut self) -> Result<(), Error> {
-        let (since, n_streams) = self.streams.since();
-        if since.steps == 0 {
-            return Ok(());
-        }
-        let has_target = since.targets > 0;
-        let steps = if has_target {
-            since.targets
-        } else {
-            since.steps
-        };
-        let scale = self.scale(steps);
-        let streams = &mut self.streams;
-        // Whatever may be stopped comes before anything changes.
-        streams.gather()?;
-        let whole = match self.optimizer.clips() {
-            true => streams.whole_length()?,
-            false => 0.0,
-        };
-        if !self.optimizer.is_limited() {
-            streams.settle()?;
-        }
-        if let Err(no_memory) = streams.prepare_rewiring(&self.plan) {
-            streams.take_back_all();
-            return Err(no_memory);
-        }
-        let mut measured = Ok(());
-        let by_neuron = self.optimizer.scales_neurons();
-        self.optimizer.step(scale, |to| {
-            measured = match by_neuron {
-                true => streams.lengths_of_neurons(to),
-                false => streams.squared_lengths(to),
-            };
-            Measure {
-                loss: since.loss,
-                steps: steps as f64 / n_streams as f64,
-                // What was not measured to its end teaches the optimizer nothing.
-                has_target: has_target && measured.is_ok(),
-            }
-        });
-        measured?;
-        streams.update(self.optimizer.clipped(scale, whole));
-        streams.rewire(&mut self.plan, &self.optimizer);
-        self.optimizer.updated();
-        Ok(())
-    }
-
-    /// Changes weights at once: where that takes long, on a copy, which takes this trainer's place when all is done. Without memory for a copy nobody is asked
-    /// whether to stop.
-    ///
-    /// # Errors
-    /// Those of `change`; [`Error::Interrupted`], and then nothing has changed.
-    pub(crate) fn change(
-        &mut self,
-        change: impl Fn(&mut Self, &mut Pace<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let interrupt = self.streams.interrupt().clone();
-        // Streams share their weights: to change these is little beside what the streams do.
-        if self.streams.len() == 1 && interrupt.comes_in(synapses::<N>(&self.plan)) {
-            match self.try_clone() {
-                Ok(mut copy) => {
-                    change(&mut copy, &mut interrupt.pace())?;
-                    *self = copy;
-                    return Ok(());
-                }
-                Err(Error::TooLarge { .. }) => {}
-                Err(stopped) => return Err(stopped),
-            }
-        }
-        change(self, &mut Interrupt::NOBODY.pace())
-    }
-
-    /// What a gradient over so many steps is multiplied with.
-    pub(crate) fn scale(&self, steps: u64) -> f64 {
-        match self.config.reduction() {
-            Reduction::Sum => 1.0,
-            Reduction::Mean => 1.0 / steps.max(1) as f64,
-        }
-    }
-
-    /// One step of the first stream: `x` (n_inputs,), and a target (n_outputs,) or a [`Lesson`]; both may be slices. Without a target nothing is taught, but the
-    /// regulariser and due updates go on. Allocates nothing, but in a batch.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`]; [`Error::NonFiniteWeights`] after the step; [`Error::Interrupted`] before it, or before the update after it.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer};
-    /// # let mut trainer = EpropTrainer::<f64>::new(3, 8, 2, Config::default())?;
-    /// let x = ndarray::array![1.0, 0.0, 1.0];
-    /// let step = trainer.step(x.view(), None)?;
-    /// assert_eq!(step.output.len(), 2);
-    /// assert!(step.loss.is_none());
-    /// let step = trainer.step(&[1.0, 0.0, 1.0], &[0.5, -0.5])?;
-    /// assert!(step.loss.is_some());
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn step<'x>(
-        &mut self,
-        x: impl Into<Input<'x, N::F>>,
-        lesson: impl Into<Lesson<'x, N::F>>,
-    ) -> Result<StepOutput<'_, N::F>, Error> {
-        let (x, lesson) = (x.into(), lesson.into());
-        self.check_step(x, lesson)?;
-        self.streams.ready()?;
-        self.reserve(1, 1, true)?;
-        let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
-        let first = self.streams.first_mut();
-        let loss = first.circle().learn(x, lesson, at_once);
-        let of_nothing = lesson.loss_of_nothing(first.loss());
-        self.watch.stream(self.streams.first(), loss, of_nothing);
-        let verdict = self.watch.step_done();
-        if self.schedule.steps(1) {
-            self.collect()?;
-            self.apply_pending()?;
-        }
-        self.check_weights()?;
-        let first = self.streams.first();
-        Ok(StepOutput {
-            spikes: first.spikes().into(),
-            output: first.output().into(),
-            loss,
-            verdict,
-        })
-    }
-
-    /// One step of as many streams as `x` has items: of each the inputs (n_inputs,), and `targets` (B, n_outputs).
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Value`], and then nothing has changed; [`Error::NonFiniteWeights`] after the step; [`Error::Interrupted`]: the first
-    /// streams have taken the step, the others have not.
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer, Input};
-    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
-    /// let x = ndarray::array![1.0, 0.0, 1.0];
-    /// let step = trainer.step_batch(&[x.view().into(), Input::spikes(&[1])], None)?;
-    /// assert_eq!((step.spikes.dim(), step.output.dim(), step.loss), ((2, 8), (2, 2), None));
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn step_batch(
-        &mut self,
-        x: &[Input<'_, N::F>],
-        targets: Option<ArrayView2<'_, N::F>>,
-    ) -> Result<BatchStep<N::F>, Error> {
-        self.check_count("x", x.len())?;
-        if let Some(targets) = targets {
-            check::streams("target", x.len(), targets.nrows())?;
-        }
-        let target = |b: usize| targets.map(|targets| targets.index_axis_move(Axis(0), b));
-        let lessons: Vec<_> = (0..x.len()).map(|b| target(b).into()).collect();
-        self.teach_batch(x, &lessons)
-    }
-
-    /// As [`step_batch`](Self::step_batch), with a lesson for each stream.
-    ///
-    /// # Errors
-    /// As [`step_batch`](Self::step_batch).
-    ///
-    /// ```
-    /// # use eprop::{Config, EpropTrainer, Input, Lesson};
-    /// let mut trainer = EpropTrainer::<f32>::new(3, 8, 2, Config { batch_size: 2, ..Config::default() })?;
-    /// let y = ndarray::array![1.0, 0.0];
-    /// let lessons = [Lesson::default(), Lesson { weight: 0.5, ..Lesson::of(y.view()) }];
-    /// let step = trainer.teach_batch(&[Input::spikes(&[0]), Input::spikes(&[1])], &lessons)?;
-    /// assert!(step.loss.is_some()); // of the second stream
-    /// # Ok::<(), eprop::Error>(())
-    /// ```
-    pub fn teach_batch(
-        &mut self,
-        x: &[Input<'_, N::F>],
-        lessons: &[Lesson<'_, N::F>],
-    ) -> Result<BatchStep<N::F>, Error> {
-        self.check_count("x", x.len())?;
-        check::streams("lessons", x.len(), lessons.len())?;
-        for (b, (&x, &lesson)) in x.iter().zip(lessons).enumerate() {
-            self.check_step(x, lesson)
-                .map_err(|error| error.in_stream(b))?;
-        }
-        self.reserve(x.len(), 1, true)?;
-        self.streams.ready_together()?;
-        let at_once = N::is_at_once(&self.plan).then_some(&mut self.optimizer);
-        let due = self.schedule.steps(1);
-        let learn = |b: usize, stream: &mut N, at_once: Option<&mut Optimizer>| {
-            stream.circle().learn(x[b], lessons[b], at_once)
-        };
-        let (losses, progress) = self.streams.step(x.len(), due, at_once, learn);
-        if due && progress.whole {
-            self.apply_pending()?;
-        }
-        progress.unless_stopped()?;
-        self.check_weights()?;
-        for (b, &loss) in losses.iter().enumerate() {
-            if let Some(stream) = self.streams.get(b) {
-                let of_nothing = lessons[b].loss_of_nothing(stream.loss());
-                self.watch.stream(stream, loss, of_nothing);
-            }
-        }
-        let verdict = self.watch.step_done();
-        let losses: Vec<f64> = losses.into_iter().flatten().collect();
-        let mean = || losses.iter().sum::<f64>() / losses.len() as f64;
-        let rows = |of: fn(&N) -> &[N::F], width| {
-            Array2::from_shape_fn((x.len(), width), |(b, at)| {
-                self.streams
-                    .get(b)
-                    .map_or(N::F::ZERO, |stream| of(stream)[at])
-            })
-        };
-        Ok(BatchStep {
-            spikes: rows(N::spikes, self.streams.first().spikes().len()),
-            output: rows(N::output, self.n_outputs()),
-            loss: (!losses.is_empty()).then(mean),
-            verdict,
-        })
-    }
-
-    fn check_step(&self, x: Input<'_, N::F>, lesson: Lesson<'_, N::F>) -> Result<(), Error> {
-        let first = self.streams.first();
-        x.check(first.n_inputs())?;
-        if lesson.signal.is_some() && self.config.looks_back() {
-            let expected = "none with a horizon: credit that flows back begins at the errors";
-            return Err(Error::value("learning_signal", expected, "one"));
-        }
-        lesson.check(first.n_outputs(), first.spikes().len(), first.loss())
-    }
-
-    /// Whether there are so many streams.
-    pub(crate) fn check_count(&self, argument: &'static str, got: usize) -> Result<(), Error> {
-        let most = self.streams.len();
-        if (1..=most).contains(&got) {
-            return Ok(());
-        }
-        let expected = match most {
-            1 => "1 stream (batch_size = 1)".into(),
-            most => alloc::format!("1 to {most} streams (batch_size = {most})"),
-        };
-        Err(Error::value(argument, expected, got))
     }
 }
 

@@ -23,8 +23,16 @@ pub(crate) fn save(of: &impl Saved, path: &Path) -> Result<(), Error> {
     temporary.rename(&path)
 }
 
+/// Makes something of the bytes of a file, which an error of theirs names.
+pub(crate) fn load<T>(
+    path: &Path,
+    make: impl FnOnce(&[u8]) -> Result<T, Error>,
+) -> Result<T, Error> {
+    make(&read(path)?).map_err(|error| in_file(error, path))
+}
+
 /// All bytes of a file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error| failure("read", path, &error);
     let mut file = File::open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
@@ -35,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The error of bytes, with the file that they came from.
-pub(crate) fn in_file(error: Error, path: &Path) -> Error {
+fn in_file(error: Error, path: &Path) -> Error {
     match error {
         Error::Saved { expected, got } => Error::Saved {
             expected,

@@ -111,7 +111,7 @@ impl FileInfo {
     }
 
     /// Whether it is of this class, in these numbers.
-    pub(crate) fn is_of(&self, class: &str, dtype: &str) -> Result<(), Error> {
+    pub(super) fn is_of(&self, class: &str, dtype: &str) -> Result<(), Error> {
         if self.class == class && self.dtype == dtype {
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl FileInfo {
         ))
     }
 
-    pub(crate) fn body<C: for<'de> Deserialize<'de>>(&self) -> Result<Body<C>, Error> {
+    pub(super) fn body<C: for<'de> Deserialize<'de>>(&self) -> Result<Body<C>, Error> {
         serde_json::from_str(&self.document)
             .map_err(|error| saved("sizes and a configuration of this version", error))
     }

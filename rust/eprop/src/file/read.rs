@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::document::{FileInfo, KEY, NO_SUM, place_of_sum, saved};
+use super::document::{Body, FileInfo, KEY, NO_SUM, place_of_sum, saved};
 use super::names::Names;
-use super::write::dtype;
+use super::write::{Saved, dtype};
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::slice::SliceMut;
 use crate::numbers::walk::{Role, WalkMut, Walked, check_counts};
@@ -17,7 +17,7 @@ use crate::{Error, Float};
 
 /// A whole file, unchanged since it was written, of a schema that is known.
 pub(crate) struct File<'a> {
-    pub(crate) info: FileInfo,
+    info: FileInfo,
     metadata: Metadata,
     data: &'a [u8],
 }
@@ -52,6 +52,15 @@ impl<'a> File<'a> {
             metadata,
             data,
         })
+    }
+
+    /// What it is made of, if it is of this class and number type.
+    ///
+    /// # Errors
+    /// [`Error::Saved`].
+    pub(crate) fn body<S: Saved>(&self) -> Result<Body<S::Config>, Error> {
+        self.info.is_of(S::CLASS, S::F::NAME)?;
+        self.info.body()
     }
 
     /// Writes the state into a part that has its sizes and configuration; `weights` are the names and shapes of what is there to be looked at.

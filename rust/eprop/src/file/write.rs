@@ -8,6 +8,7 @@ use ndarray::Array2;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::document::{KEY, document, place_of_sum, saved};
 use super::names::Names;
@@ -20,7 +21,7 @@ use crate::{Error, Float};
 /// What can be saved.
 pub(crate) trait Saved: Walked {
     type F: Float;
-    type Config: Serialize;
+    type Config: Serialize + DeserializeOwned;
     const CLASS: &'static str;
     fn sizes(&self) -> Vec<usize>;
     fn settings(&self) -> Self::Config;

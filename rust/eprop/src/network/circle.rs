@@ -81,11 +81,9 @@ pub trait Circle<F: Float> {
     }
     /// What was collected waits again, as the gradient of this stream, which has none of its own then; `sums` are to be cleared before they are used.
     fn take_back(&mut self, sums: &mut [Aligned<F>]);
-    /// The squared length of what it has taken in, of the group that it is of.
-    fn head_squared_length(&mut self, _to: &mut [f64]) {}
-    /// The same, of whatever group.
-    fn head_whole_length(&mut self) -> f64 {
-        0.0
+    /// The squared length of what its head has taken in, and which group of weights that is; `None` where it has no head.
+    fn head_squared_length(&mut self) -> Option<(usize, f64)> {
+        None
     }
     /// The first stream, alone with the weights, applies what it has taken in.
     fn update_head(&mut self, _steps: Steps<'_>) {}

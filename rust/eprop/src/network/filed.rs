@@ -12,7 +12,7 @@ use super::stack::Stack;
 use super::wiring::Wiring;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::lazy::Layout;
-use crate::numbers::memory::{matrix, vec_for};
+use crate::numbers::memory::{fill, matrix, vec_for};
 use crate::options::domain::valid_size;
 use crate::options::plan::{Plan, Sizes, StackPlan};
 use crate::options::{Config, Horizon, StackConfig};
@@ -122,8 +122,8 @@ impl<F: Float> Filed for Recurrent<F> {
         };
         let mut to = matrix("the weights", rows, columns)?;
         match at {
-            0 => self.read_inward(0..n_inputs, to.view_mut(), pace)?,
-            1 => self.read_inward(n_inputs..n_inputs + n, to.view_mut(), pace)?,
+            0 => self.read_inward(What::Weight, 0..n_inputs, to.view_mut(), pace)?,
+            1 => self.read_inward(What::Weight, n_inputs..n_inputs + n, to.view_mut(), pace)?,
             2 => self.read_w_out(to.view_mut())?,
             3 => self.read_b_feedback(to.view_mut())?,
             _ => {
@@ -150,18 +150,18 @@ impl<F: Float> Filed for Recurrent<F> {
 }
 
 impl<F: Float> Recurrent<F> {
-    /// The weights from some sources, a column for each.
+    /// The weights from some sources, or their traces, a column for each.
     pub(crate) fn read_inward(
         &self,
+        what: What,
         sources: Range<usize>,
         mut to: ArrayViewMut2<'_, F>,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         let first = sources.start;
         let synapses = &self.layer.synapses;
-        synapses.read(What::Weight, sources, pace, &mut |source, row| {
-            let column = to.column_mut(source - first).into_iter();
-            column.zip(row).for_each(|(to, &x)| *to = x);
+        synapses.read(what, sources, pace, &mut |source, row| {
+            fill(to.column_mut(source - first), row);
             Ok(())
         })
     }
@@ -174,7 +174,7 @@ impl<F: Float> Recurrent<F> {
                 Layout::ByTarget => to.row_mut(at),
                 Layout::BySource => to.column_mut(at),
             };
-            line.into_iter().zip(row).for_each(|(to, &x)| *to = x);
+            fill(line, row);
         })
     }
 
@@ -185,7 +185,7 @@ impl<F: Float> Recurrent<F> {
         }
         let rows = self.head.feedback.rows();
         for (column, row) in to.columns_mut().into_iter().zip(rows) {
-            column.into_iter().zip(row).for_each(|(to, &x)| *to = x);
+            fill(column, row);
         }
         Ok(())
     }

@@ -163,8 +163,8 @@ pub(crate) fn transposed<'a, F: Float>(
     pace: &mut Pace<'_>,
 ) -> Result<Array2<F>, Error> {
     let mut matrix = memory::matrix(what, rows, columns)?;
-    for (mut column, row) in matrix.columns_mut().into_iter().zip(padded_rows) {
-        column.iter_mut().zip(row).for_each(|(to, &x)| *to = x);
+    for (column, row) in matrix.columns_mut().into_iter().zip(padded_rows) {
+        memory::fill(column, row);
         pace.pass(rows)?;
     }
     Ok(matrix)

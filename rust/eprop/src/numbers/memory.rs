@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayViewMut1};
 
 use crate::kernels::zeroed::zeroed;
 use crate::{Error, Float};
@@ -55,6 +55,11 @@ pub(crate) fn matrices<F: Float>(
     let flat = matrix(what, all, columns)?;
     flat.into_shape_with_order((streams, rows, columns))
         .map_err(|_| failed(()))
+}
+
+/// A row or a column of a matrix becomes what a row of a network holds, the padding apart.
+pub(crate) fn fill<F: Float>(line: ArrayViewMut1<'_, F>, row: &[F]) {
+    line.into_iter().zip(row).for_each(|(to, &x)| *to = x);
 }
 
 #[cfg(test)]

@@ -395,6 +395,17 @@ fn the_tally_of_another_batch_is_an_error() {
 }
 
 #[test]
+fn an_error_names_a_stream_only_where_there_are_several() {
+    let trainer = batch(&Config::default());
+    let mut flawed = Data::new(2, 9, 1);
+    flawed.x[(0, 4, 1)] = f64::NAN;
+    let of = |n| trainer.evaluate(&flawed.streams()[..n]).unwrap_err();
+    let alone = "inputs: expected finite values, got NaN at index (4, 1)";
+    assert_eq!(of(1).to_string(), alone);
+    assert_eq!(of(2).to_string(), format!("{alone} in stream 0"));
+}
+
+#[test]
 fn a_gradient_takes_in_all_streams_alike_or_none() {
     let trainer = batch(&Config {
         batch_size: 3,

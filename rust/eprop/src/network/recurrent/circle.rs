@@ -110,7 +110,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let of_synapses = self.layer.synapses.length(pace)?;
         to[group::IN] = of_synapses.inputs;
         to[group::REC] = of_synapses.neurons;
-        self.head_squared_length(to);
+        to[group::OUT] = self.head.readout.squared_length();
         self.layer.add_up(to);
         Ok(())
     }
@@ -152,7 +152,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
         let of_synapses = self.layer.whole_length(self.since.steps, pace)?;
-        let mut whole = [of_synapses + self.head_whole_length()];
+        let mut whole = [of_synapses + self.head.readout.squared_length()];
         self.layer.add_up(&mut whole);
         Ok(whole[0])
     }
@@ -176,12 +176,8 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         self.layer.synapses.take_back(&mut sums[0]);
     }
 
-    fn head_squared_length(&mut self, to: &mut [f64]) {
-        to[group::OUT] = self.head_whole_length();
-    }
-
-    fn head_whole_length(&mut self) -> f64 {
-        self.head.readout.squared_length()
+    fn head_squared_length(&mut self) -> Option<(usize, f64)> {
+        Some((group::OUT, self.head.readout.squared_length()))
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {

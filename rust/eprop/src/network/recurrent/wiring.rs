@@ -489,14 +489,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             return Ok(Array1::from_vec(w).insert_axis(Axis(0)));
         }
         let mut w = memory::matrix("W_in", self.layer.neuron.len(), self.n_inputs)?;
-        let all = 0..self.n_inputs;
-        self.layer
-            .synapses
-            .read(What::Weight, all, pace, &mut |source, row| {
-                let column = w.column_mut(source).into_iter();
-                column.zip(row).for_each(|(to, &w)| *to = w);
-                Ok(())
-            })?;
+        self.read_inward(What::Weight, 0..self.n_inputs, w.view_mut(), pace)?;
         Ok(w)
     }
 

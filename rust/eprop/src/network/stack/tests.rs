@@ -1,15 +1,21 @@
 //! A stack against its equations in plain numbers: what fires goes up, signals come down at the same step, and traces are local.
 
 use alloc::vec;
+use alloc::vec::Vec;
 
 use ndarray::{Array1, ArrayView1};
 
-use super::{Circle, Input, Stack, StackConfig, StackPlan, Sum, UpdateEvery, Vec, Wiring};
+use super::Stack;
+use crate::network::circle::Circle;
+use crate::network::wiring::{Sum, Wiring};
 use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::plain;
 use crate::numbers::room::Room;
 use crate::numbers::walk;
-use crate::options::{Gain, LayerConfig, Loss};
+use crate::options::plan::StackPlan;
+use crate::options::{Gain, LayerConfig, Loss, StackConfig, UpdateEvery};
+use crate::parts::init::Gaussian;
+use crate::parts::input::Input;
 use crate::parts::lesson::Lesson;
 use crate::parts::optimizer::Optimizer;
 use crate::testing::unasked;
@@ -344,7 +350,7 @@ fn groups_are_the_layers_and_all_of_them_are_seen() {
 fn layers_are_drawn_one_after_the_other_and_a_flaw_is_named_by_its_layer() {
     let config = config(UpdateEvery::Steps(1));
     let mut stack = stack(&config);
-    let mut gaussian = super::Gaussian::new(config.layer.seed);
+    let mut gaussian = Gaussian::new(config.layer.seed);
     for (l, pair) in SIZES.windows(2).enumerate() {
         let mut rows = vec![0.0; pair[0] * 16];
         crate::parts::init::layer_weights(

@@ -1,5 +1,7 @@
 //! Groups of streams, which a thread takes one after the other: they share a sum of gradients and scratch memory.
 
+use core::mem::take;
+
 use ndarray::{ArrayViewMut2, s};
 
 use crate::network::run;
@@ -26,7 +28,7 @@ pub(super) struct Collects<'s, N: Wiring> {
     /// Of a pass over all synapses.
     cost: usize,
     /// Whether a stream has been added: then its gradient waits nowhere else.
-    pub(super) is_begun: bool,
+    is_begun: bool,
     is_stopped: bool,
 }
 
@@ -77,13 +79,68 @@ pub(super) fn collect_group<N: Wiring>(
     to.is_begun
 }
 
-/// As many steps of each stream of a group as there are, from one credit of recurrent spikes to the next.
-pub(super) fn learn_side_by_side<N: Wiring>(
+/// What a call teaches streams: steps of each, where its outputs go, and its sums.
+pub(super) struct Taught<'c, 'x, 'o, F> {
+    pub(super) streams: &'c [Stream<'x, F>],
+    pub(super) outputs: &'c mut [Option<ArrayViewMut2<'o, F>>],
+    pub(super) tallies: &'c mut [StreamTally],
+}
+
+impl<F: Float> Taught<'_, '_, '_, F> {
+    /// Steps of the longest stream, and which is the first that is so long.
+    pub(super) fn longest(&self) -> (usize, usize) {
+        let lengths = || self.streams.iter().map(|stream| stream.inputs.n_steps());
+        let steps = lengths().max().unwrap_or(0);
+        let longest = lengths().position(|length| length == steps);
+        (steps, longest.unwrap_or(0))
+    }
+
+    /// What it teaches the next `n` streams, or as many as are left.
+    pub(super) fn next(&mut self, n: usize) -> Self {
+        let n = n.min(self.streams.len());
+        let (streams, more_streams) = self.streams.split_at(n);
+        let (outputs, more_outputs) = take(&mut self.outputs).split_at_mut(n);
+        let (tallies, more_tallies) = take(&mut self.tallies).split_at_mut(n);
+        *self = Self {
+            streams: more_streams,
+            outputs: more_outputs,
+            tallies: more_tallies,
+        };
+        Self {
+            streams,
+            outputs,
+            tallies,
+        }
+    }
+}
+
+/// As many steps of each stream of a group as there are, one stream after the other. Where an update is due, each adds what it has learned while it is in the
+/// cache. Returns whether any has.
+pub(super) fn learn_in_turn<N: Wiring>(
     states: &mut [N],
-    streams: &[Stream<'_, N::F>],
-    outputs: &mut [Option<ArrayViewMut2<'_, N::F>>],
-    tallies: &mut [StreamTally],
-) {
+    taught: Taught<'_, '_, '_, N::F>,
+    mut to: Option<Collects<'_, N>>,
+    pace: &mut Pace<'_>,
+) -> bool {
+    in_turn(states, |b, state| {
+        if let Some(stream) = taught.streams.get(b) {
+            let (rows, tally) = (taught.outputs[b].take(), &mut taught.tallies[b]);
+            run::learn(state, stream, rows, tally, None, |_, _| true);
+        }
+        if let Some(to) = &mut to {
+            to.take(state, pace);
+        }
+    });
+    to.is_some_and(|to| to.is_begun)
+}
+
+/// As many steps of each stream of a group as there are, from one credit of recurrent spikes to the next.
+pub(super) fn learn_side_by_side<N: Wiring>(states: &mut [N], taught: Taught<'_, '_, '_, N::F>) {
+    let Taught {
+        streams,
+        outputs,
+        tallies,
+    } = taught;
     let lengths = streams.iter().map(|stream| stream.inputs.n_steps());
     let n_steps = lengths.max().unwrap_or(0);
     let mut from = 0;

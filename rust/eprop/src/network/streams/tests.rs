@@ -9,18 +9,17 @@ use alloc::vec;
 
 use ndarray::{Array3, Axis, s};
 
-use super::{
-    Role, Room, Stream, StreamTally, Streams, Vec, Walk, WalkMut, Walked, WithoutWeights, rows_of,
-};
+use super::{Role, Room, Streams, Vec, Walk, WalkMut, Walked, WithoutWeights, rows_of};
 use crate::Error;
 use crate::network::literal::{Data, Literal, Weights, config, draw, plan};
 use crate::network::recurrent::Recurrent;
-use crate::network::tally::Tally;
+use crate::network::tally::{StreamTally, Tally};
 use crate::network::wiring::{Sum, Wiring};
 use crate::numbers::plain;
 use crate::numbers::walk;
 use crate::options::{Config, Engine, Optimizer, UpdateEvery};
 use crate::parts::optimizer::Optimizer as AtWork;
+use crate::parts::stream::Stream;
 use crate::testing::{made, near};
 
 const STEPS: usize = 24;
