@@ -141,7 +141,7 @@ impl<F: Float> Trace<F> {
         }
         let w_out = |j, k| self.w_out[k * self.stride + j];
         let pace = &mut Interrupt::NOBODY.pace();
-        let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
+        let of_readouts = (steps.of(group::OUT), steps.is_fixed(group::OUT));
         to.head.take(of_readouts, w_out, &self.b, pace)
     }
 }

@@ -31,7 +31,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
         let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
-            Some(rule) => learning && !rule.stands_still(group),
+            Some(rule) => learning && !rule.is_fixed(group),
             None => learning,
         };
         let learning_of_synapses = Kinds {
@@ -41,7 +41,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let of_readouts = teaches && learns(group::OUT);
         let readouts_are_fixed = at_once
             .as_ref()
-            .is_some_and(|rule| rule.stands_still(group::OUT));
+            .is_some_and(|rule| rule.is_fixed(group::OUT));
         self.layer.forward(x, learning_of_synapses);
         self.read_out(of_readouts);
         let loss = self.head.judge(lesson);
@@ -185,7 +185,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
-        let fixed = steps.rests(group::OUT);
+        let fixed = steps.is_fixed(group::OUT);
         self.head.update(steps.of(group::OUT), fixed);
     }
 
