@@ -20,18 +20,15 @@ use crate::numbers::shared::Shared;
 use crate::numbers::step::Step;
 use crate::parts::signal::Signal;
 use crate::parts::sources::Sources;
-use crate::synapses::factored::NEVER;
+use crate::synapses::factored::{NEVER, stops};
 use crate::synapses::form::Formed;
 use crate::synapses::{Present, See, Synapses, What, lists, squared_lengths};
 use crate::{Error, Float};
 
 impl<F: Float> Synapses<F> for Listed<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
-        let stops = |learned: bool, learning: bool| learned && !learning;
         if self.at_once {
-            if stops(self.learned.inputs, learning.inputs)
-                || stops(self.learned.neurons, learning.neurons)
-            {
+            if stops(self.learned, learning) {
                 self.end_block(F::ONE, F::ONE);
             }
             self.learned = learning;
