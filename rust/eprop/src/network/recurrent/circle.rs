@@ -133,21 +133,17 @@ impl<F: Float> Circle<F> for Recurrent<F> {
             synapses.settle(pace)?;
             return synapses.lengths_of_neurons(to, pace);
         }
-        let (len, place) = match self.listed() {
-            Some(wires) => {
-                let of_synapses = Neurons::Listed(wires.all_targets());
-                (wires.len(), (wires.counts()[0], of_synapses))
-            }
+        let (len, of_numbers) = match self.listed() {
+            Some(wires) => (wires.len(), Neurons::Listed(wires.all_targets())),
             None => {
                 let stride = padded::<F>(n);
-                let place = (self.n_inputs * stride, Neurons::Rows(stride));
-                ((self.n_inputs + n) * stride, place)
+                ((self.n_inputs + n) * stride, Neurons::Rows(stride))
             }
         };
         // The regulariser's part lies behind that of the loss.
         let of_loss = sums.iter().map(|sums| sums[0][..len].into());
         let of_loss: Vec<_> = of_loss.collect();
-        add_squares_of_neurons(&of_loss, place, to, pace)
+        add_squares_of_neurons(&of_loss, (self.cut(), of_numbers), to, pace)
     }
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {

@@ -273,10 +273,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn groups_of(&self, _: usize) -> Groups {
         Groups {
-            cut: match self.listed() {
-                Some(wires) => wires.counts()[0],
-                None => self.n_inputs * padded::<F>(self.layer.neuron.len()),
-            },
+            cut: self.cut(),
             before: group::IN,
             from: group::REC,
         }
