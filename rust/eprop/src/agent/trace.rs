@@ -118,7 +118,6 @@ impl<F: Float> Trace<F> {
         };
         let place = (self.cut, of_numbers);
         let to = Kinds { inputs, neurons };
-        // Nobody is asked.
         let added = add_squares_of_neurons(
             &[self.w[..].into()],
             place,

@@ -402,7 +402,7 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
-    /// Before steps of several streams: what these would have to do first, where it takes long. Nobody could stop it within a step.
+    /// Before steps of several streams: what these would have to do first, where it takes long. Within a step it is not interruptible.
     ///
     /// # Errors
     /// [`Error::Interrupted`]: what is left of it is done later.
@@ -774,7 +774,7 @@ impl<N: Wiring> Streams<N> {
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, rest) = split_first(&mut self.states);
-        // Nobody reads the old weights any more.
+        // The old weights are read no more.
         rest.iter_mut().for_each(N::release);
         first.circle().update_head(steps);
         for at in 0..summed[0].len() {

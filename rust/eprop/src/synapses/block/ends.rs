@@ -25,7 +25,6 @@ impl<F: Float> Block<F> {
 
     /// Works the history off: gradient and traces as they are at its end. The next step starts a block.
     pub(super) fn end_block(&mut self) {
-        // Nobody stops it.
         _ = self.end_block_until(&mut Interrupt::NOBODY.pace());
     }
 
@@ -195,10 +194,9 @@ impl<F: Float> Block<F> {
         self.used = self.history.len > 0;
     }
 
-    /// The rest of what somebody stopped in the middle.
+    /// The rest of an end of a block that was interrupted. Not interruptible: an update is under way, which takes all of the gradient.
     pub(super) fn finish_what_began(&mut self) {
         if self.worked > 0 {
-            // Nobody stops it.
             _ = self.work_off(&mut Interrupt::NOBODY.pace());
         }
     }

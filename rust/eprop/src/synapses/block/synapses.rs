@@ -25,7 +25,7 @@ use crate::{Error, Float};
 
 impl<F: Float> Synapses<F> for Block<F> {
     fn drive(&mut self, sources: &Sources<'_, F>, _: Kinds<bool>, current: &mut [F]) {
-        // Nobody stops it here, within a step.
+        // Not interruptible: it is within a step.
         _ = self.ready(&mut Interrupt::NOBODY.pace());
         if let Some(orders) = &self.orders {
             return lists::drive(&orders.wires, &self.w.rows, sources, current);
@@ -68,7 +68,7 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn update(&mut self, r: Option<&[F]>, steps: Kinds<Step<'_, F>>) {
-        // Nobody stops it. Without a step since, some optimizers move on nevertheless.
+        // Some optimizers move on without a step since. Not interruptible: an update reaches all weights.
         _ = self.clear_dropped(&mut Interrupt::NOBODY.pace());
         if let Some(orders) = self.orders.clone() {
             return self.update_lists(&orders, r, steps);
@@ -120,7 +120,6 @@ impl<F: Float> Synapses<F> for Block<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
-        // Nobody stops it.
         _ = self.collect_until(r, sum, &mut Interrupt::NOBODY.pace());
     }
 

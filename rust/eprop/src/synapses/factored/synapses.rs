@@ -69,7 +69,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             eta: F::ONE,
         };
         if self.lengths.as_ref().is_some_and(Lengths::is_due) {
-            // Nobody asks how long it is.
+            // Nothing has asked for the length of this step, but sums go on.
             self.step_lengths(psi, psi);
         }
         let l = signal.map_or(&[][..], |signal| signal.l);

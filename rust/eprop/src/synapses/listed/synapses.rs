@@ -58,7 +58,7 @@ impl<F: Float> Synapses<F> for Listed<F> {
         at_once: Option<Kinds<Step<'_, F>>>,
     ) {
         if self.lengths.as_ref().is_some_and(|lengths| lengths.due) {
-            // Nobody asks how long it is.
+            // Nothing has asked for the length of this step, but sums go on.
             self.step_lengths(psi, psi);
         }
         let u = self.steps_of_block();
@@ -134,7 +134,6 @@ impl<F: Float> Synapses<F> for Listed<F> {
     }
 
     fn collect(&mut self, r: Option<&[F]>, sum: &mut [F]) {
-        // Nobody stops it.
         _ = self.collect_until(r, sum, &mut Interrupt::NOBODY.pace());
     }
 
