@@ -118,7 +118,6 @@ impl<F: Float> Trace<F> {
         };
         let place = (self.cut, of_numbers);
         let to = Kinds { inputs, neurons };
-        // Nobody is asked.
         let added = add_squares_of_neurons(
             &[self.w[..].into()],
             place,
@@ -141,7 +140,7 @@ impl<F: Float> Trace<F> {
         }
         let w_out = |j, k| self.w_out[k * self.stride + j];
         let pace = &mut Interrupt::NOBODY.pace();
-        let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
+        let of_readouts = (steps.of(group::OUT), steps.is_fixed(group::OUT));
         to.head.take(of_readouts, w_out, &self.b, pace)
     }
 }

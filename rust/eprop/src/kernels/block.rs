@@ -225,6 +225,20 @@ pub(crate) enum Finish<'a, F> {
     },
 }
 
+impl<F> Finish<'_, F> {
+    /// Whether sums of 0 change something: what is replaced may hold anything.
+    #[inline(always)]
+    fn minds_zeros(&self) -> bool {
+        match self {
+            Finish::Add | Finish::Descend { pending: None, .. } => false,
+            Finish::Replace
+            | Finish::Descend {
+                pending: Some(_), ..
+            } => true,
+        }
+    }
+}
+
 kernel! {
     /// Adds up every source's `q` and finishes the row segment `to[i stride + column..][..W]`. Returns whether the new weights of
     /// a descent are finite.
@@ -258,15 +272,7 @@ fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
         let until = block.start[i + 1] as usize;
         let at = &block.at[from..until];
         let idle = at.is_empty() && block.carry.is_none() && i * W >= block.dense.len();
-        // What is replaced may hold anything.
-        let is_nothing = match finish {
-            Finish::Add | Finish::Descend { pending: None, .. } => idle,
-            Finish::Replace
-            | Finish::Descend {
-                pending: Some(_), ..
-            } => false,
-        };
-        if is_nothing {
+        if idle && !finish.minds_zeros() {
             from = until;
             continue;
         }
@@ -285,41 +291,8 @@ fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
         let place = i * block.stride + block.column;
         // SAFETY: the assertion above holds sources rows of stride, and column + W <= stride.
         let to = unsafe { cut_mut::<F, W>(to, place) };
-        if let Some(carry) = block.carry {
-            let e_bar = if carry.e_bar.is_empty() {
-                &*to
-            } else {
-                &carry.e_bar[place..][..W]
-            };
-            if OWN_MEMBRANES {
-                if let Some(&z_bar) = carry.z_bar.get(i) {
-                    for l in 0..W {
-                        sum[l] = I::fma(carry.of_z[l], z_bar, sum[l]);
-                    }
-                } else if let Some(z_bar) = carry.z_bar_rows.get(place..place + W) {
-                    for l in 0..W {
-                        sum[l] = I::fma(carry.of_z[l], z_bar[l], sum[l]);
-                    }
-                }
-                if let Some(&x_bar) = carry.x_bar.get(i) {
-                    for l in 0..W {
-                        sum[l] = I::fma(carry.of_x[l], x_bar, sum[l]);
-                    }
-                }
-                for l in 0..W {
-                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
-                }
-            } else {
-                for l in 0..W {
-                    sum[l] = I::fma(carry.of_z[l], carry.z_bar[i], sum[l]);
-                    sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
-                }
-            }
-            if let Some(eps_a) = carry.eps_a.get(place..place + W) {
-                for l in 0..W {
-                    sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
-                }
-            }
+        if let Some(carry) = &block.carry {
+            add_carried::<I, F, W, OWN_MEMBRANES>(carry, (i, place), to, &mut sum);
         }
         if let Some(own) = i
             .checked_sub(block.first_recurrent + block.column)
@@ -327,36 +300,89 @@ fn gather_rows<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
         {
             sum[own] = F::ZERO;
         }
-        match finish {
-            Finish::Add => {
-                for l in 0..W {
-                    to[l] += sum[l];
+        let is_input = i < block.first_recurrent;
+        finish_row(finish, (is_input, place), sum, to, &mut flaw);
+    }
+    flaw.iter().all(|flaw| flaw.is_finite())
+}
+
+/// What the traces before the block, of source `i` and of its synapses from `place` on, add to a sum. `to`: what is written, which may be `e_bar`.
+#[inline(always)]
+fn add_carried<I: Isa, F: Float, const W: usize, const OWN_MEMBRANES: bool>(
+    carry: &Carry<'_, F>,
+    (i, place): (usize, usize),
+    to: &[F; W],
+    sum: &mut [F; W],
+) {
+    let e_bar = if carry.e_bar.is_empty() {
+        to
+    } else {
+        &carry.e_bar[place..][..W]
+    };
+    if OWN_MEMBRANES {
+        if let Some(&z_bar) = carry.z_bar.get(i) {
+            for l in 0..W {
+                sum[l] = I::fma(carry.of_z[l], z_bar, sum[l]);
+            }
+        } else if let Some(z_bar) = carry.z_bar_rows.get(place..place + W) {
+            for l in 0..W {
+                sum[l] = I::fma(carry.of_z[l], z_bar[l], sum[l]);
+            }
+        }
+        if let Some(&x_bar) = carry.x_bar.get(i) {
+            for l in 0..W {
+                sum[l] = I::fma(carry.of_x[l], x_bar, sum[l]);
+            }
+        }
+        for l in 0..W {
+            sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
+        }
+    } else {
+        for l in 0..W {
+            sum[l] = I::fma(carry.of_z[l], carry.z_bar[i], sum[l]);
+            sum[l] = I::fma(carry.of_e[l], e_bar[l], sum[l]);
+        }
+    }
+    if let Some(eps_a) = carry.eps_a.get(place..place + W) {
+        for l in 0..W {
+            sum[l] = I::fma(carry.of_eps[l], eps_a[l], sum[l]);
+        }
+    }
+}
+
+/// What becomes of the sums of one source. `flaw` is not finite any more where a weight is not.
+#[inline(always)]
+fn finish_row<F: Float, const W: usize>(
+    finish: Finish<'_, F>,
+    (is_input, place): (bool, usize),
+    mut sum: [F; W],
+    to: &mut [F; W],
+    flaw: &mut [F; W],
+) {
+    match finish {
+        Finish::Add => {
+            for l in 0..W {
+                to[l] += sum[l];
+            }
+        }
+        Finish::Replace => {
+            for l in 0..W {
+                to[l] = sum[l].or_silence();
+            }
+        }
+        Finish::Descend { eta, pending } => {
+            let eta = if is_input { eta.0 } else { eta.1 };
+            if let Some(pending) = pending {
+                for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
+                    *sum += g;
                 }
             }
-            Finish::Replace => {
-                for l in 0..W {
-                    to[l] = sum[l].or_silence();
-                }
-            }
-            Finish::Descend { eta, pending } => {
-                let eta = if i < block.first_recurrent {
-                    eta.0
-                } else {
-                    eta.1
-                };
-                if let Some(pending) = pending {
-                    for (sum, &g) in sum.iter_mut().zip(&pending[place..][..W]) {
-                        *sum += g;
-                    }
-                }
-                for l in 0..W {
-                    to[l] -= eta * sum[l];
-                    flaw[l] += F::ZERO * to[l];
-                }
+            for l in 0..W {
+                to[l] -= eta * sum[l];
+                flaw[l] += F::ZERO * to[l];
             }
         }
     }
-    flaw.iter().all(|flaw| flaw.is_finite())
 }
 
 /// `sum_u s^u q^u` over the steps `at`; an empty `scale` is all ones.

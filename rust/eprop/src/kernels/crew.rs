@@ -172,7 +172,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Nobody has begun a part of the work, or is about to, when this is dropped.
+/// No thread has begun a part of the work, or is about to, when this is dropped.
 struct Whole<'a> {
     crew: &'a Crew,
     parts: usize,

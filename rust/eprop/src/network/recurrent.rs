@@ -13,7 +13,7 @@ use super::head::Head;
 use super::layer::Layer;
 use super::rewiring::Rewiring;
 use super::schedule::Since;
-use crate::numbers::aligned::Aligned;
+use crate::numbers::aligned::{Aligned, padded};
 use crate::numbers::interrupt::Pace;
 use crate::numbers::kinds::Kinds;
 use crate::numbers::peers::Peers;
@@ -197,6 +197,14 @@ impl<F: Float> Recurrent<F> {
     pub(crate) fn listed(&self) -> Option<&Wires> {
         let wires = self.wires.as_deref();
         wires.filter(|_| self.layer.synapses.is_listed())
+    }
+
+    /// How many numbers the synapses from inputs have, in a gradient that is handed on: they come first.
+    pub(crate) fn cut(&self) -> usize {
+        match self.listed() {
+            Some(wires) => wires.counts()[0],
+            None => self.n_inputs * padded::<F>(self.layer.neuron.len()),
+        }
     }
 
     /// Whether a matrix (N, sources) of the sources from `first` on is 0 where there is no synapse.

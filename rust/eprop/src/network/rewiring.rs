@@ -143,7 +143,7 @@ impl<F: Float> Rewiring<F> {
         self.rounds = self.rounds.saturating_add(1);
         let mut draws = Draws::of(self.seed, self.rounds);
         draft.kept.resize(self.wires.len(), true);
-        let moves = |matrix: usize| self.moves[matrix] && !optimizer.stands_still(matrix);
+        let moves = |matrix: usize| self.moves[matrix] && !optimizer.is_fixed(matrix);
         let mut prune = |matrix, kept: &mut [bool], draws: &mut Draws| match moves(matrix) {
             true => self.prune(matrix, synapses, optimizer, draws, kept),
             false => 0,

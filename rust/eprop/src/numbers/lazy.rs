@@ -365,7 +365,7 @@ impl<F: Float> Lazy<F> {
             layout,
         } = self.shape;
         match layout {
-            // Nobody can stop it in the middle: all that is done to a piece is done while it is in the cache.
+            // Not interruptible, so it is one pass: all that is done to a piece is done while it is in the cache.
             Layout::BySource => {
                 for (at, g) in self.h.chunks_mut(PIECE).enumerate() {
                     let from = at * PIECE;
@@ -573,7 +573,6 @@ impl<F: Float> Lazy<F> {
 
     /// Replaces all weights: `w_of(source, target)`, called by source and then by target.
     pub(crate) fn assign(&mut self, w_of: impl FnMut(usize, usize) -> F) {
-        // Nobody stops it.
         _ = self.assign_until(w_of, &mut Interrupt::NOBODY.pace());
     }
 

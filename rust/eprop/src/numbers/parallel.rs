@@ -93,7 +93,7 @@ fn work_off<T, R: DerefMut<Target = IntoIter<T>>>(
         work(item, &mut pace);
         stopped = among.is_told() || pace.pass(until.cost).is_err();
     }
-    // Nobody takes another piece from here on.
+    // No thread takes another piece from here on.
     let mut rest = rest();
     let missing = until.at_least.saturating_sub(all - rest.len());
     let last: Vec<T> = rest.by_ref().take(missing).collect();
@@ -117,7 +117,7 @@ fn locked<T>(rest: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Does it while helpers wait for what [`each`] hands out: at most so many threads, the caller's among them. Nobody may sleep or wait for long within it.
+/// Does it while helpers wait for what [`each`] hands out: at most so many threads, the caller's among them. Nothing within it may sleep or wait for long.
 pub(crate) fn together<R>(threads: usize, work: impl FnOnce() -> R) -> R {
     #[cfg(feature = "parallel")]
     if crew::at_work().is_some() {

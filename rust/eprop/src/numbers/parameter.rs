@@ -223,7 +223,7 @@ impl<F: Float> Parameter<F> {
 
     /// As [`update`](Self::update), and the gradient takes in what comes late.
     ///
-    /// Nobody can stop it in the middle, so it is one pass over memory: all that is done to a piece is done while the piece is in the cache.
+    /// Not interruptible, so it is one pass over memory: all that is done to a piece is done while the piece is in the cache.
     pub(crate) fn update_with<'s>(
         &mut self,
         steps: impl Into<Split<'s, F>>,

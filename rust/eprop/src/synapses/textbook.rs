@@ -2,20 +2,21 @@
 //! long as the lists of their sources.
 
 mod formed;
+mod rows;
 
 use alloc::sync::Arc;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::adaptation::{self, Adaptation};
+use super::adaptation::Adaptation;
 use super::form::Formed;
 use super::membranes::{Membranes, Traces};
 use super::{
     Filters, Present, See, Synapses, What, assign_rows, drive_rows, lists, show_rows, show_silence,
     squared_lengths, take_rows,
 };
-use crate::kernels::{self, Adapting, Eligibility};
+use crate::kernels;
 use crate::numbers::aligned::Aligned;
 use crate::numbers::gradient::{Late, squared_length};
 use crate::numbers::interrupt::Pace;
@@ -31,6 +32,7 @@ use crate::options::plan::Plan;
 use crate::parts::signal::Signal;
 use crate::parts::sources::Sources;
 use crate::{Error, Float};
+use rows::{OfNeurons, Reached};
 
 /// Each row is looked over for faded traces once in so many steps: between 1e-30 and the first subnormal number lie
 /// 18 time constants, and the look costs a fifth of a step.
@@ -92,67 +94,6 @@ parts!(Textbook {
     ],
     Scratch: [of_raw, adaptation, membranes, e, reached],
 });
-
-/// What a row is worked out from: numbers of its neurons. Empty where there are none.
-#[derive(Clone, Copy)]
-struct OfNeurons<'a, F> {
-    psi: &'a [F],
-    l: &'a [F],
-    /// The regulariser's coefficients of a step.
-    r: &'a [F],
-    adapting: Option<Adapting<'a, F>>,
-}
-
-/// The same of the neurons that one source reaches: as many as the longest list has.
-#[derive(Debug)]
-struct Reached<F> {
-    psi: Aligned<F>,
-    l: Aligned<F>,
-    r: Aligned<F>,
-    beta: Aligned<F>,
-    rho: Aligned<F>,
-}
-
-parts!(Reached {
-    Scratch: [psi, l, r, beta, rho],
-});
-
-impl<F: Float> Reached<F> {
-    fn new(room: &mut Room, longest: usize, adapts: bool, has_r: bool) -> Result<Self, Error> {
-        let mut row = |needed: bool| room.zeros(usize::from(needed), longest);
-        Ok(Self {
-            psi: row(true)?,
-            l: row(true)?,
-            r: row(has_r)?,
-            beta: row(adapts)?,
-            rho: row(adapts)?,
-        })
-    }
-
-    /// Those of a list, out of those of all neurons.
-    fn gather(&mut self, targets: &[u32], all: OfNeurons<'_, F>) -> OfNeurons<'_, F> {
-        fn of<'a, F: Float>(targets: &[u32], all: &[F], to: &'a mut [F]) -> &'a [F] {
-            if all.is_empty() {
-                return &[];
-            }
-            let to = &mut to[..targets.len()];
-            kernels::gather_listed(targets, all, to);
-            to
-        }
-        OfNeurons {
-            psi: of(targets, all.psi, &mut self.psi),
-            l: of(targets, all.l, &mut self.l),
-            r: of(targets, all.r, &mut self.r),
-            adapting: match all.adapting {
-                None => None,
-                Some(Adapting { beta, rho }) => Some(Adapting {
-                    beta: of(targets, beta, &mut self.beta),
-                    rho: of(targets, rho, &mut self.rho),
-                }),
-            },
-        }
-    }
-}
 
 impl<F: Float> Textbook<F> {
     pub(crate) fn new(
@@ -281,150 +222,34 @@ impl<F: Float> Synapses<F> for Textbook<F> {
         signal: Option<Signal<'_, F>>,
         at_once: Option<Kinds<Step<'_, F>>>,
     ) {
-        // The plan lets every other step wait.
-        let at_once = at_once.and_then(Kinds::linear);
-        let (n, first_recurrent) = (self.stride, self.first_recurrent);
-        let n_sources = first_recurrent + self.n;
+        let (adaptation, mut reached) = (self.adaptation.take(), self.reached.take());
+        let wires = self.wires.clone();
         let all = OfNeurons {
             psi,
             l: signal.map_or(&[], |signal| signal.l),
             r: signal.and_then(|signal| signal.r).unwrap_or(&[]),
-            adapting: self.adaptation.as_ref().map(Adaptation::whole),
+            adapting: adaptation.as_ref().map(Adaptation::whole),
         };
-        let is_listed = self.reached.is_some();
-        let masks = self.wires.as_deref().filter(|_| !is_listed);
-        // Where all rows have the same, it is worked out once.
-        let of_raw_is_shared = self.e.is_empty() && !is_listed;
-        if of_raw_is_shared && self.of_stream && !all.r.is_empty() {
-            multiply(all.r, psi, &mut self.of_raw);
-        }
-        let Filters {
-            kappa_e, zeta_e, ..
-        } = self.filters;
-        let (is_first, is_dropped) = (self.is_silent(), self.is_dropped());
-        self.w.waits |= signal.is_some() && at_once.is_none();
-        let Parameter { rows, pending, .. } = &mut self.w;
-        let learned: &mut [F] = match at_once {
-            Some(_) => rows,
-            None => pending,
-        };
-        self.steps += 1;
-        for i in 0..n_sources {
-            let (row, here) = match (&self.wires, &mut self.reached) {
+        let step = self.begin(all, at_once, signal.is_some(), reached.is_some());
+        for i in 0..self.first_recurrent + self.n {
+            let (at, here) = match (&wires, &mut reached) {
                 (Some(wires), Some(reached)) => {
                     (wires.row(i), reached.gather(wires.targets(i), all))
                 }
-                _ => (i * n..(i + 1) * n, all),
+                _ => (i * self.stride..(i + 1) * self.stride, all),
             };
-            if is_first {
-                clear(&mut self.e_bar, row.clone());
-                clear(&mut self.eps_a, row.clone());
+            let looks = (i as u64 + self.steps) % ROWS_PER_LOOK == 0;
+            let mut row = self.row_mut(i, at, &step);
+            row.clear_old(&step);
+            row.learn(here, &step);
+            if looks {
+                row.silence();
             }
-            if is_dropped && at_once.is_none() {
-                clear(learned, row.clone());
-                clear(&mut self.sum_e, row.clone());
-            }
-            let e_bar = &mut self.e_bar[row.clone()];
-            // e = z_bar psi, unless thresholds move or neurons have a z_bar each: then it is worked out, and stands in the place of psi.
-            let of_source = self.traces.z_bar.get(i).copied();
-            let (z_bar, psi) = match (of_source, here.adapting) {
-                (Some(z_bar), None) => (z_bar, here.psi),
-                (Some(z_bar), Some(adapting)) => {
-                    let (e, eps_a) = (&mut self.e[..row.len()], &mut self.eps_a[row.clone()]);
-                    adaptation::step(adapting, here.psi, |_| z_bar, eps_a, e);
-                    (F::ONE, &*e)
-                }
-                (None, None) => {
-                    let e = &mut self.e[..row.len()];
-                    multiply(here.psi, &self.traces.rows[row.clone()], e);
-                    (F::ONE, &*e)
-                }
-                (None, Some(adapting)) => {
-                    let z_bar = &self.traces.rows[row.clone()];
-                    let (e, eps_a) = (&mut self.e[..row.len()], &mut self.eps_a[row.clone()]);
-                    adaptation::step(adapting, here.psi, |j| z_bar[j], eps_a, e);
-                    (F::ONE, &*e)
-                }
-            };
-            let eligibility = Eligibility {
-                kappa_e,
-                drive: zeta_e * z_bar,
-                psi,
-            };
-            let has_r = !all.r.is_empty();
-            let regulariser = (has_r && !self.of_stream).then_some((here.r, z_bar));
-            match (signal, at_once) {
-                (None, _) => eligibility.move_on(e_bar),
-                (Some(_), Some(eta)) => {
-                    let eta = eta.of(i, first_recurrent);
-                    let w = &mut learned[row.clone()];
-                    eligibility.learn(here.l, regulariser, e_bar, w, |w, g| w - eta * g);
-                }
-                (Some(_), None) => {
-                    let g = &mut learned[row.clone()];
-                    eligibility.learn(here.l, regulariser, e_bar, g, |g, more| g + more);
-                }
-            }
-            let faded = (i as u64 + self.steps) % ROWS_PER_LOOK == 0;
-            if faded {
-                kernels::silence(e_bar);
-            }
-            let sums = signal.is_some() && !self.sum_e.is_empty();
-            if sums {
-                let of_raw = match has_r && self.of_stream {
-                    false => psi,
-                    true => {
-                        let of_raw = &mut self.of_raw[..row.len()];
-                        if !of_raw_is_shared {
-                            multiply(here.r, psi, of_raw);
-                        }
-                        &*of_raw
-                    }
-                };
-                kernels::add_scaled(z_bar, of_raw, &mut self.sum_e[row.clone()]);
-            }
-            // In a list every number is a synapse's.
-            let own = i.checked_sub(first_recurrent).filter(|_| !is_listed);
-            let of_neurons = [
-                (&mut self.eps_a, true),
-                (&mut self.traces.rows, !self.moves),
-            ];
-            for (traces, of_synapses) in of_neurons {
-                let Some(traces) = traces.get_mut(row.clone()) else {
-                    continue;
-                };
-                if faded {
-                    kernels::silence(traces);
-                }
-                if let Some(j) = own {
-                    traces[j] = F::ZERO;
-                }
-                if let (Some(wires), true) = (masks, of_synapses) {
-                    wires.clear(i, 0, traces);
-                }
-            }
-            if let Some(j) = own {
-                // No self-connection: neither a trace, nor a weight or its gradient.
-                e_bar[j] = F::ZERO;
-                let own = row.start + j;
-                if signal.is_some() {
-                    learned[own] = F::ZERO;
-                }
-                if sums {
-                    self.sum_e[own] = F::ZERO;
-                }
-            }
-            if let Some(wires) = masks {
-                // Nor is there anything where there is no synapse.
-                wires.clear(i, 0, &mut self.e_bar[row.clone()]);
-                if signal.is_some() {
-                    wires.clear(i, 0, &mut learned[row.clone()]);
-                }
-                if sums {
-                    wires.clear(i, 0, &mut self.sum_e[row]);
-                }
+            if !step.is_listed {
+                row.clear_missing(wires.as_deref(), &step);
             }
         }
+        (self.adaptation, self.reached) = (adaptation, reached);
     }
 
     fn length(&mut self, pace: &mut Pace<'_>) -> Result<Kinds<f64>, Error> {
@@ -583,18 +408,6 @@ impl<F: Float> Synapses<F> for Textbook<F> {
     }
 
     fn changed(&mut self, _: bool) {}
-}
-
-/// Clears a row of a matrix, which may be empty.
-fn clear<F: Float>(rows: &mut [F], row: Range<usize>) {
-    if let Some(row) = rows.get_mut(row) {
-        row.fill(F::ZERO);
-    }
-}
-
-fn multiply<F: Float>(a: &[F], b: &[F], to: &mut [F]) {
-    let pairs = to.iter_mut().zip(a).zip(b);
-    pairs.for_each(|((to, &a), &b)| *to = a * b);
 }
 
 #[cfg(test)]

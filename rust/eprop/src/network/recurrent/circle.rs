@@ -31,7 +31,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let teaches = lesson.target().is_some() || self.layer.is_regularised() || moves_on;
         let learning = teaches || lesson.signal.is_some();
         let learns = |group| match &at_once {
-            Some(rule) => learning && !rule.stands_still(group),
+            Some(rule) => learning && !rule.is_fixed(group),
             None => learning,
         };
         let learning_of_synapses = Kinds {
@@ -41,7 +41,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
         let of_readouts = teaches && learns(group::OUT);
         let readouts_are_fixed = at_once
             .as_ref()
-            .is_some_and(|rule| rule.stands_still(group::OUT));
+            .is_some_and(|rule| rule.is_fixed(group::OUT));
         self.layer.forward(x, learning_of_synapses);
         self.read_out(of_readouts);
         let loss = self.head.judge(lesson);
@@ -133,21 +133,17 @@ impl<F: Float> Circle<F> for Recurrent<F> {
             synapses.settle(pace)?;
             return synapses.lengths_of_neurons(to, pace);
         }
-        let (len, place) = match self.listed() {
-            Some(wires) => {
-                let of_synapses = Neurons::Listed(wires.all_targets());
-                (wires.len(), (wires.counts()[0], of_synapses))
-            }
+        let (len, of_numbers) = match self.listed() {
+            Some(wires) => (wires.len(), Neurons::Listed(wires.all_targets())),
             None => {
                 let stride = padded::<F>(n);
-                let place = (self.n_inputs * stride, Neurons::Rows(stride));
-                ((self.n_inputs + n) * stride, place)
+                ((self.n_inputs + n) * stride, Neurons::Rows(stride))
             }
         };
         // The regulariser's part lies behind that of the loss.
         let of_loss = sums.iter().map(|sums| sums[0][..len].into());
         let of_loss: Vec<_> = of_loss.collect();
-        add_squares_of_neurons(&of_loss, place, to, pace)
+        add_squares_of_neurons(&of_loss, (self.cut(), of_numbers), to, pace)
     }
 
     fn whole_length(&mut self, pace: &mut Pace<'_>) -> Result<f64, Error> {
@@ -181,7 +177,7 @@ impl<F: Float> Circle<F> for Recurrent<F> {
     }
 
     fn update_head(&mut self, steps: Steps<'_>) {
-        let fixed = steps.rests(group::OUT);
+        let fixed = steps.is_fixed(group::OUT);
         self.head.update(steps.of(group::OUT), fixed);
     }
 

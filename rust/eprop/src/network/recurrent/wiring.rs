@@ -273,10 +273,7 @@ impl<F: Float> Wiring for Recurrent<F> {
 
     fn groups_of(&self, _: usize) -> Groups {
         Groups {
-            cut: match self.listed() {
-                Some(wires) => wires.counts()[0],
-                None => self.n_inputs * padded::<F>(self.layer.neuron.len()),
-            },
+            cut: self.cut(),
             before: group::IN,
             from: group::REC,
         }
@@ -465,7 +462,7 @@ impl<F: Float> Wiring for Recurrent<F> {
             }
         }
         let b: Vec<F> = gradients.b.to_vec();
-        let of_readouts = (steps.of(group::OUT), steps.rests(group::OUT));
+        let of_readouts = (steps.of(group::OUT), steps.is_fixed(group::OUT));
         let w_out = |j, k| gradients.w_out[(k, j)];
         self.head.take(of_readouts, w_out, &b, pace)
     }

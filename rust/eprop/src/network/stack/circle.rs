@@ -24,10 +24,10 @@ impl<F: Float> Circle<F> for Stack<F> {
         // Where nothing is learned, no weight may move, not even by the rounding of its factors.
         let is_at_once = at_once.is_some();
         // One rate is that of all layers.
-        let stands_still = at_once.as_ref().is_some_and(|rule| rule.stands_still(0));
+        let fixed = at_once.as_ref().is_some_and(|rule| rule.is_fixed(0));
         let decays = at_once.as_ref().is_some_and(|rule| rule.decays());
         let learning = lesson.target().is_some() || lesson.signal.is_some();
-        self.forward(x, (learning || decays) && !stands_still);
+        self.forward(x, (learning || decays) && !fixed);
         let top = self.stages.len() - 1;
         let Stage { neuron, signal, .. } = &mut self.stages[top];
         let loss = lesson.judge(self.loss, neuron.z(), &mut self.target, signal);

@@ -162,7 +162,7 @@ pub(super) fn learn_side_by_side<N: Wiring>(states: &mut [N], taught: Taught<'_,
         });
         from = until;
         if from < n_steps {
-            // Nobody stops it here; where it takes long, a call is cut at these steps (`Streams::until_full`).
+            // Not interruptible: where it takes long, a call is cut at these steps (`Streams::until_full`).
             _ = N::credit(states, false, &mut Interrupt::NOBODY.pace());
         }
     }

@@ -145,7 +145,7 @@ impl<N: Wiring> Streams<N> {
         }
     }
 
-    /// Before steps of several streams: what these would have to do first, where it takes long. Nobody could stop it within a step.
+    /// Before steps of several streams: what these would have to do first, where it takes long. Within a step it is not interruptible.
     ///
     /// # Errors
     /// [`Error::Interrupted`]: what is left of it is done later.

@@ -206,7 +206,7 @@ impl<N: Wiring> Streams<N> {
         N::gather_heads(&mut self.states);
         let summed = &self.sums[..self.summed()];
         let (first, rest) = split_first(&mut self.states);
-        // Nobody reads the old weights any more.
+        // The old weights are read no more.
         rest.iter_mut().for_each(N::release);
         first.circle().update_head(steps);
         for at in 0..summed[0].len() {

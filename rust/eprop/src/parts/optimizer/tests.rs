@@ -23,7 +23,7 @@ in_both! {
         };
         assert_eq!(eta(&mut optimizer, 1.0), [0.5, 0.0].map(F::cast));
         assert_eq!(eta(&mut optimizer, 0.25), [0.125, 0.0].map(F::cast));
-        assert!(optimizer.stands_still(1) && !optimizer.stands_still(0));
+        assert!(optimizer.is_fixed(1) && !optimizer.is_fixed(0));
         optimizer.updated();
         optimizer.set_lr(1, 2.0);
         assert_eq!(eta(&mut optimizer, 1.0), [0.5, 2.0].map(F::cast));

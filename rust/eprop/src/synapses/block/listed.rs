@@ -410,7 +410,7 @@ impl<F: Float> Block<F> {
         r: Option<&[F]>,
         steps: Kinds<Step<'_, F>>,
     ) {
-        // Nobody stops it.
+        // Not interruptible: an update reaches all weights.
         _ = self.work_off_lists(orders, false, &mut Interrupt::NOBODY.pace());
         if self.w.waits || steps.linear().is_none() {
             self.take_in_earlier(r);

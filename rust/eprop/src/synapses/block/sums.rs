@@ -237,17 +237,51 @@ impl<F: Float> Block<F> {
         of_block: &OfBlock<'_, F>,
         of_tile: &mut OfTile<'_, F>,
     ) -> Left<W, F> {
+        let OfTile { q, b, .. } = of_tile;
+        let ones = [F::ONE; W];
+        let (scan, of_e) = self.scan_of(column, what, of_block, (b, &ones));
+        let mut left = Left {
+            of_e,
+            of_z: [F::ZERO; W],
+            of_x: [F::ZERO; W],
+            of_eps: [F::ZERO; W],
+        };
+        match self.scanned::<W>(column, what) {
+            Some(q) => left.of_z = core::array::from_fn(|l| self.filters.alpha * q[l]),
+            None => {
+                self.run_scan(scan, (column, what), q, &mut left);
+                self.filter_membranes((column, what), q, &mut left);
+            }
+        }
+        left
+    }
+
+    /// What the scan of a tile reads, and what the sum makes of `e_bar` before the block. `b` is scratch memory.
+    fn scan_of<'a, const W: usize>(
+        &'a self,
+        column: usize,
+        what: Sum<'a, F>,
+        of_block: &OfBlock<'a, F>,
+        (b, ones): (&'a mut [F], &'a [F; W]),
+    ) -> (Scan<'a, F>, [F; W]) {
         let Filters {
             alpha,
             kappa_e,
             zeta_e,
             ..
         } = self.filters;
-        let sizes = self.sizes();
-        let history = &self.history;
+        let (history, sizes) = (&self.history, self.sizes());
         let (len, o) = (history.len, sizes.n_outputs);
-        let (filtered_err, per_step) = (of_block.filtered_err, of_block.per_step);
-        let OfTile { q, b, .. } = of_tile;
+        let filtered_err = &of_block.filtered_err[..len * o];
+        let credit = |part| self.credit.tile(part, (column, W), (len, sizes));
+        let on_raw = |of_steps: Option<&'a [F]>, r: Option<&'a [F]>| match (of_steps, r) {
+            (Some(of_steps), _) => OnRaw::PerStep(of_steps),
+            (None, Some(r)) => OnRaw::Outer {
+                per_neuron: &r[column..column + W],
+                per_step: &history.learned,
+            },
+            (None, None) => OnRaw::None,
+        };
         let mut scan = Scan {
             // With membranes of their own, these follow the scan.
             alpha: match self.membranes {
@@ -256,78 +290,55 @@ impl<F: Float> Block<F> {
             },
             c: zeta_e,
             psi: history.psi(column, W),
-            filtered_err: &filtered_err[..len * o],
+            filtered_err,
             b: &[],
             raw: OnRaw::None,
             credit: &[],
         };
-        let credit = |part| {
-            let (tile, history) = ((column, W), (len, sizes));
-            self.credit.tile(part, tile, history)
-        };
-        let ones = [F::ONE; W];
         let mut of_e = [F::ZERO; W];
         match what {
             Sum::Gradient { b: backward, r } => {
-                backward.tile(column, W, sizes.stride, &mut b[..o * W]);
-                for (k, b) in b.chunks_exact(W).take(o).enumerate() {
-                    // What e_bar before the block still teaches: kappa_e B R^1.
-                    let first = kappa_e * filtered_err[k];
-                    of_e.iter_mut()
-                        .zip(b)
-                        .for_each(|(of_e, b)| *of_e += *b * first);
-                }
-                scan.b = &b[..o * W];
+                let b = &mut b[..o * W];
+                backward.tile(column, W, sizes.stride, b);
+                of_e = taught_before(kappa_e, filtered_err, b);
+                scan.b = b;
                 scan.credit = credit(0);
-                let of_steps = history.r(column, W).filter(|_| !self.apart);
-                scan.raw = match (of_steps, r) {
-                    (Some(of_steps), _) => OnRaw::PerStep(of_steps),
-                    (None, Some(r)) => OnRaw::Outer {
-                        per_neuron: &r[column..column + W],
-                        per_step: &history.learned,
-                    },
-                    (None, None) => OnRaw::None,
-                };
-            }
-            Sum::Traces => {
-                let power = (0..len).fold(F::ONE, |power, _| power * kappa_e);
-                of_e = [power; W];
-                scan.raw = OnRaw::Outer {
-                    per_neuron: &ones,
-                    per_step,
-                };
+                scan.raw = on_raw(history.r(column, W).filter(|_| !self.apart), r);
             }
             Sum::Regulariser { r } => {
                 scan.credit = credit(1);
-                scan.raw = match (history.r(column, W), r) {
-                    (Some(of_steps), _) => OnRaw::PerStep(of_steps),
-                    (None, Some(r)) => OnRaw::Outer {
-                        per_neuron: &r[column..column + W],
-                        per_step: &history.learned,
-                    },
-                    (None, None) => OnRaw::None,
+                scan.raw = on_raw(history.r(column, W), r);
+            }
+            Sum::Traces => {
+                of_e = [(0..len).fold(F::ONE, |power, _| power * kappa_e); W];
+                scan.raw = OnRaw::Outer {
+                    per_neuron: ones,
+                    per_step: of_block.per_step,
                 };
             }
             Sum::RawTraces => {
                 scan.raw = OnRaw::Outer {
-                    per_neuron: &ones,
+                    per_neuron: ones,
                     per_step: &history.learned,
-                }
+                };
             }
             Sum::Adaptation | Sum::Membranes => {}
         }
-        if let Some(q) = self.scanned::<W>(column, what) {
-            return Left {
-                of_e,
-                of_z: core::array::from_fn(|l| alpha * q[l]),
-                of_x: [F::ZERO; W],
-                of_eps: [F::ZERO; W],
-            };
-        }
-        let mut of_eps = [F::ZERO; W];
+        (scan, of_e)
+    }
+
+    /// Makes the rows of a tile, before membranes that differ.
+    fn run_scan<const W: usize>(
+        &self,
+        scan: Scan<'_, F>,
+        (column, what): (usize, Sum<'_, F>),
+        q: &mut [F],
+        left: &mut Left<W, F>,
+    ) {
         match (&self.adaptation, what) {
             (_, Sum::Membranes) => {
                 // What the last step gets, and nothing else.
+                let len = self.history.len;
                 let (before, last) = q[..len * W].split_at_mut((len - 1) * W);
                 before.fill(F::ZERO);
                 last.fill(F::ONE);
@@ -335,30 +346,34 @@ impl<F: Float> Block<F> {
             (None, _) => kernels::scan::<F, W>(scan, q),
             (Some(all), Sum::Adaptation) => {
                 let adapting = all.tile(column, W);
-                kernels::scan_adaptation::<F, W>(scan.alpha, scan.psi, adapting, q, &mut of_e);
+                let of_eps = &mut left.of_e;
+                kernels::scan_adaptation::<F, W>(scan.alpha, scan.psi, adapting, q, of_eps);
             }
             (Some(all), _) => {
                 let adapting = all.tile(column, W);
-                kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut of_eps);
+                kernels::scan_adaptive::<F, W>(scan, adapting, q, &mut left.of_eps);
             }
         }
-        let (mut of_z, mut of_x) = ([F::ZERO; W], [F::ZERO; W]);
+    }
+
+    /// Takes the rows of a tile through the membranes: what is left of traces of sources, and the rows themselves where membranes differ.
+    fn filter_membranes<const W: usize>(
+        &self,
+        (column, what): (usize, Sum<'_, F>),
+        q: &mut [F],
+        left: &mut Left<W, F>,
+    ) {
         match &self.membranes {
-            None => of_z = core::array::from_fn(|l| alpha * q[l]),
+            None => left.of_z = core::array::from_fn(|l| self.filters.alpha * q[l]),
             Some(membranes) => {
                 let membranes = membranes.tile(column, W);
-                kernels::filter_back::<F, W>(membranes, &mut q[..len * W], &mut of_z, &mut of_x);
+                let rows = &mut q[..self.history.len * W];
+                kernels::filter_back::<F, W>(membranes, rows, &mut left.of_z, &mut left.of_x);
             }
         }
         if let Sum::Membranes = what {
             // They replace what they are made of.
-            of_e = of_z;
-        }
-        Left {
-            of_e,
-            of_z,
-            of_x,
-            of_eps,
+            left.of_e = left.of_z;
         }
     }
 
@@ -392,4 +407,16 @@ impl<F: Float> Block<F> {
             Some(_) => F::ONE,
         }
     }
+}
+
+/// What `e_bar` before the block still teaches: `kappa_e B R^1`.
+fn taught_before<F: Float, const W: usize>(kappa_e: F, filtered_err: &[F], b: &[F]) -> [F; W] {
+    let mut of_e = [F::ZERO; W];
+    for (b, &err) in b.chunks_exact(W).zip(filtered_err) {
+        let first = kappa_e * err;
+        for (of_e, &b) in of_e.iter_mut().zip(b) {
+            *of_e += b * first;
+        }
+    }
+    of_e
 }

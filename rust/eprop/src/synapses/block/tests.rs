@@ -5,14 +5,17 @@ use alloc::vec::Vec;
 
 use ndarray::Array2;
 
-use super::{Block, Kinds, Plan, Step, Synapses, What};
+use super::{Block, Plan};
 use crate::kernels::AdamStep;
 use crate::numbers::interrupt::Interrupt;
+use crate::numbers::kinds::Kinds;
 use crate::numbers::plain;
+use crate::numbers::step::Step;
 use crate::options::{Config, Engine, Gain, Horizon, Optimizer, UpdateEvery};
 use crate::parts::sources::SourceList;
 use crate::synapses::form::Formed;
 use crate::synapses::literal::{self, Beside, Make, silent};
+use crate::synapses::{Synapses, What};
 use crate::testing::{Noise, doubles, in_both, made, near, same_bits, unasked};
 use crate::{Error, Float};
 

@@ -8,9 +8,15 @@ use super::{Factored, NEVER};
 use crate::kernels::{self, Silence};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
+use crate::numbers::kinds::Kinds;
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::scale::Scale;
 use crate::{Error, Float};
+
+/// Whether weights of either kind have learned in the last step and will not in the next: what they have learned is put away before it.
+pub(in crate::synapses) fn stops(learned: Kinds<bool>, learning: Kinds<bool>) -> bool {
+    learned.inputs && !learning.inputs || learned.neurons && !learning.neurons
+}
 
 impl<F: Float> Factored<F> {
     pub(super) fn factors_within(&self) -> bool {

@@ -200,7 +200,7 @@ impl<F: Float> Ended<F> {
         }
     }
 
-    /// Nobody waits for any of them.
+    /// Forgets them: no source waits for any.
     pub(super) fn clear(&mut self) {
         self.len = 0;
         if let Some(adaptive) = &mut self.adaptive {

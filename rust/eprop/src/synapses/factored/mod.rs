@@ -16,11 +16,13 @@ mod momentum;
 mod pending;
 mod reading;
 mod synapses;
+mod visits;
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
 pub(super) use adaptive::{Adaptive, AdaptiveLengths, AdaptiveReading, decay_of_zt};
+pub(super) use blocks::stops;
 use ended::Ended;
 pub(crate) use ended::PATIENCE;
 pub(super) use ended::Powers;
@@ -33,14 +35,12 @@ use crate::kernels::{self, FactorsMut, StepScales, Visit};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::Pace;
 use crate::numbers::kinds::Kinds;
-use crate::numbers::lazy::LIMIT;
 use crate::numbers::room::Room;
 use crate::numbers::scale::Scale;
 use crate::numbers::walk::{Leaf, Role, Walk, WalkMut, Walked, parts};
 use crate::options::Config;
 use crate::options::filters::decay;
 use crate::options::plan::Plan;
-use crate::parts::sources::Sources;
 use crate::{Error, Float};
 
 /// `Factored::seen` of a source with no trace at all: nothing waits for it.
@@ -350,52 +350,6 @@ impl<F: Float> Factored<F> {
             pace.pass(stride)?;
         }
         Ok(squared.map(|squared| squared.max(0.0)))
-    }
-
-    /// Lists a step's active sources, and moves their `zt`; returns `sum_i s_i zt_i` of each set, and how many of the sources are of the first.
-    fn list(&mut self, sources: &Sources<'_, F>, current: &mut [F]) -> ([F; 2], usize) {
-        let last = self.sets - 1;
-        let (t, p) = (&self.t[self.row(last)], self.scale(last).of::<F>());
-        let up = self.powers.alpha_up[self.u()] * self.filters.zeta;
-        let (limit, block, n_inputs) = (F::cast(LIMIT), self.block, self.n_inputs);
-        let (zt, seen) = (&mut self.zt[..], &mut self.seen[..]);
-        let (visits, left, within) = (&mut self.visits, &self.ended.a[..], &mut self.within);
-        let (mut sum_zt, mut of_first) = ([F::ZERO; 2], 0);
-        visits.clear();
-        sources.all().for_each(|(source, value)| {
-            let at = source as usize;
-            let age = if seen[at] == NEVER {
-                0
-            } else {
-                block - seen[at]
-            };
-            let before = zt[at];
-            let caught_up = match age.checked_sub(1) {
-                None => before,
-                Some(waited) => left[waited as usize] * before,
-            };
-            let own = at.checked_sub(n_inputs);
-            let set = if own.is_some() { last } else { 0 };
-            sum_zt[set] += value * caught_up;
-            of_first += usize::from(set == 0);
-            if let Some(j) = own {
-                // The sum over all sources holds a neuron's own, which does not reach it.
-                current[j] += p * t[j] * (value * caught_up);
-            }
-            let shift = up * value;
-            visits.push(Visit {
-                source,
-                age: age as u32,
-                value,
-                shift,
-                zt: before,
-                own: own.unwrap_or(usize::MAX),
-            });
-            zt[at] = caught_up + shift;
-            *within &= zt[at].abs() <= limit;
-            seen[at] = block;
-        });
-        (sum_zt, of_first)
     }
 }
 

@@ -273,73 +273,22 @@ impl<F: Float> Momentum<F> {
         block_a: F,
     ) {
         let stride = self.stride;
+        let of_set = |set: usize| {
+            let row = set * stride..(set + 1) * stride;
+            let (s, t) = (&s[row.clone()], &t[row]);
+            Silence { s, t, x, k }
+        };
         let len = PATIENCE.min(ended.len + 1);
         (ended.len, self.len) = (len, len);
         for m in (1..len).rev() {
-            let (x1, x2) = ended.x.split_at_mut(m * stride);
-            let x1 = &x1[(m - 1) * stride..];
             for set in 0..self.sets {
-                let at = set * PATIENCE + m;
-                let [(s1, s2), (t1, t2), (u1, u2), (v1, v2)] = [
-                    &mut ended.s,
-                    &mut ended.t,
-                    &mut self.ended_u,
-                    &mut self.ended_v,
-                ]
-                .map(|rows| {
-                    let (before, from) = rows.split_at_mut(at * stride);
-                    (&before[(at - 1) * stride..], &mut from[..stride])
-                });
-                let before = Blend::of(&self.blends, at - 1);
-                let first = Drift {
-                    silence: Silence {
-                        s: s1,
-                        t: t1,
-                        x: x1,
-                        k: ended.k[m - 1],
-                    },
-                    u: u1,
-                    v: v1,
-                    blend: before.cast(),
-                };
-                let row = set * stride..(set + 1) * stride;
-                let since = *self.since.of_set(set);
-                let last = Drift {
-                    silence: Silence {
-                        s: &s[row.clone()],
-                        t: &t[row.clone()],
-                        x,
-                        k,
-                    },
-                    u: &self.u[row.clone()],
-                    v: &self.v[row],
-                    blend: since.blend.cast(),
-                };
-                // Each set makes the same of `x`.
-                let to = DriftMut {
-                    silence: SilenceMut {
-                        s: s2,
-                        t: t2,
-                        x: &mut x2[..stride],
-                    },
-                    u: u2,
-                    v: v2,
-                };
-                kernels::compose_drifts(first, ended.a[m - 1], last, to);
-                before.then(since.blend).keep(&mut self.blends, at);
+                self.compose(ended, (set, m), of_set(set));
             }
             ended.k[m] = ended.k[m - 1] * k;
             ended.a[m] = ended.a[m - 1] * block_a;
         }
         for set in 0..self.sets {
-            let (from, to) = (self.row(set), set * PATIENCE * stride);
-            let to = to..to + stride;
-            ended.s[to.clone()].copy_from_slice(&s[from.clone()]);
-            ended.t[to.clone()].copy_from_slice(&t[from.clone()]);
-            self.ended_u[to.clone()].copy_from_slice(&self.u[from.clone()]);
-            self.ended_v[to].copy_from_slice(&self.v[from]);
-            let blend = self.since.of_set(set).blend;
-            blend.keep(&mut self.blends, set * PATIENCE);
+            self.begin_entry(ended, set, of_set(set));
         }
         ended.x[..stride].copy_from_slice(x);
         (ended.k[0], ended.a[0]) = (k, block_a);
@@ -347,6 +296,67 @@ impl<F: Float> Momentum<F> {
             row.fill(F::ZERO);
         }
         self.since = Kinds::same(Since::START);
+    }
+
+    /// Makes entry `m` of a set: the one before it, composed with the block that ends.
+    fn compose(&mut self, ended: &mut Ended<F>, (set, m): (usize, usize), silence: Silence<'_, F>) {
+        let stride = self.stride;
+        let at = set * PATIENCE + m;
+        let row = self.row(set);
+        let (x1, x2) = ended.x.split_at_mut(m * stride);
+        let [(s1, s2), (t1, t2), (u1, u2), (v1, v2)] = [
+            &mut ended.s,
+            &mut ended.t,
+            &mut self.ended_u,
+            &mut self.ended_v,
+        ]
+        .map(|rows| {
+            let (before, from) = rows.split_at_mut(at * stride);
+            (&before[(at - 1) * stride..], &mut from[..stride])
+        });
+        let before = Blend::of(&self.blends, at - 1);
+        let since = self.since.of_set(set).blend;
+        let first = Drift {
+            silence: Silence {
+                s: s1,
+                t: t1,
+                x: &x1[(m - 1) * stride..],
+                k: ended.k[m - 1],
+            },
+            u: u1,
+            v: v1,
+            blend: before.cast(),
+        };
+        let last = Drift {
+            silence,
+            u: &self.u[row.clone()],
+            v: &self.v[row],
+            blend: since.cast(),
+        };
+        let to = DriftMut {
+            silence: SilenceMut {
+                s: s2,
+                t: t2,
+                // Each set makes the same of it.
+                x: &mut x2[..stride],
+            },
+            u: u2,
+            v: v2,
+        };
+        kernels::compose_drifts(first, ended.a[m - 1], last, to);
+        before.then(since).keep(&mut self.blends, at);
+    }
+
+    /// The first entry of a set is the block that ends.
+    fn begin_entry(&mut self, ended: &mut Ended<F>, set: usize, silence: Silence<'_, F>) {
+        let (from, to) = (self.row(set), set * PATIENCE * self.stride);
+        let to = to..to + self.stride;
+        ended.s[to.clone()].copy_from_slice(silence.s);
+        ended.t[to.clone()].copy_from_slice(silence.t);
+        self.ended_u[to.clone()].copy_from_slice(&self.u[from.clone()]);
+        self.ended_v[to].copy_from_slice(&self.v[from]);
+        let blend = self.since.of_set(set).blend;
+        blend.keep(&mut self.blends, set * PATIENCE);
     }
 
     /// A source of a set, whose numbers are `row`, catches up with the last `age` blocks. Returns whether it has anything to wait for.

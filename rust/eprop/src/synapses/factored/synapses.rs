@@ -7,15 +7,14 @@ use ndarray::ArrayView2;
 use super::adaptive::Adaptive;
 use super::lengths::Lengths;
 use super::momentum::Momentum;
-use super::{Factored, NEVER};
-use crate::kernels::{self, Factors, StepScales};
+use super::{Factored, NEVER, stops};
+use crate::kernels::{self, StepScales};
 use crate::numbers::aligned::Aligned;
 use crate::numbers::interrupt::{Interrupt, Pace};
 use crate::numbers::kinds::Kinds;
 use crate::numbers::lazy::LIMIT;
 use crate::numbers::parameter::Parameter;
 use crate::numbers::room::Room;
-use crate::numbers::scale::Scale;
 use crate::numbers::shared::Shared;
 use crate::numbers::step::Step;
 use crate::parts::signal::Signal;
@@ -27,10 +26,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
     /// A spike leaves `A - S C - T zt` what it was, but for rounding. So the factors of what was learned are put away before a step
     /// that does not learn: to a row that is a block in which nothing decays.
     fn drive(&mut self, sources: &Sources<'_, F>, learning: Kinds<bool>, current: &mut [F]) {
-        let stops = |learned: bool, learning: bool| learned && !learning;
-        if stops(self.learned.inputs, learning.inputs)
-            || stops(self.learned.neurons, learning.neurons)
-        {
+        if stops(self.learned, learning) {
             self.end_block(F::ONE, F::ONE);
         }
         self.learned = learning.map(|learning| learning && self.pending.is_none());
@@ -40,65 +36,21 @@ impl<F: Float> Synapses<F> for Factored<F> {
         self.steps += 1;
         current.fill(F::ZERO);
         let (sum_zt, of_first) = self.list(sources, current);
-        let scales = self.scales;
-        let (first, rest) = self.visits.split_at(of_first);
+        let visits = core::mem::take(&mut self.visits);
+        let (first, rest) = visits.split_at(of_first);
         for (set, visits) in [first, rest][..self.sets].iter().copied().enumerate() {
-            if let Some(lengths) = &mut self.lengths {
-                let w = self.adaptive.as_ref().map(|adaptive| &adaptive.w[..]);
-                lengths.follow(set, visits, &self.ended.a, &self.x1, w);
-            }
-            let row = self.row(set);
-            let (sum_a, sum_c) = (&mut self.sum_a[row.clone()], &mut self.sum_c[row.clone()]);
-            sum_c.fill(F::ZERO);
-            if let Some(adaptive) = &mut self.adaptive {
-                adaptive.clear_sum(row.clone());
-            }
-            if visits.is_empty() {
-                continue;
-            }
-            sum_a.fill(F::ZERO);
-            let factors = Factors {
-                y: &self.y[row.clone()],
-                x1: &self.x1,
-                none: &self.none,
-            };
-            let (a, c, ended) = (&mut self.a, &mut self.c, self.ended.of_set(set));
-            match (&mut self.adaptive, &self.ended.adaptive) {
-                (Some(adaptive), Some(of_adaptive)) => {
-                    let (ended, sums) =
-                        (of_adaptive.of_set(ended, set), [&mut *sum_a, &mut *sum_c]);
-                    adaptive.follow(visits, ended, [a, c], factors, row.clone(), sums);
-                }
-                _ => match &mut self.momentum {
-                    None => kernels::follow_spikes(a, c, visits, ended, factors, sum_a, sum_c),
-                    Some(momentum) => {
-                        let sums = (&mut *sum_a, &mut *sum_c);
-                        momentum.follow(set, (a, c), visits, ended, factors, sums);
-                    }
-                },
-            }
-            let (s, t, sum_zt) = (&self.s[row.clone()], &self.t[row.clone()], sum_zt[set]);
-            if let Some(momentum) = &self.momentum {
-                momentum.add_current(set, (sum_a, sum_c), (s, t), sum_zt, current);
-                continue;
-            }
-            let scale = scales.map(|scales| *scales.of_set(set));
-            match scale {
-                None => kernels::current_of_factors(sum_a, sum_c, s, t, sum_zt, current),
-                Some(p) => {
-                    kernels::scaled_current_of_factors(p.of(), sum_a, sum_c, s, t, sum_zt, current);
-                }
-            }
-            if let Some(adaptive) = &self.adaptive {
-                adaptive.current(scale.unwrap_or(Scale::ONE).of(), row, current);
+            self.follow_set(set, visits);
+            if !visits.is_empty() {
+                self.add_current_of_set(set, sum_zt[set], current);
             }
         }
         if let Some(pending) = &mut self.pending {
-            for visit in &self.visits {
+            for visit in &visits {
                 let source = visit.source as usize;
                 pending.follow(source, visit.shift, source.checked_sub(self.n_inputs));
             }
         }
+        self.visits = visits;
     }
 
     fn learn(
@@ -117,7 +69,7 @@ impl<F: Float> Synapses<F> for Factored<F> {
             eta: F::ONE,
         };
         if self.lengths.as_ref().is_some_and(Lengths::is_due) {
-            // Nobody asks how long it is.
+            // Nothing has asked for the length of this step, but sums go on.
             self.step_lengths(psi, psi);
         }
         let l = signal.map_or(&[][..], |signal| signal.l);

@@ -130,7 +130,7 @@ impl<F: Float> Ages<F> {
         (self.k[0], self.a[0]) = (k, a);
     }
 
-    /// Nobody waits for any of them.
+    /// Forgets them: no source waits for any.
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }

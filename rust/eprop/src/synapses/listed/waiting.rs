@@ -100,7 +100,6 @@ impl<F: Float> Listed<F> {
     }
 
     pub(super) fn fold_unasked(&mut self) {
-        // Nobody stops it.
         _ = self.fold(&mut Interrupt::NOBODY.pace());
     }
 }
