@@ -381,7 +381,12 @@ def test_words_are_named_by_digit_and_speaker(tmp_path):
             {"images": np.zeros(3), "labels": np.zeros(3)},
             r"expected images \(n, 28, 28\)",
         ),
-        ("mnist-rows", "a.npz", b"PK", "expected an .npz with arrays"),
+        (
+            "mnist-rows",
+            "a.npz",
+            b"PK",
+            "expected an .npz, arrays of numbers or text called images, labels, got",
+        ),
         ("elec2", "a.csv", b"a,b\n1,2\n", "expected a column class, got a, b"),
         ("elec2", "a.csv", b"a,class\nx,2\n", "expected numbers beside class, got could not"),
         ("elec2", "a.csv", b"a,class\n1\n", "expected 2 entries, got 1"),

@@ -43,12 +43,12 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, Array]:
     OSError
         A file that cannot be read.
     """
-    expected = f"{path}: expected an .npz with arrays of numbers or text, {' and '.join(names)}"
+    expected = f"{path}: expected an .npz, arrays of numbers or text called {', '.join(names)}"
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ValueError(f"one array of shape {file.shape}, as np.save writes it")
-        with file:
+        with open(path, "rb") as raw:  # NumPy leaves a file open that is no archive
+            file = np.load(raw, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError(f"one array of shape {file.shape}, as np.save writes it")
             return {name: file[name] for name in names if name in file.files}
     except _DAMAGE as error:
         raise ValueError(f"{expected}, got {str(error) or 'a damaged file'}") from None
