@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tasks._files import read_sound
+from ..tasks._recordings import read_sound
 
 __all__ = ["log_mel", "read_wav"]
 

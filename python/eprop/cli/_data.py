@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tasks._files import read_npz, read_rows
+from ..tasks._recordings import read_npz, read_rows
 from ._audio import log_mel, read_wav
 from ._bar import bar
 from ._config import DataConfig

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import read_rows
+from ._recordings import read_rows
 from ._trials import Bar, no_bar
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _images
-from ._files import read_npz
 from ._images import Images
-from ._recordings import Classified, Labels, Recordings, classify_varied
+from ._recordings import Classified, Labels, Recordings, classify_varied, read_npz
 from ._trials import Bar, Rng, no_bar
 
 

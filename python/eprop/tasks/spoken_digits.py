@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import read_sound
-from ._recordings import Classified, Floats, Recordings, classify_varied, held_out, pick
+from ._recordings import Classified, Floats, Recordings, classify_varied, held_out, pick, read_sound
 from ._trials import Bar, Rng, no_bar
 
 HOP, WINDOW, N_BANDS = 128, 256, 32
