@@ -258,6 +258,75 @@ def test_export_is_for_the_library_that_is_named(folder, capsys):
     assert "NEST" in refused(capsys, *options, "NEST", code=2)
 
 
+def train_rmse(y, **arrays):
+    """A regression of these targets, in a run."""
+    np.savez("data.npz", X=np.random.default_rng(0).normal(size=(len(y), 4, 2)), y=y, **arrays)
+    configure('task = "regress"\n' + CONFIG)
+
+
+def test_columns_of_several_answers_have_names(folder, capsys):
+    pandas = pytest.importorskip("pandas")
+    train_rmse(np.random.default_rng(1).normal(size=(20, 3)))
+    told(capsys, "train", "config.toml")
+    answers = told(capsys, "predict", "run", "data.npz")["answers"]
+    assert cli.main(["predict", "run", "data.npz", "--out", "answers.csv"]) == 0
+    read = pandas.read_csv("answers.csv")
+    assert read.columns.tolist() == ["sequence", "answer_0", "answer_1", "answer_2"]
+    assert read["sequence"].tolist() == list(range(20))
+    np.testing.assert_allclose(read[["answer_0", "answer_1", "answer_2"]], answers)
+
+
+def test_columns_of_several_answers_of_steps_have_names(folder, capsys):
+    train_rmse(np.random.default_rng(1).normal(size=(20, 4, 2)))
+    configure('task = "regress"\n' + CONFIG.replace('"data.npz"', '"data.npz"\nper_step = true\nn_steps = 1'))
+    told(capsys, "train", "config.toml")
+    assert cli.main(["predict", "run", "data.npz", "--out", "answers.csv"]) == 0
+    rows = table("answers.csv")
+    assert rows[0] == ["sequence", "step", "answer_0", "answer_1"] and len(rows) == 1 + 20 * 4
+
+
+def test_the_loss_is_the_mean_of_a_sequence_whatever_its_repeats(folder, capsys):
+    """Without learning and noise it is the cross-entropy of what the network says."""
+    y = np.arange(40) % 2
+    np.savez("data.npz", X=np.random.default_rng(0).normal(size=(40, 2)), y=y)
+    configure(CONFIG.replace("epochs = 3", "epochs = 1\nnoise = 0.0") + "lr = 0.0\n")
+    came = told(capsys, "train", "config.toml")
+    network, _ = _run.load_run(Path("run"))
+    assert network.n_repeats == 20
+    inputs, lengths = network.present(_data.read_data(Path("data.npz"), DataConfig("")).X)
+    outputs = network.trainer.evaluate(inputs, lengths=lengths)
+    shares = np.exp(outputs) / np.exp(outputs).sum(axis=2, keepdims=True)
+    losses = -np.log(shares[np.arange(40), :, y]).mean(axis=1)  # over the 20 repeats of the one step
+    assert came["loss"] == pytest.approx(losses.mean(), rel=1e-4)
+
+
+class NotANumber:
+    """A command that has no number to say."""
+
+    @staticmethod
+    def run(options):
+        return {"loss": np.nan, "rows": [1.0, (np.inf,)], "name": "a"}
+
+
+def test_what_is_no_number_is_null_in_json(monkeypatch, capsys):
+    monkeypatch.setitem(cli.COMMANDS, "info", type("", (), dict(vars(_info))))
+    cli.COMMANDS["info"].run = NotANumber.run
+    assert told(capsys, "info") == {"loss": None, "rows": [1.0, [None]], "name": "a"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal that only POSIX has")
+@pytest.mark.parametrize("options", ["", " --json"])
+def test_a_reader_who_leaves_ends_it_quietly(options, folder, capsys):
+    np.savez("data.npz", X=np.random.default_rng(0).normal(size=(3000, 3)), y=np.arange(3000) % 2)
+    configure(CONFIG.replace("epochs = 3", "epochs = 1"))
+    told(capsys, "train", "config.toml")
+    program = f"{shlex.quote(sys.executable)} -m eprop.cli predict run data.npz{options}"
+    shell = f"{{ {program}; echo $? >code; }} | true"
+    run = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert Path("code").read_text(encoding="utf-8") == "141\n"
+    assert run.stderr == ""
+
+
 # Ctrl-C
 
 
@@ -363,6 +432,31 @@ def test_a_failed_write_leaves_the_old_run(folder, capsys, monkeypatch):
     assert "disk full" in refused(capsys, "train", "config.toml", "--resume", "--epochs", "5", code=1)
     network, progress = _run.load_run(Path("run"))
     assert progress.epoch == 3 and network.trainer.state_equal(before)
+
+
+def test_fewer_passes_than_are_done_are_refused(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_train, "_EVERY", 0.0)
+    monkeypatch.setattr(_train, "save_run", killed_after(24, _train.save_run))
+    with pytest.raises(SystemExit):
+        cli.main(["train", "config.toml", "--json"])
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    assert "checkpoint-2-4.safetensors" in before
+    error = refused(capsys, "train", "config.toml", "--resume", "--epochs", "2", code=2)
+    assert "[training] epochs: expected at least 3, since the run in run is that far, got 2" in error
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
+
+
+def test_a_run_that_was_stopped_after_a_pass_can_end_there(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_train, "_EVERY", 0.0)
+    monkeypatch.setattr(_train, "save_run", killed_after(20, _train.save_run))
+    with pytest.raises(SystemExit):
+        cli.main(["train", "config.toml", "--json"])
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert told(capsys, "train", "config.toml", "--resume", "--epochs", "2")["epochs"] == 2
+    assert [path.name for path in sorted(Path("run").iterdir())] == ["run.json", "trainer.safetensors"]
 
 
 # Files
@@ -514,11 +608,20 @@ X3 = np.zeros((3, 4, 2))
         ({"X": X3, "y": [0, 1]}, "expected as many y as X, 3, got 2"),
         ({"X": X3}, "expected targets, got none"),
         ({"X": X3, "y": [1, 1, 1]}, "expected at least two labels, got 1"),
+        (
+            {"X": X3, "y": [[0], [1], [0]]},
+            r"data.npz: expected y \(n,\), a label for each .* got shape \(3, 1\)",
+        ),
+        ({"X": X3, "y": 1}, r"data.npz: expected as many y as X, 3, got a single one, of shape \(\)"),
+        (
+            {"X": X3[:0], "y": [], "lengths": np.zeros(0, int)},
+            r"expected at least one sequence, got X of shape \(0",
+        ),
         ({"X": X3, "y": [0.5, 1.5, 1]}, "expected labels, integers or text"),
         ({"X": X3 + np.nan, "y": [0, 1, 0]}, "expected finite numbers in 0, got NaN"),
         ({"X": X3, "y": [0, 1, 0], "lengths": [1, 2, 5]}, "lengths from 1 to 4, got 1 to 5"),
         ({"X": X3, "y": [0, 1, 0], "lengths": [1, 2]}, "expected lengths of integers"),
-        ({"X": np.array([None, 1, 2]), "y": [0, 1, 0]}, "expected arrays of numbers or text"),
+        ({"X": np.array([None, 1, 2]), "y": [0, 1, 0]}, "expected an .npz, arrays of numbers or text called"),
     ],
 )
 def test_data_that_do_not_fit_are_named(arrays, message, folder, capsys):
@@ -531,6 +634,7 @@ def test_data_that_do_not_fit_are_named(arrays, message, folder, capsys):
     ("y", "message"),
     [
         ([0.5, np.nan, 1.0], "expected finite targets, got NaN"),
+        (np.zeros((3, 2, 2)), "expected y (n,) or (n, outputs), got shape (3, 2, 2)"),
         (["a", "b", "c"], "expected numbers, since task"),
     ],
 )
@@ -538,6 +642,168 @@ def test_targets_of_a_regression_are_finite_numbers(y, message, folder, capsys):
     np.savez("data.npz", X=X3, y=y)
     configure('task = "regress"\n' + CONFIG)
     assert message in refused(capsys, "train", "config.toml", code=1)
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_features_of_a_test_are_those_of_the_network(n_features, folder, capsys):
+    np.savez("test.npz", X=np.zeros((10, 6, n_features)), y=np.arange(10) % 2)
+    configure(CONFIG.replace('"data.npz"', '"data.npz"\ntest = "test.npz"'))
+    error = refused(capsys, "train", "config.toml", code=1)
+    assert f"test.npz: expected 2 features, as in training, got {n_features} in 0" in error
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": np.zeros((60, 6, 1)), "y": np.arange(60) % 2}, "expected 2 features, as in training, got 1 in 0"),
+        ({"X": np.zeros((60, 6, 2))}, "expected targets, got none"),
+        ({"X": np.zeros((60, 6, 2)), "y": ["a", "b"] * 30}, "expected labels that are integers, as in training, got text"),
+    ],
+)  # fmt: skip
+def test_data_that_replace_those_of_a_run_are_compared_with_it(arrays, message, folder, capsys):
+    told(capsys, "train", "config.toml")
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    np.savez("data.npz", **arrays)
+    error = refused(capsys, "train", "config.toml", "--resume", "--epochs", "5", code=1)
+    assert f"data.npz: {message}" in error
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros((4, 3)), "expected 1 numbers in each target, as in training, got 3"),
+        ([0.5, np.nan, 1.0, 1.0], "expected finite targets, got NaN or infinity"),
+        (["a", "b", "c", "d"], 'expected numbers, since task = "regress"'),
+    ],
+)
+def test_targets_that_a_regression_is_scored_on_are_as_in_training(y, message, folder, capsys):
+    train_rmse(np.arange(20.0))
+    told(capsys, "train", "config.toml")
+    np.savez("other.npz", X=np.zeros((4, 4, 2)), y=y)
+    assert f"other.npz: {message}" in refused(capsys, "predict", "run", "other.npz", "--json", code=1)
+    configure('task = "regress"\n' + CONFIG.replace('"data.npz"', '"data.npz"\ntest = "other.npz"'))
+    assert f"other.npz: {message}" in refused(capsys, "train", "config.toml", "--out", "b", code=1)
+    assert not Path("b").exists()
+
+
+@pytest.mark.parametrize("n_columns", [2, 3])
+def test_labels_that_are_scored_are_one_for_each_sequence(n_columns, folder, capsys):
+    told(capsys, "train", "config.toml")
+    np.savez("other.npz", X=np.zeros((4, 4, 2)), y=np.zeros((4, n_columns), int))
+    error = refused(capsys, "predict", "run", "other.npz", code=1)
+    assert f"other.npz: expected y (n,), a label for each sequence, got shape (4, {n_columns})" in error
+
+
+@pytest.mark.parametrize("rate", ["-5.0", "nan", "inf", "0.0"])
+def test_a_firing_rate_is_positive(rate, folder, capsys):
+    configure(CONFIG.replace("epochs = 3", f"epochs = 3\nfiring_rate = {rate}"))
+    error = refused(capsys, "train", "config.toml", code=2)
+    assert "[training] firing_rate: expected a finite number > 0" in error
+    assert not Path("run").exists()
+
+
+def test_a_firing_rate_that_cannot_be_reached_is_the_configurations(folder, capsys):
+    np.savez("data.npz", X=np.zeros((20, 6, 2)), y=np.arange(20) % 2)
+    configure(CONFIG.replace("epochs = 3", "epochs = 3\nfiring_rate = 100.0"))
+    assert "[training] firing_rate: expected a firing rate" in refused(capsys, "train", "config.toml", code=2)
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:300], lambda raw: raw[:-30], lambda raw: raw[:90] + b"#" + raw[91:]]
+)
+def test_a_damaged_npz_is_named(damage, folder, capsys):
+    np.savez_compressed("data.npz", X=np.random.default_rng(0).normal(size=(60, 4, 2)), y=np.arange(60) % 2)
+    Path("data.npz").write_bytes(damage(Path("data.npz").read_bytes()))
+    error = refused(capsys, "train", "config.toml", code=1)
+    assert (
+        error.startswith("eprop train: data.npz: expected an .npz, arrays of numbers")
+        and error.count("\n") == 1
+    )
+
+
+def test_an_array_by_itself_is_no_npz(folder, capsys):
+    with Path("data.npz").open("wb") as file:
+        np.save(file, np.zeros((3, 2)))
+    assert (
+        "data.npz: expected an .npz, arrays of numbers or text called X, y, lengths, got one array of"
+        in refused(capsys, "train", "config.toml", code=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (["7", "-1", "10"], [7, -1, 10]),
+        (["007", "008", "007"], ["007", "008", "007"]),
+        (["1_0", "10", "2"], ["1_0", "10", "2"]),
+        (["99999999999999999999", "1", "2"], ["99999999999999999999", "1", "2"]),
+        (["1_0.5", "2", "3"], ["1_0.5", "2", "3"]),
+        (["0.5", "2", "3"], [0.5, 2.0, 3.0]),
+        (["a", "", "3"], ["a", "", "3"]),
+    ],
+)
+def test_labels_are_what_stands_in_the_file(texts, labels, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,label\n" + "".join(f"1,{text}\n" for text in texts), encoding="utf-8")
+    assert _data.read_data(path, DataConfig("")).y.tolist() == labels
+
+
+def test_targets_of_a_regression_are_numbers_however_they_are_written(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,label\n1,007\n1, 1\n1,+2\n", encoding="utf-8")
+    assert _data.read_data(path, DataConfig(""), are_labels=False).y.tolist() == [7.0, 1.0, 2.0]
+
+
+def test_csv_of_excel_and_with_empty_last_lines(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("label,a\n1,0.5\n2,1.5\n\n  \n", encoding="utf-8-sig")
+    data = _data.read_data(path, DataConfig(""))
+    assert data.y.tolist() == [1, 2] and np.concatenate(data.X).tolist() == [[0.5], [1.5]]
+
+
+def test_a_missing_column_of_targets_is_named(folder, capsys):
+    Path("data.csv").write_text("a,Label\n1,0\n2,1\n", encoding="utf-8")
+    configure(CONFIG.replace("data.npz", "data.csv"))
+    error = refused(capsys, "train", "config.toml", code=1)
+    assert (
+        "data.csv: expected targets in a column 'label', as [data] target says, got columns a, Label" in error
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,label\n1,caf\u00e9\n".encode("latin-1"), "expected text in UTF-8, got the byte 0xe9"),
+        (b'a,label\n1,"' + b"x" * 140_000 + b'"\n', "expected a .csv, got field larger than field limit"),
+        (b"a,label\n1_0,1\n", "line 2: expected a number, got '1_0'"),
+        (b"a,label\n1,1\n\n1,0\n", "line 3: expected 2 entries, got 0"),
+    ],
+)
+def test_csv_that_cannot_be_read_is_named(content, message, folder, capsys):
+    Path("data.csv").write_bytes(content)
+    configure(CONFIG.replace("data.npz", "data.csv"))
+    error = refused(capsys, "train", "config.toml", code=1)
+    assert error.startswith("eprop train: data.csv") and message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("n_left", [-1, -2, -1000])
+def test_a_cut_recording_is_named(n_left, tmp_path):
+    write_wav(tmp_path / "a.wav", np.zeros(1000))
+    raw = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(raw[:n_left])
+    with pytest.raises(ValueError, match=rf"a.wav: expected 2000 bytes of samples, .* got {2000 + n_left}"):
+        _audio.read_wav(tmp_path / "a.wav")
+
+
+def test_a_recording_out_of_a_pipe_has_no_length(tmp_path):
+    write_wav(tmp_path / "a.wav", np.zeros(1000))
+    raw = bytearray((tmp_path / "a.wav").read_bytes())
+    raw[4:8] = raw[40:44] = b"\xff" * 4
+    (tmp_path / "a.wav").write_bytes(raw)
+    assert len(_audio.read_wav(tmp_path / "a.wav")[0]) == 1000
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_delta_stays_within_a_level_at_every_step(signal: Any, threshold: float)
     np.testing.assert_array_less(np.abs(back - signal), threshold * (1 + 1e-9) + 1e-9)
 
 
+def test_a_start_is_one_for_all_or_one_for_each() -> None:
+    spikes = np.zeros((5, 2, 6))
+    for start in (2.0, np.full(3, 2.0), np.full((5, 3), 2.0)):
+        np.testing.assert_array_equal(encode.decode_delta(spikes, 1.0, start=start), np.full((5, 2, 3), 2.0))
+
+
 def test_delta_of_a_signal_within_a_level_is_silent() -> None:
     assert not encode.delta(0.4 * np.sin(np.arange(100.0))[:, None], threshold=1.0).any()
 
@@ -107,6 +113,23 @@ def test_trainers_take_what_codes_make() -> None:
             ValueError,
             r"spikes: expected shape \(T, 2 features\)",
         ),
+        (
+            lambda: encode.decode_delta(np.zeros((2, 2)), 1.0, start=[1, 2, 3]),
+            ValueError,
+            r"start: expected a number, or the first values of shape \(1,\), got shape \(3,\)",
+        ),
+        (
+            lambda: encode.decode_delta(np.zeros((2, 6)), 1.0, start=[1, 2]),
+            ValueError,
+            r"start: expected a number, or the first values of shape \(3,\), got shape \(2,\)",
+        ),
+        (
+            lambda: encode.decode_delta(np.zeros((2, 2)), 1.0, start=np.zeros((4, 1))),
+            ValueError,
+            r"start: expected a number, or the first values of shape \(1,\), got shape \(4, 1\)",
+        ),
+        (lambda: encode.rate([0.5], 3, seed=-1), ValueError, "seed: expected an int >= 0, .* got -1"),
+        (lambda: encode.rate([0.5], 3, seed="a"), TypeError, "seed: expected an int >= 0, .* got 'a'"),  # type: ignore[arg-type]
         (lambda: encode.population([0.5], 1), ValueError, "n_units: expected at least 2"),
         (lambda: encode.population([0.5], 3, low=1.0), ValueError, "high: expected more than low = 1.0"),
         (lambda: encode.population([0.5], 3, high=np.inf), ValueError, "high: expected a finite distance"),

@@ -348,6 +348,70 @@ def test_a_pole_stands_longer_and_is_drawn(monkeypatch, tmp_path, capsys):
     assert "steps on average" in capsys.readouterr().out and out.stat().st_size > 5_000
 
 
+def write_sound(path, n_channels=1, n_bytes=2):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((n_channels, n_bytes, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600 * n_channels * n_bytes))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [({"n_channels": 2}, "2 channels of 16 bits"), ({"n_bytes": 1}, "1 channels of 8 bits")],
+)
+def test_words_are_mono_of_16_bits(options, got, tmp_path):
+    path = write_sound(tmp_path / "0_ann_1.wav", **options)
+    with pytest.raises(ValueError, match=re.escape(f"{path}: expected mono of 16 bits, got {got}")):
+        spoken_digits.load(tmp_path)
+
+
+def test_words_are_named_by_digit_and_speaker(tmp_path):
+    write_sound(tmp_path / "hello.wav")
+    with pytest.raises(ValueError, match=r"hello.wav: expected a name like 0_jackson_5.wav"):
+        spoken_digits.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "message"),
+    [
+        ("mnist-rows", "a.npz", {"X": np.zeros(3)}, "expected arrays images and labels, got no images"),
+        (
+            "mnist-rows",
+            "a.npz",
+            {"images": np.zeros(3), "labels": np.zeros(3)},
+            r"expected images \(n, 28, 28\)",
+        ),
+        (
+            "mnist-rows",
+            "a.npz",
+            b"PK",
+            "expected an .npz, arrays of numbers or text called images, labels, got",
+        ),
+        ("elec2", "a.csv", b"a,b\n1,2\n", "expected a column class, got a, b"),
+        ("elec2", "a.csv", b"a,class\nx,2\n", "expected numbers beside class, got could not"),
+        ("elec2", "a.csv", b"a,class\n1\n", "expected 2 entries, got 1"),
+        ("elec2", "a.csv", b'a,class\n1,"' + b"0" * 140_000 + b'"\n', "expected a .csv, got field larger"),
+        ("spoken-digits", "0_ann_1.wav", b"RIFF", "expected a .wav file of integers, got its end"),
+        ("ecg", "QTDB_train.mat", b"MATLAB", "expected a .mat file"),
+    ],
+)
+def test_other_files_are_named_in_one_line(name, file, text, message, tmp_path, capsys):
+    if isinstance(text, dict):
+        np.savez(tmp_path / file, **text)
+    else:
+        (tmp_path / file).write_bytes(text)
+    path = tmp_path / file if name in ("mnist-rows", "elec2") else tmp_path
+    assert main(["demo", name, "--data", str(path), "--out", str(tmp_path / "a.png")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"eprop demo: {tmp_path / file}") and re.search(message, line)
+
+
+def test_heartbeats_are_two_arrays(tmp_path):
+    savemat(tmp_path / "QTDB_train.mat", {"x": np.zeros((2, 3, 4))})
+    with pytest.raises(ValueError, match=r"QTDB_train.mat: expected an array y \(n, T, 6\), got no y"):
+        ecg.load(tmp_path)
+
+
 def test_a_demo_of_a_recording_asks_for_its_path(capsys):
     assert main(["demo", "ecg"]) != 0
     assert (

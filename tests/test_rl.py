@@ -103,6 +103,52 @@ def test_wrong_environments_are_refused():
         train(agent_of(), Countdown(), 1.5)
 
 
+def test_one_environment_is_judged_in():
+    with pytest.raises(
+        ValueError, match="agent: expected batch_size = 1, since one environment is judged in, got 2"
+    ):
+        evaluate(agent_of(batch_size=2), "CartPole-v1", 1)
+    with pytest.raises(ValueError, match="environment: expected 1, one for each stream"):
+        evaluate(agent_of(), [Countdown(), Countdown()], 1)
+
+
+def test_actions_begin_where_the_space_does():
+    environment = Countdown()
+    environment.action_space = gymnasium.spaces.Discrete(2, start=1)
+    train(agent_of(), environment, 10)
+    assert set(environment.actions) == {1, 2}
+    environment.actions.clear()
+    evaluate(agent_of(), environment, 3)
+    assert set(environment.actions) <= {1, 2}
+
+
+class Door(Countdown):
+    """Knows whether it was closed."""
+
+    is_closed = False
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("n_actions", [2, 3])
+def test_what_a_name_has_opened_is_closed(n_actions, monkeypatch):
+    doors = []
+    monkeypatch.setattr(gymnasium, "make", lambda name: doors.append(Door()) or doors[-1])
+    for lead, batch_size in ((train, 2), (evaluate, 1)):
+        agent = EpropAgent(2, 5, n_actions, batch_size=batch_size)
+        if n_actions == 2:
+            lead(agent, "a door", 2)
+        else:
+            with pytest.raises(ValueError, match="discrete actions"):
+                lead(agent, "a door", 2)
+        assert len(doors) == batch_size and all(door.is_closed for door in doors)
+        doors.clear()
+    own = Door()
+    train(agent_of(), own, 1)
+    assert not own.is_closed, "it belongs to who made it"
+
+
 def test_a_name_asks_for_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(ImportError, match=r"pip install 'eprop\[rl\]'"):

@@ -68,9 +68,9 @@ def rate(
     Raises
     ------
     ValueError
-        Values outside of [0, 1] or NaN; a probability outside of (0, 1]; no step.
+        Values outside of [0, 1] or NaN; a probability outside of (0, 1]; no step; a negative seed.
     TypeError
-        Not real numbers, or a count that is no int.
+        Not real numbers, a count that is no int, or a seed that is none.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def rate(
     """
     shares = _shares(values) * _probability(probability)
     shape = (*shares.shape[:-1], _count("n_steps", n_steps), shares.shape[-1])
-    return np.asarray(np.random.default_rng(seed).random(shape) < shares[..., None, :])
+    return np.asarray(_generator(seed).random(shape) < shares[..., None, :])
 
 
 def decode_rate(spikes: ArrayLike, *, probability: float = 1.0) -> Array:
@@ -205,8 +205,15 @@ def decode_delta(spikes: ArrayLike, threshold: float, start: ArrayLike = 0.0) ->
     ----------
     spikes : array_like (..., T, 2 features)
     threshold : float
-    start : array_like (..., features)
-        The first values, which spikes do not tell.
+    start : float or array_like (..., features)
+        The first values, which spikes do not tell; a number is that of all features.
+
+    Raises
+    ------
+    ValueError
+        No step, an odd number of columns, NaN or infinity, a `start` of another shape, a threshold that is not > 0.
+    TypeError
+        Not real numbers.
 
     Examples
     --------
@@ -219,7 +226,7 @@ def decode_delta(spikes: ArrayLike, threshold: float, start: ArrayLike = 0.0) ->
     if counts.shape[-1] % 2 == 1:
         raise ValueError(f"spikes: expected shape (T, 2 features), got {counts.shape}")
     up, down = np.split(counts, 2, axis=-1)
-    first = _finite("start", np.atleast_1d(as_numbers("start", start)))
+    first = _first_values(start, (*up.shape[:-2], up.shape[-1]))
     return first[..., None, :] + _positive("threshold", threshold) * np.cumsum(up - down, axis=-2)
 
 
@@ -309,6 +316,30 @@ def _fields(n_units: int, low: float, high: float, width: float | None) -> tuple
         raise ValueError(f"high: expected a finite distance from low = {low}, got {high}")
     centres = np.linspace(low, high, n_units)
     return centres, float(centres[1] - centres[0]) if width is None else _positive("width", width)
+
+
+def _first_values(start: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """`start` as values that spread over `shape` (..., features), and no further."""
+    values = _finite("start", np.atleast_1d(as_numbers("start", start)))
+    # A number is one for all; an array with an axis of features has as many as the spikes.
+    expected = (*shape[:-1], 1) if np.ndim(start) == 0 else shape
+    try:
+        fits = np.broadcast_shapes(values.shape, expected) == expected and values.shape[-1] == expected[-1]
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"start: expected a number, or the first values of shape {shape}, got shape {values.shape}"
+        )
+    return values
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        expected = "an int >= 0, a numpy.random.Generator or None"
+        raise type(error)(f"seed: expected {expected}, got {seed!r}") from None
 
 
 def _shares(values: ArrayLike) -> Array:

@@ -3,15 +3,19 @@
 Each command is a module with `add_to`, which describes its arguments, and `run`, which returns what it has to say.
 
 Exit codes: 0, done; 1, the work failed, and a line says why; 2, wrong arguments or a wrong configuration; 130, stopped by
-Ctrl-C.
+Ctrl-C; 141, nobody reads what is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from .. import __version__
 from ..demo import cli as demo
@@ -19,9 +23,9 @@ from . import _export, _info, _plan, _predict, _train
 from ._bar import clear
 from ._config import ConfigError
 
-__all__ = ["DONE", "FAILED", "STOPPED", "WRONG", "main"]
+__all__ = ["DONE", "FAILED", "STOPPED", "UNREAD", "WRONG", "main"]
 
-DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
+DONE, FAILED, WRONG, STOPPED, UNREAD = 0, 1, 2, 130, 141
 COMMANDS = {
     "info": _info,
     "demo": demo,
@@ -50,15 +54,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         told = COMMANDS[options.command].run(options)
+        if options.json:
+            print(json.dumps(_as_json(told), allow_nan=False))
+        print(end="", flush=True)  # so that a reader who has left is noticed here
     except ConfigError as error:
         return _failed(options.command, error, WRONG)
     except KeyboardInterrupt as stop:
         return _failed(options.command, stop if stop.args else KeyboardInterrupt("stopped"), STOPPED)
+    except BrokenPipeError:
+        return _unread()
     except _ERRORS as error:
         return _failed(options.command, error, FAILED)
-    if options.json:
-        print(json.dumps(told))
     return DONE
+
+
+def _as_json(told: Any) -> Any:
+    """NaN and infinity as None: JSON has neither."""
+    if isinstance(told, dict):
+        return {name: _as_json(value) for name, value in told.items()}
+    if isinstance(told, (list, tuple)):
+        return [_as_json(value) for value in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told
+
+
+def _unread() -> int:
+    """As programs end whose output goes into `head`: without a word, and with the code of the signal."""
+    clear()
+    # What is still to be written would fail once more when the interpreter ends.
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREAD
 
 
 def _failed(command: str, error: BaseException, code: int) -> int:
@@ -71,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="eprop",
         description="Online learning with e-prop in spiking neural networks.",
-        epilog="exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 130 stopped by Ctrl-C. "
+        epilog="exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 130 stopped by Ctrl-C, 141 nobody "
+        "reads what is printed. "
         "example: eprop train config.toml",
     )
     parser.add_argument("--version", action="version", version=f"eprop {__version__}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..tasks._recordings import read_sound
 
 __all__ = ["log_mel", "read_wav"]
 
@@ -23,16 +24,16 @@ def read_wav(path: Path) -> tuple[Array, int]:
     Raises
     ------
     ValueError
-        A file that is no .wav of integers.
+        A file that is no .wav of integers of at most 32 bits, or one that was cut.
     OSError
         A file that cannot be read.
     """
-    try:
-        with wave.open(str(path), "rb") as file:
-            data, n_bytes = file.readframes(file.getnframes()), file.getsampwidth()
-            n_channels, rate = file.getnchannels(), file.getframerate()
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path}: expected a .wav file of integers, got {error or 'its end'}") from None
+    data, n_bytes, n_channels, rate = read_sound(path)
+    if n_bytes > 4 or rate * HOP < 1.0:
+        raise ValueError(
+            f"{path}: expected samples of at most 32 bits, {1 / HOP:g} in a second or more, got {8 * n_bytes} bits "
+            f"and {rate}"
+        )
     raw = np.frombuffer(data, np.uint8).reshape(-1, n_bytes)
     if n_bytes == 1:  # the only width without a sign
         samples = (raw[:, 0].astype(np.float64) - 128.0) / 128.0

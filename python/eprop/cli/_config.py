@@ -187,6 +187,8 @@ def _check_values(config: Config) -> None:
         raise ConfigError(f"[data] validation: expected a share from 0 to below 1, got {data.validation}")
     if not 0.0 <= training.noise < float("inf"):
         raise ConfigError(f"[training] noise: expected a finite number >= 0, got {training.noise}")
+    if training.firing_rate is not None and not 0.0 < training.firing_rate < float("inf"):
+        raise ConfigError(f"[training] firing_rate: expected a finite number > 0, got {training.firing_rate}")
     for name, value in (
         ("[data] n_steps", data.n_steps),
         ("[data] bands", data.bands),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +70,31 @@ class Network(NamedTuple):
         repeated = [np.repeat(rows, self.n_repeats, axis=0) for rows in shown]
         return padded(repeated, self.trainer.dtype), np.array([len(rows) for rows in repeated])
 
+    def check(self, path: Path | str, data: Data, *, is_taught: bool = False) -> None:
+        """Refuses data of other sizes or kinds than those of the network; `is_taught`: they must have targets of its kind.
+
+        Raises
+        ------
+        ValueError
+            It begins with the path.
+        """
+        _check_features(path, data, self.trainer.n_inputs)
+        if data.y is None:
+            if is_taught:
+                raise ValueError(f"{path}: {data.without}")
+            return
+        _check_targets(path, self.config, data.y)
+        if self.classes is None:
+            n_outputs = _columns(_rows(data.y)[0]).shape[1]
+            if n_outputs != self.trainer.n_outputs:
+                raise ValueError(
+                    f"{path}: expected {self.trainer.n_outputs} numbers in each target, as in training, got {n_outputs}"
+                )
+        elif is_taught and (kind := _kind(_rows(data.y)[0])) != _kind(self.classes):
+            raise ValueError(
+                f"{path}: expected labels that are {_kind(self.classes)}, as in training, got {kind}"
+            )
+
     def lessons(self, y: Any) -> Targets:
         """Labels as their codes, numbers in their units."""
         if self.targets is not None:
@@ -126,7 +152,8 @@ def build(config: Config, data: Data) -> Network:
     Raises
     ------
     ConfigError
-        Fields of ``[trainer]`` that `EpropTrainer` refuses, or sizes that are not those of the data.
+        Fields of ``[trainer]`` that `EpropTrainer` refuses, sizes that are not those of the data, or a firing rate that
+        cannot be reached.
     ValueError
         Data without targets, or with targets of another kind than `task` says.
     """
@@ -153,27 +180,59 @@ def build(config: Config, data: Data) -> Network:
     rows = np.random.default_rng([trainer.seed, _CALIBRATION]).permutation(len(data.X))[:_SAMPLE]
     inputs, lengths = network.present(data.take(rows).X)
     sample = [row[:n] for row, n in zip(inputs, lengths, strict=True)]
-    calibrate(trainer, sample, float(np.median(lengths)), config.training.firing_rate)
+    try:
+        calibrate(trainer, sample, float(np.median(lengths)), config.training.firing_rate)
+    except ValueError as error:
+        if config.training.firing_rate is None or not str(error).startswith("rate:"):
+            raise
+        raise ConfigError(f"[training] firing_{error}") from None  # what is rate to a trainer
     return network
 
 
 def sizes(config: Config, data: Data) -> tuple[int, int]:
     """Inputs and outputs of a network for these data."""
+    path, n_inputs = config.data.train, data.X[0].shape[1]
     if data.y is None:
-        raise ValueError(f"{config.data.train}: expected targets, got none")
-    if len({rows.shape[1] for rows in data.X}) > 1:
-        raise ValueError(f"{config.data.train}: expected as many features in each sequence")
-    if config.is_classification:
-        n_outputs = len(_classes(data.y))
-        if n_outputs < 2:
-            raise ValueError(f"{config.data.train}: expected at least two labels, got {n_outputs}")
-        return data.X[0].shape[1], n_outputs
-    numbers = _rows(data.y)[0]
-    if np.asarray(numbers).dtype.kind not in "fbiu":
-        raise ValueError(f'{config.data.train}: expected numbers, since task = "regress", got {numbers[0]!r}')
-    if not all(np.isfinite(row).all() for row in _rows(data.y)):
-        raise ValueError(f"{config.data.train}: expected finite targets, got NaN or infinity")
-    return data.X[0].shape[1], _columns(numbers).shape[1]
+        raise ValueError(f"{path}: {data.without}")
+    _check_features(path, data, n_inputs)
+    _check_targets(path, config, data.y)
+    if not config.is_classification:
+        return n_inputs, _columns(_rows(data.y)[0]).shape[1]
+    n_outputs = len(_classes(data.y))
+    if n_outputs < 2:
+        raise ValueError(f"{path}: expected at least two labels, got {n_outputs}")
+    return n_inputs, n_outputs
+
+
+def _check_features(path: Path | str, data: Data, n_features: int) -> None:
+    for rows, name in zip(data.X, data.names, strict=True):
+        if rows.shape[1] != n_features:
+            raise ValueError(
+                f"{path}: expected {n_features} features, as in training, got {rows.shape[1]} in {name}"
+            )
+
+
+def _check_targets(path: Path | str, config: Config, y: Any) -> None:
+    """The shape and the kind of targets, each by itself: how many numbers they are is not known here."""
+    # Of each step the first axis is that of the steps of one sequence, else that of the sequences.
+    of, axis = ("step", "T") if isinstance(y, list) else ("sequence", "n")
+    for row in _rows(y):
+        if config.is_classification:
+            if row.ndim != 1:
+                raise ValueError(
+                    f"{path}: expected y ({axis},), a label for each {of}, got shape {row.shape}"
+                )
+            if row.dtype.kind not in "biuU":
+                raise ValueError(
+                    f"{path}: expected labels, integers or text, since the task is to classify, got {row.dtype}"
+                )
+            continue
+        if row.ndim not in (1, 2) or row.size == 0:
+            raise ValueError(f"{path}: expected y ({axis},) or ({axis}, outputs), got shape {row.shape}")
+        if row.dtype.kind not in "fbiu":
+            raise ValueError(f'{path}: expected numbers, since task = "regress", got {row.flat[0]!r}')
+        if not np.isfinite(row).all():
+            raise ValueError(f"{path}: expected finite targets, got NaN or infinity")
 
 
 def trainer_options(config: Config, n_sequences: int, length: float) -> dict[str, Any]:
@@ -219,11 +278,11 @@ def _columns(values: Array) -> Array:
 
 def _classes(y: Any) -> Array:
     labels = np.unique(np.concatenate(_rows(y)))
-    if labels.dtype.kind not in "biuU":
-        raise ValueError(
-            f"expected labels, integers or text, since the task is to classify, got {labels.dtype}"
-        )
     return np.asarray(labels[~_is_missing(labels)])
+
+
+def _kind(labels: Array) -> str:
+    return "text" if labels.dtype.kind == "U" else "integers"
 
 
 def _is_missing(labels: Array) -> Array:

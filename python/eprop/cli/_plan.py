@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     n_sequences, length = 10 * int(config.trainer.get("batch_size", 32)), float(config.data.n_steps)
     n_inputs, n_outputs = config.trainer.get("n_inputs"), config.trainer.get("n_outputs")
     if n_inputs is None or n_outputs is None:
-        data = read_data(Path(config.data.train), config.data)
+        data = read_data(Path(config.data.train), config.data, are_labels=config.is_classification)
         n_inputs, n_outputs = sizes(config, data)
         n_sequences, median = len(data.X), float(np.median(data.lengths))
         length = median * max(1, ceil(config.data.n_steps / median))

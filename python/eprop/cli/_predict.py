@@ -22,8 +22,8 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "predict",
         help="let a trained network answer",
-        description="Answers to the sequences of a file or folder, as CSV. Where they have targets, how well it did is "
-        "told on stderr.",
+        description="Answers to the sequences of a file or folder, as CSV. Several outputs are answer_0, answer_1, ... "
+        "Where there are targets, how well it did is told on stderr.",
         epilog="example: eprop predict run new.npz --out answers.csv",
     )
     parser.add_argument("run", type=Path, metavar="FOLDER", help="what eprop train made")
@@ -35,15 +35,11 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Writes the answers."""
     network, _ = load_run(options.run)
-    data = read_data(options.data, network.config.data)
-    for rows, name in zip(data.X, data.names, strict=True):
-        if rows.shape[1] != network.trainer.n_inputs:
-            raise ValueError(
-                f"{options.data}: expected {network.trainer.n_inputs} features, as in training, got {rows.shape[1]} in "
-                f"{name}"
-            )
+    is_classification = network.config.is_classification
+    data = read_data(options.data, network.config.data, are_labels=is_classification)
+    network.check(options.data, data)
     answers, score = network.answers(data), network.score(data)
-    kind = "accuracy" if network.config.is_classification else "rmse"
+    kind = "accuracy" if is_classification else "rmse"
     if options.out is not None:
         with options.out.open("w", newline="", encoding="utf-8") as file:
             _write(file, data.names, answers)
@@ -62,7 +58,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def _write(file: TextIO, names: list[str], answers: Any) -> None:
     table = csv.writer(file, lineterminator="\n")
     of_steps = isinstance(answers, list)
-    table.writerow(["sequence", "step", "answer"] if of_steps else ["sequence", "answer"])
+    n_outputs = np.shape(answers[0] if of_steps else answers)[1:]
+    # A name for each column: pandas takes the first for an index where there are fewer.
+    columns = [f"answer_{output}" for output in range(n_outputs[0])] if n_outputs else ["answer"]
+    table.writerow(["sequence", "step", *columns] if of_steps else ["sequence", *columns])
     for name, answer in zip(names, answers, strict=True):
         if of_steps:
             table.writerows([name, step, *_cells(each)] for step, each in enumerate(answer))

@@ -52,17 +52,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if (folder / RECORD).exists() and not (options.resume or options.force):
         raise ValueError(f"{folder}: a run is there; --resume goes on with it, --force replaces it")
     network, progress = _resumed(config, folder) if options.resume else (None, None)
-    data = read_data(Path(config.data.train), config.data)
+    data = _read(config, config.data.train)
+    test = None if config.data.test is None else _read(config, config.data.test)
     data, held_out = split(config, data, int(config.trainer.get("seed", 42)))
-    test = None if config.data.test is None else read_data(Path(config.data.test), config.data)
     if network is None or progress is None:
         network, progress = build(config, data), Progress(len(data.X))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECORD).unlink(missing_ok=True)  # its files are about to be replaced
     elif progress.n_sequences != len(data.X):
         raise ValueError(
             f"{config.data.train}: expected the {progress.n_sequences} sequences of the run, got {len(data.X)}"
         )
+    network.check(config.data.train, data, is_taught=True)
+    if test is not None:
+        network.check(str(config.data.test), test)
+    if not options.resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD).unlink(missing_ok=True)  # its files are about to be replaced
     start = time.monotonic()
     learn(folder, network, progress, data, held_out, _quiet if options.json else _say)
     seconds = time.monotonic() - start
@@ -82,6 +86,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
+def _read(config: Config, path: str) -> Data:
+    return read_data(Path(path), config.data, are_labels=config.is_classification)
+
+
 def learn(
     folder: Path,
     network: Network,
@@ -92,6 +100,8 @@ def learn(
 ) -> None:
     """The passes that are not done yet; what chance decides depends on the seed, the pass and the batch alone.
 
+    The loss of a pass is the mean loss of a sequence with a target; with `per_step`, that of a step with a target.
+
     Raises
     ------
     KeyboardInterrupt
@@ -101,7 +111,11 @@ def learn(
     lessons = network.lessons(data.y)
     n_batches = math.ceil(len(data.X) / trainer.batch_size)
     rate = _schedule(network, n_batches)
+    # Repeats of the last step share the weight of a sequence, and the trainer takes the mean over them again.
+    n_shares = 1 if lessons.per_step else network.n_repeats
     first, order, saved = progress.epoch * n_batches + progress.batch, None, time.monotonic()
+    if first == epochs * n_batches:  # of a run that was stopped after a pass which is now the last
+        save_run(folder, network, progress)
     with _finishes_the_batch() as stopped:
         for n in bar(range(first, epochs * n_batches), "training"):
             epoch, batch = divmod(n, n_batches)
@@ -113,7 +127,7 @@ def learn(
             values, weights = lessons.take(rows).lesson(lengths, network.n_repeats)
             noisy = _noisy(inputs, network.config.training.noise, [trainer.seed, epoch, batch])
             loss = trainer.train_sequence(noisy, values, weights=weights, lengths=lengths)
-            progress.add(loss, int(np.count_nonzero(weights)))
+            progress.add(n_shares * loss, int(np.count_nonzero(weights)))
             if progress.batch == n_batches:
                 _end_epoch(network, progress, held_out)
                 say(progress.history[-1], epochs)
@@ -159,6 +173,12 @@ def _resumed(config: Config, folder: Path) -> tuple[Network, Progress]:
     if changed := [name for name in given if given[name] != kept[name]]:
         raise ConfigError(
             f"{changed[0]}: expected the run's own, {kept[changed[0]]}, got {given[changed[0]]}; only epochs may change"
+        )
+    least = progress.epoch + (progress.batch > 0)
+    if config.training.epochs < least:
+        raise ConfigError(
+            f"[training] epochs: expected at least {least}, since the run in {folder} is that far, got "
+            f"{config.training.epochs}; --epochs {least} ends it there, --force trains anew"
         )
     return network._replace(config=config), progress
 

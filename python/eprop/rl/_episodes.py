@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -47,7 +48,8 @@ def train(
     agent : EpropAgent
         It begins with `reset`, and ends with it: an episode that is under way when enough have ended is broken off.
     environments : str, environment, or sequence of them
-        As many as the agent's `batch_size`, with discrete actions; by name they are made by `gymnasium`.
+        As many as the agent's `batch_size`, with discrete actions; by name they are made by `gymnasium`, and closed in the
+        end.
     n_episodes : int
     encode : callable, optional
         Makes inputs of an observation, such as `PopulationEncoder`. None: the observation as it is.
@@ -87,11 +89,24 @@ def train(
     >>> len(returns), sum(returns[-20:]) > sum(returns[:20])
     (100, True)
     """
-    made = _environments(environments, agent)
     n_episodes, encode = checked("n_episodes", "int", n_episodes), encode or np.asarray
     reward_scale = number("reward_scale", reward_scale)
+    with _opened("environments", environments, agent) as made:
+        return _learned(agent, made, n_episodes, encode, reward_scale, seed, on_episode)
+
+
+def _learned(
+    agent: EpropAgent,
+    made: list[Environment],
+    n_episodes: int,
+    encode: Encoder,
+    reward_scale: float,
+    seed: int | None,
+    on_episode: Callable[[int, float], bool | None] | None,
+) -> list[float]:
     agent.reset()
     returns: list[float] = []
+    first = [_first_action(environment) for environment in made]
     so_far = [0.0] * len(made)
     seen = [
         encode(environment.reset(seed=None if seed is None else seed + b)[0])
@@ -100,7 +115,10 @@ def train(
     try:
         while len(returns) < n_episodes:
             actions = np.atleast_1d(agent.act(_of_all(seen)))
-            steps = [environment.step(int(action)) for environment, action in zip(made, actions, strict=True)]
+            steps = [
+                environment.step(start + int(action))
+                for environment, start, action in zip(made, first, actions, strict=True)
+            ]
             seen = [encode(step[0]) for step in steps]
             rewards = [float(step[1]) for step in steps]
             done, truncated = ([bool(step[at]) for step in steps] for at in (2, 3))
@@ -162,47 +180,75 @@ def evaluate(
     >>> len(set(evaluate(agent, Coin(), 3)))
     1
     """
-    (made,) = _environments(environment, agent)
     n_episodes, encode = checked("n_episodes", "int", n_episodes), encode or np.asarray
+    if agent.batch_size != 1:
+        raise ValueError(
+            f"agent: expected batch_size = 1, since one environment is judged in, got {agent.batch_size}"
+        )
+    with _opened("environment", environment, agent) as (made,):
+        return _judged(agent, made, n_episodes, encode, seed)
+
+
+def _judged(
+    agent: EpropAgent, made: Environment, n_episodes: int, encode: Encoder, seed: int | None
+) -> list[float]:
     returns: list[float] = []
+    first = _first_action(made)
     while len(returns) < n_episodes:
         agent.reset()
         seen, _ = made.reset(seed=seed if not returns else None)
         total, is_over = 0.0, False
         while not is_over:
             action = agent.act(encode(seen), greedy=True)
-            seen, reward, done, truncated, _ = made.step(action)
+            seen, reward, done, truncated, _ = made.step(first + int(action))
             total, is_over = total + float(reward), bool(done or truncated)
         returns.append(total)
     agent.reset()
     return returns
 
 
-def _environments(given: Any, agent: EpropAgent) -> list[Environment]:
-    """Checked: as many as the agent's streams, with its actions."""
-    if isinstance(given, str):
-        made = [_make(given) for _ in range(agent.batch_size)]
-    else:
-        made = [given] if isinstance(given, Environment) else list(given)
-    if len(made) != agent.batch_size:
+@contextmanager
+def _opened(name: str, given: Any, agent: EpropAgent) -> Iterator[list[Environment]]:
+    """Checked: as many as the agent's streams, with its actions. Those that are made here are closed in the end."""
+    made: list[Environment] = []
+    try:
+        if isinstance(given, str):
+            for _ in range(agent.batch_size):
+                made.append(_make(name, given))
+            environments = made
+        else:
+            environments = [given] if isinstance(given, Environment) else list(given)
+        _check(name, environments, agent)
+        yield environments
+    finally:
+        for environment in made:
+            cast(Any, environment).close()
+
+
+def _check(name: str, environments: list[Environment], agent: EpropAgent) -> None:
+    if len(environments) != agent.batch_size:
         raise ValueError(
-            f"environments: expected {agent.batch_size}, one for each stream of the agent (batch_size), got {len(made)}"
+            f"{name}: expected {agent.batch_size}, one for each stream of the agent (batch_size), got {len(environments)}"
         )
-    for environment in made:
+    for environment in environments:
         n = getattr(environment.action_space, "n", None)
         if n != agent.n_actions:
             raise ValueError(
-                f"environments: expected {agent.n_actions} discrete actions (n_actions), got {environment.action_space}"
+                f"{name}: expected {agent.n_actions} discrete actions (n_actions), got {environment.action_space}"
             )
-    return made
 
 
-def _make(name: str) -> Environment:
+def _first_action(environment: Environment) -> int:
+    """What the environment calls the agent's action 0: spaces of Gymnasium may start elsewhere."""
+    return int(getattr(environment.action_space, "start", 0))
+
+
+def _make(argument: str, name: str) -> Environment:
     try:
         import gymnasium
     except ImportError as error:
         raise ImportError(
-            f"environments: expected the package gymnasium for {name!r}, got none; pip install 'eprop[rl]'"
+            f"{argument}: expected the package gymnasium for {name!r}, got none; pip install 'eprop[rl]'"
         ) from error
     return cast(Environment, gymnasium.make(name))
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,30 @@ def load(folder: str | os.PathLike[str], part: str = "train") -> Steps:
         Where ``QTDB_train.mat`` and ``QTDB_test.mat`` are: x (n, T, 4), y (n, T, 6) with at most one 1 in each row.
     part : str
         ``"train"`` or ``"test"``.
-    """
-    from scipy.io import loadmat
 
-    data = loadmat(Path(folder) / f"QTDB_{part}.mat")
+    Raises
+    ------
+    ValueError
+        A file that is no .mat, or one without these arrays.
+    """
+    data = _arrays(Path(folder) / f"QTDB_{part}.mat")
     labels = np.where(data["y"].any(axis=2), data["y"].argmax(axis=2), -1)
     return Steps(data["x"].astype(np.float32), labels)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        data: dict[str, NDArray[Any]] = loadmat(path)
+    except (ValueError, TypeError, EOFError, MatReadError, zlib.error) as error:
+        raise ValueError(f"{path}: expected a .mat file, got {error}") from None
+    for name, size in (("x", N_INPUTS), ("y", N_CLASSES)):
+        if name not in data or data[name].ndim != 3 or data[name].shape[2] != size:
+            got = data[name].shape if name in data else f"no {name}"
+            raise ValueError(f"{path}: expected an array {name} (n, T, {size}), got {got}")
+    return data
 
 
 def build(seed: int = 0, preset: Preset | None = None) -> EpropTrainer:

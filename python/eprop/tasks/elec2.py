@@ -6,7 +6,6 @@ time" is right in 85 %, since prices move slowly; a network that goes on from ha
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Hashable
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._recordings import read_rows
 from ._trials import Bar, no_bar
 
 
@@ -51,11 +51,24 @@ def load(path: str | os.PathLike[str]) -> Stream:
     ----------
     path : str or os.PathLike
         ``electricity.csv``.
+
+    Raises
+    ------
+    ValueError
+        Another file, one without this column, or a feature that is no number.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    labels = [row.pop("class") == "1" for row in rows]
-    return Stream([{name: float(value) for name, value in row.items()} for row in rows], labels)
+    names, rows = read_rows(path)
+    if "class" not in names:
+        raise ValueError(f"{path}: expected a column class, got {', '.join(names)}")
+    at = names.index("class")
+    try:
+        X: list[dict[Hashable, float]] = [
+            {name: float(value) for name, value in zip(names, row, strict=True) if name != "class"}
+            for row in rows
+        ]
+    except ValueError as error:
+        raise ValueError(f"{path}: expected numbers beside class, got {error}") from None
+    return Stream(X, [row[at] == "1" for row in rows])
 
 
 def run(data: Stream, seed: int = 0, preset: Preset | None = None, bar: Bar = no_bar) -> Judged:

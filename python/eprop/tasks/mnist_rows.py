@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _images
 from ._images import Images
-from ._recordings import Classified, Recordings, classify_varied
+from ._recordings import Classified, Labels, Recordings, classify_varied, read_npz
 from ._trials import Bar, Rng, no_bar
 
 
@@ -38,11 +38,29 @@ def load(path: str | os.PathLike[str]) -> Recordings:
     ----------
     path : str or os.PathLike
         An .npz file with ``images`` (n, 28, 28) of uint8 and ``labels`` (n,).
+
+    Raises
+    ------
+    ValueError
+        Another file, or one without these arrays.
     """
-    with np.load(path) as file:
-        images, labels = file["images"] / np.float32(255.0), file["labels"]
+    images, labels = _arrays(path)
     held = np.arange(len(labels)) % 5 == 4
     return Recordings(images[~held], labels[~held], images[held], labels[held])
+
+
+def _arrays(path: str | os.PathLike[str]) -> tuple[Images, Labels]:
+    arrays = read_npz(path, ("images", "labels"))
+    for name in ("images", "labels"):
+        if name not in arrays:
+            raise ValueError(f"{path}: expected arrays images and labels, got no {name}")
+    images, labels = arrays["images"], arrays["labels"]
+    if images.shape[1:] != (28, 28) or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"{path}: expected images (n, 28, 28) of uint8 and labels (n,), got {images.shape} of {images.dtype} and "
+            f"{labels.shape}"
+        )
+    return images / np.float32(255.0), labels
 
 
 def moved(images: Images, rng: Rng, preset: Preset | None = None) -> Images:

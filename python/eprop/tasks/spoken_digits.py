@@ -7,7 +7,6 @@ With a `speaker`, all recordings of that one are held out: somebody who was neve
 from __future__ import annotations
 
 import os
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._recordings import Classified, Floats, Recordings, classify_varied, held_out, pick
+from ._recordings import Classified, Floats, Recordings, classify_varied, held_out, pick, read_sound
 from ._trials import Bar, Rng, no_bar
 
 HOP, WINDOW, N_BANDS = 128, 256, 32
@@ -55,15 +54,23 @@ def load(
         Holds out this one's recordings instead.
     floor : float, optional
         As of `log_mel`.
+
+    Raises
+    ------
+    ValueError
+        A file that is no .wav, not mono or not of 16 bits, or of another name; a speaker who is not there.
+    FileNotFoundError
+        No .wav file.
     """
     paths = sorted(Path(folder).glob("*.wav"))
     if not paths:
         raise FileNotFoundError(f"folder: expected .wav files like 0_jackson_5.wav, got none in {folder}")
+    said = [_digit_and_speaker(path) for path in paths]
     X = [log_mel(*_read(path), floor) for path in paths]
-    y = np.array([int(path.name[0]) for path in paths])
+    y = np.array([int(digit) for digit, _ in said])
     if speaker is None:
         return held_out(X, y, seed, share=0.1)
-    says = np.array([path.stem.split("_")[1] for path in paths])
+    says = np.array([who for _, who in said])
     if speaker not in says:
         raise ValueError(f"speaker: expected one of {', '.join(np.unique(says))}, got {speaker!r}")
     others, own = np.nonzero(says != speaker)[0], np.nonzero(says == speaker)[0]
@@ -71,9 +78,19 @@ def load(
 
 
 def _read(path: Path) -> tuple[Floats, int]:
-    with wave.open(str(path)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        return samples / 32768.0, file.getframerate()
+    sound = read_sound(path)
+    if (sound.n_channels, sound.n_bytes) != (1, 2):
+        raise ValueError(
+            f"{path}: expected mono of 16 bits, got {sound.n_channels} channels of {8 * sound.n_bytes} bits"
+        )
+    return np.frombuffer(sound.data, "<i2") / 32768.0, sound.rate
+
+
+def _digit_and_speaker(path: Path) -> tuple[str, str]:
+    parts = path.stem.split("_")
+    if len(parts) < 2 or parts[0] not in tuple("0123456789"):
+        raise ValueError(f"{path}: expected a name like 0_jackson_5.wav, got {path.name}")
+    return parts[0], parts[1]
 
 
 def log_mel(samples: NDArray[Any], rate: int, floor: float | None = FLOOR) -> Floats:
