@@ -230,3 +230,11 @@ def test_a_memory_map_is_learned_piece_by_piece(tmp_path):
     for first in range(0, len(x), 17):
         pieces.train_sequence(x[first : first + 17], y[first : first + 17], reset=False)
     assert pieces.state_equal(whole)
+
+
+def test_a_start_behind_all_events_is_named():
+    with pytest.raises(
+        ValueError, match="start: expected a time up to that of the last event, 2000 us, got 5000"
+    ):
+        from_events({"t": [0, 2000], "x": [0, 0]}, (1, 1, 1), start=5000)
+    assert from_events({"t": [0, 2000], "x": [0, 0]}, (1, 1, 1), start=5000, n_steps=3)[2] == 3

@@ -98,6 +98,10 @@ def from_events(
     if n_steps is None:
         if len(times) == 0:
             raise ValueError("n_steps: expected a number of steps, since there is no event, got None")
+        if times.max() < 0:
+            raise ValueError(
+                f"start: expected a time up to that of the last event, {t.max()} {time_unit}, got {start}; or say n_steps"
+            )
         n_steps = int(times.max()) + 1
     n_steps = checked("n_steps", "int", n_steps)
     if n_steps < 1:

@@ -36,7 +36,10 @@ fn has_raised() -> bool {
     // None where Python is about to end.
     let raised = Python::try_attach(|py| py.check_signals().err()).flatten();
     let has_raised = raised.is_some();
-    RAISED.with_borrow_mut(|slot| *slot = raised);
+    if has_raised {
+        // What has been asked to stop may ask again on its way out: then nothing new has been raised.
+        RAISED.set(raised);
+    }
     has_raised
 }
 

@@ -835,3 +835,62 @@ fn inputs_of_steps_that_were_not_taken_are_forgotten() {
     }
     assert!(seen.iter().any(|&taken| taken % 24 > 1), "{seen:?}");
 }
+
+/// Where streams of a group have ended, the gradient of the group waits nevertheless.
+#[test]
+fn an_update_of_unequal_streams_that_is_stopped_loses_no_gradient() {
+    let steps = 6;
+    let horizon = Config {
+        engine: Some(Engine::Block),
+        horizon: Horizon::Steps(3),
+        ..Config::default()
+    };
+    for (n_streams, config) in [
+        (16, Config::default()),
+        (2, Config::default()),
+        (4, horizon),
+    ] {
+        for short in [0, 1] {
+            let config = Config {
+                batch_size: n_streams,
+                update_every: UpdateEvery::Steps(3),
+                ..config.clone()
+            };
+            let data = data(n_streams, steps);
+            // Every second stream has ended at the first update.
+            let streams: Vec<_> = of_first(&data, 0..steps, n_streams)
+                .iter()
+                .enumerate()
+                .map(|(b, stream)| stream.until(if b % 2 == short { 3 } else { steps }))
+                .collect();
+            let n_targets = (n_streams / 2 * (3 + steps)) as u64;
+            let mut start = trainer(config.clone());
+            start.set_n_threads(Some(1)).unwrap();
+            let mut whole = start.clone();
+            let mut tally = whole.tally();
+            whole.train_piece(&streams, None, &mut tally).unwrap();
+            assert_eq!(tally.n_targets(), n_targets);
+            let (never, asked) = stop_at(usize::MAX);
+            let mut never_stopped = start.clone();
+            never_stopped.set_interrupt(never);
+            never_stopped
+                .train_piece(&streams, None, &mut never_stopped.tally())
+                .unwrap();
+            let mut seen = 0;
+            for at in 1..=asked.load(Ordering::Relaxed) {
+                let mut stopped = start.clone();
+                stopped.set_interrupt(stop_at(at).0);
+                let mut tally = stopped.tally();
+                let stop = stopped.train_piece(&streams, None, &mut tally);
+                assert_eq!(stop, Err(Error::Interrupted));
+                if tally.n_targets() == n_targets {
+                    stopped.set_interrupt(Interrupt::default());
+                    stopped.update().unwrap();
+                    assert!(stopped.state_equal(&whole), "{config:?}, stopped at {at}");
+                    seen += 1;
+                }
+            }
+            assert!(seen > 0, "{config:?}");
+        }
+    }
+}

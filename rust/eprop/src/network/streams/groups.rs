@@ -60,10 +60,16 @@ impl<'s, N: Wiring> Collects<'s, N> {
             return;
         }
         self.is_begun = true;
-        if state.since().steps > 0 {
+        // A stream without steps of its own may hold what its group had collected for an update that did not come.
+        let mut parameters = 0..self.sums.len();
+        if state.since().steps > 0 || parameters.any(|at| waits(state, at)) {
             state.circle().collect(self.sums);
         }
     }
+}
+
+fn waits<N: Wiring>(state: &mut N, at: usize) -> bool {
+    state.parameter(at).is_some_and(|parameter| parameter.waits)
 }
 
 /// Adds what the streams of a group have learned, until it is stopped. Returns whether any has been added.

@@ -43,13 +43,14 @@ impl<N: Wiring> Streams<N> {
         self.take_back(&alloc::vec![true; self.sums.len()]);
     }
 
-    /// What groups have collected waits in their first streams, for another update: this one does not come.
+    /// What groups have collected waits in their first streams, for another update: this one does not come. A group whose streams took no step may hold
+    /// what all others have collected.
     pub(super) fn take_back(&mut self, collected: &[bool]) {
         self.gathered = false;
         let group = self.group;
         let groups = self.states.chunks_mut(group).zip(&mut self.sums);
         for ((states, sums), collected) in groups.zip(collected) {
-            if *collected && states.iter().any(|state| state.since().steps > 0) {
+            if *collected {
                 states[0].circle().take_back(sums);
             }
         }
