@@ -111,6 +111,39 @@ def test_a_network_on_one_rank_is_a_trainer() -> None:
     assert network.memory_bytes > 0
 
 
+@pytest.mark.parametrize("end", ["safetensors", "npz"])
+def test_a_damaged_part_is_refused_on_another_number_of_ranks(tmp_path: Path, end: str) -> None:
+    from eprop.mpi import NeuronParallel
+    from eprop.mpi._part_files import read_part
+
+    network = NeuronParallel(5, 30, 2, Alone(), connect_rec=0.2)
+    network.save(tmp_path / "network.json")
+    read_part(tmp_path / "network.json", 0, 2)
+    (file,) = tmp_path.glob(f"*.{end}")
+    whole = file.read_bytes()
+    at = whole.index(np.ascontiguousarray(network.W_out).tobytes()) + 3 if end == "safetensors" else 200
+    for damaged in (whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :], whole[:-20], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"a part of a network: .*{end}"):
+            read_part(tmp_path / "network.json", 0, 2)
+
+
+def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eprop.mpi import NeuronParallel
+
+    network = NeuronParallel(5, 30, 2, Alone(), connect_rec=0.2)
+    network.save(tmp_path / "network.json")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(*paths: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("eprop.mpi._part_files.os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        network.save(tmp_path / "network.json")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_what_a_rank_has_lost_is_asked_for_no_more() -> None:
     """A core whose exchange fails takes no further step with others, and the caller hears of it."""
     from eprop.mpi import NeuronParallel, RankError
