@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -391,6 +392,22 @@ def test_callbacks_are_told_and_may_stop() -> None:
     model = EpropClassifier(**SMALL, callbacks=[Epochs(), lambda _, logs: logs["epoch"] == 4]).fit(X, y)
     assert model.n_iter_ == 4 and [epoch for epoch, *_ in seen] == [1, 2, 3, 4]
     assert [loss for *_, loss in seen] == model.loss_curve_
+
+
+@pytest.mark.parametrize("X", [np.random.default_rng(0).normal(size=(40, 3)), rising_or_falling(40)[0]])
+def test_the_loss_is_the_mean_over_sequences_whatever_they_are_slowed_down_to(X: Any) -> None:
+    """As scikit-learn's own networks have it: the log loss, and half the squared error."""
+    untaught = {**SMALL, "max_iter": 1, "lr": 1e-9, "noise": 0.0}
+    told: list[float] = []
+    y = np.arange(40) % 2
+    model = EpropClassifier(**untaught, callbacks=[lambda _, logs: told.append(logs["loss"])]).fit(X, y)
+    assert model.n_repeats_ > 1
+    assert model.loss_ == pytest.approx(log_loss(y, model.predict_proba(X)), rel=0.05)
+    assert told == [model.loss_] == model.loss_curve_ == [model.best_loss_]
+    numbers = np.random.default_rng(1).normal(50.0, 10.0, size=40)
+    regressor = EpropRegressor(**untaught).fit(X, numbers)
+    half = 0.5 * np.mean((regressor.predict(X) - numbers) ** 2) / numbers.var()
+    assert regressor.loss_ == pytest.approx(half, rel=0.05)
 
 
 def test_verbose_draws_a_bar(capsys: pytest.CaptureFixture[str]) -> None:

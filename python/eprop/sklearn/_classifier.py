@@ -99,7 +99,8 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
     n_iter_ : int
         Passes so far.
     loss_, loss_curve_, best_loss_ : float, list of float, float
-        The mean loss of the last pass, of each, and the least.
+        The mean loss of the last pass, of each, and the least: the cross-entropy of a sequence, or of a step that has a
+        label, with the noise of training.
     validation_scores_, best_validation_score_ : list of float, float
         Of early stopping, otherwise None.
 

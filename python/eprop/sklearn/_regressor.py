@@ -36,7 +36,8 @@ class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
     ----------
     trainer_, scaler_, n_repeats_, n_features_in_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_
-        Those of `EpropClassifier`. The loss is that of targets in units of their standard deviation.
+        Those of `EpropClassifier`. The loss is half the squared error of targets in units of their standard
+        deviation.
 
     Examples
     --------

@@ -45,6 +45,9 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
     """
     trainer, random = estimator.trainer_, estimator._random_state
     order = random.permutation(len(sequences))
+    # Where whole sequences are answered, each has its weight at the repeats of its last step, over all of which a trainer's
+    # mean is, in shares that add up to it.
+    n_answers = 1 if targets.per_step else sequences.n_repeats
     total, n_targets = 0.0, 0
     on_sequence = listeners(estimator.callbacks, "on_sequence")
     for batch, first in enumerate(range(0, len(order), trainer.batch_size)):
@@ -52,7 +55,7 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
         inputs, lengths = sequences.take(rows).scaled(estimator.scaler_, estimator.dtype)
         values, weights = targets.take(rows).lesson(lengths, sequences.n_repeats)
         trainer.lr = lr(batch)
-        loss = estimator._learner.train_sequence(
+        loss = n_answers * estimator._learner.train_sequence(
             _noisy(inputs, estimator.noise, random),
             values,
             weights=weights,
