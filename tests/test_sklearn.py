@@ -490,6 +490,13 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
             ValueError,
             "trainer_options: expected fields that are no parameter of EpropClassifier, got 'lr'",
         ),
+        ({"trainer_options": {"n_inputs": 3}}, ValueError, "trainer_options: .* got 'n_inputs'"),
+        ({"trainer_options": {"loss": "mse"}}, ValueError, "trainer_options: .* choose itself, got 'loss'"),
+        ({"n_features": 3.0}, TypeError, "n_features: expected an int, got 3.0"),
+        ({"n_threads": 0}, ValueError, "n_threads: expected a size of at least 1"),
+        ({"class_weight": {"up": -1.0}}, ValueError, r"class_weight\['up'\]: expected a finite number >= 0"),
+        ({"class_weight": {"up": np.nan}}, ValueError, r"class_weight\['up'\]: expected a finite number >= 0"),
+        ({"class_weight": "fair"}, ValueError, "class_weight: expected None"),
     ],
 )
 def test_parameters_are_named(parameters: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -84,7 +84,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
     n_features : int, optional
         How many inputs events have. None: one more than the largest unit in `fit`.
     trainer_options : dict, optional
-        Other fields of `EpropTrainer`.
+        Other fields of `EpropTrainer`, but for sizes and the loss.
 
     Attributes
     ----------
