@@ -164,8 +164,26 @@ def test_integer_rows_are_cut_as_floats_are_and_numbers_alone_are_refused() -> N
     )
     assert one.train_sequence(x, rows) == other.train_sequence(x, rows.astype(float))
     for number in (3.0, np.array(3.0)):
-        with pytest.raises(ValueError, match=r"inputs: expected shape \(T, n_inputs\) or \(B, T, n_inputs\), got"):
+        with pytest.raises(
+            ValueError, match=r"inputs: expected shape \(T, n_inputs\) or \(B, T, n_inputs\), got"
+        ):
             one.train_sequence(number, rows)
+
+
+def test_rates_are_those_of_the_trainer_and_nothing_else_is_assigned() -> None:
+    from eprop.mpi import DataParallel
+
+    for kind, rates in (("eprop", "lr, lr_in, lr_rec, lr_out"), ("stack", "lr")):
+        ranks = DataParallel(build(kind, update_every="sequence", optimizer="adam"), Alone())
+        ranks.lr = 0.5
+        assert ranks.lr == ranks.trainer.lr == 0.5
+        for name in ("trainer", "batch_size", "learning_rate"):
+            with pytest.raises(
+                AttributeError, match=f"{name}: no attribute that can be set; .* only {rates} can"
+            ):
+                setattr(ranks, name, 1.0)
+    with pytest.raises(AttributeError, match="lr_in"):
+        ranks.lr_in = 0.1
 
 
 def test_a_rank_warns_of_its_own_streams_once() -> None:

@@ -209,7 +209,11 @@ def _readable(file: File) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        what = error if isinstance(error, ValueError) else f"a part of a network: expected a whole file, got {error}"
+        what = (
+            error
+            if isinstance(error, ValueError)
+            else f"a part of a network: expected a whole file, got {error}"
+        )
         raise ValueError(f"{what} ({file})") from error
 
 
