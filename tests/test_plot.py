@@ -285,6 +285,10 @@ def test_the_ticks_of_an_axes_that_was_given_stay(name, own):
 
 
 def test_classes_that_cannot_be_sorted_are_named():
-    with pytest.raises(TypeError, match="y_pred: expected labels of one kind, .* got NoneType and str"):
+    with pytest.raises(TypeError, match=r"y_pred: expected labels of one kind, .* got NoneType and str"):
         plot.confusion_matrix(["a", "b"], ["a", None])
-    assert plot.confusion_matrix(["a", "b"], ["a", None], labels=["a", "b", None]).get_title().startswith("1 of 2")
+    assert (
+        plot.confusion_matrix(["a", "b"], ["a", None], labels=["a", "b", None])
+        .get_title()
+        .startswith("1 of 2")
+    )

@@ -88,4 +88,6 @@ def test_listed_synapses_are_exported_as_the_arrays_that_they_stand_for() -> Non
     trainer = EpropTrainer(4, 20, 1, connect_in=0.3, connect_rec=0.2)
     twin = to_snntorch(trainer)
     np.testing.assert_allclose(twin.w_in.weight.detach().numpy(), trainer.W_in.toarray(), rtol=1e-6)
-    np.testing.assert_allclose(twin.neurons.recurrent.weight.detach().numpy(), trainer.W_rec.toarray(), rtol=1e-6)
+    np.testing.assert_allclose(
+        twin.neurons.recurrent.weight.detach().numpy(), trainer.W_rec.toarray(), rtol=1e-6
+    )

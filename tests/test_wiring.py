@@ -356,5 +356,7 @@ def test_seeds_are_named(draw, seed, error):
 
 
 def test_groups_that_are_no_dict_are_named():
-    with pytest.raises(TypeError, match=r"groups: expected a dict with a slice for each name, got \[1\] \(list\)"):
+    with pytest.raises(
+        TypeError, match=r"groups: expected a dict with a slice for each name, got \[1\] \(list\)"
+    ):
         wiring.Wiring(2, 3, groups=[1])

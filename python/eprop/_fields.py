@@ -117,7 +117,9 @@ def as_generator(name: str, seed: Any) -> np.random.Generator:
     Traceback (most recent call last):
     ValueError: seed: expected 0 to 18446744073709551615, got -1
     """
-    if seed is None or isinstance(seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
+    if seed is None or isinstance(
+        seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)
+    ):
         return np.random.default_rng(seed)
     return np.random.default_rng(_whole(name, seed))
 

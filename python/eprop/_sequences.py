@@ -377,7 +377,7 @@ class SequenceTrainer(Trainer):
             Start from a silent network.
         callbacks : list or tuple, optional
             Objects with a method ``on_step(trainer, logs)``, called after each step: an `eprop.record.Recorder`, or one of
-            `eprop.callbacks`.
+            `eprop.callbacks` that has it.
 
         Yields
         ------
@@ -387,7 +387,8 @@ class SequenceTrainer(Trainer):
         Raises
         ------
         TypeError
-            Not an iterable, or an item that is neither; a callback without `on_step`. Earlier steps stay, here as for all that `step` raises.
+            Not an iterable, or an item that is neither; a callback without `on_step`. Earlier steps stay, here as for all
+            that `step` raises.
 
         Examples
         --------

@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import as_numbers
 from .._fields import number
 
-__all__ = ["COLORS", "LEAST_SIZE", "as_dt", "as_matrix", "axes", "legend_above", "line", "map_of", "whole_ticks"]
+__all__ = [
+    "COLORS",
+    "LEAST_SIZE",
+    "as_dt",
+    "as_matrix",
+    "axes",
+    "legend_above",
+    "line",
+    "map_of",
+    "whole_ticks",
+]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito, the darkest first; their yellow is too light for lines on white."""

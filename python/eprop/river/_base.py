@@ -152,8 +152,8 @@ class EpropEstimator(base.Estimator):
         options |= dict(self.trainer_options or {})
         if options["update_every"] == "sequence":
             raise ValueError(
-                'trainer_options: expected a number as update_every, since a stream has no end, got "sequence"; leave it out: '
-                "an update follows each sample"
+                "trainer_options: expected a number as update_every, since a stream has no end, got "
+                '"sequence"; leave it out: an update follows each sample'
             )
         fixed = sorted({"connect_in", "connect_rec", "sign"} & options.keys())
         if fixed:

@@ -82,7 +82,9 @@ class Wiring:
         _refuse_self_connections(connect_rec)
         if not isinstance(self.groups, Mapping):
             kind = type(self.groups).__name__
-            raise TypeError(f"groups: expected a dict with a slice for each name, got {self.groups!r} ({kind})")
+            raise TypeError(
+                f"groups: expected a dict with a slice for each name, got {self.groups!r} ({kind})"
+            )
         values = {
             "n_inputs": n_inputs,
             "n_neurons": n,
