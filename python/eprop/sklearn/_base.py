@@ -131,7 +131,7 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
             if not goes_on:
                 self._build(sequences, _small_batch(len(sequences)))
             told |= {"number of sequences": len(sequences), "steps": int(sequences.lengths.sum())}
-            told |= {name: getattr(self, name) for name in _OF_PASSES}
+            told |= {name: repr(getattr(self, name)) for name in _OF_PASSES}
         learn_for_epochs(self, sequences.repeated(self.n_repeats_), targets)
         return self
 
