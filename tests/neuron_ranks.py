@@ -252,6 +252,15 @@ def disagrees():
     rate = f"lr: expected the same on all ranks, got 0.5 on rank {last}, 0.001 on rank 0"
     refused(lambda: network.train_sequence(x, y), rate, rate)
     network.lr = 0.001
+    # A refusal that would otherwise come in the middle of a step
+    threads = f"rank {last} failed: ValueError: n_threads: expected a size of at least 1, got 0"
+    for call in (network.train_sequence, network.evaluate):
+        refused(
+            lambda call=call: call(x, y, n_threads=int(not is_last)),
+            "n_threads: expected a size of at least 1, got 0",
+            threads,
+            ValueError,
+        )
     kind, text = raised(lambda: network.train_sequence(np.full_like(x, np.nan), y))
     assert kind is ValueError and "expected finite values" in text
     kind, text = raised(lambda: network.train_sequence(x[None], y[None]))
@@ -416,6 +425,24 @@ def goes_on_in_the_middle():
             each.train_sequence(x, y, reset=False)
         own, other = weights_of(network), weights_of(twin)
         assert all(np.array_equal(own[key], other[key]) for key in own), name
+
+
+def leaves_nothing_behind():
+    """A save that fails on one rank."""
+    network = spread()
+    network.save(f"{FILE}.kept")
+    COMM.Barrier()
+    folder = os.path.dirname(FILE)
+    before = sorted(os.listdir(folder))
+    save = type(network._part).save
+    if RANK == SIZE - 1:
+        type(network._part).save = lambda *_: os.rmdir(os.path.join(folder, "absent"))
+    kind, text = raised(lambda: network.save(f"{FILE}.kept"))
+    type(network._part).save = save
+    assert kind is (FileNotFoundError if RANK == SIZE - 1 else RankError) and "absent" in text, text
+    COMM.Barrier()
+    assert sorted(os.listdir(folder)) == before
+    NeuronParallel.load(f"{FILE}.kept", COMM, timeout=TIMEOUT)
 
 
 def refuses_files():

@@ -277,6 +277,24 @@ def estimators_learn():
         lambda: fit(EpropClassifier(**common | {"random_state": RANK}), X, y, COMM, timeout=TIMEOUT)
     )
     assert kind is RankError and "seed: expected the same on all ranks" in text, text
+    # What is refused on one rank is heard of on the others, and what one does otherwise; the job goes on.
+    last = SIZE - 1
+    is_last = last == RANK
+    model = EpropClassifier(**common)
+    kind, text = raised(lambda: fit(model, X, y[:5] if is_last else y, COMM, timeout=TIMEOUT))
+    told = (
+        "inconsistent numbers of samples" if is_last else f"fit: rank {last} failed: ValueError: Found input"
+    )
+    assert kind is (ValueError if is_last else RankError) and told in text, text
+    assert not hasattr(model, "trainer_") and not hasattr(model, "classes_")
+    fewer = len(X) - is_last
+    kind, text = raised(lambda: fit(model, X[:fewer], y[:fewer], COMM, timeout=TIMEOUT))
+    assert kind is RankError and "fit: number of sequences: expected the same on all ranks" in text, text
+    kind, text = raised(
+        lambda: fit(EpropClassifier(**common | {"max_iter": 3 + is_last}), X, y, COMM, timeout=TIMEOUT)
+    )
+    assert kind is RankError and "fit: max_iter: expected the same on all ranks" in text, text
+    assert fit(model, X, y, COMM, timeout=TIMEOUT).n_iter_ == 3
 
 
 # Where ranks disagree, and go on

@@ -10,6 +10,7 @@ import pytest
 import eprop
 from eprop import EpropTrainer, OnlineLIFLayer, OnlineTrainer
 from eprop.callbacks import Checkpoint, EarlyStopping, History, Log, TensorBoard, WandB, listeners
+from eprop.record import Recorder
 from eprop.sklearn import EpropClassifier
 
 SMALL = {"n_neurons": 20, "max_iter": 6, "random_state": 0}
@@ -36,7 +37,7 @@ class Sequences(Told):
 def test_on_step_is_called_after_each_step_with_its_loss():
     trainer, steps = EpropTrainer(2, 3, 1), Steps()
     stream = [([1, 0], None), ([0, 1], [0.5]), ([1, 1], [0.25])]
-    losses = [step.get("loss") for step in trainer.train_stream(stream, callbacks=[steps, Sequences()])]
+    losses = [step.get("loss") for step in trainer.train_stream(stream, callbacks=[steps])]
     assert [logs for _, logs in steps.calls] == [
         {"step": 1},
         {"step": 2, "loss": losses[1]},
@@ -199,3 +200,22 @@ def test_a_stream_asks_only_for_what_there_is():
 def test_mistakes_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "got"),
+    [
+        (lambda recorder: recorder, "None or a list of them, got Recorder"),
+        (lambda recorder: [recorder, History()], "objects with on_step, got History"),
+        (lambda recorder: [print], "objects with on_step, got builtin"),
+        (lambda recorder: [EarlyStopping()], "objects with on_step, got EarlyStopping"),
+    ],
+)
+def test_a_stream_refuses_callbacks_that_it_would_never_call(callbacks, got):
+    trainer = EpropTrainer(2, 3, 1)
+    trainer.step([1, 1])
+    before = trainer.to_bytes()
+    given = callbacks(Recorder(trainer, ["v"]))
+    with pytest.raises(TypeError, match=f"callbacks: expected {got}"):
+        next(trainer.train_stream([([1, 0], None)], callbacks=given, reset=True))
+    assert trainer.to_bytes() == before

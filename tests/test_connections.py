@@ -555,3 +555,12 @@ def test_calibration_never_makes_a_matrix_of_few_synapses_dense():
     factor = trainer.calibrate(events, rate=1.0)
     assert np.array_equal(trainer.W_in.data, before.data * np.float32(factor))
     assert factor != 1.0
+
+
+def test_complex_weights_are_refused_in_lists_as_they_are_in_arrays():
+    trainer = EpropTrainer(N_IN, 200, N_OUT, connect_rec=0.1)
+    before = trainer.W_rec
+    for value in (before * (1 + 2j), before.toarray() * (1 + 2j)):
+        with pytest.raises(TypeError, match="W_rec: expected an array of real numbers, got dtype complex"):
+            trainer.W_rec = value
+    assert (trainer.W_rec != before).nnz == 0

@@ -595,3 +595,16 @@ def test_calibrate_takes_sequences_of_unequal_lengths(kind):
         spikes = [trainer.predict_sequence(rows, return_spikes=True)[1] for rows in parts]
         assert 45 <= 1000 * np.concatenate(spikes).mean() <= 55
     assert build(kind, 1).calibrate(x, rate=50.0) == build(kind, 1).calibrate(list(x), rate=50.0)
+
+
+def test_data_frames_of_unequal_lengths_are_streams():
+    from eprop import EpropTrainer
+
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(n, 2)) for n in (7, 4)]
+    targets = [rng.normal(size=(n, 1)) for n in (7, 4)]
+    one, other = (EpropTrainer(2, 9, 1, batch_size=2) for _ in range(2))
+    frames = [[pandas.DataFrame(rows) for rows in each] for each in (inputs, targets)]
+    assert one.train_sequence(*frames) == other.train_sequence(inputs, targets)
+    assert one.state_equal(other)

@@ -98,6 +98,7 @@ def test_steps_with_a_target_are_counted_as_gradients_counts_them() -> None:
         (x, y, {}),
         (x, y, {"mask": mask, "weights": weights, "lengths": lengths}),
         (x, y, {"mask": mask[0], "weights": weights[1]}),
+        (x, np.eye(N_OUT, dtype=int)[labels], {"mask": mask, "lengths": lengths}),
         (x, labels, {"weights": weights, "lengths": lengths}),
         (x, labels[:, 0], {"mask": mask}),
         (ragged, [y[b, :n] for b, n in enumerate(lengths)], {}),
@@ -150,6 +151,39 @@ def test_what_cannot_be_spread_is_refused(
     trainer = build("eprop", **{"update_every": "sequence", **options})
     with pytest.raises(ValueError, match=message):
         DataParallel(trainer, Alone(), **how)
+
+
+def test_integer_rows_are_cut_as_floats_are_and_numbers_alone_are_refused() -> None:
+    from eprop import EpropTrainer
+    from eprop.mpi import DataParallel
+
+    rng = np.random.default_rng(0)
+    x, rows = rng.random((4, 8, 2)) < 0.5, rng.integers(0, 3, size=(4, 8, 1))
+    one, other = (
+        DataParallel(EpropTrainer(2, 9, 1, update_every="sequence", batch_size=2), Alone()) for _ in range(2)
+    )
+    assert one.train_sequence(x, rows) == other.train_sequence(x, rows.astype(float))
+    for number in (3.0, np.array(3.0)):
+        with pytest.raises(
+            ValueError, match=r"inputs: expected shape \(T, n_inputs\) or \(B, T, n_inputs\), got"
+        ):
+            one.train_sequence(number, rows)
+
+
+def test_rates_are_those_of_the_trainer_and_nothing_else_is_assigned() -> None:
+    from eprop.mpi import DataParallel
+
+    for kind, rates in (("eprop", "lr, lr_in, lr_rec, lr_out"), ("stack", "lr")):
+        ranks = DataParallel(build(kind, update_every="sequence", optimizer="adam"), Alone())
+        ranks.lr = 0.5
+        assert ranks.lr == ranks.trainer.lr == 0.5
+        for name in ("trainer", "batch_size", "learning_rate"):
+            with pytest.raises(
+                AttributeError, match=f"{name}: no attribute that can be set; .* only {rates} can"
+            ):
+                setattr(ranks, name, 1.0)
+    with pytest.raises(AttributeError, match="lr_in"):
+        ranks.lr_in = 0.1
 
 
 def test_a_rank_warns_of_its_own_streams_once() -> None:

@@ -68,7 +68,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_ranks(tmp_path: Path) -> No
 
 
 def test_a_checkpoint_goes_on_in_the_middle_of_a_stream_and_broken_ones_are_refused(tmp_path: Path) -> None:
-    names = ["goes_on_in_the_middle", "refuses_files"]
+    names = ["goes_on_in_the_middle", "refuses_files", "leaves_nothing_behind"]
     done = run(2, RANKS, *names, "--file", str(tmp_path / "network.json"))
     assert done.returncode == 0 and done.stdout.split("\n")[:-1] == [f"ok {name}" for name in names], (
         done.stderr
@@ -109,6 +109,57 @@ def test_a_network_on_one_rank_is_a_trainer() -> None:
         np.testing.assert_allclose(network.train_sequence(x, y), trainer.train_sequence(x, y), rtol=1e-12)
     np.testing.assert_allclose(network.W_rec.toarray(), trainer.W_rec.toarray(), rtol=1e-12)
     assert network.memory_bytes > 0
+
+
+def test_rates_are_those_of_the_network_and_nothing_else_is_assigned() -> None:
+    from eprop.mpi import NeuronParallel
+
+    network, still = (
+        NeuronParallel(5, 30, 2, Alone(), connect_rec=0.2, **how) for how in ({}, {"lr_in": 0.0})
+    )
+    network.lr_in = 0.0
+    assert network.lr_in == 0.0 and network.lr_rec is None
+    for each in (network, still):
+        each.train_sequence(np.ones((50, 5)), np.ones((50, 2)))
+    assert (network.W_in != still.W_in).nnz == (network.W_rec != still.W_rec).nnz == 0
+    for name in ("learning_rate", "n_updates", "tau_mem"):
+        with pytest.raises(
+            AttributeError, match=f"{name}: no attribute .* only lr, lr_in, lr_rec, lr_out can"
+        ):
+            setattr(network, name, 1.0)
+
+
+@pytest.mark.parametrize("end", ["safetensors", "npz"])
+def test_a_damaged_part_is_refused_on_another_number_of_ranks(tmp_path: Path, end: str) -> None:
+    from eprop.mpi import NeuronParallel
+    from eprop.mpi._part_files import read_part
+
+    network = NeuronParallel(5, 30, 2, Alone(), connect_rec=0.2)
+    network.save(tmp_path / "network.json")
+    read_part(tmp_path / "network.json", 0, 2)
+    (file,) = tmp_path.glob(f"*.{end}")
+    whole = file.read_bytes()
+    at = whole.index(np.ascontiguousarray(network.W_out).tobytes()) + 3 if end == "safetensors" else 200
+    for damaged in (whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :], whole[:-20], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"a part of a network: .*{end}"):
+            read_part(tmp_path / "network.json", 0, 2)
+
+
+def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eprop.mpi import NeuronParallel
+
+    network = NeuronParallel(5, 30, 2, Alone(), connect_rec=0.2)
+    network.save(tmp_path / "network.json")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(*paths: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("eprop.mpi._part_files.os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        network.save(tmp_path / "network.json")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_what_a_rank_has_lost_is_asked_for_no_more() -> None:

@@ -169,3 +169,17 @@ def test_a_pickle_keeps_the_limit_and_goes_on_bit_for_bit():
 def test_active_sources_are_a_finite_number(active, error):
     with pytest.raises(error, match="active: expected a"):
         eprop.EpropTrainer.plan(*SIZES).at(active)
+
+
+def test_a_plan_knows_what_is_not_trained():
+    for frozen in ({"train_in": False}, {"train_rec": False}, {"train_in": False, "train_rec": False}):
+        plan = eprop.EpropTrainer.plan(20, 100, 2, **frozen)
+        assert plan.bytes == eprop.EpropTrainer(20, 100, 2, **frozen).memory_bytes
+        assert plan.bytes != eprop.EpropTrainer.plan(20, 100, 2).bytes
+    for make in (eprop.EpropTrainer, eprop.EpropTrainer.plan):
+        with pytest.raises(
+            ValueError, match=r"lr_in: expected 0 or None where the group is not trained, got 0.1"
+        ):
+            make(20, 100, 2, lr_in=0.1, train_in=False)
+        with pytest.raises(TypeError, match="lr_in: expected a number"):
+            make(20, 100, 2, lr_in=np.ones(3), train_in=False)

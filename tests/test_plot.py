@@ -260,3 +260,35 @@ def test_without_matplotlib_the_extra_is_named():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert 'eprop.plot needs matplotlib, which is not installed: pip install "eprop[plot]"' in done.stderr
+
+
+@pytest.mark.parametrize("name", ["W_in", "W_rec", "W_out"])
+def test_gradients_of_listed_synapses_are_drawn(name):
+    trainer = EpropTrainer(10, 50, 1, connect_in=0.3, connect_rec=0.1)
+    ax = plot.gradients(trainer, INPUTS, TARGETS, name=name)
+    drawn = ax.lines[1]
+    assert np.count_nonzero(drawn.get_ydata()) > 0 and ax.get_title().startswith(f"{name}: cosine")
+
+
+@pytest.mark.parametrize("name", ["raster", "psi", "weights", "learning_curve", "firing_rates"])
+@pytest.mark.parametrize("own", ["symlog", "fixed"])
+def test_the_ticks_of_an_axes_that_was_given_stay(name, own):
+    _, ax = pyplot.subplots()
+    for axis in (ax.xaxis, ax.yaxis):
+        if own == "fixed":
+            axis.set_major_locator(mpl.ticker.FixedLocator([0, 5]))
+        else:
+            ax.set(xscale=own, yscale=own)
+    before = [type(axis.get_major_locator()) for axis in (ax.xaxis, ax.yaxis)]
+    FIGURES[name](ax)
+    assert [type(axis.get_major_locator()) for axis in (ax.xaxis, ax.yaxis)] == before
+
+
+def test_classes_that_cannot_be_sorted_are_named():
+    with pytest.raises(TypeError, match=r"y_pred: expected labels of one kind, .* got NoneType and str"):
+        plot.confusion_matrix(["a", "b"], ["a", None])
+    assert (
+        plot.confusion_matrix(["a", "b"], ["a", None], labels=["a", "b", None])
+        .get_title()
+        .startswith("1 of 2")
+    )

@@ -165,3 +165,20 @@ def test_notebooks_show_sizes_memory_and_rate():
         assert part in shown
     assert "[6, 5, 2]" in OnlineTrainer([N_IN, 5, 2])._repr_html_()
     assert "Hz" in OnlineLIFLayer(2, 1)._repr_html_()
+
+
+def test_listed_synapses_of_a_batch_have_an_axis_of_streams():
+    pytest.importorskip("scipy.sparse")
+    batch = EpropTrainer(N_IN, 30, 1, connect_rec=0.1, batch_size=2)
+    recorder = Recorder(batch, ["e_bar"], units=[3, 1])
+    recorder.step(np.ones((2, N_IN)), np.zeros((2, 1)))
+    expected = [traces.toarray()[[3, 1]] for traces in batch.e_bar]
+    np.testing.assert_array_equal(recorder["e_bar"], [expected])
+
+
+def test_units_are_those_that_were_given_then():
+    units = np.array([5, 2])
+    recorder = Recorder(trainer(), ["v"], units=units)
+    units[:] = 99
+    recorder.step(INPUTS[0], TARGETS[0])
+    np.testing.assert_array_equal(recorder["v"][0], recorder.trainer.v[[5, 2]])

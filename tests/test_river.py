@@ -202,3 +202,40 @@ def test_without_river_the_extra_is_named() -> None:
     code = "import sys; sys.modules['river'] = None; import eprop.river"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert 'pip install "eprop[river]"' in done.stderr
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"update_every": "sequence"}, 'expected a number as update_every, .* got "sequence"'),
+        ({"lr": 0.1}, "no parameter of Eprop.*, got 'lr'; hand it over as lr="),
+        ({"tau_mem": 9.0}, "no parameter of Eprop.*, got 'tau_mem'"),
+        ({"seed": 1}, "no parameter of Eprop.*, got 'seed'"),
+        ({"loss": "mse"}, "does not choose itself, got 'loss'"),
+        ({"n_inputs": 3}, "does not choose itself, got 'n_inputs'"),
+    ],
+)
+def test_options_that_an_estimator_chooses_itself_are_refused(
+    model: Any, options: dict[str, Any], message: str
+) -> None:
+    estimator = model(n_neurons=8, trainer_options=options)
+    with pytest.raises(ValueError, match=f"trainer_options: .*{message}"):
+        estimator.learn_one({"x": 1.0}, True)
+    assert estimator.trainer is None
+
+
+def test_what_is_no_sample_is_named() -> None:
+    model = EpropClassifier(n_neurons=8, seed=0)
+    with pytest.raises(TypeError, match="x: expected a dict of features by name, got list"):
+        model.learn_one([1.0, 2.0], True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"x\['x'\]: expected a finite number"):
+        model.learn_one({"x": 10**400}, True)
+    with pytest.raises(ValueError, match="y: expected a label, got <NA>"):
+        model.learn_one({"x": 1.0}, pytest.importorskip("pandas").NA)
+    with pytest.raises(TypeError, match="trainer_options: expected None or a dict"):
+        EpropClassifier(trainer_options=5).learn_one({"x": 1.0}, True)  # type: ignore[arg-type]
+    for seed, error in ((-1, ValueError), ("a", TypeError)):
+        with pytest.raises(error, match="seed: expected"):
+            EpropClassifier(seed=seed).learn_one({"x": 1.0}, True)  # type: ignore[arg-type]
+    assert model.trainer is None

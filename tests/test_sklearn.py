@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -155,6 +157,21 @@ def test_labels_of_steps() -> None:
     assert model.score(X, y) == pytest.approx(right.mean()) and right.mean() > 0.7
     with pytest.raises(ValueError, match="one label for each step, as in fit"):
         model.score(X, y[:, 0])
+
+
+def test_targets_in_data_frames_are_their_arrays() -> None:
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X, labels, numbers = rng.normal(size=(10, 6, 2)), rng.integers(2, size=(10, 6)), rng.normal(size=(10, 6))
+    gaps = pandas.DataFrame(labels).astype("Int64")
+    gaps.iloc[3, 2] = pandas.NA
+    for model, y in ((EpropClassifier, labels), (EpropRegressor, numbers)):
+        expected = model(**SMALL).fit(X, y)
+        assert model(**SMALL).fit(X, pandas.DataFrame(y)).trainer_.state_equal(expected.trainer_)
+        expected = model(**SMALL).fit(X, y[:, 0])
+        for column in (pandas.DataFrame(y[:, :1]), pandas.Series(y[:, 0], index=range(5, 15))):
+            assert model(**SMALL).fit(X, column).trainer_.state_equal(expected.trainer_)
+        assert model(**SMALL).fit(X, gaps).n_iter_ == 10
 
 
 def test_steps_without_a_label_may_be_none() -> None:
@@ -333,6 +350,41 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert model.best_validation_score_ == max(model.validation_scores_)
 
 
+@pytest.mark.parametrize("n_known", [3, 7])
+def test_what_has_no_target_is_not_held_out(n_known: int) -> None:
+    X = np.random.default_rng(0).normal(size=(10, 8, 2))
+    options = {**SMALL, "early_stopping": True}
+    y = np.where(np.arange(10) < n_known, np.arange(10) % 2, None)
+    model = EpropClassifier(**options).fit(X, y)
+    assert 0.0 <= model.best_validation_score_ <= 1.0
+    numbers = np.where(np.arange(10) < n_known, np.arange(10.0), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UndefinedMetricWarning)
+        regressor = EpropRegressor(**options).fit(X, numbers)
+    assert np.isfinite(regressor.validation_scores_).all()
+    assert regressor.best_validation_score_ == max(regressor.validation_scores_)
+
+
+@pytest.mark.parametrize(("model", "n", "least"), [(EpropClassifier, 1, 1), (EpropRegressor, 2, 2)])
+def test_too_few_to_hold_some_out_are_refused_and_change_nothing(model: Any, n: int, least: int) -> None:
+    X, y = np.random.default_rng(0).normal(size=(9, 8, 2)), np.arange(9) % 2
+    fresh, fitted = (model(**SMALL, early_stopping=True) for _ in range(2))
+    before = fitted.fit(X, y).predict(X)
+    for estimator in (fresh, fitted):
+        with pytest.raises(ValueError, match=f"validation_fraction: .* at least {least} .* got 0.1 of {n}"):
+            estimator.fit(X[:n, :, :1], np.ones(n, int))
+    assert not [name for name in vars(fresh) if name.endswith("_")]
+    np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+def test_a_score_of_nothing_is_refused_by_name() -> None:
+    X, y = steps_with_labels()
+    with pytest.raises(ValueError, match="y: expected at least one target that counts, got none"):
+        EpropClassifier(**SMALL).fit(X, y).score(X, np.full(y.shape, -1))
+    with pytest.raises(ValueError, match="y: expected at least one target that counts, got none"):
+        EpropRegressor(**SMALL).fit(X, y[:, 1]).score(X, [None] * len(X))
+
+
 def test_warm_start_goes_on() -> None:
     X, y = rising_or_falling()
     model = EpropClassifier(**SMALL, warm_start=True).fit(X, y)
@@ -355,6 +407,8 @@ def test_partial_fit_learns_piece_by_piece() -> None:
     assert model.n_iter_ == 24 and model.score(X[60:], y[60:]) >= 0.9
     with pytest.raises(ValueError, match="classes: expected those of the first call"):
         model.partial_fit(X, y, classes=["up"])
+    with pytest.raises(ValueError, match="classes: expected at least one label, got none"):
+        EpropClassifier(**SMALL).partial_fit(X, y, classes=[])
     with pytest.raises(ValueError, match="expected labels of the classes"):
         model.partial_fit(X[:1], ["sideways"])
     assert EpropRegressor(**SMALL).partial_fit(X, np.arange(90.0)).n_iter_ == 1
@@ -391,6 +445,22 @@ def test_callbacks_are_told_and_may_stop() -> None:
     model = EpropClassifier(**SMALL, callbacks=[Epochs(), lambda _, logs: logs["epoch"] == 4]).fit(X, y)
     assert model.n_iter_ == 4 and [epoch for epoch, *_ in seen] == [1, 2, 3, 4]
     assert [loss for *_, loss in seen] == model.loss_curve_
+
+
+@pytest.mark.parametrize("X", [np.random.default_rng(0).normal(size=(40, 3)), rising_or_falling(40)[0]])
+def test_the_loss_is_the_mean_over_sequences_whatever_they_are_slowed_down_to(X: Any) -> None:
+    """As scikit-learn's own networks have it: the log loss, and half the squared error."""
+    untaught = {**SMALL, "max_iter": 1, "lr": 1e-9, "noise": 0.0}
+    told: list[float] = []
+    y = np.arange(40) % 2
+    model = EpropClassifier(**untaught, callbacks=[lambda _, logs: told.append(logs["loss"])]).fit(X, y)
+    assert model.n_repeats_ > 1
+    assert model.loss_ == pytest.approx(log_loss(y, model.predict_proba(X)), rel=0.05)
+    assert told == [model.loss_] == model.loss_curve_ == [model.best_loss_]
+    numbers = np.random.default_rng(1).normal(50.0, 10.0, size=40)
+    regressor = EpropRegressor(**untaught).fit(X, numbers)
+    half = 0.5 * np.mean((regressor.predict(X) - numbers) ** 2) / numbers.var()
+    assert regressor.loss_ == pytest.approx(half, rel=0.05)
 
 
 def test_verbose_draws_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
@@ -473,6 +543,17 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
             ValueError,
             "trainer_options: expected fields that are no parameter of EpropClassifier, got 'lr'",
         ),
+        ({"trainer_options": {"n_inputs": 3}}, ValueError, "trainer_options: .* got 'n_inputs'"),
+        ({"trainer_options": {"loss": "mse"}}, ValueError, "trainer_options: .* choose itself, got 'loss'"),
+        ({"n_features": 3.0}, TypeError, "n_features: expected an int, got 3.0"),
+        ({"n_threads": 0}, ValueError, "n_threads: expected a size of at least 1"),
+        ({"class_weight": {"up": -1.0}}, ValueError, r"class_weight\['up'\]: expected a finite number >= 0"),
+        (
+            {"class_weight": {"up": np.nan}},
+            ValueError,
+            r"class_weight\['up'\]: expected a finite number >= 0",
+        ),
+        ({"class_weight": "fair"}, ValueError, "class_weight: expected None"),
     ],
 )
 def test_parameters_are_named(parameters: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -498,16 +579,22 @@ def test_sequences_are_checked(X: Any, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "y"),
-    [({}, ["up"] * 9), ({"trainer_options": {"delay": 0}}, ["up"] * 10)],
-    ids=["y", "trainer"],
+    [
+        ({}, ["up"] * 9),
+        ({"trainer_options": {"delay": 0}}, ["up"] * 10),
+        ({"class_weight": {"up": -1.0}}, ["up"] * 10),
+        ({"n_threads": 0}, ["up"] * 10),
+    ],
+    ids=["y", "trainer", "class_weight", "n_threads"],
 )
 def test_a_refused_fit_changes_nothing(parameters: dict[str, Any], y: list[str]) -> None:
     X, labels = rising_or_falling()
     model = EpropClassifier(**SMALL).fit(X, labels)
     before = model.decision_function(X)
     wider = [np.hstack([x, x]) for x in X[:10]]
-    with pytest.raises(ValueError, match=r"delay|samples"):
+    with pytest.raises(ValueError, match=r"delay|samples|class_weight|n_threads"):
         model.set_params(**parameters).fit(wider, y)
+    model.set_params(**{"n_threads": 1, "class_weight": None})
     assert model.n_features_in_ == 2 and model.classes_.tolist() == ["down", "up"]
     np.testing.assert_array_equal(model.decision_function(X), before)
 

@@ -82,3 +82,12 @@ def test_what_has_no_counterpart_is_refused_by_its_name(options: dict[str, Any],
         to_snntorch(EpropTrainer(2, 3, 1, **options))
     with pytest.raises(TypeError, match="trainer: expected an EpropTrainer"):
         to_snntorch(object())  # type: ignore[arg-type]
+
+
+def test_listed_synapses_are_exported_as_the_arrays_that_they_stand_for() -> None:
+    trainer = EpropTrainer(4, 20, 1, connect_in=0.3, connect_rec=0.2)
+    twin = to_snntorch(trainer)
+    np.testing.assert_allclose(twin.w_in.weight.detach().numpy(), trainer.W_in.toarray(), rtol=1e-6)
+    np.testing.assert_allclose(
+        twin.neurons.recurrent.weight.detach().numpy(), trainer.W_rec.toarray(), rtol=1e-6
+    )

@@ -338,3 +338,25 @@ wiring.random(4, 4, 0.5)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert 'sparse arrays need SciPy, which is not installed: pip install "eprop[sparse]"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda seed: wiring.random(9, 9, 0.5, seed=seed),
+        lambda seed: wiring.fixed_indegree(9, 9, 2, seed=seed),
+        lambda seed: wiring.small_world(9, 2, 0.1, seed=seed),
+        lambda seed: wiring.dale(9, n_inputs=2, seed=seed),
+    ],
+)
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), ("a", TypeError), (1.5, TypeError)])
+def test_seeds_are_named(draw, seed, error):
+    with pytest.raises(error, match="seed: expected"):
+        draw(seed)
+
+
+def test_groups_that_are_no_dict_are_named():
+    with pytest.raises(
+        TypeError, match=r"groups: expected a dict with a slice for each name, got \[1\] \(list\)"
+    ):
+        wiring.Wiring(2, 3, groups=[1])

@@ -147,7 +147,8 @@ def _is_list_of(value: Any, kind: Any) -> bool:
 
 
 def _are_rows(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 2
+    # Data frames, too, which may be of unequal lengths.
+    return getattr(value, "ndim", 0) == 2 and (isinstance(value, np.ndarray) or hasattr(value, "to_numpy"))
 
 
 def _are_labels(value: Any) -> bool:

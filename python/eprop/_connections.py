@@ -176,16 +176,17 @@ def as_listed(name: str, value: Any, shape: tuple[int, int], starts: Array, targ
     coo = value.tocoo()
     if coo.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {coo.shape}")
+    data = as_numbers(name, coo.data)
     keys = sources.astype(np.int64) * shape[0] + targets
     given = coo.col.astype(np.int64) * shape[0] + coo.row
     place = np.minimum(np.searchsorted(keys, given), max(len(keys) - 1, 0))
     there = keys[place] == given if len(keys) else np.zeros(len(given), dtype=bool)
-    stray = np.flatnonzero(~there & (coo.data != 0))
+    stray = np.flatnonzero(~there & (data != 0))
     if len(stray):
         at = stray[0]
-        raise _stray(name, coo.data[at], (int(coo.row[at]), int(coo.col[at])))
-    listed = np.zeros(len(keys), dtype=coo.data.dtype)
-    np.add.at(listed, place[there], coo.data[there])
+        raise _stray(name, data[at], (int(coo.row[at]), int(coo.col[at])))
+    listed = np.zeros(len(keys), dtype=data.dtype)
+    np.add.at(listed, place[there], data[there])
     return listed
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ._arrays import as_integers, as_numbers
 from ._connections import as_connect
 
-__all__ = ["LEARNING_RATE", "Chosen", "LearningRate", "checked", "number", "same"]
+__all__ = ["LEARNING_RATE", "Chosen", "LearningRate", "as_generator", "checked", "number", "same"]
 
 if TYPE_CHECKING:
 
@@ -52,6 +52,7 @@ _SIZES = {
     "batch_size",
     "steps_per_action",
     "n_threads",
+    "n_features",
 }
 
 
@@ -105,6 +106,22 @@ def number(name: str, value: Any) -> float:
         return float(value)
     except OverflowError:
         raise ValueError(f"{name}: expected a finite number, got an int beyond all floats") from None
+
+
+def as_generator(name: str, seed: Any) -> np.random.Generator:
+    """What draws: from a seed, from entropy if it is None, or a generator as it is.
+
+    Examples
+    --------
+    >>> as_generator("seed", -1)
+    Traceback (most recent call last):
+    ValueError: seed: expected 0 to 18446744073709551615, got -1
+    """
+    if seed is None or isinstance(
+        seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)
+    ):
+        return np.random.default_rng(seed)
+    return np.random.default_rng(_whole(name, seed))
 
 
 def same(one: Any, other: Any) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arrays import as_numbers
 from ._connections import as_dense, as_listed, as_sparse, from_file
-from ._fields import checked
+from ._fields import checked, number
 
 Array = NDArray[Any]
 
@@ -40,8 +40,8 @@ class Recurrent:
             rate = name.replace("train", "lr")
             if checked(name, "bool", train):
                 continue
-            if self.__dict__[rate] not in (None, 0):
-                given = self.__dict__[rate]
+            given = self.__dict__[rate]
+            if given is not None and number(rate, given) != 0.0:
                 raise ValueError(f"{rate}: expected 0 or None where the group is not trained, got {given!r}")
             self.__dict__[rate] = 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any, Literal, TypedDict, overload
 
@@ -20,6 +20,10 @@ from ._plan import Plan
 __all__ = ["SequenceTrainer", "Step"]
 
 Array = NDArray[Any]
+
+
+_TRAINED = ("train_in", "train_rec", "train_out")
+"""Parameters of constructors that are no fields."""
 
 
 class _Outcome(TypedDict):
@@ -63,8 +67,11 @@ class SequenceTrainer(Trainer):
         """
         bound = signature(cls).bind(*args, **kwargs)
         bound.apply_defaults()
-        face = object.__new__(cls)
+        face: Any = object.__new__(cls)
         face.__dict__.update(bound.arguments)
+        trained = {name: face.__dict__.pop(name) for name in _TRAINED if name in face.__dict__}
+        if trained:
+            face._fix(**trained)
         face._check_fields()
         return Plan(*cls._core_class.plan(face))
 
@@ -358,7 +365,7 @@ class SequenceTrainer(Trainer):
         ],
         *,
         reset: bool = False,
-        callbacks: Iterable[Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> Iterator[Step]:
         """Learns from a stream, lazily, and keeps nothing of it.
 
@@ -368,9 +375,9 @@ class SequenceTrainer(Trainer):
             As `step` takes them.
         reset : bool
             Start from a silent network.
-        callbacks : iterable, optional
+        callbacks : list or tuple, optional
             Objects with a method ``on_step(trainer, logs)``, called after each step: an `eprop.record.Recorder`, or one of
-            `eprop.callbacks`.
+            `eprop.callbacks` that has it.
 
         Yields
         ------
@@ -380,7 +387,8 @@ class SequenceTrainer(Trainer):
         Raises
         ------
         TypeError
-            Not an iterable, or an item that is neither. Earlier steps stay, here as for all that `step` raises.
+            Not an iterable, or an item that is neither; a callback without `on_step`. Earlier steps stay, here as for all
+            that `step` raises.
 
         Examples
         --------
@@ -396,9 +404,9 @@ class SequenceTrainer(Trainer):
             raise TypeError(
                 f"iterable: expected an iterable of pairs (x, target or None), got {type(iterable).__name__}"
             ) from None
+        on_step = _who_listen(callbacks)
         if reset:
             self.reset()
-        on_step = listeners(callbacks, "on_step")
         for n, item in enumerate(items, start=1):
             try:
                 x, target, *rest = item
@@ -644,6 +652,18 @@ class SequenceTrainer(Trainer):
             None if weights is None else as_numbers("weights", weights),
             as_lengths(lengths),
         )
+
+
+def _who_listen(callbacks: Any) -> list[Callable[[Any, Mapping[str, Any]], Any]]:
+    if not isinstance(callbacks, (list, tuple, type(None))):
+        raise TypeError(f"callbacks: expected None or a list of them, got {type(callbacks).__name__}")
+    for callback in callbacks or ():
+        if not listeners([callback], "on_step"):
+            raise TypeError(
+                f"callbacks: expected objects with on_step, got {type(callback).__name__}; on_epoch_end and on_sequence are "
+                "called by an estimator's fit alone"
+            )
+    return listeners(callbacks, "on_step")
 
 
 def _as_gradient(key: Any, value: Any) -> Any:

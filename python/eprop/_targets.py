@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_LABEL", "Targets", "are_of_steps", "is_missing", "last_steps", "none_as_nan", "read_steps"]
+__all__ = [
+    "NO_LABEL",
+    "Targets",
+    "are_of_steps",
+    "is_missing",
+    "last_steps",
+    "none_as_nan",
+    "read_steps",
+    "without_names",
+]
 
 Array = NDArray[Any]
 
@@ -39,6 +48,12 @@ class Targets:
         values = [self.values[row] for row in rows] if self.per_step else self.values[rows]
         return Targets(values, self.weights[rows], self.of_code)
 
+    @property
+    def n_known(self) -> Array:
+        """How many targets each sequence has (n,): 0 or 1 if it is answered as a whole, and 0 where it counts nothing."""
+        each = [np.count_nonzero(_are_known(row)) for row in self.values] if self.per_step else None
+        return np.where(self.weights > 0.0, _are_known(self.values) if each is None else each, 0)
+
     def lesson(self, lengths: Array, n_repeats: int) -> tuple[Array, Array]:
         """`targets` and `weights` (B, T) of a trainer, for sequences of these lengths, repeats included."""
         if self.per_step:
@@ -61,10 +76,13 @@ class Targets:
 
     def _counts(self, values: Array) -> Array:
         """How much each target counts by what it is; 0 if there is none."""
-        if values.ndim == 2:
-            return np.asarray(np.isfinite(values).all(axis=1), np.float64)
         of_code: Any = 1.0 if self.of_code is None else self.of_code[values]
-        return np.asarray(of_code * (values != NO_LABEL))
+        return np.asarray(of_code * _are_known(values))
+
+
+def _are_known(values: Array) -> Array:
+    """Which are targets, of codes (n,) or of rows of numbers (n, O)."""
+    return np.asarray(np.isfinite(values).all(axis=1) if values.ndim == 2 else values != NO_LABEL)
 
 
 def last_steps(lengths: Array, n_repeats: int) -> Array:
@@ -95,8 +113,27 @@ def is_missing(values: Array) -> Array:
         return is_absent(values).astype(bool)  # type: ignore[no-any-return]
 
 
+def without_names(y: Any) -> Any:
+    """What a data frame or a series holds, as an array with None for what is missing; all else as it is.
+
+    As a sequence a data frame is that of its columns' names.
+
+    Examples
+    --------
+    >>> without_names([1, 2])
+    [1, 2]
+    """
+    if not hasattr(y, "to_numpy"):
+        return y
+    array = np.asarray(y)
+    if array.dtype.kind != "O":
+        return array
+    # pandas.NA answers no comparison.
+    return np.frompyfunc(lambda value: None if type(value).__name__ == "NAType" else value, 1, 1)(array)
+
+
 def none_as_nan(y: Any) -> Any:
-    """Numbers with NaN in the place of each None; what has no None, or more than numbers beside it, as it is.
+    """Objects as numbers with NaN in the place of each None; what is none of these, or more than numbers, as it is.
 
     Examples
     --------
@@ -110,7 +147,7 @@ def none_as_nan(y: Any) -> Any:
         return y
     absent = np.frompyfunc(lambda number: number is None, 1, 1)(array).astype(bool)
     known = np.array(array[~absent].tolist())
-    if not absent.any() or known.dtype.kind not in "biuf":
+    if known.dtype.kind not in "biuf":
         return y
     numbers = np.full(array.shape, np.nan)
     numbers[~absent] = known

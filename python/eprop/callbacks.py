@@ -9,8 +9,9 @@ A callback is any object with one or more of these methods:
 - ``on_epoch_end(estimator, logs)``: an estimator calls it after each pass, with ``epoch``, from 1, ``loss``, ``lr``, and
   ``validation_score`` with early stopping.
 
-`on_epoch_end` may return True, which stops the training. Nothing is called that a callback does not have: a stream without
-`on_step` costs nothing. In a loop of your own, call the methods yourself, with your trainer in the place of the estimator.
+`on_epoch_end` may return True, which stops the training. Nothing is called that a callback does not have; one of which
+nothing would ever be called, there where it is given, is refused. In a loop of your own, call the methods yourself, with
+your trainer in the place of the estimator.
 
 Examples
 --------

@@ -193,8 +193,9 @@ class Recorder:
         return ordered
 
     def _read(self, name: str) -> Array:
-        # Listed synapses are recorded with a place for each pair.
-        value: Array = as_dense(getattr(self._source, name))
+        # Listed synapses are recorded with a place for each pair; `e_bar` of a batch is a list of them.
+        state = getattr(self._source, name)
+        value: Array = np.stack([as_dense(s) for s in state]) if isinstance(state, list) else as_dense(state)
         axis = _NEURON_AXIS.get(name)
         if axis is None or self._units is None:
             return value
@@ -267,7 +268,7 @@ def _names(names: Any, source: Any) -> tuple[str, ...]:
 
 
 def _units(units: ArrayLike, n_neurons: int) -> Array:
-    array = as_numbers("units", units)
+    array = np.array(as_numbers("units", units))  # a copy: the caller may change its own later
     if array.ndim != 1 or array.dtype.kind not in "iu" or array.size == 0:
         raise ValueError(
             f"units: expected a list of the numbers of neurons, got shape {array.shape} of {array.dtype}"

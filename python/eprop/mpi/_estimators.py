@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ._agreement import Agreement
+from ._exchange import Exchange, world
 from ._parallel import DataParallel, Trainer
 
 __all__ = ["fit"]
@@ -17,6 +21,15 @@ class _Spread:
     def __init__(self, comm: Any, timeout: float | None) -> None:
         self._comm, self._timeout = comm, timeout
         self._parallel: DataParallel | None = None
+
+    @contextmanager
+    def agreed(self) -> Iterator[dict[str, Any]]:
+        """What each rank does before it trains. An error on one is told to the others, which wait for it nowhere then."""
+        comm = world() if self._comm is None else self._comm
+        agreement = Agreement(Exchange(comm, self._timeout), "fit")
+        with agreement.work():
+            yield agreement.same
+        agreement.reach()
 
     def __call__(self, trainer: Trainer) -> DataParallel:
         if self._parallel is None or self._parallel.trainer is not trainer:
@@ -55,7 +68,8 @@ def fit(
     Raises
     ------
     RankError
-        Ranks that were given something else, failed, or do not answer.
+        Another rank refused what it was given, or was given something else: nothing has changed. A rank that failed, or does
+        not answer.
 
     Raises what its `fit` and `DataParallel` raise.
 

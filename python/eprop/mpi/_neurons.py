@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._batches import as_threads
 from .._events import Events, Inputs
 from .._fields import checked
 from .._files import Path
@@ -15,6 +16,7 @@ from ._agreement import Agreement, rates_of, sum_of
 from ._exchange import Exchange, world
 from ._part import Part, Place, around, cut_fields
 from ._part_files import read_part, save_parts
+from ._rates import Rates
 from ._steps import Steps
 from ._streams import Streams, bounds
 
@@ -30,7 +32,7 @@ _LENGTHS = 3
 """Numbers that are added up where a gradient is measured: of W_in, of W_rec, of the readouts."""
 
 
-class NeuronParallel:
+class NeuronParallel(Rates):
     """A recurrent network whose neurons are spread over the ranks of an MPI job.
 
     Each rank has a part of the neurons, with all synapses that reach them, their columns of the readout and their feedback.
@@ -61,6 +63,8 @@ class NeuronParallel:
         Of this process; how many there are.
     neurons : range
         The numbers of this rank's neurons.
+    lr, lr_in, lr_rec, lr_out : float or None
+        May be assigned, on all ranks alike.
 
     Raises
     ------
@@ -116,6 +120,10 @@ class NeuronParallel:
         self._steps = Steps(exchange, counts, max(part.n_outputs, _LENGTHS))
         part._core.set_ranks(self._steps)
 
+    @property
+    def _rated(self) -> Any:
+        return self._part
+
     @staticmethod
     def bounds_of(n_neurons: int, rank: int, size: int) -> tuple[int, int]:
         """The first neuron of a rank, and the one behind its last.
@@ -146,15 +154,6 @@ class NeuronParallel:
     def n_updates(self) -> int:
         """How many updates there have been."""
         return self._part.n_updates
-
-    @property
-    def lr(self) -> float:
-        """The learning rate; may be assigned, on all ranks alike."""
-        return self._part.lr
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._part.lr = value
 
     @property
     def W_in(self) -> Any:
@@ -231,6 +230,7 @@ class NeuronParallel:
             "train_sequence",
             data,
             how,
+            n_threads,
             lambda: self._part.train_sequence(
                 inputs, targets, mask=mask, weights=weights, n_threads=n_threads, **how
             ),
@@ -261,6 +261,7 @@ class NeuronParallel:
             "predict_sequence",
             data,
             how,
+            n_threads,
             lambda: self._part.predict_sequence(inputs, n_threads=n_threads, **how),
         )
 
@@ -293,6 +294,7 @@ class NeuronParallel:
             "evaluate",
             (inputs, targets, mask, weights),
             {"targets": targets is not None},
+            n_threads,
             lambda: self._part.evaluate(inputs, targets, mask=mask, weights=weights, n_threads=n_threads),
         )
 
@@ -361,13 +363,19 @@ class NeuronParallel:
         return Agreement(self._exchange, doing, **rates_of(self._part))
 
     def _together(
-        self, doing: str, data: tuple[Any, Any, Any, Any], how: dict[str, bool], work: Callable[[], Result]
+        self,
+        doing: str,
+        data: tuple[Any, Any, Any, Any],
+        how: dict[str, bool],
+        n_threads: int | None,
+        work: Callable[[], Result],
     ) -> Result:
         """A call whose steps all ranks take together, once it is clear that they were given the same."""
         inputs, targets, mask, weights = data
         agreement = self._agreement(doing)
         with agreement.work():
             agreement.same |= how
+            as_threads(n_threads)  # whose refusal the others would await in the middle of a step
             streams = Streams.read(self._part, inputs, targets, mask, weights, None)
             if streams.are_several:
                 raise ValueError("inputs: expected one stream, without an axis of streams, got several")

@@ -18,6 +18,7 @@ from ._checkpoints import load_on_all, save_by_one
 from ._exchange import Exchange, world
 from ._outputs import gather, joined
 from ._parameters import add_to_vector, as_gradients, n_parameters, readout_of
+from ._rates import Rates
 from ._refusals import check
 from ._streams import Streams
 from ._sums import add_up
@@ -34,7 +35,7 @@ _WEIGHTS_EVERY = 16
 """Updates after which all weights are compared; those of the readout are at each."""
 
 
-class DataParallel:
+class DataParallel(Rates):
     """A trainer whose streams are spread over the ranks of an MPI job.
 
     Each rank has the whole network. In `train_sequence` each makes the gradient of its own streams, the gradients are added
@@ -60,7 +61,8 @@ class DataParallel:
     Attributes
     ----------
     trainer : EpropTrainer or OnlineTrainer
-        `lr` may be assigned, on all ranks alike.
+    lr, lr_in, lr_rec, lr_out : float or None
+        Those of the trainer, as far as it has them; may be assigned, on all ranks alike.
     rank, size : int
         Of this process; how many there are.
 
@@ -91,7 +93,7 @@ class DataParallel:
     def __init__(
         self, trainer: Trainer, comm: Any = None, *, data: str = "share", timeout: float | None = 600.0
     ) -> None:
-        self.trainer = trainer
+        self._trainer = trainer
         self._exchange = Exchange(world() if comm is None else comm, timeout)
         agreement = Agreement(self._exchange, "DataParallel")
         with agreement.work():
@@ -104,6 +106,15 @@ class DataParallel:
         # The gradient, and views of it by the names of the weights.
         self._vector: Array = np.zeros(n_parameters(trainer), trainer.dtype)
         self._arrays = as_gradients(trainer, self._vector)
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer of this rank."""
+        return self._trainer
+
+    @property
+    def _rated(self) -> Any:
+        return self._trainer
 
     @property
     def rank(self) -> int:

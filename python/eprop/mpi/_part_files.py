@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
@@ -28,6 +31,8 @@ _KIND, _SCHEMA = "eprop.mpi.NeuronParallel", 1
 _MATRICES = ("W_in", "W_rec")
 _OF_OPTIMIZER = ("state.updates", "state.peak", "state.unrisen")
 _PENDING_SUM = b'{\\"crc32\\":\\"'
+_PIECE = 1 << 24
+"""Bytes that are read in one go."""
 _DTYPES = {"F32": "<f4", "F64": "<f8", "U64": "<u8", "U32": "<u4", "BOOL": "?"}
 
 
@@ -39,12 +44,20 @@ def save_parts(exchange: Exchange, part: Part, path: Path) -> None:
     OSError
         On the rank that could not write, and RankError on the others.
     """
-    index, place, rank = File(path), part.place, exchange.rank
+    index, rank = File(path), exchange.rank
     token = exchange.notes({"token": secrets.token_hex(4)}, "save")[0]["token"]
     stem = f"{index.name}.{token}"
     names = [f"{stem}.{other}-of-{exchange.size}" for other in range(exchange.size)]
-    agreement = Agreement(exchange, "save")
     own = index.parent / names[rank]
+    with _nothing_left(exchange, own):
+        _write_part(exchange, part, own)
+        old = _write_index(exchange, part, index, names)
+    for name in old:
+        _remove(index.parent / name)
+
+
+def _write_part(exchange: Exchange, part: Part, own: File) -> None:
+    agreement = Agreement(exchange, "save")
     with agreement.work():
         lists = {f"{what}_{name}": one for name in _MATRICES for what, one in _lists_of(part, name).items()}
         with open(f"{own}.npz", "wb") as file:
@@ -53,16 +66,37 @@ def save_parts(exchange: Exchange, part: Part, path: Path) -> None:
             os.fsync(file.fileno())
         part.save(f"{own}.safetensors")
     agreement.reach()
-    agreement = Agreement(exchange, "save")
+
+
+def _write_index(exchange: Exchange, part: Part, index: File, names: list[str]) -> list[str]:
+    """Rank 0 writes it; the parts that the older one had named."""
+    agreement, old = Agreement(exchange, "save"), []
     with agreement.work():
-        if rank == 0:
+        if exchange.rank == 0:
             old = _names_in(index)
-            sizes = {"n_inputs": part.n_inputs, "n_neurons": place.n, "n_outputs": part.n_outputs}
+            sizes = {"n_inputs": part.n_inputs, "n_neurons": part.place.n, "n_outputs": part.n_outputs}
             _replace(index, {"kind": _KIND, "schema": _SCHEMA, **sizes, "parts": names})
-            for name in old:
-                for end in (".npz", ".safetensors"):
-                    (index.parent / f"{name}{end}").unlink(missing_ok=True)
     agreement.reach()
+    return old
+
+
+@contextmanager
+def _nothing_left(exchange: Exchange, own: File) -> Iterator[None]:
+    """Removes this rank's part where the ranks agree that they could not save."""
+    try:
+        yield
+    except Exception:
+        # Of a rank that does not answer nobody knows whether the index names the parts by now.
+        if exchange.lost is None:
+            _remove(own)
+        raise
+
+
+def _remove(stem: File) -> None:
+    """A part that no index names; one that stays harms nobody."""
+    for end in (".npz", ".safetensors"):
+        with suppress(OSError):
+            File(f"{stem}{end}").unlink(missing_ok=True)
 
 
 def _lists_of(part: Part, name: str) -> dict[str, Array]:
@@ -80,11 +114,16 @@ def _names_in(index: File) -> list[str]:
 
 def _replace(index: File, told: dict[str, Any]) -> None:
     new = index.with_name(f"{index.name}.new")
-    with open(new, "w", encoding="utf-8") as file:
-        json.dump(told, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, index)
+    try:
+        with open(new, "w", encoding="utf-8") as file:
+            json.dump(told, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, index)
+    except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _read_index(index: File) -> dict[str, Any]:
@@ -141,13 +180,16 @@ class _Saved:
 
     def __init__(self, stem: File, place: Place) -> None:
         self.place, self.file = place, File(f"{stem}.safetensors")
-        with named(self.file):
+        with _readable(self.file):
             header, self._first = _header_of(self.file)
+            # The arrays are read where they are used, so that nothing else would find a damaged byte.
+            _check_sum(self.file, self._first)
             self.document = header.pop("__metadata__")["eprop"]
             self.header = header
             told = json.loads(self.document)
             _check(told["sizes"][1] == len(place), "neurons of another part")
-        with np.load(f"{stem}.npz") as lists:
+        lists_file = File(f"{stem}.npz")
+        with _readable(lists_file), open(lists_file, "rb") as data, np.load(data) as lists:
             self.lists = [(lists[f"starts_{name}"], lists[f"targets_{name}"]) for name in _MATRICES]
 
     def array(self, name: str) -> Array:
@@ -159,6 +201,34 @@ class _Saved:
             return np.zeros(told["shape"], dtype)
         shape = tuple(told["shape"])
         return np.memmap(self.file, dtype, mode="r", offset=self._first + first, shape=shape)
+
+
+@contextmanager
+def _readable(file: File) -> Iterator[None]:
+    """Whatever a damaged file makes of its reader is a ValueError with its name."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        what = (
+            error
+            if isinstance(error, ValueError)
+            else f"a part of a network: expected a whole file, got {error}"
+        )
+        raise ValueError(f"{what} ({file})") from error
+
+
+def _check_sum(file: File, first: int) -> None:
+    """Reads all bytes once, some at a time."""
+    with open(file, "rb") as data:
+        head = bytearray(data.read(first))
+        at = head.find(_PENDING_SUM, 8) + len(_PENDING_SUM)
+        _check(at >= 8 + len(_PENDING_SUM), "a header without a checksum")
+        said = bytes(head[at : at + 8])
+        head[at : at + 8] = b"00000000"
+        total = zlib.crc32(head)
+        while piece := data.read(_PIECE):
+            total = zlib.crc32(piece, total)
+    _check(said == f"{total:08x}".encode(), "damaged bytes, whose checksum is another")
 
 
 def _header_of(file: File) -> tuple[dict[str, Any], int]:

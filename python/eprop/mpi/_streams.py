@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Streams:
 
         Raises what `train_sequence` raises for what is no array of numbers.
         """
+        if isinstance(inputs, numbers.Number) or (isinstance(inputs, np.ndarray) and inputs.ndim == 0):
+            raise ValueError(
+                f"inputs: expected shape (T, n_inputs) or (B, T, n_inputs), got one number, {inputs!r}"
+            )
         if isinstance(inputs, (list, tuple, np.ndarray)) and len(inputs) == 0:
             return cls(None)
         if targets is None:
@@ -82,7 +87,12 @@ class Streams:
 
     def _part(self, first: int, last: int) -> Streams:
         axes = {"targets": 3, "mask": 2, "weights": 2, "lengths": 1}
-        if isinstance(self.targets, np.ndarray) and self.targets.dtype.kind in "iu":
+        # Integers with an axis of outputs are rows, as floats are.
+        if (
+            isinstance(self.targets, np.ndarray)
+            and self.targets.dtype.kind in "iu"
+            and self.targets.ndim <= 2
+        ):
             axes["targets"] = 2
         own = {"inputs": self.inputs[first:last] if first < last else None}
         for name, ndim in axes.items():

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._arrays import as_numbers
 from .._fields import checked
-from ._style import COLORS, as_dt, as_matrix, axes, legend_above, line, map_of
+from ._style import COLORS, as_dt, as_matrix, axes, legend_above, line, map_of, whole_ticks
 
 __all__ = ["firing_rates", "membrane", "psi", "raster", "traces"]
 
@@ -52,7 +52,7 @@ def raster(spikes: ArrayLike, *, dt: float = 1.0, ax: Any = None) -> Any:
     # Bars as high as a row, drawn as vectors: no bar hides another, whatever the size of the figure.
     ax.vlines(steps * dt, neurons - 0.4, neurons + 0.4, color="black", linewidth=0.8)
     ax.set(xlabel="time (ms)", ylabel="neuron", xlim=(0, n_steps * dt), ylim=(-0.5, n - 0.5))
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(ax.yaxis)
     return ax
 
 
@@ -200,7 +200,7 @@ def psi(values: ArrayLike, *, label: str = "psi (1 / units of v)", dt: float = 1
     n_steps, n = array.shape
     map_of(ax, array.T, label, extent=(0, n_steps * dt, -0.5, n - 0.5))
     ax.set(xlabel="time (ms)", ylabel="neuron")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(ax.yaxis)
     return ax
 
 
@@ -242,7 +242,7 @@ def firing_rates(spikes: ArrayLike, *, dt: float = 1.0, bins: int = 20, ax: Any 
     if n_silent > 0:
         ax.plot([], [], " ", label=f"silent: {n_silent} of {len(rates)}")
     ax.set(xlabel="firing rate (Hz)", ylabel="neurons")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(ax.yaxis)
     legend_above(ax)
     return ax
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._arrays import as_numbers, refuse_masked
 from .._connections import as_dense
-from ._style import COLORS, LEAST_SIZE, MAP, as_matrix, axes, legend_above, line, map_of
+from ._style import COLORS, LEAST_SIZE, MAP, as_matrix, axes, legend_above, line, map_of, whole_ticks
 
 __all__ = ["confusion_matrix", "gradients", "learning_curve", "weights"]
 
@@ -68,7 +68,7 @@ def learning_curve(
             linewidth=1.4, label=name,
         )  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    whole_ticks(ax.xaxis)
     if isinstance(curves, Mapping):
         legend_above(ax)
     return ax
@@ -113,7 +113,7 @@ def weights(
     map_of(ax, array, label, vmin=-largest, vmax=largest)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+        whole_ticks(axis)
     return ax
 
 
@@ -143,7 +143,7 @@ def confusion_matrix(
     ValueError
         Two lengths, nothing at all, or a label that `labels` has not.
     TypeError
-        Masked labels.
+        Masked labels; without `labels` some that cannot be sorted, as None beside others.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def confusion_matrix(
         raise ValueError(
             f"y_true, y_pred: expected two of the same length (n,), got {true.shape} and {answered.shape}"
         )
-    classes = list(np.unique(np.concatenate([true, answered])) if labels is None else labels)
+    classes = _sorted_classes(true, answered) if labels is None else list(labels)
     place = {name: k for k, name in enumerate(classes)}
     for name in (*true.tolist(), *answered.tolist()):
         if name not in place:
@@ -180,6 +180,21 @@ def confusion_matrix(
     ax.set(xlabel="answer", ylabel="true class")
     ax.set_title(f"{right} of {len(true)} right ({100.0 * right / len(true):.1f} %)", fontsize="medium")
     return ax
+
+
+def _sorted_classes(true: Any, answered: Any) -> list[Any]:
+    try:
+        return list(np.unique(np.concatenate([true, answered])))
+    except TypeError:
+        kinds = {
+            name: sorted({type(label).__name__ for label in given.tolist()})
+            for name, given in (("y_true", true), ("y_pred", answered))
+        }
+        name = max(kinds, key=lambda name: len(kinds[name]))
+        raise TypeError(
+            f"{name}: expected labels of one kind, which can be sorted, got {' and '.join(kinds[name])}; leave out what "
+            "has no label, or say the order with labels="
+        ) from None
 
 
 def _write_counts(ax: Any, counts: Any, shares: Any, size: float) -> None:
@@ -251,7 +266,7 @@ def gradients(
         raise ValueError(f'name: expected "W_in", "W_rec", "W_out" or "b", got {name!r}')
     own = np.ravel(as_dense(trainer.gradients(inputs, targets, **options)[name]))
     whole = trainer.gradients(inputs, targets, horizon="sequence", recurrent_gain=1.0, **options)
-    bptt = np.ravel(whole[name])
+    bptt = np.ravel(as_dense(whole[name]))
     ax = axes(ax)
     ax.axline((0.0, 0.0), slope=1.0, color="0.4", linestyle="--", linewidth=1.0)
     ax.plot(bptt, own, ".", color=COLORS[0], markersize=3, alpha=0.5, markeredgewidth=0, rasterized=True)

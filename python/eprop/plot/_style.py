@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import as_numbers
 from .._fields import number
 
-__all__ = ["COLORS", "LEAST_SIZE", "as_dt", "as_matrix", "axes", "legend_above", "line", "map_of"]
+__all__ = [
+    "COLORS",
+    "LEAST_SIZE",
+    "as_dt",
+    "as_matrix",
+    "axes",
+    "legend_above",
+    "line",
+    "map_of",
+    "whole_ticks",
+]
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito, the darkest first; their yellow is too light for lines on white."""
@@ -56,6 +66,15 @@ def legend_above(ax: Any, side: str = "left") -> None:
 def line(k: int) -> dict[str, Any]:
     """Colour and dashes of line k: any two of the first 28 differ in one of them, neighbours in both."""
     return {"color": COLORS[k % len(COLORS)], "linestyle": _DASHES[k % len(_DASHES)]}
+
+
+def whole_ticks(axis: Any) -> None:
+    """Ticks at whole numbers. Those of an Axes that was given, of a log scale or at fixed places, are the user's own."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = axis.get_major_locator()
+    if isinstance(locator, MaxNLocator):
+        locator.set_params(integer=True)
 
 
 def map_of(ax: Any, values: NDArray[Any], label: str, **options: Any) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
-from math import isfinite
+from inspect import signature
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from river import base
 
-from .._fields import checked, number
+from .._fields import as_generator, checked, number
+from .._options import check_options
 from .._scaling import Scaler
 from .._trainer import EpropTrainer
 from ..optim import Adam, Optimizer
@@ -107,7 +109,7 @@ class EpropEstimator(base.Estimator):
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if not number("firing_rate", self.firing_rate) > 0.0:
             raise ValueError(f"firing_rate: expected Hz > 0, got {self.firing_rate}")
-        rng = np.random.default_rng(self.seed)
+        rng = as_generator("seed", self.seed)
         self._network_seed = int(rng.integers(2**31))
         trainer = self._new(n_inputs, n_outputs)
         sample = np.zeros((_SAMPLES, n_inputs))
@@ -146,7 +148,13 @@ class EpropEstimator(base.Estimator):
             "reduction": "mean",
             "seed": self._network_seed,
         }
+        check_options(self, self.trainer_options, signature(type(self)).parameters)
         options |= dict(self.trainer_options or {})
+        if options["update_every"] == "sequence":
+            raise ValueError(
+                "trainer_options: expected a number as update_every, since a stream has no end, got "
+                '"sequence"; leave it out: an update follows each sample'
+            )
         fixed = sorted({"connect_in", "connect_rec", "sign"} & options.keys())
         if fixed:
             raise ValueError(
@@ -180,6 +188,8 @@ class EpropEstimator(base.Estimator):
 
     @staticmethod
     def _read(x: dict[Hashable, Any]) -> dict[Hashable, float]:
+        if not isinstance(x, Mapping):
+            raise TypeError(f"x: expected a dict of features by name, got {type(x).__name__}")
         return {name: as_finite(f"x[{name!r}]", value) for name, value in x.items()}
 
     # What river asks of every object
@@ -201,6 +211,8 @@ def as_finite(name: str, value: Any) -> float:
         if isinstance(value, (str, bytes)):
             raise TypeError
         read = float(value)
+    except OverflowError:
+        read = inf
     except (TypeError, ValueError):
         raise ValueError(
             f"{name}: expected a number, got {value!r}; encode what is none, with river.preprocessing.OneHotEncoder, say"

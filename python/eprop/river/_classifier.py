@@ -40,7 +40,7 @@ class EpropClassifier(EpropEstimator, base.Classifier):
     lr : float
         Learning rate.
     trainer_options : mapping, optional
-        More of `EpropTrainer`'s parameters.
+        Other fields of `EpropTrainer`, but for sizes and the loss.
     seed : int, optional
         Of the initial weights. None: another one each time.
 
@@ -56,6 +56,8 @@ class EpropClassifier(EpropEstimator, base.Classifier):
     ValueError
         From the methods: a value of a feature that is no finite number; a label that is NaN, or not hashable; a parameter
         out of its range. Nothing changes.
+    TypeError
+        An `x` that is no dict, a parameter of another type.
 
     Examples
     --------
@@ -136,5 +138,9 @@ def _check_label(y: Any) -> None:
         hash(y)
     except TypeError:
         raise ValueError(f"y: expected a label that is hashable, got {y!r} ({type(y).__name__})") from None
-    if y != y:
+    try:
+        is_none = bool(y != y)
+    except TypeError:  # pandas.NA, which does not know
+        is_none = True
+    if is_none:
         raise ValueError(f"y: expected a label, got {y!r}; leave out samples without one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from .._trainer import EpropTrainer
 from ..optim import Adam, AdamW, Optimizer
 from ._parameters import check_parameters
 from ._sequences import Sequences, are_sequences, read_sequences
-from ._training import learn_for_epochs, pass_over
+from ._training import learn_for_epochs, n_held_out, pass_over
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,6 +44,8 @@ _SAMPLE = 64
 _BATCH = 32
 _LEAST_UPDATES = 10
 """In an epoch of few sequences."""
+_OF_PASSES = ("max_iter", "noise", "early_stopping", "validation_fraction", "n_iter_no_change", "tol")
+"""Parameters that say how many passes there are, and of what."""
 _AT_ONCE = 256
 """Sequences that are answered side by side."""
 
@@ -54,7 +56,9 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
     _loss: str
     _per_step: bool
     # Of `eprop.mpi.fit`: what makes of a trainer one whose calls are spread over ranks.
-    _spread: Callable[[EpropTrainer], Any] | None = None
+    _spread: Any = None
+    # Targets without which a score says nothing.
+    _least_scored = 1
     n_features_in_: int
     loss_: float
     loss_curve_: list[float]
@@ -118,12 +122,16 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         self.trainer_options = trainer_options
 
     def _more_than_one_pass(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        check_parameters(self)
-        goes_on = self.warm_start and hasattr(self, "trainer_")
-        with self._as_it_was_if_refused():
+        with self._as_it_was_if_refused(), self._agreed() as told:
+            check_parameters(self)
+            goes_on = self.warm_start and hasattr(self, "trainer_")
             sequences, targets = self._read(X, y, sample_weight, first=not goes_on, learn=not goes_on)
+            if self.early_stopping:
+                n_held_out(self, targets)
             if not goes_on:
                 self._build(sequences, _small_batch(len(sequences)))
+            told |= {"number of sequences": len(sequences), "steps": int(sequences.lengths.sum())}
+            told |= {name: repr(getattr(self, name)) for name in _OF_PASSES}
         learn_for_epochs(self, sequences.repeated(self.n_repeats_), targets)
         return self
 
@@ -142,6 +150,10 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
                 self._learn_scale(sequences)
         self._record(pass_over(self, sequences.repeated(self.n_repeats_), targets, lambda _: self._lr))
         return self
+
+    def _agreed(self) -> AbstractContextManager[dict[str, Any]]:
+        """What comes before training; of `eprop.mpi.fit` the ranks go on if all can, and say the same in this dict."""
+        return nullcontext({}) if self._spread is None else self._spread.agreed()
 
     @contextmanager
     def _as_it_was_if_refused(self) -> Iterator[None]:
@@ -283,6 +295,11 @@ class EpropEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool
     ) -> tuple[Sequences, Targets]:
         """Data to learn from; `first`: what they are like is learned from them, with `learn` their scale, too."""
+
+    @staticmethod
+    def _check_scored(targets: Targets) -> None:
+        if not targets.n_known.any():
+            raise ValueError("y: expected at least one target that counts, got none")
 
     def _needs_y(self, y: Any) -> None:
         if y is None:

@@ -12,7 +12,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from .._targets import NO_LABEL, Targets, are_of_steps, is_missing, read_steps
+from .._targets import NO_LABEL, Targets, are_of_steps, is_missing, read_steps, without_names
 from ..optim import Optimizer
 from ._base import EpropEstimator
 from ._sequences import Sequences, are_sequences
@@ -84,7 +84,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
     n_features : int, optional
         How many inputs events have. None: one more than the largest unit in `fit`.
     trainer_options : dict, optional
-        Other fields of `EpropTrainer`.
+        Other fields of `EpropTrainer`, but for sizes and the loss.
 
     Attributes
     ----------
@@ -99,7 +99,8 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
     n_iter_ : int
         Passes so far.
     loss_, loss_curve_, best_loss_ : float, list of float, float
-        The mean loss of the last pass, of each, and the least.
+        The mean loss of the last pass, of each, and the least: the cross-entropy of a sequence, or of a step that has a
+        label, with the noise of training.
     validation_scores_, best_validation_score_ : list of float, float
         Of early stopping, otherwise None.
 
@@ -232,6 +233,8 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         if classes is None:
             return
         classes = np.unique(np.asarray(classes))
+        if len(classes) == 0:
+            raise ValueError("classes: expected at least one label, got none")
         if not hasattr(self, "trainer_"):
             self.classes_ = classes
         elif not np.array_equal(classes, self.classes_):
@@ -284,6 +287,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "trainer_")
         sequences, targets = self._read(X, y, sample_weight, first=False, learn=False, strangers=True)
+        self._check_scored(targets)
         return self._score_of(sequences.repeated(self.n_repeats_), targets)
 
     def _score_of(self, sequences: Sequences, targets: Targets) -> float:
@@ -300,6 +304,7 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool, strangers: bool = False
     ) -> tuple[Sequences, Targets]:
         self._needs_y(y)
+        y = _labels_of(X, y)
         per_step = are_sequences(X) and are_of_steps(y)
         if not first and per_step != self._per_step:
             each = ("sequence", "step")
@@ -361,6 +366,14 @@ class EpropClassifier(ClassifierMixin, EpropEstimator):  # type: ignore[misc]
     @property
     def _n_readouts(self) -> int:
         return len(self.classes_)
+
+
+def _labels_of(X: Any, y: Any) -> Any:
+    """Labels as an array or a list. A data frame of one column has one of each sequence, as for scikit-learn."""
+    if not (are_sequences(X) and hasattr(y, "to_numpy")):
+        return y
+    labels = without_names(y)
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def _each(answers: Any, of: Callable[[Array], Array]) -> Any:

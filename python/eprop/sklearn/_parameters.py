@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._batches import as_threads
 from .._fields import checked, number
+from .._options import check_options
 from ..callbacks import listeners
 
 __all__ = ["check_parameters"]
@@ -44,15 +46,10 @@ def check_parameters(estimator: Any) -> None:
         )
     if estimator.firing_rate != "auto" and not number("firing_rate", estimator.firing_rate) > 0.0:
         raise ValueError(f'firing_rate: expected "auto" or Hz > 0, got {estimator.firing_rate}')
-    if not isinstance(estimator.trainer_options, (Mapping, type(None))):
-        kind = type(estimator.trainer_options).__name__
-        raise TypeError(f"trainer_options: expected None or a dict of EpropTrainer's parameters, got {kind}")
-    twice = sorted(set(estimator.trainer_options or ()) & set(estimator.get_params(deep=False)))
-    if twice:
-        raise ValueError(
-            f"trainer_options: expected fields that are no parameter of {type(estimator).__name__}, got {twice[0]!r}; "
-            f"hand it over as {twice[0]}="
-        )
+    check_options(estimator, estimator.trainer_options, estimator.get_params(deep=False))
+    checked("n_features", "int | None", estimator.n_features)
+    as_threads(estimator.n_threads)
+    _check_class_weight(getattr(estimator, "class_weight", None))
     if not isinstance(estimator.callbacks, (list, tuple, type(None))):
         kind = type(estimator.callbacks).__name__
         raise TypeError(f"callbacks: expected None or a list of them, got {kind}")
@@ -62,3 +59,15 @@ def check_parameters(estimator: Any) -> None:
                 "callbacks: expected functions, or objects with on_epoch_end or on_sequence, got "
                 f"{type(callback).__name__}; on_step is called by a trainer's train_stream alone"
             )
+
+
+def _check_class_weight(weights: Any) -> None:
+    """Of a dict its numbers; scikit-learn checks the rest."""
+    if weights is None or weights == "balanced":
+        return
+    if not isinstance(weights, Mapping):
+        raise ValueError(f'class_weight: expected None, "balanced" or a dict, got {weights!r}')
+    for label, value in weights.items():
+        weight = number(f"class_weight[{label!r}]", value)
+        if not 0.0 <= weight < float("inf"):
+            raise ValueError(f"class_weight[{label!r}]: expected a finite number >= 0, got {weight}")

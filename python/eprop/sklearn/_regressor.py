@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
 from .._scaling import Scaler
-from .._targets import Targets, are_of_steps, none_as_nan, read_steps
+from .._targets import Targets, are_of_steps, none_as_nan, read_steps, without_names
 from ._base import EpropEstimator, learned
 from ._sequences import Sequences, are_sequences
 
@@ -36,7 +36,8 @@ class EpropRegressor(RegressorMixin, EpropEstimator):  # type: ignore[misc]
     ----------
     trainer_, scaler_, n_repeats_, n_features_in_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_
-        Those of `EpropClassifier`. The loss is that of targets in units of their standard deviation.
+        Those of `EpropClassifier`. The loss is half the squared error of targets in units of their standard
+        deviation.
 
     Examples
     --------
@@ -50,6 +51,7 @@ best_validation_score_
     """
 
     _loss = "mse"
+    _least_scored = 2  # R^2 is that of differences
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learns from sequences and their targets.
@@ -116,6 +118,7 @@ best_validation_score_
         """
         check_is_fitted(self, "trainer_")
         sequences, targets = self._read(X, y, sample_weight, first=False, learn=False)
+        self._check_scored(targets)
         return self._score_of(sequences.repeated(self.n_repeats_), targets)
 
     def _score_of(self, sequences: Sequences, targets: Targets) -> float:
@@ -138,6 +141,7 @@ best_validation_score_
     ) -> tuple[Sequences, Targets]:
         self._needs_y(y)
         if are_sequences(X):
+            y = without_names(y)
             sequences, _ = self._read_X(X, first=first, steps=_lengths_of(y))
             per_step = _are_per_step(y, sequences)
             rows = read_steps(y, sequences.lengths) if per_step else [_of_sequences(y, len(sequences))]
@@ -197,7 +201,7 @@ def _are_per_step(y: Any, sequences: Sequences) -> bool:
     """Whether there is a target for each step; (n, n_outputs) has one row for each sequence."""
     if not are_of_steps(y):
         return False
-    shapes = {*map(np.shape, np.asarray(y) if hasattr(y, "to_numpy") else y)}
+    shapes = {*map(np.shape, y)}
     if len(shapes) > 1:
         return True
     (shape,) = shapes

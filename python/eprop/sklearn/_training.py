@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..callbacks import listeners
 from ..optim import cosine
 from ._sequences import Sequences
 
-__all__ = ["learn_for_epochs", "pass_over"]
+__all__ = ["learn_for_epochs", "n_held_out", "pass_over"]
 
 
 def learn_for_epochs(estimator: Any, sequences: Sequences, targets: Targets) -> None:
@@ -45,6 +46,9 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
     """
     trainer, random = estimator.trainer_, estimator._random_state
     order = random.permutation(len(sequences))
+    # Where whole sequences are answered, each has its weight at the repeats of its last step, over all of which a trainer's
+    # mean is, in shares that add up to it.
+    n_answers = 1 if targets.per_step else sequences.n_repeats
     total, n_targets = 0.0, 0
     on_sequence = listeners(estimator.callbacks, "on_sequence")
     for batch, first in enumerate(range(0, len(order), trainer.batch_size)):
@@ -52,7 +56,7 @@ def pass_over(estimator: Any, sequences: Sequences, targets: Targets, lr: Callab
         inputs, lengths = sequences.take(rows).scaled(estimator.scaler_, estimator.dtype)
         values, weights = targets.take(rows).lesson(lengths, sequences.n_repeats)
         trainer.lr = lr(batch)
-        loss = estimator._learner.train_sequence(
+        loss = n_answers * estimator._learner.train_sequence(
             _noisy(inputs, estimator.noise, random),
             values,
             weights=weights,
@@ -74,19 +78,42 @@ def _noisy(inputs: Any, noise: float, random: np.random.RandomState) -> Any:
     return inputs + noise * random.standard_normal(inputs.shape).astype(inputs.dtype) * (inputs != 0.0)
 
 
-def _split(estimator: Any, targets: Targets) -> Any:
-    """Rows to learn from, and rows held out, with the classes in the same shares where that can be."""
-    rows, share, random = (
-        np.arange(len(targets.weights)),
-        estimator.validation_fraction,
-        estimator._random_state,
-    )
+def n_held_out(estimator: Any, targets: Targets) -> int:
+    """How many of the sequences that have a target are held out.
+
+    Raises
+    ------
+    ValueError
+        So few that nothing is left to score, or to learn from.
+    """
+    known = targets.n_known[targets.n_known > 0]
+    share, n, least = estimator.validation_fraction, len(known), estimator._least_scored
+    if n > 0 and known.min() >= least:
+        least = 1
+    held_out: int = max(math.ceil(share * n), least)
+    if held_out >= n:
+        raise ValueError(
+            f"validation_fraction: expected a share that holds out at least {least} of the sequences that have a target and "
+            f"leaves some to learn from, got {share} of {n}"
+        )
+    return held_out
+
+
+def _split(estimator: Any, targets: Targets) -> tuple[Any, Any]:
+    """Rows to learn from, and rows held out, with the classes in the same shares where that can be.
+
+    What has no target would not be scored, and is not held out.
+    """
+    known, random = targets.n_known > 0, estimator._random_state
+    rows, size = np.flatnonzero(known), n_held_out(estimator, targets)
+    parts = None
     if not targets.per_step and targets.values.ndim == 1:
-        try:
-            return train_test_split(rows, test_size=share, random_state=random, stratify=targets.values)
-        except ValueError:  # a class with a single member, or fewer held out than classes
-            pass
-    return train_test_split(rows, test_size=share, random_state=random)
+        # It refuses a class with a single member, and fewer held out than classes.
+        with suppress(ValueError):
+            parts = train_test_split(rows, test_size=size, random_state=random, stratify=targets.values[rows])
+    if parts is None:
+        parts = train_test_split(rows, test_size=size, random_state=random)
+    return np.concatenate([parts[0], np.flatnonzero(~known)]), parts[1]
 
 
 def _schedule(estimator: Any, n_batches: int) -> Callable[[int], Callable[[int], float]]:
@@ -110,7 +137,7 @@ class _Patience:
         if held_out is None:
             estimator.validation_scores_ = estimator.best_validation_score_ = None
         else:
-            estimator.validation_scores_ = []
+            estimator.validation_scores_, estimator.best_validation_score_ = [], math.nan
 
     def is_over(self) -> bool:
         """Whether `n_iter_no_change` epochs in a row did not beat the best before by `tol` on what is held out."""
@@ -122,12 +149,13 @@ class _Patience:
         self.n_without = 0 if score > self.best + estimator.tol else self.n_without + 1
         if score > self.best:
             self.best, self.weights = score, copy.deepcopy(estimator.trainer_)
+            estimator.best_validation_score_ = score
         return bool(self.n_without >= estimator.n_iter_no_change)
 
     def keep_the_best(self) -> None:
         """Of early stopping: the weights with the best score on what was held out."""
         if self.weights is not None:
-            self.estimator.trainer_, self.estimator.best_validation_score_ = self.weights, self.best
+            self.estimator.trainer_ = self.weights
 
 
 def _called_back(estimator: Any) -> bool:

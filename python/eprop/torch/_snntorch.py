@@ -9,6 +9,7 @@ import snntorch
 import torch
 from torch import nn
 
+from .._connections import as_dense
 from .._trainer import EpropTrainer
 from ._surrogate import spike_function
 
@@ -86,8 +87,8 @@ def to_snntorch(trainer: EpropTrainer) -> SnnTorchTwin:
     gain = _gain(trainer.input_gain, trainer.tau_mem, trainer.dt)
     out_gain = _gain(trainer.readout_gain, tau_out, trainer.dt)
     return SnnTorchTwin(
-        _linear(_tensor(trainer.W_in * gain, trainer)),
-        _neurons(trainer, _tensor(trainer.W_rec * gain, trainer)),
+        _linear(_tensor(as_dense(trainer.W_in) * gain, trainer)),
+        _neurons(trainer, _tensor(as_dense(trainer.W_rec) * gain, trainer)),
         _linear(
             _tensor(trainer.W_out * out_gain, trainer),
             _tensor(trainer.b * out_gain, trainer) if trainer.readout_bias else None,

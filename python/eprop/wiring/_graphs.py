@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_numbers
-from .._fields import number
+from .._fields import as_generator, number
 from ._random import Seed
 from ._synapses import as_connection, as_count, as_probability, distinct
 
@@ -69,7 +69,7 @@ def small_world(n: int, k: int, p: float, *, sparse: bool = True, seed: Seed = N
     n, k, p = as_count("n", n), as_count("k", k, least=2), as_probability("p", p)
     if k % 2 == 1 or 2 * k > n - 1:
         raise ValueError(f"k: expected an even number up to (n - 1) / 2 = {(n - 1) // 2}, got {k}")
-    rng = np.random.default_rng(seed)
+    rng = as_generator("seed", seed)
     # Offsets along the ring: neighbours are 1 to k/2 and n - k/2 to n - 1, all others lie in between.
     half = np.arange(1, k // 2 + 1)
     offsets = np.broadcast_to(np.concatenate([half, n - half]), (n, k))
@@ -139,7 +139,7 @@ def distance(
     if not 0.0 < length < float("inf"):
         raise ValueError(f"scale: expected a finite length > 0, got {length}")
     peak = as_probability("probability", probability, zero=False)
-    rng = np.random.default_rng(seed)
+    rng = as_generator("seed", seed)
     per_row, columns = [], []
     at_a_time = max(1, _CELLS // len(pre))
     for start in range(0, len(post), at_a_time):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._fields import checked
+from .._fields import as_generator, checked
 from ._random import Seed, random
 from ._synapses import as_count, as_probability
 from ._wiring import Wiring
@@ -78,7 +78,7 @@ def layered(
     n_inputs, skip = as_count("n_inputs", n_inputs), as_count("skip", skip, least=0)
     forward = as_probability("density", density, zero=False)
     feedback, within = as_probability("feedback", feedback), as_probability("within", within)
-    rng = np.random.default_rng(seed)
+    rng = as_generator("seed", seed)
     ends = np.cumsum([0, *widths]).tolist()
     layers = [slice(start, stop) for start, stop in pairwise(ends)]
     connect_in = np.zeros((ends[-1], n_inputs), dtype=bool)

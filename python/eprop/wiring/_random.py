@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._fields import checked
+from .._fields import as_generator, checked
 from ._synapses import as_connection, as_count, as_probability, distinct
 
 __all__ = ["dale", "fixed_indegree", "random"]
@@ -73,7 +73,7 @@ def random(
     # Without its diagonal a row is one pair shorter.
     gap = int(n_post == n_pre and not checked("self_connections", "bool", self_connections))
     width = n_pre - gap
-    cells = _bernoulli(n_post * width, density, np.random.default_rng(seed))
+    cells = _bernoulli(n_post * width, density, as_generator("seed", seed))
     rows, columns = cells // max(width, 1), cells % max(width, 1)
     if gap:
         columns += columns >= rows
@@ -122,7 +122,7 @@ def fixed_indegree(
     if k > n_pre - gap:
         others = " beside the neuron itself" if gap else ""
         raise ValueError(f"k: expected at most {n_pre - gap}, as many sources as there are{others}, got {k}")
-    rng = np.random.default_rng(seed)
+    rng = as_generator("seed", seed)
     at_a_time = max(1, _CELLS // n_pre)
     parts = []
     for start in range(0, n_post, at_a_time):
@@ -167,7 +167,7 @@ def dale(n: int, fraction_excitatory: float = 0.8, *, n_inputs: int, seed: Seed 
     n, n_inputs = as_count("n", n), as_count("n_inputs", n_inputs)
     n_excitatory = round(as_probability("fraction_excitatory", fraction_excitatory) * n)
     sign = np.zeros(n_inputs + n, dtype=np.int8)
-    sign[n_inputs:] = np.random.default_rng(seed).permutation(np.where(np.arange(n) < n_excitatory, 1, -1))
+    sign[n_inputs:] = as_generator("seed", seed).permutation(np.where(np.arange(n) < n_excitatory, 1, -1))
     return sign
 
 

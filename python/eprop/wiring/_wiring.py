@@ -80,6 +80,11 @@ class Wiring:
         connect_in = _connection("connect_in", self.connect_in, (n, n_inputs))
         connect_rec = _connection("connect_rec", self.connect_rec, (n, n))
         _refuse_self_connections(connect_rec)
+        if not isinstance(self.groups, Mapping):
+            kind = type(self.groups).__name__
+            raise TypeError(
+                f"groups: expected a dict with a slice for each name, got {self.groups!r} ({kind})"
+            )
         values = {
             "n_inputs": n_inputs,
             "n_neurons": n,
