@@ -15,11 +15,13 @@ SCRIPT = textwrap.dedent(
     import eprop
 
     engine, call = sys.argv[1:]
-    update_every = {"textbook": 2, "block": "sequence", "factored": 1}[engine]
+    update_every = {"textbook": 2, "block": "sequence", "factored": 1, "listed": 1}[engine]
     SIZES, MB = (250, 1000, 10), 2**20
+    # In factors, and more lists than a megabyte.
+    wires = {"connect_in": 0.8, "connect_rec": 0.8} if engine == "listed" else {}
 
     def build():
-        return eprop.EpropTrainer(*SIZES, update_every=update_every, lr=1e-9, seed=1)
+        return eprop.EpropTrainer(*SIZES, update_every=update_every, lr=1e-9, seed=1, **wires)
 
     rng = np.random.default_rng(0)
     x = (rng.random((60, 250)) < 0.1).astype(np.float32)
@@ -28,7 +30,7 @@ SCRIPT = textwrap.dedent(
     trainer.train_sequence(x, y, reset=False)
     twin = copy.copy(trainer)
     data, gradients = pickle.dumps(trainer), trainer.gradients(x, y)
-    w_rec, w_in = np.array(trainer.W_rec), np.array(trainer.W_in)
+    w_rec, w_in = copy.copy(trainer.W_rec), copy.copy(trainer.W_in)
     many = np.zeros((1, 250), np.float32).repeat(10_000, axis=0)
     calls = {
         "build": build,
@@ -45,7 +47,12 @@ SCRIPT = textwrap.dedent(
         "state_equal": lambda: trainer.state_equal(twin),
         "evaluate": lambda: trainer.evaluate(x, y),
         "predict_sequence": lambda: trainer.predict_sequence(many, return_spikes=True),
+        # Weights that were just assigned are looked at after the next step.
+        "step": lambda: trainer.step(x[0]),
     }
+    if call == "step":
+        for one in (trainer, twin):
+            one.W_in = w_in
 
     def in_use():
         with open("/proc/self/statm") as f:
@@ -73,12 +80,12 @@ SCRIPT = textwrap.dedent(
 
 CALLS = [
     "build", "copy", "pickle", "unpickle", "gradients", "apply_gradients", "calibrate", "W_rec", "e_bar", "assign W_rec",
-    "assign W_in", "state_equal", "evaluate", "predict_sequence",
+    "assign W_in", "state_equal", "evaluate", "predict_sequence", "step",
 ]  # fmt: skip
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space of a process")
-@pytest.mark.parametrize("engine", ["textbook", "block", "factored"])
+@pytest.mark.parametrize("engine", ["textbook", "block", "factored", "listed"])
 @pytest.mark.parametrize("call", CALLS)
 def test_memory_that_runs_out_is_an_error_and_changes_nothing(engine, call):
     # Freed memory goes back to the system at once: what an earlier call has left behind is not enough for this one.
@@ -88,7 +95,7 @@ def test_memory_that_runs_out_is_an_error_and_changes_nothing(engine, call):
         capture_output=True, text=True, timeout=300, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-2000:]}"
-    if call != "evaluate":  # it keeps no more than some vectors
+    if call not in ("evaluate", "step"):  # they keep no more than some vectors
         assert int(done.stdout) > 0, "the limit was never felt"
 
 

@@ -96,7 +96,7 @@ class!(
     /// The lists that `connect_in` or `connect_rec` was, of `W_in` or `W_rec`; None where it was none.
     fn connected<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let list = at_width!(&self.0, cell => cell.run(py, |agent| connected(agent.network().config(), name)))?;
-        Ok(list.map(|list| as_arrays(py, &list)))
+        list.map(|list| as_arrays(py, name, &list)).transpose()
     }
 
     #[getter(W_in)]

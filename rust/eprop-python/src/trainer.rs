@@ -103,14 +103,14 @@ trainer_class!(
     /// The synapses that exist, of `W_in` or `W_rec`: where the list of each source starts, and the neurons that it reaches; None where all exist.
     fn lists<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let matrix = if name == "W_in" { Matrix::WIn } else { Matrix::WRec };
-        let list = at_width!(&self.0, cell => cell.run(py, |t| t.synapses(matrix)))?;
-        Ok(list.map(|list| as_arrays(py, &list)))
+        let list = at_width!(&self.0, cell => cell.run(py, |t| t.try_synapses(matrix)))?;
+        list.map_err(error::raise)?.map(|list| as_arrays(py, name, &list)).transpose()
     }
 
     /// The lists that `connect_in` or `connect_rec` was, of `W_in` or `W_rec`; None where it was none. Where synapses move, others exist by now.
     fn connected<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
         let list = at_width!(&self.0, cell => cell.run(py, |t| connected(t.config(), name)))?;
-        Ok(list.map(|list| as_arrays(py, &list)))
+        list.map(|list| as_arrays(py, name, &list)).transpose()
     }
 
     /// The weights of the synapses that exist, in the order of their lists.
@@ -247,12 +247,29 @@ trainer_class!(
 /// Where the list of each source starts, and the neurons that it reaches.
 pub fn as_arrays<'py>(
     py: Python<'py>,
+    name: &str,
     list: &SynapseList,
-) -> (Bound<'py, PyAny>, Bound<'py, PyAny>) {
-    let starts: Vec<i64> = list.starts().iter().map(|&start| start as i64).collect();
-    let targets: Vec<i64> = list.all_targets().iter().map(|&j| i64::from(j)).collect();
-    let array = |numbers: Vec<i64>| numbers.into_pyarray(py).into_any();
-    (array(starts), array(targets))
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let starts = list.starts().iter().map(|&start| start as i64);
+    let targets = list.all_targets().iter().map(|&j| i64::from(j));
+    Ok((as_array(py, name, starts)?, as_array(py, name, targets)?))
+}
+
+fn as_array<'py>(
+    py: Python<'py>,
+    name: &str,
+    numbers: impl ExactSizeIterator<Item = i64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut array = Vec::new();
+    let found = array.try_reserve_exact(numbers.len());
+    found.map_err(|_| {
+        error::raise(eprop::Error::TooLarge {
+            sizes: format!("the lists of {name}"),
+            bytes: numbers.len().checked_mul(size_of::<i64>()),
+        })
+    })?;
+    array.extend(numbers);
+    Ok(array.into_pyarray(py).into_any())
 }
 
 /// The synapses of `W_in` or `W_rec` that a configuration lists.

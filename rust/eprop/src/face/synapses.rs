@@ -7,6 +7,7 @@ use core::ops::Range;
 use ndarray::ArrayView1;
 
 use super::access::Matrix;
+use crate::face::copies::or_panic;
 use crate::numbers::memory::{self, vec_for};
 use crate::numbers::wires::Wires;
 use crate::options::wires::listed;
@@ -16,6 +17,9 @@ use crate::{EpropTrainer, Error, Float, SynapseList};
 
 impl<F: Float> EpropTrainer<F> {
     /// The synapses of `W_in` or `W_rec` that exist; `None` where all do, and for other matrices.
+    ///
+    /// # Panics
+    /// There is no memory for the lists: [`try_synapses`](Self::try_synapses) returns the error.
     ///
     /// ```
     /// use eprop::{Config, Connect, EpropTrainer, Matrix};
@@ -28,9 +32,26 @@ impl<F: Float> EpropTrainer<F> {
     /// # Ok::<(), eprop::Error>(())
     /// ```
     pub fn synapses(&self, matrix: Matrix) -> Option<SynapseList> {
-        let wires = self.plan.wires.as_ref()?;
-        self.sources_of(matrix)
-            .map(|sources| listed(wires, sources))
+        or_panic(self.try_synapses(matrix))
+    }
+
+    /// As [`synapses`](Self::synapses).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no memory for the lists.
+    ///
+    /// ```
+    /// # use eprop::{Config, Connect, EpropTrainer, Matrix};
+    /// # let config = Config { connect_rec: Connect::Density(0.1), ..Config::default() };
+    /// # let trainer = EpropTrainer::<f32>::new(3, 50, 2, config)?;
+    /// assert_eq!(trainer.try_synapses(Matrix::WRec)?, trainer.synapses(Matrix::WRec));
+    /// # Ok::<(), eprop::Error>(())
+    /// ```
+    pub fn try_synapses(&self, matrix: Matrix) -> Result<Option<SynapseList>, Error> {
+        let (Some(sources), Some(wires)) = (self.sources_of(matrix), &self.plan.wires) else {
+            return Ok(None);
+        };
+        listed(wires, sources).map(Some)
     }
 
     /// The weights of the synapses that exist, in the order of [`synapses`](Self::synapses). Example: there.

@@ -75,8 +75,8 @@ pub(crate) use optimizer::{
     AdamStep, MomentumStep, ShrinkStep, adam, momentum, shrink, shrink_by, shrink_listed,
 };
 pub(crate) use rows::{
-    add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows, mix_rows, multiply_add,
-    nonzeros, scale_row, send_and_shift,
+    add_or_cancel_row, add_products, add_row, add_rows, add_scaled_rows, all_within, dot_rows,
+    mix_rows, multiply_add, nonzeros, scale_row, send_and_shift,
 };
 pub(crate) use textbook::{
     Eligibility, add_scaled, add_scaled_listed, add_scaled_rows_by, all_finite, all_finite_times,

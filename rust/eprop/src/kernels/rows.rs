@@ -251,6 +251,17 @@ kernel! {
 }
 
 kernel! {
+    /// The same; 0 where what is left of `to_j` is less than 16 epsilon of it. That is rounding: of parts that cancel, none of its digits is known.
+    fn add_or_cancel_row(scale: F, row: &[F], to: &mut [F]) {
+        let rounding = F::cast(16.0 * F::EPSILON);
+        for (to, &x) in to.iter_mut().zip(row) {
+            let sum = I::fma(scale, x, *to);
+            *to = if sum.abs() < rounding * to.abs() { F::ZERO } else { sum };
+        }
+    }
+}
+
+kernel! {
     /// `to_j *= scale`.
     fn scale_row(scale: F, to: &mut [F]) {
         for to in to {

@@ -20,7 +20,9 @@ use super::scale::Scale;
 use super::step::Step;
 use super::walk::parts;
 use crate::kernels::isa::UNIT;
-use crate::kernels::{add_row, all_finite, scale_row, send_and_shift, squared_length};
+use crate::kernels::{
+    add_or_cancel_row, add_row, all_finite, scale_row, send_and_shift, squared_length,
+};
 use crate::{Error, Float};
 
 /// Factors below this cannot have driven finite weights out of the finite range: a product of two is at most 1e18.
@@ -484,7 +486,8 @@ impl<F: Float> Lazy<F> {
                 Layout::ByTarget => fold(-F::ONE, &self.v, &self.f, &mut self.w.rows),
             }
         } else {
-            fold(F::ONE, &self.f, &self.v, &mut self.h);
+            // A gradient that is 0 stays 0, whoever fired after the last error: an optimizer may divide by its length.
+            fold_by(add_or_cancel_row, &self.f, &self.v, &mut self.h);
         }
         self.v.fill(F::ZERO);
     }
@@ -688,6 +691,21 @@ fn place(
 
 /// `rows_ij += sign left_i right_j`.
 fn fold<F: Float>(sign: F, left: &[F], right: &[F], rows: &mut [F]) {
+    fold_by(
+        |x, right, row| add_row(sign * x, right, row),
+        left,
+        right,
+        rows,
+    );
+}
+
+/// The same with a sign of 1, each row by `add`.
+fn fold_by<F: Float>(
+    add: impl Fn(F, &[F], &mut [F]) + Sync,
+    left: &[F],
+    right: &[F],
+    rows: &mut [F],
+) {
     // Few long rows, or many short ones.
     let of_part = parallel::share_of_rows(left.len());
     let parts = rows
@@ -696,7 +714,7 @@ fn fold<F: Float>(sign: F, left: &[F], right: &[F], rows: &mut [F]) {
     parallel::each(parts, |(rows, left)| {
         for (row, &x) in rows.chunks_exact_mut(right.len()).zip(left) {
             if x != F::ZERO {
-                add_row(sign * x, right, row);
+                add(x, right, row);
             }
         }
     });

@@ -42,7 +42,7 @@ impl Wires {
         senders: usize,
         elsewhere: Option<Elsewhere>,
     ) -> Result<Self, Error> {
-        u32::try_from(n.max(senders)).map_err(|_| too_large())?;
+        u32::try_from(n.max(senders)).map_err(|_| too_large(None))?;
         let sources = n_inputs.saturating_add(senders);
         let mut starts = vec_for("synapses", sources.saturating_add(1))?;
         starts.push(0);
@@ -66,7 +66,7 @@ impl Wires {
         let synapses = self.targets.len();
         room.targets
             .try_reserve_exact(synapses)
-            .map_err(|_| too_large())?;
+            .map_err(|_| too_large(Some(synapses)))?;
         Ok(room)
     }
 
@@ -119,7 +119,11 @@ impl Wires {
     /// [`Error::TooLarge`].
     pub(crate) fn note(&mut self, around: [u32; 2]) -> Result<(), Error> {
         if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.around.try_reserve(1).map_err(|_| too_large())?;
+            let n = elsewhere.around.len() + 1;
+            elsewhere
+                .around
+                .try_reserve(1)
+                .map_err(|_| too_large(Some(2 * n)))?;
             elsewhere.around.push(around);
         }
         Ok(())
@@ -165,13 +169,16 @@ impl Wires {
     /// # Errors
     /// [`Error::TooLarge`].
     pub(crate) fn push(&mut self, targets: impl Iterator<Item = usize>) -> Result<(), Error> {
-        let (at_least, _) = targets.size_hint();
+        let (n, (at_least, _)) = (self.targets.len(), targets.size_hint());
         self.targets
             .try_reserve(at_least)
-            .map_err(|_| too_large())?;
+            .map_err(|_| too_large(Some(n + at_least)))?;
         for j in targets {
             if self.targets.len() == self.targets.capacity() {
-                self.targets.try_reserve(1).map_err(|_| too_large())?;
+                let n = self.targets.len() + 1;
+                self.targets
+                    .try_reserve(1)
+                    .map_err(|_| too_large(Some(n)))?;
             }
             self.targets.push(j as u32);
         }
@@ -284,10 +291,11 @@ impl Wires {
     }
 }
 
-fn too_large() -> Error {
+/// There is no memory for so many numbers of lists; `None`: for more than can be addressed.
+fn too_large(numbers: Option<usize>) -> Error {
     Error::TooLarge {
         sizes: "synapses".into(),
-        bytes: None,
+        bytes: numbers.and_then(|n| n.checked_mul(size_of::<u32>())),
     }
 }
 

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::connect::{Connect, SynapseList};
 use super::plan::Sizes;
 use crate::Error;
+use crate::numbers::memory::vec_for;
 use crate::numbers::wires::{Elsewhere, Wires};
 
 /// Which random numbers of a seed are those of synapses: not those of weights.
@@ -143,14 +144,18 @@ fn connect(
 }
 
 /// Those of some sources, as a user has them.
-pub(crate) fn listed(wires: &Wires, sources: Range<usize>) -> SynapseList {
-    let mut starts = [0].to_vec();
-    let mut targets = alloc::vec::Vec::with_capacity(wires.count(sources.clone()));
+///
+/// # Errors
+/// [`Error::TooLarge`] where there is no memory for the lists.
+pub(crate) fn listed(wires: &Wires, sources: Range<usize>) -> Result<SynapseList, Error> {
+    let mut starts = vec_for("the lists of synapses", sources.len() + 1)?;
+    let mut targets = vec_for("the lists of synapses", wires.count(sources.clone()))?;
+    starts.push(0);
     for source in sources {
         targets.extend_from_slice(wires.targets(source));
         starts.push(targets.len());
     }
-    SynapseList::new(wires.n_neurons(), starts, targets)
+    Ok(SynapseList::new(wires.n_neurons(), starts, targets))
 }
 
 /// Whether the synapses of a source are positive, negative, or free, for every source: Dale's law.

@@ -47,6 +47,9 @@ use crate::{Error, Float};
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// The rows of every source and the factors of every neuron.
+/// A squared length that is less than so many roundings of that of the factors alone, which the rows cancel, is a difference of sums that were rounded apart: 0.
+const ROUNDINGS: f64 = 64.0;
+
 #[derive(Debug)]
 pub(crate) struct Factored<F> {
     n: usize,
@@ -343,13 +346,22 @@ impl<F: Float> Factored<F> {
             }
             _ => lengths.of(s, t, &self.x1),
         };
+        let of_factors = squared;
         for source in pending.sources() {
             let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], d);
             let more = pending.beyond_factors(source, &c[..stride], zt, d);
             *squared.of_set_mut(self.set_of(source)) += more;
             pace.pass(stride)?;
         }
-        Ok(squared.map(|squared| squared.max(0.0)))
+        let rounding = ROUNDINGS * F::EPSILON;
+        let beyond = |squared: f64, of_factors: f64| match squared > rounding * of_factors {
+            true => squared,
+            false => 0.0,
+        };
+        Ok(Kinds {
+            inputs: beyond(squared.inputs, of_factors.inputs),
+            neurons: beyond(squared.neurons, of_factors.neurons),
+        })
     }
 }
 

@@ -31,6 +31,17 @@ impl<F: Float> Listed<F> {
         )
     }
 
+    /// Looks at the weights as they are now, source by source.
+    pub(super) fn weights_are_finite(&self) -> Result<bool, Error> {
+        let (now, mut rows) = (self.now_of_sets()?, self.two_rows()?);
+        let (w, c) = rows.split_at_mut(self.n);
+        let mut sources = 0..self.seen.len();
+        Ok(sources.all(|source| {
+            self.unfold(source, &now, w, c);
+            kernels::all_finite(&w[..self.wires.targets(source).len()])
+        }))
+    }
+
     /// What the block under way does to rows, of each set.
     pub(super) fn now_of_sets(&self) -> Result<Aligned<F>, Error> {
         let mut now = Room::build(

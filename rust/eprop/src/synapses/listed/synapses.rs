@@ -1,6 +1,5 @@
 //! What a form of the synapses does, in factors, where synapses are listed.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use ndarray::ArrayView2;
@@ -21,7 +20,6 @@ use crate::numbers::step::Step;
 use crate::parts::signal::Signal;
 use crate::parts::sources::Sources;
 use crate::synapses::factored::{NEVER, stops};
-use crate::synapses::form::Formed;
 use crate::synapses::{Present, See, Synapses, What, lists, squared_lengths};
 use crate::{Error, Float};
 
@@ -315,13 +313,10 @@ impl<F: Float> Synapses<F> for Listed<F> {
         if self.within && self.factors_within() {
             return true;
         }
-        let mut weights = Vec::new();
-        let nobody = &mut Interrupt::NOBODY.pace();
-        let (all, wires) = (0..self.seen.len(), &self.wires);
-        let looked = self.read_listed(What::Weight, all, wires, &mut weights, nobody);
-        let finite = looked.is_ok() && kernels::all_finite(&weights);
-        self.within = finite && kernels::all_within(F::cast(LIMIT), &self.zt);
-        finite
+        let found = self.weights_are_finite();
+        self.within = found == Ok(true) && kernels::all_within(F::cast(LIMIT), &self.zt);
+        // Without memory for a look nothing is known, and it is looked at again.
+        found.unwrap_or(true)
     }
 
     fn reset(&mut self) {
