@@ -13,6 +13,7 @@ from helpers import assert_close, assert_same_bits, snapshot
 from hypothesis import given, settings
 from reference import ReferenceLayer
 from reference_optimizers import NoLimit, Update
+from scipy import sparse
 from streams import (
     EVERY,
     KINDS,
@@ -258,12 +259,23 @@ def test_auto_per_neuron_takes_the_forms_that_have_it():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("update_every", [2, 5, 20, "sequence"])
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_auto_takes_no_step_down_a_gradient_that_is_all_rounding(update_every, batch_size, dtype):
+@pytest.mark.parametrize(
+    "neurons",
+    [
+        {},
+        {"beta": 0.1},
+        {"feedback": "random", "tau_out": 5.0},
+        {"connect_in": 0.5, "connect_rec": 0.3},
+        {"connect_in": 0.5, "connect_rec": 0.3, "tau_syn": 5.0},
+    ],
+    ids=lambda options: " ".join(options) or "default",
+)
+def test_auto_takes_no_step_down_a_gradient_that_is_all_rounding(neurons, update_every, batch_size, dtype):
     """The only error comes before anybody has fired. Who fires later leaves a gradient of 0, of parts that cancel."""
     for seed in range(5):
         rng = np.random.default_rng(seed)
         options = {"optimizer": "auto", "dtype": dtype, "seed": seed, "update_every": update_every}
-        trainer = eprop.EpropTrainer(20, 50, 1, batch_size=batch_size, **options)
+        trainer = eprop.EpropTrainer(20, 50, 1, batch_size=batch_size, **options, **neurons)
         layers = eprop.OnlineTrainer([20, 30, 1], batch_size=batch_size, surrogate="fast_sigmoid", **options)
         x = rng.random((batch_size, 20, 20)) < 0.2
         x[:, 0] = 0
@@ -271,13 +283,17 @@ def test_auto_takes_no_step_down_a_gradient_that_is_all_rounding(update_every, b
         mask[:, 0] = True
         if batch_size == 1:
             x, y, mask = x[0], y[0], mask[0]
-        before = [trainer.W_in, trainer.W_rec, trainer.W_out, *(layer.W for layer in layers.layers)]
+
+        def weights(trainer=trainer, layers=layers):
+            rows = [trainer.W_in, trainer.W_rec, trainer.W_out, *(layer.W for layer in layers.layers)]
+            return [row.toarray() if sparse.issparse(row) else row for row in rows]
+
+        before = weights()
         assert not trainer.gradients(x, y, mask=mask)["W_out"].any()
         for one in (trainer, layers):
             one.apply_gradients(one.gradients(x, y, mask=mask))
             one.train_sequence(x, y, mask=mask)
-        after = [trainer.W_in, trainer.W_rec, trainer.W_out, *(layer.W for layer in layers.layers)]
-        for one, other in zip(before, after, strict=True):
+        for one, other in zip(before, weights(), strict=True):
             np.testing.assert_allclose(other, one, rtol=0, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 use super::factored::Visit;
 use super::isa::{Isa, UNIT};
 use super::lengths::total;
+use super::rows::beyond_rounding;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -327,7 +328,7 @@ kernel! {
                             let q = LANES * j as usize;
                             // SAFETY: as above.
                             let [s, t, x, _] = unsafe { *cut::<F, LANES>(waited, q) };
-                            *g += I::fma(s, *c, t * visit.zt);
+                            *g = gained::<I, F>(*g, [s, *c], [t, visit.zt]);
                             *c = I::fma(k, *c, x * visit.zt);
                             send(q, w, g, c);
                         }
@@ -340,7 +341,7 @@ kernel! {
                     // SAFETY: as above.
                     let [s, t, x, u] = unsafe { *cut::<F, LANES>(waited, LANES * j as usize) };
                     let [g, c] = &mut pairs[at];
-                    *g += I::fma(s, *c, t * visit.zt);
+                    *g = gained::<I, F>(*g, [s, *c], [t, visit.zt]);
                     *c = I::fma(k, *c, x * visit.zt);
                     h[at] = I::fma(u, visit.zt, h[at]);
                 }
@@ -355,6 +356,13 @@ kernel! {
             *current = core::mem::replace(&mut factors[LANES * j + 3], F::ZERO);
         }
     }
+}
+
+/// `G + S C + T zt`.
+#[inline(always)]
+fn gained<I: Isa, F: Float>(g: F, [s, c]: [F; 2], [t, zt]: [F; 2]) -> F {
+    let parts = (s * c).abs() + (t * zt).abs();
+    beyond_rounding(g + I::fma(s, c, t * zt), g.abs() + parts)
 }
 
 /// The currents of some of n neurons: those from neuron `from` on.
@@ -414,7 +422,10 @@ kernel! {
             let q = LANES * j as usize;
             let [s, t, x, u]: [F; LANES] = core::array::from_fn(|lane| of_neurons[q + lane]);
             let [a, c] = &mut pairs[at];
-            *a += sign * I::fma(s, *c, t * zt);
+            *a = match sign > F::ZERO {
+                true => gained::<I, F>(*a, [s, *c], [t, zt]),
+                false => *a - I::fma(s, *c, t * zt),
+            };
             *c = I::fma(k, *c, x * zt).or_silence();
             if let Some(h) = h.get_mut(at) {
                 *h = I::fma(u, zt, *h);

@@ -11,6 +11,7 @@ use super::lengths_adaptive::AdaptiveGrowth;
 use super::listed::{
     Entries, LANES, Lists, ROWS_AHEAD, STARTS_AHEAD, TARGETS_AHEAD, fetch_row, is_far,
 };
+use super::rows::beyond_rounding;
 use super::{cut, cut_mut, kernel};
 use crate::Float;
 
@@ -34,6 +35,13 @@ pub(crate) struct AdaptiveListedRows<'a, F> {
 #[inline(always)]
 fn of_weight<I: Isa, F: Float, const W: usize>(lanes: &[F; W], zt: F, [c, d]: [F; 2]) -> F {
     I::fma(lanes[0], c, I::fma(lanes[2], d, lanes[1] * zt))
+}
+
+/// That and `G`; 0 where its parts cancel.
+#[inline(always)]
+fn gained<I: Isa, F: Float, const W: usize>(g: F, lanes: &[F; W], zt: F, [c, d]: [F; 2]) -> F {
+    let parts = (lanes[0] * c).abs() + (lanes[2] * d).abs() + (lanes[1] * zt).abs();
+    beyond_rounding(g + of_weight::<I, F, W>(lanes, zt, [c, d]), g.abs() + parts)
 }
 
 /// `C` and `D` after these blocks.
@@ -205,7 +213,7 @@ kernel! {
                 unsafe {
                     if let Some((waited, k)) = waited {
                         let lanes = cut::<F, W>(waited, W * j);
-                        g += of_weight::<I, F, W>(lanes, visit.zt, [c, d]);
+                        g = gained::<I, F, W>(g, lanes, visit.zt, [c, d]);
                         [c, d] = of_traces::<I, F, W>(lanes, k, visit.zt, [c, d]);
                     }
                     let [f, x2, y, _] = *cut::<F, LANES>(factors, LANES * j);
@@ -229,7 +237,10 @@ kernel! {
             let lanes: [F; W] = core::array::from_fn(|lane| of_neurons[W * j as usize + lane]);
             let [a, c] = &mut pairs[at];
             let traces = [*c, d[at]];
-            *a += sign * of_weight::<I, F, W>(&lanes, zt, traces);
+            *a = match sign > F::ZERO {
+                true => gained::<I, F, W>(*a, &lanes, zt, traces),
+                false => *a - of_weight::<I, F, W>(&lanes, zt, traces),
+            };
             if let Some(h) = h.get_mut(at) {
                 *h += of_second_sum::<I, F, W>(&lanes, zt, d[at]);
             }

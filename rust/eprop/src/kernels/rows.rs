@@ -250,13 +250,20 @@ kernel! {
     }
 }
 
+/// A sum; 0 where it is less than 16 epsilon of its parts, which cancel: of what is left no digit is known.
+#[inline(always)]
+pub(super) fn beyond_rounding<F: Float>(sum: F, parts: F) -> F {
+    match sum.abs() < F::cast(16.0 * F::EPSILON) * parts {
+        true => F::ZERO,
+        false => sum,
+    }
+}
+
 kernel! {
-    /// The same; 0 where what is left of `to_j` is less than 16 epsilon of it. That is rounding: of parts that cancel, none of its digits is known.
+    /// As [`add_row`]; 0 where the two cancel.
     fn add_or_cancel_row(scale: F, row: &[F], to: &mut [F]) {
-        let rounding = F::cast(16.0 * F::EPSILON);
         for (to, &x) in to.iter_mut().zip(row) {
-            let sum = I::fma(scale, x, *to);
-            *to = if sum.abs() < rounding * to.abs() { F::ZERO } else { sum };
+            *to = beyond_rounding(I::fma(scale, x, *to), to.abs());
         }
     }
 }

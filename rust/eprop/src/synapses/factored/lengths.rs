@@ -272,6 +272,24 @@ impl Lengths {
         }
     }
 
+    /// The squared length that `S C + T zt` would have if its parts did not cancel, of which `C + X1 zt` is one: what it is rounded by is a share of that.
+    pub(super) fn of_parts<F: Float>(&self, s: &[F], t: &[F], x1: &[F]) -> Kinds<f64> {
+        let set = |set: usize| {
+            let Squares { ee, zz, .. } = self.squares(set);
+            let neurons = s.iter().zip(t).zip(x1).zip(ee);
+            let of_each = neurons.map(|(((s, t), x1), ee)| {
+                let s = s.to_f64();
+                let of_zt = (s * x1.to_f64()).abs() + t.to_f64().abs();
+                s * s * ee + of_zt * of_zt * zz
+            });
+            of_each.sum()
+        };
+        kinds(match self.sets() {
+            1 => [set(0), 0.0],
+            _ => [set(0), set(1)],
+        })
+    }
+
     /// The squared length of `S C + T zt + R D`, given `X1`, and `Q`, `w` and `p`.
     pub(super) fn of_adaptive<F: Float>(
         &self,

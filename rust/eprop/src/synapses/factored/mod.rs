@@ -47,7 +47,7 @@ use crate::{Error, Float};
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// The rows of every source and the factors of every neuron.
-/// A squared length that is less than so many roundings of that of the factors alone, which the rows cancel, is a difference of sums that were rounded apart: 0.
+/// A squared length that is less than so many roundings of that of its parts, which cancel, is a difference of sums that were rounded apart: 0.
 const ROUNDINGS: f64 = 64.0;
 
 #[derive(Debug)]
@@ -346,7 +346,7 @@ impl<F: Float> Factored<F> {
             }
             _ => lengths.of(s, t, &self.x1),
         };
-        let of_factors = squared;
+        let of_parts = lengths.of_parts(s, t, &self.x1);
         for source in pending.sources() {
             let zt = self.traces_of(source, &mut w[..stride], &mut c[..stride], d);
             let more = pending.beyond_factors(source, &c[..stride], zt, d);
@@ -354,13 +354,13 @@ impl<F: Float> Factored<F> {
             pace.pass(stride)?;
         }
         let rounding = ROUNDINGS * F::EPSILON;
-        let beyond = |squared: f64, of_factors: f64| match squared > rounding * of_factors {
+        let beyond = |squared: f64, of_parts: f64| match squared > rounding * of_parts {
             true => squared,
             false => 0.0,
         };
         Ok(Kinds {
-            inputs: beyond(squared.inputs, of_factors.inputs),
-            neurons: beyond(squared.neurons, of_factors.neurons),
+            inputs: beyond(squared.inputs, of_parts.inputs),
+            neurons: beyond(squared.neurons, of_parts.neurons),
         })
     }
 }
