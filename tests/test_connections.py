@@ -370,7 +370,7 @@ TWICE = sparse.coo_array((np.ones(2), (np.array([1, 1]), np.array([2, 2]))), sha
         ({"sign": 2 * np.ones(N_IN + N, int)}, ValueError, "sign: expected 1, -1 or 0 .* got 2 at index 0"),
         ({"sign": np.ones(N_IN + N)}, TypeError, "sign: expected an array of integers"),
         ({"connect_in": 0.5, "engine": "factored", "beta": 4.0}, ValueError, "engine: .* beta h is not below rho"),
-        ({"connect_in": 0.5, "engine": "factored", "beta": 0.1, "tau_syn": 5.0}, ValueError, "engine: .* adapt and have"),
+        ({"connect_in": 0.5, "engine": "factored", "beta": 0.1, "tau_syn": 5.0}, ValueError, "engine: .* adapt, and have"),
         ({"connect_in": 0.5, "engine": "factored", "tau_mem": 0.1, "tau_syn": 5.0}, ValueError, "engine: .* below 0.01"),
     ],
     ids=str,
