@@ -25,7 +25,7 @@ def check_options(estimator: Any, options: Any, parameters: Iterable[str]) -> No
     >>> check_options(None, {"n_ref": 2}, ["lr"])
     >>> check_options(None, {"loss": "mse"}, ["lr"])
     Traceback (most recent call last):
-    ValueError: trainer_options: expected fields that NoneType does not choose itself, got 'loss'
+    ValueError: trainer_options: expected fields that NoneType does not choose itself, got 'loss'; leave it out
     """
     if not isinstance(options, (Mapping, type(None))):
         kind = type(options).__name__
@@ -39,5 +39,5 @@ def check_options(estimator: Any, options: Any, parameters: Iterable[str]) -> No
     # Sizes follow from the data, the loss from the kind of estimator.
     if chosen := sorted(given & {*_SIZES, "loss"}):
         raise ValueError(
-            f"trainer_options: expected fields that {own} does not choose itself, got {chosen[0]!r}"
+            f"trainer_options: expected fields that {own} does not choose itself, got {chosen[0]!r}; leave it out"
         )

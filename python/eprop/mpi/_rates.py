@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 __all__ = ["Rates"]
@@ -17,13 +18,13 @@ def _rate(name: str, doc: str) -> Any:
     return property(read, assign, doc=f"{doc}; may be assigned, on all ranks alike.")
 
 
-class Rates:
-    """Reads and assigns the rates of the trainer below. An assignment that none of it would see is refused."""
+class Rates(ABC):
+    """Reads and assigns the learning rates of the trainer below. An assignment that it would not see is refused."""
 
     @property
+    @abstractmethod
     def _rated(self) -> Any:
-        """Whose rates they are."""
-        raise NotImplementedError
+        """Whose learning rates they are."""
 
     lr = _rate("lr", "The learning rate")
     lr_in = _rate("lr_in", "That of `W_in`; None: `lr`")

@@ -158,8 +158,8 @@ class EpropEstimator(base.Estimator):
         fixed = sorted({"connect_in", "connect_rec", "sign"} & options.keys())
         if fixed:
             raise ValueError(
-                f"trainer_options: expected nothing that fixes which synapses there are, since the network grows, "
-                f"got {fixed[0]!r}"
+                "trainer_options: expected nothing that fixes which synapses there are, since the network grows, "
+                f"got {fixed[0]!r}; leave it out"
             )
         return EpropTrainer(n_inputs, self.n_neurons, n_outputs, **options)
 
